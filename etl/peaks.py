@@ -1,0 +1,103 @@
+"""Peak and region files (narrowPeak, BED; gzipped or not) as arrays."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..store.axis import GenomeAxis
+from ..store.errors import InputError
+from ..store.reader import Peaks
+from .aliases import alias_hint
+
+_NARROW_PEAK_COLUMNS = 10
+
+
+@dataclass(frozen=True)
+class PeakFile:
+    """Peaks of a file, sorted, and what was dropped: name of a chromosome outside the store -> peaks."""
+
+    peaks: Peaks
+    dropped: dict[str, int]
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line of a plain or gzipped file, without line ends.
+
+    Raises:
+        InputError: not text, or a gzip file that is cut short or damaged.
+    """
+    with path.open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+    number = 0
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if zipped else path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                yield number, line.rstrip("\r\n")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as e:
+        raise InputError(path, f"gzip data is cut short or damaged after line {number} ({e})", cure="fetch it anew") from e
+    except UnicodeDecodeError as e:
+        raise InputError(path, f"not text after line {number} ({e.reason})", cure="give a BED or narrowPeak file") from e
+
+
+def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> PeakFile:
+    """Peaks of a narrowPeak or BED file on the store's chromosomes.
+
+    Columns are parted by tabs or spaces; comment, ``track`` and ``browser`` lines are passed over. The summit is
+    column 10 of a narrowPeak (relative to the start), and -1 in other files.
+
+    Raises:
+        InputError: a line without three columns, positions that are not whole numbers, start < 0, start >= stop, a
+            stop past the chromosome's end, a summit beyond its peak, or no line on a chromosome of the store.
+    """
+    index = {name: i for i, name in enumerate(axis.names)}
+    rows: list[tuple[int, int, int, int]] = []
+    dropped: dict[str, int] = {}
+    for number, line in text_lines(path):
+        fields = line.split()
+        if not fields or line.startswith("#") or fields[0] in ("track", "browser"):
+            continue
+        name, start, stop, summit = _parse(path, number, fields)
+        name = aliases.get(name, name)
+        if name not in index:
+            dropped[name] = dropped.get(name, 0) + 1
+            continue
+        if stop > axis.lengths[index[name]]:
+            raise InputError(
+                path,
+                f"{name}:{start}-{stop} ends past the chromosome's {axis.lengths[index[name]]} bases",
+                cure="is the file of another assembly?",
+                line=number,
+            )
+        rows.append((index[name], start, stop, summit))
+    if dropped and not rows:
+        raise InputError(
+            path,
+            f"no peak on a chromosome of the store; the file has {', '.join(dropped)}, the store {', '.join(axis.names)}",
+            cure=alias_hint(dropped, axis.names),
+        )
+    table = np.array(sorted(rows), np.int64).reshape(-1, 4)
+    return PeakFile(Peaks(*(np.ascontiguousarray(c) for c in table.T)), dropped)
+
+
+def _parse(path: Path, number: int, fields: list[str]) -> tuple[str, int, int, int]:
+    cure = "write CHROM START STOP with whole numbers, 0-based and half-open"
+    if len(fields) < 3:
+        raise InputError(path, f"{len(fields)} columns, expected 3 or more", cure=cure, line=number)
+    try:
+        start, stop = int(fields[1]), int(fields[2])
+        summit = int(fields[9]) if len(fields) >= _NARROW_PEAK_COLUMNS else -1
+    except ValueError as e:
+        raise InputError(path, f"not a whole number ({e})", cure=cure, line=number) from e
+    if start < 0 or start >= stop:
+        raise InputError(path, f"{fields[0]}:{start}-{stop} is not an interval", cure=cure, line=number)
+    if summit >= stop - start:
+        raise InputError(
+            path, f"summit {summit} lies beyond the peak of {stop - start} bases", cure="correct column 10", line=number
+        )
+    return fields[0], start, stop, start + summit if summit >= 0 else -1

@@ -1,0 +1,88 @@
+"""How arrays lie in the store: chunks, shards, codecs, and values that no data can have.
+
+Chosen by measurement (``benchmarks/layout.py``, docs/decisions.md). Two rules make a store impossible to read wrongly:
+the fill value of every large array is a value that valid data never holds, so that a chunk which is missing can be
+told from a chunk of zeros; and every chunk is checksummed by its codec chain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+from zarr.codecs import BytesCodec, ZstdCodec
+
+Encoding = Literal["compressed", "raw"]
+
+MISSING_CODE = 255
+"""Fill value of uint8 arrays: no base code (0..4), annotation mask (0..63) or label (0..2) has it."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Chunk and shard length in positions (rows), for arrays whose first axis is the genome."""
+
+    chunk: int = 65_536
+    shard: int = 16 * 1024 * 1024
+    level: int = 3
+
+    def __post_init__(self) -> None:
+        if self.shard % self.chunk:
+            raise ValueError(f"a shard of {self.shard} rows does not hold whole chunks of {self.chunk}")
+
+    def for_rows(self, rows: int, *, width: int = 1) -> Layout:
+        """The layout for an array of `rows` rows of `width` values: shards no longer than the array needs, chunks
+        and shards shorter the wider the rows, so that a shard takes the same memory at any width.
+        """
+        narrow = 1 << max(0, (width - 1)).bit_length()
+        chunk = max(1024, self.chunk // narrow)
+        shard = max(chunk, self.shard // narrow)
+        return Layout(chunk, min(shard, -(-rows // chunk) * chunk), self.level)
+
+
+def create_array(
+    group: zarr.Group,
+    name: str,
+    *,
+    shape: tuple[int, ...],
+    dtype: str,
+    dimension_names: tuple[str, ...],
+    layout: Layout,
+    encoding: Encoding = "compressed",
+    attributes: dict[str, Any] | None = None,
+) -> zarr.Array[Any]:
+    """Create one large array (empty) in `group`.
+
+    Args:
+        group: where; the array must not be there yet.
+        name: its name.
+        shape: rows first; further axes are never split.
+        dtype: ``uint8`` or ``float32``.
+        dimension_names: one name an axis, for xarray.
+        layout: chunks and shards, see `Layout.for_rows`.
+        encoding: ``compressed`` (zstd with checksum, sharded) or ``raw`` (no codec, one object, memory-mappable).
+        attributes: JSON attributes of the array.
+    """
+    fill: float | int = float("nan") if np.dtype(dtype).kind == "f" else MISSING_CODE
+    common: dict[str, Any] = {
+        "shape": shape,
+        "dtype": dtype,
+        "fill_value": fill,
+        "dimension_names": dimension_names,
+        "attributes": attributes or {},
+        # A chunk that happens to be all fill value is data too: a missing object must always be a fault.
+        "config": {"write_empty_chunks": True},
+    }
+    if encoding == "raw":
+        return group.create_array(name, chunks=shape, compressors=None, filters=None, **common)
+    return group.create_array(
+        name,
+        chunks=(layout.chunk, *shape[1:]),
+        shards=(layout.shard, *shape[1:]),
+        serializer=BytesCodec(endian="little") if np.dtype(dtype).itemsize > 1 else BytesCodec(),
+        compressors=(ZstdCodec(level=layout.level, checksum=True),),
+        **common,
+    )
+

@@ -1,0 +1,186 @@
+"""Schema version 1 of the store: what its attributes say, as dataclasses that round-trip through JSON.
+
+Paths inside a store, with the dimensions of each array::
+
+    genome/sequence/<chrom>                 uint8   (position_<chrom>)      0..3 = ACGT, 4 = anything else
+    genome/annotation/<chrom>               uint8   (position_<chrom>)      bit i = FEATURES[i]
+    genome/tracks/<name>/<chrom>            float32 (position_<chrom>)      tracks that all cell lines share
+    genome/blacklist                        chrom, start, stop  (interval)
+    cells/<cell>/tracks/<name>/<chrom>      float32 (position_<chrom>)
+    cells/<cell>/peaks/<factor>/<set>       chrom, start, stop, summit  (peak);  set: conservative, relaxed
+    cells/<cell>/labels/<chrom>             uint8   (bin_<chrom>, factor)   0 unbound, 1 bound, 2 ambiguous
+    cells/<cell>/meta                       float32 (feature)
+    genome/manifest, cells/<cell>/manifest  uint8   (byte)                  JSON: size and sha256 of every object
+
+Coordinates are 0-based and half-open; a gap in a bigWig is 0. A dimension is named after its chromosome because one
+xarray dataset cannot hold two lengths of one dimension.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from .axis import GenomeAxis
+from .errors import StoreError, UsageError
+
+FORMAT = "factornet-store"
+SCHEMA_VERSION = 1
+BASES = "ACGT"
+FEATURES = ("cpg", "cds", "intron", "promoter", "utr5", "utr3")
+BIN = 200
+STRIDE = 50
+UNBOUND, BOUND, AMBIGUOUS = 0, 1, 2
+PeakSet = Literal["conservative", "relaxed"]
+
+
+def bin_count(length: int) -> int:
+    """Number of whole 200-base bins, one every 50 bases, on a chromosome of `length` bases."""
+    return max(0, (length - BIN) // STRIDE + 1)
+
+
+def check_name(name: str, what: str) -> str:
+    """`name`, if it can be a folder of a store on every file system.
+
+    Raises:
+        UsageError: it holds anything but letters, digits, ``. _ + -``, or starts with a dot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*", name):
+        raise UsageError(f"{what} {name!r} cannot be a name in a store: use letters, digits and . _ + - only")
+    return name
+
+
+@dataclass(frozen=True)
+class Chromosome:
+    """Name, length in bases, and GA4GH refget digest (``SQ.`` + sha512t24u of the upper-case sequence)."""
+
+    name: str
+    length: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """Attributes of the root group."""
+
+    assembly: str
+    chromosomes: tuple[Chromosome, ...]
+    encoding: str = "compressed"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def axis(self) -> GenomeAxis:
+        """The chromosomes as one coordinate axis."""
+        return GenomeAxis(tuple(c.name for c in self.chromosomes), tuple(c.length for c in self.chromosomes))
+
+    def to_attributes(self) -> dict[str, Any]:
+        """JSON attributes of the root group."""
+        return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_attributes(cls, attributes: dict[str, Any], *, place: str) -> StoreInfo:
+        """The info that `to_attributes` wrote.
+
+        Raises:
+            StoreError: not a store of ours, or of a schema this version does not read (both are named).
+        """
+        if attributes.get("format") != FORMAT:
+            raise StoreError(
+                f"{place}: not a FactorNet store (its root has no attribute format={FORMAT!r}); "
+                "make one with `factornet-etl genome`"
+            )
+        version = attributes.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{place}: the store has schema version {version}, this factornet reads version {SCHEMA_VERSION}; "
+                "update factornet, or rebuild the store"
+            )
+        try:
+            return cls(
+                assembly=attributes["assembly"],
+                chromosomes=tuple(Chromosome(**c) for c in attributes["chromosomes"]),
+                encoding=attributes["encoding"],
+                provenance=attributes["provenance"],
+            )
+        except (KeyError, TypeError) as e:
+            raise StoreError(f"{place}: damaged root attributes ({e!r}); copy the store's zarr.json anew") from e
+
+
+@dataclass(frozen=True)
+class Track:
+    """A signal track of a cell line; a shared one lies under ``genome/tracks`` and is stored once."""
+
+    name: str
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A transcription factor with ChIP-seq peaks in a cell line; without a relaxed set, ambiguity comes from the
+    conservative one.
+    """
+
+    name: str
+    relaxed: bool
+
+
+@dataclass(frozen=True)
+class CellInfo:
+    """Attributes of one cell line's group."""
+
+    name: str
+    tracks: tuple[Track, ...]
+    factors: tuple[Factor, ...]
+    meta: tuple[str, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def to_attributes(self) -> dict[str, Any]:
+        """JSON attributes of the group."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_attributes(cls, attributes: dict[str, Any], *, place: str) -> CellInfo:
+        """The info that `to_attributes` wrote.
+
+        Raises:
+            StoreError: attributes are damaged or of another schema version.
+        """
+        if attributes.get("schema_version") != SCHEMA_VERSION:
+            raise StoreError(
+                f"{place}: cell line of schema version {attributes.get('schema_version')}, this factornet reads "
+                f"version {SCHEMA_VERSION}; update factornet, or rebuild the cell line"
+            )
+        try:
+            return cls(
+                name=attributes["name"],
+                tracks=tuple(Track(**t) for t in attributes["tracks"]),
+                factors=tuple(Factor(**f) for f in attributes["factors"]),
+                meta=tuple(attributes["meta"]),
+                provenance=attributes["provenance"],
+                summary=attributes["summary"],
+            )
+        except (KeyError, TypeError) as e:
+            raise StoreError(f"{place}: damaged cell attributes ({e!r}); rebuild or copy the cell line anew") from e
+
+    @property
+    def track_names(self) -> tuple[str, ...]:
+        """Names of the tracks, in the order of bigwig.txt."""
+        return tuple(t.name for t in self.tracks)
+
+    @property
+    def factor_names(self) -> tuple[str, ...]:
+        """Names of the factors, in the order of chip.txt."""
+        return tuple(f.name for f in self.factors)
+
+    def factor_index(self, name: str) -> int:
+        """Column of a factor in the labels.
+
+        Raises:
+            UsageError: the cell line has no such factor; the message lists those it has.
+        """
+        if name not in self.factor_names:
+            has = ", ".join(self.factor_names) or "none (it is for prediction only)"
+            raise UsageError(f"cell line {self.name} has no factor {name!r}; it has {has}")
+        return self.factor_names.index(name)
