@@ -20,10 +20,17 @@ _NARROW_PEAK_COLUMNS = 10
 
 @dataclass(frozen=True)
 class PeakFile:
-    """Peaks of a file, sorted, and what was dropped: name of a chromosome outside the store -> peaks."""
+    """Peaks of a file, sorted.
+
+    Attributes:
+        peaks: those on chromosomes of the store.
+        dropped: chromosome outside the store -> number of peaks.
+        beyond: summits that lie past the end of their peak (ENCODE has some), kept as none (-1).
+    """
 
     peaks: Peaks
     dropped: dict[str, int]
+    beyond: int = 0
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -40,9 +47,13 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(file, 1):
                 yield number, line.rstrip("\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-        raise InputError(path, f"gzip data is cut short or damaged after line {number} ({e})", cure="fetch it anew") from e
+        raise InputError(
+            path, f"gzip data is cut short or damaged after line {number} ({e})", cure="fetch it anew"
+        ) from e
     except UnicodeDecodeError as e:
-        raise InputError(path, f"not text after line {number} ({e.reason})", cure="give a BED or narrowPeak file") from e
+        raise InputError(
+            path, f"not text after line {number} ({e.reason})", cure="give a BED or narrowPeak file"
+        ) from e
 
 
 def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> PeakFile:
@@ -53,11 +64,12 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> Peak
 
     Raises:
         InputError: a line without three columns, positions that are not whole numbers, start < 0, start >= stop, a
-            stop past the chromosome's end, a summit beyond its peak, or no line on a chromosome of the store.
+            stop past the chromosome's end, or no line on a chromosome of the store.
     """
     index = {name: i for i, name in enumerate(axis.names)}
     rows: list[tuple[int, int, int, int]] = []
     dropped: dict[str, int] = {}
+    beyond = 0
     for number, line in text_lines(path):
         fields = line.split()
         if not fields or line.startswith("#") or fields[0] in ("track", "browser"):
@@ -74,7 +86,8 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> Peak
                 cure="is the file of another assembly?",
                 line=number,
             )
-        rows.append((index[name], start, stop, summit))
+        beyond += summit >= stop - start
+        rows.append((index[name], start, stop, start + summit if 0 <= summit < stop - start else -1))
     if dropped and not rows:
         raise InputError(
             path,
@@ -82,7 +95,7 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> Peak
             cure=alias_hint(dropped, axis.names),
         )
     table = np.array(sorted(rows), np.int64).reshape(-1, 4)
-    return PeakFile(Peaks(*(np.ascontiguousarray(c) for c in table.T)), dropped)
+    return PeakFile(Peaks(*(np.ascontiguousarray(c) for c in table.T)), dropped, beyond)
 
 
 def _parse(path: Path, number: int, fields: list[str]) -> tuple[str, int, int, int]:
@@ -96,8 +109,4 @@ def _parse(path: Path, number: int, fields: list[str]) -> tuple[str, int, int, i
         raise InputError(path, f"not a whole number ({e})", cure=cure, line=number) from e
     if start < 0 or start >= stop:
         raise InputError(path, f"{fields[0]}:{start}-{stop} is not an interval", cure=cure, line=number)
-    if summit >= stop - start:
-        raise InputError(
-            path, f"summit {summit} lies beyond the peak of {stop - start} bases", cure="correct column 10", line=number
-        )
-    return fields[0], start, stop, start + summit if summit >= 0 else -1
+    return fields[0], start, stop, summit

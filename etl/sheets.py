@@ -78,7 +78,10 @@ def _existing(sheet: Path, line: int, name: str, columns: str) -> Path:
     if not found.is_file():
         state = "is a dangling link" if found.is_symlink() else "is not there"
         raise InputError(
-            sheet, f"file {name!r} {state}", cure=f"put it into {sheet.parent} or correct the row ({columns})", line=line
+            sheet,
+            f"file {name!r} {state}",
+            cure=f"put it into {sheet.parent} or correct the row ({columns})",
+            line=line,
         )
     return found
 
@@ -106,7 +109,9 @@ def _read_tracks(sheet: Path) -> tuple[SignalFile, ...]:
         for end, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
             if name.endswith(end) and name.removesuffix(end) + other not in seen:
                 partner = name.removesuffix(end) + other
-                raise InputError(sheet, f"track {name!r} has no partner {partner!r}", cure="add it, or rename the track")
+                raise InputError(
+                    sheet, f"track {name!r} has no partner {partner!r}", cure="add it, or rename the track"
+                )
     return tuple(rows)
 
 

@@ -42,6 +42,9 @@ class Layout:
         return Layout(chunk, min(shard, -(-rows // chunk) * chunk), self.level)
 
 
+DEFAULT_LAYOUT = Layout()
+
+
 def create_array(
     group: zarr.Group,
     name: str,
@@ -85,4 +88,3 @@ def create_array(
         compressors=(ZstdCodec(level=layout.level, checksum=True),),
         **common,
     )
-

@@ -86,9 +86,7 @@ def shared_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def emission_order(
-    places: NDArray[np.int64], pool: int, rng: np.random.Generator | None
-) -> list[NDArray[np.int64]]:
+def emission_order(places: NDArray[np.int64], pool: int, rng: np.random.Generator | None) -> list[NDArray[np.int64]]:
     """Plan indices of each pool, in the order they are emitted.
 
     Without a generator the order is by place. With one, places come in random order and windows are shuffled within
@@ -161,9 +159,7 @@ class WindowStream:
     def _begin(self, executor: ThreadPoolExecutor, index: NDArray[np.int64]) -> tuple[_Pool, list[Future[None]]]:
         """Start to fill a pool; each slab is one job, and jobs write to disjoint rows."""
         n, length = index.size, self._settings.length
-        pool = _Pool(
-            index, np.empty((n, length), np.uint8), np.empty((n, len(self._tracks), length), np.float32)
-        )
+        pool = _Pool(index, np.empty((n, length), np.uint8), np.empty((n, len(self._tracks), length), np.float32))
         rows = np.argsort(self._places[index], kind="stable")
         places = self._places[index][rows]
         cuts = np.flatnonzero(np.diff(places)) + 1

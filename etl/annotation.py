@@ -1,0 +1,169 @@
+"""The six annotation features, from a GTF and a CpG table or from ready BED files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ..store.axis import GenomeAxis, Intervals
+from ..store.errors import InputError
+from ..store.schema import FEATURES
+from .aliases import alias_hint
+from .bedtools import merged_on_axis
+from .peaks import read_peaks, text_lines
+
+_GTF_KINDS = ("transcript", "exon", "CDS", "stop_codon")
+
+
+@dataclass(frozen=True)
+class AnnotationRules:
+    """How transcripts become features.
+
+    Attributes:
+        upstream: bases of a promoter before the TSS.
+        downstream: bases of a promoter after the TSS (the TSS itself comes on top).
+        untranslated: ``coding`` takes UTRs from coding transcripts only; ``ucsc`` also counts the exons of non-coding
+            transcripts, as 3' UTR on + and 5' UTR on -, as the UCSC tables do.
+    """
+
+    upstream: int = 300
+    downstream: int = 100
+    untranslated: Literal["coding", "ucsc"] = "coding"
+
+
+README_RULES = AnnotationRules()
+"""FactorNet's README: promoters of 300 and 100 bases, UTRs of coding transcripts."""
+
+
+def published_rules() -> AnnotationRules:
+    """The rules that reproduce the BED files with which FactorNet's published models were trained."""
+    return AnnotationRules(upstream=500, downstream=100, untranslated="ucsc")
+
+
+def annotation_from_beds(
+    beds: Mapping[str, Path], axis: GenomeAxis, aliases: Mapping[str, str]
+) -> dict[str, Intervals]:
+    """Features from one BED file each, merged, in axis coordinates."""
+    features = {}
+    for name in FEATURES:
+        peaks = read_peaks(beds[name], axis, aliases).peaks
+        names = np.asarray(axis.names)[peaks.chrom] if peaks.chrom.size else np.array([], str)
+        table = pd.DataFrame({"chrom": names, "start": peaks.start, "stop": peaks.stop})
+        features[name] = merged_on_axis(table, axis)
+    return features
+
+
+def annotation_from_gtf(
+    gtf: Path, cpg: Path, axis: GenomeAxis, aliases: Mapping[str, str], rules: AnnotationRules
+) -> dict[str, Intervals]:
+    """Features from transcripts and CpG islands, merged, in axis coordinates.
+
+    Where transcripts carry the tag ``basic`` (GENCODE), only those are used, as FactorNet did. The stop codon counts
+    as coding.
+    """
+    table = _read_gtf(gtf, axis, aliases)
+    coding = table[table.kind.isin(("CDS", "stop_codon"))]
+    exons = table[table.kind == "exon"].sort_values(["transcript", "start"], kind="stable")
+    parts = {
+        "cpg": _read_cpg(cpg, axis, aliases),
+        "cds": coding,
+        "intron": _introns(exons),
+        "promoter": _promoters(table[table.kind == "transcript"], rules),
+    }
+    left, right = _untranslated(exons, coding)
+    both = pd.concat([left, right])
+    five = ((both.side == "left") & (both.strand == "+")) | ((both.side == "right") & (both.strand == "-"))
+    extra = exons[~exons.transcript.isin(coding.transcript)] if rules.untranslated == "ucsc" else exons[:0]
+    parts["utr5"] = pd.concat([both[five], extra[extra.strand == "-"]])
+    parts["utr3"] = pd.concat([both[~five], extra[extra.strand == "+"]])
+    lengths = dict(zip(axis.names, axis.lengths, strict=True))
+    merged = {}
+    for name in FEATURES:
+        rows = parts[name]
+        stop = np.minimum(rows.stop, rows.chrom.map(lengths)) if len(rows) else rows.stop
+        rows = rows.assign(start=np.maximum(rows.start, 0), stop=stop)
+        merged[name] = merged_on_axis(rows[rows.stop > rows.start], axis)
+    return merged
+
+
+def _read_gtf(gtf: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.DataFrame:
+    """Transcripts, exons, CDS and stop codons on the store's chromosomes; 0-based, half-open."""
+    rows: list[tuple[str, str, int, int, str, str, bool]] = []
+    others: set[str] = set()
+    for number, line in text_lines(gtf):
+        if not line or line.startswith("#"):
+            continue
+        fields = line.split("\t")
+        if len(fields) != 9:
+            raise InputError(gtf, f"{len(fields)} columns, expected 9", cure="give a GTF (GENCODE v19)", line=number)
+        if fields[2] not in _GTF_KINDS:
+            continue
+        chrom = aliases.get(fields[0], fields[0])
+        if chrom not in axis.names:
+            others.add(chrom)
+            continue
+        _, found, rest = fields[8].partition('transcript_id "')
+        if not found or fields[6] not in "+-" or not (fields[3].isdigit() and fields[4].isdigit()):
+            cure = "give a GTF with transcript_id, strand and whole numbers"
+            raise InputError(gtf, f"cannot be read as GTF: {line[:80]!r}", cure=cure, line=number)
+        transcript = rest.partition('"')[0]
+        start, stop = int(fields[3]) - 1, int(fields[4])
+        rows.append((chrom, fields[2], start, stop, fields[6], transcript, 'tag "basic"' in fields[8]))
+    if not rows:
+        raise InputError(
+            gtf,
+            f"no transcript on a chromosome of the store; the file has {', '.join(sorted(others)[:6]) or 'none'}",
+            cure=alias_hint(others, axis.names),
+        )
+    table = pd.DataFrame(rows, columns=["chrom", "kind", "start", "stop", "strand", "transcript", "basic"])
+    return table[table.basic] if table.basic.any() else table
+
+
+def _read_cpg(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.DataFrame:
+    """CpG islands from UCSC's cpgIslandExt table (its first column is a bin number), or from a BED file."""
+    rows = []
+    for number, line in text_lines(path):
+        fields = line.split("\t")
+        if not line or line.startswith("#"):
+            continue
+        chrom, start, stop = fields[1:4] if fields[0].isdigit() and len(fields) > 3 else [*fields, "", ""][:3]
+        if not (start.isdigit() and stop.isdigit()):
+            cure = "give UCSC's cpgIslandExt table or a BED file"
+            raise InputError(path, f"cannot be read as CpG islands: {line[:60]!r}", cure=cure, line=number)
+        chrom = aliases.get(chrom, chrom)
+        if chrom in axis.names:
+            rows.append((chrom, int(start), int(stop)))
+    return pd.DataFrame(rows, columns=["chrom", "start", "stop"])
+
+
+def _introns(exons: pd.DataFrame) -> pd.DataFrame:
+    """Gaps between neighbouring exons of a transcript."""
+    following = exons.shift(-1)
+    same = (exons.transcript == following.transcript) & (exons.chrom == following.chrom)
+    gaps = pd.DataFrame(
+        {"chrom": exons.chrom[same], "start": exons.stop[same], "stop": following.start[same].astype(int)}
+    )
+    return gaps[gaps.stop > gaps.start]
+
+
+def _promoters(transcripts: pd.DataFrame, rules: AnnotationRules) -> pd.DataFrame:
+    """On +, ``[tss - upstream, tss + downstream + 1)``; on -, mirrored."""
+    plus = transcripts.strand == "+"
+    tss = np.where(plus, transcripts.start, transcripts.stop - 1)
+    before = np.where(plus, rules.upstream, rules.downstream)
+    after = np.where(plus, rules.downstream, rules.upstream)
+    return pd.DataFrame({"chrom": transcripts.chrom, "start": tss - before, "stop": tss + after + 1})
+
+
+def _untranslated(exons: pd.DataFrame, coding: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Parts of coding transcripts' exons left and right of the coding span."""
+    span = coding.groupby("transcript").agg(first=("start", "min"), last=("stop", "max"))
+    exons = exons.join(span, on="transcript", how="inner")
+    left = exons.assign(stop=np.minimum(exons.stop, exons["first"]), side="left")
+    right = exons.assign(start=np.maximum(exons.start, exons["last"]), side="right")
+    return left[left.stop > left.start], right[right.stop > right.start]

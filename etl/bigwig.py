@@ -1,0 +1,169 @@
+"""A bigWig signal, looked over before pyBigWig may touch it, as float32 without gaps."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyBigWig
+from numpy.typing import NDArray
+
+from ..store.axis import GenomeAxis
+from ..store.errors import InputError
+from .aliases import alias_hint, file_names
+
+_MAGIC = 0x888FFC26
+_HEADER = 64
+_CURE = "fetch or make the file anew"
+
+
+def check_bigwig(path: Path) -> None:
+    """Refuse a file that would crash pyBigWig or be read short: magic at both ends, offsets inside the file.
+
+    Raises:
+        InputError: missing, not a bigWig (a bigBed, a web page), or cut short.
+    """
+    if not path.is_file():
+        raise InputError(path, "no such file", cure="correct bigwig.txt or the path given")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_HEADER)
+        file.seek(max(0, size - 4))
+        tail = file.read(4)
+    for order in "<>":
+        if len(head) >= 4 and struct.unpack(order + "I", head[:4])[0] == _MAGIC:
+            break
+    else:
+        raise InputError(path, f"not a bigWig: it begins with {head[:12]!r}", cure=_CURE)
+    if size < _HEADER:
+        raise InputError(path, f"cut short: {size} bytes, less than a bigWig's header", cure=_CURE)
+    # Offsets of the chromosome tree, the data and the index (bigWig supplement, Kent et al. 2010, table 5).
+    offsets = struct.unpack(order + "QQQ", head[8:32])
+    if max(offsets) >= size or min(offsets) < _HEADER:
+        raise InputError(path, f"cut short: its header points to byte {max(offsets)}, the file has {size}", cure=_CURE)
+    if struct.unpack(order + "I", tail)[0] != _MAGIC:
+        raise InputError(path, f"cut short: the mark that ends a bigWig is not at byte {size - 4}", cure=_CURE)
+
+
+@dataclass(frozen=True)
+class SignalSource:
+    """A checked bigWig and what it calls the store's chromosomes; `missing` are those it does not have."""
+
+    path: Path
+    names: dict[str, str]
+    missing: tuple[str, ...]
+
+
+def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, allow_missing: bool) -> SignalSource:
+    """Check a bigWig against the store's chromosomes.
+
+    Raises:
+        InputError: names do not match, a chromosome is missing (unless `allow_missing`), or has another length.
+    """
+    check_bigwig(path)
+    reader = _open(path)
+    try:
+        lengths: dict[str, int] = reader.chroms() or {}
+    finally:
+        reader.close()
+    names = file_names(axis.names, lengths, aliases)
+    if not names:
+        raise InputError(
+            path,
+            f"no chromosome of the store; the file has {_some(lengths)}, the store {_some(axis.names)}",
+            cure=alias_hint(lengths, axis.names),
+        )
+    for name, theirs in names.items():
+        expected = axis.lengths[axis.index(name)]
+        if lengths[theirs] != expected:
+            raise InputError(
+                path,
+                f"{theirs} has {lengths[theirs]} bases, the store's {name} has {expected}",
+                cure="is the file of another assembly?",
+            )
+    missing = tuple(n for n in axis.names if n not in names)
+    if missing and not allow_missing:
+        raise InputError(
+            path,
+            f"no signal for {_some(missing)}; the file has {_some(lengths)}",
+            cure="give a complete file, or take absent chromosomes as 0 with --allow-missing-chroms",
+        )
+    return SignalSource(path, names, missing)
+
+
+def _some(names: object) -> str:
+    items = list(names)  # type: ignore[call-overload]
+    return ", ".join(items[:6]) + (f" and {len(items) - 6} more" if len(items) > 6 else "")
+
+
+def _open(path: Path) -> pyBigWig.bigWigFile:
+    try:
+        reader = pyBigWig.open(str(path))
+    except RuntimeError as e:
+        raise InputError(path, f"pyBigWig cannot open it ({e})", cure=_CURE) from e
+    if not reader.isBigWig():
+        raise InputError(path, "not a bigWig", cure=_CURE)
+    return reader
+
+
+@dataclass(frozen=True)
+class SignalSummary:
+    """Of the values of a span: `covered` bases have one, the rest were gaps; sum, min and max are over covered."""
+
+    covered: int = 0
+    gaps: int = 0
+    total: float = 0.0
+    low: float = float("inf")
+    high: float = float("-inf")
+
+    def __add__(self, other: SignalSummary) -> SignalSummary:
+        return SignalSummary(
+            self.covered + other.covered,
+            self.gaps + other.gaps,
+            self.total + other.total,
+            min(self.low, other.low),
+            max(self.high, other.high),
+        )
+
+
+class SignalReader:
+    """Reads one bigWig; to be opened in the process that uses it (a handle must not cross processes or threads)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = _open(path)
+
+    def values(self, chrom: str, start: int, stop: int) -> tuple[NDArray[np.float32], SignalSummary]:
+        """Signal of ``start:stop``, float32 (stop - start,), gaps as 0, and its summary.
+
+        Args:
+            chrom: the file's own name for the chromosome.
+            start: first base.
+            stop: past the last base.
+
+        Raises:
+            InputError: the data cannot be read, or holds an infinite value.
+        """
+        try:
+            values = self._file.values(chrom, start, stop, numpy=True)
+        except RuntimeError as e:
+            raise InputError(self._path, f"{chrom}:{start}-{stop} cannot be read ({e})", cure=_CURE) from e
+        gap = np.isnan(values)
+        gaps = int(gap.sum())
+        if gaps == values.size:
+            return np.zeros(values.size, np.float32), SignalSummary(gaps=gaps)
+        known = values[~gap] if gaps else values
+        low, high = float(known.min()), float(known.max())
+        if not np.isfinite([low, high]).all():
+            at = start + int(np.flatnonzero(np.isinf(values))[0])
+            raise InputError(self._path, f"infinite value at {chrom}:{at}", cure="replace it by a number or a gap")
+        total = float(known.sum(dtype=np.float64))
+        values[gap] = 0
+        return values, SignalSummary(known.size, gaps, total, low, high)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,227 @@
+"""Build one cell line: tracks, peaks, labels and meta values, as a group of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from ..store.axis import GenomeAxis, IntArray
+from ..store.errors import StoreError
+from ..store.layout import DEFAULT_LAYOUT, Layout, create_array
+from ..store.reader import Peaks, Store, open_store
+from ..store.schema import CellInfo, Factor, Track, bin_count
+from .bigwig import SignalSource, open_source
+from .genome import BuildReport
+from .graph import OnPlan, OnReport, Resources, run
+from .peaks import PeakFile, read_peaks
+from .provenance import describe_build
+from .publish import file_digest, publish, staging, write_manifest
+from .sheets import CellFolder, SignalFile, read_cell_folder
+from .signals import create_track, signal_tasks
+from .tables import peaks_dataset, write_dataset
+from .tasks import ShardReport, ShardTask, WriteLabels, targets
+
+
+@dataclass(frozen=True)
+class CellOptions:
+    """How to read a cell-line folder.
+
+    Attributes:
+        aliases: file name -> store name of chromosomes.
+        allow_missing: take chromosomes that a track lacks as 0.
+        layout: chunks and shards.
+    """
+
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    allow_missing: bool = False
+    layout: Layout = DEFAULT_LAYOUT
+
+    def describe(self) -> dict[str, Any]:
+        """For the provenance."""
+        return {"aliases": dict(self.aliases), "allow_missing_chroms": self.allow_missing}
+
+
+@dataclass(frozen=True)
+class _FactorPeaks:
+    """Peaks of one factor; `relaxed` is None where chip.txt names none."""
+
+    name: str
+    conservative: PeakFile
+    relaxed: PeakFile | None
+
+
+def build_cell(
+    path: Path,
+    folder: Path,
+    options: CellOptions,
+    resources: Resources,
+    *,
+    force: bool = False,
+    on_report: OnReport = lambda report: None,
+    on_plan: OnPlan | None = None,
+) -> BuildReport:
+    """Add a cell line, or replace it (`force`), in the store at `path`.
+
+    Raises:
+        StoreError: no such store, the cell line is there (and not `force`), or is being built by another process.
+        InputError, UsageError: an input is wrong. Nothing is published then.
+    """
+    store = open_store(path)
+    sheets = read_cell_folder(folder)
+    if sheets.name in store.cells and not force:
+        raise StoreError(f"{path}: cell line {sheets.name} is there already; give --force to replace it")
+    axis = store.axis
+    factors = [
+        _FactorPeaks(
+            row.factor,
+            read_peaks(row.conservative, axis, options.aliases),
+            read_peaks(row.relaxed, axis, options.aliases) if row.relaxed else None,
+        )
+        for row in sheets.chip
+    ]
+    sources = [open_source(t.path, axis, options.aliases, allow_missing=options.allow_missing) for t in sheets.tracks]
+    tracks = tuple(_as_track(store, t) for t in sheets.tracks)
+    with staging(Path(store.path), sheets.name) as work:
+        staged = work / sheets.name
+        group = zarr.create_group(str(staged), zarr_format=3)
+        tasks = _signal_tasks(group, staged, axis, tracks=tracks, sources=sources, layout=options.layout)
+        tasks += _label_tasks(group, staged, axis, factors, options.layout)
+        for factor in factors:
+            _write_peaks(staged, factor)
+        _write_meta(staged, sheets)
+        if on_plan:
+            on_plan(tasks)
+        reports = run(tasks, resources, on_report=on_report)
+        info = CellInfo(
+            sheets.name,
+            tracks,
+            tuple(Factor(f.name, f.relaxed is not None) for f in factors),
+            tuple(name for name, _ in sheets.meta),
+            describe_build(_files(sheets), options.describe()),
+            summarise(tracks, factors, reports),
+        )
+        group.attrs.put({**info.to_attributes(), "manifest": write_manifest(staged)})
+        publish(staged, Path(store.path) / "cells" / sheets.name)
+    return BuildReport(f"cell line {sheets.name} in {path}", tuple(reports), tuple(_notes(factors, tracks, sources)))
+
+
+def _as_track(store: Store, signal: SignalFile) -> Track:
+    """A track is shared where the genome has one of this name made from the same file."""
+    inputs = {i["sha256"] for i in store.info.provenance.get("inputs", [])}
+    names = zarr.open_group(store.path, path="genome", mode="r").attrs.get("tracks", [])
+    shared = signal.name in names  # type: ignore[operator]
+    if shared and file_digest(signal.path) not in inputs:
+        raise StoreError(
+            f"{signal.path}: track {signal.name!r} is shared by all cell lines of the store, from a file of other "
+            "content; name this one differently in bigwig.txt"
+        )
+    return Track(signal.name, shared)
+
+
+def _signal_tasks(
+    group: zarr.Group,
+    staged: Path,
+    axis: GenomeAxis,
+    *,
+    tracks: tuple[Track, ...],
+    sources: list[SignalSource],
+    layout: Layout,
+) -> list[ShardTask]:
+    tasks: list[ShardTask] = []
+    for track, source in zip(tracks, sources, strict=True):
+        if not track.shared:
+            create_track(group, "tracks", track.name, axis, layout)
+            tasks += signal_tasks(staged, f"tracks/{track.name}", track.name, axis, source)
+    return tasks
+
+
+def _label_tasks(
+    group: zarr.Group, staged: Path, axis: GenomeAxis, factors: list[_FactorPeaks], layout: Layout
+) -> list[ShardTask]:
+    if not factors:
+        return []
+    labels = group.create_group("labels")
+    tasks: list[ShardTask] = []
+    for i, (name, length) in enumerate(zip(axis.names, axis.lengths, strict=True)):
+        bins = bin_count(length)
+        create_array(
+            labels,
+            name,
+            shape=(bins, len(factors)),
+            dtype="uint8",
+            dimension_names=(f"bin_{name}", "factor"),
+            layout=layout.for_rows(bins, width=len(factors)),
+            attributes={"factors": [f.name for f in factors], "values": "0=unbound 1=bound 2=ambiguous"},
+        )
+        peaks = tuple((_on(f.conservative.peaks, i), _on((f.relaxed or f.conservative).peaks, i)) for f in factors)
+        tasks += [WriteLabels(t, peaks) for t in targets(staged, f"labels/{name}")]
+    return tasks
+
+
+def _on(peaks: Peaks, chrom: int) -> tuple[IntArray, IntArray]:
+    here = peaks.chrom == chrom
+    return peaks.start[here], peaks.stop[here]
+
+
+def _write_peaks(staged: Path, factor: _FactorPeaks) -> None:
+    write_dataset(peaks_dataset(factor.conservative.peaks), staged, f"peaks/{factor.name}/conservative")
+    if factor.relaxed is not None:
+        write_dataset(peaks_dataset(factor.relaxed.peaks), staged, f"peaks/{factor.name}/relaxed")
+
+
+def _write_meta(staged: Path, sheets: CellFolder) -> None:
+    values = np.array([value for _, value in sheets.meta], np.float32)
+    write_dataset(xr.Dataset({"meta": ("feature", values)}), staged, "")
+
+
+def _files(sheets: CellFolder) -> list[Path]:
+    files = [t.path for t in sheets.tracks]
+    for row in sheets.chip:
+        files += [row.conservative, *([row.relaxed] if row.relaxed else [])]
+    return files
+
+
+def summarise(tracks: tuple[Track, ...], factors: list[_FactorPeaks], reports: list[ShardReport]) -> dict[str, Any]:
+    """Figures of a cell line: of each track the values, of each factor the peaks and the bins of each label."""
+    summary: dict[str, Any] = {"tracks": {}, "factors": {}}
+    for track in tracks:
+        parts = [r.signal for r in reports if r.name == track.name and r.signal is not None]
+        if parts:
+            whole = sum(parts[1:], parts[0])
+            summary["tracks"][track.name] = {
+                "covered": whole.covered,
+                "gaps": whole.gaps,
+                "min": whole.low if whole.covered else None,
+                "mean": whole.total / whole.covered if whole.covered else None,
+                "max": whole.high if whole.covered else None,
+            }
+    counted = [r.counts for r in reports if r.name == "labels"]
+    for i, factor in enumerate(factors):
+        unbound, bound, ambiguous = (sum(c[i][k] for c in counted) for k in range(3))
+        summary["factors"][factor.name] = {
+            "conservative": int(factor.conservative.peaks.start.size),
+            "relaxed": int(factor.relaxed.peaks.start.size) if factor.relaxed else None,
+            "dropped": factor.conservative.dropped,
+            "bins": {"unbound": unbound, "bound": bound, "ambiguous": ambiguous},
+        }
+    return summary
+
+
+def _notes(factors: list[_FactorPeaks], tracks: tuple[Track, ...], sources: list[SignalSource]) -> list[str]:
+    notes = [f"track {t.name}: shared, kept with the genome" for t in tracks if t.shared]
+    for track, source in zip(tracks, sources, strict=True):
+        if source.missing:
+            notes.append(f"track {track.name}: no signal on {', '.join(source.missing)}, taken as 0")
+    for factor in factors:
+        if factor.conservative.dropped:
+            lost = ", ".join(f"{n} on {c}" for c, n in sorted(factor.conservative.dropped.items()))
+            notes.append(f"factor {factor.name}: peaks dropped, {lost} (not in the store)")
+        if factor.conservative.beyond:
+            notes.append(f"factor {factor.name}: {factor.conservative.beyond} summits beyond their peak, kept as none")
+    return notes

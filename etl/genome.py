@@ -1,0 +1,277 @@
+"""Build the part of a store that all cell lines share: sequence, annotation, blacklist, shared tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from ..store.axis import GenomeAxis, IntArray, Intervals
+from ..store.errors import InputError, StoreError, UsageError
+from ..store.layout import DEFAULT_LAYOUT, Layout, create_array
+from ..store.reader import open_store
+from ..store.schema import FEATURES, Chromosome, StoreInfo, check_name
+from .aliases import alias_hint, default_selection, file_names
+from .annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
+from .bigwig import open_source
+from .fasta import PreparedFasta, prepare_fasta
+from .graph import OnPlan, OnReport, Resources, run
+from .peaks import read_peaks
+from .provenance import describe_build
+from .publish import publish, staging, write_manifest
+from .signals import create_track, signal_tasks
+from .tables import intervals_dataset, write_dataset
+from .tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, targets
+
+
+@dataclass(frozen=True)
+class GenomeInputs:
+    """Files a genome is made of.
+
+    Attributes:
+        fasta: sequence, plain or gzipped.
+        gtf: transcripts (GENCODE), with `cpg`; or none.
+        cpg: CpG islands, UCSC table or BED.
+        beds: instead of both, one BED a feature of `FEATURES`.
+        blacklist: BED, or none.
+        tracks: name -> bigWig that all cell lines share.
+    """
+
+    fasta: Path
+    gtf: Path | None = None
+    cpg: Path | None = None
+    beds: Mapping[str, Path] = field(default_factory=dict)
+    blacklist: Path | None = None
+    tracks: Mapping[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.gtf is None) != (self.cpg is None):
+            raise UsageError("annotation needs both --gtf and --cpg, or six BED files (--annotation-bed)")
+        if self.beds and (self.gtf is not None or set(self.beds) != set(FEATURES)):
+            raise UsageError(f"ready annotation needs exactly one BED file each of {', '.join(FEATURES)}, and no --gtf")
+        for path in self.files:
+            if not path.is_file():
+                raise InputError(path, "no such file", cure="correct the path")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All input files there are."""
+        named = [self.fasta, self.gtf, self.cpg, *self.beds.values(), self.blacklist, *self.tracks.values()]
+        return tuple(p for p in named if p is not None)
+
+
+@dataclass(frozen=True)
+class GenomeOptions:
+    """How to read them.
+
+    Attributes:
+        assembly: its name; recognised by chromosome lengths, or else the FASTA's file name, where None.
+        chroms: store names to take; FactorNet's (chr1..22, X) where empty.
+        aliases: file name -> store name.
+        rules: how transcripts become features.
+        allow_missing: take chromosomes that a track lacks as 0.
+        layout: chunks and shards.
+    """
+
+    assembly: str | None = None
+    chroms: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    rules: AnnotationRules = README_RULES
+    allow_missing: bool = False
+    layout: Layout = DEFAULT_LAYOUT
+
+    def describe(self) -> dict[str, Any]:
+        """For the provenance."""
+        return {
+            "chroms": list(self.chroms),
+            "aliases": dict(self.aliases),
+            "promoter": [self.rules.upstream, self.rules.downstream],
+            "untranslated": self.rules.untranslated,
+            "allow_missing_chroms": self.allow_missing,
+        }
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What was built, for the closing summary."""
+
+    what: str
+    reports: tuple[ShardReport, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def peak_rss(self) -> int:
+        """Largest resident memory of any worker, bytes."""
+        return max((r.peak_rss for r in self.reports), default=0)
+
+
+def build_genome(
+    store: Path,
+    inputs: GenomeInputs,
+    options: GenomeOptions,
+    resources: Resources,
+    *,
+    force: bool = False,
+    on_report: OnReport = lambda report: None,
+    on_plan: OnPlan | None = None,
+) -> BuildReport:
+    """Make a new store with a genome in it.
+
+    Raises:
+        StoreError: the store is there (and not `force`), or has cell lines.
+        InputError, UsageError: an input or option is wrong.
+    """
+    _refuse_existing(store, force=force)
+    check_name(store.name, "store")
+    for name in inputs.tracks:
+        check_name(name, "track")
+    with staging(store, "genome") as work:
+        fasta = prepare_fasta(inputs.fasta, work)
+        records, notes = _select(inputs.fasta, fasta, options)
+        axis = GenomeAxis(tuple(records), tuple(fasta.lengths[r] for r in records.values()))
+        assembly = _assembly(options.assembly, axis, inputs.fasta)
+        staged = work / store.name
+        root = zarr.create_group(str(staged), zarr_format=3)
+        genome = root.create_group("genome")
+        tasks: list[ShardTask] = [DigestSequence(name, fasta, record) for name, record in records.items()]
+        tasks += _sequence_tasks(genome, staged, axis, fasta=fasta, records=records, layout=options.layout)
+        tasks += _annotation_tasks(genome, staged, axis, inputs, options)
+        for name, path in inputs.tracks.items():
+            source = open_source(path, axis, options.aliases, allow_missing=options.allow_missing)
+            create_track(genome, "tracks", name, axis, options.layout)
+            tasks += signal_tasks(staged, f"genome/tracks/{name}", name, axis, source)
+        notes += _write_blacklist(staged, axis, inputs, options)
+        if on_plan:
+            on_plan(tasks)
+        reports = run(tasks, resources, on_report=on_report)
+        digests = {r.chrom: r.digest for r in reports if r.digest}
+        info = StoreInfo(
+            assembly,
+            tuple(Chromosome(n, size, digests[n]) for n, size in zip(axis.names, axis.lengths, strict=True)),
+            provenance=describe_build(inputs.files, options.describe()),
+        )
+        genome.attrs["tracks"] = list(inputs.tracks)
+        genome.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
+        root.attrs.put({**info.to_attributes(), "genome_manifest": write_manifest(staged / "genome")})
+        publish(staged, store)
+    return BuildReport(f"genome {assembly} in {store}", tuple(reports), tuple(notes))
+
+
+def _refuse_existing(store: Path, *, force: bool) -> None:
+    if not store.exists():
+        return
+    if not force:
+        raise StoreError(f"{store}: is there already; give another name, or --force to replace it")
+    cells = open_store(store).cells
+    if cells:
+        raise StoreError(f"{store}: holds the cell lines {', '.join(cells)}; remove it by hand to start over")
+
+
+def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[dict[str, str], list[str]]:
+    """Store name -> record of the chromosomes to take, in the FASTA's order, and a note on those left out."""
+    names = [options.aliases.get(r, r) for r in fasta.lengths]
+    chosen = list(options.chroms) or default_selection(names)
+    records = file_names([n for n in names if n in chosen], fasta.lengths, options.aliases)
+    absent = [n for n in chosen if n not in records]
+    if absent:
+        have = ", ".join(list(fasta.lengths)[:6])
+        raise InputError(
+            path, f"no record for {', '.join(absent)}; it has {have}", cure=alias_hint(fasta.lengths, absent)
+        )
+    for name in records:
+        check_name(name, "chromosome")
+    left = [n for n in names if n not in records]
+    shown = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
+    return records, [f"{len(left)} records of the FASTA left out: {shown}"] if left else []
+
+
+def _assembly(given: str | None, axis: GenomeAxis, fasta: Path) -> str:
+    """The assembly's name: recognised by the lengths of its chromosomes, given, or the FASTA's file name.
+
+    Raises:
+        InputError: the name given is one we know, and a length differs.
+    """
+    for sizes in sorted((Path(__file__).parent.parent / "resources").glob("*.chrom.sizes")):
+        known = dict(line.split() for line in sizes.read_text().splitlines())
+        name = sizes.name.removesuffix(".chrom.sizes")
+        wrong = [(n, size) for n, size in zip(axis.names, axis.lengths, strict=True) if known.get(n) != str(size)]
+        if given == name and wrong:
+            chrom, size = wrong[0]
+            raise InputError(fasta, f"{chrom} has {size} bases, in {name} it has {known.get(chrom, 'no place')}")
+        if given is None and not wrong:
+            return name
+    return given or fasta.name.split(".")[0]
+
+
+def _sequence_tasks(
+    genome: zarr.Group,
+    staged: Path,
+    axis: GenomeAxis,
+    *,
+    fasta: PreparedFasta,
+    records: Mapping[str, str],
+    layout: Layout,
+) -> list[ShardTask]:
+    group = genome.create_group("sequence")
+    tasks: list[ShardTask] = []
+    for name, length in zip(axis.names, axis.lengths, strict=True):
+        create_array(
+            group,
+            name,
+            shape=(length,),
+            dtype="uint8",
+            dimension_names=(f"position_{name}",),
+            layout=layout.for_rows(length),
+            attributes={"codes": "0=A 1=C 2=G 3=T 4=other"},
+        )
+        tasks += [WriteSequence(t, fasta, records[name]) for t in targets(staged, f"genome/sequence/{name}")]
+    return tasks
+
+
+def _annotation_tasks(
+    genome: zarr.Group, staged: Path, axis: GenomeAxis, inputs: GenomeInputs, options: GenomeOptions
+) -> list[ShardTask]:
+    if inputs.gtf and inputs.cpg:
+        features = annotation_from_gtf(inputs.gtf, inputs.cpg, axis, options.aliases, options.rules)
+    elif inputs.beds:
+        features = annotation_from_beds(inputs.beds, axis, options.aliases)
+    else:
+        return []
+    group = genome.create_group("annotation")
+    tasks: list[ShardTask] = []
+    for i, (name, length) in enumerate(zip(axis.names, axis.lengths, strict=True)):
+        create_array(
+            group,
+            name,
+            shape=(length,),
+            dtype="uint8",
+            dimension_names=(f"position_{name}",),
+            layout=options.layout.for_rows(length),
+            attributes={"bits": list(FEATURES)},
+        )
+        for target in targets(staged, f"genome/annotation/{name}"):
+            first, last = axis.offsets[i] + target.start, axis.offsets[i] + target.stop
+            tasks.append(
+                WriteAnnotation(target, tuple(_between(features[f], first, last, axis.offsets[i]) for f in FEATURES))
+            )
+    return tasks
+
+
+def _between(merged: Intervals, first: int, last: int, offset: int) -> tuple[IntArray, IntArray]:
+    """Those intervals that touch ``[first, last)`` of the axis, in coordinates of the chromosome."""
+    keep = (merged.starts < last) & (merged.stops > first)
+    return merged.starts[keep] - offset, merged.stops[keep] - offset
+
+
+def _write_blacklist(staged: Path, axis: GenomeAxis, inputs: GenomeInputs, options: GenomeOptions) -> list[str]:
+    if inputs.blacklist is None:
+        empty = np.array([], np.int64)
+        write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
+        return ["no blacklist given: none of the genome is left out"]
+    found = read_peaks(inputs.blacklist, axis, options.aliases)
+    write_dataset(intervals_dataset(found.peaks.chrom, found.peaks.start, found.peaks.stop), staged, "genome/blacklist")
+    return [f"blacklist: {found.peaks.chrom.size} intervals"]

@@ -1,0 +1,36 @@
+"""Tracks: arrays to write signal to, and the tasks that do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import zarr
+
+from ..store.axis import GenomeAxis
+from ..store.layout import Layout, create_array
+from .bigwig import SignalSource
+from .tasks import ShardTask, WriteSignal, targets
+
+
+def create_track(parent: zarr.Group, folder: str, name: str, axis: GenomeAxis, layout: Layout) -> None:
+    """Create the (empty) arrays of a track, one a chromosome, under ``parent/folder/name``."""
+    group = parent.require_group(folder).create_group(name)
+    for chrom, length in zip(axis.names, axis.lengths, strict=True):
+        create_array(
+            group,
+            chrom,
+            shape=(length,),
+            dtype="float32",
+            dimension_names=(f"position_{chrom}",),
+            layout=layout.for_rows(length),
+            attributes={"gaps": "0"},
+        )
+
+
+def signal_tasks(root: Path, path: str, name: str, axis: GenomeAxis, source: SignalSource) -> list[ShardTask]:
+    """One task a shard of the track at `path` of the store being built at `root`."""
+    return [
+        WriteSignal(target, name, source.path.resolve(), source.names.get(chrom))
+        for chrom in axis.names
+        for target in targets(root, f"{path}/{chrom}")
+    ]

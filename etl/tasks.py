@@ -1,0 +1,182 @@
+"""The work of an ETL as tasks: each writes one whole shard of one array, and nothing else.
+
+A task is a frozen dataclass that can be sent to any process and called there. Blocks that do not align with shards
+lose data silently when written in parallel, so a task that is not aligned is refused before it writes.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ..store.errors import StoreError
+from ..store.reader import codec_pipeline
+from .bigwig import SignalReader, SignalSummary
+from .fasta import FastaReader, PreparedFasta
+from .labels import IntArray, bin_labels
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What a task did: `name` of what it wrote, on which chromosome; for a signal, a summary of its values."""
+
+    name: str
+    chrom: str
+    rows: int
+    bytes: int
+    peak_rss: int
+    signal: SignalSummary | None = None
+    counts: tuple[tuple[int, ...], ...] = ()
+    digest: str = ""
+
+
+ShardTask = Callable[[], ShardReport]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Rows ``start:stop`` of the array at `path` in the store (being built) at `root`."""
+
+    root: Path
+    path: str
+    start: int
+    stop: int
+
+    @property
+    def chrom(self) -> str:
+        """The chromosome, which names the array."""
+        return self.path.rpartition("/")[2]
+
+    def write(self, values: NDArray[Any]) -> None:
+        """Write the rows.
+
+        Raises:
+            StoreError: the rows are not whole shards.
+        """
+        with zarr.config.set({"codec_pipeline.path": codec_pipeline()}):
+            array = zarr.open_array(str(self.root), path=self.path, mode="r+", zarr_format=3)
+        shard = (array.shards or array.chunks)[0]
+        if self.start % shard or (self.stop % shard and self.stop != array.shape[0]):
+            raise StoreError(f"{self.root}/{self.path}: rows {self.start}:{self.stop} are not whole shards of {shard}")
+        array[self.start : self.stop] = values
+
+
+def targets(root: Path, path: str) -> Iterator[Target]:
+    """One target a shard, covering the array."""
+    array = zarr.open_array(str(root), path=path, mode="r", zarr_format=3)
+    shard = (array.shards or array.chunks)[0]
+    for start in range(0, array.shape[0], shard):
+        yield Target(root, path, start, min(start + shard, array.shape[0]))
+
+
+def _report(target: Target, name: str, size: int, **extra: Any) -> ShardReport:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return ShardReport(name, target.chrom, target.stop - target.start, size, peak, **extra)
+
+
+@dataclass(frozen=True)
+class WriteSequence:
+    """Base codes of one shard of a chromosome."""
+
+    target: Target
+    fasta: PreparedFasta
+    record: str
+
+    def __call__(self) -> ShardReport:
+        """Do the work."""
+        reader = FastaReader(self.fasta)
+        try:
+            codes = reader.codes(self.record, self.target.start, self.target.stop)
+        finally:
+            reader.close()
+        self.target.write(codes)
+        counts = tuple(np.bincount(codes, minlength=5).tolist())
+        return _report(self.target, "sequence", codes.nbytes, counts=(counts,))
+
+
+@dataclass(frozen=True)
+class DigestSequence:
+    """Refget digest of a whole record; writes nothing."""
+
+    chrom: str
+    fasta: PreparedFasta
+    record: str
+
+    def __call__(self) -> ShardReport:
+        """Do the work."""
+        reader = FastaReader(self.fasta)
+        try:
+            digest = reader.digest(self.record)
+        finally:
+            reader.close()
+        rows = self.fasta.lengths[self.record]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return ShardReport("digest", self.chrom, rows, rows, peak, digest=digest)
+
+
+@dataclass(frozen=True)
+class WriteAnnotation:
+    """Annotation bits of one shard: bit i is set where an interval of the i-th feature covers the base."""
+
+    target: Target
+    features: tuple[tuple[IntArray, IntArray], ...]
+
+    def __call__(self) -> ShardReport:
+        """Do the work."""
+        first, count = self.target.start, self.target.stop - self.target.start
+        bits = np.zeros(count, np.uint8)
+        for i, (starts, stops) in enumerate(self.features):
+            for start, stop in zip(np.maximum(starts - first, 0), np.minimum(stops - first, count), strict=True):
+                bits[start : max(stop, start)] |= 1 << i
+        self.target.write(bits)
+        counts = tuple(int(np.count_nonzero(bits & (1 << i))) for i in range(len(self.features)))
+        return _report(self.target, "annotation", bits.nbytes, counts=(counts,))
+
+
+@dataclass(frozen=True)
+class WriteSignal:
+    """One shard of a track; `record` is the bigWig's name for the chromosome, None where it has none (all 0)."""
+
+    target: Target
+    name: str
+    bigwig: Path
+    record: str | None
+
+    def __call__(self) -> ShardReport:
+        """Do the work."""
+        size = self.target.stop - self.target.start
+        if self.record is None:
+            values, summary = np.zeros(size, np.float32), SignalSummary(gaps=size)
+        else:
+            reader = SignalReader(self.bigwig)
+            try:
+                values, summary = reader.values(self.record, self.target.start, self.target.stop)
+            finally:
+                reader.close()
+        self.target.write(values)
+        return _report(self.target, self.name, values.nbytes, signal=summary)
+
+
+@dataclass(frozen=True)
+class WriteLabels:
+    """Labels of one shard of bins, all factors: (conservative, relaxed) peaks of each on this chromosome."""
+
+    target: Target
+    peaks: tuple[tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]], ...]
+
+    def __call__(self) -> ShardReport:
+        """Do the work."""
+        first, count = self.target.start, self.target.stop - self.target.start
+        labels = np.empty((count, len(self.peaks)), np.uint8)
+        for i, (conservative, relaxed) in enumerate(self.peaks):
+            labels[:, i] = bin_labels(conservative, relaxed, first=first, count=count)
+        self.target.write(labels)
+        counts = tuple(tuple(np.bincount(labels[:, i], minlength=3).tolist()) for i in range(len(self.peaks)))
+        return _report(self.target, "labels", labels.nbytes, counts=counts)
