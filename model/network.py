@@ -1,0 +1,313 @@
+"""The FactorNet network: one trunk, applied to a window and to its reverse complement.
+
+Everything is position-major, (windows, positions, channels). That is the order in which FactorNet flattens, the one
+one-hot encoding produces, and the one ("channels last") in which torch's convolution is fastest on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..store.errors import UsageError
+from .recurrent import BidirectionalLSTM, Gates
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """What a network is: all that is needed to build it, and the names of what goes in and comes out.
+
+    Args:
+        tasks: names of the outputs, one a factor.
+        tracks: names of the signal tracks, in channel order; those ending in ``_fwd`` and ``_rev`` are pairs.
+        length: bases in a window.
+        meta: names of the cell line's values, the first of the extra features.
+        gencode: whether the six annotation booleans follow them.
+        kernels: kernels of the convolution.
+        kernel_width: bases a kernel spans.
+        recurrent: cells of the LSTM in each direction; 0 leaves the layer out, less than 0 pools over the window.
+        dense: units of each dense layer.
+        dropout: share dropped before and after the dense layers (inside the trunk and the features it is 0.1).
+        gates: "hard_sigmoid" for weights trained by the original software.
+
+    Raises:
+        UsageError: a value out of range; the message names it.
+    """
+
+    tasks: tuple[str, ...]
+    tracks: tuple[str, ...]
+    length: int = 1000
+    meta: tuple[str, ...] = ()
+    gencode: bool = False
+    kernels: int = 32
+    kernel_width: int = 26
+    recurrent: int = 32
+    dense: int = 64
+    dropout: float = 0.5
+    gates: Gates = "sigmoid"
+
+    def __post_init__(self) -> None:
+        for field, least in (("length", 1), ("kernels", 1), ("kernel_width", 2), ("recurrent", None), ("dense", 1)):
+            _check_integer(field, getattr(self, field), least)
+        for field in ("tasks", "tracks", "meta"):
+            _check_names(field, getattr(self, field))
+        if not self.tasks:
+            raise UsageError("a network needs at least one task, got tasks=()")
+        if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout must be at least 0 and less than 1, got {self.dropout!r}")
+        if not isinstance(self.gencode, bool):
+            raise UsageError(f"gencode must be true or false, got {self.gencode!r}")
+        if self.gates not in get_args(Gates):
+            raise UsageError(f"gates must be one of {', '.join(get_args(Gates))}, got {self.gates!r}")
+        least = self.kernel_width + (self.kernel_width // 2 if self.recurrent >= 0 else 1) - 1
+        if self.length < least:
+            raise UsageError(
+                f"length {self.length} is too short: kernel_width {self.kernel_width} needs {least} bases at least"
+            )
+        strand_order(self.tracks)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input: A, C, G, T, then the tracks."""
+        return 4 + len(self.tracks)
+
+    @property
+    def features(self) -> int:
+        """Number of extra features: the meta values, then the six annotation booleans."""
+        return len(self.meta) + 6 * self.gencode
+
+    @property
+    def positions(self) -> int:
+        """Places of a kernel in a window."""
+        return self.length - self.kernel_width + 1
+
+    @property
+    def pool(self) -> int:
+        """Places pooled into one step."""
+        return self.positions if self.recurrent < 0 else self.kernel_width // 2
+
+    @property
+    def flat(self) -> int:
+        """Values that enter the first dense layer."""
+        return self.positions // self.pool * (2 * self.recurrent if self.recurrent > 0 else self.kernels)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            UsageError: a field is missing, unknown or out of range.
+        """
+        names = {field.name for field in fields(cls)}
+        if names != set(values):
+            missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+            raise UsageError(f"network settings: missing {missing or 'none'}, unknown {unknown or 'none'}")
+        read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**read)
+
+
+def _check_integer(field: str, value: object, least: int | None) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+        raise UsageError(f"{field} must be an integer{f' >= {least}' if least is not None else ''}, got {value!r}")
+
+
+def _check_names(field: str, names: object) -> None:
+    """One name a line in the model folder: so none may be empty, repeated or hold a line break."""
+    if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
+        raise UsageError(f"{field} must be a tuple of names, got {names!r}")
+    for name in names:
+        if not name or name != name.strip() or len(name.splitlines()) > 1:
+            raise UsageError(f"{field}: {name!r} is no name; blanks around it and line breaks are not allowed")
+        if names.count(name) > 1:
+            raise UsageError(f"{field}: {name!r} is there twice")
+
+
+def strand_order(track_names: Sequence[str]) -> list[int]:
+    """The order of the tracks under reverse complement: ``_fwd`` and ``_rev`` of one name swap, others stay.
+
+    Example:
+        >>> strand_order(["Unique35", "DGF_fwd", "DGF_rev"])
+        [0, 2, 1]
+
+    Raises:
+        UsageError: a track's other strand is missing; the message names both.
+    """
+    order = list(range(len(track_names)))
+    for i, name in enumerate(track_names):
+        for mine, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
+            if name.endswith(mine):
+                partner = name.removesuffix(mine) + other
+                if partner not in track_names:
+                    raise UsageError(
+                        f"track {name!r} needs its other strand {partner!r}; there are {', '.join(track_names)}"
+                    )
+                order[i] = list(track_names).index(partner)
+    return order
+
+
+def one_hot(codes: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Columns A, C, G, T of `codes` (0..3; anything else, 4 = N, is a row of zeros), shape (..., L) -> (..., L, 4)."""
+    return (codes[..., None] == torch.arange(4, dtype=codes.dtype, device=codes.device)).to(dtype)
+
+
+class FactorNet(nn.Module):
+    """FactorNet (Quang & Xie 2019), every variant of it.
+
+    Layers 1-2 (`scan`) work at every position; layers 3-5 (`classify`) at a window. Each strand goes through both,
+    and the two probabilities are averaged.
+
+    Args:
+        config: sizes and names.
+        seed: of the initial weights, which depend on nothing else. Dropout draws from torch's generator of the device.
+    """
+
+    def __init__(self, config: NetworkConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        with torch.device("meta"):  # shapes only: torch's own initial values would draw from its global generator
+            self.motifs = nn.Conv1d(config.channels, config.kernels, config.kernel_width)
+            self.mixing = nn.Linear(config.kernels, config.kernels)
+            self.recurrent: BidirectionalLSTM | None = None
+            if config.recurrent > 0:
+                self.recurrent = BidirectionalLSTM(config.kernels, config.recurrent, gates=config.gates)
+            self.dense = nn.Linear(config.flat, config.dense)
+            self.context: nn.Linear | None = None
+            if config.features:
+                self.context = nn.Linear(config.dense + config.features, config.dense)
+            self.output = nn.Linear(config.dense, len(config.tasks))
+        self.to_empty(device="cpu")
+        _initialise(self, torch.Generator().manual_seed(seed))
+        self.strand_order: Tensor
+        self.register_buffer(
+            "strand_order", torch.tensor(strand_order(config.tracks), dtype=torch.long), persistent=False
+        )
+
+    def forward(self, codes: Tensor, tracks: Tensor, features: Tensor | None = None) -> Tensor:
+        """Probabilities, shape (B, tasks): those of the two strands, averaged.
+
+        Args:
+            codes: bases, uint8, shape (B, L): 0..3 = ACGT, anything else N.
+            tracks: signal, float32, shape (B, T, L), in the order of ``config.tracks``.
+            features: meta values and annotation booleans, float32, shape (B, F); None where the network has none.
+
+        Raises:
+            UsageError: a shape does not fit the network.
+        """
+        return torch.sigmoid(self.logits_per_strand(codes, tracks, features)).mean(0)
+
+    def logits_per_strand(self, codes: Tensor, tracks: Tensor, features: Tensor | None = None) -> Tensor:
+        """Logits of the window and of its reverse complement, shape (2, B, tasks); arguments as for `forward`."""
+        self._check_shapes(codes, tracks, features)
+        strands = self.both_strands(codes, tracks)
+        logits = self.classify(self.scan(strands), None if features is None else features.repeat(2, 1))
+        return logits.view(2, len(codes), len(self.config.tasks))
+
+    def both_strands(self, codes: Tensor, tracks: Tensor) -> Tensor:
+        """Channels A, C, G, T, tracks of all windows, then of their reverse complements, shape (2B, L, 4 + T)."""
+        bases = one_hot(codes, dtype=self.motifs.weight.dtype)
+        signal = tracks.to(bases.dtype).mT
+        forward = torch.cat([bases, signal], dim=2)
+        # The complement of code c is 3 - c: it reverses the base columns, as it must the positions.
+        reverse = torch.cat([bases.flip(1, 2), signal.flip(1)[:, :, self.strand_order]], dim=2)
+        return torch.cat([forward, reverse])
+
+    def convolve(self, channels: Tensor) -> Tensor:
+        """Layer 1: activations of the kernels, shape (N, L, 4 + T) -> (N, L - w + 1, kernels), for any L >= w."""
+        image = channels.unsqueeze(1).permute(0, 3, 1, 2)  # (N, channels, 1, L), channels last in memory
+        y = functional.conv2d(image, self.motifs.weight.unsqueeze(2), self.motifs.bias)
+        return functional.relu(y.permute(0, 2, 3, 1).squeeze(1))
+
+    def scan(self, channels: Tensor) -> Tensor:
+        """Layers 1 and 2 at every position, shape (N, L, 4 + T) -> (N, L - w + 1, kernels), for any L >= w.
+
+        Layer 2 comes without its ReLU: `classify` applies it after the pooling, where w//2 times fewer values are left
+        and the result is the same.
+        """
+        y = self.convolve(channels)
+        if not self.training:
+            return functional.linear(y, self.mixing.weight, self.mixing.bias)
+        keep, scale = _dropout_mask(y, 0.1)
+        # The scale of the dropout goes with the small matrix rather than through the largest tensor of the network.
+        return functional.linear(torch.where(keep, y, 0.0), self.mixing.weight * scale, self.mixing.bias)
+
+    def classify(self, scanned: Tensor, features: Tensor | None) -> Tensor:
+        """Layers 3 to 5: logits, shape (N, tasks), from `scan` of whole windows and one row of features each."""
+        y = functional.relu(_max_pool(scanned, self.config.pool))
+        if self.recurrent is not None:
+            y = self.recurrent(y)
+        y = self._drop(y.flatten(1), self.config.dropout)
+        y = functional.relu(self.dense(y))
+        if self.context is not None and features is not None:
+            y = self._drop(torch.cat([y, features.to(y.dtype)], dim=1), 0.1)
+            y = functional.relu(self.context(y))
+        logits: Tensor = self.output(self._drop(y, self.config.dropout))
+        return logits
+
+    def _drop(self, y: Tensor, share: float) -> Tensor:
+        if not self.training or share == 0:
+            return y
+        keep, scale = _dropout_mask(y, share)
+        return torch.where(keep, y, 0.0) * scale
+
+    def _check_shapes(self, codes: Tensor, tracks: Tensor, features: Tensor | None) -> None:
+        config, batch = self.config, len(codes)
+        expected = {
+            "codes": (codes.shape, (batch, config.length)),
+            "tracks": (tracks.shape, (batch, len(config.tracks), config.length)),
+            "features": (
+                () if features is None else features.shape,
+                (batch, config.features) if config.features else (),
+            ),
+        }
+        for name, (got, want) in expected.items():
+            if tuple(got) != want:
+                raise UsageError(f"{name} must have shape {want or 'none: leave them out'}, got {tuple(got) or None}")
+
+
+def _max_pool(y: Tensor, size: int) -> Tensor:
+    """Maxima of `size` positions at a time, shape (N, P, k) -> (N, P // size, k)."""
+    image = y.unsqueeze(1).permute(0, 3, 1, 2)
+    return functional.max_pool2d(image, (1, size)).permute(0, 2, 3, 1).squeeze(1)
+
+
+def _dropout_mask(y: Tensor, share: float) -> tuple[Tensor, float]:
+    """Which values of `y` to keep, a boolean tensor, and by what to multiply them.
+
+    Four values share one 64-bit random number: drawing one number each, as torch's dropout does on a CPU, takes as
+    long as the convolution. The share is a multiple of 1/65536 (0.1 becomes 0.100006), and the scale fits it exactly.
+    """
+    threshold = round(share * 2**16)
+    words = torch.randint(-(2**63), 2**63 - 1, (-(-y.numel() // 4),), device=y.device)
+    keep = words.view(torch.int16)[: y.numel()].view(y.shape) >= threshold - 2**15
+    return keep, 2**16 / (2**16 - threshold)
+
+
+@torch.no_grad()
+def _initialise(network: FactorNet, generator: torch.Generator) -> None:
+    """Keras 1's initial values: Glorot uniform weights, biases 0; the LSTM's are its own matter.
+
+    For the convolution Keras took (width, 1, channels, kernels) for its fans: width * channels * kernels and
+    channels * kernels, hence a far smaller limit than Glorot's own.
+    """
+    config = network.config
+    dense = [network.mixing, network.dense, network.output] + ([network.context] if network.context else [])
+    limits: list[tuple[nn.Conv1d | nn.Linear, float]] = [
+        (network.motifs, math.sqrt(6 / (config.channels * config.kernels * (config.kernel_width + 1))))
+    ]
+    limits += [(layer, math.sqrt(6 / (layer.in_features + layer.out_features))) for layer in dense]
+    for layer, limit in limits:
+        layer.weight.uniform_(-limit, limit, generator=generator)
+        if layer.bias is not None:
+            layer.bias.zero_()
+    if network.recurrent is not None:
+        network.recurrent.initialise(generator)

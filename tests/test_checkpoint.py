@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from factornet import __version__
+from factornet.model import (
+    FactorNet,
+    ModelCard,
+    NetworkConfig,
+    TrainingState,
+    create_model,
+    load_network,
+    load_training_state,
+    read_card,
+    save_training_state,
+    save_weights,
+)
+from factornet.store.errors import InputError, UsageError
+
+CONFIG = NetworkConfig(
+    tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), meta=("GEPC1", "GEPC2"), gencode=True,
+    length=40, kernels=4, kernel_width=6, recurrent=3, dense=5,
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    create_model(tmp_path / "model", ModelCard(config=CONFIG, training={"lr": 0.001}, provenance={"store": "x"}))
+    return tmp_path / "model"
+
+
+def trained(steps: int = 3, *, seed: int = 0) -> tuple[FactorNet, torch.optim.Adam]:
+    network = FactorNet(CONFIG, seed=seed)
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=0.01)
+    for _ in range(steps):
+        take_step(network, optimizer)
+    return network, optimizer
+
+
+def take_step(network: FactorNet, optimizer: torch.optim.Adam) -> None:
+    codes = torch.randint(0, 5, (6, 40), dtype=torch.uint8)
+    optimizer.zero_grad()
+    network(codes, torch.rand(6, 2, 40), torch.rand(6, 8)).log().mean().backward()
+    optimizer.step()
+
+
+def state_of(network: FactorNet, optimizer: torch.optim.Adam, step: int, **changes: Any) -> TrainingState:
+    values: dict[str, Any] = {
+        "step": step,
+        "epoch": step // 10,
+        "weights": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": {"cpu": torch.get_rng_state()},
+        "best_loss": 1 / 3,
+        "stale_epochs": 2,
+        "history": [{"epoch": 0, "loss": 0.1 + 0.2, "note": None}],
+    }
+    return TrainingState(**{**values, **changes})
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor):
+        return bool(torch.equal(a, b)) and a.dtype == b.dtype
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith(("last", ".")))
+
+
+def test_model_card_round_trip(folder):
+    card = read_card(folder)
+    assert card.config == CONFIG
+    assert card.training == {"lr": 0.001}
+    assert card.provenance == {"store": "x"}
+    assert card.library_version == __version__
+    content = json.loads((folder / "model.json").read_text())
+    assert (content["format"], content["version"]) == ("factornet-model", 1)
+
+
+def test_names_are_written_as_factornet_does(folder, tmp_path):
+    assert (folder / "chip.txt").read_text() == "CTCF\nMAX\n"
+    assert (folder / "bigwig.txt").read_text() == "Unique35\nDGF\n"
+    assert (folder / "feature.txt").read_text() == "bigwig\nmeta\ngencode\n"
+    assert (folder / "meta.txt").read_text() == "GEPC1\nGEPC2\n"
+    plain = NetworkConfig(tasks=("CTCF",), tracks=())
+    create_model(tmp_path / "plain", ModelCard(config=plain))
+    assert (tmp_path / "plain/feature.txt").read_text() == "bigwig\n"
+    assert (tmp_path / "plain/bigwig.txt").read_text() == ""
+    assert not (tmp_path / "plain/meta.txt").exists()
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_weights_round_trip(folder, which):
+    network, _ = trained()
+    save_weights(folder, network.state_dict(), which)
+    loaded = load_network(folder, weights=which)
+    assert not loaded.training
+    assert same(dict(loaded.state_dict()), dict(network.state_dict()))
+    assert names(folder) == (["last.safetensors"] if which == "last" else [])
+
+
+def test_last_weights_are_those_of_the_newest_training_state(folder):
+    network, optimizer = trained()
+    save_weights(folder, FactorNet(CONFIG).state_dict(), "last")
+    save_training_state(folder, state_of(network, optimizer, 3))
+    assert torch.equal(load_network(folder, weights="last").dense.weight, network.dense.weight)
+
+
+def test_training_state_round_trip(folder):
+    network, optimizer = trained()
+    saved = state_of(network, optimizer, 30)
+    save_training_state(folder, saved)
+    loaded, warning = load_training_state(folder)
+    assert warning == ""
+    for field in ("step", "epoch", "best_loss", "stale_epochs", "history", "rng"):
+        assert same(getattr(loaded, field), getattr(saved, field)), field
+    assert same(dict(loaded.weights), dict(saved.weights))
+    assert same(loaded.optimizer["state"], saved.optimizer["state"])
+    restored = torch.optim.Adam([p for p in network.parameters() if p.requires_grad])
+    restored.load_state_dict(dict(loaded.optimizer))
+    assert same(restored.state_dict()["param_groups"][0]["lr"], 0.01)
+
+
+def test_training_goes_on_bit_for_bit(folder):
+    torch.manual_seed(1)
+    network, optimizer = trained()
+    save_training_state(folder, state_of(network, optimizer, 3))
+    for _ in range(3):
+        take_step(network, optimizer)
+
+    state, _ = load_training_state(folder)
+    again, restored = trained(0, seed=9)
+    again.load_state_dict(dict(state.weights))
+    restored.load_state_dict(dict(state.optimizer))
+    torch.set_rng_state(state.rng["cpu"])
+    for _ in range(3):
+        take_step(again, restored)
+    assert same(dict(again.state_dict()), dict(network.state_dict()))
+
+
+def test_a_state_before_the_first_loss_and_before_the_first_step(folder):
+    network, optimizer = trained(0)
+    save_training_state(folder, state_of(network, optimizer, 0, best_loss=None, history=[], rng={}))
+    state, warning = load_training_state(folder)
+    assert (state.best_loss, state.history, state.rng, state.optimizer["state"], warning) == (None, [], {}, {}, "")
+    with pytest.raises(UsageError, match=r"best_loss must be finite.*inf"):
+        state_of(network, optimizer, 0, best_loss=float("inf"))
+
+
+def test_two_states_are_kept(folder):
+    network, optimizer = trained(1)
+    for step in (10, 20, 30):
+        save_training_state(folder, state_of(network, optimizer, step))
+    suffixes = ("json", "optimizer.safetensors", "safetensors")
+    assert names(folder) == [f"last-00000{serial}.{suffix}" for serial in (2, 3) for suffix in suffixes]
+    assert load_training_state(folder)[0].step == 30
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "harm"),
+    [("json", truncate), ("json", empty), ("json", flip)]  # without its .json a state was never complete
+    + [(s, harm) for s in ("safetensors", "optimizer.safetensors") for harm in (truncate, Path.unlink, empty, flip)],
+)
+def test_a_damaged_newest_state_falls_back_and_says_so(folder, suffix, harm):
+    network, optimizer = trained(1)
+    for step in (10, 20):
+        save_training_state(folder, state_of(network, optimizer, step))
+    harm(folder / f"last-000002.{suffix}")
+    state, warning = load_training_state(folder)
+    assert state.step == 10
+    assert f"last-000002.{suffix}" in warning
+    assert warning.endswith("going on from the one before, last-000001.json, at step 10")
+    # The next save keeps the whole one, not the damaged one, as the one to fall back to.
+    save_training_state(folder, state_of(network, optimizer, 21))
+    assert {name.partition(".")[0] for name in names(folder)} == {"last-000001", "last-000003"}
+    assert load_training_state(folder)[0].step == 21
+
+
+def test_no_whole_state_is_an_error_that_names_each(folder):
+    network, optimizer = trained(1)
+    with pytest.raises(InputError, match="holds no training state"):
+        load_training_state(folder)
+    for step in (10, 20):
+        save_training_state(folder, state_of(network, optimizer, step))
+    truncate(folder / "last-000001.safetensors")
+    (folder / "last-000002.json").write_text("[]")
+    with pytest.raises(InputError, match=r"last-000002.json: expected a JSON object.*last-000001.safetensors: damaged"):
+        load_training_state(folder)
+
+
+def test_a_newer_state_is_no_reason_to_fall_back(folder):
+    network, optimizer = trained(1)
+    for step in (10, 20):
+        save_training_state(folder, state_of(network, optimizer, step))
+    change(folder / "last-000002.json", version=2)
+    with pytest.raises(InputError, match="version 2 is newer than 1"):
+        load_training_state(folder)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "at"), [(Path, "replace", i) for i in range(3)] + [(os, "fsync", i) for i in range(6)]
+)
+def test_a_failing_write_leaves_the_state_before(folder, monkeypatch, owner, name, at):
+    """The `at`-th rename or sync of a save fails: the error names the file, the next save works."""
+    network, optimizer = trained(1)
+    save_training_state(folder, state_of(network, optimizer, 10))
+    original, calls = getattr(owner, name), iter(range(100))
+
+    def failing(*args: Any) -> Any:
+        if next(calls) == at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, failing)
+        with pytest.raises(InputError, match=r"last-000002.*cannot be written \(No space left on device\)"):
+            save_training_state(folder, state_of(network, optimizer, 20))
+    assert not [left for left in names(folder) if left.startswith(".")]
+    # Only the last sync comes after the rename that completes the new state.
+    assert load_training_state(folder)[0].step == (20 if (name, at) == ("fsync", 5) else 10)
+    save_training_state(folder, state_of(network, optimizer, 21))
+    assert load_training_state(folder)[0].step == 21
+
+
+def change(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"version": 2}, "format version 2 is newer than 1, the newest this factornet .* reads; update factornet"),
+        ({"format": "other"}, "not a factornet-model file: its format is 'other', version 1"),
+        ({"version": "1"}, "version '1'"),
+        ({"keras_version": "1.2.2"}, "original FactorNet's .*factornet-model import"),
+        ({"config": {}}, "settings do not describe a network .*missing"),
+        ({"config": None}, "settings do not describe a network"),
+        ({"config": {**CONFIG.to_json(), "kernels": -1}}, "kernels must be an integer >= 1, got -1"),
+        ({"config": {**CONFIG.to_json(), "tasks": 3}}, "tasks"),
+    ],
+)
+def test_a_model_json_of_another_kind(folder, values, words):
+    change(folder / "model.json", **values)
+    with pytest.raises(InputError, match=words) as caught:
+        load_network(folder)
+    assert str(folder / "model.json") in str(caught.value)
+
+
+def test_a_folder_that_is_no_model(tmp_path):
+    with pytest.raises(InputError, match=r"absent: no such folder"):
+        load_network(tmp_path / "absent")
+    with pytest.raises(InputError, match=r"holds no model.json"):
+        read_card(tmp_path)
+    (tmp_path / "model.json").write_text('{\n"format": \n')
+    with pytest.raises(InputError, match=r"model.json:3: not JSON"):
+        read_card(tmp_path)
+    (tmp_path / "model.json").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(InputError, match=r"model.json: cannot be read"):
+        read_card(tmp_path)
+
+
+def test_weights_that_are_missing_damaged_or_foreign(folder):
+    with pytest.raises(InputError, match=r"best.safetensors: no such weights; there are: none"):
+        load_network(folder)
+    save_weights(folder, FactorNet(CONFIG).state_dict(), "last")
+    with pytest.raises(InputError, match=r"there are: last.safetensors"):
+        load_network(folder)
+    truncate(folder / "last.safetensors")
+    with pytest.raises(InputError, match=r"last.safetensors: damaged"):
+        load_network(folder, weights="last")
+    other = FactorNet(NetworkConfig(**{**CONFIG.__dict__, "dense": 6}))
+    save_weights(folder, other.state_dict(), "best")
+    with pytest.raises(InputError, match=r"5 of its tensors do not fit.*context.bias has shape \(6,\), not \(5,\)"):
+        load_network(folder)
+
+
+def test_a_model_is_overwritten_only_when_asked(folder):
+    network, optimizer = trained(1)
+    save_weights(folder, network.state_dict(), "best")
+    save_weights(folder, network.state_dict(), "last")
+    save_training_state(folder, state_of(network, optimizer, 10))
+    (folder / "notes.md").write_text("mine")
+    card = ModelCard(config=NetworkConfig(tasks=("A",), tracks=()))
+    with pytest.raises(UsageError, match="already holds a model"):
+        create_model(folder, card)
+    assert load_training_state(folder)[0].step == 10
+    create_model(folder, card, overwrite=True)
+    listed = sorted(path.name for path in folder.iterdir())
+    assert listed == ["bigwig.txt", "chip.txt", "feature.txt", "model.json", "notes.md"]
+    assert read_card(folder).config.tasks == ("A",)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_cell_line_is_never_made_a_model(tmp_path, overwrite):
+    (tmp_path / "chip.txt").write_text("peaks.bed.gz\tCTCF\n")
+    with pytest.raises(UsageError, match=r"holds chip.txt but no model, as a cell line does"):
+        create_model(tmp_path, ModelCard(config=CONFIG), overwrite=overwrite)
+    (tmp_path / "model.json").write_text('{"class_name": "Model"}')
+    with pytest.raises(InputError, match="not a factornet-model file"):
+        create_model(tmp_path, ModelCard(config=CONFIG), overwrite=overwrite)
+    assert (tmp_path / "chip.txt").read_text() == "peaks.bed.gz\tCTCF\n"
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be made a model folder"):
+        create_model(tmp_path / "file/model", ModelCard(config=CONFIG))
+    with pytest.raises(InputError, match=r"best.safetensors: cannot be written \(No such file"):
+        save_weights(tmp_path / "absent", FactorNet(CONFIG).state_dict(), "best")
+
+
+def test_weights_that_share_memory_can_be_saved(folder):
+    """As an LSTM's do on a GPU, where they are views of one tensor."""
+    network = FactorNet(CONFIG)
+    shared = torch.arange(sum(v.numel() for v in network.state_dict().values()), dtype=torch.float32)
+    parts = shared.split([v.numel() for v in network.state_dict().values()])
+    views = {name: p.view_as(v) for (name, v), p in zip(network.state_dict().items(), parts, strict=True)}
+    save_weights(folder, views, "best")
+    assert same(dict(load_network(folder).state_dict()), views)
