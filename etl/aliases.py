@@ -58,3 +58,9 @@ def alias_hint(in_file: Iterable[str], in_store: Iterable[str]) -> str:
             if candidate in ours and candidate != name:
                 return f"the same names? then give --chrom-alias {name}={candidate}"
     return "rename one side with --chrom-alias NAME_IN_FILE=NAME_IN_STORE"
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few of many names, for a message."""
+    items = list(names)
+    return ", ".join(items[:6]) + (f" and {len(items) - 6} more" if len(items) > 6 else "")

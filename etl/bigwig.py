@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..store.axis import GenomeAxis
 from ..store.errors import InputError
-from .aliases import alias_hint, file_names
+from .aliases import alias_hint, file_names, some
 
 _MAGIC = 0x888FFC26
 _HEADER = 64
@@ -73,7 +73,7 @@ def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, all
     if not names:
         raise InputError(
             path,
-            f"no chromosome of the store; the file has {_some(lengths)}, the store {_some(axis.names)}",
+            f"no chromosome of the store; the file has {some(lengths)}, the store {some(axis.names)}",
             cure=alias_hint(lengths, axis.names),
         )
     for name, theirs in names.items():
@@ -88,15 +88,10 @@ def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, all
     if missing and not allow_missing:
         raise InputError(
             path,
-            f"no signal for {_some(missing)}; the file has {_some(lengths)}",
+            f"no signal for {some(missing)}; the file has {some(lengths)}",
             cure="give a complete file, or take absent chromosomes as 0 with --allow-missing-chroms",
         )
     return SignalSource(path, names, missing)
-
-
-def _some(names: object) -> str:
-    items = list(names)  # type: ignore[call-overload]
-    return ", ".join(items[:6]) + (f" and {len(items) - 6} more" if len(items) > 6 else "")
 
 
 def _open(path: Path) -> pyBigWig.bigWigFile:

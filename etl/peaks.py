@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..store.axis import GenomeAxis
 from ..store.errors import InputError
 from ..store.reader import Peaks
-from .aliases import alias_hint
+from .aliases import alias_hint, some
 
 _NARROW_PEAK_COLUMNS = 10
 
@@ -56,7 +57,25 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from e
 
 
-def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> PeakFile:
+def read_intervals(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> NDArray[np.int64]:
+    """Chromosome index, start and stop of a BED file's intervals in their own order, int64 (3, intervals).
+
+    Raises:
+        InputError: as for `read_peaks`; here a chromosome outside the store is an error too, and so is an empty file.
+    """
+    found = read_peaks(path, axis, aliases, in_file_order=True)
+    if found.dropped:
+        raise InputError(
+            path,
+            f"intervals on {', '.join(found.dropped)}, which the store does not have ({', '.join(axis.names)})",
+            cure=alias_hint(found.dropped, axis.names),
+        )
+    if found.peaks.start.size == 0:
+        raise InputError(path, "no interval in the file", cure="give a BED file with intervals to predict")
+    return np.stack([found.peaks.chrom, found.peaks.start, found.peaks.stop])
+
+
+def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_file_order: bool = False) -> PeakFile:
     """Peaks of a narrowPeak or BED file on the store's chromosomes.
 
     Columns are parted by tabs or spaces; comment, ``track`` and ``browser`` lines are passed over. The summit is
@@ -66,6 +85,8 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> Peak
         InputError: a line without three columns, positions that are not whole numbers, start < 0, start >= stop, a
             stop past the chromosome's end, or no line on a chromosome of the store.
     """
+    if not path.is_file():
+        raise InputError(path, "no such file", cure="correct the path")
     index = {name: i for i, name in enumerate(axis.names)}
     rows: list[tuple[int, int, int, int]] = []
     dropped: dict[str, int] = {}
@@ -91,10 +112,10 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> Peak
     if dropped and not rows:
         raise InputError(
             path,
-            f"no peak on a chromosome of the store; the file has {', '.join(dropped)}, the store {', '.join(axis.names)}",
+            f"no peak on a chromosome of the store; the file has {some(dropped)}, the store {some(axis.names)}",
             cure=alias_hint(dropped, axis.names),
         )
-    table = np.array(sorted(rows), np.int64).reshape(-1, 4)
+    table = np.array(rows if in_file_order else sorted(rows), np.int64).reshape(-1, 4)
     return PeakFile(Peaks(*(np.ascontiguousarray(c) for c in table.T)), dropped, beyond)
 
 

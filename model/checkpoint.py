@@ -120,7 +120,7 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
     _write_json(folder / "model.json", _MODEL, content)
     for name, lines in lists.items():
         if lines or name != "meta.txt":
-            _write(folder / name, "".join(f"{line}\n" for line in lines).encode())
+            write_file(folder / name, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _check_free(folder: Path, lists: Iterable[str], *, overwrite: bool) -> None:
@@ -163,7 +163,7 @@ def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: Which
     Raises:
         InputError: the file cannot be written.
     """
-    _write(Path(folder) / f"{which}.safetensors", _pack(weights))
+    write_file(Path(folder) / f"{which}.safetensors", _pack(weights))
 
 
 def load_network(folder: str | Path, *, weights: Which = "best") -> FactorNet:
@@ -207,7 +207,7 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     tensors |= {f"rng/{name}": value for name, value in state.rng.items()}
     files = dict(zip(_TENSORS, (_pack(state.weights), _pack(tensors)), strict=True))
     for suffix, data in files.items():
-        _write(record.with_suffix(suffix), data)
+        write_file(record.with_suffix(suffix), data)
     digests = {suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()}
     plain = {key: getattr(state, key) for key in _PLAIN}
     _write_json(record, _STATE, {**plain, "optimizer": optimizer, "sha256": digests})
@@ -306,7 +306,7 @@ def _pack(tensors: Mapping[str, Tensor]) -> bytes:
     return safetensors.save({name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()})
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
     """Replace a file in one step: whoever reads, and whatever fails, there is the old or the new one."""
     part = path.with_name(f".{path.name}.part")
     try:
@@ -327,7 +327,7 @@ def _write(path: Path, data: bytes) -> None:
 
 def _write_json(path: Path, kind: tuple[str, int], content: Mapping[str, Any]) -> None:
     stamped = {"format": kind[0], "version": kind[1], **content}
-    _write(path, json.dumps(stamped, indent=1, allow_nan=False).encode())
+    write_file(path, json.dumps(stamped, indent=1, allow_nan=False).encode())
 
 
 def _read_json(path: Path) -> dict[str, Any]:

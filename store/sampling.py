@@ -130,7 +130,8 @@ def draw_negatives(allowed: Intervals, count: int, rng: np.random.Generator) -> 
         order = np.lexsort((~old, both))
         taken = _without_overlaps(both[order], old[order])
     raise UsageError(
-        f"no room for {count} negatives that do not overlap: {room} bin starts are allowed; lower -n, or use more regions"
+        f"no room for {count} negatives that do not overlap: {room} bin starts are allowed; "
+        "lower -n, or use more regions"
     )
 
 
@@ -178,8 +179,8 @@ class SingleTask:
         negatives: int,
         valid_cells: tuple[str, ...] = (),
     ) -> None:
-        self.store, self.factor, self.length, self.per_positive = store, factor, length, negatives
-        self.cells = cells
+        self.store, self.factor, self.split = store, factor, split
+        self.cells, self.length, self.per_positive = cells, length, negatives
         self.valid_cells = valid_cells or cells
         self._blacklist = widened_blacklist(store, length)
         self._train = tuple(self._sites(c, split.train, "training") for c in self.cells)

@@ -129,7 +129,7 @@ class WindowStream:
 
     def __len__(self) -> int:
         """Number of batches."""
-        return -(-len(self._plan) // self._settings.batch)
+        return (len(self._plan) + self._settings.batch - 1) // self._settings.batch
 
     def __iter__(self) -> Iterator[Batch]:
         rng = None if self._seed is None else generator(*self._seed)

@@ -1,0 +1,1 @@
+"""The commands: each turns options into one call and prints what came back."""

@@ -1,0 +1,131 @@
+"""What all commands share: exit status, sizes, progress, and text for people."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import resource
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ..store.errors import FactorNetError, UsageError
+
+Handler = Callable[[argparse.Namespace], int]
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults, and keeps the line breaks of examples."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False, (), []):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: Sequence[str] | None) -> int:
+    """Parse and run; a mistake of the user ends in one line and status 2, an interrupt in status 130.
+
+    Args:
+        parser: of the command.
+        handler: what to do, or None where a sub-command sets ``handler``.
+        argv: arguments, or None for the process's own.
+    """
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        return (handler or options.handler)(options)
+    except FactorNetError as e:
+        if options.verbose:
+            raise
+        print(f"{parser.prog}: error: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Options of every command."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more; show where in the code an error arose")
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``2GB``, ``1.5 GiB``, ``800M``."""
+    match = re.fullmatch(r"([\d.]+)\s*([kMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write it as 2GB or 800MB")
+    power = "kmgt".find(match[2].lower()) + 1 if match[2] else 0
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+def pairs(items: Sequence[str], option: str) -> dict[str, str]:
+    """``NAME=VALUE`` items as a dictionary.
+
+    Raises:
+        UsageError: an item is no pair, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not (name and equals and value) or name in found:
+            raise UsageError(f"{option} {item!r}: write NAME=FILE, each name once")
+        found[name] = value
+    return found
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def megabytes(size: float) -> str:
+    """A size for people."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+class ProgressLine:
+    """A bar with a text of its own on a terminal; elsewhere a line now and then, so that logs stay short."""
+
+    def __init__(self, progress: Progress | None, task: TaskID | None, title: str, total: int) -> None:
+        self._progress, self._task, self._title, self.total = progress, task, title, total
+        self._done, self._said = 0, perf_counter()
+
+    def advance(self, steps: int, text: str = "") -> None:
+        """Count `steps` of the total as done, and show `text`."""
+        self._done += steps
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=self._done, total=self.total, text=text)
+        elif perf_counter() - self._said > 30:
+            self._said = perf_counter()
+            print(f"{self._title}: {self._done}/{self.total} {text}", file=sys.stderr)
+
+
+@contextmanager
+def progress_line(title: str, total: int, *, unit: str = "") -> Iterator[ProgressLine]:
+    """A progress line on standard error for the time of the block."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield ProgressLine(None, None, title, total)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[text]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield ProgressLine(progress, progress.add_task(title, total=total, text=""), title, total)

@@ -1,0 +1,83 @@
+"""Options and output that ``genome`` and ``build`` share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any, Protocol
+
+from ..etl.genome import BuildReport
+from ..etl.graph import OnPlan, OnReport, Resources
+from ..etl.tasks import ShardReport, ShardTask
+from .common import add_common, megabytes, parse_size, peak_memory, progress_line
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """Machine, names and replacement."""
+    parser.add_argument(
+        "-p", "--processes", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="workers"
+    )
+    parser.add_argument("--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, as 4GB")
+    parser.add_argument(
+        "--chrom-alias",
+        nargs="+",
+        default=[],
+        metavar="OLD=NEW",
+        help="what the files call a chromosome and what the store calls it (20=chr20), or a file of two columns",
+    )
+    parser.add_argument(
+        "--allow-missing-chroms", action="store_true", help="take chromosomes that a bigWig lacks as 0 (reported)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace what is there")
+    add_common(parser)
+
+
+def resources_of(options: argparse.Namespace) -> Resources:
+    """How much of the machine the user gives."""
+    return Resources(max(1, options.processes), options.max_memory)
+
+
+class Build(Protocol):
+    """A build with all settled but who hears of its progress."""
+
+    def __call__(self, *, on_report: OnReport, on_plan: OnPlan) -> BuildReport: ...
+
+
+def build_with_progress(title: str, build: Build) -> tuple[BuildReport, float]:
+    """Call `build` under a progress bar with throughput; its report and the seconds it took."""
+    begin = perf_counter()
+    size = 0
+    plan: list[ShardTask] = []
+
+    def on_plan(tasks: Sequence[ShardTask]) -> None:
+        plan.extend(tasks)
+
+    with progress_line(title, 0, unit="shards") as line:
+
+        def on_report(report: ShardReport) -> None:
+            nonlocal size
+            size += report.bytes
+            line.total = len(plan)
+            line.advance(1, f"{megabytes(size / max(perf_counter() - begin, 1e-9))}/s")
+
+        report = build(on_report=on_report, on_plan=on_plan)
+    return report, perf_counter() - begin
+
+
+def print_report(report: BuildReport, seconds: float, options: argparse.Namespace, summary: dict[str, Any]) -> None:
+    """The closing summary, for people or machines."""
+    memory = {"worker": report.peak_rss, "main": peak_memory()}
+    if options.json:
+        content = {"built": report.what, "seconds": seconds, "peak_rss": memory, "notes": report.notes, **summary}
+        print(json.dumps(content))
+        return
+    size = sum(r.bytes for r in report.reports)
+    print(
+        f"{report.what}: {len(report.reports)} shards, {megabytes(size)} in {seconds:.1f} s; "
+        f"peak memory {megabytes(memory['worker'])} a worker, {megabytes(memory['main'])} the main process"
+    )
+    for note in report.notes:
+        print(f"  {note}")

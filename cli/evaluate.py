@@ -1,0 +1,84 @@
+"""``factornet-evaluate``: score predictions against the labels of a store."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from .. import __version__
+from ..store.reader import open_store
+from ..store.regions import parse_region
+from .common import HelpFormatter, add_common, run_command
+from .train import cell_name
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser."""
+    parser = argparse.ArgumentParser(
+        prog="factornet-evaluate",
+        description="Score predictions the ENCODE-DREAM way: 200-base bins, ambiguous ones left out. Beside the model "
+        "stand, where asked for, the mean signal of a track and the best motif hit in each bin.",
+        epilog="example:\n  factornet-evaluate MAX_K562.bed.gz --store hg19.zarr -i K562 -f MAX --track DNase \\\n"
+        "      --motifs HOCOMOCOv9.meme --picture MAX_K562.png",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"factornet {__version__}")
+    parser.add_argument("predictions", type=Path, help="bedgraph written by factornet-predict")
+    parser.add_argument("--store", type=Path, required=True, help="a store made by factornet-etl")
+    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) predicted")
+    parser.add_argument("-f", "--factor", required=True, help="transcription factor predicted")
+    parser.add_argument("--track", help="also score the mean signal of this track alone")
+    parser.add_argument("--motifs", type=Path, metavar="MEME", help="also score the factor's motif of this file alone")
+    parser.add_argument("--motif-name", metavar="NAME", help="which matrix of the file; default: the factor's")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the place with the highest score")
+    parser.add_argument("--region", metavar="REGION", help="draw this place instead, as chr20:1000000-1020000")
+    add_common(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status comes back."""
+    return run_command(make_parser(), _run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..model.evaluation import baselines, evaluate
+    from ..model.motifs import find_motif, log_odds, read_meme
+    from ..model.plots import best_locus, plot_locus
+    from ..model.prediction import read_bedgraph
+
+    store = open_store(options.store)
+    cell = cell_name(options.cell)
+    motif = None
+    if options.motifs is not None:
+        motif = log_odds(find_motif(read_meme(options.motifs), options.motif_name or options.factor).probabilities)
+    bins, scores = read_bedgraph(options.predictions, store.axis)
+    others = baselines(store, cell, bins, track=options.track, log_odds=motif)
+    result = evaluate(store, cell, options.factor, bins, scores, others=others)
+    if options.picture is not None:
+        region = (
+            parse_region(options.region, store.axis)
+            if options.region
+            else best_locus(bins, scores, store.axis.names, store.axis.lengths)
+        )
+        plot_locus(store, cell, options.factor, bins=bins, scores=scores, region=region, path=options.picture)
+    if options.json:
+        measures = {name: s.to_json() for name, s in result.scores.items()}
+        print(json.dumps({"cell": cell, "factor": options.factor, "ambiguous": result.ambiguous, "scores": measures}))
+        return 0
+    model = result.scores["model"]
+    print(
+        f"{options.factor} in {cell}: {model.n:,} bins, {model.positives:,} bound "
+        f"(prevalence {model.prevalence:.4f}), {result.ambiguous:,} ambiguous left out"
+    )
+    table = Table("", "average precision", "auPRC (PRROC)", "auROC", "recall at 10 % FDR", "recall at 50 % FDR")
+    for name, s in result.scores.items():
+        figures = (s.average_precision, s.auprc_davis_goadrich, s.auroc, s.recall_at_10_fdr, s.recall_at_50_fdr)
+        table.add_row(name, *(f"{x:.4f}" for x in figures))
+    Console(soft_wrap=True).print(table)
+    return 0

@@ -1,0 +1,99 @@
+"""``factornet-predict``: probabilities of binding for intervals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+from .. import __version__
+from ..etl.aliases import read_aliases
+from ..etl.peaks import read_intervals
+from ..store.errors import UsageError
+from ..store.reader import open_store
+from ..store.regions import parse_region
+from ..store.schema import STRIDE
+from .common import HelpFormatter, add_common, megabytes, peak_memory, progress_line, run_command
+from .train import cell_name
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; letters are the original FactorNet's."""
+    parser = argparse.ArgumentParser(
+        prog="factornet-predict",
+        description="Predict the probability of binding for the intervals of a BED file, or for all bins of regions.",
+        epilog="examples:\n"
+        "  factornet-predict --store hg19.zarr -f MAX -i PC-3 -m models/MAX -b regions.bed.gz -o MAX_PC-3.bed.gz\n"
+        "  factornet-predict --store hg19.zarr -f MAX -i PC-3 -m models/MAX --regions chr21 -o MAX_PC-3.bw",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"factornet {__version__}")
+    parser.add_argument("--store", type=Path, required=True, help="a store made by factornet-etl")
+    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) to predict for")
+    parser.add_argument("-m", "--model", type=Path, required=True, help="model folder made by factornet-train")
+    parser.add_argument("-f", "--factor", required=True, help="transcription factor; one of the model's")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("-b", "--bed", type=Path, help="intervals to predict; the model looks at their middles")
+    what.add_argument("--regions", nargs="+", metavar="REGION", help="chromosomes or chr20:0-1000: all bins in them")
+    parser.add_argument("--stride", type=int, default=STRIDE, help="bases from bin to bin, with --regions")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="*.bw for bigWig, else gzipped bedgraph: chrom start stop score",
+    )
+    parser.add_argument("--force", action="store_true", help="replace the output file")
+    parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help="names in the BED, as 20=chr20")
+    parser.add_argument("--weights", choices=("best", "last"), default="best", help="which weights of the model")
+    parser.add_argument("--batch", type=int, default=512, help="windows at once")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; only auto may choose")
+    add_common(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status comes back."""
+    return run_command(make_parser(), _run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..model.batches import choose_device
+    from ..model.checkpoint import load_network
+    from ..model.prediction import Bins, bins_of_regions, predict_bins, write_bedgraph, write_bigwig
+
+    if options.output.exists() and not options.force:
+        raise UsageError(f"{options.output}: is there already; give another name, or --force to replace it")
+    if not options.output.absolute().parent.is_dir():
+        raise UsageError(f"{options.output}: its folder is not there; make it first")
+    device = choose_device(options.device)
+    store = open_store(options.store)
+    network = load_network(options.model, weights=options.weights)
+    tasks = network.config.tasks
+    if options.factor not in tasks:
+        raise UsageError(f"model {options.model} does not predict {options.factor!r}; it predicts {', '.join(tasks)}")
+    if options.bed is not None:
+        bins = Bins(*read_intervals(options.bed, store.axis, read_aliases(options.chrom_alias)))
+    else:
+        bins = bins_of_regions(
+            [parse_region(r, store.axis) for r in options.regions], store.axis, stride=options.stride
+        )
+    begin = perf_counter()
+    with progress_line("predicting", len(bins), unit="windows") as line:
+        scores = predict_bins(
+            network, store, cell_name(options.cell), bins, device=device, batch=options.batch, on_batch=line.advance
+        )
+    seconds = perf_counter() - begin
+    write = write_bigwig if options.output.suffix in (".bw", ".bigwig", ".bigWig") else write_bedgraph
+    write(options.output, bins, scores[:, tasks.index(options.factor)], store.axis)
+    if options.json:
+        content = {"output": str(options.output), "intervals": len(bins), "seconds": seconds, "peak_rss": peak_memory()}
+        print(json.dumps(content))
+    else:
+        print(
+            f"{options.output}: {len(bins):,} intervals in {seconds:.1f} s ({len(bins) / seconds:,.0f}/s) on {device}; "
+            f"peak memory {megabytes(peak_memory())}"
+        )
+    return 0

@@ -1,0 +1,86 @@
+"""Pictures: how a training went, and what a model says about a place in the genome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ..store.reader import Store, read_span
+from ..store.regions import Region
+from .prediction import Bins
+from .training import EpochRecord
+
+_INK, _GREY, _RED = "#1f4e79", "#8c8c8c", "#b5432a"
+
+
+def _save(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    figure.savefig(part, dpi=120, metadata={"Software": None} if path.suffix == ".png" else None)
+    part.replace(path)
+
+
+def plot_history(history: Sequence[EpochRecord], path: Path) -> None:
+    """Loss of training and validation, and validation auPRC, by epoch."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [r.epoch for r in history]
+    left.plot(epochs, [r.loss for r in history], color=_GREY, label="training")
+    left.plot(epochs, [r.val_loss for r in history], color=_INK, label="validation")
+    best = min(history, key=lambda r: r.val_loss)
+    left.plot(best.epoch, best.val_loss, "o", color=_RED, label=f"best: epoch {best.epoch}")
+    left.set(xlabel="epoch", ylabel="binary cross-entropy", title="Loss")
+    left.legend(frameon=False)
+    right.plot(epochs, [r.val_average_precision for r in history], color=_INK)
+    right.set(xlabel="epoch", ylabel="average precision", title="Validation windows", ylim=(0, 1.02))
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, path)
+
+
+def best_locus(bins: Bins, scores: NDArray[np.float32], names: Sequence[str], lengths: Sequence[int]) -> Region:
+    """20 kb around the bin with the highest score."""
+    top = int(np.argmax(scores))
+    chrom, middle = int(bins.chrom[top]), int(bins.start[top] + bins.stop[top]) // 2
+    start = max(0, min(middle - 10_000, lengths[chrom] - 20_000))
+    return Region(names[chrom], start, min(start + 20_000, lengths[chrom]))
+
+
+def plot_locus(
+    store: Store, cell: str, factor: str, *, bins: Bins, scores: NDArray[np.float32], region: Region, path: Path
+) -> None:
+    """Signal tracks, peaks and predicted probability over a region, one above the other."""
+    tracks = store.cell(cell).track_names
+    figure = Figure(figsize=(10, 1.3 * (len(tracks) + 2)), layout="constrained")
+    panels = figure.subplots(len(tracks) + 2, 1, sharex=True, squeeze=False)[:, 0]
+    x = np.arange(region.start, region.stop)
+    for axes, name in zip(panels, tracks, strict=False):
+        signal = read_span(store.track(cell, name, region.chrom), region.start, region.stop)
+        axes.fill_between(x, signal, color=_GREY, linewidth=0)
+        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+    index = store.axis.index(region.chrom)
+    peaks_axes, model_axes = panels[-2], panels[-1]
+    for row, which in enumerate(("relaxed", "conservative")):
+        peaks = store.peaks(cell, factor, which)  # type: ignore[arg-type]
+        here = (peaks.chrom == index) & (peaks.stop > region.start) & (peaks.start < region.stop)
+        spans = list(zip(peaks.start[here], (peaks.stop - peaks.start)[here], strict=True))
+        peaks_axes.broken_barh(spans, (row + 0.15, 0.7), color=_RED if row else "#e0b3a8")
+    peaks_axes.set(ylim=(0, 2), yticks=[0.5, 1.5], yticklabels=["relaxed", "conservative"])
+    peaks_axes.set_ylabel(f"{factor} peaks", rotation=0, ha="right", va="center", labelpad=60)
+    shown = (bins.chrom == index) & (bins.stop > region.start) & (bins.start < region.stop)
+    order = np.argsort(bins.start[shown])
+    middle = ((bins.start + bins.stop) / 2)[shown][order]
+    model_axes.fill_between(middle, scores[shown][order], color=_INK, linewidth=0)
+    model_axes.set(ylim=(0, 1), xlim=(region.start, region.stop), xlabel=f"{region.chrom} (bases)")
+    model_axes.set_ylabel("model", rotation=0, ha="right", va="center")
+    model_axes.ticklabel_format(style="plain", axis="x", useOffset=False)
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"{factor} in {cell}")
+    _save(figure, path)
