@@ -43,7 +43,8 @@ def resources_of(options: argparse.Namespace) -> Resources:
 class Build(Protocol):
     """A build with all settled but who hears of its progress."""
 
-    def __call__(self, *, on_report: OnReport, on_plan: OnPlan) -> BuildReport: ...
+    def __call__(self, *, on_report: OnReport, on_plan: OnPlan) -> BuildReport:
+        """Build."""
 
 
 def build_with_progress(title: str, build: Build) -> tuple[BuildReport, float]:

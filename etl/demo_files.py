@@ -87,7 +87,7 @@ def _write_annotation(folder: Path, genome: dict[str, Chromosome], rng: Rng) -> 
     for name, chromosome in genome.items():
         for i in range(chromosome.genes.start.size):
             start, stop = int(chromosome.genes.start[i]), int(chromosome.genes.stop[i])
-            gtf += _gene_rows(name, i, start, stop, "+" if chromosome.plus[i] else "-", rng)
+            gtf += _gene_rows(name, i, start=start, stop=stop, strand="+" if chromosome.plus[i] else "-", rng=rng)
         for start, stop in zip(chromosome.islands.start, chromosome.islands.stop, strict=True):
             size = stop - start
             cpg.append(
@@ -100,7 +100,7 @@ def _write_annotation(folder: Path, genome: dict[str, Chromosome], rng: Rng) -> 
     _write_gz(folder / "blacklist.bed.gz", "".join(blacklist))
 
 
-def _gene_rows(chrom: str, number: int, start: int, stop: int, strand: str, rng: Rng) -> list[str]:
+def _gene_rows(chrom: str, number: int, *, start: int, stop: int, strand: str, rng: Rng) -> list[str]:
     """GTF rows of a gene with one transcript of three to six exons; one in six does not code."""
     coding = rng.random() < 5 / 6
     kind = "protein_coding" if coding else "lincRNA"
@@ -129,7 +129,8 @@ def _gene_rows(chrom: str, number: int, start: int, stop: int, strand: str, rng:
 def _write_motifs(path: Path) -> None:
     """The planted motifs, as a MEME file like HOCOMOCO's."""
     text = [
-        "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\nBackground letter frequencies\nA 0.29 C 0.21 G 0.21 T 0.29\n"
+        "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n",
+        "Background letter frequencies\nA 0.29 C 0.21 G 0.21 T 0.29\n",
     ]
     for factor in FACTORS:
         matrix = factor.probabilities()

@@ -63,7 +63,7 @@ def plot_locus(
     for axes, name in zip(panels, tracks, strict=False):
         signal = read_span(store.track(cell, name, region.chrom), region.start, region.stop)
         axes.fill_between(x, signal, color=_GREY, linewidth=0)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
+        axes.set_ylabel(name)
     index = store.axis.index(region.chrom)
     peaks_axes, model_axes = panels[-2], panels[-1]
     for row, which in enumerate(("relaxed", "conservative")):
@@ -71,14 +71,13 @@ def plot_locus(
         here = (peaks.chrom == index) & (peaks.stop > region.start) & (peaks.start < region.stop)
         spans = list(zip(peaks.start[here], (peaks.stop - peaks.start)[here], strict=True))
         peaks_axes.broken_barh(spans, (row + 0.15, 0.7), color=_RED if row else "#e0b3a8")
-    peaks_axes.set(ylim=(0, 2), yticks=[0.5, 1.5], yticklabels=["relaxed", "conservative"])
-    peaks_axes.set_ylabel(f"{factor} peaks", rotation=0, ha="right", va="center", labelpad=60)
+    peaks_axes.set(ylim=(0, 2), yticks=[0.5, 1.5], yticklabels=["relaxed peaks", "conservative peaks"])
     shown = (bins.chrom == index) & (bins.stop > region.start) & (bins.start < region.stop)
     order = np.argsort(bins.start[shown])
     middle = ((bins.start + bins.stop) / 2)[shown][order]
     model_axes.fill_between(middle, scores[shown][order], color=_INK, linewidth=0)
     model_axes.set(ylim=(0, 1), xlim=(region.start, region.stop), xlabel=f"{region.chrom} (bases)")
-    model_axes.set_ylabel("model", rotation=0, ha="right", va="center")
+    model_axes.set_ylabel("probability")
     model_axes.ticklabel_format(style="plain", axis="x", useOffset=False)
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)

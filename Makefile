@@ -1,0 +1,53 @@
+# The one list of commands, for people and CI. `make` alone prints it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install bedtools demo real test test-all check format bench clean
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+install: $(VENV)/.installed bedtools    ## virtual environment with everything, in .venv
+
+# torch comes first and pinned: a plain `torch` may pull several GB that are not needed here.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; give one as: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+bedtools:
+	@command -v bedtools >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  { apt-get -qq update && apt-get -qq install -y bedtools; } >/dev/null; } || \
+	  { echo "bedtools is needed: sudo apt-get install bedtools, or conda install -c bioconda bedtools"; exit 1; }
+
+demo: install    ## made-up experiment: files, store, model, predictions, pictures in build/demo
+	PATH="$(abspath $(BIN)):$$PATH" bash docs/demo.sh build/demo
+
+real: install    ## real chr20: CTCF trained on K562, predicted in HeLa-S3, in build/real
+	PATH="$(abspath $(BIN)):$$PATH" bash docs/real.sh build/real
+
+test: install    ## tests (those on real data skip themselves without it)
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: install    ## all tests, the long ones too
+	$(BIN)/python -m pytest -q
+
+check: install    ## format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+format: install    ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install    ## measure, as ratios in one run
+	$(BIN)/python benchmarks/layout.py
+	$(BIN)/python benchmarks/loader.py
+
+clean:           ## remove what the other targets made
+	rm -rf build dist $(VENV) *.egg-info

@@ -1,0 +1,81 @@
+"""Training on the demo: it learns, resumes bit for bit after SIGKILL, and stops at what is not finite."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOptions, load_network, train
+from factornet.model.checkpoint import ModelCard, create_model
+from factornet.store import SingleTask, open_store, parse_region, split_genome
+
+
+def make_sampler(path: Path) -> SingleTask:
+    store = open_store(path)
+    split = split_genome(
+        store.axis,
+        valid=[parse_region("chr11", store.axis)],
+        test=[parse_region(c, store.axis) for c in ("chr1", "chr2", "chr21")],
+    )
+    return SingleTask(store, cells=("GM12878",), factor="CTCF", split=split, length=1000, negatives=1)
+
+
+def make_network() -> FactorNet:
+    config = NetworkConfig(tasks=("CTCF",), tracks=("Unique35", "DGF"), kernels=8, recurrent=4, dense=8)
+    return FactorNet(config, seed=1)
+
+
+def run(sampler, folder, *, epochs, resume=False, network=None):
+    network = network or make_network()
+    if not resume:
+        create_model(folder, ModelCard(config=network.config))
+    options = TrainingOptions(epochs=epochs, batch=50, learning_rate=0.003)
+    return train(network, sampler, folder, options, device=torch.device("cpu"), resume=resume)
+
+
+def test_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
+    sampler = make_sampler(demo_store)
+    whole = run(sampler, tmp_path / "whole", epochs=4)
+    assert min(r.val_loss for r in whole.history) < whole.history[0].val_loss
+    run(sampler, tmp_path / "parts", epochs=2)
+    resumed = run(sampler, tmp_path / "parts", epochs=4, resume=True)
+    assert [r.loss for r in resumed.history] == [r.loss for r in whole.history]
+    for which in ("best", "last"):
+        a, b = (load_network(tmp_path / f, weights=which).state_dict() for f in ("whole", "parts"))
+        assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def command(store: Path, folder: Path) -> list[str]:
+    program = Path(sys.executable).parent / "factornet-train"
+    options = "-i GM12878 -f CTCF -t chr1 chr2 chr21 -k 8 -r 4 -d 8 -e 4 -b 20 --threads 1".split()
+    return [str(program), "--store", str(store), *options, "-o", str(folder)]
+
+
+def test_killed_and_resumed_ends_with_the_same_weights(demo_store, tmp_path):
+    subprocess.run(command(demo_store, tmp_path / "whole"), check=True, capture_output=True, timeout=120)
+    folder = tmp_path / "killed"
+    child = subprocess.Popen(command(demo_store, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("last-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert not (folder / "last.safetensors").exists(), "killed too late to show anything"
+    resumed = subprocess.run([*command(demo_store, folder), "--resume"], capture_output=True, text=True, timeout=120)
+    assert resumed.returncode == 0, resumed.stderr
+    a, b = (load_network(tmp_path / f, weights="last").state_dict() for f in ("whole", "killed"))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_a_loss_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
+    network = make_network()
+    with torch.no_grad():
+        network.dense.weight.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"nan at step 1 \(epoch 1\)"):
+        run(make_sampler(demo_store), tmp_path / "model", epochs=1, network=network)
