@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
         "  factornet-etl genome chr20.zarr --fasta 20.fa.gz --chrom-alias 20=chr20",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", type=Path, help="the store to make, by custom named *.zarr")
+    parser.add_argument("store", type=Path, help="the store to make, usually named *.zarr")
     parser.add_argument("--fasta", type=Path, required=True, metavar="FILE", help="sequence, plain or gzipped")
     parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts (GENCODE), with --cpg")
     parser.add_argument("--cpg", type=Path, metavar="FILE", help="CpG islands: UCSC's cpgIslandExt table, or BED")

@@ -13,7 +13,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..store.errors import FactorNetError
 from ..store.plan import Plan
@@ -212,7 +212,7 @@ def _train_epoch(
     total, done, steps = 0.0, 0, 0
     for batch in stream:
         optimizer.zero_grad(set_to_none=True)
-        loss = nn.functional.binary_cross_entropy(network(batch.codes, batch.tracks), batch.labels)
+        loss = cross_entropy(network(batch.codes, batch.tracks), batch.labels)
         loss.backward()  # type: ignore[no-untyped-call]
         value = loss.item()
         steps += 1
@@ -228,13 +228,22 @@ def _train_epoch(
     return total / done, steps
 
 
+def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """Mean binary cross-entropy, probabilities kept 1e-7 away from 0 and 1 as Keras did; NaN stays NaN.
+
+    (torch's own raises, or on a GPU brings the process down, before anyone can say at which step.)
+    """
+    p = probabilities.clamp(1e-7, 1 - 1e-7)
+    return -(labels * p.log() + (1 - labels) * (1 - p).log()).mean()
+
+
 def validate(
     network: FactorNet, sampler: SingleTask, plan: Plan, settings: StreamSettings, device: torch.device
 ) -> tuple[float, float]:
     """Mean binary cross-entropy and average precision (mean over tasks) on a plan's windows."""
     scores = predict_plan(network, WindowStream(sampler.store, plan, settings, seed=None), len(plan), device)
     labels = plan.label.astype(np.float32)
-    loss = nn.functional.binary_cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)).item()
+    loss = cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)).item()
     if not math.isfinite(loss):
         raise TrainingError(f"the validation loss is {loss}; look for odd values in the tracks, or lower -lr")
     scored = [average_precision(labels[:, t], scores[:, t]) for t in range(labels.shape[1]) if labels[:, t].any()]

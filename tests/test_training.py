@@ -15,6 +15,15 @@ from factornet.model.checkpoint import ModelCard, create_model
 from factornet.store import SingleTask, open_store, parse_region, split_genome
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads of such small networks wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def make_sampler(path: Path) -> SingleTask:
     store = open_store(path)
     split = split_genome(
