@@ -1,0 +1,201 @@
+"""Does a store hold what its source files say? Random places against pyfaidx, pyBigWig and bedtools.
+
+For chr20 of the real data: `python benchmarks/check_store.py build/real/chr20.zarr --fasta 20.fa --record chr20=20
+--cells DATA/cells --annotation-bed cpg=... cds=... intron=... promoter=... utr5=... utr3=...`
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyBigWig
+import pyfaidx
+
+from factornet.store import BASES, FEATURES, Store, open_store, read_span
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files a store was made of: annotation either as GTF and CpG table, or as one BED a feature."""
+
+    fasta: Path
+    records: dict[str, str]
+    cells: Path
+    gtf: Path | None = None
+    cpg: Path | None = None
+    beds: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Places compared, those that differ, and how many distinct values were seen."""
+
+    what: str
+    places: int
+    wrong: int
+    distinct: int
+
+
+def check_store(path: Path, sources: Sources, *, places: int, work: Path) -> list[Check]:
+    """All checks, in a scratch folder."""
+    store, rng = open_store(path), np.random.default_rng(1)
+    checks = [check_sequence(store, sources, random_places(store, places, rng), work)]
+    for cell in store.cells:
+        files = [line.split() for line in (sources.cells / cell / "bigwig.txt").read_text().splitlines()]
+        for file, name in files:
+            checks.append(check_track(store, cell, name, sources.cells / cell / file, random_places(store, places, rng)))
+        checks += check_labels(store, cell, sources.cells / cell, random_places(store, places, rng, reach=200), work)
+    for feature, bed in feature_beds(sources, work).items():
+        checks.append(check_feature(store, feature, bed, random_places(store, places, rng), work))
+    return checks
+
+
+def random_places(store: Store, n: int, rng: np.random.Generator, reach: int = 1):
+    """Chromosome index and position, uniform over the genome."""
+    sizes = np.array(store.axis.lengths)
+    chrom = rng.choice(sizes.size, n, p=sizes / sizes.sum())
+    return chrom, rng.integers(0, sizes[chrom] - reach)
+
+
+def stored(array_of, store: Store, chrom, position):
+    """Values of a store's arrays at places, read chromosome by chromosome."""
+    found = None
+    for c in np.unique(chrom):
+        here = chrom == c
+        array = array_of(store.axis.names[c])
+        values = read_span(array, 0, array.shape[0])[position[here]]
+        found = np.empty((chrom.size, *values.shape[1:]), values.dtype) if found is None else found
+        found[here] = values
+    return found
+
+
+def check_sequence(store: Store, sources: Sources, places, work: Path) -> Check:
+    """Against pyfaidx."""
+    path = sources.fasta
+    if path.suffix == ".gz":
+        path = work / "plain.fa"
+        path.write_bytes(gzip.open(sources.fasta).read())
+    fasta = pyfaidx.Fasta(str(path), indexname=str(work / "check.fai"), as_raw=True, sequence_always_upper=True)
+    got = stored(store.sequence, store, *places)
+    want = []
+    for c, p in zip(*places, strict=True):
+        want.append(BASES.find(fasta[sources.records[store.axis.names[c]]][int(p) : int(p) + 1]) % 5)
+    fasta.close()
+    return Check("sequence", len(want), int((got != np.array(want)).sum()), len(set(want)))
+
+
+def check_track(store: Store, cell: str, name: str, path: Path, places) -> Check:
+    """Against pyBigWig; gaps are 0; compared bit by bit."""
+    file = pyBigWig.open(str(path))
+    want = [file.values(store.axis.names[c], int(p), int(p) + 1)[0] for c, p in zip(*places, strict=True)]
+    file.close()
+    want = np.nan_to_num(np.array(want, np.float32), nan=0.0)
+    got = stored(lambda chrom: store.track(cell, name, chrom), store, *places)
+    wrong = int((got.view(np.uint32) != want.view(np.uint32)).sum())
+    return Check(f"track {name} of {cell}", want.size, wrong, np.unique(want).size)
+
+
+def bedtools_hits(store: Store, places, width: int, bed: Path, work: Path, *options: str) -> np.ndarray:
+    """Number of features of `bed` that each place of `width` bases meets, by `bedtools intersect -c`."""
+    queries = work / "queries.bed"
+    rows = (f"{store.axis.names[c]}\t{p}\t{p + width}\n" for c, p in zip(*places, strict=True))
+    queries.write_text("".join(rows))
+    command = ["bedtools", "intersect", "-c", *options, "-a", str(queries), "-b", str(bed)]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return np.array([int(line.rsplit("\t", 1)[1]) for line in out.splitlines()])
+
+
+def check_feature(store: Store, feature: str, bed: Path, places, work: Path) -> Check:
+    """One annotation bit against bedtools."""
+    got = (stored(store.annotation, store, *places) >> FEATURES.index(feature)) & 1
+    want = bedtools_hits(store, places, 1, bed, work) > 0
+    return Check(f"annotation {feature}", want.size, int((got != want).sum()), np.unique(want).size)
+
+
+def check_labels(store: Store, cell: str, folder: Path, places, work: Path) -> list[Check]:
+    """Labels of random bins against bedtools, all factors: 101 bases of one peak; else a touch of a relaxed one."""
+    chrom, position = places
+    bins = position // 50
+    got = stored(lambda name: store.labels(cell, name), store, chrom, bins)
+    checks = []
+    for i, line in enumerate((folder / "chip.txt").read_text().splitlines()):
+        conservative, factor, *relaxed = line.split()
+        where = (chrom, bins * 50)
+        bound = bedtools_hits(store, where, 200, folder / conservative, work, "-f", "0.505") > 0
+        touched = bedtools_hits(store, where, 200, folder / (relaxed[0] if relaxed else conservative), work) > 0
+        want = np.where(bound, 1, np.where(touched, 2, 0))
+        checks.append(Check(f"labels {factor} of {cell}", want.size, int((got[:, i] != want).sum()), np.unique(want).size))
+    return checks
+
+
+def feature_beds(sources: Sources, work: Path) -> dict[str, Path]:
+    """One BED a feature: those given, or derived line by line from the GTF, by the README's rules."""
+    if sources.beds:
+        return sources.beds
+    rows: dict[str, list[tuple[str, int, int]]] = {feature: [] for feature in FEATURES}
+    for line in gzip.open(sources.cpg, "rt"):
+        _, chrom, start, stop, *_ = line.split("\t")
+        rows["cpg"].append((chrom, int(start), int(stop)))
+    transcripts: dict[str, dict[str, list]] = {}
+    for line in gzip.open(sources.gtf, "rt"):
+        if line.startswith("#") or 'tag "basic"' not in line:
+            continue
+        chrom, _, kind, start, stop, _, strand, _, attributes = line.split("\t")
+        name = re.search(r'transcript_id "([^"]+)"', attributes)[1]
+        parts = transcripts.setdefault(name, {"exon": [], "CDS": [], "stop_codon": [], "transcript": []})
+        if kind in parts:
+            parts[kind].append((chrom, int(start) - 1, int(stop), strand))
+    for parts in transcripts.values():
+        _add_transcript(rows, parts)
+    beds = {}
+    for feature, intervals in rows.items():
+        beds[feature] = work / f"{feature}.bed"
+        beds[feature].write_text("".join(f"{c}\t{max(a, 0)}\t{b}\n" for c, a, b in intervals if b > a))
+    return beds
+
+
+def _add_transcript(rows, parts) -> None:
+    chrom, start, stop, strand = parts["transcript"][0]
+    rows["promoter"].append((chrom, start - 300, start + 101) if strand == "+" else (chrom, stop - 101, stop + 300))
+    exons = sorted(parts["exon"], key=lambda e: e[1])
+    rows["intron"] += [(chrom, a[2], b[1]) for a, b in zip(exons, exons[1:], strict=False)]
+    coding = parts["CDS"] + parts["stop_codon"]
+    rows["cds"] += [(c, a, b) for c, a, b, _ in coding]
+    if not coding:
+        return
+    first, last = min(c[1] for c in coding), max(c[2] for c in coding)
+    left, right = ("utr5", "utr3") if strand == "+" else ("utr3", "utr5")
+    rows[left] += [(chrom, a, min(b, first)) for _, a, b, _ in exons if a < first]
+    rows[right] += [(chrom, max(a, last), b) for _, a, b, _ in exons if b > last]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--fasta", type=Path, required=True)
+    parser.add_argument("--record", nargs="*", default=[], metavar="CHROM=RECORD")
+    parser.add_argument("--cells", type=Path, required=True)
+    parser.add_argument("--annotation-bed", nargs=6, required=True, metavar="FEATURE=FILE")
+    parser.add_argument("--places", type=int, default=10_000)
+    options = parser.parse_args()
+    names = {name: name for name in open_store(options.store).axis.names}
+    records = names | dict(item.split("=") for item in options.record)
+    beds = {k: Path(v) for k, v in (item.split("=") for item in options.annotation_bed)}
+    sources = Sources(options.fasta, records, options.cells, beds=beds)
+    with tempfile.TemporaryDirectory() as work:
+        checks = check_store(options.store, sources, places=options.places, work=Path(work))
+    for check in checks:
+        print(f"{check.what}: {check.wrong} of {check.places:,} places differ ({check.distinct} distinct values)")
+    return int(any(check.wrong for check in checks))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
