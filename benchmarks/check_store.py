@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,9 @@ def check_store(path: Path, sources: Sources, *, places: int, work: Path) -> lis
     for cell in store.cells:
         files = [line.split() for line in (sources.cells / cell / "bigwig.txt").read_text().splitlines()]
         for file, name in files:
-            checks.append(check_track(store, cell, name, sources.cells / cell / file, random_places(store, places, rng)))
+            checks.append(
+                check_track(store, cell, name, sources.cells / cell / file, random_places(store, places, rng))
+            )
         checks += check_labels(store, cell, sources.cells / cell, random_places(store, places, rng, reach=200), work)
     for feature, bed in feature_beds(sources, work).items():
         checks.append(check_feature(store, feature, bed, random_places(store, places, rng), work))
@@ -82,7 +85,7 @@ def check_sequence(store: Store, sources: Sources, places, work: Path) -> Check:
     path = sources.fasta
     if path.suffix == ".gz":
         path = work / "plain.fa"
-        path.write_bytes(gzip.open(sources.fasta).read())
+        path.write_bytes(gzip.decompress(sources.fasta.read_bytes()))
     fasta = pyfaidx.Fasta(str(path), indexname=str(work / "check.fai"), as_raw=True, sequence_always_upper=True)
     got = stored(store.sequence, store, *places)
     want = []
@@ -132,7 +135,9 @@ def check_labels(store: Store, cell: str, folder: Path, places, work: Path) -> l
         bound = bedtools_hits(store, where, 200, folder / conservative, work, "-f", "0.505") > 0
         touched = bedtools_hits(store, where, 200, folder / (relaxed[0] if relaxed else conservative), work) > 0
         want = np.where(bound, 1, np.where(touched, 2, 0))
-        checks.append(Check(f"labels {factor} of {cell}", want.size, int((got[:, i] != want).sum()), np.unique(want).size))
+        checks.append(
+            Check(f"labels {factor} of {cell}", want.size, int((got[:, i] != want).sum()), np.unique(want).size)
+        )
     return checks
 
 
@@ -141,11 +146,11 @@ def feature_beds(sources: Sources, work: Path) -> dict[str, Path]:
     if sources.beds:
         return sources.beds
     rows: dict[str, list[tuple[str, int, int]]] = {feature: [] for feature in FEATURES}
-    for line in gzip.open(sources.cpg, "rt"):
+    for line in gzip.decompress(sources.cpg.read_bytes()).decode().splitlines():
         _, chrom, start, stop, *_ = line.split("\t")
         rows["cpg"].append((chrom, int(start), int(stop)))
     transcripts: dict[str, dict[str, list]] = {}
-    for line in gzip.open(sources.gtf, "rt"):
+    for line in gzip.decompress(sources.gtf.read_bytes()).decode().splitlines():
         if line.startswith("#") or 'tag "basic"' not in line:
             continue
         chrom, _, kind, start, stop, _, strand, _, attributes = line.split("\t")
@@ -166,7 +171,7 @@ def _add_transcript(rows, parts) -> None:
     chrom, start, stop, strand = parts["transcript"][0]
     rows["promoter"].append((chrom, start - 300, start + 101) if strand == "+" else (chrom, stop - 101, stop + 300))
     exons = sorted(parts["exon"], key=lambda e: e[1])
-    rows["intron"] += [(chrom, a[2], b[1]) for a, b in zip(exons, exons[1:], strict=False)]
+    rows["intron"] += [(chrom, a[2], b[1]) for a, b in pairwise(exons)]
     coding = parts["CDS"] + parts["stop_codon"]
     rows["cds"] += [(c, a, b) for c, a, b, _ in coding]
     if not coding:

@@ -27,7 +27,7 @@ factornet-etl genome chr20.zarr --fasta "$fasta" --chrom-alias 20=chr20 --blackl
     --track Unique35="$data/tracks/chr20.selfUniqueness35bp.bw"
 factornet-etl build chr20.zarr "$data/cells/K562" "$data/cells/HeLa-S3"
 factornet-train --store chr20.zarr -f CTCF -i K562 -v chr20:40000000-45000000 -t chr20:45000000-63025520 \
-    -n 3 -e 20 -mo --motifs "$data/annotation/HOCOMOCOv9.meme" -oc model
+    -n 5 -e 30 -mo --motifs "$data/annotation/HOCOMOCOv9.meme" -oc model
 factornet-predict --store chr20.zarr -f CTCF -i HeLa-S3 -m model --regions chr20:45000000-63025520 \
     -o CTCF_HeLa-S3.bed.gz --force
 factornet-evaluate CTCF_HeLa-S3.bed.gz --store chr20.zarr -i HeLa-S3 -f CTCF --track DNase \

@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ..store.errors import StoreError
-from ..store.reader import codec_pipeline
+from ..store.reader import CODEC_PIPELINE
 from .bigwig import SignalReader, SignalSummary
 from .fasta import FastaReader, PreparedFasta
 from .labels import IntArray, bin_labels
@@ -60,7 +60,7 @@ class Target:
         Raises:
             StoreError: the rows are not whole shards.
         """
-        with zarr.config.set({"codec_pipeline.path": codec_pipeline()}):
+        with zarr.config.set({"codec_pipeline.path": CODEC_PIPELINE}):
             array = zarr.open_array(str(self.root), path=self.path, mode="r+", zarr_format=3)
         shard = (array.shards or array.chunks)[0]
         if self.start % shard or (self.stop % shard and self.stop != array.shape[0]):

@@ -20,19 +20,24 @@ from .errors import StoreError, UsageError
 from .layout import MISSING_CODE
 from .schema import CellInfo, PeakSet, StoreInfo
 
-_FAST = "zarrs.ZarrsCodecPipeline"
-_PLAIN = "zarr.core.codec_pipeline.BatchedCodecPipeline"
+CODEC_PIPELINE = "zarrs.ZarrsCodecPipeline"
+"""The codec pipeline to open arrays with: three to five times as fast as zarr-python's own (docs/decisions.md)."""
 _IMPORTED_IN = os.getpid()
 
 
-def codec_pipeline() -> str:
-    """The codec pipeline to open arrays with: zarrs, three to five times as fast as zarr-python's own.
+def refuse_forked() -> None:
+    """Raise where this process was forked from one that had imported this module.
 
-    Its thread pool does not survive a fork, so a forked child gets zarr-python's (docs/decisions.md).
+    The threads behind zarr and its codecs do not survive a fork: reading would hang, now and then.
+
+    Raises:
+        StoreError: with the cure.
     """
     if os.getpid() != _IMPORTED_IN:
-        return _PLAIN
-    return _FAST
+        raise StoreError(
+            "a store cannot be read in a forked process; start workers by spawn or forkserver, as "
+            'DataLoader(..., multiprocessing_context="spawn"). A stream reads with threads of its own, without workers'
+        )
 
 
 @dataclass(frozen=True)
@@ -83,13 +88,13 @@ class Store:
         Raises:
             UsageError: no such cell line; the message lists those there are.
         """
-        if name not in self._opened and name not in self.cells:
+        if f"cells/{name}" not in self._opened and name not in self.cells:
             has = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
             raise UsageError(f"{self.path}: no cell line {name!r} in the store; it has {has}")
-        if name not in self._opened:
+        if f"cells/{name}" not in self._opened:
             place = f"{self.path}/cells/{name}"
-            self._opened[name] = CellInfo.from_attributes(dict(_open_group(place).attrs), place=place)
-        info: CellInfo = self._opened[name]
+            self._opened[f"cells/{name}"] = CellInfo.from_attributes(dict(_open_group(place).attrs), place=place)
+        info: CellInfo = self._opened[f"cells/{name}"]
         return info
 
     def sequence(self, chrom: str) -> zarr.Array[Any]:
@@ -138,15 +143,14 @@ class Store:
         Raises:
             StoreError: there is none at `path`.
         """
-        # By process: neither file systems nor codecs survive a fork.
-        key = (os.getpid(), path)
-        if key not in self._opened:
+        refuse_forked()
+        if path not in self._opened:
             try:
-                with zarr.config.set({"codec_pipeline.path": codec_pipeline()}):
-                    self._opened[key] = zarr.open_array(self.path, path=path, mode="r", zarr_format=3)
+                with zarr.config.set({"codec_pipeline.path": CODEC_PIPELINE}):
+                    self._opened[path] = zarr.open_array(self.path, path=path, mode="r", zarr_format=3)
             except (FileNotFoundError, zarr.errors.ContainsGroupError, ValueError, KeyError) as e:
                 raise StoreError(f"{self.path}/{path}: no such array, or its zarr.json is damaged ({e})") from e
-        array: zarr.Array[Any] = self._opened[key]
+        array: zarr.Array[Any] = self._opened[path]
         return array
 
 

@@ -60,7 +60,7 @@ def test_bedgraph_keeps_order_and_form(store, tmp_path):
     write_bedgraph(tmp_path / "x.bed.gz", bins, np.array([0.5, 0.00123456], np.float32), store.axis)
     names = store.axis.names
     expected = f"{names[1]}\t500\t700\t5.000e-01\n{names[0]}\t100\t300\t1.235e-03\n"
-    assert gzip.open(tmp_path / "x.bed.gz", "rt").read() == expected
+    assert gzip.decompress((tmp_path / "x.bed.gz").read_bytes()).decode() == expected
     again, scores = read_bedgraph(tmp_path / "x.bed.gz", store.axis)
     assert again.start.tolist() == [500, 100]
     assert scores.tolist() == pytest.approx([0.5, 0.001235])

@@ -17,7 +17,11 @@ def test_real_recipe_reaches_half(realdata, tmp_path):
     environment = {**os.environ, "FACTORNET_REALDATA": str(realdata)}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     done = subprocess.run(
-        ["bash", str(ROOT / "docs/real.sh"), str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+        ["bash", str(ROOT / "docs/real.sh"), str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     if done.stdout.startswith("skipped"):

@@ -9,7 +9,7 @@ import xarray as xr
 from factornet.store import open_store
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-from check_store import Sources, check_store  # noqa: E402
+from check_store import Sources, check_store
 
 
 def test_demo_store_equals_its_sources(demo_files, demo_store, tmp_path):
