@@ -188,7 +188,8 @@ def read_span(array: zarr.Array[Any], start: int, stop: int) -> NDArray[Any]:
         values = np.asarray(array[start:stop])
     except Exception as e:
         raise StoreError(f"{place}: a chunk is damaged ({e}); copy or rebuild this part of the store") from e
-    missing = np.isnan(values).any() if values.dtype.kind == "f" else (values == MISSING_CODE).any()
+    # One pass without a temporary array: 255 is the largest code there is, and a minimum with NaN in it is NaN.
+    missing = values.size and (np.isnan(values.min()) if values.dtype.kind == "f" else values.max() == MISSING_CODE)
     if missing:
         raise StoreError(f"{place}: a chunk is missing; copy or rebuild this part of the store")
     return values

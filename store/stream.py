@@ -39,7 +39,7 @@ class StreamSettings:
     length: int
     batch: int = 100
     pool_bytes: int = 128 * 1024 * 1024
-    slab: int = 1024 * 1024
+    slab: int = 4 * 1024 * 1024
     threads: int = 2
 
 
