@@ -46,13 +46,19 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
             raise
         print(f"{parser.prog}: error: {e}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # Whoever read our output has enough of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as e:
+        if options.verbose:
+            raise
+        # Disk full, no permission: the system's own words are as clear as ours would be.
+        print(f"{parser.prog}: error: {e.filename or 'reading or writing'}: {e.strerror or e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +74,13 @@ def parse_size(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write it as 2GB or 800MB")
     power = "kmgt".find(match[2].lower()) + 1 if match[2] else 0
     return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 def pairs(items: Sequence[str], option: str) -> dict[str, str]:

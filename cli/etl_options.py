@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from ..etl.genome import BuildReport
 from ..etl.graph import OnPlan, OnReport, Resources
 from ..etl.tasks import ShardReport, ShardTask
-from .common import add_common, megabytes, parse_size, peak_memory, progress_line
+from .common import add_common, megabytes, parse_size, peak_memory, positive, progress_line
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
     """Machine, names and replacement."""
     parser.add_argument(
-        "-p", "--processes", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="workers"
+        "-p", "--processes", type=positive, default=len(os.sched_getaffinity(0)), metavar="N", help="workers"
     )
     parser.add_argument("--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, as 4GB")
     parser.add_argument(
@@ -37,7 +37,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
 
 def resources_of(options: argparse.Namespace) -> Resources:
     """How much of the machine the user gives."""
-    return Resources(max(1, options.processes), options.max_memory)
+    return Resources(options.processes, options.max_memory)
 
 
 class Build(Protocol):

@@ -15,7 +15,7 @@ from ..store.errors import UsageError
 from ..store.reader import open_store
 from ..store.regions import parse_region
 from ..store.schema import STRIDE
-from .common import HelpFormatter, add_common, megabytes, peak_memory, progress_line, run_command
+from .common import HelpFormatter, add_common, megabytes, peak_memory, positive, progress_line, run_command
 from .train import cell_name
 
 
@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("-b", "--bed", type=Path, help="intervals to predict; the model looks at their middles")
     what.add_argument("--regions", nargs="+", metavar="REGION", help="chromosomes or chr20:0-1000: all bins in them")
-    parser.add_argument("--stride", type=int, default=STRIDE, help="bases from bin to bin, with --regions")
+    parser.add_argument("--stride", type=positive, default=STRIDE, help="bases from bin to bin, with --regions")
     parser.add_argument(
         "-o",
         "--output",
@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="replace the output file")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help="names in the BED, as 20=chr20")
     parser.add_argument("--weights", choices=("best", "last"), default="best", help="which weights of the model")
-    parser.add_argument("--batch", type=int, default=512, help="windows at once")
+    parser.add_argument("--batch", type=positive, default=512, help="windows at once")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; only auto may choose")
     add_common(parser)
     return parser

@@ -15,7 +15,7 @@ from ..store.reader import Store, open_store
 from ..store.regions import Region, parse_region
 from ..store.sampling import SingleTask, split_genome
 from ..store.stream import shared_tracks
-from .common import HelpFormatter, megabytes, peak_memory, progress_line, run_command
+from .common import HelpFormatter, megabytes, peak_memory, positive, progress_line, run_command
 
 _DEFAULT_VALID = ("chr11",)
 _DEFAULT_TEST = ("chr1", "chr8", "chr21")
@@ -45,15 +45,15 @@ def make_parser() -> argparse.ArgumentParser:
         "-v", "--valid", nargs="+", metavar="REGION", help="validation: chromosomes or chr20:0-1000; default chr11"
     )
     data.add_argument("-t", "--test", nargs="+", metavar="REGION", help="never touched; default chr1 chr8 chr21")
-    data.add_argument("-n", "--negatives", type=int, default=1, help="negatives a positive, drawn anew each epoch")
-    data.add_argument("-L", "--length", type=int, default=1000, help="bases of a window")
+    data.add_argument("-n", "--negatives", type=positive, default=1, help="negatives a positive, drawn anew each epoch")
+    data.add_argument("-L", "--length", type=positive, default=1000, help="bases of a window")
     network = parser.add_argument_group("network")
-    network.add_argument("-k", "--kernels", type=int, default=32, help="kernels of the convolution")
-    network.add_argument("-w", "--width", type=int, default=26, help="bases a kernel spans")
+    network.add_argument("-k", "--kernels", type=positive, default=32, help="kernels of the convolution")
+    network.add_argument("-w", "--width", type=positive, default=26, help="bases a kernel spans")
     network.add_argument(
         "-r", "--recurrent", type=int, default=32, help="LSTM cells each way; 0 leaves it out, -1 pools over the window"
     )
-    network.add_argument("-d", "--dense", type=int, default=64, help="units of the dense layer")
+    network.add_argument("-d", "--dense", type=positive, default=64, help="units of the dense layer")
     network.add_argument(
         "-p", "--dropout", type=float, default=0.5, help="share dropped before and after the dense layer"
     )
@@ -63,13 +63,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     network.add_argument("--motif-name", metavar="NAME", help="which matrix of the file; default: the factor's")
     training = parser.add_argument_group("training")
-    training.add_argument("-e", "--epochs", type=int, default=100, help="at most so many")
-    training.add_argument("-ep", "--patience", type=int, default=20, help="epochs without a better validation loss")
+    training.add_argument("-e", "--epochs", type=positive, default=100, help="at most so many")
+    training.add_argument(
+        "-ep", "--patience", type=positive, default=20, help="epochs without a better validation loss"
+    )
     training.add_argument("-lr", "--learning-rate", type=float, default=0.001, help="of Adam")
-    training.add_argument("-b", "--batch", type=int, default=100, help="windows a step")
+    training.add_argument("-b", "--batch", type=positive, default=100, help="windows a step")
     training.add_argument("-s", "--seed", type=int, default=420, help="of all that is drawn")
     training.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; only auto may choose")
-    training.add_argument("--threads", type=int, help="CPU threads of torch; default: all")
+    training.add_argument("--threads", type=positive, help="CPU threads of torch; default: all")
     output = parser.add_argument_group("output")
     where = output.add_mutually_exclusive_group(required=True)
     where.add_argument("-o", "--output", type=Path, metavar="DIR", help="model folder; must not be there")

@@ -12,7 +12,7 @@ import xarray as xr
 import zarr
 
 from ..store.axis import GenomeAxis, IntArray
-from ..store.errors import StoreError
+from ..store.errors import InputError, StoreError
 from ..store.layout import DEFAULT_LAYOUT, Layout, create_array
 from ..store.reader import Peaks, Store, open_store
 from ..store.schema import CellInfo, Factor, Track, bin_count
@@ -22,7 +22,7 @@ from .graph import OnPlan, OnReport, Resources, run
 from .peaks import PeakFile, read_peaks
 from .provenance import describe_build
 from .publish import file_digest, publish, staging, write_manifest
-from .sheets import CellFolder, SignalFile, read_cell_folder
+from .sheets import CellFolder, ChipFiles, SignalFile, read_cell_folder
 from .signals import create_track, signal_tasks
 from .tables import peaks_dataset, write_dataset
 from .tasks import ShardReport, ShardTask, WriteLabels, targets
@@ -77,14 +77,7 @@ def build_cell(
     if sheets.name in store.cells and not force:
         raise StoreError(f"{path}: cell line {sheets.name} is there already; give --force to replace it")
     axis = store.axis
-    factors = [
-        _FactorPeaks(
-            row.factor,
-            read_peaks(row.conservative, axis, options.aliases),
-            read_peaks(row.relaxed, axis, options.aliases) if row.relaxed else None,
-        )
-        for row in sheets.chip
-    ]
+    factors = [_read_factor(row, axis, options) for row in sheets.chip]
     sources = [open_source(t.path, axis, options.aliases, allow_missing=options.allow_missing) for t in sheets.tracks]
     tracks = tuple(_as_track(store, t) for t in sheets.tracks)
     with staging(Path(store.path), sheets.name) as work:
@@ -109,6 +102,16 @@ def build_cell(
         group.attrs.put({**info.to_attributes(), "manifest": write_manifest(staged)})
         publish(staged, Path(store.path) / "cells" / sheets.name)
     return BuildReport(f"cell line {sheets.name} in {path}", tuple(reports), tuple(_notes(factors, tracks, sources)))
+
+
+def _read_factor(row: ChipFiles, axis: GenomeAxis, options: CellOptions) -> _FactorPeaks:
+    conservative = read_peaks(row.conservative, axis, options.aliases)
+    if conservative.peaks.start.size == 0:
+        cure = f"give the peaks of {row.factor}, or take its row out of chip.txt"
+        raise InputError(row.conservative, "no peak in the file", cure=cure)
+    return _FactorPeaks(
+        row.factor, conservative, read_peaks(row.relaxed, axis, options.aliases) if row.relaxed else None
+    )
 
 
 def _as_track(store: Store, signal: SignalFile) -> Track:

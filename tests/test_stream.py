@@ -79,6 +79,64 @@ def test_batches_equal_the_oracle_byte_for_byte(demo_store, oracle, length, sett
     assert seen != list(range(120))
 
 
+def check_against(oracle, store, plan, stream, length):
+    """Every window of a stream equals the oracle's, and comes once."""
+    starts, seen = plan.window_starts(length), []
+    for batch in stream:
+        for i, codes, tracks in zip(batch.index, batch.codes, batch.tracks, strict=True):
+            want = oracle.window(plan.cells[plan.cell[i]], store.axis.names[plan.chrom[i]], int(starts[i]), length)
+            assert codes.tobytes() == want[0].tobytes()
+            assert tracks.tobytes() == want[1].astype(np.float32).tobytes()
+        seen += batch.index.tolist()
+    assert sorted(seen) == list(range(len(plan)))
+
+
+def bare_plan(cell, chrom, start):
+    """A plan without jitter or labels; the cell lines in turn where `cell` is None."""
+    n = len(start)
+    cell = np.arange(n) % len(CELLS) if cell is None else np.full(n, cell)
+    zeros = np.zeros(n, np.int64)
+    return Plan(CELLS, cell, np.full(n, chrom), np.asarray(start, np.int64), zeros, np.zeros((n, 0), np.uint8))
+
+
+@pytest.mark.parametrize("length", [1, 200, 999])
+def test_runs_of_n_gaps_and_windows_off_the_chromosome(demo_store, oracle, length):
+    """Places where a wrong fill value would show: the edges of N runs and of signal gaps, and past both ends."""
+    store = open_store(demo_store)
+    name, cell = "chr21", "K562"
+    chrom, size = store.axis.index(name), len(oracle.fasta[name])
+    letters = np.frombuffer(oracle.fasta[name][:].encode(), np.uint8)
+    missing = np.isnan(np.array(oracle.dgf[cell].values(name, 0, size), np.float32))
+    gap = missing & (letters != ord("N"))
+    edges = [np.flatnonzero(np.diff(mask.astype(np.int8))) + 1 for mask in (letters == ord("N"), gap)]
+    assert all(e.size > 3 for e in edges), "the demo has runs of N and gaps of signal"
+    ends = np.array([-3 * length - 300, -length, -1, 0, size - 200, size - length, size, size + 3 * length])
+    start = np.concatenate([*(e[:40] + shift for e in edges for shift in (-100, -length // 2)), ends])
+    plan = bare_plan(CELLS.index(cell), chrom, start)
+    settings = StreamSettings(length, batch=10, pool_bytes=20 * length * 9, slab=30_000, threads=4)
+    check_against(oracle, store, plan, WindowStream(store, plan, settings, seed=(2,)), length)
+
+
+def test_without_a_seed_windows_come_in_order_of_place(demo_store, oracle):
+    store = open_store(demo_store)
+    plan = make_plan(store, 150, 8, 1000)
+    settings = StreamSettings(1000, batch=11, pool_bytes=300_000, slab=100_000)
+    stream = WindowStream(store, plan, settings, seed=None)
+    assert len(stream) == len(list(stream)) == 14
+    check_against(oracle, store, plan, stream, 1000)
+    order = np.concatenate([batch.index for batch in stream])
+    place = store.axis.place(plan.chrom, plan.window_starts(1000)) // 100_000
+    assert (np.diff(place[order]) >= 0).all()
+
+
+def test_a_plan_without_windows_gives_no_batch(demo_store):
+    """As when every interval to predict lies in the blacklist."""
+    store = open_store(demo_store)
+    stream = WindowStream(store, bare_plan(None, 0, []), StreamSettings(1000), seed=None)
+    assert len(stream) == 0
+    assert list(stream) == []
+
+
 def orders(store, plan, settings, seed):
     return [b.index.tolist() for b in WindowStream(store, plan, settings, seed=seed)]
 
@@ -90,6 +148,23 @@ def test_order_depends_on_the_seed_alone(demo_store):
     for threads in (2, 4):
         assert orders(store, plan, StreamSettings(1000, batch=20, threads=threads), (3,)) == first
     assert orders(store, plan, StreamSettings(1000, batch=20), (4,)) != first
+
+
+def test_threads_change_no_byte_and_a_second_pass_repeats_the_first(demo_store):
+    store = open_store(demo_store)
+    plan = make_plan(store, 200, 9, 1000)
+
+    def batches(threads):
+        settings = StreamSettings(1000, batch=16, pool_bytes=500_000, slab=50_000, threads=threads)
+        return WindowStream(store, plan, settings, seed=(3, 1))
+
+    def content(stream):
+        return [(b.index.tobytes(), b.codes.tobytes(), b.tracks.tobytes(), b.labels.tobytes()) for b in stream]
+
+    once = batches(1)
+    first = content(once)
+    assert content(once) == first
+    assert content(batches(2)) == content(batches(4)) == first
 
 
 def test_leaving_early_does_not_hang(demo_store):
@@ -118,6 +193,42 @@ def test_a_damaged_chunk_is_an_error_never_zeros(demo_store, tmp_path, damage, a
     store = open_store(copy)
     with pytest.raises(StoreError, match="chr21"):
         read_span(store.array(array), 0, 1_000_000)
+
+
+@pytest.mark.parametrize("array", ["genome/sequence/chr21", "cells/HepG2/tracks/DGF/chr21"])
+def test_a_stream_over_a_damaged_chunk_ends_with_the_error(demo_store, tmp_path, array):
+    copy = tmp_path / "copy.zarr"
+    shutil.copytree(demo_store, copy)
+    (copy / array / "c" / "0").unlink()
+    store = open_store(copy)
+    chrom = store.axis.index("chr21")
+    plan = bare_plan(None, chrom, np.arange(20_000, 900_000, 9000))
+    with pytest.raises(StoreError, match="chr21.*missing"):
+        list(WindowStream(store, plan, StreamSettings(1000, pool_bytes=100_000, slab=50_000), seed=(1,)))
+
+
+@pytest.mark.parametrize("array", ["genome/sequence/chr21", "genome/annotation/chr21", "cells/K562/tracks/DGF/chr21"])
+def test_no_flipped_bit_changes_what_is_read(demo_store, tmp_path, array):
+    """Anywhere in a shard, its index included: an error, or (where the bit means nothing) the same values."""
+    copy = tmp_path / "copy.zarr"
+    shutil.copytree(demo_store, copy)
+    shard = copy / array / "c" / "0"
+    data = shard.read_bytes()
+    whole = open_store(copy).array(array)
+    expected = read_span(whole, 0, whole.shape[0]).tobytes()
+    rng = np.random.default_rng(3)
+    places = [*range(0, 6), *rng.integers(0, len(data), 25).tolist(), *range(len(data) - 300, len(data), 13)]
+    errors = 0
+    for place in places:
+        broken = bytearray(data)
+        broken[place] ^= 1 << int(rng.integers(0, 8))
+        shard.write_bytes(broken)
+        damaged = open_store(copy).array(array)
+        try:
+            assert read_span(damaged, 0, damaged.shape[0]).tobytes() == expected, f"byte {place} of {len(data)}"
+        except StoreError:
+            errors += 1
+    assert errors > 0.9 * len(places)
 
 
 def test_cells_with_other_tracks_are_refused(demo_store, tmp_path):
