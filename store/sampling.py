@@ -111,7 +111,7 @@ def negative_starts(excluded: Intervals, region: Intervals, length: int) -> Inte
 
 
 def draw_negatives(allowed: Intervals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` bin starts, uniform over `allowed`, no two bins overlapping; random order.
+    """`count` bin starts, uniform over `allowed`, no two bins overlapping: who is drawn first stays.
 
     Raises:
         UsageError: that many bins do not fit.
@@ -119,29 +119,29 @@ def draw_negatives(allowed: Intervals, count: int, rng: np.random.Generator) -> 
     room = ax.size(allowed)
     taken = np.array([], np.int64)
     for _ in range(200):
-        if len(taken) == count:
-            return rng.permutation(taken)
+        if taken.size == count:
+            return taken
         if room == 0:
             break
-        fresh = ax.nth(allowed, rng.integers(0, room, count - len(taken)))
-        # Those placed before stay; of fresh ones that overlap each other or them, the later on the axis goes.
-        both = np.concatenate([taken, fresh])
-        old = np.arange(both.size) < taken.size
-        order = np.lexsort((~old, both))
-        taken = _without_overlaps(both[order], old[order])
+        fresh = ax.nth(allowed, rng.integers(0, room, count - taken.size))
+        placed = np.sort(taken)
+        fresh = fresh[~ax.overlaps(Intervals(fresh, fresh + BIN), Intervals(placed, placed + BIN))]
+        taken = np.concatenate([taken, _first_drawn(fresh)])
     raise UsageError(
         f"no room for {count} negatives that do not overlap: {room} bin starts are allowed; "
         "lower -n, or use more regions"
     )
 
 
-def _without_overlaps(starts: NDArray[np.int64], keep_always: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Sorted starts less those fresh ones that overlap a neighbour."""
-    close = np.diff(starts) < BIN
-    drop = np.zeros(starts.size, bool)
-    drop[1:] |= close & ~keep_always[1:]
-    drop[:-1] |= close & keep_always[1:] & ~keep_always[:-1]
-    return starts[~drop]
+def _first_drawn(starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Starts less those whose bin overlaps one drawn earlier, in the order they were drawn."""
+    by_place = np.argsort(starts, kind="stable")
+    while True:
+        close = np.flatnonzero(np.diff(starts[by_place]) < BIN)
+        if close.size == 0:
+            return starts[np.sort(by_place)]
+        later = np.maximum(by_place[close], by_place[close + 1])
+        by_place = by_place[~np.isin(by_place, later)]
 
 
 @dataclass(frozen=True)
