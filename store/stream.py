@@ -136,17 +136,21 @@ class WindowStream:
         window_bytes = self._settings.length * (1 + 4 * len(self._tracks))
         pool = max(1, self._settings.pool_bytes // window_bytes // self._settings.batch) * self._settings.batch
         pools = emission_order(self._places, pool, rng)
+        if not pools:
+            return
         executor = ThreadPoolExecutor(self._settings.threads, thread_name_prefix="window-stream")
         try:
-            ahead = self._begin(executor, pools[0]) if pools else None
-            for following in [*pools[1:], None]:
-                assert ahead is not None
-                current, jobs = ahead
+            current, jobs = self._begin(executor, pools[0])
+            for following in pools[1:]:
                 for job in jobs:
                     job.result()
-                ahead = self._begin(executor, following) if following is not None else None
-                yield from self._cut(current)
-                del current
+                filled = current
+                current, jobs = self._begin(executor, following)
+                yield from self._cut(filled)
+                del filled
+            for job in jobs:
+                job.result()
+            yield from self._cut(current)
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
