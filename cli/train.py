@@ -13,8 +13,8 @@ from .. import __version__
 from ..store.errors import UsageError
 from ..store.reader import Store, open_store
 from ..store.regions import Region, parse_region
-from ..store.sampling import SingleTask, split_genome
-from ..store.stream import shared_tracks
+from ..store.sampling import Sampler, split_genome
+from ..store.stream import shared_meta, shared_tracks
 from .common import HelpFormatter, megabytes, peak_memory, positive, progress_line, run_command
 
 _DEFAULT_VALID = ("chr11",)
@@ -40,7 +40,11 @@ def make_parser() -> argparse.ArgumentParser:
     data.add_argument(
         "-vi", "--valid-cells", nargs="+", default=[], metavar="CELL", help="to validate on; default: those of -i"
     )
-    data.add_argument("-f", "--factor", required=True, help="transcription factor to learn")
+    data.add_argument(
+        "-f", "--factor", help="transcription factor to learn; without it, all those of the one cell line"
+    )
+    data.add_argument("-m", "--meta", action="store_true", help="with -f: use the cell lines' values (meta.txt)")
+    data.add_argument("-g", "--gencode", action="store_true", help="with -f: use gene annotation and CpG islands")
     data.add_argument(
         "-v", "--valid", nargs="+", metavar="REGION", help="validation: chromosomes or chr20:0-1000; default chr11"
     )
@@ -102,11 +106,13 @@ def regions_of(items: Sequence[str] | None, default: Sequence[str], store: Store
     return [parse_region(item, store.axis) for item in items]
 
 
-def _sampler(options: argparse.Namespace, store: Store) -> SingleTask:
+def _sampler(options: argparse.Namespace, store: Store) -> Sampler:
+    if options.factor is None and (options.meta or options.gencode):
+        raise UsageError("-m and -g need a factor (-f): the multi-task model takes neither")
     valid = regions_of(options.valid, _DEFAULT_VALID, store)
     if not valid:
         raise UsageError(f"{options.store} has no {_DEFAULT_VALID[0]}: name validation regions with -v")
-    return SingleTask(
+    return Sampler(
         store,
         cells=tuple(cell_name(c) for c in options.cells),
         valid_cells=tuple(cell_name(c) for c in options.valid_cells),
@@ -133,7 +139,7 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("-mo needs the motif file: --motifs FILE.meme (HOCOMOCO or JASPAR in MEME format)")
     store = open_store(options.store)
     sampler = _sampler(options, store)
-    tracks = shared_tracks(store, sampler.cells + sampler.valid_cells)
+    cells = sampler.cells + sampler.valid_cells
     folder = options.output or options.output_clobber
     settings = TrainingOptions(
         epochs=options.epochs,
@@ -147,7 +153,9 @@ def _run(options: argparse.Namespace) -> int:
         store=store,
         sampler=sampler,
         network={
-            "tracks": tracks,
+            "tracks": shared_tracks(store, cells),
+            "meta": shared_meta(store, cells) if options.meta else (),
+            "gencode": options.gencode,
             "length": options.length,
             "kernels": options.kernels,
             "kernel_width": options.width,
@@ -162,7 +170,9 @@ def _run(options: argparse.Namespace) -> int:
     )
     say = sys.stderr if options.json else sys.stdout
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
-    print(f"{options.factor}: positives {counts}; {options.negatives} negatives each; device {device}", file=say)
+    print(
+        f"{', '.join(sampler.tasks)}: positives {counts}; {options.negatives} negatives each; device {device}", file=say
+    )
 
     with progress_line("training", options.epochs) as line:
 

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..store.schema import AMBIGUOUS, BIN, BOUND, STRIDE
-
-_BOUND_BASES = 101
-"""A bin is bound when this many of its bases lie in one conservative peak (`bedtools intersect -f 0.505`)."""
+from ..store.sites import BOUND_BASES
 
 IntArray = NDArray[np.int64]
 
@@ -52,5 +50,5 @@ def bin_labels(
         uint8 (count,). Source: ENCODE-DREAM challenge rules.
     """
     labels = np.where(bins_with_overlap(*relaxed, least=1, first=first, count=count), AMBIGUOUS, 0).astype(np.uint8)
-    labels[bins_with_overlap(*conservative, least=_BOUND_BASES, first=first, count=count)] = BOUND
+    labels[bins_with_overlap(*conservative, least=BOUND_BASES, first=first, count=count)] = BOUND
     return labels

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..store.errors import UsageError
-from ..store.stream import WindowStream
+from ..store.stream import StreamSettings, WindowStream
+from .network import NetworkConfig
 
 
 @dataclass(frozen=True, slots=True)
 class TensorBatch:
-    """A batch on the device; fields as in `factornet.store.stream.Batch`, labels as float32."""
+    """A batch on the device; fields as in `factornet.store.stream.Batch`, labels as float32, no features as None."""
 
     index: NDArray[np.int64]
     codes: Tensor
     tracks: Tensor
+    features: Tensor | None
     labels: Tensor
 
 
@@ -45,8 +47,14 @@ class TensorStream:
                 batch.index,
                 torch.from_numpy(batch.codes).to(self._device, non_blocking=True),
                 torch.from_numpy(batch.tracks).to(self._device, non_blocking=True),
+                torch.from_numpy(batch.features).to(self._device) if batch.features.shape[1] else None,
                 torch.from_numpy(batch.labels).to(self._device, torch.float32),
             )
+
+
+def stream_settings(config: NetworkConfig, *, batch: int) -> StreamSettings:
+    """How to stream the windows that a network of this kind takes."""
+    return StreamSettings(config.length, batch=batch, meta=bool(config.meta), gencode=config.gencode)
 
 
 def choose_device(name: str) -> torch.device:

@@ -19,9 +19,9 @@ from ..store.reader import Store
 from ..store.regions import Region
 from ..store.sampling import widened_blacklist
 from ..store.schema import BIN, bin_count
-from ..store.stream import StreamSettings, WindowStream
-from .batches import TensorStream
-from .network import FactorNet
+from ..store.stream import WindowStream
+from .batches import TensorStream, stream_settings
+from .network import FactorNet, NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,27 @@ def predict_plan(
     network.eval()
     scores = np.empty((windows, len(network.config.tasks)), np.float32)
     for batch in TensorStream(stream, device):
-        scores[batch.index] = network(batch.codes, batch.tracks).float().cpu().numpy()
+        scores[batch.index] = network(batch.codes, batch.tracks, batch.features).float().cpu().numpy()
         on_batch(len(batch.index))
     return scores
+
+
+def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
+    """See that a cell line has what a network takes: its tracks and meta values, in its order.
+
+    Raises:
+        UsageError: it has others, or in another order; both are named.
+    """
+    info = store.cell(cell)
+    wanted = {"tracks": (info.track_names, config.tracks)}
+    if config.meta:
+        wanted["meta values"] = (info.meta, config.meta)
+    for what, (has, needs) in wanted.items():
+        if has != needs:
+            raise UsageError(
+                f"cell line {cell} has the {what} {', '.join(has) or 'none'}; the model was trained on "
+                f"{', '.join(needs) or 'none'}, in that order"
+            )
 
 
 def predict_bins(
@@ -81,14 +99,9 @@ def predict_bins(
     """Probability of each bin, float32 (bins, tasks); 0 where the bin touches the widened blacklist.
 
     Raises:
-        UsageError: the cell line's tracks are not the network's, in its order; both are named.
+        UsageError: as for `check_inputs`.
     """
-    names = store.cell(cell).track_names
-    if names != network.config.tracks:
-        raise UsageError(
-            f"cell line {cell} has the tracks {', '.join(names) or 'none'}; the model was trained on "
-            f"{', '.join(network.config.tracks) or 'none'}, in that order"
-        )
+    check_inputs(network.config, store, cell)
     axis = store.axis
     placed = Intervals(axis.place(bins.chrom, bins.start), axis.place(bins.chrom, bins.stop))
     clean = np.flatnonzero(~overlaps(placed, widened_blacklist(store, network.config.length)))
@@ -96,7 +109,7 @@ def predict_bins(
     middle = (bins.start[clean] + bins.stop[clean]) // 2
     no_label = np.zeros((clean.size, 0), np.uint8)
     plan = Plan((cell,), zeros, bins.chrom[clean], middle - BIN // 2, zeros, no_label)
-    stream = WindowStream(store, plan, StreamSettings(network.config.length, batch=batch), seed=None)
+    stream = WindowStream(store, plan, stream_settings(network.config, batch=batch), seed=None)
     scores = np.zeros((len(bins), len(network.config.tasks)), np.float32)
     scores[clean] = predict_plan(network.to(device), stream, clean.size, device, on_batch)
     return scores

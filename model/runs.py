@@ -11,7 +11,7 @@ import numpy as np
 from ..store.axis import GenomeAxis, Intervals
 from ..store.errors import UsageError
 from ..store.reader import Store
-from ..store.sampling import SingleTask
+from ..store.sampling import Sampler
 from .checkpoint import ModelCard, create_model, read_card
 from .motifs import find_motif, inject_motif, read_meme
 from .network import FactorNet, NetworkConfig
@@ -30,7 +30,7 @@ def open_run(
     folder: Path,
     *,
     store: Store,
-    sampler: SingleTask,
+    sampler: Sampler,
     network: dict[str, Any],
     options: TrainingOptions,
     motif: Motifs | None,
@@ -43,7 +43,7 @@ def open_run(
         UsageError: the folder holds a model (and neither `resume` nor `overwrite`), or a resumed training had other
             settings; the first that differs is named.
     """
-    config = NetworkConfig(tasks=(sampler.factor,), **network)
+    config = NetworkConfig(tasks=sampler.tasks, **network)
     card = ModelCard(
         config=config,
         training={

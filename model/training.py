@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from ..store.errors import FactorNetError
 from ..store.plan import Plan
-from ..store.sampling import SingleTask
+from ..store.sampling import Sampler
 from ..store.stream import StreamSettings, WindowStream
-from .batches import TensorStream
+from .batches import TensorStream, stream_settings
 from .checkpoint import TrainingState, load_training_state, save_training_state, save_weights, write_file
 from .metrics import average_precision
 from .network import FactorNet
@@ -90,7 +90,7 @@ OnEpoch = Callable[[EpochRecord], None]
 
 def train(
     network: FactorNet,
-    sampler: SingleTask,
+    sampler: Sampler,
     folder: Path,
     options: TrainingOptions,
     *,
@@ -109,7 +109,7 @@ def train(
         TrainingError: a loss or weight is not finite; the message names the step.
         InputError: nothing to resume from, or a file cannot be written.
     """
-    settings = StreamSettings(network.config.length, batch=options.batch)
+    settings = stream_settings(network.config, batch=options.batch)
     network.to(device)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
     torch.manual_seed(options.seed)
@@ -212,7 +212,7 @@ def _train_epoch(
     total, done, steps = 0.0, 0, 0
     for batch in stream:
         optimizer.zero_grad(set_to_none=True)
-        loss = cross_entropy(network(batch.codes, batch.tracks), batch.labels)
+        loss = cross_entropy(network(batch.codes, batch.tracks, batch.features), batch.labels)
         loss.backward()  # type: ignore[no-untyped-call]
         value = loss.item()
         steps += 1
@@ -238,7 +238,7 @@ def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def validate(
-    network: FactorNet, sampler: SingleTask, plan: Plan, settings: StreamSettings, device: torch.device
+    network: FactorNet, sampler: Sampler, plan: Plan, settings: StreamSettings, device: torch.device
 ) -> tuple[float, float]:
     """Mean binary cross-entropy and average precision (mean over tasks) on a plan's windows."""
     scores = predict_plan(network, WindowStream(sampler.store, plan, settings, seed=None), len(plan), device)

@@ -5,7 +5,7 @@ from .errors import FactorNetError, InputError, StoreError, UsageError
 from .plan import Plan
 from .reader import Peaks, Store, open_store, read_span
 from .regions import Region, parse_region
-from .sampling import SingleTask, Split, split_genome, widened_blacklist
+from .sampling import Sampler, Split, split_genome, widened_blacklist
 from .schema import BASES, BIN, FEATURES, SCHEMA_VERSION, STRIDE, CellInfo, StoreInfo
 from .stream import Batch, StreamSettings, WindowStream
 
@@ -24,7 +24,7 @@ __all__ = [
     "Peaks",
     "Plan",
     "Region",
-    "SingleTask",
+    "Sampler",
     "Split",
     "Store",
     "StoreError",

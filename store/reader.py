@@ -105,6 +105,11 @@ class Store:
         """Annotation bits of a chromosome, uint8 (length,)."""
         return self.array(f"genome/annotation/{chrom}")
 
+    @cached_property
+    def has_annotation(self) -> bool:
+        """Whether the store was made with gene annotation."""
+        return bool(_open_group(f"{self.path}/genome").attrs.get("annotation"))
+
     def labels(self, cell: str, chrom: str) -> zarr.Array[Any]:
         """Labels of a chromosome's bins, uint8 (bins, factors)."""
         return self.array(f"cells/{cell}/labels/{chrom}")

@@ -1,8 +1,12 @@
-"""Which windows to train on: FactorNet's single-task rules, as set algebra on the genome axis.
+"""Which windows an epoch shows: FactorNet's sampling, for one factor or for all of a cell line's.
 
-Positives are the conservative peaks outside the blacklist, drawn at the peak's middle with a fresh jitter each time;
-negatives are drawn anew each epoch outside the relaxed peaks (widened by 200 bases) and the blacklist (widened by L,
-with the first and last L bases of each chromosome). Source: FactorNet's README and code (uci-cbcl/FactorNet).
+    single task     positives are peaks, drawn at their middle with a fresh jitter each epoch; negatives do not overlap
+                    each other and keep away from relaxed peaks (or conservative ones where there are none)
+    multi-task      positives are all bins with 101 bases in a conservative peak; negatives, drawn with replacement,
+                    keep away from conservative peaks; jitter of up to 20 bases everywhere, validation included
+
+In both, negatives are new every epoch, and peaks are widened by 200 bases and the blacklist by a window's length
+before negatives keep away from them. Source: FactorNet's README and code (uci-cbcl/FactorNet).
 """
 
 from __future__ import annotations
@@ -11,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import axis as ax
 from .axis import GenomeAxis, Intervals
@@ -20,9 +23,7 @@ from .plan import Plan, generator
 from .reader import Store
 from .regions import Region, region_intervals
 from .schema import BIN
-
-_INSIDE = 75
-"""Bases of a peak that a jittered bin must keep."""
+from .sites import BIN_JITTER, Sites, bin_sites, draw_negatives, negative_starts, peak_sites
 
 
 @dataclass(frozen=True)
@@ -64,108 +65,41 @@ def widened_blacklist(store: Store, length: int) -> Intervals:
     return ax.union(axis.widen(store.blacklist(), length), edges)
 
 
-def bin_starts_for(region: Intervals, length: int) -> Intervals:
-    """Bin starts whose window of `length` bases lies wholly inside one interval of `region`."""
-    inside = ax.starts_inside(region, max(length, BIN))
-    shift = max(length, BIN) // 2 - BIN // 2
-    return Intervals(inside.starts + shift, inside.stops + shift)
-
-
 @dataclass(frozen=True)
-class Positives:
-    """Bins at the middle of peaks: axis start of each bin, and the largest jitter that keeps 75 bases of the peak."""
+class CellSites:
+    """What one cell line contributes to a part of the genome: positives, and where negatives may be.
 
-    start: NDArray[np.int64]
-    jitter: NDArray[np.int64]
-
-    def drawn(self, rng: np.random.Generator | None) -> NDArray[np.int64]:
-        """Jitter for one draw, uniform in [-jitter, jitter]; zeros without a generator."""
-        if rng is None:
-            return np.zeros(self.start.size, np.int64)
-        return rng.integers(-self.jitter, self.jitter, endpoint=True)
-
-
-def positives(peaks: Intervals, blacklist: Intervals, region: Intervals, length: int) -> Positives:
-    """Peaks outside the blacklist whose window, at any jitter, stays inside `region`.
-
-    Args:
-        peaks: conservative peaks on the axis, any order, not merged.
-        blacklist: from `widened_blacklist`.
-        region: merged part of the genome to draw from.
-        length: model window, bases.
+    Attributes:
+        positives: with their largest jitter and targets.
+        free: where 200-base negatives may lie, merged intervals on the axis.
+        starts: bin starts to draw negatives from: in `free`, and their window in the part of the genome.
     """
-    clean = ~ax.overlaps(peaks, blacklist)
-    starts, stops = peaks.starts[clean], peaks.stops[clean]
-    first = (starts + stops) // 2 - BIN // 2
-    jitter = stops - first - _INSIDE - 1
-    reach = max(length, BIN)
-    left = first + BIN // 2 - reach // 2
-    inside = ax.contains(region, Intervals(left - jitter, left + reach + jitter))
-    return Positives(first[inside], jitter[inside])
+
+    positives: Sites
+    free: Intervals
+    starts: Intervals
 
 
-def negative_starts(excluded: Intervals, region: Intervals, length: int) -> Intervals:
-    """Bin starts to draw negatives from: 200 bases free of `excluded`, window inside `region`."""
-    free = ax.starts_inside(ax.subtract(region, excluded), BIN)
-    return ax.intersect(free, bin_starts_for(region, length))
-
-
-def draw_negatives(allowed: Intervals, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` bin starts, uniform over `allowed`, no two bins overlapping: who is drawn first stays.
-
-    Raises:
-        UsageError: that many bins do not fit.
-    """
-    room = ax.size(allowed)
-    taken = np.array([], np.int64)
-    for _ in range(200):
-        if taken.size == count:
-            return taken
-        if room == 0:
-            break
-        fresh = ax.nth(allowed, rng.integers(0, room, count - taken.size))
-        placed = np.sort(taken)
-        fresh = fresh[~ax.overlaps(Intervals(fresh, fresh + BIN), Intervals(placed, placed + BIN))]
-        taken = np.concatenate([taken, _first_drawn(fresh)])
-    raise UsageError(
-        f"no room for {count} negatives that do not overlap: {room} bin starts are allowed; "
-        "lower -n, or use more regions"
-    )
-
-
-def _first_drawn(starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Starts less those whose bin overlaps one drawn earlier, in the order they were drawn."""
-    by_place = np.argsort(starts, kind="stable")
-    while True:
-        close = np.flatnonzero(np.diff(starts[by_place]) < BIN)
-        if close.size == 0:
-            return starts[np.sort(by_place)]
-        later = np.maximum(by_place[close], by_place[close + 1])
-        by_place = by_place[~np.isin(by_place, later)]
-
-
-@dataclass(frozen=True)
-class _CellSites:
-    """What one cell line contributes to a part of the genome."""
-
-    positives: Positives
-    negatives: Intervals
-
-
-class SingleTask:
-    """Draws the epochs of one factor over one or several cell lines.
+class Sampler:
+    """Draws the epochs of a training.
 
     Args:
         store: an open store.
         cells: training cell lines; each contributes its own positives and negatives.
-        factor: which factor; every cell line must have it.
+        factor: which factor to learn, every cell line must have it; None for all factors of the one cell line.
         split: parts of the genome.
         length: model window, bases.
         negatives: negatives a positive and epoch.
         valid_cells: cell lines to validate on; the training ones if empty.
 
+    Attributes:
+        tasks: names of the targets.
+        train_sites: of each cell line, in the training part.
+        valid_sites: of each validation cell line, in the validation part.
+
     Raises:
-        UsageError: a cell line lacks the factor, or has no positives in the training or validation part.
+        UsageError: a cell line lacks the factor or has no positives in the training or validation part; several cell
+            lines without a factor.
     """
 
     def __init__(
@@ -173,61 +107,95 @@ class SingleTask:
         store: Store,
         *,
         cells: tuple[str, ...],
-        factor: str,
         split: Split,
         length: int,
-        negatives: int,
+        factor: str | None = None,
+        negatives: int = 1,
         valid_cells: tuple[str, ...] = (),
     ) -> None:
         self.store, self.factor, self.split = store, factor, split
         self.cells, self.length, self.per_positive = cells, length, negatives
         self.valid_cells = valid_cells or cells
+        self.tasks = self._tasks()
         self._blacklist = widened_blacklist(store, length)
-        self._train = tuple(self._sites(c, split.train, "training") for c in self.cells)
-        self._valid = tuple(self._sites(c, split.valid, "validation (-v)") for c in self.valid_cells)
+        self.train_sites = tuple(self._sites(c, split.train, "training") for c in self.cells)
+        self.valid_sites = tuple(self._sites(c, split.valid, "validation (-v)") for c in self.valid_cells)
 
-    def _sites(self, cell: str, region: Intervals, what: str) -> _CellSites:
-        axis = self.store.axis
-        conservative = self.store.peaks(cell, self.factor, "conservative").on(axis)
-        found = positives(conservative, self._blacklist, region, self.length)
-        if found.start.size == 0:
+    @property
+    def multitask(self) -> bool:
+        """Whether all factors of the cell line are learnt at once."""
+        return self.factor is None
+
+    def _tasks(self) -> tuple[str, ...]:
+        if self.factor is not None:
+            return (self.factor,)
+        if len(self.cells) != 1:
             raise UsageError(
-                f"{self.factor} has no usable peak of cell line {cell} in the {what} regions "
-                f"({conservative.starts.size} peaks in all); choose other regions or another cell line"
+                f"without a factor (-f) all factors of one cell line are learnt; {len(self.cells)} cell lines were "
+                f"given (-i): {', '.join(self.cells)}"
             )
-        info = self.store.cell(cell)
-        if info.factors[info.factor_index(self.factor)].relaxed:
-            near = self.store.peaks(cell, self.factor, "relaxed").on(axis)
+        tasks = self.store.cell(self.cells[0]).factor_names
+        for cell in self.valid_cells:
+            for task in tasks:
+                self.store.cell(cell).factor_index(task)
+        if not tasks:
+            raise UsageError(f"cell line {self.cells[0]} has no factors to learn; it is for prediction only")
+        return tasks
+
+    def _sites(self, cell: str, region: Intervals, what: str) -> CellSites:
+        axis = self.store.axis
+        peaks = [self.store.peaks(cell, task, "conservative").on(axis) for task in self.tasks]
+        if self.multitask:
+            everywhere, near = bin_sites(peaks, self._blacklist, axis), ax.union(*peaks)
         else:
-            clean = ~ax.overlaps(conservative, self._blacklist)
-            near = Intervals(conservative.starts[clean], conservative.stops[clean])
-        excluded = ax.union(axis.widen(near, BIN), self._blacklist)
-        return _CellSites(found, negative_starts(excluded, region, self.length))
+            everywhere, near = peak_sites(peaks[0], self._blacklist), self._relaxed(cell, peaks[0])
+        found = everywhere.inside(region, self.length)
+        if len(found) == 0:
+            raise UsageError(
+                f"{self.factor or 'any factor'} has no usable peak of cell line {cell} in the {what} regions "
+                f"({sum(p.starts.size for p in peaks)} peaks in all); choose other regions or another cell line"
+            )
+        free = ax.subtract(region, ax.union(axis.widen(near, BIN), self._blacklist))
+        jitter = BIN_JITTER if self.multitask else 0
+        return CellSites(found, free, negative_starts(free, region, length=self.length, jitter=jitter))
+
+    def _relaxed(self, cell: str, conservative: Intervals) -> Intervals:
+        """Peaks that negatives keep away from; where there is no relaxed set, the conservative ones outside the
+        blacklist.
+        """
+        info = self.store.cell(cell)
+        if info.factors[info.factor_index(self.tasks[0])].relaxed:
+            return self.store.peaks(cell, self.tasks[0], "relaxed").on(self.store.axis)
+        clean = ~ax.overlaps(conservative, self._blacklist)
+        return Intervals(conservative.starts[clean], conservative.stops[clean])
 
     @property
     def positives_per_epoch(self) -> tuple[int, ...]:
         """Positives of each training cell line."""
-        return tuple(int(s.positives.start.size) for s in self._train)
+        return tuple(len(s.positives) for s in self.train_sites)
 
     def epoch(self, seed: int, epoch: int) -> Plan:
         """Training windows of one epoch: all positives, jittered, and fresh negatives. Depends on nothing else."""
-        return self._draw(self.cells, self._train, seed, epoch, jittered=True)
+        return self._draw(self.cells, self.train_sites, seed, epoch, jittered=True)
 
     def validation(self, seed: int) -> Plan:
-        """Validation windows: peaks' middles, and negatives that are the same each time."""
-        return self._draw(self.valid_cells, self._valid, seed, -1, jittered=False)
+        """Validation windows, the same each time: positives (those of a single task without jitter) and negatives."""
+        return self._draw(self.valid_cells, self.valid_sites, seed, -1, jittered=self.multitask)
 
     def _draw(
-        self, cells: tuple[str, ...], sites: tuple[_CellSites, ...], seed: int, epoch: int, *, jittered: bool
+        self, cells: tuple[str, ...], sites: tuple[CellSites, ...], seed: int, epoch: int, *, jittered: bool
     ) -> Plan:
         parts = []
         for i, cell in enumerate(sites):
             rng = generator(seed, epoch + 1, i)
-            first, n = cell.positives.start, cell.positives.start.size
-            jitter = cell.positives.drawn(rng if jittered else None)
-            others = draw_negatives(cell.negatives, n * self.per_positive, rng)
-            chrom, start = self.store.axis.locate(np.concatenate([first, others]))
-            label = (np.arange(start.size) < n).astype(np.uint8)[:, None]
-            jitter = np.concatenate([jitter, np.zeros(others.size, np.int64)])
+            n = len(cell.positives)
+            reach = np.zeros(n * (1 + self.per_positive), np.int64)
+            reach[:n] = cell.positives.jitter
+            reach[n:] = BIN_JITTER if self.multitask else 0
+            jitter = rng.integers(-reach, reach, endpoint=True) if jittered else np.zeros_like(reach)
+            others = draw_negatives(cell.starts, n * self.per_positive, rng, overlapping=self.multitask)
+            chrom, start = self.store.axis.locate(np.concatenate([cell.positives.start, others]))
+            label = np.zeros((start.size, len(self.tasks)), np.uint8)
+            label[:n] = cell.positives.label
             parts.append(Plan(cells, np.full(start.size, i, np.int64), chrom, start, jitter, label))
         return Plan.join(parts)

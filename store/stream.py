@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from .errors import UsageError
 from .plan import Plan, generator
 from .reader import Store, read_span
+from .schema import BIN, FEATURES
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class StreamSettings:
         pool_bytes: memory for the windows of one pool; two pools are held.
         slab: bases read at once.
         threads: readers.
+        meta: whether batches carry the cell line's values.
+        gencode: whether batches carry the annotation of the bin, after the values.
     """
 
     length: int
@@ -41,6 +44,8 @@ class StreamSettings:
     pool_bytes: int = 128 * 1024 * 1024
     slab: int = 4 * 1024 * 1024
     threads: int = 2
+    meta: bool = False
+    gencode: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,15 @@ class Batch:
         index: their place in the plan, int64 (B,).
         codes: base codes 0..4, uint8 (B, L); 4 past the ends of a chromosome.
         tracks: signal, float32 (B, tracks, L); 0 past the ends of a chromosome.
+        features: meta values, then six booleans (does the bin, as drawn, overlap a CpG island, CDS, intron, promoter,
+            5' UTR, 3' UTR), float32 (B, features); features is 0 unless the settings ask for them.
         labels: targets, uint8 (B, tasks).
     """
 
     index: NDArray[np.int64]
     codes: NDArray[np.uint8]
     tracks: NDArray[np.float32]
+    features: NDArray[np.float32]
     labels: NDArray[np.uint8]
 
 
@@ -67,6 +75,7 @@ class _Pool:
     index: NDArray[np.int64]
     codes: NDArray[np.uint8]
     tracks: NDArray[np.float32]
+    features: NDArray[np.float32]
 
 
 def shared_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,15 +84,32 @@ def shared_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     Raises:
         UsageError: they differ; both lists are named.
     """
-    names = store.cell(cells[0]).track_names
-    for cell in cells[1:]:
-        other = store.cell(cell).track_names
-        if other != names:
-            raise UsageError(
-                f"cell lines must have the same tracks in the same order: {cells[0]} has {', '.join(names) or 'none'}; "
-                f"{cell} has {', '.join(other) or 'none'}"
-            )
+    return _shared("tracks", {cell: store.cell(cell).track_names for cell in cells})
+
+
+def shared_meta(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the cell lines' values, which must be the same in the same order, and some.
+
+    Raises:
+        UsageError: they differ, or there are none.
+    """
+    names = _shared("meta values", {cell: store.cell(cell).meta for cell in cells})
+    if not names:
+        raise UsageError(
+            f"{store.path}: cell line {cells[0]} has no meta values (meta.txt), which the model needs (-m)"
+        )
     return names
+
+
+def _shared(what: str, names: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    first, *others = names
+    for other in others:
+        if names[other] != names[first]:
+            raise UsageError(
+                f"cell lines must have the same {what} in the same order: "
+                f"{first} has {', '.join(names[first]) or 'none'}; {other} has {', '.join(names[other]) or 'none'}"
+            )
+    return names[first]
 
 
 def emission_order(places: NDArray[np.int64], pool: int, rng: np.random.Generator | None) -> list[NDArray[np.int64]]:
@@ -122,6 +148,15 @@ class WindowStream:
     def __init__(self, store: Store, plan: Plan, settings: StreamSettings, *, seed: tuple[int, ...] | None) -> None:
         self._store, self._plan, self._settings, self._seed = store, plan, settings, seed
         self._tracks = shared_tracks(store, plan.cells)
+        self._meta = np.zeros((len(plan.cells), 0), np.float32)
+        if settings.meta:
+            shared_meta(store, plan.cells)
+            self._meta = np.stack([store.meta(cell) for cell in plan.cells])
+        if settings.gencode and not store.has_annotation:
+            raise UsageError(
+                f"{store.path}: has no annotation, which the model needs (-g); "
+                "make the genome anew: factornet-etl genome --gtf ... --cpg ..."
+            )
         self._starts = plan.window_starts(settings.length)
         places = store.axis.place(plan.chrom, self._starts) // settings.slab
         # One array to compare: windows of one slab share a chromosome too, since a slab is read from one array.
@@ -158,12 +193,19 @@ class WindowStream:
         size = self._settings.batch
         for i in range(0, len(pool.index), size):
             index = pool.index[i : i + size]
-            yield Batch(index, pool.codes[i : i + size], pool.tracks[i : i + size], self._plan.label[index])
+            rows = slice(i, i + size)
+            yield Batch(index, pool.codes[rows], pool.tracks[rows], pool.features[rows], self._plan.label[index])
 
     def _begin(self, executor: ThreadPoolExecutor, index: NDArray[np.int64]) -> tuple[_Pool, list[Future[None]]]:
         """Start to fill a pool; each slab is one job, and jobs write to disjoint rows."""
-        n, length = index.size, self._settings.length
-        pool = _Pool(index, np.empty((n, length), np.uint8), np.empty((n, len(self._tracks), length), np.float32))
+        n, length, meta = index.size, self._settings.length, self._meta.shape[1]
+        pool = _Pool(
+            index,
+            np.empty((n, length), np.uint8),
+            np.empty((n, len(self._tracks), length), np.float32),
+            np.empty((n, meta + len(FEATURES) * self._settings.gencode), np.float32),
+        )
+        pool.features[:, :meta] = self._meta[self._plan.cell[index]]
         rows = np.argsort(self._places[index], kind="stable")
         places = self._places[index][rows]
         cuts = np.flatnonzero(np.diff(places)) + 1
@@ -178,12 +220,22 @@ class WindowStream:
         low, high = int(starts.min()), int(starts.max()) + length
         codes = padded_span(self._store.sequence(chrom), low, high, outside=4)
         pool.codes[rows] = sliding_window_view(codes, length)[starts - low]
+        if self._settings.gencode:
+            pool.features[rows, self._meta.shape[1] :] = self._annotation(chrom, windows)
         for cell in np.unique(cells):
             mine = cells == cell
             name = self._plan.cells[cell]
             for t, track in enumerate(self._tracks):
                 signal = padded_span(self._store.track(name, track, chrom), low, high, outside=0)
                 pool.tracks[rows[mine], t] = sliding_window_view(signal, length)[starts[mine] - low]
+
+    def _annotation(self, chrom: str, windows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The six booleans of each window's bin, uint8 (windows, 6)."""
+        starts = self._plan.start[windows] + self._plan.jitter[windows]
+        low, high = int(starts.min()), int(starts.max()) + BIN
+        bits = padded_span(self._store.annotation(chrom), low, high, outside=0)
+        inside = np.bitwise_or.reduce(sliding_window_view(bits, BIN)[starts - low], axis=1)
+        return np.unpackbits(inside[:, None], axis=1, count=len(FEATURES), bitorder="little")
 
 
 def padded_span(array: zarr.Array[Any], start: int, stop: int, *, outside: float) -> NDArray[Any]:

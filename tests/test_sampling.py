@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, ttest_1samp
 
-from factornet.store import SingleTask, UsageError, open_store, parse_region, split_genome
+from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
 from factornet.store.axis import Intervals, size
 from factornet.store.plan import generator
-from factornet.store.sampling import draw_negatives
+from factornet.store.sites import draw_negatives
 
 BIN, LENGTH = 200, 1000
 VALID, TEST = ("chr11:200000-900000",), ("chr1", "chr21:0-500000")
@@ -48,7 +48,7 @@ def demo_split(store, valid=VALID, test=TEST):
 
 def make_task(store, **changes):
     options = {"cells": ("K562",), "factor": "CTCF", "split": demo_split(store), "length": LENGTH, "negatives": 3}
-    return SingleTask(store, **(options | changes))
+    return Sampler(store, **(options | changes))
 
 
 class Bedtools:
@@ -123,8 +123,8 @@ def test_allowed_negatives_equal_bedtools_base_for_base(demo_store, oracle, cell
     store = open_store(demo_store)
     task = make_task(store, cells=(cell,), factor=factor, length=length)
     free = oracle.free(cell, factor, length)
-    for sites, part in ((task._train[0], train_masks(store)), (task._valid[0], part_masks(store, VALID))):
-        allowed, total = sites.negatives, 0
+    for sites, part in ((task.train_sites[0], train_masks(store)), (task.valid_sites[0], part_masks(store, VALID))):
+        allowed, total = sites.starts, 0
         for i, name in enumerate(store.axis.names):
             starts = runs(free[name] & part[name], BIN)
             left = starts + BIN // 2 - length // 2  # the whole window must lie in the part too
@@ -210,7 +210,7 @@ def test_positives_are_usable_peaks_with_their_middle_and_jitter(demo_store, dem
 def test_jitter_is_uniform(demo_store):
     """Each draw put on [0, 1) by its own range: even over eleven parts, and both ends are reached."""
     task = make_task(open_store(demo_store), negatives=0)
-    reach = task._train[0].positives.jitter
+    reach = task.train_sites[0].positives.jitter
     drawn = np.concatenate([task.epoch(11, e).jitter for e in range(150)])
     reach = np.tile(reach, 150)
     assert (drawn == reach).any()
@@ -221,7 +221,7 @@ def test_jitter_is_uniform(demo_store):
 
 def test_negatives_are_uniform_over_what_is_allowed(demo_store):
     task = make_task(open_store(demo_store), negatives=5)
-    allowed = task._train[0].negatives
+    allowed = task.train_sites[0].starts
     ends = np.cumsum(allowed.stops - allowed.starts)
     plans = [task.epoch(13, e) for e in range(60)]
     chrom, start = (np.concatenate([getattr(p, k)[p.label[:, 0] == 0] for p in plans]) for k in ("chrom", "start"))

@@ -8,6 +8,7 @@ import numpy as np
 import pyBigWig
 import pyfaidx
 import pytest
+import zarr
 
 from factornet.store import Plan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
 
@@ -281,3 +282,30 @@ def test_other_processes_read_the_same(demo_store, method):
     finally:
         child.join(timeout=5)
         child.kill()
+
+
+def test_features_are_the_cells_values_and_the_annotation_of_the_bin_as_drawn(demo_store):
+    store = open_store(demo_store)
+    plan = make_plan(store, 400, 5, 1000)
+    settings = StreamSettings(1000, batch=64, slab=200_000, meta=True, gencode=True)
+    seen = 0
+    for batch in WindowStream(store, plan, settings, seed=(2,)):
+        assert batch.features.shape == (len(batch.index), 8 + 6)
+        for i, row in zip(batch.index, batch.features, strict=True):
+            np.testing.assert_array_equal(row[:8], store.meta(plan.cells[plan.cell[i]]))
+            annotation = store.annotation(store.axis.names[plan.chrom[i]])
+            start = int(plan.start[i] + plan.jitter[i])  # the bin moves with the jitter; it may hang over an end
+            bits = annotation[max(start, 0) : max(min(start + 200, annotation.shape[0]), 0)]
+            want = [bool((bits >> k & 1).any()) for k in range(6)]
+            assert row[8:].tolist() == want
+            seen += sum(want)
+    assert seen > 50
+
+
+def test_without_annotation_the_features_are_refused(demo_store, tmp_path):
+    copy = shutil.copytree(demo_store, tmp_path / "bare.zarr")
+    group = zarr.open_group(str(copy), path="genome", mode="r+")
+    group.attrs["annotation"] = False
+    store = open_store(copy)
+    with pytest.raises(UsageError, match="has no annotation, which the model needs"):
+        WindowStream(store, make_plan(store, 4, 1, 1000), StreamSettings(1000, gencode=True), seed=None)

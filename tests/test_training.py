@@ -12,7 +12,7 @@ import torch
 
 from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOptions, load_network, train
 from factornet.model.checkpoint import ModelCard, create_model
-from factornet.store import SingleTask, open_store, parse_region, split_genome
+from factornet.store import Sampler, open_store, parse_region, split_genome
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,14 +24,14 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def make_sampler(path: Path) -> SingleTask:
+def make_sampler(path: Path) -> Sampler:
     store = open_store(path)
     split = split_genome(
         store.axis,
         valid=[parse_region("chr11", store.axis)],
         test=[parse_region(c, store.axis) for c in ("chr1", "chr2", "chr21")],
     )
-    return SingleTask(store, cells=("GM12878",), factor="CTCF", split=split, length=1000, negatives=1)
+    return Sampler(store, cells=("GM12878",), factor="CTCF", split=split, length=1000, negatives=1)
 
 
 def make_network() -> FactorNet:
