@@ -19,7 +19,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -91,48 +91,34 @@ class _NewerError(InputError):
     """A file of a newer version: no reason to fall back to an older one."""
 
 
-def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False) -> None:
-    """Make a model folder, still without weights: model.json and the lists of names.
-
-    Args:
-        folder: made where missing; files of other names in it are left alone.
-        card: what goes into model.json.
-        overwrite: replace a model that is there, with its weights and training states.
+def has_model(folder: str | Path) -> bool:
+    """Whether a folder holds a model of ours.
 
     Raises:
-        UsageError: there is a model and `overwrite` is false, or a cell line, whose lists have the same names.
-        InputError: model.json is of another kind, or the folder cannot be written.
+        InputError: its model.json is of another kind, or of a newer version.
+    """
+    path = Path(folder) / "model.json"
+    if not path.exists():
+        return False
+    _check_format(path, _read_json(path), _MODEL)
+    return True
+
+
+def write_card(folder: str | Path, card: ModelCard) -> None:
+    """Write model.json, and the lists of names that FactorNet wrote: chip.txt, bigwig.txt, feature.txt, meta.txt.
+
+    Raises:
+        InputError: a file cannot be written.
     """
     folder, config = Path(folder), card.config
     features = ["bigwig"] + ["meta"] * bool(config.meta) + ["gencode"] * config.gencode
     lists = {"chip.txt": config.tasks, "bigwig.txt": config.tracks, "feature.txt": features, "meta.txt": config.meta}
-    _check_free(folder, lists, overwrite=overwrite)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Before the new settings come: old weights must never be read with them.
-        for path in [*folder.glob("best.safetensors"), *folder.glob("last*.safetensors"), *_records(folder)]:
-            path.unlink()
-        (folder / "meta.txt").unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(folder, f"cannot be made a model folder ({error.strerror})") from error
     content = {"library_version": card.library_version, "config": config.to_json()}
     content |= {"training": dict(card.training), "provenance": dict(card.provenance)}
     _write_json(folder / "model.json", _MODEL, content)
     for name, lines in lists.items():
         if lines or name != "meta.txt":
             write_file(folder / name, "".join(f"{line}\n" for line in lines).encode())
-
-
-def _check_free(folder: Path, lists: Iterable[str], *, overwrite: bool) -> None:
-    path = folder / "model.json"
-    if path.exists():
-        _check_format(path, _read_json(path), _MODEL)
-        if not overwrite:
-            raise UsageError(f"{folder} already holds a model; choose another folder, resume it, or overwrite it")
-        return
-    names = [name for name in lists if (folder / name).exists()]
-    if names:
-        raise UsageError(f"{folder} holds {', '.join(names)} but no model, as a cell line does; choose another folder")
 
 
 def read_card(folder: str | Path) -> ModelCard:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..store.errors import UsageError
+from .pooling import MaxPool
 from .recurrent import BidirectionalLSTM, Gates
 
 
@@ -160,6 +161,21 @@ def one_hot(codes: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
     return (codes[..., None] == torch.arange(4, dtype=codes.dtype, device=codes.device)).to(dtype)
 
 
+@dataclass(frozen=True)
+class BatchShare:
+    """Windows ``first:stop`` of a batch of `windows`: what one process of several sees of it."""
+
+    first: int
+    stop: int
+    windows: int
+
+    @classmethod
+    def of(cls, windows: int, rank: int, size: int) -> Self:
+        """The share of process `rank` of `size`; one window at least, so that each has something to compute."""
+        first, stop = windows * rank // size, windows * (rank + 1) // size
+        return cls(min(first, windows - 1), max(stop, min(first, windows - 1) + 1), windows)
+
+
 class FactorNet(nn.Module):
     """FactorNet (Quang & Xie 2019), every variant of it.
 
@@ -169,11 +185,16 @@ class FactorNet(nn.Module):
     Args:
         config: sizes and names.
         seed: of the initial weights, which depend on nothing else. Dropout draws from torch's generator of the device.
+
+    Attributes:
+        batch_share: which part of a batch shared by several processes comes next; None for all of it. Dropout is
+            drawn for the whole batch, so that processes with one seed drop what a single one would.
     """
 
     def __init__(self, config: NetworkConfig, *, seed: int = 0) -> None:
         super().__init__()
         self.config = config
+        self.batch_share: BatchShare | None = None
         with torch.device("meta"):  # shapes only: torch's own initial values would draw from its global generator
             self.motifs = nn.Conv1d(config.channels, config.kernels, config.kernel_width)
             self.mixing = nn.Linear(config.kernels, config.kernels)
@@ -236,15 +257,17 @@ class FactorNet(nn.Module):
         y = self.convolve(channels)
         if not self.training:
             return functional.linear(y, self.mixing.weight, self.mixing.bias)
-        keep, scale = _dropout_mask(y, 0.1)
+        keep, scale = _dropout_mask(y, 0.1, self.batch_share)
         # The scale of the dropout goes with the small matrix rather than through the largest tensor of the network.
         return functional.linear(torch.where(keep, y, 0.0), self.mixing.weight * scale, self.mixing.bias)
 
     def classify(self, scanned: Tensor, features: Tensor | None) -> Tensor:
         """Layers 3 to 5: logits, shape (N, tasks), from `scan` of whole windows and one row of features each."""
-        y = functional.relu(_max_pool(scanned, self.config.pool))
+        y: Tensor = functional.relu(MaxPool.apply(scanned, self.config.pool))  # type: ignore[no-untyped-call]
         if self.recurrent is not None:
-            y = self.recurrent(y)
+            # Sixty steps add up what bfloat16 rounds away, and the fused kernel takes weights and input of one kind.
+            with torch.autocast(y.device.type, enabled=False):
+                y = self.recurrent(y.to(self.motifs.weight.dtype))
         y = self._drop(y.flatten(1), self.config.dropout)
         y = functional.relu(self.dense(y))
         if self.context is not None and features is not None:
@@ -256,7 +279,7 @@ class FactorNet(nn.Module):
     def _drop(self, y: Tensor, share: float) -> Tensor:
         if not self.training or share == 0:
             return y
-        keep, scale = _dropout_mask(y, share)
+        keep, scale = _dropout_mask(y, share, self.batch_share)
         return torch.where(keep, y, 0.0) * scale
 
     def _check_shapes(self, codes: Tensor, tracks: Tensor, features: Tensor | None) -> None:
@@ -274,21 +297,23 @@ class FactorNet(nn.Module):
                 raise UsageError(f"{name} must have shape {want or 'none: leave them out'}, got {tuple(got) or None}")
 
 
-def _max_pool(y: Tensor, size: int) -> Tensor:
-    """Maxima of `size` positions at a time, shape (N, P, k) -> (N, P // size, k)."""
-    image = y.unsqueeze(1).permute(0, 3, 1, 2)
-    return functional.max_pool2d(image, (1, size)).permute(0, 2, 3, 1).squeeze(1)
-
-
-def _dropout_mask(y: Tensor, share: float) -> tuple[Tensor, float]:
+def _dropout_mask(y: Tensor, share: float, part: BatchShare | None) -> tuple[Tensor, float]:
     """Which values of `y` to keep, a boolean tensor, and by what to multiply them.
 
     Four values share one 64-bit random number: drawing one number each, as torch's dropout does on a CPU, takes as
     long as the convolution. The share is a multiple of 1/65536 (0.1 becomes 0.100006), and the scale fits it exactly.
+
+    Args:
+        y: both strands of the windows, shape (2 B, ...).
+        share: to drop.
+        part: which B windows of a larger batch these are; None for all of it.
     """
     threshold = round(share * 2**16)
-    words = torch.randint(-(2**63), 2**63 - 1, (-(-y.numel() // 4),), device=y.device)
-    keep = words.view(torch.int16)[: y.numel()].view(y.shape) >= threshold - 2**15
+    windows, values = len(y) // 2, y[0].numel()
+    rows = part or BatchShare(0, windows, windows)
+    words = torch.randint(-(2**63), 2**63 - 1, (2, rows.windows, -(-values // 4)), device=y.device)
+    mine = words[:, rows.first : rows.stop].contiguous().view(torch.int16).flatten(0, 1)
+    keep = mine[:, :values].view(y.shape) >= threshold - 2**15
     return keep, 2**16 / (2**16 - threshold)
 
 

@@ -300,33 +300,6 @@ def test_weights_that_are_missing_damaged_or_foreign(folder):
         load_network(folder)
 
 
-def test_a_model_is_overwritten_only_when_asked(folder):
-    network, optimizer = trained(1)
-    save_weights(folder, network.state_dict(), "best")
-    save_weights(folder, network.state_dict(), "last")
-    save_training_state(folder, state_of(network, optimizer, 10))
-    (folder / "notes.md").write_text("mine")
-    card = ModelCard(config=NetworkConfig(tasks=("A",), tracks=()))
-    with pytest.raises(UsageError, match="already holds a model"):
-        create_model(folder, card)
-    assert load_training_state(folder)[0].step == 10
-    create_model(folder, card, overwrite=True)
-    listed = sorted(path.name for path in folder.iterdir())
-    assert listed == ["bigwig.txt", "chip.txt", "feature.txt", "model.json", "notes.md"]
-    assert read_card(folder).config.tasks == ("A",)
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_cell_line_is_never_made_a_model(tmp_path, overwrite):
-    (tmp_path / "chip.txt").write_text("peaks.bed.gz\tCTCF\n")
-    with pytest.raises(UsageError, match=r"holds chip.txt but no model, as a cell line does"):
-        create_model(tmp_path, ModelCard(config=CONFIG), overwrite=overwrite)
-    (tmp_path / "model.json").write_text('{"class_name": "Model"}')
-    with pytest.raises(InputError, match="not a factornet-model file"):
-        create_model(tmp_path, ModelCard(config=CONFIG), overwrite=overwrite)
-    assert (tmp_path / "chip.txt").read_text() == "peaks.bed.gz\tCTCF\n"
-
-
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made a model folder"):

@@ -1,0 +1,209 @@
+"""``factornet-visualize``: what the kernels of a model look for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from .. import __version__
+from ..etl.aliases import read_aliases
+from ..etl.peaks import read_peaks
+from ..store.errors import InputError, UsageError
+from ..store.reader import open_store
+from .common import HelpFormatter, add_common, megabytes, peak_memory, progress_line, run_command
+from .train import cell_name
+
+if TYPE_CHECKING:
+    from ..model.interpretation import KernelSites
+    from ..model.kernel_page import LayerView
+    from ..model.motif_matches import KernelRow, MotifMatch
+    from ..model.motifs import Motif
+    from ..model.prediction import Bins
+    from ..store.axis import GenomeAxis
+
+_DEFAULT_CHROMOSOME = "chr11"
+_SHOWN = 10  # kernels of a layer on the terminal
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; letters are the original FactorNet's."""
+    parser = argparse.ArgumentParser(
+        prog="factornet-visualize",
+        description="Show what the kernels of a model look for: their motifs in the sequences of a BED file on one "
+        "chromosome, with the mean signal of each track, as FactorNet's files (motifs.txt, motifs2.txt, *.npy), as a "
+        "table (kernels.csv) and as a web page (index.html).",
+        epilog="examples:\n"
+        "  factornet-visualize --store hg19.zarr -i HepG2 -b data/HepG2/REST.narrowPeak.gz -m models/REST -o REST\n"
+        "  factornet-visualize --store chr20.zarr -i K562 -b MAX.narrowPeak.gz -c chr20 -m models/MAX \\\n"
+        "      --motifs HOCOMOCOv9.meme --pictures png svg -oc MAX",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"factornet {__version__}")
+    parser.add_argument("--store", type=Path, required=True, help="a store made by factornet-etl")
+    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) whose signal is shown")
+    parser.add_argument(
+        "-b", "--bed", type=Path, required=True, help="sequences, BED or narrowPeak: their middles count"
+    )
+    parser.add_argument("-m", "--model", type=Path, required=True, help="model folder made by factornet-train")
+    parser.add_argument("-c", "--chrom", help=f"chromosome whose sequences are used; default {_DEFAULT_CHROMOSOME}")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder; must not be there")
+    where.add_argument(
+        "-oc", "--output-clobber", type=Path, metavar="DIR", help="output folder; files of these names are replaced"
+    )
+    parser.add_argument("--motifs", type=Path, metavar="MEME", help="known motifs to find those like the kernels in")
+    parser.add_argument(
+        "--pictures", nargs="+", choices=("png", "svg"), default=[], help="also draw each kernel as a file of its own"
+    )
+    parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help="names in the BED, as 20=chr20")
+    parser.add_argument("--weights", choices=("best", "last"), default="best", help="which weights of the model")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; only auto may choose")
+    add_common(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status comes back."""
+    return run_command(make_parser(), _run, argv)
+
+
+def sequences_of(path: Path, axis: GenomeAxis, chrom: str | None, aliases: dict[str, str]) -> Bins:
+    """The intervals of a BED file on one chromosome; None is FactorNet's, chr11.
+
+    Raises:
+        UsageError: no such chromosome in the store.
+        InputError: as for `read_peaks`, or no interval is on the chromosome; the message says where they are.
+    """
+    from ..model.prediction import Bins
+
+    if chrom is None and _DEFAULT_CHROMOSOME not in axis.names:
+        raise UsageError(f"the store has no {_DEFAULT_CHROMOSOME}: choose from {', '.join(axis.names)} with -c")
+    name = chrom or _DEFAULT_CHROMOSOME
+    index = axis.index(name)
+    found = read_peaks(path, axis, aliases, in_file_order=True).peaks
+    here = found.chrom == index
+    if not here.any():
+        there = ", ".join(axis.names[i] for i in sorted(set(found.chrom.tolist()))) or "none at all"
+        raise InputError(path, f"no interval on {name}; there are on {there}", cure="choose another with -c")
+    return Bins(found.chrom[here], found.start[here], found.stop[here])
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..model.batches import choose_device
+    from ..model.checkpoint import load_network
+    from ..model.interpretation import find_kernel_sites
+    from ..model.kernel_page import LayerView
+    from ..model.motif_matches import kernel_rows
+    from ..model.motifs import read_meme
+
+    folder: Path = options.output or options.output_clobber
+    if options.output and folder.exists():
+        raise UsageError(f"{folder}: is there already; give another name, or -oc to replace the files in it")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is no folder; name one, there or not")
+    device = choose_device(options.device)
+    store = open_store(options.store)
+    network = load_network(options.model, weights=options.weights)
+    known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
+    sequences = sequences_of(options.bed, store.axis, options.chrom, read_aliases(options.chrom_alias))
+    begin = perf_counter()
+    with progress_line("scanning", len(sequences), unit="sequences") as line:
+        found = find_kernel_sites(
+            network, store, cell_name(options.cell), sequences, device=device, on_batch=line.advance
+        )
+    matches = _compare(found, known)
+    layers = [LayerView(s, kernel_rows(n, s, m), m) for n, (s, m) in enumerate(zip(found, matches, strict=True), 1)]
+    chrom = store.axis.names[int(sequences.chrom[0])]
+    facts = {
+        "model": f"{options.model} ({', '.join(network.config.tasks)}), {options.weights} weights",
+        "cell line": cell_name(options.cell),
+        "sequences": f"{len(sequences):,} of {options.bed.name}, {network.config.length} bases each, both strands",
+        "chromosome": chrom,
+        "made by": f"factornet {__version__}",
+    }
+    _write(options, folder, layers, network.config.tracks, facts=facts, known=len(known))
+    rows = [row for view in layers for row in view.rows]
+    if options.json:
+        print(json.dumps({"output": str(folder), "sequences": len(sequences), "kernels": [asdict(r) for r in rows]}))
+        return 0
+    for number, view in enumerate(layers, 1):
+        _print_table(number, view.rows)
+    print(
+        f"{folder}/index.html: {len(rows)} kernels in {len(sequences):,} sequences of {chrom}; "
+        f"{perf_counter() - begin:.1f} s on {device}; peak memory {megabytes(peak_memory())}"
+    )
+    return 0
+
+
+def _compare(found: Sequence[KernelSites], known: Sequence[Motif]) -> list[dict[int, MotifMatch]]:
+    """The closest known motif of each kernel, a layer each."""
+    from ..model.motif_matches import FEW_MOTIFS, match_kernels
+
+    if not known:
+        return [{} for _ in found]
+    if len(known) < FEW_MOTIFS:
+        few = f"{len(known)} known motifs are few: Tomtom's p-values are rough with fewer than {FEW_MOTIFS}"
+        print(f"warning: {few}", file=sys.stderr)
+    matches = []
+    with progress_line("comparing with known motifs (the very first time: a minute)", len(found)) as line:
+        for layer in found:
+            matches.append(match_kernels(layer, known))
+            line.advance(1)
+    return matches
+
+
+def _write(
+    options: argparse.Namespace,
+    folder: Path,
+    layers: Sequence[LayerView],
+    tracks: Sequence[str],
+    *,
+    facts: dict[str, str],
+    known: int,
+) -> None:
+    from ..model.checkpoint import write_file
+    from ..model.interpretation import write_motifs
+    from ..model.kernel_page import page
+    from ..model.motif_matches import rows_csv
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_motifs(folder, [view.sites for view in layers], tracks)
+    write_file(folder / "kernels.csv", rows_csv([row for view in layers for row in view.rows]).encode())
+    _save_pictures(folder, layers, tracks, options.pictures)
+    title = f"What the kernels of {options.model.resolve().name} look for"
+    write_file(folder / "index.html", page(title, facts, layers, tracks, known=known).encode())
+
+
+def _save_pictures(folder: Path, layers: Sequence[LayerView], tracks: Sequence[str], formats: Sequence[str]) -> None:
+    from ..model.kernel_page import kernel_picture
+    from ..model.logos import save_pictures
+
+    if not formats:
+        return
+    (folder / "logos").mkdir(exist_ok=True)
+    rows = [(view, row) for view in layers for row in view.rows]
+    with progress_line("drawing", len(rows), unit="kernels") as line:
+        for view, row in rows:
+            stem = folder / "logos" / f"layer{row.layer}-kernel{row.kernel}"
+            title = f"layer {row.layer}, kernel {row.kernel}: {row.sites:,} sites"
+            save_pictures(stem, kernel_picture(view, row.kernel, tracks), title, formats=formats)
+            line.advance(1)
+
+
+def _print_table(number: int, rows: Sequence[KernelRow]) -> None:
+    table = Table("rank", "kernel", "core", "sites", "strength", "known motif", "q", title=f"layer {number}")
+    for row in rows[:_SHOWN]:
+        q = "" if row.q_value is None else f"{row.q_value:.1e}"
+        table.add_row(
+            f"{row.rank}", f"{row.kernel}", row.consensus, f"{row.sites:,}", f"{row.strength:,.0f}", row.match, q
+        )
+    Console(soft_wrap=True).print(table)
