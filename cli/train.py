@@ -5,88 +5,27 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .. import __version__
 from ..store.errors import UsageError
 from ..store.reader import Store, open_store
 from ..store.regions import Region, parse_region
 from ..store.sampling import Sampler, split_genome
 from ..store.stream import shared_meta, shared_tracks
-from .common import HelpFormatter, megabytes, peak_memory, positive, progress_line, run_command
+from .common import megabytes, peak_memory, progress_line, run_command
+from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser
 
-_DEFAULT_VALID = ("chr11",)
-_DEFAULT_TEST = ("chr1", "chr8", "chr21")
+if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
+    import torch
 
-
-def make_parser() -> argparse.ArgumentParser:
-    """The parser; letters and defaults are the original FactorNet's."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-train",
-        description="Train a FactorNet model on windows streamed from a store.",
-        epilog="example:\n  factornet-train --store hg19.zarr -f MAX -i GM12878 K562 -n 3 -o models/MAX\n"
-        "  factornet-train --store chr20.zarr -f CTCF -i K562 -v chr20:40000000-45000000 \\\n"
-        "      -t chr20:45000000-63025520 -mo --motifs HOCOMOCOv9.meme -oc models/CTCF",
-        formatter_class=HelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"factornet {__version__}")
-    data = parser.add_argument_group("data")
-    data.add_argument("--store", type=Path, required=True, help="a store made by factornet-etl")
-    data.add_argument(
-        "-i", "--cells", nargs="+", required=True, metavar="CELL", help="cell lines (or their folders) to train on"
-    )
-    data.add_argument(
-        "-vi", "--valid-cells", nargs="+", default=[], metavar="CELL", help="to validate on; default: those of -i"
-    )
-    data.add_argument(
-        "-f", "--factor", help="transcription factor to learn; without it, all those of the one cell line"
-    )
-    data.add_argument("-m", "--meta", action="store_true", help="with -f: use the cell lines' values (meta.txt)")
-    data.add_argument("-g", "--gencode", action="store_true", help="with -f: use gene annotation and CpG islands")
-    data.add_argument(
-        "-v", "--valid", nargs="+", metavar="REGION", help="validation: chromosomes or chr20:0-1000; default chr11"
-    )
-    data.add_argument("-t", "--test", nargs="+", metavar="REGION", help="never touched; default chr1 chr8 chr21")
-    data.add_argument("-n", "--negatives", type=positive, default=1, help="negatives a positive, drawn anew each epoch")
-    data.add_argument("-L", "--length", type=positive, default=1000, help="bases of a window")
-    network = parser.add_argument_group("network")
-    network.add_argument("-k", "--kernels", type=positive, default=32, help="kernels of the convolution")
-    network.add_argument("-w", "--width", type=positive, default=26, help="bases a kernel spans")
-    network.add_argument(
-        "-r", "--recurrent", type=int, default=32, help="LSTM cells each way; 0 leaves it out, -1 pools over the window"
-    )
-    network.add_argument("-d", "--dense", type=positive, default=64, help="units of the dense layer")
-    network.add_argument(
-        "-p", "--dropout", type=float, default=0.5, help="share dropped before and after the dense layer"
-    )
-    network.add_argument("-mo", "--motif", action="store_true", help="start two kernels from the factor's known motif")
-    network.add_argument(
-        "--motifs", type=Path, metavar="MEME", help="motif file for -mo, MEME format (HOCOMOCO, JASPAR)"
-    )
-    network.add_argument("--motif-name", metavar="NAME", help="which matrix of the file; default: the factor's")
-    training = parser.add_argument_group("training")
-    training.add_argument("-e", "--epochs", type=positive, default=100, help="at most so many")
-    training.add_argument(
-        "-ep", "--patience", type=positive, default=20, help="epochs without a better validation loss"
-    )
-    training.add_argument("-lr", "--learning-rate", type=float, default=0.001, help="of Adam")
-    training.add_argument("-b", "--batch", type=positive, default=100, help="windows a step")
-    training.add_argument("-s", "--seed", type=int, default=420, help="of all that is drawn")
-    training.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; only auto may choose")
-    training.add_argument("--threads", type=positive, help="CPU threads of torch; default: all")
-    output = parser.add_argument_group("output")
-    where = output.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, metavar="DIR", help="model folder; must not be there")
-    where.add_argument(
-        "-oc", "--output-clobber", type=Path, metavar="DIR", help="model folder; a model in it is replaced"
-    )
-    output.add_argument("--resume", action="store_true", help="go on with the training in the folder of -o")
-    # -v means validation here, as in the original, so the common option keeps its long form only.
-    output.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
-    output.add_argument("--verbose", action="store_true", help="say more; show where in the code an error arose")
-    return parser
+    from ..model.distributed import Team
+    from ..model.history import EpochRecord, Listeners, StepReport
+    from ..model.motifs import Motif
+    from ..model.runs import TrainingPlan
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,74 +45,140 @@ def regions_of(items: Sequence[str] | None, default: Sequence[str], store: Store
     return [parse_region(item, store.axis) for item in items]
 
 
-def _sampler(options: argparse.Namespace, store: Store) -> Sampler:
-    if options.factor is None and (options.meta or options.gencode):
-        raise UsageError("-m and -g need a factor (-f): the multi-task model takes neither")
-    valid = regions_of(options.valid, _DEFAULT_VALID, store)
+def _run(options: argparse.Namespace) -> int:
+    folder = options.output or options.output_clobber
+    if folder is None and not options.dry_run:
+        raise UsageError("where to? give a new folder for the model with -o, or one to replace with -oc")
+    if options.factor is None and (options.meta or options.gencode or options.motif):
+        raise UsageError("-m, -g and -mo need a factor (-f): the multi-task model takes none of them")
+    from ..model.batches import choose_device
+    from ..model.distributed import join_team
+
+    with join_team(choose_device(options.device)) as (team, device):
+        if options.threads:
+            import torch
+
+            torch.set_num_threads(options.threads)
+        plan = _plan(options)
+        if options.dry_run:
+            return _dry_run(plan, device, team, options)
+        return _train(plan, folder, device, team, options)
+
+
+def _plan(options: argparse.Namespace) -> TrainingPlan:
+    from ..model.checkpoint import read_card
+    from ..model.network import NetworkConfig
+    from ..model.runs import TrainingPlan
+    from ..model.training import TrainingOptions
+
+    given = {"length": options.length, "kernels": options.kernels, "kernel_width": options.width}
+    given |= {"recurrent": options.recurrent, "dense": options.dense, "dropout": options.dropout}
+    network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    start = read_card(options.init_from).config if options.init_from else None
+    length = network.get("length", start.length if start else NetworkConfig.length)
+    sampler = _sampler(options, open_store(options.store), length)
+    cells = sampler.cells + sampler.valid_cells
+    network["tracks"] = shared_tracks(sampler.store, cells)
+    network["meta"] = shared_meta(sampler.store, cells) if options.meta else ()
+    network["gencode"] = options.gencode
+    names = ("epochs", "patience", "learning_rate", "batch", "seed", "precision", "compile")
+    return TrainingPlan(
+        sampler=sampler,
+        network=network,
+        options=TrainingOptions(**{name: getattr(options, name) for name in names}),
+        motif=_motif(options) if options.motif else None,
+        init_from=options.init_from,
+    )
+
+
+def _sampler(options: argparse.Namespace, store: Store, length: int) -> Sampler:
+    valid = regions_of(options.valid, DEFAULT_VALID, store)
     if not valid:
-        raise UsageError(f"{options.store} has no {_DEFAULT_VALID[0]}: name validation regions with -v")
+        raise UsageError(f"{options.store} has no {DEFAULT_VALID[0]}: name validation regions with -v")
     return Sampler(
         store,
         cells=tuple(cell_name(c) for c in options.cells),
         valid_cells=tuple(cell_name(c) for c in options.valid_cells),
         factor=options.factor,
-        split=split_genome(store.axis, valid=valid, test=regions_of(options.test, _DEFAULT_TEST, store)),
-        length=options.length,
+        split=split_genome(store.axis, valid=valid, test=regions_of(options.test, DEFAULT_TEST, store)),
+        length=length,
         negatives=options.negatives,
     )
 
 
-def _run(options: argparse.Namespace) -> int:
-    # torch takes a second to import: --help and mistakes in the options should not wait for it.
-    import torch
+def _motif(options: argparse.Namespace) -> Motif:
+    from ..model.jaspar import jaspar_motif
+    from ..model.motifs import find_motif, read_meme
 
-    from ..model.batches import choose_device
+    if options.init_from is not None:
+        raise UsageError("-mo and --init-from both set the first kernels; give one of them")
+    name = options.motif_name or options.factor
+    return find_motif(read_meme(options.motifs), name) if options.motifs else jaspar_motif(name)
+
+
+def _dry_run(plan: TrainingPlan, device: torch.device, team: Team, options: argparse.Namespace) -> int:
+    from ..model.estimate import estimate
+
+    if team.leads:
+        found = estimate(plan, device, team)
+        print(json.dumps(asdict(found), indent=1) if options.json else found.text(options.epochs))
+    return 0
+
+
+def _train(plan: TrainingPlan, folder: Path, device: torch.device, team: Team, options: argparse.Namespace) -> int:
+    from ..model.folder import replaced_by
     from ..model.plots import plot_history
-    from ..model.runs import Motifs, open_run
-    from ..model.training import EpochRecord, StepReport, TrainingOptions, train
+    from ..model.runs import open_run
+    from ..model.training import train
 
-    device = choose_device(options.device)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    if options.motif and options.motifs is None:
-        raise UsageError("-mo needs the motif file: --motifs FILE.meme (HOCOMOCO or JASPAR in MEME format)")
-    store = open_store(options.store)
-    sampler = _sampler(options, store)
-    cells = sampler.cells + sampler.valid_cells
-    folder = options.output or options.output_clobber
-    settings = TrainingOptions(
-        epochs=options.epochs,
-        patience=options.patience,
-        learning_rate=options.learning_rate,
-        batch=options.batch,
-        seed=options.seed,
-    )
     network = open_run(
-        folder,
-        store=store,
-        sampler=sampler,
-        network={
-            "tracks": shared_tracks(store, cells),
-            "meta": shared_meta(store, cells) if options.meta else (),
-            "gencode": options.gencode,
-            "length": options.length,
-            "kernels": options.kernels,
-            "kernel_width": options.width,
-            "recurrent": options.recurrent,
-            "dense": options.dense,
-            "dropout": options.dropout,
-        },
-        options=settings,
-        motif=Motifs(options.motifs, options.motif_name or options.factor) if options.motif else None,
-        resume=options.resume,
-        overwrite=options.output_clobber is not None,
+        plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, leads=team.leads
     )
     say = sys.stderr if options.json else sys.stdout
+    if team.leads:
+        _print_plan(plan, device, team, say)
+        if replaced_by(folder).exists():
+            print(
+                f"the model that was in {folder} is kept as {replaced_by(folder)} until this one is complete", file=say
+            )
+    with _listeners(options, folder, say, shown=team.leads) as tell:
+        result = train(
+            network, plan.sampler, folder, plan.options, device=device, resume=options.resume, team=team, tell=tell
+        )
+    if not team.leads:
+        return 0
+    plot_history(result.history, folder / "training.png")
+    if options.json:
+        content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
+        print(json.dumps({**content, "peak_rss": peak_memory()}))
+    else:
+        print(
+            f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}; stopped: "
+            f"{result.reason}; peak memory {megabytes(peak_memory())}"
+        )
+    return 0
+
+
+def _print_plan(plan: TrainingPlan, device: torch.device, team: Team, say: Any) -> None:
+    sampler = plan.sampler
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
+    processes = f", {team.size} processes" if team.size > 1 else ""
+    motif = f"; motif {plan.motif.name} in kernels 0 and 1" if plan.motif else ""
     print(
-        f"{', '.join(sampler.tasks)}: positives {counts}; {options.negatives} negatives each; device {device}", file=say
+        f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.per_positive} negatives each; "
+        f"device {device}{processes}{motif}",
+        file=say,
     )
 
+
+@contextmanager
+def _listeners(options: argparse.Namespace, folder: Path, say: Any, *, shown: bool) -> Iterator[Listeners]:
+    from ..model.history import Listeners
+
+    if not shown:
+        yield Listeners()
+        return
+    log = _tensorboard(folder) if options.tensorboard else None
     with progress_line("training", options.epochs) as line:
 
         def on_step(step: StepReport) -> None:
@@ -188,28 +193,22 @@ def _run(options: argparse.Namespace) -> int:
                 file=say,
                 flush=True,
             )
+            if log is not None:
+                for name, value in asdict(record).items():
+                    if name != "epoch":
+                        log.add_scalar(name, value, record.epoch)
+                log.flush()
 
-        result = train(
-            network,
-            sampler,
-            folder,
-            settings,
-            device=device,
-            resume=options.resume,
-            on_step=on_step,
-            on_epoch=on_epoch,
-            on_warning=lambda text: print(f"warning: {text}", file=sys.stderr),
-        )
-    plot_history(result.history, folder / "training.png")
-    if options.json:
-        print(
-            json.dumps(
-                {"model": str(folder), "best": asdict(result.best), "stopped": result.reason, "peak_rss": peak_memory()}
-            )
-        )
-    else:
-        print(
-            f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}; stopped: "
-            f"{result.reason}; peak memory {megabytes(peak_memory())}"
-        )
-    return 0
+        yield Listeners(step=on_step, epoch=on_epoch, warning=lambda text: print(f"warning: {text}", file=sys.stderr))
+    if log is not None:
+        log.close()
+
+
+def _tensorboard(folder: Path) -> Any:
+    from tensorboardX import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+if __name__ == "__main__":  # torchrun starts modules, not scripts
+    sys.exit(main())

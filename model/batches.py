@@ -52,9 +52,9 @@ class TensorStream:
             )
 
 
-def stream_settings(config: NetworkConfig, *, batch: int) -> StreamSettings:
+def stream_settings(config: NetworkConfig, *, batch: int, share: tuple[int, int] = (0, 1)) -> StreamSettings:
     """How to stream the windows that a network of this kind takes."""
-    return StreamSettings(config.length, batch=batch, meta=bool(config.meta), gencode=config.gencode)
+    return StreamSettings(config.length, batch=batch, meta=bool(config.meta), gencode=config.gencode, share=share)
 
 
 def choose_device(name: str) -> torch.device:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..store.reader import Store, read_span
 from ..store.regions import Region
+from .history import EpochRecord
 from .prediction import Bins
-from .training import EpochRecord
 
 _INK, _GREY, _RED = "#1f4e79", "#8c8c8c", "#b5432a"
 

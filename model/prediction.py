@@ -58,12 +58,16 @@ def predict_plan(
     windows: int,
     device: torch.device,
     on_batch: Callable[[int], None] = lambda windows: None,
+    *,
+    amp: bool = False,
 ) -> NDArray[np.float32]:
-    """Probabilities in the order of the plan, float32 (windows, tasks)."""
+    """Probabilities in the order of the plan, float32 (windows, tasks); `amp` computes in bfloat16 where it is safe."""
     network.eval()
     scores = np.empty((windows, len(network.config.tasks)), np.float32)
     for batch in TensorStream(stream, device):
-        scores[batch.index] = network(batch.codes, batch.tracks, batch.features).float().cpu().numpy()
+        with torch.autocast(device.type, torch.bfloat16, enabled=amp):
+            probabilities = network(batch.codes, batch.tracks, batch.features)
+        scores[batch.index] = probabilities.float().cpu().numpy()
         on_batch(len(batch.index))
     return scores
 

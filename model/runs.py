@@ -1,7 +1,8 @@
-"""Begin a training: a fresh network in a new model folder, or the one in a folder to go on with."""
+"""Begin a training: a network and a model folder to keep it in, from what a user asks for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,64 +11,99 @@ import numpy as np
 
 from ..store.axis import GenomeAxis, Intervals
 from ..store.errors import UsageError
-from ..store.reader import Store
 from ..store.sampling import Sampler
-from .checkpoint import ModelCard, create_model, read_card
-from .motifs import find_motif, inject_motif, read_meme
+from .checkpoint import ModelCard, load_network, read_card
+from .folder import create_model
+from .motifs import Motif, inject_motif
 from .network import FactorNet, NetworkConfig
 from .training import TrainingOptions
 
 
-@dataclass(frozen=True)
-class Motifs:
-    """A motif to start from: MEME file, and the factor or matrix to look for."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """What a training is to be.
 
-    path: Path
-    name: str
+    Args:
+        sampler: what to train on.
+        network: settings of the network by their name in `NetworkConfig`; what is left out takes its default, or the
+            value of `init_from`.
+        options: of the training.
+        motif: to start two kernels from.
+        init_from: model folder whose weights to start from.
+    """
+
+    sampler: Sampler
+    network: Mapping[str, Any]
+    options: TrainingOptions
+    motif: Motif | None = None
+    init_from: Path | None = None
+
+    def build(self) -> FactorNet:
+        """The network before its first step; always the same for one plan.
+
+        Raises:
+            UsageError: a setting is out of range, or the weights to start from are of another network.
+        """
+        tasks = self.sampler.tasks
+        if self.init_from is None:
+            network = FactorNet(NetworkConfig(tasks=tasks, **self.network), seed=self.options.seed)
+        else:
+            network = _continued(self.init_from, tasks, self.network, self.options.seed)
+        if self.motif is not None:
+            inject_motif(network, self.motif)
+        return network
+
+    def card(self, config: NetworkConfig) -> ModelCard:
+        """What model.json is to say of it."""
+        sampler = self.sampler
+        info = sampler.store.info
+        return ModelCard(
+            config=config,
+            training={
+                **asdict(self.options),
+                "factor": sampler.factor,
+                "cells": list(sampler.cells),
+                "valid_cells": list(sampler.valid_cells),
+                "negatives": sampler.per_positive,
+                "motif": self.motif.name if self.motif else None,
+                "init_from": self.init_from.name if self.init_from else None,
+                **{part: _texts(getattr(sampler.split, part), sampler.store.axis) for part in ("valid", "test")},
+            },
+            provenance={"assembly": info.assembly, "chromosomes": {c.name: c.digest for c in info.chromosomes}},
+        )
 
 
-def open_run(
-    folder: Path,
-    *,
-    store: Store,
-    sampler: Sampler,
-    network: dict[str, Any],
-    options: TrainingOptions,
-    motif: Motifs | None,
-    resume: bool,
-    overwrite: bool,
-) -> FactorNet:
-    """The network to train, and its model folder ready to take weights.
+def open_run(plan: TrainingPlan, folder: Path, *, resume: bool, overwrite: bool, leads: bool = True) -> FactorNet:
+    """The network to train, and its model folder ready to take weights; only who `leads` a team touches the folder.
 
     Raises:
-        UsageError: the folder holds a model (and neither `resume` nor `overwrite`), or a resumed training had other
+        UsageError: the folder is there (and neither `resume` nor `overwrite`), or a resumed training had other
             settings; the first that differs is named.
     """
-    config = NetworkConfig(tasks=sampler.tasks, **network)
-    card = ModelCard(
-        config=config,
-        training={
-            **asdict(options),
-            "factor": sampler.factor,
-            "cells": list(sampler.cells),
-            "valid_cells": list(sampler.valid_cells),
-            "negatives": sampler.per_positive,
-            "motif": motif.name if motif else None,
-            **{part: _texts(getattr(sampler.split, part), store.axis) for part in ("valid", "test")},
-        },
-        provenance={
-            "assembly": store.info.assembly,
-            "chromosomes": {c.name: c.digest for c in store.info.chromosomes},
-        },
-    )
+    network = plan.build()
+    card = plan.card(network.config)
     if resume:
         _check_same(folder, read_card(folder), card)
-        return FactorNet(config, seed=options.seed)
-    fresh = FactorNet(config, seed=options.seed)
-    if motif is not None:
-        inject_motif(fresh, find_motif(read_meme(motif.path), motif.name))
-    create_model(folder, card, overwrite=overwrite)
-    return fresh
+    elif leads:
+        create_model(folder, card, overwrite=overwrite)
+    return network
+
+
+def _continued(folder: Path, tasks: tuple[str, ...], wanted: Mapping[str, Any], seed: int) -> FactorNet:
+    """A network with the weights of a model folder; its output layer begins anew where the tasks are others."""
+    old = load_network(folder)
+    for name, value in wanted.items():
+        if getattr(old.config, name) != value:
+            raise UsageError(
+                f"{folder}: its {name} is {getattr(old.config, name)!r}, now it is {value!r}; weights can only be "
+                "taken over by a network of the same settings"
+            )
+    config = NetworkConfig.from_json({**old.config.to_json(), "tasks": list(tasks)})
+    network, weights = FactorNet(config, seed=seed), old.state_dict()
+    if old.config.tasks != tasks:
+        weights |= {k: v for k, v in network.state_dict().items() if k.startswith("output.")}
+    network.load_state_dict(weights)
+    return network
 
 
 def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:

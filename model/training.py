@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
-from ..store.errors import FactorNetError
+from ..store.errors import FactorNetError, UsageError
 from ..store.plan import Plan
 from ..store.sampling import Sampler
-from ..store.stream import StreamSettings, WindowStream
-from .batches import TensorStream, stream_settings
-from .checkpoint import TrainingState, load_training_state, save_training_state, save_weights, write_file
+from ..store.stream import WindowStream
+from .batches import TensorBatch, TensorStream, stream_settings
+from .checkpoint import save_training_state, save_weights
+from .distributed import Team
+from .folder import complete_model
+from .history import EpochRecord, Listeners, Progress, StepReport, TrainingResult, write_history
 from .metrics import average_precision
-from .network import FactorNet
+from .network import BatchShare, FactorNet
+from .optimizer import KerasAdam
 from .prediction import predict_plan
 
+Precision = Literal["float32", "bfloat16", "float64"]
 _ORDER = 1  # purpose of random numbers, apart from those that draw a plan
 
 
@@ -39,9 +42,12 @@ class TrainingOptions:
     Attributes:
         epochs: at most so many.
         patience: stop after so many epochs without a better validation loss.
-        learning_rate: of Adam (beta 0.9 and 0.999, epsilon 1e-8).
-        batch: windows a step.
+        learning_rate: of Adam (`KerasAdam`).
+        batch: windows a step, of all processes together.
         seed: of plans, order, dropout.
+        precision: "bfloat16" computes in it where that is safe; weights, losses and the LSTM stay float32. "float64"
+            is slow, and for comparisons: what differs there is no rounding.
+        compile: let torch compile the network.
     """
 
     epochs: int = 100
@@ -49,43 +55,8 @@ class TrainingOptions:
     learning_rate: float = 0.001
     batch: int = 100
     seed: int = 420
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochRecord:
-    """One row of the history; losses are binary cross-entropy, `data_wait` a share of the time."""
-
-    epoch: int
-    loss: float
-    val_loss: float
-    val_average_precision: float
-    windows: int
-    windows_per_second: float
-    data_wait: float
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepReport:
-    """Progress within an epoch: windows done of all, running loss."""
-
-    epoch: int
-    done: int
-    windows: int
-    loss: float
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """How a training ended."""
-
-    history: tuple[EpochRecord, ...]
-    best: EpochRecord
-    reason: str
-
-
-OnStep = Callable[[StepReport], None]
-OnEpoch = Callable[[EpochRecord], None]
+    precision: Precision = "float32"
+    compile: bool = False
 
 
 def train(
@@ -96,24 +67,28 @@ def train(
     *,
     device: torch.device,
     resume: bool = False,
-    on_step: OnStep = lambda report: None,
-    on_epoch: OnEpoch = lambda record: None,
-    on_warning: Callable[[str], None] = lambda text: None,
+    team: Team | None = None,
+    tell: Listeners | None = None,
 ) -> TrainingResult:
     """Train, and keep best weights, last state and history in the model folder.
 
     A resumed training ends with the weights an undisturbed one would have, bit for bit on one CPU: everything drawn
-    depends on (seed, epoch), and the state at the end of each epoch is kept.
+    depends on (seed, epoch), and the state at the end of each epoch is kept. A team sees the same batches as one
+    process would, each member its share of every batch, dropout included: the same losses but for rounding, which
+    Adam amplifies step by step.
 
     Raises:
         TrainingError: a loss or weight is not finite; the message names the step.
-        InputError: nothing to resume from, or a file cannot be written.
+        UsageError: the batch cannot be shared evenly.
+        InputError: no training state is whole, or a file cannot be written.
     """
-    settings = stream_settings(network.config, batch=options.batch)
-    network.to(device)
-    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
-    torch.manual_seed(options.seed)
-    progress = _resumed(network, optimizer, folder, on_warning) if resume else _Progress()
+    team, tell = team or Team(), tell or Listeners()
+    run = _Run(network, sampler, options, device=device, team=team, tell=tell)
+    progress = Progress()
+    if resume:
+        progress, warning = Progress.restored(network, run.optimizer, folder)
+        if warning and team.leads:
+            tell.warning(warning)
     valid = sampler.validation(options.seed)
     reason = f"all {options.epochs} epochs done"
     while progress.epoch < options.epochs:
@@ -121,12 +96,10 @@ def train(
             reason = f"no better validation loss in {options.patience} epochs"
             break
         plan = sampler.epoch(options.seed, progress.epoch)
-        order = (options.seed, progress.epoch, _ORDER, 0)
-        stream = TensorStream(WindowStream(sampler.store, plan, settings, seed=order), device)
         begin = perf_counter()
-        loss, steps = _train_epoch(network, optimizer, stream, progress, windows=len(plan), on_step=on_step)
+        loss, steps, waited = run.epoch(plan, progress)
         seconds = perf_counter() - begin
-        val_loss, val_ap = validate(network, sampler, valid, settings, device)
+        val_loss, val_ap = run.validate(valid)
         record = EpochRecord(
             epoch=progress.epoch + 1,
             loss=loss,
@@ -134,98 +107,124 @@ def train(
             val_average_precision=val_ap,
             windows=len(plan),
             windows_per_second=len(plan) / seconds,
-            data_wait=stream.waited / seconds,
+            data_wait=waited / seconds,
             seconds=seconds,
         )
-        if progress.add(record, steps):
-            save_weights(folder, network.state_dict(), "best")
-        save_training_state(folder, progress.state(network, optimizer))
-        write_history(folder, progress.history)
-        on_epoch(record)
-    save_weights(folder, network.state_dict(), "last")
+        better = progress.add(record, steps)
+        if team.leads:
+            if better:
+                save_weights(folder, network.state_dict(), "best")
+            save_training_state(folder, progress.state(network, run.optimizer))
+            write_history(folder, progress.history)
+            tell.epoch(record)
+    if team.leads:
+        save_weights(folder, network.state_dict(), "last")
+        complete_model(folder)
+    team.wait()
     best = min(progress.history, key=lambda r: r.val_loss)
     return TrainingResult(tuple(progress.history), best, reason)
 
 
-class _Progress:
-    """Where a training stands."""
+class _Run:
+    """What the epochs of one training share."""
 
-    def __init__(self) -> None:
-        self.step, self.epoch, self.stale = 0, 0, 0
-        self.best: float | None = None
-        self.history: list[EpochRecord] = []
+    def __init__(
+        self,
+        network: FactorNet,
+        sampler: Sampler,
+        options: TrainingOptions,
+        *,
+        device: torch.device,
+        team: Team,
+        tell: Listeners,
+    ) -> None:
+        if options.batch % team.size:
+            raise UsageError(f"a batch of {options.batch} windows (-b) cannot be shared by {team.size} processes")
+        self.network, self.sampler, self.options = network, sampler, options
+        self.device, self.team, self.tell = device, team, tell
+        self.settings = stream_settings(network.config, batch=options.batch, share=(team.rank, team.size))
+        network.to(device, torch.float64 if options.precision == "float64" else torch.float32)
+        self.amp = options.precision == "bfloat16"
+        if options.compile:
+            network.compile()
+        self.shared = team.wrap(network)
+        self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
+        torch.manual_seed(options.seed)
 
-    def add(self, record: EpochRecord, steps: int) -> bool:
-        """Take an epoch in; whether it is the best so far."""
-        better = self.best is None or record.val_loss < self.best
-        self.step, self.epoch = self.step + steps, record.epoch
-        self.best = record.val_loss if better else self.best
-        self.stale = 0 if better else self.stale + 1
-        self.history.append(record)
-        return better
+    def epoch(self, plan: Plan, progress: Progress) -> tuple[float, int, float]:
+        """One pass over the plan: mean loss a window, steps, and seconds waited for data."""
+        order = (self.options.seed, progress.epoch, _ORDER, 0)
+        stream = TensorStream(WindowStream(self.sampler.store, plan, self.settings, seed=order), self.device)
+        self.network.train()
+        total, done, steps = 0.0, 0, 0
+        for batch in stream:
+            windows = min(self.options.batch, len(plan) - done)
+            value = self._step(batch, windows)
+            steps, done = steps + 1, done + windows
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the loss is {value} at step {progress.step + steps} (epoch {progress.epoch + 1}); nothing of "
+                    "this step is kept; resume with a lower learning rate (-lr), or look for odd values in the tracks"
+                )
+            self.optimizer.step()
+            total += value
+            running = total * self.team.size / done
+            self.tell.step(StepReport(epoch=progress.epoch + 1, done=done, windows=len(plan), loss=running))
+        whole = self.team.sum(np.array([total], np.float32), self.device) if self.team.size > 1 else [total]
+        return float(whole[0]) / done, steps, stream.waited
 
-    def state(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
-        rng = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            rng["cuda"] = torch.cuda.get_rng_state()
-        return TrainingState(
-            step=self.step,
-            epoch=self.epoch,
-            weights=network.state_dict(),
-            optimizer=optimizer.state_dict(),
-            rng=rng,
-            best_loss=self.best,
-            stale_epochs=self.stale,
-            history=[asdict(r) for r in self.history],
-        )
+    def _step(self, batch: TensorBatch, windows: int) -> float:
+        """Gradients of the loss of a batch of `windows` in all; the summed loss of this process's share of it."""
+        rows, size = len(batch.index), self.team.size
+        self.network.batch_share = BatchShare.of(windows, self.team.rank, size) if size > 1 else None
+        self.optimizer.zero_grad(set_to_none=True)
+        if rows == 0:
+            batch = _placeholder(batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+            probabilities = self.shared(batch.codes, batch.tracks, batch.features)
+        loss = cross_entropy(probabilities, batch.labels)
+        # The team averages gradients over processes; the loss is a mean over windows.
+        (loss * (rows * size / windows)).backward()  # type: ignore[no-untyped-call]
+        return loss.item() * rows
+
+    def validate(self, plan: Plan) -> tuple[float, float]:
+        """Mean binary cross-entropy, and average precision (mean over tasks), on a plan's windows."""
+        self.network.batch_share = None
+        store = self.sampler.store
+        # Each process takes a stretch of the genome, so that none reads what another has read.
+        order = np.argsort(store.axis.place(plan.chrom, plan.start), kind="stable")
+        mine = order[self.team.rank * len(plan) // self.team.size : (self.team.rank + 1) * len(plan) // self.team.size]
+        part = plan.take(mine)
+        scores = np.zeros((len(plan), len(self.sampler.tasks)), np.float32)
+        settings = stream_settings(self.network.config, batch=self.options.batch)
+        stream = WindowStream(store, part, settings, seed=None)
+        scores[mine] = predict_plan(self.network, stream, len(part), self.device, amp=self.amp)
+        return score_validation(self.team.sum(scores, self.device), plan.label.astype(np.float32))
 
 
-def _resumed(
-    network: FactorNet, optimizer: torch.optim.Optimizer, folder: Path, on_warning: Callable[[str], None]
-) -> _Progress:
-    state, warning = load_training_state(folder)
-    if warning:
-        on_warning(warning)
-    network.load_state_dict(dict(state.weights))
-    optimizer.load_state_dict(dict(state.optimizer))
-    torch.set_rng_state(state.rng["cpu"])
-    if torch.cuda.is_available() and "cuda" in state.rng:
-        torch.cuda.set_rng_state(state.rng["cuda"])
-    progress = _Progress()
-    progress.step, progress.epoch, progress.stale = state.step, state.epoch, state.stale_epochs
-    progress.best = state.best_loss
-    progress.history = [EpochRecord(**dict(r)) for r in state.history]
-    return progress
+def score_validation(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> tuple[float, float]:
+    """Mean binary cross-entropy, and average precision (mean over the tasks with positives); both (windows, tasks).
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    loss = cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)).item()
+    if not math.isfinite(loss):
+        raise TrainingError(f"the validation loss is {loss}; look for odd values in the tracks, or lower -lr")
+    scored = [average_precision(labels[:, t], scores[:, t]) for t in range(labels.shape[1]) if labels[:, t].any()]
+    return loss, float(np.mean(scored))
 
 
-def _train_epoch(
-    network: FactorNet,
-    optimizer: torch.optim.Optimizer,
-    stream: TensorStream,
-    progress: _Progress,
-    *,
-    windows: int,
-    on_step: OnStep,
-) -> tuple[float, int]:
-    """One pass over the plan; mean loss a window, and steps."""
-    network.train()
-    total, done, steps = 0.0, 0, 0
-    for batch in stream:
-        optimizer.zero_grad(set_to_none=True)
-        loss = cross_entropy(network(batch.codes, batch.tracks, batch.features), batch.labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        value = loss.item()
-        steps += 1
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss is {value} at step {progress.step + steps} (epoch {progress.epoch + 1}); nothing of this "
-                "step is kept; resume with a lower learning rate (-lr), or look for odd values in the tracks"
-            )
-        optimizer.step()
-        total += value * len(batch.index)
-        done += len(batch.index)
-        on_step(StepReport(epoch=progress.epoch + 1, done=done, windows=windows, loss=total / done))
-    return total / done, steps
+def _placeholder(batch: TensorBatch) -> TensorBatch:
+    """One window of N in the place of none: every process of a team takes every step, if only with weight 0."""
+    features = batch.features
+    return TensorBatch(
+        batch.index,
+        batch.codes.new_full((1, *batch.codes.shape[1:]), 4),
+        batch.tracks.new_zeros((1, *batch.tracks.shape[1:])),
+        None if features is None else features.new_zeros((1, *features.shape[1:])),
+        batch.labels.new_zeros((1, *batch.labels.shape[1:])),
+    )
 
 
 def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
@@ -235,27 +234,3 @@ def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
     """
     p = probabilities.clamp(1e-7, 1 - 1e-7)
     return -(labels * p.log() + (1 - labels) * (1 - p).log()).mean()
-
-
-def validate(
-    network: FactorNet, sampler: Sampler, plan: Plan, settings: StreamSettings, device: torch.device
-) -> tuple[float, float]:
-    """Mean binary cross-entropy and average precision (mean over tasks) on a plan's windows."""
-    scores = predict_plan(network, WindowStream(sampler.store, plan, settings, seed=None), len(plan), device)
-    labels = plan.label.astype(np.float32)
-    loss = cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)).item()
-    if not math.isfinite(loss):
-        raise TrainingError(f"the validation loss is {loss}; look for odd values in the tracks, or lower -lr")
-    scored = [average_precision(labels[:, t], scores[:, t]) for t in range(labels.shape[1]) if labels[:, t].any()]
-    return loss, float(np.mean(scored))
-
-
-def write_history(folder: Path, history: list[EpochRecord]) -> None:
-    """history.json and history.csv of a model folder."""
-    rows = [asdict(r) for r in history]
-    write_file(folder / "history.json", json.dumps(rows, indent=1).encode())
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_file(folder / "history.csv", text.getvalue().encode())

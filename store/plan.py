@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from .schema import BIN
 
+_COLUMNS = ("cell", "chrom", "start", "jitter", "label")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -39,12 +41,16 @@ class Plan:
         """First base of each model window of `length` bases; may lie before a chromosome's first base."""
         return self.start + self.jitter + (BIN // 2 - length // 2)
 
+    def take(self, rows: NDArray[np.int64]) -> Plan:
+        """These windows, in this order."""
+        return Plan(self.cells, *(getattr(self, k)[rows] for k in _COLUMNS))
+
     @staticmethod
     def join(parts: list[Plan]) -> Plan:
         """Plans over the same cell lines, one after the other."""
         return Plan(
             parts[0].cells,
-            *(np.concatenate([getattr(p, k) for p in parts]) for k in ("cell", "chrom", "start", "jitter", "label")),
+            *(np.concatenate([getattr(p, k) for p in parts]) for k in _COLUMNS),
         )
 
 

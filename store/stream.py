@@ -37,6 +37,8 @@ class StreamSettings:
         threads: readers.
         meta: whether batches carry the cell line's values.
         gencode: whether batches carry the annotation of the bin, after the values.
+        share: (rank, size): yield the rank-th of `size` equal parts of every batch. The last batch of an epoch may
+            leave some ranks less than others, or nothing; all get the same number of batches.
     """
 
     length: int
@@ -46,6 +48,12 @@ class StreamSettings:
     threads: int = 2
     meta: bool = False
     gencode: bool = False
+    share: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        rank, size = self.share
+        if not 0 <= rank < size or self.batch % size:
+            raise UsageError(f"a batch of {self.batch} windows cannot be shared by {size} processes (this is {rank})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +78,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Windows of one pool, in the order they are emitted."""
+    """Windows of one pool, in the order they are emitted, `sizes` of them at a time."""
 
+    sizes: list[int]
     index: NDArray[np.int64]
     codes: NDArray[np.uint8]
     tracks: NDArray[np.float32]
@@ -133,6 +142,16 @@ def emission_order(places: NDArray[np.int64], pool: int, rng: np.random.Generato
     return [rng.permutation(order[i : i + pool]) for i in range(0, order.size, pool)]
 
 
+def share_of(pool: NDArray[np.int64], batch: int, rank: int, size: int) -> tuple[NDArray[np.int64], list[int]]:
+    """The rank-th of `size` parts of each batch of a pool, one after the other, and how many windows each has."""
+    starts = np.arange(0, pool.size, batch)
+    windows = np.minimum(pool.size - starts, batch)
+    first, stop = windows * rank // size, windows * (rank + 1) // size
+    place = np.arange(pool.size) % batch
+    mine = (place >= np.repeat(first, windows)) & (place < np.repeat(stop, windows))
+    return pool[mine], (stop - first).tolist()
+
+
 class WindowStream:
     """Batches of a plan's windows.
 
@@ -190,16 +209,18 @@ class WindowStream:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def _cut(self, pool: _Pool) -> Iterator[Batch]:
-        size = self._settings.batch
-        for i in range(0, len(pool.index), size):
-            index = pool.index[i : i + size]
-            rows = slice(i, i + size)
+        stop = 0
+        for size in pool.sizes:
+            rows = slice(stop, stop := stop + size)
+            index = pool.index[rows]
             yield Batch(index, pool.codes[rows], pool.tracks[rows], pool.features[rows], self._plan.label[index])
 
     def _begin(self, executor: ThreadPoolExecutor, index: NDArray[np.int64]) -> tuple[_Pool, list[Future[None]]]:
         """Start to fill a pool; each slab is one job, and jobs write to disjoint rows."""
+        index, sizes = share_of(index, self._settings.batch, *self._settings.share)
         n, length, meta = index.size, self._settings.length, self._meta.shape[1]
         pool = _Pool(
+            sizes,
             index,
             np.empty((n, length), np.uint8),
             np.empty((n, len(self._tracks), length), np.float32),
@@ -209,7 +230,8 @@ class WindowStream:
         rows = np.argsort(self._places[index], kind="stable")
         places = self._places[index][rows]
         cuts = np.flatnonzero(np.diff(places)) + 1
-        return pool, [executor.submit(self._fill, pool, job) for job in np.split(rows, cuts)]
+        jobs = np.split(rows, cuts) if n else []
+        return pool, [executor.submit(self._fill, pool, job) for job in jobs]
 
     def _fill(self, pool: _Pool, rows: NDArray[np.int64]) -> None:
         """Read one place and cut the windows of these rows of the pool from it."""

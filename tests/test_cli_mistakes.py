@@ -215,7 +215,11 @@ TRAIN_MISTAKES = [
     (["-i", "K562", "-f", "CTCF", "-v", "chr1"], "validation (-v) and test (-t) regions overlap"),
     (["-i", "K562", "-f", "CTCF", "-v", "chr11:0-5000"], "CTCF has no usable peak"),
     (["-i", "K562", "-f", "CTCF", "--device", "cuda"], "has no CUDA"),
-    (["-i", "K562", "-f", "CTCF", "-mo"], "-mo needs the motif file"),
+    (["-i", "K562", "-f", "CTCF", "-mo", "--motif-name", "CTCX"], "has no motif for CTCX; close names: CTCF"),
+    (["-i", "K562", "-mo"], "-m, -g and -mo need a factor (-f)"),
+    (["-i", "K562", "-m"], "-m, -g and -mo need a factor (-f)"),
+    (["-i", "K562", "GM12878"], "without a factor (-f) all factors of one cell line are learnt; 2 cell lines"),
+    (["-i", "K562", "-f", "CTCF", "--init-from", "nowhere"], "nowhere: no such folder"),
     (["-i", "K562", "-f", "CTCF", "-p", "1.5"], "dropout must be"),
     (["-i", "K562", "-f", "CTCF", "-L", "20"], "length 20 is too short"),
     (["-i", "K562", "-f", "CTCF", "--resume"], "no such folder"),
@@ -243,7 +247,11 @@ def test_unknown_motif_and_existing_output(demo_files, demo_store, tmp_path, cap
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "model.json").write_text("{}")
     status, line = run(train.main, [*common, "-o", tmp_path / "full"], capsys)
-    assert (status, "model.json" in line) == (2, True)
+    assert (status, "already holds a model" in line) == (2, True)
+    status, line = run(train.main, [*common, "-oc", tmp_path / "full"], capsys)
+    assert (status, "not a factornet-model file" in line) == (2, True)
+    status, line = run(train.main, common, capsys)
+    assert (status, "give a new folder for the model with -o" in line) == (2, True)
 
 
 def test_prediction_mistakes(demo_store, tmp_path, capsys):

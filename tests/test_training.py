@@ -1,6 +1,7 @@
 """Training on the demo: it learns, resumes bit for bit after SIGKILL, and stops at what is not finite."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOptions, load_network, train
-from factornet.model.checkpoint import ModelCard, create_model
+from factornet.model.checkpoint import ModelCard
+from factornet.model.folder import create_model
 from factornet.store import Sampler, open_store, parse_region, split_genome
 
 
@@ -65,14 +67,28 @@ def command(store: Path, folder: Path) -> list[str]:
     return [str(program), "--store", str(store), *options, "-o", str(folder)]
 
 
-def test_killed_and_resumed_ends_with_the_same_weights(demo_store, tmp_path):
-    subprocess.run(command(demo_store, tmp_path / "whole"), check=True, capture_output=True, timeout=120)
+def states(folder: Path) -> int:
+    """Epochs whose state has been written."""
+    return max((int(p.stem.removeprefix("last-")) for p in folder.glob("last-*.json")), default=0)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(demo_store, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed") / "model"
+    subprocess.run(command(demo_store, folder), check=True, capture_output=True, timeout=120)
+    return folder
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2])
+def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, tmp_path, epochs):
+    """SIGKILL at a random moment after so many epochs, in the first one too."""
     folder = tmp_path / "killed"
     child = subprocess.Popen(command(demo_store, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not list(folder.glob("last-*.json")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.3)
+    while not (folder / "model.json").is_file() or states(folder) < epochs:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    time.sleep(random.uniform(0.05, 0.3))
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert not (folder / "last.safetensors").exists(), "killed too late to show anything"
@@ -80,8 +96,9 @@ def test_killed_and_resumed_ends_with_the_same_weights(demo_store, tmp_path):
         [*command(demo_store, folder), "--resume"], check=False, capture_output=True, text=True, timeout=120
     )
     assert resumed.returncode == 0, resumed.stderr
-    a, b = (load_network(tmp_path / f, weights="last").state_dict() for f in ("whole", "killed"))
-    assert all(torch.equal(a[k], b[k]) for k in a)
+    for which in ("best", "last"):
+        a, b = (load_network(f, weights=which).state_dict() for f in (undisturbed, folder))
+        assert all(torch.equal(a[k], b[k]) for k in a)
 
 
 def test_a_loss_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):

@@ -1,0 +1,73 @@
+"""Two processes train as one would: same windows, same dropout, same losses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from factornet.model import load_network
+from factornet.store import Sampler, StreamSettings, UsageError, WindowStream, open_store, parse_region, split_genome
+
+PROGRAM = Path(sys.executable).parent
+
+
+def options(store, folder, *more):
+    text = "-i GM12878 HepG2 -f CTCF -m -g -t chr1 chr21 -k 8 -r 4 -d 8 -n 2 -e 3 -b 100 --threads 1 --device cpu"
+    return ["--store", str(store), *text.split(), *more, "-o", str(folder)]
+
+
+def run(*command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def losses(folder):
+    rows = json.loads((folder / "history.json").read_text())
+    return np.array([[r["loss"], r["val_loss"], r["val_average_precision"]] for r in rows])
+
+
+def test_two_ranks_have_the_loss_curve_of_one(demo_store, tmp_path):
+    """In float64 the curves agree to 1e-7: what differs in float32 is rounding, which Adam amplifies."""
+    for name, more in (("double", ["--double"]), ("single", [])):
+        run(PROGRAM / "factornet-train", *options(demo_store, tmp_path / f"one-{name}", *more))
+        torchrun = [PROGRAM / "torchrun", "--nproc-per-node", "2", "-m", "factornet.cli.train"]
+        told = run(*torchrun, *options(demo_store, tmp_path / f"two-{name}", *more))
+        assert told.stdout.count("2 processes") == 1, "only one of them talks"
+    one, two = losses(tmp_path / "one-double"), losses(tmp_path / "two-double")
+    np.testing.assert_allclose(two, one, rtol=0, atol=1e-7)
+    one, two = losses(tmp_path / "one-single"), losses(tmp_path / "two-single")
+    np.testing.assert_allclose(two[0], one[0], rtol=0, atol=1e-3)
+    a, b = (load_network(tmp_path / f"{n}-double", weights="last").state_dict() for n in ("one", "two"))
+    assert all(torch.allclose(a[k], b[k], rtol=0, atol=1e-6) for k in a)
+
+
+@pytest.mark.parametrize("windows", [301, 300, 299, 240])
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_the_shares_of_a_batch_are_the_batch(demo_store, windows, ranks):
+    """Rows of all ranks, side by side, equal one process's batches; every rank gets as many batches."""
+    store = open_store(demo_store)
+    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[])
+    plan = Sampler(store, cells=("K562",), factor="CTCF", split=split, length=1000).epoch(1, 0).take(np.arange(windows))
+
+    def batches(share):
+        settings = StreamSettings(1000, batch=20, pool_bytes=1_000_000, gencode=True, meta=True, share=share)
+        return list(WindowStream(store, plan, settings, seed=(3,)))
+
+    whole = batches((0, 1))
+    shares = [batches((rank, ranks)) for rank in range(ranks)]
+    assert {len(s) for s in shares} == {len(whole)}
+    for batch, *parts in zip(whole, *shares, strict=True):
+        for field in ("index", "codes", "tracks", "features", "labels"):
+            joined = np.concatenate([getattr(p, field) for p in parts])
+            np.testing.assert_array_equal(joined, getattr(batch, field))
+        assert max(len(p.index) for p in parts) - min(len(p.index) for p in parts) <= 1
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    with pytest.raises(UsageError, match="a batch of 25 windows cannot be shared by 2 processes"):
+        StreamSettings(1000, batch=25, share=(0, 2))
