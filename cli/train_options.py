@@ -12,12 +12,12 @@ DEFAULT_VALID = ("chr11",)
 DEFAULT_TEST = ("chr1", "chr8", "chr21")
 
 _EXAMPLES = """\
-five kinds of model:
-  factornet-train --store hg19.zarr -i HepG2 -o models/all                     multi-task: all factors of one cell line
-  factornet-train --store hg19.zarr -f MAX -i GM12878 K562 -o models/MAX       one factor
-  factornet-train --store hg19.zarr -f GABPA -m -i GM12878 K562 -o ...         with the cell lines' meta values
-  factornet-train --store hg19.zarr -f REST -g -i HepG2 -o ...                 with gene annotation
-  factornet-train --store hg19.zarr -f CTCF -m -g -i A549 K562 -o ...          with both
+examples, one of each kind of model:
+  factornet-train --store hg19.zarr -i HepG2 -o models/all                 # multi-task: all factors of one cell line
+  factornet-train --store hg19.zarr -f MAX -i GM12878 K562 -o models/MAX   # one factor
+  factornet-train --store hg19.zarr -f GABPA -m -i GM12878 K562 -o models/GABPA    # with the cell lines' meta values
+  factornet-train --store hg19.zarr -f REST -g -i HepG2 -o models/REST             # with gene annotation
+  factornet-train --store hg19.zarr -f CTCF -m -g -i A549 K562 -o models/CTCF      # with both
 several GPUs (the batch is shared between them):
   torchrun --nproc-per-node 4 -m factornet.cli.train --store hg19.zarr -f MAX -i GM12878 K562 -b 400 -o models/MAX"""
 

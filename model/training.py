@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -146,6 +147,7 @@ class _Run:
         network.to(device, torch.float64 if options.precision == "float64" else torch.float32)
         self.amp = options.precision == "bfloat16"
         if options.compile:
+            _check_compiler(device)
             network.compile()
         self.shared = team.wrap(network)
         self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
@@ -213,6 +215,11 @@ def score_validation(scores: NDArray[np.float32], labels: NDArray[np.float32]) -
         raise TrainingError(f"the validation loss is {loss}; look for odd values in the tracks, or lower -lr")
     scored = [average_precision(labels[:, t], scores[:, t]) for t in range(labels.shape[1]) if labels[:, t].any()]
     return loss, float(np.mean(scored))
+
+
+def _check_compiler(device: torch.device) -> None:
+    if device.type == "cpu" and not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
+        raise UsageError("--compile needs a C++ compiler on the CPU (g++ or clang++); install one, or leave it out")
 
 
 def _placeholder(batch: TensorBatch) -> TensorBatch:

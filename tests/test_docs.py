@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from factornet.cli import etl, evaluate, predict, train
+from factornet.cli import etl, evaluate, model, predict, train, visualize
 
 ROOT = Path(__file__).parent.parent
 PARSERS = {
@@ -17,6 +17,8 @@ PARSERS = {
     "factornet-train": train.make_parser,
     "factornet-predict": predict.make_parser,
     "factornet-evaluate": evaluate.make_parser,
+    "factornet-visualize": visualize.make_parser,
+    "factornet-model": model.make_parser,
 }
 
 
