@@ -34,6 +34,7 @@ from .network import FactorNet, NetworkConfig
 
 KerasWeights = Literal["best", "final"]
 _FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"}
+_PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
 _MOST_PARAMETERS = 2**27  # 0.5 GB; the largest published model has 4 million
 _Array = NDArray[np.float32]
 _Shape = tuple[int, ...]
@@ -52,9 +53,10 @@ def import_keras(directory: str | Path, *, weights: KerasWeights = "best") -> Fa
     """The network of a folder of the original FactorNet, on the CPU, ready to predict.
 
     Args:
-        directory: holds model.json, the weights and lists of names. chip.txt must be there, and bigwig.txt where there
-            are tracks; meta values without meta.txt are called GEPC1 to GEPC8 (meta1, ... where they are not eight),
-            and without feature.txt the last six features are GENCODE's where their number leaves no doubt.
+        directory: holds model.json, the weights and lists of names. Lists that are missing are what the published
+            models have, where their number leaves no doubt: tracks are DGF, or Unique35 and DGF; meta values GEPC1 to
+            GEPC8 (meta1, ... where they are not eight); the last six of 6 or 14 features GENCODE's; and the one
+            output is called as the folder around, which in the published ones is the factor's.
         weights: those of best_model.hdf5 or of final_model.hdf5.
 
     Raises:
@@ -151,9 +153,14 @@ def _read_names(directory: Path, graph: KerasGraph) -> dict[str, Any]:
         raise InputError(directory / "feature.txt", problem)
     if values is None:
         values = [f"{'GEPC' if meta == 8 else 'meta'}{i}" for i in range(1, meta + 1)]
+    tasks, tracks = _lines(directory / "chip.txt"), _lines(directory / "bigwig.txt")
+    if tasks is None and graph.tasks == 1:
+        tasks = [directory.resolve().parent.name]
+    if tracks is None:
+        tracks = _PUBLISHED_TRACKS.get(graph.channels - 4)
     return {
-        "tasks": _counted(directory / "chip.txt", _lines(directory / "chip.txt"), graph.tasks, "outputs"),
-        "tracks": _counted(directory / "bigwig.txt", _lines(directory / "bigwig.txt"), graph.channels - 4, "tracks"),
+        "tasks": _counted(directory / "chip.txt", tasks, graph.tasks, "outputs"),
+        "tracks": _counted(directory / "bigwig.txt", tracks, graph.channels - 4, "tracks"),
         "meta": _counted(directory / "meta.txt", values, meta, "meta values"),
         "gencode": gencode,
     }

@@ -290,8 +290,10 @@ NAMES = [
     (Spec(tracks=()), ["bigwig.txt", "feature.txt"], {}, ((), False)),
     (Spec(), [], {"chip.txt": "MAX\r\n\r\n", "bigwig.txt": "Unique35\r\nDGF"}, ((), False)),
     (Spec(meta=("a", *GEPC)), ["meta.txt", "feature.txt"], {}, r"feature.txt: is missing.* 9 features.*write one"),
-    (Spec(), ["bigwig.txt"], {}, r"bigwig.txt: is missing; model.json has 2 tracks to name"),
-    (Spec(), ["chip.txt"], {}, r"chip.txt: is missing; model.json has 1 outputs to name"),
+    (Spec(), ["bigwig.txt", "chip.txt"], {}, ((), False)),
+    (Spec(tracks=("DGF",)), ["bigwig.txt"], {}, ((), False)),
+    (Spec(tracks=("a", "b", "c")), ["bigwig.txt"], {}, r"bigwig.txt: is missing; model.json has 3 tracks to name"),
+    (Spec(tasks=("MAX", "MYC")), ["chip.txt"], {}, r"chip.txt: is missing; model.json has 2 outputs to name"),
     (Spec(), [], {"bigwig.txt": "DGF\n"}, r"bigwig.txt: has 1 names, but model.json has 2 tracks"),
     (Spec(tracks=()), [], {"bigwig.txt": "DGF\n"}, r"bigwig.txt: has 1 names, but model.json has 0 tracks"),
     (Spec(), [], {"chip.txt": "A\nB\n"}, r"chip.txt: has 2 names, but model.json has 1 outputs"),
@@ -309,7 +311,8 @@ NAMES = [
 
 @pytest.mark.parametrize(("spec", "removed", "written", "expected"), NAMES)
 def test_names(spec, removed, written, expected, tmp_path):
-    folder = write_folder(tmp_path / "keras", spec)
+    (tmp_path / "MAX").mkdir()
+    folder = write_folder(tmp_path / "MAX/keras", spec)
     for name in removed:
         (folder / name).unlink()
     for name, text in written.items():
