@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from .optimizer import KerasAdam
 from .prediction import predict_plan
 
 Precision = Literal["float32", "bfloat16", "float64"]
+_AHEAD = 3  # batches ready on the device
 _ORDER = 1  # purpose of random numbers, apart from those that draw a plan
 
 
@@ -84,46 +85,40 @@ def train(
         InputError: no training state is whole, or a file cannot be written.
     """
     team, tell = team or Team(), tell or Listeners()
-    run = _Run(network, sampler, options, device=device, team=team, tell=tell)
-    progress = Progress()
-    if resume:
-        progress, warning = Progress.restored(network, run.optimizer, folder)
-        if warning and team.leads:
-            tell.warning(warning)
-    valid = sampler.validation(options.seed)
-    reason = f"all {options.epochs} epochs done"
-    while progress.epoch < options.epochs:
-        if progress.stale >= options.patience:
-            reason = f"no better validation loss in {options.patience} epochs"
-            break
-        plan = sampler.epoch(options.seed, progress.epoch)
-        begin = perf_counter()
-        loss, steps, waited = run.epoch(plan, progress)
-        seconds = perf_counter() - begin
-        val_loss, val_ap = run.validate(valid)
-        record = EpochRecord(
-            epoch=progress.epoch + 1,
-            loss=loss,
-            val_loss=val_loss,
-            val_average_precision=val_ap,
-            windows=len(plan),
-            windows_per_second=len(plan) / seconds,
-            data_wait=waited / seconds,
-            seconds=seconds,
-        )
-        better = progress.add(record, steps)
+    with _Run(network, sampler, options, device=device, team=team, tell=tell) as run:
+        progress = Progress()
+        if resume:
+            progress, warning = Progress.restored(network, run.optimizer, folder)
+            if warning and team.leads:
+                tell.warning(warning)
+        reason = f"all {options.epochs} epochs done"
+        while progress.epoch < options.epochs:
+            if progress.stale >= options.patience:
+                reason = f"no better validation loss in {options.patience} epochs"
+                break
+            record, steps = run.epoch(progress)
+            better = progress.add(record, steps)
+            if team.leads:
+                if better:
+                    save_weights(folder, network.state_dict(), "best")
+                save_training_state(folder, progress.state(network, run.optimizer))
+                write_history(folder, progress.history)
+                tell.epoch(record)
         if team.leads:
-            if better:
-                save_weights(folder, network.state_dict(), "best")
-            save_training_state(folder, progress.state(network, run.optimizer))
-            write_history(folder, progress.history)
-            tell.epoch(record)
-    if team.leads:
-        save_weights(folder, network.state_dict(), "last")
-        complete_model(folder)
-    team.wait()
+            save_weights(folder, network.state_dict(), "last")
+            complete_model(folder)
+        team.wait()
     best = min(progress.history, key=lambda r: r.val_loss)
     return TrainingResult(tuple(progress.history), best, reason)
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """Windows of one epoch, being read."""
+
+    number: int
+    windows: int
+    stream: TensorStream
 
 
 class _Run:
@@ -151,16 +146,51 @@ class _Run:
             network.compile()
         self.shared = team.wrap(network)
         self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
+        self.valid: Plan = sampler.validation(options.seed)
+        self._prepared: _Epoch | None = None
         torch.manual_seed(options.seed)
 
-    def epoch(self, plan: Plan, progress: Progress) -> tuple[float, int, float]:
-        """One pass over the plan: mean loss a window, steps, and seconds waited for data."""
-        order = (self.options.seed, progress.epoch, _ORDER, 0)
-        stream = TensorStream(WindowStream(self.sampler.store, plan, self.settings, seed=order), self.device)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._prepared is not None:
+            self._prepared.stream.__exit__()
+
+    def _prepare(self, number: int) -> _Epoch:
+        """Draw an epoch and begin to read it."""
+        plan = self.sampler.epoch(self.options.seed, number)
+        windows = WindowStream(self.sampler.store, plan, self.settings, seed=(self.options.seed, number, _ORDER, 0))
+        return _Epoch(number, len(plan), TensorStream(windows, self.device, ahead=_AHEAD))
+
+    def epoch(self, progress: Progress) -> tuple[EpochRecord, int]:
+        """Train for an epoch and validate: its record, and the steps done."""
+        begin = perf_counter()
+        opened, self._prepared = self._prepared or self._prepare(progress.epoch), None
+        with opened.stream:
+            loss, steps = self._train(opened, progress)
+        seconds = perf_counter() - begin
+        if progress.epoch + 1 < self.options.epochs:
+            self._prepared = self._prepare(progress.epoch + 1)  # read while this one is validated
+        val_loss, val_ap = self.validate()
+        record = EpochRecord(
+            epoch=progress.epoch + 1,
+            loss=loss,
+            val_loss=val_loss,
+            val_average_precision=val_ap,
+            windows=opened.windows,
+            windows_per_second=opened.windows / seconds,
+            data_wait=opened.stream.waited / seconds,
+            seconds=seconds,
+        )
+        return record, steps
+
+    def _train(self, epoch: _Epoch, progress: Progress) -> tuple[float, int]:
+        """One pass over the windows: mean loss a window, and steps."""
         self.network.train()
         total, done, steps = 0.0, 0, 0
-        for batch in stream:
-            windows = min(self.options.batch, len(plan) - done)
+        for batch in epoch.stream:
+            windows = min(self.options.batch, epoch.windows - done)
             value = self._step(batch, windows)
             steps, done = steps + 1, done + windows
             if not math.isfinite(value):
@@ -171,9 +201,9 @@ class _Run:
             self.optimizer.step()
             total += value
             running = total * self.team.size / done
-            self.tell.step(StepReport(epoch=progress.epoch + 1, done=done, windows=len(plan), loss=running))
+            self.tell.step(StepReport(epoch=progress.epoch + 1, done=done, windows=epoch.windows, loss=running))
         whole = self.team.sum(np.array([total], np.float32), self.device) if self.team.size > 1 else [total]
-        return float(whole[0]) / done, steps, stream.waited
+        return float(whole[0]) / done, steps
 
     def _step(self, batch: TensorBatch, windows: int) -> float:
         """Gradients of the loss of a batch of `windows` in all; the summed loss of this process's share of it."""
@@ -189,9 +219,10 @@ class _Run:
         (loss * (rows * size / windows)).backward()  # type: ignore[no-untyped-call]
         return loss.item() * rows
 
-    def validate(self, plan: Plan) -> tuple[float, float]:
-        """Mean binary cross-entropy, and average precision (mean over tasks), on a plan's windows."""
+    def validate(self) -> tuple[float, float]:
+        """Mean binary cross-entropy, and average precision (mean over tasks), on the validation windows."""
         self.network.batch_share = None
+        plan = self.valid
         store = self.sampler.store
         # Each process takes a stretch of the genome, so that none reads what another has read.
         order = np.argsort(store.axis.place(plan.chrom, plan.start), kind="stable")
