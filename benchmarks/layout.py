@@ -22,8 +22,8 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ZstdCodec
 
+from factornet.etl.tasks import CODEC_PIPELINE
 from factornet.store.layout import DEFAULT_LAYOUT
-from factornet.store.reader import CODEC_PIPELINE
 
 PIPELINES = {"zarrs": CODEC_PIPELINE, "zarr": "zarr.core.codec_pipeline.BatchedCodecPipeline"}
 CODECS: dict[str, Callable[[], tuple[Any, ...]]] = {
@@ -31,6 +31,10 @@ CODECS: dict[str, Callable[[], tuple[Any, ...]]] = {
     "zstd-3": lambda: (ZstdCodec(level=3, checksum=True),),
     "zstd-5": lambda: (ZstdCodec(level=5, checksum=True),),
     "lz4": lambda: (BloscCodec(cname="lz4", clevel=5, shuffle="noshuffle"), Crc32cCodec()),
+    "lz4 bit shuffle": lambda: (BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()),
+    "lz4hc-3": lambda: (BloscCodec(cname="lz4hc", clevel=3, shuffle="noshuffle"), Crc32cCodec()),
+    "lz4hc-4": lambda: (BloscCodec(cname="lz4hc", clevel=4, shuffle="noshuffle"), Crc32cCodec()),
+    "lz4hc-5": lambda: (BloscCodec(cname="lz4hc", clevel=5, shuffle="noshuffle"), Crc32cCodec()),
     "zstd-3 byte shuffle": lambda: (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()),
 }
 SLAB, WINDOW = 1024 * 1024, 1000
@@ -43,7 +47,7 @@ class Candidate:
 
     chunk: int = DEFAULT_LAYOUT.chunk
     shard: int = DEFAULT_LAYOUT.shard
-    codec: str = f"zstd-{DEFAULT_LAYOUT.level}"
+    codec: str = "zstd-3"
     pipeline: str = "zarrs"
 
 
@@ -52,7 +56,7 @@ CANDIDATES = (
     DEFAULT,
     *(Candidate(chunk=chunk) for chunk in (16_384, 262_144)),
     *(Candidate(shard=shard) for shard in (4 * 1024 * 1024, LARGEST_SHARD)),
-    *(Candidate(codec=codec) for codec in CODECS if codec != DEFAULT.codec),
+    *(Candidate(codec=codec) for codec in CODECS if codec != "zstd-3"),
     Candidate(pipeline="zarr"),
     Candidate(chunk=16_384, pipeline="zarr"),
 )

@@ -1,7 +1,7 @@
 """The five kinds of model on the demo experiment: time, validation loss, and average precision on K562, chr1 and chr21.
 
-What features are worth is shown by shuffling them among the windows of chr11, three cell lines: average precision before
-and after, and by how much a probability changes on the average.
+What features are worth is shown by shuffling them among the windows of chr11, three cell lines: average precision
+before and after, and by how much a probability changes on the average.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def main() -> None:
             precision = json.loads(told)["scores"]["model"]["average_precision"]
             shuffle = ""
             if load_network(name).config.features:
-                shuffle = "{:.4f} -> {:.4f}, p changes by {:.4f}".format(*shuffled_precision(Path(name), Path("demo.zarr")))
+                shuffle = "{:.4f} -> {:.4f}, p changes by {:.4f}".format(
+                    *shuffled_precision(Path(name), Path("demo.zarr"))
+                )
             print(
                 f"{name:12s} {minutes:7.1f} {len(losses):7d} {losses[0]:14.3f} {min(losses):6.3f} {precision:16.3f}"
                 f"    {shuffle}",

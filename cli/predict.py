@@ -15,7 +15,16 @@ from ..store.errors import UsageError
 from ..store.reader import open_store
 from ..store.regions import parse_region
 from ..store.schema import STRIDE
-from .common import HelpFormatter, add_common, megabytes, peak_memory, positive, progress_line, run_command
+from .common import (
+    HelpFormatter,
+    ProgressLine,
+    add_common,
+    megabytes,
+    peak_memory,
+    positive,
+    progress_line,
+    run_command,
+)
 from .train import cell_name
 
 
@@ -45,11 +54,13 @@ def make_parser() -> argparse.ArgumentParser:
         required=True,
         help="*.bw for bigWig, else gzipped bedgraph: chrom start stop score",
     )
+    parser.add_argument("--resume", action="store_true", help="keep the regions that an interrupted run finished")
     parser.add_argument("--force", action="store_true", help="replace the output file")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help="names in the BED, as 20=chr20")
     parser.add_argument("--weights", choices=("best", "last"), default="best", help="which weights of the model")
     parser.add_argument("--batch", type=positive, default=512, help="windows at once")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; only auto may choose")
+    parser.add_argument("--amp", action="store_true", help="compute in bfloat16 where it is safe: scores to 2 digits")
     add_common(parser)
     return parser
 
@@ -61,39 +72,77 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from ..model.batches import choose_device
+    from ..model.bins import Bins, count_bins
     from ..model.checkpoint import load_network
-    from ..model.prediction import Bins, bins_of_regions, predict_bins, write_bedgraph, write_bigwig
+    from ..model.predict_files import Predictor, predict_intervals, predict_regions
 
+    _check_output(options)
+    store = open_store(options.store)
+    predictor = Predictor(
+        network=load_network(options.model, weights=options.weights),
+        store=store,
+        cell=cell_name(options.cell),
+        factor=options.factor,
+        device=choose_device(options.device),
+        batch=options.batch,
+        amp=options.amp,
+    )
+    regions = [parse_region(r, store.axis) for r in options.regions or ()]
+    if regions:
+        count = count_bins(regions, store.axis, stride=options.stride)
+    else:
+        bins = Bins(*read_intervals(options.bed, store.axis, read_aliases(options.chrom_alias)))
+        count = len(bins)
+    with progress_line("predicting", count, unit="windows") as line:
+        rate = _Rate(line)
+        if regions:
+            predict_regions(
+                predictor,
+                regions,
+                options.output,
+                stride=options.stride,
+                resume=options.resume,
+                on_bins=rate.tell,
+                on_kept=line.advance,
+            )
+        else:
+            predict_intervals(predictor, bins, options.output, rate.tell)
+    content = {"output": str(options.output), "intervals": count, "predicted": rate.windows}
+    if options.json:
+        print(json.dumps(content | {"seconds": rate.seconds, "peak_rss": peak_memory()}))
+    else:
+        kept = f" ({count - rate.windows:,} of them kept from before)" if count > rate.windows else ""
+        print(
+            f"{options.output}: {count:,} intervals{kept} in {rate.seconds:.1f} s ({rate.per_second:,.0f}/s) on "
+            f"{predictor.device}; peak memory {megabytes(peak_memory())}"
+        )
+    return 0
+
+
+class _Rate:
+    """Counts windows as they are predicted, and shows how many a second on a progress line."""
+
+    def __init__(self, line: ProgressLine) -> None:
+        self._line, self._begin = line, perf_counter()
+        self.windows = 0
+
+    def tell(self, windows: int) -> None:
+        self.windows += windows
+        self._line.advance(windows, f"{self.per_second:,.0f} windows/s")
+
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self._begin
+
+    @property
+    def per_second(self) -> float:
+        return self.windows / self.seconds
+
+
+def _check_output(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.force:
         raise UsageError(f"{options.output}: is there already; give another name, or --force to replace it")
     if not options.output.absolute().parent.is_dir():
         raise UsageError(f"{options.output}: its folder is not there; make it first")
-    device = choose_device(options.device)
-    store = open_store(options.store)
-    network = load_network(options.model, weights=options.weights)
-    tasks = network.config.tasks
-    if options.factor not in tasks:
-        raise UsageError(f"model {options.model} does not predict {options.factor!r}; it predicts {', '.join(tasks)}")
-    if options.bed is not None:
-        bins = Bins(*read_intervals(options.bed, store.axis, read_aliases(options.chrom_alias)))
-    else:
-        bins = bins_of_regions(
-            [parse_region(r, store.axis) for r in options.regions], store.axis, stride=options.stride
-        )
-    begin = perf_counter()
-    with progress_line("predicting", len(bins), unit="windows") as line:
-        scores = predict_bins(
-            network, store, cell_name(options.cell), bins, device=device, batch=options.batch, on_batch=line.advance
-        )
-    seconds = perf_counter() - begin
-    write = write_bigwig if options.output.suffix in (".bw", ".bigwig", ".bigWig") else write_bedgraph
-    write(options.output, bins, scores[:, tasks.index(options.factor)], store.axis)
-    if options.json:
-        content = {"output": str(options.output), "intervals": len(bins), "seconds": seconds, "peak_rss": peak_memory()}
-        print(json.dumps(content))
-    else:
-        print(
-            f"{options.output}: {len(bins):,} intervals in {seconds:.1f} s ({len(bins) / seconds:,.0f}/s) on {device}; "
-            f"peak memory {megabytes(peak_memory())}"
-        )
-    return 0
+    if options.resume and options.bed is not None:
+        raise UsageError("--resume works with --regions, of which each is kept as it is finished; -b runs in one go")

@@ -1,6 +1,7 @@
 """The network and what is done with it: weights and motifs, scores, model folders."""
 
 from .batches import TensorBatch, TensorStream, choose_device
+from .bins import Bins
 from .checkpoint import (
     ModelCard,
     TrainingState,
@@ -21,8 +22,10 @@ from .motif_matches import KernelRow, MotifMatch, match_kernels, match_motifs
 from .motifs import Motif, find_motif, inject_motif, log_odds, read_meme, scan_best_hit
 from .network import FactorNet, NetworkConfig, one_hot, strand_order
 from .optimizer import KerasAdam
-from .prediction import Bins, predict_bins, predict_plan, write_bedgraph, write_bigwig
+from .predict_files import Predictor, predict_intervals, predict_regions
+from .prediction import predict_bins, predict_plan, predict_stretches
 from .recurrent import BidirectionalLSTM
+from .score_files import read_bedgraph, write_bedgraph, write_bigwig
 from .training import TrainingError, TrainingOptions, train
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "Motif",
     "MotifMatch",
     "NetworkConfig",
+    "Predictor",
     "Scores",
     "StepReport",
     "Team",
@@ -68,7 +72,11 @@ __all__ = [
     "match_motifs",
     "one_hot",
     "predict_bins",
+    "predict_intervals",
     "predict_plan",
+    "predict_regions",
+    "predict_stretches",
+    "read_bedgraph",
     "read_card",
     "read_keras_card",
     "read_meme",

@@ -1,57 +1,45 @@
-"""Predict: intervals in, probabilities out, written as FactorNet's gzipped bedgraph or as bigWig."""
+"""Predict: intervals in, probabilities out, stretch by stretch in bounded memory."""
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+import logging
+from collections.abc import Callable, Iterator
 
 import numpy as np
-import pyBigWig
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ..store.axis import GenomeAxis, Intervals, overlaps
-from ..store.errors import InputError, UsageError
+from ..store.errors import UsageError
 from ..store.plan import Plan
 from ..store.reader import Store
-from ..store.regions import Region
-from ..store.sampling import widened_blacklist
-from ..store.schema import BIN, bin_count
+from ..store.schema import BIN
 from ..store.stream import WindowStream
 from .batches import TensorStream, stream_settings
+from .bins import Bins, Placed, bins_of_regions
+from .genome_wide import SharedScan
 from .network import FactorNet, NetworkConfig
+from .score_files import read_bedgraph, write_bedgraph, write_bigwig
+from .stretches import Stretch, StretchReader, one_ahead
+
+__all__ = [
+    "Bins",
+    "bins_of_regions",
+    "check_inputs",
+    "predict_bins",
+    "predict_plan",
+    "predict_stretches",
+    "read_bedgraph",
+    "write_bedgraph",
+    "write_bigwig",
+]
+
+_log = logging.getLogger("factornet-predict")
+
+Scored = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Rows of the bins, (n,), and their probabilities, (n, tasks)."""
 
 
-@dataclass(frozen=True)
-class Bins:
-    """Intervals to predict, in the order of the output; int64 arrays of one length, `chrom` indexes the store's."""
-
-    chrom: NDArray[np.int64]
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        """Number of intervals."""
-        return int(self.start.size)
-
-
-def bins_of_regions(regions: list[Region], axis: GenomeAxis, *, stride: int) -> Bins:
-    """All 200-base bins that lie inside the regions, one every `stride` bases, counted from each chromosome's start."""
-    parts = []
-    for region in regions:
-        count = bin_count(axis.lengths[axis.index(region.chrom)])
-        if count == 0 or stride < 1:
-            raise UsageError(f"{region}: no bin of {BIN} bases fits, or --stride {stride} is not a positive number")
-        first = -(-region.start // stride) * stride
-        start = np.arange(first, region.stop - BIN + 1, stride, dtype=np.int64)
-        parts.append((np.full(start.size, axis.index(region.chrom), np.int64), start))
-    chrom, start = (np.concatenate([p[i] for p in parts]) for i in range(2))
-    return Bins(chrom, start, start + BIN)
-
-
-@torch.inference_mode()
 def predict_plan(
     network: FactorNet,
     stream: WindowStream,
@@ -62,14 +50,20 @@ def predict_plan(
     amp: bool = False,
 ) -> NDArray[np.float32]:
     """Probabilities in the order of the plan, float32 (windows, tasks); `amp` computes in bfloat16 where it is safe."""
-    network.eval()
     scores = np.empty((windows, len(network.config.tasks)), np.float32)
-    for batch in TensorStream(stream, device):
-        with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-            probabilities = network(batch.codes, batch.tracks, batch.features)
-        scores[batch.index] = probabilities.float().cpu().numpy()
-        on_batch(len(batch.index))
+    for index, some in scored_batches(network, stream, device, amp=amp):
+        scores[index] = some
+        on_batch(len(index))
     return scores
+
+
+def scored_batches(network: FactorNet, stream: WindowStream, device: torch.device, *, amp: bool) -> Iterator[Scored]:
+    """Rows of the plan and their probabilities, a batch of the stream at a time, every window computed alone."""
+    network.eval()
+    for batch in TensorStream(stream, device):
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=amp):
+            probabilities = network(batch.codes, batch.tracks, batch.features)
+        yield batch.index, probabilities.float().cpu().numpy()
 
 
 def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
@@ -90,6 +84,103 @@ def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
             )
 
 
+def predict_stretches(
+    network: FactorNet,
+    store: Store,
+    cell: str,
+    bins: Bins,
+    *,
+    device: torch.device,
+    batch: int = 512,
+    amp: bool = False,
+    shared: bool | None = None,
+) -> Iterator[Scored]:
+    """Probabilities of the bins in order of place, a stretch of a chromosome at a time; every row comes once.
+
+    Bins that touch the widened blacklist get 0. Memory is bounded by the stretch: it does not grow with the bins.
+
+    Args:
+        network: any variant; it is moved to the device and set to evaluation.
+        store: with the cell line.
+        cell: whose tracks to read.
+        bins: in any order; they may overlap and repeat.
+        device: to compute on.
+        batch: windows at once, at most.
+        amp: compute in bfloat16 where it is safe.
+        shared: whether windows share the convolution of the bases they have in common (`model.genome_wide`); None
+            chooses by what is to be done.
+
+    Raises:
+        UsageError: as for `check_inputs`, or the store has no annotation and the network needs it.
+        StoreError: a chunk of the store is missing or damaged.
+    """
+    check_inputs(network.config, store, cell)
+    network = network.to(device).eval()
+    placed = Placed.of(bins, store, length=network.config.length)
+    stretches = placed.stretches(stretch_bases(network.config))
+    once, each = placed.bases_to_scan()
+    if shared is None:
+        shared = worth_sharing(int(placed.clean.sum()), sum(bool(placed.clean[part].any()) for part in stretches))
+    way = "neighbouring windows share the convolution" if shared else "too far apart to share, so one by one"
+    _log.info(
+        f"{len(bins)} windows, {way}: {(once if shared else each) / 1e6:.2f} M bases to scan of {each / 1e6:.2f} M"
+    )
+    if not shared:
+        yield from _one_by_one(network, store, cell, placed, device=device, batch=batch, amp=amp)
+        return
+    scan, reader = SharedScan(network), StretchReader(store, cell, network.config)
+    for stretch in one_ahead(lambda part: reader.read(placed, part), stretches):
+        scores = np.zeros((stretch.part.stop - stretch.part.start, len(network.config.tasks)), np.float32)
+        if stretch.starts.size:
+            codes, tracks, starts, features = _tensors(stretch, device)
+            clean = scan.score(codes, tracks, starts, features=features, batch=batch, amp=amp)
+            scores[placed.clean[stretch.part]] = clean.cpu().numpy()
+        yield placed.rows[stretch.part], scores
+
+
+def stretch_bases(config: NetworkConfig) -> int:
+    """Bases within which the windows of a stretch begin: what both strands' activations, 128 MiB of them, allow."""
+    return max(2**24 // config.kernels, 2**14)
+
+
+def worth_sharing(windows: int, stretches: int) -> bool:
+    """Whether so many windows in so many stretches lie close enough together.
+
+    Positions to scan would always say yes: shared they are never more, and the scan of a stretch is faster a position
+    even where windows do not overlap. What a stretch costs besides, its bases read and a batch of its own for the LSTM,
+    takes 20 windows to earn back (docs/performance.md).
+    """
+    return windows >= 20 * stretches
+
+
+def _tensors(stretch: Stretch, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Codes, tracks, starts and features (None where there are none) on the device."""
+    arrays = (stretch.codes, stretch.tracks, stretch.starts, stretch.features)
+    codes, tracks, starts, features = (torch.from_numpy(array).to(device) for array in arrays)
+    return codes, tracks, starts, features if features.shape[1] else None
+
+
+def _one_by_one(
+    network: FactorNet, store: Store, cell: str, placed: Placed, *, device: torch.device, batch: int, amp: bool
+) -> Iterator[Scored]:
+    """As `predict_stretches`, every window alone."""
+    clean = np.flatnonzero(placed.clean)
+    zeros = np.zeros(clean.size, np.int64)
+    # A plan holds first bases of bins, of which the window's middle is the middle.
+    start = placed.start[clean] + network.config.length // 2 - BIN // 2
+    plan = Plan((cell,), zeros, placed.chrom[clean], start, zeros, np.zeros((clean.size, 0), np.uint8))
+    stream = WindowStream(store, plan, stream_settings(network.config, batch=batch), seed=None)
+    done = 0
+    for index, some in scored_batches(network, stream, device, amp=amp):
+        stop = int(clean[index[-1]]) + 1  # batches come in order of place
+        scores = np.zeros((stop - done, some.shape[1]), np.float32)
+        scores[clean[index] - done] = some
+        yield placed.rows[done:stop], scores
+        done = stop
+    if done < len(placed.rows):
+        yield placed.rows[done:], np.zeros((len(placed.rows) - done, len(network.config.tasks)), np.float32)
+
+
 def predict_bins(
     network: FactorNet,
     store: Store,
@@ -99,87 +190,15 @@ def predict_bins(
     device: torch.device,
     batch: int = 512,
     on_batch: Callable[[int], None] = lambda windows: None,
+    amp: bool = False,
+    shared: bool | None = None,
 ) -> NDArray[np.float32]:
     """Probability of each bin, float32 (bins, tasks); 0 where the bin touches the widened blacklist.
 
-    Raises:
-        UsageError: as for `check_inputs`.
+    Arguments and errors as for `predict_stretches`; `on_batch` hears of every so many bins done.
     """
-    check_inputs(network.config, store, cell)
-    axis = store.axis
-    placed = Intervals(axis.place(bins.chrom, bins.start), axis.place(bins.chrom, bins.stop))
-    clean = np.flatnonzero(~overlaps(placed, widened_blacklist(store, network.config.length)))
-    zeros = np.zeros(clean.size, np.int64)
-    middle = (bins.start[clean] + bins.stop[clean]) // 2
-    no_label = np.zeros((clean.size, 0), np.uint8)
-    plan = Plan((cell,), zeros, bins.chrom[clean], middle - BIN // 2, zeros, no_label)
-    stream = WindowStream(store, plan, stream_settings(network.config, batch=batch), seed=None)
     scores = np.zeros((len(bins), len(network.config.tasks)), np.float32)
-    scores[clean] = predict_plan(network.to(device), stream, clean.size, device, on_batch)
+    for rows, some in predict_stretches(network, store, cell, bins, device=device, batch=batch, amp=amp, shared=shared):
+        scores[rows] = some
+        on_batch(len(rows))
     return scores
-
-
-def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], axis: GenomeAxis) -> None:
-    """``chrom start stop score`` with tabs and ``%.3e``, gzipped, in the order of the bins, as FactorNet's predict."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
-        for i in range(0, len(bins), 65536):
-            piece = slice(i, i + 65536)
-            rows = zip(bins.chrom[piece], bins.start[piece], bins.stop[piece], scores[piece], strict=True)
-            file.write("".join(f"{axis.names[c]}\t{a}\t{b}\t{s:.3e}\n" for c, a, b, s in rows).encode())
-    part.replace(path)
-
-
-def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], axis: GenomeAxis) -> None:
-    """The scores as bigWig. Overlapping bins share the genome: each gets the bases around its middle, as many as there
-    are between the closest two middles (50 for the usual stride).
-    """
-    order = np.lexsort((bins.start + bins.stop, bins.chrom))
-    chrom, middle = bins.chrom[order], (bins.start + bins.stop)[order] // 2
-    gaps = np.diff(middle)[np.diff(chrom) == 0]
-    if (gaps == 0).any():
-        raise UsageError(
-            f"{path}: a bigWig has one value a base, but two intervals have the same middle; write .bed.gz"
-        )
-    span = int(min(gaps.min() if gaps.size else BIN, BIN))
-    part = path.with_name(f".{path.name}.part")
-    file = pyBigWig.open(str(part), "w")
-    used = sorted({int(c) for c in chrom})
-    file.addHeader([(axis.names[c], axis.lengths[c]) for c in used], maxZooms=10 if len(bins) > 1 else 0)
-    for c in used:
-        here = chrom == c
-        starts = np.maximum(middle[here] - span // 2, 0)
-        stops = np.minimum(starts + span, axis.lengths[c])
-        values = scores[order][here].astype(np.float64)
-        for i in range(0, starts.size, 1_000_000):
-            piece = slice(i, i + 1_000_000)
-            names = [axis.names[c]] * len(starts[piece])
-            file.addEntries(names, starts[piece].tolist(), ends=stops[piece].tolist(), values=values[piece].tolist())
-    file.close()
-    part.replace(path)
-
-
-def read_bedgraph(path: Path, axis: GenomeAxis) -> tuple[Bins, NDArray[np.float32]]:
-    """Bins and scores of a (gzipped) bedgraph.
-
-    Raises:
-        InputError: no such file, or a line is not ``chrom start stop score`` on a chromosome of the store.
-    """
-    index = {name: i for i, name in enumerate(axis.names)}
-    if not path.is_file():
-        raise InputError(path, "no such file", cure="write it with factornet-predict")
-    rows: list[tuple[int, int, int]] = []
-    scores: list[float] = []
-    with path.open("rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rt") if zipped else path.open() as file:
-        for number, line in enumerate(file, 1):
-            fields = line.split()
-            try:
-                rows.append((index[fields[0]], int(fields[1]), int(fields[2])))
-                scores.append(float(fields[3]))
-            except (KeyError, IndexError, ValueError) as e:
-                cure = "write CHROM START STOP SCORE, with chromosomes of the store"
-                raise InputError(path, f"cannot be read: {line.strip()[:60]!r}", cure=cure, line=number) from e
-    table = np.array(rows, np.int64).reshape(-1, 3)
-    return Bins(table[:, 0], table[:, 1], table[:, 2]), np.array(scores, np.float32)

@@ -37,9 +37,14 @@ class Plan:
     def __len__(self) -> int:
         return len(self.start)
 
+    @property
+    def bin_starts(self) -> NDArray[np.int64]:
+        """First base of each bin as drawn; it may lie before a chromosome's first base."""
+        return self.start + self.jitter
+
     def window_starts(self, length: int) -> NDArray[np.int64]:
         """First base of each model window of `length` bases; may lie before a chromosome's first base."""
-        return self.start + self.jitter + (BIN // 2 - length // 2)
+        return self.bin_starts + (BIN // 2 - length // 2)
 
     def take(self, rows: NDArray[np.int64]) -> Plan:
         """These windows, in this order."""

@@ -1,43 +1,30 @@
 """Open a store and read from it; nothing here writes.
 
-Every read is checked: a chunk that is missing or altered raises `StoreError`, it is never taken for zeros.
+Every read is checked: an object that is missing or altered raises `StoreError`, it is never taken for zeros. Arrays of
+a compressed store are read from their shards (`sharded`), those of a raw one are memory maps (`mapped`); zarr writes
+stores and has no part in reading them here, and a forked process may read on.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from .axis import GenomeAxis, Intervals, merge
 from .errors import StoreError, UsageError
 from .layout import MISSING_CODE
+from .manifest import Objects, parse_manifest
+from .mapped import map_array, read_node
 from .schema import CellInfo, PeakSet, StoreInfo
+from .sharded import ShardedArray, read_unlisted
 
-CODEC_PIPELINE = "zarrs.ZarrsCodecPipeline"
-"""The codec pipeline to open arrays with: three to five times as fast as zarr-python's own (docs/decisions.md)."""
-_IMPORTED_IN = os.getpid()
-
-
-def refuse_forked() -> None:
-    """Raise where this process was forked from one that had imported this module.
-
-    The threads behind zarr and its codecs do not survive a fork: reading would hang, now and then.
-
-    Raises:
-        StoreError: with the cure.
-    """
-    if os.getpid() != _IMPORTED_IN:
-        raise StoreError(
-            "a store cannot be read in a forked process; start workers by spawn or forkserver, as "
-            'DataLoader(..., multiprocessing_context="spawn"). A stream reads with threads of its own, without workers'
-        )
+StoredArray = ShardedArray | NDArray[Any]
+"""An array of a store; a memory map where the store is raw. Both have a shape and are sliced alike."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +62,11 @@ class Store:
         return self.info.axis
 
     @property
+    def is_raw(self) -> bool:
+        """Whether arrays are uncompressed files to memory-map."""
+        return self.info.encoding == "raw"
+
+    @property
     def cells(self) -> tuple[str, ...]:
         """Names of the cell lines, sorted."""
         folder = Path(self.path) / "cells"
@@ -93,28 +85,28 @@ class Store:
             raise UsageError(f"{self.path}: no cell line {name!r} in the store; it has {has}")
         if f"cells/{name}" not in self._opened:
             place = f"{self.path}/cells/{name}"
-            self._opened[f"cells/{name}"] = CellInfo.from_attributes(dict(_open_group(place).attrs), place=place)
+            self._opened[f"cells/{name}"] = CellInfo.from_attributes(_attributes(place), place=place)
         info: CellInfo = self._opened[f"cells/{name}"]
         return info
 
-    def sequence(self, chrom: str) -> zarr.Array[Any]:
+    def sequence(self, chrom: str) -> StoredArray:
         """Base codes of a chromosome, uint8 (length,)."""
         return self.array(f"genome/sequence/{chrom}")
 
-    def annotation(self, chrom: str) -> zarr.Array[Any]:
+    def annotation(self, chrom: str) -> StoredArray:
         """Annotation bits of a chromosome, uint8 (length,)."""
         return self.array(f"genome/annotation/{chrom}")
 
     @cached_property
     def has_annotation(self) -> bool:
         """Whether the store was made with gene annotation."""
-        return bool(_open_group(f"{self.path}/genome").attrs.get("annotation"))
+        return bool(_attributes(f"{self.path}/genome").get("annotation"))
 
-    def labels(self, cell: str, chrom: str) -> zarr.Array[Any]:
+    def labels(self, cell: str, chrom: str) -> StoredArray:
         """Labels of a chromosome's bins, uint8 (bins, factors)."""
         return self.array(f"cells/{cell}/labels/{chrom}")
 
-    def track(self, cell: str, name: str, chrom: str) -> zarr.Array[Any]:
+    def track(self, cell: str, name: str, chrom: str) -> StoredArray:
         """Signal of one track of a cell line on a chromosome, float32 (length,)."""
         for track in self.cell(cell).tracks:
             if track.name == name:
@@ -124,7 +116,7 @@ class Store:
 
     def meta(self, cell: str) -> NDArray[np.float32]:
         """Cell-line features (gene-expression components), float32 (features,)."""
-        return np.asarray(self.array(f"cells/{cell}/meta")[:], np.float32)
+        return np.array(self.array(f"cells/{cell}/meta")[:], np.float32)
 
     def blacklist(self) -> Intervals:
         """Blacklisted intervals in axis coordinates, merged; empty when the store has none."""
@@ -142,25 +134,45 @@ class Store:
     def _column(self, group: str, name: str) -> NDArray[np.int64]:
         return np.asarray(self.array(f"{group}/{name}")[:], np.int64)
 
-    def array(self, path: str) -> zarr.Array[Any]:
+    def array(self, path: str) -> StoredArray:
         """Any array of the store, opened once a process.
 
         Raises:
-            StoreError: there is none at `path`.
+            StoreError: there is none at `path`, or (of a raw store) its file has not the size it must have.
         """
-        refuse_forked()
         if path not in self._opened:
-            try:
-                with zarr.config.set({"codec_pipeline.path": CODEC_PIPELINE}):
-                    self._opened[path] = zarr.open_array(self.path, path=path, mode="r", zarr_format=3)
-            except (FileNotFoundError, zarr.errors.ContainsGroupError, ValueError, KeyError) as e:
-                raise StoreError(f"{self.path}/{path}: no such array, or its zarr.json is damaged ({e})") from e
-        array: zarr.Array[Any] = self._opened[path]
+            self._opened[path] = map_array(Path(self.path, path)) if self.is_raw else self._sharded(path)
+        array: StoredArray = self._opened[path]
         return array
 
+    def _sharded(self, path: str) -> ShardedArray:
+        depth = 1 if path.startswith("genome/") else 2  # "genome", or "cells/<cell>"
+        parts = path.split("/")
+        group, name = "/".join(parts[:depth]), "/".join(parts[depth:])
+        return ShardedArray(Path(self.path, group), name, self.objects(group))
 
-def _open_group(place: str) -> zarr.Group:
-    return zarr.open_group(place, mode="r", zarr_format=3, use_consolidated=False)
+    def objects(self, group: str) -> Objects:
+        """What the manifest of ``genome`` or ``cells/<cell>`` lists.
+
+        Raises:
+            StoreError: there is no such group, or its manifest is missing or damaged.
+        """
+        key = f"{group}/manifest"
+        if key not in self._opened:
+            home, name = ("", "genome_manifest") if group == "genome" else (group, "manifest")
+            digest = str(_attributes(str(Path(self.path, home))).get(name))
+            text = read_unlisted(Path(self.path, key)).tobytes()
+            self._opened[key] = parse_manifest(text, digest, place=Path(self.path, group))
+        objects: Objects = self._opened[key]
+        return objects
+
+
+def _attributes(place: str) -> dict[str, Any]:
+    """Attributes of a group."""
+    try:
+        return dict(read_node(Path(place), "group")["attributes"])
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise StoreError(f"{place}: not a FactorNet store (no readable Zarr v3 group: {e!r})") from e
 
 
 def open_store(path: str | Path) -> Store:
@@ -172,29 +184,43 @@ def open_store(path: str | Path) -> Store:
     place = str(Path(path).resolve())
     if not Path(place).is_dir():
         raise StoreError(f"{path}: no such store; make one with `factornet-etl genome {path} --fasta FILE`")
-    try:
-        attributes = dict(_open_group(place).attrs)
-    except (FileNotFoundError, zarr.errors.ContainsArrayError, ValueError, KeyError) as e:
-        raise StoreError(f"{path}: not a FactorNet store (no readable Zarr v3 group at its root: {e})") from e
-    return Store(place, StoreInfo.from_attributes(attributes, place=str(path)))
+    return Store(place, StoreInfo.from_attributes(_attributes(place), place=str(path)))
 
 
-def read_span(array: zarr.Array[Any], start: int, stop: int) -> NDArray[Any]:
-    """Rows ``start:stop`` of an array, checked.
+def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
+    """Rows ``start:stop`` of an array, checked; a copy.
 
     Raises:
         StoreError: a chunk is missing or damaged, or the span lies outside the array; the message names array and
             rows.
     """
-    place = f"{array.store_path}[{start}:{stop}]"
+    place = f"{place_of(array)}[{start}:{stop}]"
     if not 0 <= start <= stop <= array.shape[0]:
         raise StoreError(f"{place}: outside the array of {array.shape[0]} rows")
     try:
-        values = np.asarray(array[start:stop])
+        values = np.array(array[start:stop], copy=None if isinstance(array, ShardedArray) else True)
+    except StoreError:
+        raise
     except Exception as e:
         raise StoreError(f"{place}: a chunk is damaged ({e}); copy or rebuild this part of the store") from e
-    # One pass without a temporary array: 255 is the largest code there is, and a minimum with NaN in it is NaN.
-    missing = values.size and (np.isnan(values.min()) if values.dtype.kind == "f" else values.max() == MISSING_CODE)
-    if missing:
-        raise StoreError(f"{place}: a chunk is missing; copy or rebuild this part of the store")
+    check_present(values, place=place)
     return values
+
+
+def place_of(array: StoredArray) -> str:
+    """Where an array lies, for messages."""
+    return array.place if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
+
+
+def check_present(values: NDArray[Any], *, place: str) -> None:
+    """See that no value is the fill value of a large array (uint8, float32), which valid data never have.
+
+    Raises:
+        StoreError: one is; the message names the `place`.
+    """
+    # One pass without a temporary array: 255 is the largest code there is, and a minimum with NaN in it is NaN.
+    floats = values.dtype.kind == "f"
+    if values.size and (
+        (floats and np.isnan(values.min())) or (values.dtype == np.uint8 and values.max() == MISSING_CODE)
+    ):
+        raise StoreError(f"{place}: a chunk is missing; copy or rebuild this part of the store")

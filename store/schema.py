@@ -12,8 +12,9 @@ Paths inside a store, with the dimensions of each array::
     cells/<cell>/meta                       float32 (feature)
     genome/manifest, cells/<cell>/manifest  uint8   (byte)                  JSON: size and sha256 of every object
 
-Coordinates are 0-based and half-open; a gap in a bigWig is 0. A dimension is named after its chromosome because one
-xarray dataset cannot hold two lengths of one dimension.
+In a compressed store arrays are sharded, packed and checksummed; in a raw one each is a single file of its values, to
+be memory-mapped (`mapped`). Coordinates are 0-based and half-open; a gap in a bigWig is 0. A dimension is named after
+its chromosome because one xarray dataset cannot hold two lengths of one dimension.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .errors import StoreError, UsageError
 
 FORMAT = "factornet-store"
 SCHEMA_VERSION = 1
+ENCODINGS = ("compressed", "raw")
 BASES = "ACGT"
 FEATURES = ("cpg", "cds", "intron", "promoter", "utr5", "utr3")
 BIN = 200
@@ -95,6 +97,11 @@ class StoreInfo:
             raise StoreError(
                 f"{place}: the store has schema version {version}, this factornet reads version {SCHEMA_VERSION}; "
                 "update factornet, or rebuild the store"
+            )
+        if attributes.get("encoding") not in ENCODINGS:
+            raise StoreError(
+                f"{place}: the store's encoding is {attributes.get('encoding')!r}, this factornet reads "
+                f"{' and '.join(ENCODINGS)}; update factornet"
             )
         try:
             return cls(

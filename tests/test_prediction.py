@@ -1,23 +1,29 @@
 """Prediction: per-window oracle, blacklist, file formats, order of the input."""
 
 import gzip
+import json
 
 import numpy as np
 import pyBigWig
 import pytest
 import torch
 
+from factornet.cli import predict
 from factornet.model import (
     Bins,
     FactorNet,
+    ModelCard,
     NetworkConfig,
     baselines,
     evaluate,
     predict_bins,
+    read_bedgraph,
+    save_weights,
     write_bedgraph,
     write_bigwig,
 )
-from factornet.model.prediction import bins_of_regions, read_bedgraph
+from factornet.model.bins import bins_of_regions
+from factornet.model.checkpoint import write_card
 from factornet.store import UsageError, open_store, parse_region, read_span
 
 
@@ -77,6 +83,38 @@ def test_bigwig_holds_each_score_around_its_middle(store, tmp_path):
     for start, stop, score in zip(bins.start, bins.stop, scores, strict=True):
         assert file.values("chr21", int(start + stop) // 2, int(start + stop) // 2 + 1) == [pytest.approx(score)]
     file.close()
+
+
+@pytest.fixture
+def command(network, demo_store, tmp_path, capsys):
+    """factornet-predict with the network of this file: status and what it printed."""
+    write_card(tmp_path, ModelCard(config=network.config))
+    save_weights(tmp_path, network.state_dict(), "best")
+
+    def run(*arguments):
+        common = ["--store", demo_store, "-i", "K562", "-m", tmp_path, "-f", "CTCF", *arguments]
+        return predict.main([str(a) for a in common]), capsys.readouterr()
+
+    return run
+
+
+def test_regions_on_the_command_line(store, network, command, tmp_path):
+    output = tmp_path / "x.bed.gz"
+    places = ("chr21:100000-104000", "chr1:50000-54000")
+    status, shown = command("--regions", *places, "-o", output, "--resume", "--json")
+    said = json.loads(shown.out)
+    assert (status, said["intervals"], said["predicted"], shown.err) == (0, 154, 154, "")
+    bins, scores = read_bedgraph(output, store.axis)
+    expected = bins_of_regions([parse_region(p, store.axis) for p in places], store.axis, stride=50)
+    assert bins.start.tolist() == expected.start.tolist()
+    whole = predict_bins(network, store, "K562", expected, device=torch.device("cpu"))[:, 0]
+    np.testing.assert_allclose(scores, whole, rtol=6e-4)
+
+
+def test_resume_is_for_regions(command, tmp_path):
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
+    status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "x.bed.gz", "--resume")
+    assert (status, "--resume works with --regions" in shown.err) == (2, True)
 
 
 def test_other_tracks_are_refused_naming_both(store):

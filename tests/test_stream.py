@@ -1,4 +1,4 @@
-"""The stream against a slow, obvious oracle: pyfaidx and pyBigWig, one window at a time."""
+"""The stream, of both encodings, against a slow, obvious oracle: pyfaidx and pyBigWig, one window at a time."""
 
 import multiprocessing
 import pickle
@@ -10,6 +10,8 @@ import pyfaidx
 import pytest
 import zarr
 
+from factornet.etl import Resources
+from factornet.etl.unpack import unpack_store
 from factornet.store import Plan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
 
 CELLS = ("GM12878", "HepG2", "K562")
@@ -44,6 +46,19 @@ def oracle(demo_files, tmp_path_factory):
     return Oracle(copy)
 
 
+@pytest.fixture(scope="module")
+def raw_store(demo_store, tmp_path_factory):
+    path = tmp_path_factory.mktemp("raw") / "raw.zarr"
+    unpack_store(demo_store, path, Resources(1))
+    return path
+
+
+@pytest.fixture(params=["compressed", "raw"])
+def any_store(request, demo_store, raw_store):
+    """The demo in either encoding."""
+    return {"compressed": demo_store, "raw": raw_store}[request.param]
+
+
 def make_plan(store, n, seed, length):
     """Random windows of all cell lines; some hang over the ends of chromosomes, some lie in runs of N."""
     rng = np.random.default_rng(seed)
@@ -65,8 +80,8 @@ def make_plan(store, n, seed, length):
         (501, {"batch": 7, "pool_bytes": 1, "slab": 4096, "threads": 1}),
     ],
 )
-def test_batches_equal_the_oracle_byte_for_byte(demo_store, oracle, length, settings):
-    store = open_store(demo_store)
+def test_batches_equal_the_oracle_byte_for_byte(any_store, oracle, length, settings):
+    store = open_store(any_store)
     plan = make_plan(store, 120, length, length)
     starts = plan.window_starts(length)
     seen = []
@@ -103,9 +118,9 @@ def bare_plan(cell, chrom, start):
 
 
 @pytest.mark.parametrize("length", [1, 200, 999])
-def test_runs_of_n_gaps_and_windows_off_the_chromosome(demo_store, oracle, length):
+def test_runs_of_n_gaps_and_windows_off_the_chromosome(any_store, oracle, length):
     """Places where a wrong fill value would show: the edges of N runs and of signal gaps, and past both ends."""
-    store = open_store(demo_store)
+    store = open_store(any_store)
     name, cell = "chr21", "K562"
     chrom, size = store.axis.index(name), len(oracle.fasta[name])
     letters = np.frombuffer(oracle.fasta[name][:].encode(), np.uint8)
@@ -120,8 +135,8 @@ def test_runs_of_n_gaps_and_windows_off_the_chromosome(demo_store, oracle, lengt
     check_against(oracle, store, plan, WindowStream(store, plan, settings, seed=(2,)), length)
 
 
-def test_without_a_seed_windows_come_in_order_of_place(demo_store, oracle):
-    store = open_store(demo_store)
+def test_without_a_seed_windows_come_in_order_of_place(any_store, oracle):
+    store = open_store(any_store)
     plan = make_plan(store, 150, 8, 1000)
     settings = StreamSettings(1000, batch=11, pool_bytes=300_000, slab=100_000)
     stream = WindowStream(store, plan, settings, seed=None)
@@ -132,9 +147,9 @@ def test_without_a_seed_windows_come_in_order_of_place(demo_store, oracle):
     assert (np.diff(place[order]) >= 0).all()
 
 
-def test_a_plan_without_windows_gives_no_batch(demo_store):
+def test_a_plan_without_windows_gives_no_batch(any_store):
     """As when every interval to predict lies in the blacklist."""
-    store = open_store(demo_store)
+    store = open_store(any_store)
     stream = WindowStream(store, bare_plan(None, 0, []), StreamSettings(1000), seed=None)
     assert len(stream) == 0
     assert list(stream) == []
@@ -144,8 +159,8 @@ def orders(store, plan, settings, seed):
     return [b.index.tolist() for b in WindowStream(store, plan, settings, seed=seed)]
 
 
-def test_order_depends_on_the_seed_alone(demo_store):
-    store = open_store(demo_store)
+def test_order_depends_on_the_seed_alone(any_store):
+    store = open_store(any_store)
     plan = make_plan(store, 200, 5, 1000)
     first = orders(store, plan, StreamSettings(1000, batch=20, threads=1), (3,))
     for threads in (2, 4):
@@ -153,8 +168,8 @@ def test_order_depends_on_the_seed_alone(demo_store):
     assert orders(store, plan, StreamSettings(1000, batch=20), (4,)) != first
 
 
-def test_threads_change_no_byte_and_a_second_pass_repeats_the_first(demo_store):
-    store = open_store(demo_store)
+def test_threads_change_no_byte_and_a_second_pass_repeats_the_first(any_store):
+    store = open_store(any_store)
     plan = make_plan(store, 200, 9, 1000)
 
     def batches(threads):
@@ -170,8 +185,8 @@ def test_threads_change_no_byte_and_a_second_pass_repeats_the_first(demo_store):
     assert content(batches(2)) == content(batches(4)) == first
 
 
-def test_leaving_early_does_not_hang(demo_store):
-    store = open_store(demo_store)
+def test_leaving_early_does_not_hang(any_store):
+    store = open_store(any_store)
     stream = iter(WindowStream(store, make_plan(store, 300, 6, 1000), StreamSettings(1000, pool_bytes=1), seed=(1,)))
     next(stream)
     stream.close()
@@ -244,32 +259,14 @@ def test_cells_with_other_tracks_are_refused(demo_store, tmp_path):
         WindowStream(store, make_plan(store, 10, 1, 1000), StreamSettings(1000), seed=None)
 
 
-def _error(store, queue):
-    try:
-        read_span(store.sequence("chr21"), 0, 10)
-    except StoreError as e:
-        queue.put(str(e))
-
-
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_process_is_told_what_to_do(demo_store):
-    store = open_store(demo_store)
-    read_span(store.sequence("chr21"), 0, 10)
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_error, args=(store, queue))
-    child.start()
-    assert "spawn or forkserver" in queue.get(timeout=20)
-    child.join(timeout=5)
-
-
 def _count(store, plan, queue):
     queue.put(sum(int(b.codes.sum()) for b in WindowStream(store, plan, StreamSettings(1000), seed=(1,))))
 
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_other_processes_read_the_same(demo_store, method):
-    store = open_store(demo_store)
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_other_processes_read_the_same(any_store, method):
+    store = open_store(any_store)
     plan = make_plan(store, 50, 7, 1000)
     expected = sum(int(b.codes.sum()) for b in WindowStream(store, plan, StreamSettings(1000), seed=(1,)))
     assert pickle.loads(pickle.dumps(store)) == store
@@ -284,8 +281,8 @@ def test_other_processes_read_the_same(demo_store, method):
         child.kill()
 
 
-def test_features_are_the_cells_values_and_the_annotation_of_the_bin_as_drawn(demo_store):
-    store = open_store(demo_store)
+def test_features_are_the_cells_values_and_the_annotation_of_the_bin_as_drawn(any_store):
+    store = open_store(any_store)
     plan = make_plan(store, 400, 5, 1000)
     settings = StreamSettings(1000, batch=64, slab=200_000, meta=True, gencode=True)
     seen = 0
