@@ -29,6 +29,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("store", type=Path, help="a store made by `factornet-etl genome`")
     parser.add_argument("folders", type=Path, nargs="+", metavar="CELLDIR", help="cell-line folders")
     add_build_options(parser)
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="rebuild cell lines that `verify` finds damaged, from what they were built of, to the same digests",
+    )
     parser.set_defaults(handler=_run)
 
 
@@ -37,7 +42,8 @@ def _run(options: argparse.Namespace) -> int:
     # Look at all sheets first: a mistake in the last folder should not show after hours.
     names = [read_cell_folder(folder).name for folder in options.folders]
     for name, folder in zip(names, options.folders, strict=True):
-        build = partial(build_cell, options.store, folder, settings, resources_of(options), force=options.force)
+        flags = {"force": options.force, "repair": options.repair}
+        build = partial(build_cell, options.store, folder, settings, resources_of(options), **flags)
         report, seconds = build_with_progress(name, build)
         info = open_store(options.store).cell(name)
         print_report(report, seconds, options, {"cell": name, "summary": info.summary})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,23 @@ import zarr
 
 from ..store.axis import GenomeAxis, IntArray
 from ..store.errors import InputError, StoreError
+from ..store.exchange import cell_work, home_of
 from ..store.layout import DEFAULT_LAYOUT, Layout, create_array
 from ..store.reader import Peaks, Store, open_store
 from ..store.schema import CellInfo, Factor, Track, bin_count
 from .bigwig import SignalSource, open_source
 from .genome import BuildReport
-from .graph import OnPlan, OnReport, Resources, run
+from .graph import OnPlan, OnReport, Resources
+from .journal import Journal
 from .peaks import PeakFile, read_peaks
-from .provenance import describe_build
-from .publish import file_digest, publish, staging, write_manifest
+from .provenance import InputState, check_unchanged, describe_build, look_at, what_changed
+from .publish import file_digest, publish, staging, write_group, write_manifest
+from .room import cell_bytes, refuse_full_disk
 from .sheets import CellFolder, ChipFiles, SignalFile, read_cell_folder
 from .signals import create_track, signal_tasks
 from .tables import peaks_dataset, write_dataset
 from .tasks import ShardReport, ShardTask, WriteLabels, targets
+from .verify import verify_store
 
 
 @dataclass(frozen=True)
@@ -63,45 +68,138 @@ def build_cell(
     resources: Resources,
     *,
     force: bool = False,
+    repair: bool = False,
     on_report: OnReport = lambda report: None,
     on_plan: OnPlan | None = None,
 ) -> BuildReport:
-    """Add a cell line, or replace it (`force`), in the store at `path`.
+    """Add a cell line, or replace it, in the store at `path`.
+
+    Args:
+        path: of a compressed store.
+        folder: of the cell line.
+        options: how to read it.
+        resources: processes and memory.
+        force: replace a cell line that is there.
+        repair: replace one that is damaged by what it was before, from the same inputs; nothing is done where it is
+            sound.
+        on_report: called as each shard is done.
+        on_plan: called with the tasks before the first is started.
 
     Raises:
-        StoreError: no such store, the cell line is there (and not `force`), or is being built by another process.
+        StoreError: no such store, the cell line is there (and neither `force` nor `repair`), is being built by another
+            process, or cannot be repaired from this folder.
         InputError, UsageError: an input is wrong. Nothing is published then.
     """
     store = open_store(path)
+    if store.is_raw:
+        raise StoreError(f"{path}: is a raw store; build into the compressed one it came from, and unpack that again")
     sheets = read_cell_folder(folder)
-    if sheets.name in store.cells and not force:
+    there = home_of(Path(store.path), cell_work(sheets.name)).exists()
+    if there and not (force or repair):
         raise StoreError(f"{path}: cell line {sheets.name} is there already; give --force to replace it")
-    axis = store.axis
-    factors = [_read_factor(row, axis, options) for row in sheets.chip]
-    sources = [open_source(t.path, axis, options.aliases, allow_missing=options.allow_missing) for t in sheets.tracks]
-    tracks = tuple(_as_track(store, t) for t in sheets.tracks)
-    with staging(Path(store.path), sheets.name) as work:
-        staged = work / sheets.name
-        group = zarr.create_group(str(staged), zarr_format=3)
-        tasks = _signal_tasks(group, staged, axis, tracks=tracks, sources=sources, layout=options.layout)
-        tasks += _label_tasks(group, staged, axis, factors, options.layout)
-        for factor in factors:
-            _write_peaks(staged, factor)
-        _write_meta(staged, sheets)
-        if on_plan:
-            on_plan(tasks)
-        reports = run(tasks, resources, on_report=on_report)
-        info = CellInfo(
-            sheets.name,
-            tracks,
-            tuple(Factor(f.name, f.relaxed is not None) for f in factors),
-            tuple(name for name, _ in sheets.meta),
-            describe_build(_files(sheets), options.describe()),
-            summarise(tracks, factors, reports),
+    states = look_at(_files(sheets))
+    provenance = describe_build(states, options.describe())
+    # A store of its own: who has looked into a cell line reads it, and would keep the old version from being removed.
+    before = recorded(open_store(path), sheets.name, provenance) if repair else None
+    if repair and not verify_store(path, cells=[sheets.name]).of(f"cells/{sheets.name}"):
+        return BuildReport(f"cell line {sheets.name} in {path}", (), ("nothing to repair: all of it is sound",))
+    build = _Build(store, sheets, options, states, provenance, before)
+    with staging(Path(store.path), cell_work(sheets.name), keep=True) as work:
+        return build.run(work, resources, on_report, on_plan)
+
+
+@dataclass(frozen=True)
+class _Build:
+    """One build of a cell line; `before` is what a repair must give again."""
+
+    store: Store
+    sheets: CellFolder
+    options: CellOptions
+    states: tuple[InputState, ...]
+    provenance: dict[str, Any]
+    before: CellInfo | None
+
+    def run(self, work: Path, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
+        """Build in the folder `work`, and publish."""
+        store, sheets, options = self.store, self.sheets, self.options
+        axis = store.axis
+        factors = [_read_factor(row, axis, options) for row in sheets.chip]
+        missing = options.allow_missing
+        sources = [open_source(t.path, axis, options.aliases, allow_missing=missing) for t in sheets.tracks]
+        tracks = tuple(_as_track(store, t) for t in sheets.tracks)
+        self._refuse_full_disk(sum(not t.shared for t in tracks))
+        with closing(Journal(work, self._state())) as journal:
+            staged = journal.folder / sheets.name
+            group = zarr.create_group(str(staged), zarr_format=3)
+            tasks = _signal_tasks(group, staged, axis, tracks=tracks, sources=sources, layout=options.layout)
+            tasks += _label_tasks(group, staged, axis, factors, options.layout)
+            for factor in factors:
+                _write_peaks(staged, factor)
+            _write_meta(staged, sheets)
+            if on_plan:
+                on_plan(tasks)
+            reports = journal.run(tasks, staged, resources, on_report)
+            info = CellInfo(
+                sheets.name,
+                tracks,
+                tuple(Factor(f.name, f.relaxed is not None) for f in factors),
+                tuple(name for name, _ in sheets.meta),
+                self.provenance,
+                summarise(tracks, factors, reports),
+            )
+            manifest = write_manifest(staged, known=journal.known)
+            self._check(manifest["manifest"])
+            write_group(staged, {**info.to_attributes(), **manifest})
+            publish(staged, Path(store.path), cell_work(sheets.name))
+        notes = [*([journal.note] if journal.note else []), *_notes(factors, tracks, sources)]
+        return BuildReport(f"cell line {sheets.name} in {store.path}", tuple(reports), tuple(notes))
+
+    def _state(self) -> dict[str, Any]:
+        """What shards of the cell line depend on."""
+        sheets = {
+            "tracks": [[t.name, t.path.name] for t in self.sheets.tracks],
+            "factors": [[c.factor, c.relaxed is not None] for c in self.sheets.chip],
+        }
+        genome = self.store.info.genome_manifest
+        return {**self.provenance, "sheets": sheets, "genome": genome, "layout": asdict(self.options.layout)}
+
+    def _refuse_full_disk(self, tracks: int) -> None:
+        files = [f for c in self.sheets.chip for f in (c.conservative, c.relaxed) if f is not None]
+        needed = cell_bytes(self.store.axis, tracks=tracks, peak_files=files)
+        place = Path(self.store.path)
+        refuse_full_disk(place, needed, what=f"cell line {self.sheets.name}", cure="or move the store to another disk")
+
+    def _check(self, manifest: str) -> None:
+        """Refuse to publish what is not what it should be."""
+        check_unchanged(self.states)
+        if open_store(self.store.path).info.genome_manifest != self.store.info.genome_manifest:
+            raise StoreError(f"{self.store.path}: the genome was replaced during the build; build the cell line again")
+        if self.before is not None and manifest != self.before.manifest:
+            changed = what_changed(self.before.provenance, self.provenance)
+            raise StoreError(
+                f"{self.store.path}/cells/{self.sheets.name}: was built of the same inputs, and is not the same now "
+                f"({changed or 'the sheets may have changed'}); nothing was published; give --force to replace it"
+            )
+
+
+def recorded(store: Store, name: str, provenance: dict[str, Any]) -> CellInfo:
+    """What the attributes say of a cell line that is to be repaired.
+
+    Raises:
+        StoreError: its attributes are damaged, or it was made of other inputs or with other options (named).
+    """
+    cure = "give --force to replace it by a new build"
+    try:
+        info = store.cell(name)
+    except StoreError as e:
+        raise StoreError(f"{e}; so it cannot be known what it was built of: {cure}") from e
+    changed = what_changed(*({k: p.get(k) for k in ("inputs", "options")} for p in (info.provenance, provenance)))
+    if changed:
+        raise StoreError(
+            f"{store.path}/cells/{name}: cannot be repaired from this folder; changed since it was built: {changed}; "
+            f"give what it was built of, or {cure}"
         )
-        group.attrs.put({**info.to_attributes(), "manifest": write_manifest(staged)})
-        publish(staged, Path(store.path) / "cells" / sheets.name)
-    return BuildReport(f"cell line {sheets.name} in {path}", tuple(reports), tuple(_notes(factors, tracks, sources)))
+    return info
 
 
 def _read_factor(row: ChipFiles, axis: GenomeAxis, options: CellOptions) -> _FactorPeaks:
@@ -117,8 +215,7 @@ def _read_factor(row: ChipFiles, axis: GenomeAxis, options: CellOptions) -> _Fac
 def _as_track(store: Store, signal: SignalFile) -> Track:
     """A track is shared where the genome has one of this name made from the same file."""
     inputs = {i["sha256"] for i in store.info.provenance.get("inputs", [])}
-    names = zarr.open_group(store.path, path="genome", mode="r").attrs.get("tracks", [])
-    shared = signal.name in names  # type: ignore[operator]
+    shared = signal.name in store.genome_attributes.get("tracks", [])
     if shared and file_digest(signal.path) not in inputs:
         raise StoreError(
             f"{signal.path}: track {signal.name!r} is shared by all cell lines of the store, from a file of other "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from .aliases import alias_hint, default_selection, file_names
 from .annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
 from .bigwig import open_source
 from .fasta import PreparedFasta, prepare_fasta
-from .graph import OnPlan, OnReport, Resources, run
+from .graph import OnPlan, OnReport, Resources
+from .journal import Journal
 from .peaks import read_peaks
-from .provenance import describe_build
-from .publish import publish, staging, write_manifest
+from .provenance import check_unchanged, describe_build, look_at
+from .publish import genome_attributes, publish, staging, write_group, write_manifest
+from .room import genome_bytes, refuse_full_disk
 from .signals import create_track, signal_tasks
 from .tables import intervals_dataset, write_dataset
 from .tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, targets
@@ -129,12 +132,17 @@ def build_genome(
     check_name(store.name, "store")
     for name in inputs.tracks:
         check_name(name, "track")
-    with staging(store, "genome") as work:
-        fasta = prepare_fasta(inputs.fasta, work)
+    states = look_at(inputs.files)
+    provenance = describe_build(states, options.describe())
+    state = _state(inputs, options, provenance)
+    with staging(store.resolve(), "genome", keep=True) as work, closing(Journal(work, state)) as journal:
+        fasta = prepare_fasta(inputs.fasta, journal.folder)
         records, notes = _select(inputs.fasta, fasta, options)
         axis = GenomeAxis(tuple(records), tuple(fasta.lengths[r] for r in records.values()))
         assembly = _assembly(options.assembly, axis, inputs.fasta)
-        staged = work / store.name
+        needed = genome_bytes(axis, tracks=len(inputs.tracks))
+        refuse_full_disk(store, needed, what="the genome", cure="or make the store on another disk")
+        staged = journal.folder / store.name
         root = zarr.create_group(str(staged), zarr_format=3)
         genome = root.create_group("genome")
         tasks: list[ShardTask] = [DigestSequence(name, fasta, record) for name, record in records.items()]
@@ -147,18 +155,35 @@ def build_genome(
         notes += _write_blacklist(staged, axis, inputs, options)
         if on_plan:
             on_plan(tasks)
-        reports = run(tasks, resources, on_report=on_report)
+        reports = journal.run(tasks, staged, resources, on_report)
         digests = {r.chrom: r.digest for r in reports if r.digest}
         info = StoreInfo(
             assembly,
             tuple(Chromosome(n, size, digests[n]) for n, size in zip(axis.names, axis.lengths, strict=True)),
-            provenance=describe_build(inputs.files, options.describe()),
+            provenance=provenance,
         )
         genome.attrs["tracks"] = list(inputs.tracks)
         genome.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
-        root.attrs.put({**info.to_attributes(), "genome_manifest": write_manifest(staged / "genome")})
-        publish(staged, store)
-    return BuildReport(f"genome {assembly} in {store}", tuple(reports), tuple(notes))
+        known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
+        manifest = write_manifest(staged / "genome", own=True, known=known)
+        write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})
+        check_unchanged(states)
+        publish(staged, store.resolve(), "genome")
+    return BuildReport(
+        f"genome {assembly} in {store}", tuple(reports), (*notes, *([journal.note] if journal.note else []))
+    )
+
+
+def _state(inputs: GenomeInputs, options: GenomeOptions, provenance: dict[str, Any]) -> dict[str, Any]:
+    """What shards of the genome depend on."""
+    roles = {
+        "assembly": options.assembly,
+        "gtf": inputs.gtf is not None,
+        "beds": {name: path.name for name, path in inputs.beds.items()},
+        "blacklist": inputs.blacklist is not None,
+        "tracks": {name: path.name for name, path in inputs.tracks.items()},
+    }
+    return {**provenance, "roles": roles, "layout": asdict(options.layout)}
 
 
 def _refuse_existing(store: Path, *, force: bool) -> None:
@@ -166,7 +191,13 @@ def _refuse_existing(store: Path, *, force: bool) -> None:
         return
     if not force:
         raise StoreError(f"{store}: is there already; give another name, or --force to replace it")
-    cells = open_store(store).cells
+    try:
+        cells = open_store(store).cells
+    except StoreError:
+        # Damaged, or of an earlier version: may be replaced too, but not a folder that never was a store.
+        if not (store / "zarr.json").is_file() or not (store / "genome").is_dir():
+            raise
+        cells = tuple(sorted(p.name for p in store.glob("cells/*")))
     if cells:
         raise StoreError(f"{store}: holds the cell lines {', '.join(cells)}; remove it by hand to start over")
 

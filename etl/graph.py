@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from dask.base import compute
@@ -14,6 +15,7 @@ from dask.callbacks import Callback
 from dask.delayed import delayed
 
 from ..store.errors import FactorNetError, UsageError
+from .publish import CutShortError
 from .tasks import ShardReport, ShardTask
 
 WORKER_MEMORY = 700 * 1024 * 1024
@@ -80,10 +82,11 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
 
     Raises:
         FactorNetError: what a task raised; nothing more is started then.
-        UsageError: a worker was killed (out of memory), or memory for none.
+        CutShortError: a worker was killed (out of memory).
+        UsageError: there is no memory for even one.
     """
     nodes = [delayed(_call, pure=False, traverse=False)(task) for task in tasks]
-    workers = min(resources.affordable_workers(), max(1, len(tasks)))
+    workers = _workers_that_fit(min(resources.affordable_workers(), max(1, len(tasks))))
     with _Watch(on_report):
         if workers == 1:
             return list(compute(*nodes, scheduler="synchronous"))
@@ -92,13 +95,42 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
             try:
                 done = compute(*nodes, scheduler="processes", pool=pool, num_workers=workers, chunksize=1)
             except BrokenProcessPool as e:
-                raise UsageError(
-                    "a worker process was killed, most likely for want of memory; use fewer (-p) or set --max-memory"
+                raise CutShortError(
+                    "a worker process was killed, most likely for want of memory; use fewer (-p) or set --max-memory, "
+                    "and run the command again: what is finished will not be done again"
                 ) from e
             except Exception as e:
                 pool.shutdown(cancel_futures=True)
                 raise _plain(e) from None
             return cast("list[ShardReport]", list(done))
+
+
+def _workers_that_fit(workers: int) -> int:
+    """So many workers, or less where the machine has no memory left for as many.
+
+    Reckoned at half of `WORKER_MEMORY`, which is what was seen at the default shard size.
+
+    Raises:
+        UsageError: there is none for even one; the message says how much is missing.
+    """
+    free, each = available_memory(), WORKER_MEMORY // 2
+    if free is None:
+        return workers
+    if free < each:
+        raise UsageError(
+            f"a build needs about {each / 1e9:.2f} GB of memory, {free / 1e9:.2f} GB are free: "
+            f"{(each - free) / 1e9:.2f} GB are missing; end other programs, or build on another machine"
+        )
+    return min(workers, free // each)
+
+
+def available_memory() -> int | None:
+    """Bytes of memory that the system could give away now; None where it does not say."""
+    try:
+        rows = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(rows["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
 
 
 def _plain(error: Exception) -> Exception:

@@ -3,26 +3,89 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..store.errors import InputError
 from .publish import file_digest
 
 _LIBRARIES = ("zarr", "zarrs", "numcodecs", "numpy", "pyfaidx", "pyBigWig", "pybedtools", "dask")
 
 
-def describe_inputs(inputs: Iterable[Path]) -> list[dict[str, Any]]:
-    """Name, size in bytes and sha256 of each input file. Folders are left out: they differ from machine to machine."""
-    return [{"name": p.name, "size": p.stat().st_size, "sha256": file_digest(p)} for p in inputs]
+@dataclass(frozen=True)
+class InputState:
+    """An input file as it was when a build began: `identity` is (inode, size in bytes, time of change in ns)."""
+
+    path: Path
+    identity: tuple[int, int, int]
+    sha256: str
+
+    def describe(self) -> dict[str, Any]:
+        """Name, size and digest. Folders are left out: they differ from machine to machine."""
+        return {"name": self.path.name, "size": self.identity[1], "sha256": self.sha256}
 
 
-def describe_build(inputs: Iterable[Path], options: Mapping[str, Any]) -> dict[str, Any]:
+def look_at(inputs: Iterable[Path]) -> tuple[InputState, ...]:
+    """The state of each input file, before it is read.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    return tuple(_state(path) for path in inputs)
+
+
+def check_unchanged(states: Iterable[InputState]) -> None:
+    """See that the inputs, all read by now, are what they were before.
+
+    Raises:
+        InputError: one has changed.
+    """
+    for before in states:
+        after = _state(before.path)
+        if after != before:
+            size = "" if after.identity[1] == before.identity[1] else f" from {before.identity[1]} bytes"
+            raise InputError(
+                before.path,
+                f"was changed while it was being read{size} (now {after.identity[1]} bytes, "
+                f"sha256 {after.sha256[:16]}..., before {before.sha256[:16]}...); nothing was published",
+                cure="build again when it is complete",
+            )
+
+
+def _state(path: Path) -> InputState:
+    try:
+        state = path.stat()
+        return InputState(path, (state.st_ino, state.st_size, state.st_mtime_ns), file_digest(path))
+    except OSError as e:
+        raise InputError(path, f"cannot be read ({e.strerror})", cure="correct the path, or fetch it anew") from e
+
+
+def describe_build(inputs: Sequence[InputState], options: Mapping[str, Any]) -> dict[str, Any]:
     """The provenance of a group. It holds no time of day, so that equal inputs give equal groups."""
     return {
         "factornet": __version__,
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
-        "inputs": describe_inputs(inputs),
+        "inputs": [state.describe() for state in inputs],
         "options": dict(options),
     }
+
+
+def what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In which of its parts a description of a build differs from another; nothing where it does not."""
+    parts = []
+    for key in dict.fromkeys([*before, *now]):
+        a, b = before.get(key), now.get(key)
+        if a == b:
+            continue
+        if key == "inputs" and isinstance(a, list) and isinstance(b, list):
+            names = sorted({item["name"] for item in [*a, *b] if item not in a or item not in b})
+            parts.append(f"inputs ({', '.join(names) or 'their order'})")
+        elif isinstance(a, dict) and isinstance(b, dict):
+            inner = ", ".join(f"{k}: {a.get(k)} before, {b.get(k)} now" for k in {**a, **b} if a.get(k) != b.get(k))
+            parts.append(f"{key} ({inner})")
+        else:
+            parts.append(f"{key} ({a} before, {b} now)")
+    return "; ".join(parts)

@@ -1,81 +1,188 @@
-"""Build beside, publish by rename: readers see all of a group or none of it."""
+"""Build beside, publish in one step: readers see the old of a group or the new, always the whole of it."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
 
 import numpy as np
 import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 
-from ..store.errors import StoreError
+from ..store.errors import StoreError, UsageError
+from ..store.exchange import SWAP, building, exchange, home_of, lock_file, move_back, retired, unread
+from ..store.manifest import sealed
 
 _PIECE = 8 * 1024 * 1024
 
 
-@contextmanager
-def staging(store: Path, name: str) -> Iterator[Path]:
-    """An empty folder beside the store to build `name` in, held against a second build of the same.
+class CutShortError(UsageError):
+    """A build that ended through no fault of its input (a worker was killed): what is finished of it is kept."""
 
-    The folder is ``<store>.building/<name>``, on the store's own file system, so that publishing is a rename. What is
-    left in it at the end is removed.
+
+@contextmanager
+def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
+    """A folder beside the store to build `name` in, held against a second build of the same.
+
+    The folder is ``<store>.building/<name>``, on the store's own file system, so that publishing is a rename. It is
+    empty at first, and is removed at the end. With `keep`, it holds what an earlier build left that was killed, and is
+    left as it is by an interrupt (Ctrl-C) or the death of a worker.
 
     Raises:
-        StoreError: another process is building the same; it is named.
+        StoreError: another process is building the same (it is named), or the disk is full or faulty.
     """
-    root = store.with_name(store.name + ".building")
+    root = building(store)
+    lock = _locked(store, name)
+    folder, kept = root / name, False
     try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise StoreError(f"{root}: cannot make the folder to build in ({e.strerror})") from e
-    lock = (root / f"{name}.lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        raise StoreError(f"{store}: {name} is being built already, by {lock.read() or 'another process'}") from None
-    folder = root / name
-    try:
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        lock.flush()
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        move_back(store, name)
+        _clear_retired(store, name)
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
         yield folder
+    except (KeyboardInterrupt, CutShortError):
+        kept = keep
+        raise
+    except OSError as e:
+        raise StoreError(
+            f"{e.filename or folder}: {e.strerror or e}; the build was given up, nothing was published, and what was "
+            "there before is as it was"
+        ) from e
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        Path(lock.name).unlink(missing_ok=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
+        _clear_retired(store, name)
+        _unlock(lock, root)
+
+
+def _locked(store: Path, name: str) -> IO[str]:
+    """The lock file of `name`, locked, with a word on who holds it."""
+    path = lock_file(store, name)
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("a+")
+        except FileNotFoundError:
+            continue  # the build that was there before has just removed the folder
+        except OSError as e:
+            raise StoreError(f"{path.parent}: cannot make the folder to build in ({e.strerror})") from e
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _leads_to(path, lock):
+                lock.truncate(0)
+                now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+                lock.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+                lock.flush()
+                return lock
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read() or "another process"
+            lock.close()
+            raise StoreError(
+                f"{home_of(store, name)}: is being built already, by {holder}; wait for it, or end that process"
+            ) from None
+        except OSError as e:
+            lock.close()
+            raise StoreError(f"{path}: cannot be locked ({e.strerror}); build on a disk that has file locks") from e
         lock.close()
-        if not any(root.iterdir()):
-            root.rmdir()
 
 
-def publish(staged: Path, final: Path) -> None:
-    """Move a finished folder into its place; what was there before goes away after."""
+def _leads_to(path: Path, lock: IO[str]) -> bool:
+    """Whether the file is still there: one that its last holder removed guards nothing, others would make another."""
+    try:
+        return path.stat().st_ino == os.fstat(lock.fileno()).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _unlock(lock: IO[str], root: Path) -> None:
+    """Remove the lock file, and the folders around it where nothing else is in them."""
+    path = Path(lock.name)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    lock.close()
+    with contextlib.suppress(OSError):
+        for folder in (path.parent, *root.glob(".old/*"), root / ".old", root):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _clear_retired(store: Path, name: str) -> None:
+    """Remove replaced versions that nobody reads any more."""
+    with contextlib.suppress(OSError):
+        for old in list(retired(store, name).iterdir()):
+            if (old.name != SWAP or home_of(store, name).exists()) and unread(old):
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def publish(staged: Path, store: Path, name: str) -> None:
+    """Move a finished folder into its place, the store's genome or a cell line; inside `staging` of that name.
+
+    What was there is kept beside the store while a process reads it, and removed by this build or a later one.
+
+    Raises:
+        OSError: the disk failed; what was there is there still.
+        StoreError: the new version is in its place, but the disk failed to confirm it.
+    """
     for path in [*staged.rglob("*"), staged]:
-        _sync(path)
+        sync(path)
+    final = home_of(store, name)
     final.parent.mkdir(parents=True, exist_ok=True)
-    old = staged.with_name(staged.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
     if final.exists():
-        final.rename(old)
-    staged.rename(final)
-    _sync(final.parent)
-    shutil.rmtree(old, ignore_errors=True)
+        _replace(staged, final, retired(store, name))
+    else:
+        staged.rename(final)
+    try:
+        for folder in (final.parent, final.parent.parent):
+            sync(folder)
+    except OSError as e:
+        raise StoreError(
+            f"{final}: is published, but the disk did not confirm it ({e.strerror}); check it with factornet-etl verify"
+        ) from e
 
 
-def _sync(path: Path) -> None:
+def _replace(staged: Path, final: Path, aside: Path) -> None:
+    aside.mkdir(parents=True, exist_ok=True)
+    other = aside / uuid4().hex[:8]
+    # Out of the way of a later build first: it must not take the old version for shards of its own.
+    staged.rename(other)
+    try:
+        exchange(other, final)
+    except NotImplementedError:
+        # Two renames. Killed between them, the next to open or build moves the old version back (`exchange.heal`).
+        final.rename(aside / SWAP)
+        try:
+            other.rename(final)
+        except OSError:
+            (aside / SWAP).rename(final)
+            raise
+        with contextlib.suppress(OSError):
+            (aside / SWAP).rename(aside / uuid4().hex[:8])
+
+
+def sync(path: Path) -> None:
+    """See that a file or folder is on the disk.
+
+    Raises:
+        OSError: the disk failed.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(path)) from e
     finally:
         os.close(handle)
 
@@ -89,16 +196,30 @@ def file_digest(path: Path) -> str:
     return sha.hexdigest()
 
 
-def write_manifest(group: Path) -> str:
-    """List every object of a group with size and SHA-256, as the group's array ``manifest``; its own digest comes back.
+def write_manifest(group: Path, *, own: bool = False, known: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """List every object of a group with size and SHA-256, as the group's array ``manifest``.
 
     To be called when all else is written.
+
+    Args:
+        group: folder of the group.
+        own: whether to list the group's own ``zarr.json``; it must not change any more then.
+        known: SHA-256 of objects as they were written.
+
+    Returns:
+        What attributes have to say of it: ``manifest``, its SHA-256, and ``manifest_objects``.
+
+    Raises:
+        StoreError: an object is not as it was written.
     """
     objects = {
         str(path.relative_to(group)): [path.stat().st_size, file_digest(path)]
         for path in sorted(group.rglob("*"))
-        if path.is_file() and path != group / "zarr.json"
+        if path.is_file() and (own or path != group / "zarr.json")
     }
+    for name, digest in (known or {}).items():
+        if name not in objects or objects[name][1] != digest:
+            raise StoreError(f"{group / name}: is not as it was written; check the disk, and build again")
     text = json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":")).encode()
     zarr.open_group(str(group), mode="r+").create_array(
         "manifest",
@@ -108,4 +229,23 @@ def write_manifest(group: Path) -> str:
         compressors=(ZstdCodec(level=3, checksum=True),),
         dimension_names=("byte",),
     )
-    return hashlib.sha256(text).hexdigest()
+    return manifest_attributes(group, text)
+
+
+def manifest_attributes(group: Path, text: bytes) -> dict[str, Any]:
+    """What attributes have to say of the manifest that is in `group`, and reads `text`."""
+    files = {f"manifest/{name}": group / "manifest" / name for name in ("c/0", "zarr.json")}
+    objects = {name: [file.stat().st_size, file_digest(file)] for name, file in files.items()}
+    return {"manifest": hashlib.sha256(text).hexdigest(), "manifest_objects": objects}
+
+
+def genome_attributes(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, as the root of the store says it of its genome."""
+    return {f"genome_{key}": value for key, value in manifest.items()}
+
+
+def write_group(folder: Path, attributes: Mapping[str, Any]) -> None:
+    """Write the ``zarr.json`` of a group that carries the digest of itself."""
+    node = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "zarr.json").write_bytes(sealed(node))

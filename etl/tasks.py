@@ -7,10 +7,10 @@ lose data silently when written in parallel, so a task that is not aligned is re
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import zarr
@@ -20,11 +20,15 @@ from ..store.errors import StoreError
 from .bigwig import SignalReader, SignalSummary
 from .fasta import FastaReader, PreparedFasta
 from .labels import IntArray, bin_labels
+from .publish import file_digest
 
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What a task did: `name` of what it wrote, on which chromosome; for a signal, a summary of its values."""
+    """What a task did: `name` of what it wrote, on which chromosome; for a signal, a summary of its values.
+
+    `key` is that of the task; where it wrote a shard, it is the object's path, and `sha256` the object's digest.
+    """
 
     name: str
     chrom: str
@@ -34,53 +38,74 @@ class ShardReport:
     signal: SignalSummary | None = None
     counts: tuple[tuple[int, ...], ...] = ()
     digest: str = ""
+    key: str = ""
+    sha256: str = ""
 
 
 CODEC_PIPELINE = "zarrs.ZarrsCodecPipeline"
-"""The codec pipeline to write arrays with: several times as fast as zarr-python's own (docs/decisions.md)."""
+PACKING = {"codec_pipeline.path": CODEC_PIPELINE, "threading.max_workers": 1}
+"""How arrays are written: by zarrs, several times as fast as zarr-python's own pipeline, and by one thread a worker:
+several put the chunks into a shard in the order in which they happen to be done (docs/decisions.md)."""
 
-ShardTask = Callable[[], ShardReport]
+
+class ShardTask(Protocol):
+    """What writes one shard; tasks of one build have different keys."""
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+
+    def __call__(self) -> ShardReport:
+        """Do the work."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Rows ``start:stop`` of the array at `path` in the store (being built) at `root`."""
+    """Rows ``start:stop`` of the array at `path` in the store (being built) at `root`; `key` is the object's path."""
 
     root: Path
     path: str
     start: int
     stop: int
+    key: str
 
     @property
     def chrom(self) -> str:
         """The chromosome, which names the array."""
         return self.path.rpartition("/")[2]
 
-    def write(self, values: NDArray[Any]) -> None:
-        """Write the rows.
+    def write(self, values: NDArray[Any]) -> str:
+        """Write the rows; the SHA-256 of the object on disk comes back.
 
         Raises:
-            StoreError: the rows are not whole shards.
+            StoreError: the rows are not whole shards, or the disk is full or faulty.
         """
-        with zarr.config.set({"codec_pipeline.path": CODEC_PIPELINE}):
+        with zarr.config.set(PACKING):
             array = zarr.open_array(str(self.root), path=self.path, mode="r+", zarr_format=3)
         shard = (array.shards or array.chunks)[0]
         if self.start % shard or (self.stop % shard and self.stop != array.shape[0]):
             raise StoreError(f"{self.root}/{self.path}: rows {self.start}:{self.stop} are not whole shards of {shard}")
-        array[self.start : self.stop] = values
+        try:
+            array[self.start : self.stop] = values
+            return file_digest(self.root / self.key)
+        except (OSError, RuntimeError) as e:  # zarrs has no errors of its own kind
+            raise StoreError(f"{self.root / self.key}: cannot be written ({e}); nothing was published") from e
 
 
 def targets(root: Path, path: str) -> Iterator[Target]:
     """One target a shard, covering the array."""
     array = zarr.open_array(str(root), path=path, mode="r", zarr_format=3)
     shard = (array.shards or array.chunks)[0]
+    rest = "/0" * (array.ndim - 1)
     for start in range(0, array.shape[0], shard):
-        yield Target(root, path, start, min(start + shard, array.shape[0]))
+        yield Target(root, path, start, min(start + shard, array.shape[0]), f"{path}/c/{start // shard}{rest}")
 
 
-def _report(target: Target, name: str, size: int, **extra: Any) -> ShardReport:
+def _report(target: Target, name: str, values: NDArray[Any], **extra: Any) -> ShardReport:
+    """Write the values, and say so."""
+    sha = target.write(values)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return ShardReport(name, target.chrom, target.stop - target.start, size, peak, **extra)
+    return ShardReport(name, target.chrom, len(values), values.nbytes, peak, key=target.key, sha256=sha, **extra)
 
 
 @dataclass(frozen=True)
@@ -91,6 +116,11 @@ class WriteSequence:
     fasta: PreparedFasta
     record: str
 
+    @property
+    def key(self) -> str:
+        """Its name: the path of the object."""
+        return self.target.key
+
     def __call__(self) -> ShardReport:
         """Do the work."""
         reader = FastaReader(self.fasta)
@@ -98,9 +128,8 @@ class WriteSequence:
             codes = reader.codes(self.record, self.target.start, self.target.stop)
         finally:
             reader.close()
-        self.target.write(codes)
         counts = tuple(np.bincount(codes, minlength=5).tolist())
-        return _report(self.target, "sequence", codes.nbytes, counts=(counts,))
+        return _report(self.target, "sequence", codes, counts=(counts,))
 
 
 @dataclass(frozen=True)
@@ -111,6 +140,11 @@ class DigestSequence:
     fasta: PreparedFasta
     record: str
 
+    @property
+    def key(self) -> str:
+        """Its name."""
+        return f"digest/{self.chrom}"
+
     def __call__(self) -> ShardReport:
         """Do the work."""
         reader = FastaReader(self.fasta)
@@ -120,7 +154,7 @@ class DigestSequence:
             reader.close()
         rows = self.fasta.lengths[self.record]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return ShardReport("digest", self.chrom, rows, rows, peak, digest=digest)
+        return ShardReport("digest", self.chrom, rows, rows, peak, digest=digest, key=self.key)
 
 
 @dataclass(frozen=True)
@@ -130,6 +164,11 @@ class WriteAnnotation:
     target: Target
     features: tuple[tuple[IntArray, IntArray], ...]
 
+    @property
+    def key(self) -> str:
+        """Its name: the path of the object."""
+        return self.target.key
+
     def __call__(self) -> ShardReport:
         """Do the work."""
         first, count = self.target.start, self.target.stop - self.target.start
@@ -137,9 +176,8 @@ class WriteAnnotation:
         for i, (starts, stops) in enumerate(self.features):
             for start, stop in zip(np.maximum(starts - first, 0), np.minimum(stops - first, count), strict=True):
                 bits[start : max(stop, start)] |= 1 << i
-        self.target.write(bits)
         counts = tuple(int(np.count_nonzero(bits & (1 << i))) for i in range(len(self.features)))
-        return _report(self.target, "annotation", bits.nbytes, counts=(counts,))
+        return _report(self.target, "annotation", bits, counts=(counts,))
 
 
 @dataclass(frozen=True)
@@ -150,6 +188,11 @@ class WriteSignal:
     name: str
     bigwig: Path
     record: str | None
+
+    @property
+    def key(self) -> str:
+        """Its name: the path of the object."""
+        return self.target.key
 
     def __call__(self) -> ShardReport:
         """Do the work."""
@@ -162,8 +205,7 @@ class WriteSignal:
                 values, summary = reader.values(self.record, self.target.start, self.target.stop)
             finally:
                 reader.close()
-        self.target.write(values)
-        return _report(self.target, self.name, values.nbytes, signal=summary)
+        return _report(self.target, self.name, values, signal=summary)
 
 
 @dataclass(frozen=True)
@@ -173,12 +215,16 @@ class WriteLabels:
     target: Target
     peaks: tuple[tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]], ...]
 
+    @property
+    def key(self) -> str:
+        """Its name: the path of the object."""
+        return self.target.key
+
     def __call__(self) -> ShardReport:
         """Do the work."""
         first, count = self.target.start, self.target.stop - self.target.start
         labels = np.empty((count, len(self.peaks)), np.uint8)
         for i, (conservative, relaxed) in enumerate(self.peaks):
             labels[:, i] = bin_labels(conservative, relaxed, first=first, count=count)
-        self.target.write(labels)
         counts = tuple(tuple(np.bincount(labels[:, i], minlength=3).tolist()) for i in range(len(self.peaks)))
-        return _report(self.target, "labels", labels.nbytes, counts=counts)
+        return _report(self.target, "labels", labels, counts=counts)

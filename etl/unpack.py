@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,15 @@ from ..store.schema import check_name
 from ..store.sharded import ShardedArray
 from .genome import BuildReport
 from .graph import OnPlan, OnReport, Resources, run
-from .publish import file_digest, publish, staging
+from .publish import (
+    file_digest,
+    genome_attributes,
+    manifest_attributes,
+    publish,
+    staging,
+    write_group,
+)
+from .room import refuse_full_disk
 from .tasks import ShardReport, ShardTask
 
 _BLOCK = 16 * 1024 * 1024
@@ -76,6 +83,11 @@ class WriteRaw:
     source: Path
     root: Path
     path: str
+
+    @property
+    def key(self) -> str:
+        """Its name: the path of the array."""
+        return self.path
 
     def __call__(self) -> ShardReport:
         """Do the work; the report's digest is that of the file.
@@ -145,8 +157,10 @@ def unpack_store(
     parts = [_read_part(store, "genome"), *(_read_part(store, f"cells/{c}") for c in chosen)]
     arrays = [(path, node) for part in parts for path, node in part.arrays]
     files = sum(len(part.nodes) for part in parts)
-    _refuse_full_disk(destination, sum(raw_bytes(node) for _, node in arrays) + files * _SMALL_FILE)
-    with staging(destination, "unpack") as work:
+    needed = sum(raw_bytes(node) for _, node in arrays) + files * _SMALL_FILE
+    cure = "take fewer cell lines (--cells), or unpack to another disk"
+    refuse_full_disk(destination, needed, what="a raw store of this", cure=cure)
+    with staging(destination.resolve(), "unpack") as work:
         staged = work / destination.name
         tasks: list[ShardTask] = [WriteRaw(Path(store.path), staged, path) for path, _ in arrays]
         for part in parts:
@@ -159,14 +173,14 @@ def unpack_store(
                 raise StoreError(f"{source}/{part.path}: was replaced while it was being read; unpack again")
         digests = {r.name: r.digest for r in reports if r.bytes}
         new = {part.path: _write_manifest(staged / part.path, part, digests) for part in parts}
-        for part in parts:
-            keys = {} if part.path == "genome" else {"manifest": new[part.path], "unpacked_from": part.digest}
-            _write_group(store, staged, part.path, keys)
-        keys = {"encoding": "raw", "genome_manifest": new["genome"], "unpacked_from": parts[0].digest}
-        _write_group(store, staged, "", keys)
+        for part in parts[1:]:
+            keys = {**new[part.path], "unpacked_from": part.digest}
+            write_group(staged / part.path, {**store.cell(part.path.removeprefix("cells/")).to_attributes(), **keys})
+        keys = {**genome_attributes(new["genome"]), "encoding": "raw", "unpacked_from": parts[0].digest}
+        write_group(staged, {**store.info.to_attributes(), **keys})
         if destination.exists():
             raise StoreError(f"{destination}: appeared while it was being built; give another name, or remove it")
-        publish(staged, destination)
+        publish(staged, destination.resolve(), "unpack")
     return BuildReport(f"raw store {destination}", tuple(reports), ())
 
 
@@ -177,11 +191,11 @@ def _read_part(store: Store, path: str) -> _Part:
         StoreError: the manifest is damaged, or an object is missing or of another size than listed; where it is
             ``zarr.json``, of other content.
     """
-    group, objects, nodes = Path(store.path, path), store.objects(path), {}
+    folder, objects, nodes = store.folder(path), store.objects(path), {}
     for name, (size, _) in objects.items():
-        file = group / name
+        file = folder.path / name
         if file.name == "zarr.json":
-            nodes[str(file.parent.relative_to(group))] = json.loads(read_object(group, name, objects))
+            nodes[str(Path(name).parent)] = json.loads(read_object(folder, name, objects))
         elif not file.is_file():
             raise StoreError(f"{file}: is missing, the manifest lists it with {size} bytes; {_CURE}")
         elif file.stat().st_size != size:
@@ -195,18 +209,6 @@ def _listed_digest(store: Store, path: str) -> str:
     return str(read_node(Path(store.path, home), "group")["attributes"].get(key))
 
 
-def _refuse_full_disk(destination: Path, needed: int) -> None:
-    parent = destination.resolve().parent
-    while not parent.exists():
-        parent = parent.parent
-    free = shutil.disk_usage(parent).free
-    if free < needed:
-        raise StoreError(
-            f"{destination}: a raw store of this takes {needed / 1e9:.3f} GB, {free / 1e9:.3f} GB are free there; "
-            "make room, take fewer cell lines (--cells), or unpack to another disk"
-        )
-
-
 def _write_node(folder: Path, node: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "zarr.json").write_text(json.dumps(node, indent=2), encoding="utf-8")
@@ -217,7 +219,7 @@ def _write_nodes(group: Path, part: _Part) -> None:
         _write_node(group / path, raw_node(node) if node["node_type"] == "array" else node)
 
 
-def _write_manifest(group: Path, part: _Part, digests: dict[str, str]) -> str:
+def _write_manifest(group: Path, part: _Part, digests: dict[str, str]) -> dict[str, Any]:
     """List every object as `publish.write_manifest` does; digests of the arrays' files are known from writing them."""
     objects: dict[str, list[int | str]] = {}
     for path, node in part.nodes.items():
@@ -232,10 +234,4 @@ def _write_manifest(group: Path, part: _Part, digests: dict[str, str]) -> str:
     file = raw_file(group / "manifest", node)
     file.parent.mkdir()
     file.write_bytes(text)
-    return hashlib.sha256(text).hexdigest()
-
-
-def _write_group(store: Store, staged: Path, path: str, attributes: dict[str, Any]) -> None:
-    """The ``zarr.json`` of a group, as in the source but for these attributes."""
-    node = read_node(Path(store.path, path), "group")
-    _write_node(staged / path, {**node, "attributes": {**node["attributes"], **attributes}})
+    return manifest_attributes(group, text)

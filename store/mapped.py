@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import StoreError
+from .folder import Folder
+from .manifest import Objects, read_object
 
 DTYPES = {"uint8": "|u1", "int16": "<i2", "int32": "<i4", "int64": "<i8", "float32": "<f4"}
 """Zarr's name of each type that a store holds, and numpy's."""
+
+_CURE = "copy this part of the store anew, or unpack again"
+_TABLES = ("peak", "interval", "feature")
+"""Dimensions of the arrays that are always read whole."""
 
 
 def read_node(folder: Path, kind: str) -> dict[str, Any]:
@@ -27,7 +34,16 @@ def read_node(folder: Path, kind: str) -> dict[str, Any]:
         FileNotFoundError: there is none.
         ValueError: it is damaged, or not of this kind.
     """
-    node = json.loads((folder / "zarr.json").read_text(encoding="utf-8"))
+    return parse_node((folder / "zarr.json").read_bytes(), kind)
+
+
+def parse_node(text: bytes, kind: str) -> dict[str, Any]:
+    """What a ``zarr.json`` says.
+
+    Raises:
+        ValueError: it is damaged, or not of this kind.
+    """
+    node = json.loads(text)
     if not isinstance(node, dict) or (node.get("zarr_format"), node.get("node_type")) != (3, kind):
         raise ValueError(f"zarr.json does not describe a Zarr v3 {kind}")
     return node
@@ -55,30 +71,54 @@ def raw_file(folder: Path, node: dict[str, Any]) -> Path:
     return folder.joinpath("c", *("0" for _ in node["shape"]))
 
 
-def map_array(folder: Path) -> NDArray[Any]:
-    """The raw array in `folder`, memory-mapped and read-only; a plain array where it has no values.
+def check_raw_layout(node: dict[str, Any], place: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Type, shape and bytes of a raw array, from its ``zarr.json``.
 
     Raises:
-        StoreError: there is none, it is not raw, or its file is not of the exact size that its shape asks for. Checked
-            before mapping: to read a map past the end of its file kills the process.
+        StoreError: it is not one of a raw store.
     """
-    cure = "copy this part of the store anew, or unpack again"
     try:
-        node = read_node(folder, "array")
         dtype, shape, size = np.dtype(DTYPES[node["data_type"]]), tuple(node["shape"]), raw_bytes(node)
         layout = {k: node[k] for k in ("chunk_grid", "codecs")}
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{folder}: no such array, or its zarr.json is damaged ({e!r}); {cure}") from e
+    except (ValueError, KeyError, TypeError) as e:
+        raise StoreError(f"{place}: no such array, or its zarr.json is damaged ({e!r}); {_CURE}") from e
     if layout != {k: raw_node(node)[k] for k in layout}:
-        raise StoreError(f"{folder}: not laid out as an array of a raw store (one chunk, bytes codec only); {cure}")
+        raise StoreError(f"{place}: not laid out as an array of a raw store (one chunk, bytes codec only); {_CURE}")
+    return dtype, shape, size
+
+
+def map_array(group: Folder, name: str, objects: Objects) -> NDArray[Any]:
+    """A raw array, memory-mapped and read-only; a plain array where it is a column of a table, or has no values.
+
+    Tables (peaks, values, blacklist) are compared with the manifest; what lies along the genome is not, since that
+    would mean to read all of it (``factornet-etl verify`` does).
+
+    Args:
+        group: folder that the manifest is of.
+        name: path of the array in that folder.
+        objects: what the manifest lists.
+
+    Raises:
+        StoreError: there is none, it is not raw or not the one listed, or its file is not of the exact size that its
+            shape asks for. Checked before mapping: to read a map past the end of its file kills the process.
+    """
+    place = str(group.path / name)
+    if f"{name}/zarr.json" not in objects:
+        raise StoreError(f"{place}: no such array in the store")
+    node = json.loads(read_object(group, f"{name}/zarr.json", objects))
+    dtype, shape, size = check_raw_layout(node, place)
     if size == 0:
         return np.empty(shape, dtype)
-    file = raw_file(folder, node)
+    key = str(raw_file(Path(name), node))
+    if node.get("dimension_names", [""])[0] in _TABLES:
+        return np.frombuffer(read_object(group, key, objects), dtype).reshape(shape)
+    file = group.path / key
     try:
-        found = file.stat().st_size
-        if found != size:
-            raise StoreError(f"{file}: {found} bytes, an array of {dtype} {shape} has {size}; {cure}")
-        return np.memmap(file, dtype, mode="r", shape=shape)
+        with group.open(key) as opened:
+            found = os.fstat(opened.fileno()).st_size
+            if found != size:
+                raise StoreError(f"{file}: {found} bytes, an array of {dtype} {shape} has {size}; {_CURE}")
+            return np.memmap(opened, dtype, mode="r", shape=shape)
     except (OSError, ValueError) as e:
-        more = "; raise the limit on open files (ulimit -n)" if getattr(e, "errno", None) == 24 else f"; {cure}"
+        more = "; raise the limit on open files (ulimit -n)" if getattr(e, "errno", None) == 24 else f"; {_CURE}"
         raise StoreError(f"{file}: cannot be mapped ({e}){more}") from e

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from .axis import GenomeAxis, Intervals, merge
 from .errors import StoreError, UsageError
+from .exchange import heal
+from .folder import Folder
 from .layout import MISSING_CODE
-from .manifest import Objects, parse_manifest
-from .mapped import map_array, read_node
+from .manifest import CURE, Objects, check_seal, parse_manifest, parse_objects, read_object
+from .mapped import map_array, parse_node
 from .schema import CellInfo, PeakSet, StoreInfo
-from .sharded import ShardedArray, read_unlisted
+from .sharded import ShardedArray
 
 StoredArray = ShardedArray | NDArray[Any]
 """An array of a store; a memory map where the store is raw. Both have a shape and are sliced alike."""
@@ -47,14 +49,19 @@ class Peaks:
 
 @dataclass(frozen=True)
 class Store:
-    """An open store. Cheap to pickle: arrays are opened again, on first use, in each process."""
+    """An open store. Cheap to pickle: arrays are opened again, on first use, in each process.
+
+    A cell line that is replaced goes on being read as it was when it was first used here (`folder`). A process that
+    is sent the store knows by `pins` (cell line -> digest of the manifest) which version was meant, and takes no other.
+    """
 
     path: str
     info: StoreInfo
+    pins: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     _opened: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Store, (self.path, self.info))
+        return (Store, (self.path, self.info, dict(self.pins)))
 
     @cached_property
     def axis(self) -> GenomeAxis:
@@ -65,6 +72,11 @@ class Store:
     def is_raw(self) -> bool:
         """Whether arrays are uncompressed files to memory-map."""
         return self.info.encoding == "raw"
+
+    @property
+    def gathers(self) -> bool:
+        """Whether windows are cut from arrays that lie in memory, so that any order is as quick."""
+        return self.is_raw
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -80,13 +92,23 @@ class Store:
         Raises:
             UsageError: no such cell line; the message lists those there are.
         """
-        if f"cells/{name}" not in self._opened and name not in self.cells:
-            has = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
-            raise UsageError(f"{self.path}: no cell line {name!r} in the store; it has {has}")
         if f"cells/{name}" not in self._opened:
-            place = f"{self.path}/cells/{name}"
-            self._opened[f"cells/{name}"] = CellInfo.from_attributes(_attributes(place), place=place)
+            if not Path(self.path, "cells", name).is_dir():
+                has = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
+                raise UsageError(f"{self.path}: no cell line {name!r} in the store; it has {has}")
+            self._opened[f"cells/{name}"] = self._read_cell(name)
         info: CellInfo = self._opened[f"cells/{name}"]
+        return info
+
+    def _read_cell(self, name: str) -> CellInfo:
+        place = f"{self.path}/cells/{name}"
+        text, attributes = read_attributes(self.folder(f"cells/{name}"))
+        info = CellInfo.from_attributes(attributes, place=place)
+        check_seal(text, attributes, place=place)
+        if info.name != name:
+            raise StoreError(f"{place}: is the cell line {info.name}, not {name}; give the folder its name back")
+        if self.pins.setdefault(name, info.manifest) != info.manifest:
+            raise StoreError(f"{place}: was replaced while it was in use; start again to use the new version")
         return info
 
     def sequence(self, chrom: str) -> StoredArray:
@@ -100,7 +122,13 @@ class Store:
     @cached_property
     def has_annotation(self) -> bool:
         """Whether the store was made with gene annotation."""
-        return bool(_attributes(f"{self.path}/genome").get("annotation"))
+        return bool(self.genome_attributes.get("annotation"))
+
+    @cached_property
+    def genome_attributes(self) -> dict[str, Any]:
+        """Attributes of the genome's group: names of the shared tracks, and whether there is annotation."""
+        text = read_object(self.folder("genome"), "zarr.json", self.objects("genome"))
+        return dict(parse_node(text, "group")["attributes"])
 
     def labels(self, cell: str, chrom: str) -> StoredArray:
         """Labels of a chromosome's bins, uint8 (bins, factors)."""
@@ -108,10 +136,17 @@ class Store:
 
     def track(self, cell: str, name: str, chrom: str) -> StoredArray:
         """Signal of one track of a cell line on a chromosome, float32 (length,)."""
+        return self.array(self.track_path(cell, name, chrom))
+
+    def track_path(self, cell: str, name: str, chrom: str) -> str:
+        """Where in the store the signal of a track lies; shared tracks lie with the genome.
+
+        Raises:
+            UsageError: no such cell line or track; the message lists those there are.
+        """
         for track in self.cell(cell).tracks:
             if track.name == name:
-                home = "genome" if track.shared else f"cells/{cell}"
-                return self.array(f"{home}/tracks/{name}/{chrom}")
+                return f"{'genome' if track.shared else f'cells/{cell}'}/tracks/{name}/{chrom}"
         raise UsageError(f"cell line {cell} has no track {name!r}; it has {', '.join(self.cell(cell).track_names)}")
 
     def meta(self, cell: str) -> NDArray[np.float32]:
@@ -141,15 +176,28 @@ class Store:
             StoreError: there is none at `path`, or (of a raw store) its file has not the size it must have.
         """
         if path not in self._opened:
-            self._opened[path] = map_array(Path(self.path, path)) if self.is_raw else self._sharded(path)
+            depth = 1 if path.startswith("genome/") else 2  # "genome", or "cells/<cell>"
+            parts = path.split("/")
+            group, name = "/".join(parts[:depth]), "/".join(parts[depth:])
+            read = map_array if self.is_raw else ShardedArray
+            self._opened[path] = read(self.folder(group), name, self.objects(group))
         array: StoredArray = self._opened[path]
         return array
 
-    def _sharded(self, path: str) -> ShardedArray:
-        depth = 1 if path.startswith("genome/") else 2  # "genome", or "cells/<cell>"
-        parts = path.split("/")
-        group, name = "/".join(parts[:depth]), "/".join(parts[depth:])
-        return ShardedArray(Path(self.path, group), name, self.objects(group))
+    def folder(self, group: str) -> Folder:
+        """The folder of ``genome`` or ``cells/<cell>`` as it was when it was first asked for.
+
+        Raises:
+            StoreError: there is none.
+        """
+        key = f"{group}/"
+        if key not in self._opened:
+            try:
+                self._opened[key] = Folder(Path(self.path, group))
+            except OSError as e:
+                raise StoreError(f"{self.path}/{group}: cannot be read ({e.strerror}); {CURE}") from e
+        folder: Folder = self._opened[key]
+        return folder
 
     def objects(self, group: str) -> Objects:
         """What the manifest of ``genome`` or ``cells/<cell>`` lists.
@@ -159,20 +207,38 @@ class Store:
         """
         key = f"{group}/manifest"
         if key not in self._opened:
-            home, name = ("", "genome_manifest") if group == "genome" else (group, "manifest")
-            digest = str(_attributes(str(Path(self.path, home))).get(name))
-            text = read_unlisted(Path(self.path, key)).tobytes()
-            self._opened[key] = parse_manifest(text, digest, place=Path(self.path, group))
+            if group == "genome":
+                digest, listed = self.info.genome_manifest, self.info.genome_manifest_objects
+            else:
+                info = self.cell(group.removeprefix("cells/"))
+                digest, listed = info.manifest, info.manifest_objects
+            self._opened[key] = read_manifest(self.folder(group), digest, listed)
         objects: Objects = self._opened[key]
         return objects
 
 
-def _attributes(place: str) -> dict[str, Any]:
-    """Attributes of a group."""
+def read_manifest(group: Folder, digest: str, listed: Any) -> Objects:
+    """What the manifest of a group lists; `digest` and `listed` are what attributes say of it.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    place = str(group.path)
+    text = ShardedArray(group, "manifest", parse_objects(listed, place=place))[:].tobytes()
+    return parse_manifest(text, digest, place=place)
+
+
+def read_attributes(group: Folder) -> tuple[bytes, dict[str, Any]]:
+    """The ``zarr.json`` of a group, and the attributes in it.
+
+    Raises:
+        StoreError: there is none, or it is damaged.
+    """
     try:
-        return dict(read_node(Path(place), "group")["attributes"])
+        text = group.read("zarr.json")
+        return text, dict(parse_node(text, "group")["attributes"])
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{place}: not a FactorNet store (no readable Zarr v3 group: {e!r})") from e
+        raise StoreError(f"{group.path}: not a FactorNet store (no readable Zarr v3 group: {e!r}); {CURE}") from e
 
 
 def open_store(path: str | Path) -> Store:
@@ -182,9 +248,13 @@ def open_store(path: str | Path) -> Store:
         StoreError: there is none, it is damaged, or of a schema version this one does not read.
     """
     place = str(Path(path).resolve())
+    heal(Path(place))
     if not Path(place).is_dir():
         raise StoreError(f"{path}: no such store; make one with `factornet-etl genome {path} --fasta FILE`")
-    return Store(place, StoreInfo.from_attributes(_attributes(place), place=str(path)))
+    text, attributes = read_attributes(Folder(Path(place)))
+    info = StoreInfo.from_attributes(attributes, place=str(path))
+    check_seal(text, attributes, place=str(path))
+    return Store(place, info)
 
 
 def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:

@@ -64,12 +64,18 @@ class Chromosome:
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """Attributes of the root group."""
+    """Attributes of the root group.
+
+    `genome_manifest` is the SHA-256 of the genome's manifest, `genome_manifest_objects` lists size and SHA-256 of the
+    two objects that it consists of.
+    """
 
     assembly: str
     chromosomes: tuple[Chromosome, ...]
     encoding: str = "compressed"
     provenance: dict[str, Any] = field(default_factory=dict)
+    genome_manifest: str = ""
+    genome_manifest_objects: dict[str, Any] = field(default_factory=dict)
 
     @property
     def axis(self) -> GenomeAxis:
@@ -109,6 +115,8 @@ class StoreInfo:
                 chromosomes=tuple(Chromosome(**c) for c in attributes["chromosomes"]),
                 encoding=attributes["encoding"],
                 provenance=attributes["provenance"],
+                genome_manifest=attributes["genome_manifest"],
+                genome_manifest_objects=attributes["genome_manifest_objects"],
             )
         except (KeyError, TypeError) as e:
             raise StoreError(f"{place}: damaged root attributes ({e!r}); copy the store's zarr.json anew") from e
@@ -134,7 +142,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class CellInfo:
-    """Attributes of one cell line's group."""
+    """Attributes of one cell line's group; `manifest` as in `StoreInfo` for the genome."""
 
     name: str
     tracks: tuple[Track, ...]
@@ -142,6 +150,8 @@ class CellInfo:
     meta: tuple[str, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
+    manifest: str = field(default="", compare=False)
+    manifest_objects: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def to_attributes(self) -> dict[str, Any]:
         """JSON attributes of the group."""
@@ -167,6 +177,8 @@ class CellInfo:
                 meta=tuple(attributes["meta"]),
                 provenance=attributes["provenance"],
                 summary=attributes["summary"],
+                manifest=attributes["manifest"],
+                manifest_objects=attributes["manifest_objects"],
             )
         except (KeyError, TypeError) as e:
             raise StoreError(f"{place}: damaged cell attributes ({e!r}); rebuild or copy the cell line anew") from e

@@ -9,14 +9,12 @@ those in which there are windows. And nothing here holds threads or locks: a for
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from numcodecs import blosc, zstd
 from numpy.typing import NDArray
 
 from .errors import StoreError
+from .folder import Folder
 from .manifest import CURE, Objects, read_object
 from .mapped import DTYPES
 
@@ -121,22 +120,6 @@ _UNPACK: dict[str, Callable[[memoryview, NDArray[Any]], memoryview]] = {
 """What undoes each codec: what is left to undo comes back, nothing once the values are in place."""
 
 
-def read_unlisted(folder: Path) -> NDArray[Any]:
-    """All of a small array that no manifest lists: the manifest itself.
-
-    Raises:
-        StoreError: it is missing or cannot be unpacked.
-    """
-    objects = {}
-    for name in ("zarr.json", "c/0"):
-        try:
-            content = (folder / name).read_bytes()
-        except OSError as e:
-            raise StoreError(f"{folder / name}: cannot be read ({e.strerror}); {CURE}") from e
-        objects[f"{folder.name}/{name}"] = (len(content), hashlib.sha256(content).hexdigest())
-    return ShardedArray(folder.parent, folder.name, objects)[:]
-
-
 @dataclass(frozen=True, slots=True)
 class _Object:
     """An object that was compared with the manifest: its identity on disk then, and where its chunks lie.
@@ -160,8 +143,8 @@ class ShardedArray:
         StoreError: there is no such array, its zarr.json is not the one listed, or not one of a store.
     """
 
-    def __init__(self, group: Path, name: str, objects: Objects) -> None:
-        self.place = str(group / name)
+    def __init__(self, group: Folder, name: str, objects: Objects) -> None:
+        self.place = str(group.path / name)
         if f"{name}/zarr.json" not in objects:
             raise StoreError(f"{self.place}: no such array in the store")
         self.layout = parse_layout(json.loads(read_object(group, f"{name}/zarr.json", objects)), self.place)
@@ -260,10 +243,10 @@ class ShardedArray:
     def _packed(self, number: int, chunks: list[int]) -> tuple[list[list[int]], memoryview]:
         """Offset and size of these chunks of an object, and the bytes that the offsets count from."""
         name = self._key(number)
-        file = self._group / name
+        file = self._group.path / name
         absent = [[_ABSENT, _ABSENT]] * len(chunks)
         try:
-            with file.open("rb", buffering=0) as opened:
+            with self._group.open(name) as opened:
                 state = os.fstat(opened.fileno())
                 identity = (state.st_ino, state.st_size, state.st_mtime_ns)
                 known = self._known.get(number)

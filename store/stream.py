@@ -85,7 +85,7 @@ class WindowStream:
                 "make the genome anew: factornet-etl genome --gtf ... --cpg ..."
             )
         self._windows = Windows(store.axis, plan, settings, tracks, meta)
-        if store.is_raw:
+        if store.gathers:
             Gatherer(store, self._windows)  # opens every array in question: what is wrong with one shows now
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ class WindowStream:
 
     def __iter__(self) -> Iterator[Batch]:
         rng = None if self._seed is None else generator(*self._seed)
-        read = mapped_blocks if self._store.is_raw else pooled_blocks
+        read = mapped_blocks if self._store.gathers else pooled_blocks
         with closing(read(self._store, self._windows, rng)) as blocks:
             for block in blocks:
                 yield from block.cut(self._windows.plan)

@@ -1,5 +1,6 @@
 """The stream, of both encodings, against a slow, obvious oracle: pyfaidx and pyBigWig, one window at a time."""
 
+import json
 import multiprocessing
 import pickle
 import shutil
@@ -8,11 +9,11 @@ import numpy as np
 import pyBigWig
 import pyfaidx
 import pytest
-import zarr
 
-from factornet.etl import Resources
+from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
 from factornet.etl.unpack import unpack_store
 from factornet.store import Plan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
+from factornet.store.manifest import sealed
 
 CELLS = ("GM12878", "HepG2", "K562")
 
@@ -253,7 +254,7 @@ def test_cells_with_other_tracks_are_refused(demo_store, tmp_path):
     copy = tmp_path / "copy.zarr"
     shutil.copytree(demo_store, copy)
     meta = copy / "cells/HepG2/zarr.json"
-    meta.write_text(meta.read_text().replace('"name": "DGF"', '"name": "DNase"'))
+    meta.write_bytes(sealed(json.loads(meta.read_text().replace('"name": "DGF"', '"name": "DNase"'))))
     store = open_store(copy)
     with pytest.raises(UsageError, match="GM12878 has Unique35, DGF; HepG2 has Unique35, DNase"):
         WindowStream(store, make_plan(store, 10, 1, 1000), StreamSettings(1000), seed=None)
@@ -299,10 +300,11 @@ def test_features_are_the_cells_values_and_the_annotation_of_the_bin_as_drawn(an
     assert seen > 50
 
 
-def test_without_annotation_the_features_are_refused(demo_store, tmp_path):
-    copy = shutil.copytree(demo_store, tmp_path / "bare.zarr")
-    group = zarr.open_group(str(copy), path="genome", mode="r+")
-    group.attrs["annotation"] = False
-    store = open_store(copy)
+def test_without_annotation_the_features_are_refused(demo_files, tmp_path):
+    inputs = GenomeInputs(demo_files / "genome.fa", tracks={"Unique35": demo_files / "tracks/Unique35.bw"})
+    build_genome(tmp_path / "bare.zarr", inputs, GenomeOptions(assembly="demo"), Resources(1))
+    for cell in CELLS:
+        build_cell(tmp_path / "bare.zarr", demo_files / "cells" / cell, CellOptions(), Resources(1))
+    store = open_store(tmp_path / "bare.zarr")
     with pytest.raises(UsageError, match="has no annotation, which the model needs"):
         WindowStream(store, make_plan(store, 4, 1, 1000), StreamSettings(1000, gencode=True), seed=None)

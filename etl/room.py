@@ -1,0 +1,53 @@
+"""How much room on the disk a build will take, reckoned before it is begun."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..store.axis import GenomeAxis
+from ..store.errors import StoreError
+from ..store.schema import STRIDE
+
+_TRACK = 0.5  # bytes a position, packed; 0.1 to 0.4 were seen (docs/store.md)
+_CODES = 0.4  # sequence or annotation
+_LABELS = 0.1  # bytes a bin and factor
+_SMALL = 8192  # bytes of the metadata of one array
+
+
+def genome_bytes(axis: GenomeAxis, *, tracks: int) -> int:
+    """About what a genome takes, bytes."""
+    bases = sum(axis.lengths)
+    return int(bases * (2 * _CODES + tracks * _TRACK)) + (2 + tracks) * len(axis.names) * _SMALL
+
+
+def cell_bytes(axis: GenomeAxis, *, tracks: int, peak_files: Sequence[Path]) -> int:
+    """About what a cell line takes, bytes. One that it replaces is there until the end, and counted already."""
+    bases = sum(axis.lengths)
+    peaks = sum(4 * f.stat().st_size for f in peak_files)  # gzipped text; columns of 4 bytes
+    labels = bases // STRIDE * len(peak_files) * _LABELS
+    return int(bases * tracks * _TRACK + labels) + peaks + (1 + tracks) * len(axis.names) * _SMALL
+
+
+def refuse_full_disk(place: Path, needed: int, *, what: str, cure: str) -> None:
+    """See that there is room for what is to be made.
+
+    Args:
+        place: what is to be made; need not be there.
+        needed: bytes.
+        what: it takes them, for the message.
+        cure: how to need less.
+
+    Raises:
+        StoreError: there is not; the message says how much is missing.
+    """
+    parent = place.resolve().parent
+    while not parent.exists():
+        parent = parent.parent
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise StoreError(
+            f"{place}: {what} takes {needed / 1e9:.3f} GB, {free / 1e9:.3f} GB are free there: "
+            f"{(needed - free) / 1e9:.3f} GB are missing; make room, {cure}"
+        )

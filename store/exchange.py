@@ -1,0 +1,121 @@
+"""Put one folder in the place of another, so that there is a whole one at every moment; and heal what was cut short."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
+_CELL = "cells."
+SWAP = "swap"
+"""Name of an old folder while the new one is not yet in its place, where that takes two renames."""
+
+
+def building(store: Path) -> Path:
+    """The folder beside a store in which groups are built, and from which they are moved into it."""
+    return store.with_name(store.name + ".building")
+
+
+def retired(store: Path, name: str) -> Path:
+    """The folder of versions of `name` that were replaced, and are kept while someone reads them."""
+    return building(store) / ".old" / name
+
+
+def lock_file(store: Path, name: str) -> Path:
+    """The file that whoever builds `name` holds a lock on."""
+    return building(store) / ".locks" / name
+
+
+def exchange(a: Path, b: Path) -> None:
+    """Let two folders of one file system change places in one atomic step.
+
+    Raises:
+        NotImplementedError: the system or the file system cannot.
+        OSError: it can, and failed.
+    """
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError) as e:
+        raise NotImplementedError("no renameat2") from e
+    if rename(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), ctypes.c_uint(_RENAME_EXCHANGE)) == 0:
+        return
+    code = ctypes.get_errno()
+    if code in _UNSUPPORTED:
+        raise NotImplementedError(os.strerror(code))
+    raise OSError(code, os.strerror(code), str(b))
+
+
+def cell_work(cell: str) -> str:
+    """The name that a cell line is built under; no cell line's is that of a whole store (``genome``, ``unpack``)."""
+    return f"{_CELL}{cell}"
+
+
+def home_of(store: Path, name: str) -> Path:
+    """Where what is built as `name` belongs: a cell line's folder, or the store itself."""
+    return store / "cells" / name.removeprefix(_CELL) if name.startswith(_CELL) else store
+
+
+def heal(store: Path) -> None:
+    """Move back what a build was replacing when it was killed between two renames; others' work is left alone.
+
+    Does nothing where it may not write: a store on a read-only mount is not being built.
+    """
+    with contextlib.suppress(OSError):
+        for swap in building(store).glob(f".old/*/{SWAP}"):
+            heal_one(store, swap.parent.name)
+
+
+def heal_one(store: Path, name: str) -> None:
+    """`heal` for one name, unless a process is building it.
+
+    Raises:
+        OSError: the folders cannot be written.
+    """
+    with lock_file(store, name).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        move_back(store, name)
+
+
+def move_back(store: Path, name: str) -> None:
+    """The same, for who holds the lock."""
+    swap, final = retired(store, name) / SWAP, home_of(store, name)
+    if swap.exists() and not final.exists():
+        swap.rename(final)
+
+
+def unread(folder: Path) -> bool:
+    """Whether no process holds this folder, or a group in it, open for reading (see `folder.Folder`)."""
+    return all(_free(f) for f in _groups(folder))
+
+
+def _groups(folder: Path) -> Iterator[Path]:
+    yield folder
+    for below in (folder / "genome", *folder.glob("cells/*")):
+        if below.is_dir():
+            yield below
+
+
+def _free(folder: Path) -> bool:
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # no locks on this file system: nobody can have asked to keep it
+    finally:
+        os.close(handle)
+    return True
