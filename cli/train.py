@@ -129,6 +129,7 @@ def _train(plan: TrainingPlan, folder: Path, device: torch.device, team: Team, o
     from ..model.folder import replaced_by
     from ..model.plots import plot_history
     from ..model.runs import open_run
+    from ..model.sources import choose_source
     from ..model.training import train
 
     network = open_run(
@@ -141,9 +142,20 @@ def _train(plan: TrainingPlan, folder: Path, device: torch.device, team: Team, o
             print(
                 f"the model that was in {folder} is kept as {replaced_by(folder)} until this one is complete", file=say
             )
+    source = choose_source(options.resident, plan.sampler, network.config, device)
+    if team.leads:
+        print(f"windows: {source.reason}", file=say, flush=True)
     with _listeners(options, folder, say, shown=team.leads) as tell:
         result = train(
-            network, plan.sampler, folder, plan.options, device=device, resume=options.resume, team=team, tell=tell
+            network,
+            plan.sampler,
+            folder,
+            plan.options,
+            device=device,
+            resume=options.resume,
+            source=source,
+            team=team,
+            tell=tell,
         )
     if not team.leads:
         return 0

@@ -90,6 +90,12 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-b", "--batch", type=positive, default=100, help="windows a step, of all processes together")
     group.add_argument("-s", "--seed", type=int, default=420, help="of all that is drawn")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; only auto may choose")
+    group.add_argument(
+        "--resident",
+        choices=("auto", "no", "host", "device"),
+        default="auto",
+        help="hold the arrays in memory instead of reading the store as it goes; auto: on a GPU that has room",
+    )
     group.add_argument("--threads", type=positive, help="CPU threads of torch; default: all")
     precision = group.add_mutually_exclusive_group()
     precision.add_argument(

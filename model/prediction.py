@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from ..store.plan import Plan
 from ..store.reader import Store
 from ..store.schema import BIN
 from ..store.stream import WindowStream
-from .batches import TensorStream, stream_settings
+from .batches import TensorBatch, TensorStream, stream_settings
 from .bins import Bins, Placed, bins_of_regions
 from .genome_wide import SharedScan
 from .network import FactorNet, NetworkConfig
@@ -42,7 +42,7 @@ Scored = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 def predict_plan(
     network: FactorNet,
-    stream: WindowStream,
+    batches: Iterable[TensorBatch],
     windows: int,
     device: torch.device,
     on_batch: Callable[[int], None] = lambda windows: None,
@@ -51,16 +51,18 @@ def predict_plan(
 ) -> NDArray[np.float32]:
     """Probabilities in the order of the plan, float32 (windows, tasks); `amp` computes in bfloat16 where it is safe."""
     scores = np.empty((windows, len(network.config.tasks)), np.float32)
-    for index, some in scored_batches(network, stream, device, amp=amp):
+    for index, some in scored_batches(network, batches, device, amp=amp):
         scores[index] = some
         on_batch(len(index))
     return scores
 
 
-def scored_batches(network: FactorNet, stream: WindowStream, device: torch.device, *, amp: bool) -> Iterator[Scored]:
-    """Rows of the plan and their probabilities, a batch of the stream at a time, every window computed alone."""
+def scored_batches(
+    network: FactorNet, batches: Iterable[TensorBatch], device: torch.device, *, amp: bool
+) -> Iterator[Scored]:
+    """Rows of the plan and their probabilities, a batch at a time, every window computed alone."""
     network.eval()
-    for batch in TensorStream(stream, device):
+    for batch in batches:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=amp):
             probabilities = network(batch.codes, batch.tracks, batch.features)
         yield batch.index, probabilities.float().cpu().numpy()
@@ -171,7 +173,7 @@ def _one_by_one(
     plan = Plan((cell,), zeros, placed.chrom[clean], start, zeros, np.zeros((clean.size, 0), np.uint8))
     stream = WindowStream(store, plan, stream_settings(network.config, batch=batch), seed=None)
     done = 0
-    for index, some in scored_batches(network, stream, device, amp=amp):
+    for index, some in scored_batches(network, TensorStream(stream, device), device, amp=amp):
         stop = int(clean[index[-1]]) + 1  # batches come in order of place
         scores = np.zeros((stop - done, some.shape[1]), np.float32)
         scores[clean[index] - done] = some

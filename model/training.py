@@ -17,8 +17,7 @@ from torch import Tensor
 from ..store.errors import FactorNetError, UsageError
 from ..store.plan import Plan
 from ..store.sampling import Sampler
-from ..store.stream import WindowStream
-from .batches import TensorBatch, TensorStream, stream_settings
+from .batches import TensorBatch, stream_settings
 from .checkpoint import save_training_state, save_weights
 from .distributed import Team
 from .folder import complete_model
@@ -27,6 +26,7 @@ from .metrics import average_precision
 from .network import BatchShare, FactorNet
 from .optimizer import KerasAdam
 from .prediction import predict_plan
+from .sources import BatchStream, Source, choose_source
 
 Precision = Literal["float32", "bfloat16", "float64"]
 _AHEAD = 3  # batches ready on the device
@@ -69,6 +69,7 @@ def train(
     *,
     device: torch.device,
     resume: bool = False,
+    source: Source | None = None,
     team: Team | None = None,
     tell: Listeners | None = None,
 ) -> TrainingResult:
@@ -77,7 +78,7 @@ def train(
     A resumed training ends with the weights an undisturbed one would have, bit for bit on one CPU: everything drawn
     depends on (seed, epoch), and the state at the end of each epoch is kept. A team sees the same batches as one
     process would, each member its share of every batch, dropout included: the same losses but for rounding, which
-    Adam amplifies step by step.
+    Adam amplifies step by step. The windows come from `source`, by default from the sampler's store.
 
     Raises:
         TrainingError: a loss or weight is not finite; the message names the step.
@@ -85,7 +86,8 @@ def train(
         InputError: no training state is whole, or a file cannot be written.
     """
     team, tell = team or Team(), tell or Listeners()
-    with _Run(network, sampler, options, device=device, team=team, tell=tell) as run:
+    source = source or choose_source("no", sampler, network.config, device)
+    with _Run(network, sampler, options, source=source, device=device, team=team, tell=tell) as run:
         progress = Progress()
         if resume:
             progress, warning = Progress.restored(network, run.optimizer, folder)
@@ -118,7 +120,7 @@ class _Epoch:
 
     number: int
     windows: int
-    stream: TensorStream
+    stream: BatchStream
 
 
 class _Run:
@@ -130,6 +132,7 @@ class _Run:
         sampler: Sampler,
         options: TrainingOptions,
         *,
+        source: Source,
         device: torch.device,
         team: Team,
         tell: Listeners,
@@ -137,7 +140,7 @@ class _Run:
         if options.batch % team.size:
             raise UsageError(f"a batch of {options.batch} windows (-b) cannot be shared by {team.size} processes")
         self.network, self.sampler, self.options = network, sampler, options
-        self.device, self.team, self.tell = device, team, tell
+        self.source, self.device, self.team, self.tell = source, device, team, tell
         self.settings = stream_settings(network.config, batch=options.batch, share=(team.rank, team.size))
         network.to(device, torch.float64 if options.precision == "float64" else torch.float32)
         self.amp = options.precision == "bfloat16"
@@ -160,8 +163,8 @@ class _Run:
     def _prepare(self, number: int) -> _Epoch:
         """Draw an epoch and begin to read it."""
         plan = self.sampler.epoch(self.options.seed, number)
-        windows = WindowStream(self.sampler.store, plan, self.settings, seed=(self.options.seed, number, _ORDER, 0))
-        return _Epoch(number, len(plan), TensorStream(windows, self.device, ahead=_AHEAD))
+        order = (self.options.seed, number, _ORDER, 0)
+        return _Epoch(number, len(plan), self.source.open(plan, self.settings, seed=order, ahead=_AHEAD))
 
     def epoch(self, progress: Progress) -> tuple[EpochRecord, int]:
         """Train for an epoch and validate: its record, and the steps done."""
@@ -230,8 +233,8 @@ class _Run:
         part = plan.take(mine)
         scores = np.zeros((len(plan), len(self.sampler.tasks)), np.float32)
         settings = stream_settings(self.network.config, batch=self.options.batch)
-        stream = WindowStream(store, part, settings, seed=None)
-        scores[mine] = predict_plan(self.network, stream, len(part), self.device, amp=self.amp)
+        with self.source.open(part, settings, seed=None) as stream:
+            scores[mine] = predict_plan(self.network, stream, len(part), self.device, amp=self.amp)
         return score_validation(self.team.sum(scores, self.device), plan.label.astype(np.float32))
 
 

@@ -170,6 +170,13 @@ class Sampler:
         return Intervals(conservative.starts[clean], conservative.stops[clean])
 
     @property
+    def chromosomes(self) -> tuple[str, ...]:
+        """Names of the chromosomes that training and validation windows lie on."""
+        axis = self.store.axis
+        chroms = [axis.locate(part.starts)[0] for part in (self.split.train, self.split.valid)]
+        return tuple(axis.names[c] for c in np.unique(np.concatenate(chroms)))
+
+    @property
     def positives_per_epoch(self) -> tuple[int, ...]:
         """Positives of each training cell line."""
         return tuple(len(s.positives) for s in self.train_sites)
