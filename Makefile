@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install bedtools demo real test test-all check format bench clean
+.PHONY: help install bedtools demo real test test-all check format bench bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -45,9 +45,12 @@ format: install    ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install    ## measure, as ratios in one run
-	$(BIN)/python benchmarks/layout.py
-	$(BIN)/python benchmarks/loader.py
+bench: install   ## measure against peers: a table and benchmarks/results.json (20 minutes, quiet machine)
+	$(BIN)/python benchmarks/run.py
+
+bench-peers:     ## loaders to compare with, in environments of their own in build/
+	$(PYTHON) -m venv build/gvl-venv
+	build/gvl-venv/bin/python -m pip install --quiet --disable-pip-version-check genvarloader==0.43.1
 
 clean:           ## remove what the other targets made
 	rm -rf build dist $(VENV) *.egg-info

@@ -1,0 +1,157 @@
+"""Seconds of an ETL: whole `build_genome` and `build_cell` against bare loops that do nothing but the work itself.
+
+The files: one chromosome of 48 Mb as FASTA, a dense and a sparse bigWig, 5,000 peaks. The bare loops read the FASTA's
+bytes and whole bigWigs, and write the same arrays with the same codecs through the same pipeline: no look at the files
+before they are read, no index, no digest, no summary, no manifest, no fsync, no rename. Both use the threads that the
+pipeline takes (all cores); in the second row both also have as many processes as there are cores, which start anew each
+time. Arrays must come out equal. `--profile` prints where ours spends its time instead. Target: 1.3.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import multiprocessing
+import os
+import pstats
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyBigWig
+import zarr
+from rows import Row, finish, make_parser, make_row, measure_pairs, timed
+
+from data import CELL, CHROM, TRACKS, Sources, write_sources
+from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
+from factornet.etl.labels import bin_labels
+from factornet.etl.tasks import CODEC_PIPELINE
+from factornet.store import open_store, read_span
+from factornet.store.layout import DEFAULT_LAYOUT, create_array
+from factornet.store.schema import bin_count
+
+PEAKS = 5_000
+
+
+def main() -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--profile", action="store_true", help="where our time goes, most first")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        sources = write_sources(Path(folder), peaks=PEAKS)
+        if options.profile:
+            profile(sources)
+            return
+        cores = len(os.sched_getaffinity(0))
+        rows = [compare("etl_time_vs_bare", sources, 1, options.repeats)]
+        if cores > 1:
+            rows.append(compare(f"etl_time_vs_bare_{cores}_processes", sources, cores, options.repeats))
+    finish(rows, options.json)
+
+
+def compare(name: str, sources: Sources, processes: int, repeats: int) -> Row:
+    """Seconds of both, with so many processes."""
+    ours, bare = sources.folder / "ours.zarr", sources.folder / "bare.zarr"
+
+    def seconds(path: Path, build: Callable[[Sources, Path, int], None]) -> Callable[[int], float]:
+        def measure(_: int) -> float:
+            shutil.rmtree(path, ignore_errors=True)
+            return timed(lambda: build(sources, path, processes))
+
+        return measure
+
+    figures = measure_pairs(seconds(ours, build_ours), seconds(bare, build_bare), repeats)
+    check_equal(ours, bare)
+    return make_row(name, figures, "s")
+
+
+def build_ours(sources: Sources, path: Path, processes: int) -> None:
+    """What `factornet-etl genome` and `factornet-etl build` do."""
+    build_genome(path, GenomeInputs(sources.fasta), GenomeOptions(), Resources(processes))
+    build_cell(path, sources.cell, CellOptions(), Resources(processes))
+
+
+def build_bare(sources: Sources, path: Path, processes: int) -> None:
+    """The same arrays, by the least code."""
+    with _executor(processes) as submit:
+        jobs = [submit(bare_sequence, sources.fasta, path / "sequence", sources.size)]
+        for name, bigwig in zip(TRACKS, sources.bigwigs, strict=True):
+            jobs.append(submit(bare_track, bigwig, path / name, sources.size))
+        jobs.append(submit(bare_labels, sources.peaks, path / "labels", sources.size))
+        for job in jobs:
+            job()
+
+
+@contextmanager
+def _executor(processes: int) -> Iterator[Callable[..., Callable[[], Any]]]:
+    """A function that hands work out, and gives back what waits for it."""
+    if processes == 1:
+        yield lambda work, *arguments: lambda: work(*arguments)
+        return
+    pool: Executor
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield lambda work, *arguments: pool.submit(work, *arguments).result
+
+
+def bare_sequence(fasta: Path, path: Path, size: int) -> None:
+    """Base codes of the file's only record."""
+    table = np.full(256, 4, np.uint8)
+    table[np.frombuffer(b"ACGT", np.uint8)] = range(4)
+    letters = fasta.read_bytes().partition(b"\n")[2].replace(b"\n", b"").upper()
+    write(path, table[np.frombuffer(letters, np.uint8)], size)
+
+
+def bare_track(bigwig: Path, path: Path, size: int) -> None:
+    """Signal of the whole chromosome, gaps as 0."""
+    file = pyBigWig.open(str(bigwig))
+    values = file.values(CHROM, 0, size, numpy=True)
+    file.close()
+    values[np.isnan(values)] = 0
+    write(path, values, size)
+
+
+def bare_labels(peaks: Path, path: Path, size: int) -> None:
+    """Labels by our own function: it is work, not overhead."""
+    starts, stops = np.loadtxt(peaks, np.int64, usecols=(1, 2)).T
+    bins = bin_count(size)
+    write(path, bin_labels((starts, stops), (starts, stops), first=0, count=bins)[:, None], bins)
+
+
+def write(path: Path, values: np.ndarray, rows: int) -> None:
+    """An array as a store has it, in one call."""
+    with zarr.config.set({"codec_pipeline.path": CODEC_PIPELINE}):
+        array = create_array(
+            zarr.create_group(str(path), zarr_format=3),
+            CHROM,
+            shape=values.shape,
+            dtype=str(values.dtype),
+            dimension_names=("row", "column")[: values.ndim],
+            layout=DEFAULT_LAYOUT.for_rows(rows),
+        )
+        array[:] = values
+
+
+def check_equal(ours: Path, bare: Path) -> None:
+    store = open_store(ours)
+    arrays = {"sequence": store.sequence(CHROM), "labels": store.labels(CELL, CHROM)}
+    arrays |= {name: store.track(CELL, name, CHROM) for name in TRACKS}
+    for name, array in arrays.items():
+        theirs = zarr.open_array(str(bare / name / CHROM), mode="r")[:]
+        np.testing.assert_array_equal(read_span(array, 0, array.shape[0]), theirs, err_msg=name)
+
+
+def profile(sources: Sources) -> None:
+    """Functions of one build in this process, by their own time and by that of all they call."""
+    build_ours(sources, sources.folder / "warm.zarr", 1)
+    profiler = cProfile.Profile()
+    profiler.runcall(build_ours, sources, sources.folder / "ours.zarr", 1)
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+    pstats.Stats(profiler).sort_stats("cumulative").print_stats("factornet|main/(etl|store)", 30)
+
+
+if __name__ == "__main__":
+    main()

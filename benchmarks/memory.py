@@ -1,0 +1,198 @@
+"""Peak resident memory of training, in MB: genomes of 1, 4 and 16 times 200 Mb, and 1, 3 and 8 cell lines.
+
+Every figure is that of a process of its own, which trains for an epoch through `factornet.model.train` and validates,
+while it reads the next epoch ahead. The number of windows is always the same, so a pool of windows takes the same
+memory; what may grow is what is kept of objects, chromosomes and cell lines. The stores are true ones, checked object
+by object against their manifests, but all shards of a kind are one file with many names (hard links), so 3.2 Gb take
+no time to make and little room. The network is k32 d64 with global pooling: the LSTM takes time, not memory. Target:
+the same +-10 %, and at most 1,500 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import zarr
+from rows import Row, finish, make_parser, make_row
+
+from data import FACTOR, TRACKS
+from factornet.etl.publish import genome_attributes, write_group, write_manifest
+from factornet.etl.tables import intervals_dataset, peaks_dataset, write_dataset
+from factornet.etl.tasks import CODEC_PIPELINE
+from factornet.model import EpochRecord, Listeners, ModelCard, TrainingOptions, create_model, train
+from factornet.model.network import FactorNet, NetworkConfig
+from factornet.store import GenomeAxis, Peaks, Region, Sampler, open_store, split_genome
+from factornet.store.layout import DEFAULT_LAYOUT, create_array
+from factornet.store.schema import CellInfo, Chromosome, Factor, StoreInfo, Track
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A genome of so many chromosomes of so many bases, and the cell lines to train on."""
+
+    name: str
+    chromosomes: int
+    length: int
+    cells: int = 1
+
+
+BASE = Case("1x", 4, 50 * MB)
+CASES = (
+    Case("16x", 16, 200 * MB),
+    Case("4x", 8, 100 * MB),
+    Case("3_cells", 4, 50 * MB, cells=3),
+    Case("8_cells", 4, 50 * MB, cells=8),
+)
+
+
+def main() -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--windows", type=int, default=4000, help="windows an epoch, validation not counted (4000)")
+    parser.add_argument("--cases", nargs="+", default=[c.name for c in CASES], choices=[c.name for c in CASES])
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        train_once(options.child)
+        print(json.dumps({"peak": peak_of_this_process()}))
+        return
+    cases = [c for c in CASES if c.name in options.cases]
+    with tempfile.TemporaryDirectory() as folder:
+        stores = {c.name: make_store(Path(folder, f"{c.name}.zarr"), c, options.windows) for c in (BASE, *cases)}
+        peaks: dict[str, list[float]] = {name: [] for name in stores}
+        for repeat in range(options.repeats):
+            for name in stores if repeat % 2 else reversed(stores):
+                peaks[name].append(peak_of_child(stores[name]))
+    finish([as_row(case.name, peaks[case.name], peaks[BASE.name]) for case in cases], options.json)
+
+
+def as_row(name: str, ours: list[float], base: list[float]) -> Row:
+    return make_row(f"train_rss_{name}_vs_{'1_cell' if 'cells' in name else '1x'}", (ours, base), "MB")
+
+
+def peak_of_child(store: Path) -> float:
+    """Peak of a process that trains on a store, MB."""
+    command = [sys.executable, __file__, "--child", str(store)]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return float(json.loads(told.splitlines()[-1])["peak"]) / MB
+
+
+def peak_of_this_process() -> int:
+    """Largest resident memory so far, bytes. (What getrusage says includes the parent, up to the exec.)"""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+class EnoughError(Exception):
+    """Ends a training after its first epoch, with the second one being read."""
+
+
+def train_once(path: Path) -> None:
+    """An epoch, validation included, on all cell lines of a store; a quarter of the chromosomes validates."""
+    store = open_store(path)
+    valid = [Region(name, 0, size) for name, size in zip(store.axis.names, store.axis.lengths, strict=True)][
+        : len(store.axis.names) // 4
+    ]
+    split = split_genome(store.axis, valid=valid, test=[])
+    config = NetworkConfig(tasks=(FACTOR,), tracks=TRACKS, recurrent=-1)
+    sampler = Sampler(store, cells=store.cells, factor=FACTOR, split=split, length=config.length)
+
+    def enough(_: EpochRecord) -> None:
+        raise EnoughError
+
+    with tempfile.TemporaryDirectory() as folder:
+        create_model(Path(folder, "model"), ModelCard(config=config, training={}, provenance={}))
+        network, options = FactorNet(config, seed=1), TrainingOptions(epochs=2)
+        tell, device = Listeners(epoch=enough), torch.device("cpu")
+        try:
+            train(network, sampler, Path(folder, "model"), options, device=device, tell=tell)
+        except EnoughError:
+            return
+    raise AssertionError("the training told of no epoch")
+
+
+def make_store(path: Path, case: Case, windows: int) -> Path:
+    """A compressed store; half of an epoch's windows are peaks, a third more of them validate."""
+    names = tuple(f"chr{i + 1}" for i in range(case.chromosomes))
+    axis = GenomeAxis(names, (case.length,) * case.chromosomes)
+    rng = np.random.default_rng(0)
+    rows = DEFAULT_LAYOUT.shard
+    zarr.create_group(str(path), zarr_format=3).create_group("genome").create_group("sequence")
+    template = path.with_suffix(".bases")
+    write_shard(template, rng.integers(0, 4, rows, dtype=np.uint8))
+    link_arrays(path / "genome" / "sequence", axis, "uint8", template)
+    empty = np.array([], np.int64)
+    write_dataset(intervals_dataset(empty, empty, empty), path, "genome/blacklist")
+    genome = zarr.open_group(str(path / "genome"), mode="r+")
+    genome.attrs.put({"tracks": [], "annotation": False})
+    manifest = genome_attributes(write_manifest(path / "genome", own=True))
+    info = StoreInfo("made-up", tuple(Chromosome(n, case.length, "") for n in names))
+    write_group(path, {**info.to_attributes(), **manifest})
+    template = path.with_suffix(".signal")
+    write_shard(template, sparse_signal(rows, rng))
+    for i in range(case.cells):
+        write_cell(path, f"cell{i}", axis, template, peaks=windows * 2 // 3 // case.cells, rng=rng)
+    return path
+
+
+def write_cell(
+    path: Path, name: str, axis: GenomeAxis, template: Path, *, peaks: int, rng: np.random.Generator
+) -> None:
+    """A cell line with two tracks and so many peaks, spread over the genome."""
+    folder = path / "cells" / name
+    group = zarr.create_group(str(folder), zarr_format=3)
+    for track in TRACKS:
+        group.create_group(f"tracks/{track}")
+        link_arrays(folder / "tracks" / track, axis, "float32", template)
+    chrom = np.sort(np.arange(peaks) % len(axis.names))
+    start = rng.integers(10_000, axis.lengths[0] - 10_000, peaks)
+    start = start[np.lexsort((start, chrom))]
+    found = Peaks(chrom, start, start + 400, start + 200)
+    write_dataset(peaks_dataset(found), folder, f"peaks/{FACTOR}/conservative")
+    info = CellInfo(name, tuple(Track(t, False) for t in TRACKS), (Factor(FACTOR, False),), ())
+    write_group(folder, {**info.to_attributes(), **write_manifest(folder)})
+
+
+def sparse_signal(rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Accessibility: three bases in a hundred open, in bumps of 400; single reads on one in thirty."""
+    signal = np.zeros(rows, np.float32)
+    signal[rng.integers(0, rows, rows // 30)] = 1
+    for start in rng.integers(0, rows - 400, rows * 3 // 100 // 400):
+        signal[start : start + 400] = np.round(rng.gamma(2, 3, 400), 2)
+    return signal
+
+
+def write_shard(path: Path, values: np.ndarray) -> None:
+    """One whole shard of values, as an array `x` of its own."""
+    with zarr.config.set({"codec_pipeline.path": CODEC_PIPELINE}):
+        group = zarr.create_group(str(path), zarr_format=3)
+        array = create_array(
+            group, "x", shape=values.shape, dtype=str(values.dtype), dimension_names=("row",), layout=DEFAULT_LAYOUT
+        )
+        array[:] = values
+
+
+def link_arrays(folder: Path, axis: GenomeAxis, dtype: str, template: Path) -> None:
+    """An array for each chromosome, all of whose shards are the template's one."""
+    group = zarr.open_group(str(folder), mode="r+")
+    for name, length in zip(axis.names, axis.lengths, strict=True):
+        names = (f"position_{name}",)
+        create_array(group, name, shape=(length,), dtype=dtype, dimension_names=names, layout=DEFAULT_LAYOUT)
+        objects = folder / name / "c"
+        objects.mkdir()
+        for i in range(-(-length // DEFAULT_LAYOUT.shard)):
+            os.link(template / "x" / "c" / "0", objects / str(i))
+
+
+if __name__ == "__main__":
+    main()
