@@ -10,9 +10,11 @@ from typing import Any
 
 from ..etl.aliases import read_aliases
 from ..etl.annotation import README_RULES, published_rules
+from ..etl.away import refuse_store, send, work_folder
 from ..etl.genome import GenomeInputs, GenomeOptions, build_genome
+from ..store.remote import is_remote
 from ..store.schema import FEATURES
-from .common import HelpFormatter, pairs
+from .common import HelpFormatter, megabytes, pairs
 from .etl_options import add_build_options, build_with_progress, print_report, resources_of
 
 
@@ -27,7 +29,7 @@ def add_parser(commands: Any) -> None:
         "  factornet-etl genome chr20.zarr --fasta 20.fa.gz --chrom-alias 20=chr20",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", type=Path, help="the store to make, usually named *.zarr")
+    parser.add_argument("store", help="the store to make, usually named *.zarr: a folder, or s3://bucket/name")
     parser.add_argument("--fasta", type=Path, required=True, metavar="FILE", help="sequence, plain or gzipped")
     parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts (GENCODE), with --cpg")
     parser.add_argument("--cpg", type=Path, metavar="FILE", help="CpG islands: UCSC's cpgIslandExt table, or BED")
@@ -74,7 +76,21 @@ def _run(options: argparse.Namespace) -> int:
         rules=rules,
         allow_missing=options.allow_missing_chroms,
     )
-    build = partial(build_genome, options.store, inputs, settings, resources_of(options), force=options.force)
+    if not is_remote(options.store):
+        _build(options, Path(options.store), inputs, settings, force=options.force)
+        return 0
+    refuse_store(options.store)
+    with work_folder(options.store, options.work) as local:
+        _build(options, local, inputs, settings, force=True)  # one that was built and not sent is built again
+        sent = send(local, options.store, cell=None, force=False)
+        if not options.json:
+            print(f"{sent.place}: {sent.objects} objects sent, {megabytes(sent.bytes)}")
+    return 0
+
+
+def _build(
+    options: argparse.Namespace, store: Path, inputs: GenomeInputs, settings: GenomeOptions, *, force: bool
+) -> None:
+    build = partial(build_genome, store, inputs, settings, resources_of(options), force=force)
     report, seconds = build_with_progress("genome", build)
     print_report(report, seconds, options, {"store": str(options.store)})
-    return 0

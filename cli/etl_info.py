@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.table import Table
 from ..store.reader import open_store
 from ..store.schema import CellInfo
 from .common import HelpFormatter, add_common
+from .places import STORE_HELP
 
 
 def add_parser(commands: Any) -> None:
@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
         epilog="example:\n  factornet-etl info hg19.zarr",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", type=Path)
+    parser.add_argument("store", help=STORE_HELP)
     add_common(parser)
     parser.set_defaults(handler=_run)
 

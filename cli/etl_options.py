@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -20,6 +21,18 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-p", "--processes", type=positive, default=len(os.sched_getaffinity(0)), metavar="N", help="workers"
     )
+    cluster = parser.add_mutually_exclusive_group()
+    cluster.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="instead of -p: a dask.distributed cluster of so many processes here; those that die are replaced",
+    )
+    cluster.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="instead of -p: the workers of this dask scheduler (tcp://host:8786); they must share the file system",
+    )
     parser.add_argument("--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, as 4GB")
     parser.add_argument(
         "--chrom-alias",
@@ -32,12 +45,20 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         "--allow-missing-chroms", action="store_true", help="take chromosomes that a bigWig lacks as 0 (reported)"
     )
     parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument(
+        "--work", type=Path, metavar="DIR", help="for s3://: where to build before sending; default: beside the cache"
+    )
     add_common(parser)
 
 
 def resources_of(options: argparse.Namespace) -> Resources:
     """How much of the machine the user gives."""
-    return Resources(options.processes, options.max_memory)
+    return Resources(
+        options.workers or options.processes,
+        options.max_memory,
+        cluster=options.workers is not None,
+        scheduler=options.scheduler,
+    )
 
 
 class Build(Protocol):

@@ -14,6 +14,7 @@ from ..etl.against import compare_with_sources
 from ..etl.verify import Finding, VerifyReport, verify_store
 from ..store.reader import open_store
 from .common import HelpFormatter, add_common, megabytes, positive, progress_line
+from .places import STORE_HELP, passing_cache
 
 
 def add_parser(commands: Any) -> None:
@@ -28,7 +29,7 @@ def add_parser(commands: Any) -> None:
         "  factornet-etl verify hg19.zarr --cells K562 --against-sources data/K562 hg19.fa.gz",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", type=Path)
+    parser.add_argument("store", help=STORE_HELP)
     parser.add_argument("--cells", nargs="+", metavar="CELL", help="look at these cell lines (and the genome) only")
     parser.add_argument("--quick", action="store_true", help="compare sizes instead of digests")
     parser.add_argument(
@@ -48,7 +49,7 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     begin, size = perf_counter(), 0
-    with progress_line("verify", 0, unit="objects") as line:
+    with passing_cache() as cache, progress_line("verify", 0, unit="objects") as line:
 
         def on_plan(objects: int) -> None:
             line.total = objects
@@ -63,6 +64,7 @@ def _run(options: argparse.Namespace) -> int:
             cells=options.cells,
             quick=options.quick,
             threads=options.processes,
+            cache=cache,
             on_plan=on_plan,
             on_object=on_object,
         )

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from ..store.reader import open_store
 from ..store.regions import parse_region
 from .common import HelpFormatter, add_common, run_command
+from .places import add_store, given_store
 from .train import cell_name
 
 
@@ -29,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     parser.add_argument("predictions", type=Path, help="bedgraph written by factornet-predict")
-    parser.add_argument("--store", type=Path, required=True, help="a store made by factornet-etl")
+    add_store(parser)
     parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) predicted")
     parser.add_argument("-f", "--factor", required=True, help="transcription factor predicted")
     parser.add_argument("--track", help="also score the mean signal of this track alone")
@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..model.plots import best_locus, plot_locus
     from ..model.prediction import read_bedgraph
 
-    store = open_store(options.store)
+    store = given_store(options)
     cell = cell_name(options.cell)
     motif = None
     if options.motifs is not None:

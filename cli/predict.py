@@ -12,7 +12,6 @@ from .. import __version__
 from ..etl.aliases import read_aliases
 from ..etl.peaks import read_intervals
 from ..store.errors import UsageError
-from ..store.reader import open_store
 from ..store.regions import parse_region
 from ..store.schema import STRIDE
 from .common import (
@@ -25,6 +24,7 @@ from .common import (
     progress_line,
     run_command,
 )
+from .places import add_store, given_store
 from .train import cell_name
 
 
@@ -39,7 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
-    parser.add_argument("--store", type=Path, required=True, help="a store made by factornet-etl")
+    add_store(parser)
     parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) to predict for")
     parser.add_argument("-m", "--model", type=Path, required=True, help="model folder made by factornet-train")
     parser.add_argument("-f", "--factor", required=True, help="transcription factor; one of the model's")
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..model.predict_files import Predictor, predict_intervals, predict_regions
 
     _check_output(options)
-    store = open_store(options.store)
+    store = given_store(options)
     predictor = Predictor(
         network=load_network(options.model, weights=options.weights),
         store=store,

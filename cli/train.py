@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..store.errors import UsageError
-from ..store.reader import Store, open_store
+from ..store.reader import Store
 from ..store.regions import Region, parse_region
 from ..store.sampling import Sampler, split_genome
 from ..store.stream import shared_meta, shared_tracks
 from .common import megabytes, peak_memory, progress_line, run_command
+from .places import given_store
 from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser
 
 if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
@@ -76,7 +77,7 @@ def _plan(options: argparse.Namespace) -> TrainingPlan:
     network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     start = read_card(options.init_from).config if options.init_from else None
     length = network.get("length", start.length if start else NetworkConfig.length)
-    sampler = _sampler(options, open_store(options.store), length)
+    sampler = _sampler(options, given_store(options), length)
     cells = sampler.cells + sampler.valid_cells
     network["tracks"] = shared_tracks(sampler.store, cells)
     network["meta"] = shared_meta(sampler.store, cells) if options.meta else ()

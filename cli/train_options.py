@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import __version__
 from .common import HelpFormatter, positive
+from .places import add_store
 
 DEFAULT_VALID = ("chr11",)
 DEFAULT_TEST = ("chr1", "chr8", "chr21")
@@ -39,7 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_data(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--store", type=Path, required=True, help="a store made by factornet-etl")
+    add_store(group)
     group.add_argument(
         "-i", "--cells", nargs="+", required=True, metavar="CELL", help="cell lines (or their folders) to train on"
     )

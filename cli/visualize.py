@@ -18,8 +18,8 @@ from .. import __version__
 from ..etl.aliases import read_aliases
 from ..etl.peaks import read_peaks
 from ..store.errors import InputError, UsageError
-from ..store.reader import open_store
 from .common import HelpFormatter, add_common, megabytes, peak_memory, progress_line, run_command
+from .places import add_store, given_store
 from .train import cell_name
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
-    parser.add_argument("--store", type=Path, required=True, help="a store made by factornet-etl")
+    add_store(parser)
     parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) whose signal is shown")
     parser.add_argument(
         "-b", "--bed", type=Path, required=True, help="sequences, BED or narrowPeak: their middles count"
@@ -111,7 +111,7 @@ def _run(options: argparse.Namespace) -> int:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is no folder; name one, there or not")
     device = choose_device(options.device)
-    store = open_store(options.store)
+    store = given_store(options)
     network = load_network(options.model, weights=options.weights)
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
     sequences = sequences_of(options.bed, store.axis, options.chrom, read_aliases(options.chrom_alias))

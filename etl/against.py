@@ -120,7 +120,7 @@ def _sequence(store: Store, file: Path, on_block: OnBlock) -> Iterator[Finding]:
     aliases, _ = _options(store.info.provenance)
     with tempfile.TemporaryDirectory() as work:
         fasta = prepare_fasta(file, Path(work))
-        records = file_names(store.axis.names, fasta.lengths, aliases)
+        records = file_names(store.axis.names, fasta.lengths, aliases, file=file)
         with closing(FastaReader(fasta)) as reader:
             for chrom, length in zip(store.axis.names, store.axis.lengths, strict=True):
                 place, record = f"genome/sequence/{chrom}", records.get(chrom)

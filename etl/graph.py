@@ -1,4 +1,4 @@
-"""Run shard tasks as a dask graph, on as many processes as the memory allows."""
+"""Run shard tasks as a dask graph: in this process, on as many as the memory allows, or on dask.distributed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dask.callbacks import Callback
 from dask.delayed import delayed
 
 from ..store.errors import FactorNetError, UsageError
+from .cluster import local_cluster, remote_cluster, run_on
 from .publish import CutShortError
 from .tasks import ShardReport, ShardTask
 
@@ -30,10 +31,14 @@ class Resources:
     Attributes:
         workers: processes; 1 works in this process.
         max_memory: bytes that all workers together may take, or None for no limit.
+        cluster: whether the processes are a dask.distributed cluster of their own, which replaces those that die.
+        scheduler: address of a dask.distributed scheduler whose workers do the work instead, or None.
     """
 
     workers: int = 1
     max_memory: int | None = None
+    cluster: bool = False
+    scheduler: str | None = None
 
     def affordable_workers(self) -> int:
         """Workers that fit the memory.
@@ -72,37 +77,53 @@ def _call(task: ShardTask) -> ShardReport:
     return task()
 
 
-def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport) -> list[ShardReport]:
+def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport, place: Path) -> list[ShardReport]:
     """Run all tasks, and return their reports in the order of the tasks.
 
     Args:
         tasks: independent of each other.
         resources: processes and memory.
         on_report: called in this process as each task ends.
+        place: folder that they write to.
 
     Raises:
         FactorNetError: what a task raised; nothing more is started then.
         CutShortError: a worker was killed (out of memory).
-        UsageError: there is no memory for even one.
+        UsageError: there is no memory for even one, or no such cluster.
     """
+    if not tasks:
+        return []
     nodes = [delayed(_call, pure=False, traverse=False)(task) for task in tasks]
-    workers = _workers_that_fit(min(resources.affordable_workers(), max(1, len(tasks))))
+    if resources.scheduler is not None:
+        with remote_cluster(resources.scheduler, place) as client:
+            return run_on(client, nodes, on_report)
+    workers = _workers_that_fit(min(resources.affordable_workers(), len(tasks)))
+    if resources.cluster:
+        memory = None if resources.max_memory is None else resources.max_memory // workers
+        with local_cluster(workers, memory) as client:
+            return run_on(client, nodes, on_report)
     with _Watch(on_report):
-        if workers == 1:
-            return list(compute(*nodes, scheduler="synchronous"))
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            try:
-                done = compute(*nodes, scheduler="processes", pool=pool, num_workers=workers, chunksize=1)
-            except BrokenProcessPool as e:
-                raise CutShortError(
-                    "a worker process was killed, most likely for want of memory; use fewer (-p) or set --max-memory, "
-                    "and run the command again: what is finished will not be done again"
-                ) from e
-            except Exception as e:
-                pool.shutdown(cancel_futures=True)
-                raise _plain(e) from None
-            return cast("list[ShardReport]", list(done))
+        return _run_here(nodes, workers)
+
+
+def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
+    if workers == 1:
+        return list(compute(*nodes, scheduler="synchronous"))
+    # A server imports all once and forks the workers, of which it has a whole process to itself: no thread, no lock.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__])
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            done = compute(*nodes, scheduler="processes", pool=pool, num_workers=workers, chunksize=1)
+        except BrokenProcessPool as e:
+            raise CutShortError(
+                "a worker process was killed, most likely for want of memory; use fewer (-p) or set --max-memory, "
+                "and run the command again: what is finished will not be done again"
+            ) from e
+        except Exception as e:
+            pool.shutdown(cancel_futures=True)
+            raise _plain(e) from None
+        return cast("list[ShardReport]", list(done))
 
 
 def _workers_that_fit(workers: int) -> int:

@@ -23,6 +23,7 @@ from zarr.codecs import BytesCodec, ZstdCodec
 from ..store.errors import StoreError, UsageError
 from ..store.exchange import SWAP, building, exchange, home_of, lock_file, move_back, retired, unread
 from ..store.manifest import sealed
+from .listing import refresh_cell_list
 
 _PIECE = 8 * 1024 * 1024
 
@@ -77,6 +78,8 @@ def _locked(store: Path, name: str) -> IO[str]:
         except FileNotFoundError:
             continue  # the build that was there before has just removed the folder
         except OSError as e:
+            if isinstance(e, FileExistsError) and not path.parent.is_file():
+                continue  # the same: there when it was to be made, gone when it was looked at
             raise StoreError(f"{path.parent}: cannot make the folder to build in ({e.strerror})") from e
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,6 +148,7 @@ def publish(staged: Path, store: Path, name: str) -> None:
     else:
         staged.rename(final)
     try:
+        refresh_cell_list(store)
         for folder in (final.parent, final.parent.parent):
             sync(folder)
     except OSError as e:

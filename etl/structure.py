@@ -60,7 +60,7 @@ def structure_faults(folder: Folder, objects: Objects, arrays: Arrays, *, raw: b
         except (StoreError, ValueError):
             continue
         try:
-            needed = _objects_of(name, node, raw=raw, place=str(folder.path / name))
+            needed = _objects_of(name, node, raw=raw, place=f"{folder.place}/{name}")
         except StoreError as e:
             yield name, str(e)
             continue

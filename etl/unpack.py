@@ -109,7 +109,13 @@ class WriteRaw:
                 raise StoreError(f"{file}: cannot be written ({e.strerror}); nothing was published") from e
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return ShardReport(
-            self.path, self.path.rpartition("/")[2], node["shape"][0], size, peak, digest=sha.hexdigest()
+            self.path,
+            self.path.rpartition("/")[2],
+            node["shape"][0],
+            size,
+            peak,
+            digest=sha.hexdigest(),
+            key=self.key,
         )
 
     def _blocks(self, rows: int, size: int, dtype: np.dtype[Any]) -> Iterator[memoryview]:
@@ -149,6 +155,8 @@ def unpack_store(
         raise StoreError(f"{destination}: is there already; give another name, or remove it")
     check_name(destination.name, "store")
     store = open_store(source)
+    if not store.home.local:
+        raise StoreError(f"{source}: is no folder; bring it here with `factornet-etl import`, and unpack that")
     if store.is_raw:
         raise StoreError(f"{source}: is a raw store already; unpack the compressed store that it came from")
     chosen = store.cells if cells is None else tuple(dict.fromkeys(cells))
@@ -167,7 +175,7 @@ def unpack_store(
             _write_nodes(staged / part.path, part)
         if on_plan:
             on_plan(tasks)
-        reports = run(tasks, resources, on_report=on_report)
+        reports = run(tasks, resources, on_report=on_report, place=work)
         for part in parts:
             if _listed_digest(store, part.path) != part.digest:
                 raise StoreError(f"{source}/{part.path}: was replaced while it was being read; unpack again")
@@ -193,7 +201,7 @@ def _read_part(store: Store, path: str) -> _Part:
     """
     folder, objects, nodes = store.folder(path), store.objects(path), {}
     for name, (size, _) in objects.items():
-        file = folder.path / name
+        file = Path(folder.place, name)
         if file.name == "zarr.json":
             nodes[str(Path(name).parent)] = json.loads(read_object(folder, name, objects))
         elif not file.is_file():

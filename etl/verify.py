@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ..store.cache import Cache, default_cache
+from ..store.cell_list import CELL_LIST, parse_cell_list
 from ..store.errors import StoreError, UsageError
-from ..store.exchange import heal
-from ..store.folder import Folder
+from ..store.folder import Entry, Folder, Listed
+from ..store.homes import Home, find_home
 from ..store.manifest import Objects, check_seal, parse_objects
+from ..store.patience import RemoteError
 from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo
 from .structure import cell_arrays, genome_arrays, structure_faults
-
-_PIECE = 8 * 1024 * 1024
 
 Kind = Literal["missing", "damaged", "added", "link", "manifest", "attributes", "schema", "differs"]
 
@@ -51,37 +52,47 @@ class VerifyReport:
 class _Group:
     """A group under examination: the genome or a cell line; `objects` are those to be read and compared."""
 
-    store: Path
+    home: Home
     path: str
     raw: bool
+    digest: str = ""  # of its manifest, once that is known
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     folder: Folder | None = None
 
+    @property
+    def at(self) -> str:
+        """Where it is."""
+        return f"{self.home.place}/{self.path}"
+
     def found(self, name: str, kind: Kind, problem: str) -> None:
         """Take down a finding."""
         path = f"{self.path}/{name}" if name else self.path
-        self.findings.append(Finding(path, kind, problem, self._cure(path, kind)))
+        self.findings.append(Finding(path, kind, problem, self._cure(f"{self.home.place}/{path}", kind)))
 
-    def _cure(self, path: str, kind: Kind) -> str:
+    def _cure(self, place: str, kind: Kind) -> str:
+        store, cell = self.home.place, self.path.removeprefix("cells/")
+        if not self.home.local:
+            some = "" if self.path == "genome" else f" --cells {cell} --force"
+            return f"put it there anew: factornet-etl export STORE {store}{some}"
         if kind == "added":
-            return f"rm {self.store / path}"
+            return f"rm {place}"
         if kind == "link":
-            return f"put the file itself in its place, or copy {self.store / self.path} anew"
+            return f"put the file itself in its place, or copy {self.at} anew"
         if self.raw:
-            return f"copy {self.store / self.path} anew, or unpack again: factornet-etl unpack SOURCE {self.store}"
+            return f"copy {self.at} anew, or unpack again: factornet-etl unpack SOURCE {store}"
         if self.path == "genome":
-            return f"copy {self.store / path} anew, or make the store anew: factornet-etl genome"
-        cell = self.path.removeprefix("cells/")
-        return f"factornet-etl build {self.store} PATH/TO/{cell} --repair, or copy {self.store / self.path} anew"
+            return f"copy {place} anew, or make the store anew: factornet-etl genome"
+        return f"factornet-etl build {store} PATH/TO/{cell} --repair, or copy {self.at} anew"
 
 
 def verify_store(
-    path: Path,
+    path: str | Path,
     *,
     cells: Sequence[str] | None = None,
     quick: bool = False,
     threads: int = 2,
+    cache: Cache | None = None,
     on_plan: Callable[[int], None] = lambda objects: None,
     on_object: Callable[[int], None] = lambda size: None,
 ) -> VerifyReport:
@@ -92,6 +103,8 @@ def verify_store(
         cells: which cell lines (the genome comes in any case); None for all, and for what lies beside them too.
         quick: compare sizes instead of digests; attributes and manifests are read in any case.
         threads: that read and digest.
+        cache: of a store on a server; what is in it already is not fetched again, so give an empty one to hear of the
+            server.
         on_plan: called with the number of objects that will be read.
         on_object: called with the size of each as it is done.
 
@@ -99,20 +112,18 @@ def verify_store(
         StoreError: there is no store.
         UsageError: no such cell line.
     """
-    store = path.resolve()
-    heal(store)
-    if not store.is_dir():
-        raise StoreError(f"{path}: no such store; correct the path")
-    root, info = _look_at_root(store)
+    home = find_home(path, cache or default_cache())
+    root, info = _look_at_root(home)
     raw = info is not None and info.encoding == "raw"
-    folder = store / "cells"
-    there = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    there = home.cells() if cells is None or home.local else ()
+    if home.local:  # folders without attributes too
+        there = tuple(sorted(n[6:] for n, e in (home.top() or {}).items() if n[:6] == "cells/" and e.kind == "folder"))
     for cell in cells or ():
-        if cell not in there:
-            raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(there) or 'none'}")
+        if cell not in there and not home.has(cell):
+            raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(home.cells()) or 'none'}")
     if cells is None:
-        root.findings += _strays(store)
-    groups = [_Group(store, "genome", raw), *(_Group(store, f"cells/{c}", raw) for c in cells or there)]
+        root.findings += _strays(home)
+    groups = [_Group(home, "genome", raw), *(_Group(home, f"cells/{c}", raw) for c in cells or there)]
     for group in groups:
         _look_at_group(group, info)
     if not quick:
@@ -121,77 +132,103 @@ def verify_store(
         tuple(g.path for g in groups),
         sum(len(g.objects) for g in groups) + len(groups),  # the attributes of store and cell lines too
         sum(size for g in groups for size, _ in g.objects.values()),
-        tuple(f for g in (root, *groups) for f in g.findings),
+        tuple(f for g in (root, *groups) for f in g.findings)
+        + tuple(_list_faults(home, groups) if cells is None else ()),
     )
 
 
-def _look_at_root(store: Path) -> tuple[_Group, StoreInfo | None]:
-    root = _Group(store, "", raw=False)
-    kind: Kind = "attributes" if (store / "zarr.json").exists() else "missing"
+def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
+    root = _Group(home, "", raw=False)
+    kind: Kind = "missing"
     try:
-        text, attributes = read_attributes(Folder(store))
+        folder = home.folder("")
+        kind = "attributes" if "zarr.json" in (home.top() or ("zarr.json",)) else "missing"
+        text, attributes = read_attributes(folder)
         kind = "schema"
-        info = StoreInfo.from_attributes(attributes, place=str(store))
+        info = StoreInfo.from_attributes(attributes, place=home.place)
         kind = "attributes"
-        check_seal(text, attributes, place=str(store))
-    except StoreError as e:
-        cure = f"copy {store / 'zarr.json'} anew"
+        check_seal(text, attributes, place=home.place)
+    except RemoteError:
+        raise  # of the server, not of the store
+    except (StoreError, OSError) as e:
+        cure = f"copy {home.place}/zarr.json anew"
         root.findings.append(Finding("zarr.json", kind, f"{e} (the genome cannot be judged without it)", cure))
         return root, None
     return root, info
 
 
-def _strays(store: Path) -> Iterator[Finding]:
+def _strays(home: Home) -> Iterator[Finding]:
     """What lies beside the genome and the cell lines and belongs to no group; and links in their place."""
-    known = {store / "zarr.json": False, store / "genome": True, store / "cells": True}
-    folder = store / "cells"
-    inside = list(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
-    for path in sorted([*store.iterdir(), *inside]):
-        name, cure = str(path.relative_to(store)), f"rm -r {path}"
-        if path.is_symlink():
-            yield Finding(name, "link", f"is a link to {path.readlink()}", "put the folder itself in its place")
-        elif path.parent == store and (path not in known or known[path] != path.is_dir()):
+    known = {"zarr.json": "file", "genome": "folder", "cells": "folder", CELL_LIST: "file"}
+    for name, entry in sorted((home.top() or {}).items()):
+        inside = name.startswith("cells/")
+        cure = f"rm -r {home.place}/{name}"
+        if entry.kind == "link":
+            yield Finding(name, "link", f"is a link to {entry.target}", "put the folder itself in its place")
+        elif not inside and entry.kind != known.get(name):
             yield Finding(name, "added", "is no part of a store", cure)
-        elif path.parent == folder and not path.is_dir():
+        elif inside and entry.kind != known.get(name, "folder"):
             yield Finding(name, "added", "is no cell line", cure)
+
+
+def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
+    """What is wrong with the list of cell lines, where there is one: others may read it."""
+    cure = f"rm {home.place}/{CELL_LIST}; the next `factornet-etl export` or `import` to this place makes it anew"
+    try:
+        listed = parse_cell_list(home.folder("").read(CELL_LIST), place=f"{home.place}/cells")
+    except FileNotFoundError:
+        return
+    except (StoreError, OSError) as e:
+        yield Finding(CELL_LIST, "attributes", str(e), cure)
+        return
+    there = {g.path.removeprefix("cells/"): g.digest for g in groups if g.path != "genome"}
+    for cell in sorted({*listed, *there}):
+        if listed.get(cell) != there.get(cell) and (cell not in there or there[cell]):
+            yield Finding(CELL_LIST, "differs", f"is not up to date about {cell}", cure)
 
 
 def _look_at_group(group: _Group, info: StoreInfo | None) -> None:
     """All that shows without reading the large objects: attributes, manifest, sizes, links, what is too much."""
-    home = group.store / group.path
-    if home.is_symlink() or home.parent.is_symlink():
-        return  # said already, as a stray
     try:
-        folder = group.folder = Folder(home)
-        states = dict(folder.walk())
+        folder = group.folder = group.home.folder(group.path)
+        states = folder.listing()
     except OSError as e:
-        group.found("", "missing", f"cannot be read ({e.strerror})")
+        if e.errno != errno.ELOOP:  # a link: said already, as a stray
+            group.found("", "missing", f"cannot be read ({e.strerror})")
         return
-    for name, state in list(states.items()):
-        if not stat.S_ISREG(state.st_mode):
-            _not_a_file(group, home / name, name, state.st_mode)
+    for name, state in (states or {}).items():
+        if state.kind != "file":
+            _not_a_file(group, name, state)
     expected = _listed(group, folder, info)
     if expected is None:
         return
+    if states is None:  # a web server: what is missing shows on reading
+        group.objects.update(expected)
+        return
+    _compare_listing(group, states, expected)
+
+
+def _compare_listing(group: _Group, states: dict[str, Entry], expected: Objects) -> None:
+    """Names and sizes; what agrees is left for its digest to be taken."""
     for name, (size, _) in expected.items():
         if name not in states:
             group.found(name, "missing", f"is missing, the manifest lists it with {size} bytes")
-        elif stat.S_ISREG(states[name].st_mode):
-            if states[name].st_size != size:
-                group.found(name, "damaged", f"has {states[name].st_size} bytes, the manifest says {size}")
+        elif states[name].kind == "file":
+            if states[name].size != size:
+                group.found(name, "damaged", f"has {states[name].size} bytes, the manifest says {size}")
             else:
                 group.objects[name] = expected[name]
     own = set() if group.path == "genome" else {"zarr.json"}
     for name, state in states.items():
-        if name not in expected and name not in own and stat.S_ISREG(state.st_mode):
+        if name not in expected and name not in own and state.kind == "file":
             group.found(name, "added", "is in no manifest")
 
 
-def _not_a_file(group: _Group, path: Path, name: str, mode: int) -> None:
-    if stat.S_ISLNK(mode):
-        inside = path.resolve().is_relative_to(group.store)
+def _not_a_file(group: _Group, name: str, entry: Entry) -> None:
+    if entry.kind == "link":
+        inside = Path(group.at, name).resolve().is_relative_to(group.home.place)
         where = "" if inside else ", which leads out of the store"
-        group.found(name, "link", f"is a link to {path.readlink()}{where}")
+        group.found(name, "link", f"is a link to {entry.target}{where}")
     else:
         group.found(name, "added", "is neither file nor folder")
 
@@ -206,14 +243,20 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | 
         else:
             cell = _cell_info(group, folder)
             digest, listed = cell.manifest, cell.manifest_objects
+    except RemoteError:
+        raise
     except StoreError as e:
-        there = any(name == "zarr.json" for name, _ in folder.walk())
+        there = "zarr.json" in (folder.listing() or ("zarr.json",))
         kind: Kind = "schema" if "schema version" in str(e) else "attributes"
         group.found("zarr.json", kind if there else "missing", f"{e}")
         return None
+    group.digest = digest
     try:
-        own = parse_objects(listed, place=str(folder.path))
+        own = parse_objects(listed, place=folder.place)
         objects = {**read_manifest(folder, digest, listed), **own}
+    except RemoteError as e:
+        group.found("manifest", "missing", str(e))
+        return None
     except StoreError as e:
         _manifest_fault(group, folder, e)
         return None
@@ -225,7 +268,7 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | 
 
 
 def _manifest_fault(group: _Group, folder: Folder, error: StoreError) -> None:
-    there = {name for name, _ in folder.walk()}
+    there = folder.listing() or {}
     for name in ("manifest/zarr.json", "manifest/c/0"):
         if name not in there or name in str(error):
             group.found(name, "manifest" if name in there else "missing", str(error))
@@ -234,11 +277,11 @@ def _manifest_fault(group: _Group, folder: Folder, error: StoreError) -> None:
 
 
 def _cell_info(group: _Group, folder: Folder) -> CellInfo:
-    place = str(folder.path)
+    place = folder.place
     text, attributes = read_attributes(folder)
     info = CellInfo.from_attributes(attributes, place=place)
     check_seal(text, attributes, place=place)
-    if info.name != folder.path.name:
+    if info.name != folder.place.rpartition("/")[2]:
         raise StoreError(f"{place}: is the cell line {info.name}; give the folder its name back")
     return info
 
@@ -250,22 +293,24 @@ def _digest_all(
     jobs = [(g, name, size, sha) for g in groups for name, (size, sha) in g.objects.items()]
     on_plan(len(jobs))
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
-        problems = pool.map(lambda job: _compare(job[0].folder, job[1], job[3]), jobs)
+        problems = pool.map(lambda job: _compare(job[0].folder, job[1], (job[2], job[3])), jobs)
         for (group, name, size, _), problem in zip(jobs, problems, strict=True):
             if problem:
                 group.found(name, "damaged", problem)
             on_object(size)
 
 
-def _compare(folder: Folder | None, name: str, expected: str) -> str:
+def _compare(folder: Folder | None, name: str, listed: Listed) -> str:
     """What is wrong with the content of an object; nothing where it has the digest it must have."""
     sha = hashlib.sha256()
     try:
         if folder is not None:
-            with folder.open(name) as file:
-                while piece := file.read(_PIECE):
+            with folder.open(name, listed) as file:
+                for piece in file.pieces():
                     sha.update(piece)
     except OSError as e:
         return f"cannot be read ({e.strerror})"
-    found = sha.hexdigest()
+    except StoreError as e:
+        return str(e)
+    found, expected = sha.hexdigest(), listed[1]
     return "" if found == expected else f"its sha256 is {found[:16]}..., the manifest says {expected[:16]}..."

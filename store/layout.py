@@ -53,8 +53,8 @@ def codecs_for(dtype: str) -> tuple[BytesBytesCodec, ...]:
     does, and it is read several times as fast.
     """
     if np.dtype(dtype).kind == "f":
-        return BloscCodec(cname="lz4hc", clevel=3, shuffle="noshuffle", typesize=4), Crc32cCodec()
-    return BloscCodec(cname="blosclz", clevel=5, shuffle="bitshuffle", typesize=1), Crc32cCodec()
+        return BloscCodec(cname="lz4hc", clevel=5, shuffle="noshuffle", typesize=32, blocksize=8192), Crc32cCodec()
+    return BloscCodec(cname="blosclz", clevel=5, shuffle="bitshuffle", typesize=4), Crc32cCodec()
 
 
 def create_array(

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from .errors import StoreError
-from .folder import Folder
+from .folder import Folder, Listed
 
-Objects = Mapping[str, tuple[int, str]]
+Objects = Mapping[str, Listed]
 """Path of an object in its group -> size in bytes and SHA-256."""
 
 CURE = "copy or rebuild this part of the store"
+FOREIGN = "factornet did not write this; do not use it"
 SEAL = "self_digest"
 _BLANK = "0" * 64
+_LARGEST = 2**44  # bytes of an object; a raw chr1 has 2**30
 
 
 def sealed(node: dict[str, Any]) -> bytes:
@@ -60,9 +63,21 @@ def parse_objects(listed: Any, *, place: str) -> Objects:
         StoreError: that is not what it is.
     """
     try:
-        return {str(name): (int(size), str(sha)) for name, (size, sha) in listed.items()}
-    except (AttributeError, TypeError, ValueError) as e:
+        found = {str(name): (int(size), str(sha)) for name, (size, sha) in listed.items()}
+    except (AttributeError, TypeError, ValueError, OverflowError) as e:
         raise StoreError(f"{place}: no list of objects with size and digest ({e!r}); {CURE}") from e
+    for name, (size, sha) in found.items():
+        if not is_object_name(name):
+            raise StoreError(f"{place}: lists an object {name!r}, which is no path inside a store; {FOREIGN}")
+        if not (0 <= size < _LARGEST and re.fullmatch(r"[0-9a-f]{64}", sha)):
+            raise StoreError(f"{place}: lists {name} with {size} bytes and sha256 {sha!r}; {FOREIGN}")
+    return found
+
+
+def is_object_name(name: str) -> bool:
+    """Whether a name can be the path of an object inside a store, on every file system."""
+    parts = name.split("/")
+    return not re.search(r"[\x00-\x1f\x7f\\:]", name) and all(p not in ("", ".", "..") for p in parts)
 
 
 def parse_manifest(text: bytes, digest: str, *, place: str) -> Objects:
@@ -73,7 +88,11 @@ def parse_manifest(text: bytes, digest: str, *, place: str) -> Objects:
     """
     if hashlib.sha256(text).hexdigest() != digest:
         raise StoreError(f"{place}/manifest: its digest is not the one in the attributes; {CURE}")
-    return parse_objects(json.loads(text)["objects"], place=f"{place}/manifest")
+    try:
+        listed = json.loads(text)["objects"]
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
+        raise StoreError(f"{place}/manifest: is no JSON with the key objects ({e!r}); {FOREIGN}") from e
+    return parse_objects(listed, place=f"{place}/manifest")
 
 
 def read_object(group: Folder, name: str, objects: Objects) -> bytes:
@@ -82,17 +101,15 @@ def read_object(group: Folder, name: str, objects: Objects) -> bytes:
     Raises:
         StoreError: it is not listed, missing, or of other content.
     """
-    file = group.path / name
+    file = f"{group.place}/{name}"
     if name not in objects:
         raise StoreError(f"{file}: is not in the manifest; {CURE}")
     size, sha = objects[name]
     try:
-        with group.open(name) as opened:
-            # One byte more than there should be: what has grown to a size beyond the memory is not read whole.
-            content = opened.read(size + 1)
-            while 0 < len(content) <= size and (more := opened.read(size + 1 - len(content))):
-                content += more
-            found = opened.seek(0, 2)
+        with group.open(name, objects[name]) as opened:
+            found = opened.size
+            # What has grown beyond what is listed may be larger than the memory: it is not read.
+            content = b"".join(opened.pieces()) if found == size else b""
     except FileNotFoundError:
         raise StoreError(f"{file}: is missing, the manifest lists it with {size} bytes; {CURE}") from None
     except OSError as e:

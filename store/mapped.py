@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,10 @@ def parse_node(text: bytes, kind: str) -> dict[str, Any]:
     Raises:
         ValueError: it is damaged, or not of this kind.
     """
-    node = json.loads(text)
+    try:
+        node = json.loads(text)
+    except RecursionError as e:
+        raise ValueError("JSON of too many levels") from e
     if not isinstance(node, dict) or (node.get("zarr_format"), node.get("node_type")) != (3, kind):
         raise ValueError(f"zarr.json does not describe a Zarr v3 {kind}")
     return node
@@ -102,7 +104,7 @@ def map_array(group: Folder, name: str, objects: Objects) -> NDArray[Any]:
         StoreError: there is none, it is not raw or not the one listed, or its file is not of the exact size that its
             shape asks for. Checked before mapping: to read a map past the end of its file kills the process.
     """
-    place = str(group.path / name)
+    place = f"{group.place}/{name}"
     if f"{name}/zarr.json" not in objects:
         raise StoreError(f"{place}: no such array in the store")
     node = json.loads(read_object(group, f"{name}/zarr.json", objects))
@@ -111,14 +113,17 @@ def map_array(group: Folder, name: str, objects: Objects) -> NDArray[Any]:
         return np.empty(shape, dtype)
     key = str(raw_file(Path(name), node))
     if node.get("dimension_names", [""])[0] in _TABLES:
-        return np.frombuffer(read_object(group, key, objects), dtype).reshape(shape)
-    file = group.path / key
+        content = read_object(group, key, objects)
+        if len(content) != size:
+            raise StoreError(f"{place}: {len(content)} bytes, an array of {dtype} {shape} has {size}; {_CURE}")
+        return np.frombuffer(content, dtype).reshape(shape)
+    file = Path(group.place, key)
     try:
         with group.open(key) as opened:
-            found = os.fstat(opened.fileno()).st_size
-            if found != size:
-                raise StoreError(f"{file}: {found} bytes, an array of {dtype} {shape} has {size}; {_CURE}")
-            return np.memmap(opened, dtype, mode="r", shape=shape)
+            if opened.size != size:
+                raise StoreError(f"{file}: {opened.size} bytes, an array of {dtype} {shape} has {size}; {_CURE}")
+            with open(file, "rb", buffering=0, opener=lambda *_: opened.duplicate()) as mapped:
+                return np.memmap(mapped, dtype, mode="r", shape=shape)
     except (OSError, ValueError) as e:
         more = "; raise the limit on open files (ulimit -n)" if getattr(e, "errno", None) == 24 else f"; {_CURE}"
         raise StoreError(f"{file}: cannot be mapped ({e}){more}") from e

@@ -23,6 +23,8 @@ from .reader import Store, StoredArray, check_present, place_of, read_span
 from .schema import BIN
 from .sharded import ShardedArray
 
+_NEAR = 4096  # positions; to unpack so many takes as long as to begin a new stretch
+
 
 def emission_order(places: NDArray[np.int64], pool: int, rng: np.random.Generator | None) -> list[NDArray[np.int64]]:
     """Plan indices of each pool, in the order they are emitted.
@@ -90,7 +92,7 @@ class _SlabReader:
         n, length = index.size, settings.length
         codes, tracks = np.empty((n, length), np.uint8), np.empty((n, len(windows.tracks), length), np.float32)
         pool = Block(sizes, index, codes, tracks, windows.features_of(index))
-        rows = np.argsort(windows.places[index], kind="stable")
+        rows = np.lexsort((windows.starts[index], windows.places[index]))
         places = windows.places[index][rows]
         cuts = np.flatnonzero(np.diff(places)) + 1
         jobs = np.split(rows, cuts) if n else []
@@ -102,7 +104,7 @@ class _SlabReader:
         index = pool.index[rows]
         chrom = store.axis.names[int(plan.chrom[index[0]])]
         starts, cells = self._windows.starts[index], plan.cell[index]
-        pool.codes[rows] = self._cut(store.sequence(chrom), starts, length, outside=4)
+        _lines(pool.codes)[rows] = _lines(self._cut(store.sequence(chrom), starts, length, outside=4))
         if self._windows.settings.gencode:
             bits = self._cut(store.annotation(chrom), plan.bin_starts[index], BIN, outside=0)
             pool.features[rows, self._windows.meta.shape[1] :] = annotation_flags(bits)
@@ -110,7 +112,7 @@ class _SlabReader:
             mine = cells == cell
             for t, track in enumerate(self._windows.tracks):
                 array = store.track(plan.cells[cell], track, chrom)
-                pool.tracks[rows[mine], t] = self._cut(array, starts[mine], length, outside=0)
+                _lines(pool.tracks[:, t])[rows[mine]] = _lines(self._cut(array, starts[mine], length, outside=0))
 
     def _cut(self, array: StoredArray, starts: NDArray[np.int64], length: int, *, outside: float) -> NDArray[Any]:
         """Windows of `length` positions, shape (n, length), with `outside` beyond the chromosome's ends.
@@ -122,7 +124,8 @@ class _SlabReader:
         span = self._span(array, starts, low, high, length)
         first, last = max(low, 0), min(high, array.shape[0])
         span[: first - low], span[max(last - low, 0) :] = outside, outside
-        windows = sliding_window_view(span, length)[starts - low]
+        lines = _lines(sliding_window_view(span, length))[starts - low]
+        windows: NDArray[Any] = lines.view(array.dtype).reshape(-1, length)
         check_present(windows, place=f"{place_of(array)}[{first}:{last}]")
         return windows
 
@@ -140,12 +143,21 @@ class _SlabReader:
         if not isinstance(array, ShardedArray):
             span[first - low : last - low] = array[first:last]
             return span
-        rows = array.layout.chunk_rows
-        touched = np.zeros(array.chunks_in(first, last) + 1, np.int64)
-        np.add.at(touched, starts.clip(first, last - 1) // rows - first // rows, 1)
-        np.add.at(touched, (starts + length - 1).clip(first, last - 1) // rows - first // rows + 1, -1)
-        array.read_chunks(first, last, np.cumsum(touched[:-1]) > 0, out=span[first - low : last - low])
+        spans = _spans_under(starts, length, array.layout.block_rows).clip(first, last)
+        array.read_spans(spans, first, out=span[first - low : last - low])
         return span
+
+
+def _lines(windows: NDArray[Any]) -> NDArray[Any]:
+    """Windows (n, length) as n elements: numpy copies whole ones, and lets other threads run meanwhile."""
+    return windows.view(np.dtype((np.void, windows.shape[1] * windows.itemsize)))[:, 0]
+
+
+def _spans_under(starts: NDArray[np.int64], length: int, block: int) -> NDArray[np.int64]:
+    """Stretches of whole blocks that windows lie in, int64 (spans, 2); `starts` of the windows in order."""
+    first, last = starts // block * block, -(-(starts + length) // block) * block
+    begins = np.flatnonzero(first[1:] > last[:-1] + _NEAR) + 1
+    return np.stack([first[np.concatenate([[0], begins])], last[np.concatenate([begins - 1, [-1]])]], 1)
 
 
 def padded_span(array: StoredArray, start: int, stop: int, *, outside: float) -> NDArray[Any]:

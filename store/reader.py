@@ -16,14 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .axis import GenomeAxis, Intervals, merge
+from .cache import Cache, default_cache
 from .errors import StoreError, UsageError
-from .exchange import heal
 from .folder import Folder
+from .homes import Home, find_home, with_slashes
 from .layout import MISSING_CODE
-from .manifest import CURE, Objects, check_seal, parse_manifest, parse_objects, read_object
+from .manifest import CURE, FOREIGN, Objects, check_seal, parse_manifest, parse_objects, read_object
 from .mapped import map_array, parse_node
+from .remote import is_remote
 from .schema import CellInfo, PeakSet, StoreInfo
 from .sharded import ShardedArray
+
+_MANIFEST = 256 * 1024 * 1024  # bytes of a manifest at most; that of hg19 with 20 tracks has 1 MB
 
 StoredArray = ShardedArray | NDArray[Any]
 """An array of a store; a memory map where the store is raw. Both have a shape and are sliced alike."""
@@ -53,15 +57,30 @@ class Store:
 
     A cell line that is replaced goes on being read as it was when it was first used here (`folder`). A process that
     is sent the store knows by `pins` (cell line -> digest of the manifest) which version was meant, and takes no other.
+    `path` is that of a folder or zip file, or a URL, of which `cache` keeps what was read.
     """
 
     path: str
     info: StoreInfo
     pins: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    cache: Cache = field(default_factory=default_cache, repr=False, compare=False)
     _opened: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Store, (self.path, self.info, dict(self.pins)))
+        return (Store, (self.path, self.info, dict(self.pins), self.cache))
+
+    @property
+    def home(self) -> Home:
+        """Where the store lies."""
+        if "home" not in self._opened:
+            self._opened["home"] = find_home(self.path, self.cache)
+        home: Home = self._opened["home"]
+        return home
+
+    @property
+    def place(self) -> str:
+        """Where the store lies, for messages."""
+        return self.home.place
 
     @cached_property
     def axis(self) -> GenomeAxis:
@@ -80,11 +99,15 @@ class Store:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """Names of the cell lines, sorted."""
-        folder = Path(self.path) / "cells"
-        if not folder.is_dir():
-            return ()
-        return tuple(sorted(p.name for p in folder.iterdir() if (p / "zarr.json").is_file()))
+        """Names of the cell lines, sorted.
+
+        Raises:
+            StoreError: they cannot be listed.
+        """
+        try:
+            return self.home.cells()
+        except OSError as e:
+            raise StoreError(f"{self.place}/cells: cannot be read ({e.strerror}); {CURE}") from e
 
     def cell(self, name: str) -> CellInfo:
         """What the store says about a cell line.
@@ -93,15 +116,15 @@ class Store:
             UsageError: no such cell line; the message lists those there are.
         """
         if f"cells/{name}" not in self._opened:
-            if not Path(self.path, "cells", name).is_dir():
+            if not self.home.has(name):
                 has = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
-                raise UsageError(f"{self.path}: no cell line {name!r} in the store; it has {has}")
+                raise UsageError(f"{self.place}: no cell line {name!r} in the store; it has {has}")
             self._opened[f"cells/{name}"] = self._read_cell(name)
         info: CellInfo = self._opened[f"cells/{name}"]
         return info
 
     def _read_cell(self, name: str) -> CellInfo:
-        place = f"{self.path}/cells/{name}"
+        place = f"{self.place}/cells/{name}"
         text, attributes = read_attributes(self.folder(f"cells/{name}"))
         info = CellInfo.from_attributes(attributes, place=place)
         check_seal(text, attributes, place=place)
@@ -179,6 +202,11 @@ class Store:
             depth = 1 if path.startswith("genome/") else 2  # "genome", or "cells/<cell>"
             parts = path.split("/")
             group, name = "/".join(parts[:depth]), "/".join(parts[depth:])
+            if self.is_raw and not self.home.local:
+                raise StoreError(
+                    f"{self.place}: a raw store is there to be memory-mapped from a local disk; bring it there with "
+                    f"`factornet-etl import {self.place} DEST`, or export the compressed store it came from"
+                )
             read = map_array if self.is_raw else ShardedArray
             self._opened[path] = read(self.folder(group), name, self.objects(group))
         array: StoredArray = self._opened[path]
@@ -193,9 +221,9 @@ class Store:
         key = f"{group}/"
         if key not in self._opened:
             try:
-                self._opened[key] = Folder(Path(self.path, group))
+                self._opened[key] = self.home.folder(group)
             except OSError as e:
-                raise StoreError(f"{self.path}/{group}: cannot be read ({e.strerror}); {CURE}") from e
+                raise StoreError(f"{self.place}/{group}: cannot be read ({e.strerror}); {CURE}") from e
         folder: Folder = self._opened[key]
         return folder
 
@@ -223,8 +251,11 @@ def read_manifest(group: Folder, digest: str, listed: Any) -> Objects:
     Raises:
         StoreError: it is missing or damaged.
     """
-    place = str(group.path)
-    text = ShardedArray(group, "manifest", parse_objects(listed, place=place))[:].tobytes()
+    place = group.place
+    array = ShardedArray(group, "manifest", parse_objects(listed, place=place))
+    if array.ndim != 1 or len(array) > _MANIFEST:
+        raise StoreError(f"{place}/manifest: of shape {array.shape}, no manifest is that large; {FOREIGN}")
+    text = array[:].tobytes()
     return parse_manifest(text, digest, place=place)
 
 
@@ -238,23 +269,36 @@ def read_attributes(group: Folder) -> tuple[bytes, dict[str, Any]]:
         text = group.read("zarr.json")
         return text, dict(parse_node(text, "group")["attributes"])
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{group.path}: not a FactorNet store (no readable Zarr v3 group: {e!r}); {CURE}") from e
+        raise StoreError(f"{group.place}: not a FactorNet store (no readable Zarr v3 group: {e!r}); {CURE}") from e
 
 
-def open_store(path: str | Path) -> Store:
+def open_store(path: str | Path, *, cache: Cache | str | Path | None = None) -> Store:
     """The store at `path`, for reading.
 
+    Args:
+        path: a folder, a ``.zip`` file that ``factornet-etl export`` made, or a URL: ``s3://``, ``gs://``,
+            ``https://``, ``http://``.
+        cache: of a store on a server: folder (or `Cache`, with a limit) for objects that were fetched, each whole and
+            once; $FACTORNET_CACHE or the user's cache folder where None.
+
     Raises:
-        StoreError: there is none, it is damaged, or of a schema version this one does not read.
+        StoreError: there is none, it is damaged, or of a schema version this one does not read; or a server does not
+            give it.
+        UsageError: no such kind of URL.
     """
-    place = str(Path(path).resolve())
-    heal(Path(place))
-    if not Path(place).is_dir():
-        raise StoreError(f"{path}: no such store; make one with `factornet-etl genome {path} --fasta FILE`")
-    text, attributes = read_attributes(Folder(Path(place)))
-    info = StoreInfo.from_attributes(attributes, place=str(path))
-    check_seal(text, attributes, place=str(path))
-    return Store(place, info)
+    cache = cache if isinstance(cache, Cache) else Cache(Path(cache).absolute()) if cache else default_cache()
+    home = find_home(path, cache)
+    shown = home.place if is_remote(home.place) else str(path)
+    try:
+        folder = home.folder("")
+    except OSError as e:
+        raise StoreError(f"{shown}: cannot be read ({e.strerror}); {CURE}") from e
+    text, attributes = read_attributes(folder)
+    info = StoreInfo.from_attributes(attributes, place=shown)
+    check_seal(text, attributes, place=shown)
+    store = Store(with_slashes(path) if is_remote(home.place) else home.place, info, cache=cache)
+    store._opened["home"] = home
+    return store
 
 
 def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:

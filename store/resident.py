@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -68,4 +67,4 @@ def read_blocks(array: StoredArray, length: int) -> Iterator[tuple[int, np.ndarr
 
 def resident_copy(store: Store) -> ResidentStore:
     """The same store, opened anew so that it may hold arrays."""
-    return ResidentStore(str(Path(store.path)), store.info)
+    return ResidentStore(store.path, store.info, dict(store.pins), store.cache)

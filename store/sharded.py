@@ -11,22 +11,18 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import struct
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numcodecs import blosc, zstd
 from numpy.typing import NDArray
 
 from .errors import StoreError
 from .folder import Folder
 from .manifest import CURE, Objects, read_object
 from .mapped import DTYPES
-
-blosc.use_threads = False  # threads of its own would fight those of the stream, and not survive a fork
+from .packing import Pieces, can_unpack, unpack, unpacked_alone
 
 _ABSENT = 2**64 - 1  # offset and size of a chunk that a shard does not hold
 _CRC = 4  # bytes of a crc32c, at the end of what it protects
@@ -40,7 +36,8 @@ class ArrayLayout:
         shape: lengths of the axes.
         dtype: little-endian.
         object_rows: rows that one object holds.
-        chunk_rows: rows that are unpacked together.
+        chunk_rows: rows that are packed together.
+        block_rows: rows that can be unpacked alone; a chunk holds a whole number of such blocks.
         sharded: whether objects hold many chunks and an index.
         codecs: names of what packed the bytes of a chunk, in the order of packing.
         fill: what stands for a chunk that was never written.
@@ -50,6 +47,7 @@ class ArrayLayout:
     dtype: np.dtype[Any]
     object_rows: int
     chunk_rows: int
+    block_rows: int
     sharded: bool
     codecs: tuple[str, ...]
     fill: float
@@ -79,45 +77,26 @@ def parse_layout(node: dict[str, Any], place: str) -> ArrayLayout:
                 raise ValueError(f"an index packed by {index} at the {settings.get('index_location')}")
         names = tuple(str(c["name"]) for c in codecs)
         fill = node["fill_value"]
-        unknown = [n for n in names[1:] if n not in _UNPACK]
-        if names[0] != "bytes" or unknown or node["chunk_key_encoding"]["name"] != "default":
+        if names[0] != "bytes" or not can_unpack(names[1:]) or node["chunk_key_encoding"]["name"] != "default":
             raise ValueError(f"codecs {', '.join(names)}")
-        if len(shape) != len(grid) or grid[1:] != shape[1:] or inner[1:] != shape[1:] or grid[0] % inner[0]:
+        if (
+            min(shape) < 0
+            or min((*grid, *inner)) < 1
+            or len(shape) != len(grid)
+            or grid[1:] != shape[1:]
+            or inner[1:] != shape[1:]
+            or grid[0] % inner[0]
+        ):
             raise ValueError(f"shape {shape} in chunks of {grid} and {inner}")
         # A shard of ours takes 64 MiB unpacked: what claims far more is not ours, and not worth the memory.
         if math.prod(grid) * dtype.itemsize > 2**31:
             raise ValueError(f"objects of {math.prod(grid) * dtype.itemsize} bytes")
-        return ArrayLayout(shape, dtype, grid[0], inner[0], sharded, names, float(fill) if fill != "NaN" else math.nan)
+        number = float(fill) if fill != "NaN" else math.nan
+        block = unpacked_alone(codecs[1]) // (math.prod(shape[1:]) * dtype.itemsize) if len(codecs) > 1 else 0
+        block = block if block and inner[0] % block == 0 else inner[0]
+        return ArrayLayout(shape, dtype, grid[0], inner[0], block, sharded, names, number)
     except (KeyError, IndexError, TypeError, ValueError) as e:
         raise StoreError(f"{place}/zarr.json: not an array as a store has them ({e}); {CURE}") from e
-
-
-def _drop_checksum(packed: memoryview, _: NDArray[Any]) -> memoryview:
-    return packed[:-_CRC]  # of what the manifest's digest covers
-
-
-def _unpack_blosc(packed: memoryview, out: NDArray[Any]) -> memoryview:
-    # What a header claims is compared with what there is room for, before anything is unpacked.
-    claimed, length = _BLOSC_HEADER(packed) if len(packed) >= 16 else (0, 0)
-    if claimed != out.nbytes or length != len(packed):
-        raise ValueError(f"claims {claimed} bytes in {length}, there are {out.nbytes} in {len(packed)}")
-    blosc.decompress(packed, out)
-    return _DONE
-
-
-def _unpack_zstd(packed: memoryview, out: NDArray[Any]) -> memoryview:
-    zstd.decompress(packed, out)
-    return _DONE
-
-
-_DONE = memoryview(b"")
-_BLOSC_HEADER = struct.Struct("<4xI4xI").unpack_from
-_UNPACK: dict[str, Callable[[memoryview, NDArray[Any]], memoryview]] = {
-    "crc32c": _drop_checksum,
-    "blosc": _unpack_blosc,
-    "zstd": _unpack_zstd,
-}
-"""What undoes each codec: what is left to undo comes back, nothing once the values are in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +123,11 @@ class ShardedArray:
     """
 
     def __init__(self, group: Folder, name: str, objects: Objects) -> None:
-        self.place = str(group.path / name)
+        self.place = f"{group.place}/{name}"
         if f"{name}/zarr.json" not in objects:
             raise StoreError(f"{self.place}: no such array in the store")
         self.layout = parse_layout(json.loads(read_object(group, f"{name}/zarr.json", objects)), self.place)
         self._group, self._name, self._objects = group, name, objects
-        self._unpacking = [_UNPACK[codec] for codec in reversed(self.layout.codecs[1:])]
         self._known: dict[int, _Object] = {}
 
     @property
@@ -189,82 +167,86 @@ class ShardedArray:
             StoreError: an object is missing, damaged, or was replaced after it was first read.
         """
         values = np.empty((stop - start, *self.shape[1:]), self.dtype) if out is None else out
-        self.read_chunks(start, stop, np.ones(self.chunks_in(start, stop), bool), out=values)
+        self.read_spans(np.array([[start, stop]]), start, out=values)
         return values
 
-    def chunks_in(self, start: int, stop: int) -> int:
-        """How many chunks hold rows ``start:stop``."""
-        rows = self.layout.chunk_rows
-        return -(-stop // rows) - start // rows if stop > start else 0
+    def read_spans(self, spans: NDArray[np.int64], start: int, *, out: NDArray[Any]) -> None:
+        """Fill `out` with some spans of rows, and leave what is between them as it is.
 
-    def read_chunks(self, start: int, stop: int, wanted: NDArray[np.bool_], *, out: NDArray[Any]) -> None:
-        """Fill `out` with rows ``start:stop``, but leave out the chunks that are not `wanted`, bool (chunks,).
+        Args:
+            spans: first row and past the last of each, int64 (spans, 2), in order, none overlapping the next. Those
+                that begin and end at multiples of `ArrayLayout.block_rows` are the quickest.
+            start: the row that `out` begins with.
+            out: rows in one piece, of the array's type.
 
         Raises:
             StoreError: as for `read`.
         """
         layout = self.layout
-        per_object, first = layout.object_rows // layout.chunk_rows, start // layout.chunk_rows
-        numbers = first + np.flatnonzero(wanted)
-        for number in np.unique(numbers // per_object).tolist():
-            inside = numbers[numbers // per_object == number] - number * per_object
-            self._read_object(number, inside.tolist(), start, stop, out)
+        pieces = _cut_at_chunks(spans[spans[:, 1] > spans[:, 0]], layout.chunk_rows)
+        if not len(pieces) or not layout.width:
+            return
+        if not out.flags.c_contiguous:
+            raise ValueError("rows to be filled must lie in one piece")
+        flat = out.reshape(-1).view(np.uint8)
+        chunks = pieces[:, 0] // layout.chunk_rows
+        objects = chunks // (layout.object_rows // layout.chunk_rows)
+        edges = [0, *(np.flatnonzero(np.diff(objects)) + 1).tolist(), len(objects)]
+        for i, j in pairwise(edges):
+            self._read_object(int(objects[i]), chunks[i:j], pieces[i:j], start, flat)
 
-    def _read_object(self, number: int, chunks: list[int], start: int, stop: int, out: NDArray[Any]) -> None:
-        """Unpack some chunks of one object to where they belong in `out`, which holds rows ``start:stop``."""
-        rows = self.layout.chunk_rows
-        base = number * self.layout.object_rows - start
-        held, packed = self._packed(number, chunks)
-        count = stop - start
-        for chunk, (offset, size) in zip(chunks, held, strict=True):
-            first = base + chunk * rows
-            part = out[max(first, 0) : min(first + rows, count)]
-            if offset == _ABSENT:
-                part[...] = self.layout.fill
-            elif len(part) == rows:
-                self._unpack(number, packed[offset : offset + size], part)
-            else:
-                whole = np.empty((rows, *self.shape[1:]), self.dtype)
-                self._unpack(number, packed[offset : offset + size], whole)
-                part[...] = whole[max(-first, 0) : count - first]
-
-    def _unpack(self, number: int, packed: memoryview, out: NDArray[Any]) -> None:
+    def _read_object(
+        self,
+        number: int,
+        chunks: NDArray[np.int64],
+        pieces: NDArray[np.int64],
+        start: int,
+        out: NDArray[np.uint8],
+    ) -> None:
+        """Fill the bytes of `out`, which begins with row `start`, with pieces of one object: rows (pieces, 2)."""
+        layout = self.layout
+        row = layout.width * layout.dtype.itemsize
+        held, packed = self._packed(number, chunks - number * (layout.object_rows // layout.chunk_rows))
+        first = (pieces[:, 0] - chunks * layout.chunk_rows) * row
+        count, place = (pieces[:, 1] - pieces[:, 0]) * row, (pieces[:, 0] - start) * row
+        there = held[:, 0] != _ABSENT
+        for i in np.flatnonzero(~there).tolist():
+            out[place[i] : place[i] + count[i]].view(layout.dtype)[:] = layout.fill
+        if not there.any():
+            return
+        offset, size = held[there].astype(np.int64).T
+        found = Pieces(offset, size, first[there], count[there], place[there])
         try:
-            for codec in self._unpacking:
-                packed = codec(packed, out)
-            if not self._unpacking or packed:
-                out[...] = np.frombuffer(packed, out.dtype).reshape(out.shape)
+            unpack(packed, found, layout.chunk_rows * row, layout.codecs[1:], out)
         except (ValueError, RuntimeError) as e:
             raise StoreError(f"{self.place}: a chunk of object {number} is damaged ({e}); {CURE}") from e
 
     def _key(self, number: int) -> str:
         return "/".join([self._name, "c", str(number), *["0"] * (self.ndim - 1)])
 
-    def _packed(self, number: int, chunks: list[int]) -> tuple[list[list[int]], memoryview]:
-        """Offset and size of these chunks of an object, and the bytes that the offsets count from."""
+    def _packed(self, number: int, chunks: NDArray[np.int64]) -> tuple[NDArray[np.uint64], bytes]:
+        """Offset and size of these chunks of an object, (chunks, 2), and the bytes that the offsets count from."""
         name = self._key(number)
-        file = self._group.path / name
-        absent = [[_ABSENT, _ABSENT]] * len(chunks)
+        file = f"{self._group.place}/{name}"
+        absent = np.full((len(chunks), 2), _ABSENT, np.uint64)
         try:
-            with self._group.open(name) as opened:
-                state = os.fstat(opened.fileno())
-                identity = (state.st_ino, state.st_size, state.st_mtime_ns)
+            with self._group.open(name, self._objects.get(name)) as opened:
                 known = self._known.get(number)
-                if known is None or known.identity != identity:
+                if known is None or known.identity != opened.identity:
                     content = read_object(self._group, name, self._objects)
-                    known = self._known[number] = _Object(identity, self._index(number, content))
+                    known = self._known[number] = _Object(opened.identity, self._index(number, content))
                 held = known.chunks[chunks]
                 there = held[held[:, 0] != _ABSENT]
                 if not len(there):
-                    return absent, memoryview(b"")
+                    return absent, b""
                 begin, end = int(there[:, 0].min()), int(there.sum(axis=1).max())
                 held[:, 0] -= np.where(held[:, 0] == _ABSENT, np.uint64(0), np.uint64(begin))
-                return held.tolist(), memoryview(os.pread(opened.fileno(), end - begin, begin))
+                return held, opened.read(begin, end - begin)
         except FileNotFoundError:
             if name in self._objects:
                 size = self._objects[name][0]
                 raise StoreError(f"{file}: is missing, the manifest lists it with {size} bytes; {CURE}") from None
-            return absent, memoryview(b"")
+            return absent, b""
         except OSError as e:
             raise StoreError(f"{file}: cannot be read ({e.strerror}); {CURE}") from e
 
@@ -280,3 +262,12 @@ class ShardedArray:
         if len(chunks) != count or (ends > len(content)).any():
             raise StoreError(f"{self.place}: the index of object {number} is damaged; {CURE}")
         return chunks
+
+
+def _cut_at_chunks(spans: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    """Spans of rows, none empty, cut where a chunk of so many `rows` ends: first and past the last, (pieces, 2)."""
+    first, last = spans[:, 0] // rows, (spans[:, 1] - 1) // rows
+    counts = last - first + 1
+    which = np.repeat(np.arange(len(spans)), counts)
+    chunks = first[which] + np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.stack([np.maximum(spans[which, 0], chunks * rows), np.minimum(spans[which, 1], (chunks + 1) * rows)], 1)

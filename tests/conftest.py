@@ -1,9 +1,11 @@
 """The demo experiment and its store, made once a session; where the real data lie."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers import S3, Proxy, moto_server, serving
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
 
@@ -29,6 +31,44 @@ def demo_store(demo_files) -> Path:
     for cell in ("GM12878", "HepG2", "K562"):
         build_cell(path, demo_files / "cells" / cell, CellOptions(), Resources(1))
     return path
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """URL of an S3 server."""
+    with moto_server() as url:
+        yield url
+
+
+@pytest.fixture
+def s3(moto, monkeypatch, tmp_path) -> Iterator[S3]:
+    """An empty bucket, behind a proxy that can be told to fail; settings for whoever reads from it."""
+    with serving(Proxy(moto)) as proxy:
+        for name, value in server_settings(tmp_path, AWS_ENDPOINT_URL=proxy.url).items():
+            monkeypatch.setenv(name, value)
+        yield S3(proxy)
+
+
+@pytest.fixture
+def settings(monkeypatch, tmp_path) -> None:
+    """Settings for whoever reads from a web server on loopback."""
+    for name, value in server_settings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+
+def server_settings(tmp_path: Path, **more: str) -> dict[str, str]:
+    """Few and short tries, a cache of the test's own, and no proxy between."""
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "FACTORNET_CACHE": str(tmp_path / "cache"),
+        "FACTORNET_TRIES": "3",
+        "FACTORNET_TIMEOUT": "10",
+        **more,
+    }
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,92 @@
+"""Build into object storage: in a local work folder first, which is then copied as any store is."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..store.cache import Cache, default_cache
+from ..store.errors import StoreError
+from ..store.reader import Store, open_store
+from .copy import CopyReport, copy_groups
+from .parts import genome_part
+from .targets import open_target
+
+
+@contextmanager
+def work_folder(url: str, work: Path | None) -> Iterator[Path]:
+    """Where the local store lies that is built for the one at `url`; it is removed at the end, unless by an error.
+
+    Args:
+        url: of the store.
+        work: folder to work in; one beside the cache of remote stores where None. The same for the same store, so that
+            a build that was killed is gone on with.
+    """
+    name = url.rstrip("/").rpartition("/")[2]
+    folder = work or default_cache().folder / "work" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    store = folder.absolute() / name
+    yield store
+    shutil.rmtree(store, ignore_errors=True)
+    if work is None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_work(url: str, local: Path, cache: Cache) -> Store:
+    """Make a local store to build cell lines into: attributes and manifest of the genome at `url`, and no values.
+
+    Returns:
+        The store at `url`.
+
+    Raises:
+        StoreError, UsageError: there is none, or it cannot be written to.
+    """
+    open_target(url)
+    store = open_store(url, cache=cache)
+    part = genome_part(store)
+    if local.exists():
+        shutil.rmtree(local)  # what a killed build has finished lies beside it
+    for name in part.objects:
+        if name == "zarr.json" or name.startswith("manifest/"):
+            file = local / "genome" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"".join(part.pieces(name)))
+    (local / "zarr.json").write_bytes(part.text)
+    return store
+
+
+def refuse_existing(store: Store, cell: str, *, force: bool) -> None:
+    """See, before hours are spent, that a cell line may be put there.
+
+    Raises:
+        StoreError: it is there, and not `force`.
+    """
+    if not force and store.home.has(cell):
+        raise StoreError(f"{store.place}: cell line {cell} is there already; give --force to replace it")
+
+
+def send(local: Path, url: str, *, cell: str | None, force: bool) -> CopyReport:
+    """Copy what was built to `url`: the genome, or a cell line of it.
+
+    Raises:
+        StoreError, CutShortError: as for `copy_groups`.
+    """
+    cells = [] if cell is None else [cell]
+    report = copy_groups([open_store(local)], open_target(url), cells=cells, force=force)
+    if cell is not None:
+        shutil.rmtree(local / "cells" / cell, ignore_errors=True)
+    return report
+
+
+def refuse_store(url: str) -> None:
+    """See that no store is at `url` yet.
+
+    Raises:
+        StoreError: one is.
+    """
+    target = open_target(url)
+    if target.store() is not None:
+        raise StoreError(f"{target.place}: is there already; give another name, or remove it by hand to start over")

@@ -1,0 +1,153 @@
+"""Unpacking of chunks and of stretches of them, against zarr and numpy; and what damaged chunks end in."""
+
+import contextlib
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numcodecs import Blosc, Zstd
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ZstdCodec
+
+from factornet.store import packing
+from factornet.store.folder import LocalFolder
+from factornet.store.layout import Layout, create_array
+from factornet.store.packing import Pieces, can_unpack, unpack, unpacked_alone
+from factornet.store.sharded import ShardedArray
+
+ROWS = 50_000
+
+
+def opened(folder, name="x"):
+    """The array, with a manifest made on the spot."""
+    files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
+    objects = {k: (p.stat().st_size, hashlib.sha256(p.read_bytes()).hexdigest()) for k, p in files.items()}
+    return ShardedArray(LocalFolder(folder), name, objects)
+
+
+def values_of(dtype, shape, seed=0):
+    rng = np.random.default_rng(seed)
+    values = np.repeat(rng.integers(0, 5, (shape[0] // 8 + 1, *shape[1:])), 8, axis=0)[: shape[0]]
+    return values.astype(dtype)
+
+
+@pytest.fixture(scope="module", params=["float32", "uint8", "uint8 wide", "zstd", "plain"])
+def stored(request, tmp_path_factory):
+    """An array of each kind that a store has, and its values."""
+    folder = tmp_path_factory.mktemp("group").resolve()
+    group = zarr.create_group(str(folder), zarr_format=3)
+    shape = (ROWS, 3) if request.param == "uint8 wide" else (ROWS,)
+    names = ("row", "column")[: len(shape)]
+    if request.param in ("zstd", "plain"):
+        values = values_of("int64", shape)
+        packed = (ZstdCodec(level=3, checksum=True),) if request.param == "zstd" else None
+        group.create_array("x", data=values, chunks=(7000,), serializer=BytesCodec(), compressors=packed)
+    else:
+        values = values_of(request.param.split()[0], shape)
+        layout = Layout(4096, 16384)
+        create_array(group, "x", shape=shape, dtype=str(values.dtype), dimension_names=names, layout=layout)[:] = values
+    return opened(folder), values
+
+
+@given(edges=st.lists(st.integers(0, ROWS), min_size=2, max_size=24, unique=True), aligned=st.booleans())
+@settings(deadline=None, max_examples=150)
+def test_spans_are_filled_and_nothing_else_is_touched(stored, edges, aligned):
+    array, values = stored
+    block = array.layout.block_rows if aligned else 1
+    edges = sorted({min(e // block * block, ROWS) for e in edges})
+    spans = np.array(edges[: len(edges) // 2 * 2], np.int64).reshape(-1, 2)
+    start = int(spans.min(initial=ROWS))
+    out = np.full((ROWS - start, *values.shape[1:]), 77, values.dtype)
+    array.read_spans(spans, start, out=out)
+    want = np.full_like(out, 77)
+    for first, last in spans:
+        want[first - start : last - start] = values[first:last]
+    np.testing.assert_array_equal(out, want)
+
+
+def test_without_the_library_chunks_are_unpacked_whole(stored, monkeypatch):
+    array, values = stored
+    monkeypatch.setattr(packing, "_library", lambda: None)
+    out = np.zeros_like(values)
+    array.read_spans(np.array([[100, 2100], [9000, 40_000]]), 0, out=out)
+    np.testing.assert_array_equal(out[100:2100], values[100:2100])
+    np.testing.assert_array_equal(out[9000:40_000], values[9000:40_000])
+
+
+def test_the_library_is_there():
+    """Else all of this is slower than it was measured to be."""
+    assert packing._library() is not None
+
+
+def test_only_the_blocks_of_a_stretch_are_unpacked(stored):
+    array, _ = stored
+    if array.dtype != np.float32:  # packed in one block
+        assert array.layout.block_rows == array.layout.chunk_rows
+        return
+    node = json.loads((array._group.path / "x/zarr.json").read_text())
+    codec = node["codecs"][0]["configuration"]["codecs"][1]
+    assert unpacked_alone(codec) == 8192
+    assert array.layout.block_rows == 2048
+    whole = Blosc("lz4hc", 5, 0, blocksize=8192).encode(np.zeros(8192, "V32"))
+    assert int.from_bytes(whole[8:12], "little") == 8192
+
+
+def test_blocks_that_c_blosc_would_enlarge_do_not_count():
+    assert unpacked_alone(BloscCodec(cname="lz4", typesize=4, blocksize=8192).to_dict()) == 0
+    assert unpacked_alone(BloscCodec(cname="lz4", typesize=32, blocksize=0).to_dict()) == 0
+    assert unpacked_alone(ZstdCodec().to_dict()) == 0
+    assert unpacked_alone(Crc32cCodec().to_dict()) == 0
+
+
+def one(packed, first=0, count=None, *, chunk):
+    whole = chunk if count is None else count
+    return Pieces(*(np.array([n], np.int64) for n in (0, len(packed), first, whole, 0)))
+
+
+CHUNK = 4096
+GOOD = Blosc("lz4", 5, 0).encode(np.arange(CHUNK, dtype=np.uint8) // 16)
+ZSTD = Zstd(3).encode(np.zeros(CHUNK, np.uint8))
+
+
+@pytest.mark.parametrize("count", [CHUNK, 128])
+@pytest.mark.parametrize(
+    ("packed", "codecs", "message"),
+    [
+        (GOOD[:10], ("blosc",), "shorter than the header"),
+        (GOOD[:-1], ("blosc",), "claims 4096 bytes in"),
+        (GOOD[:4] + (2**31 - 1).to_bytes(4, "little") + GOOD[8:], ("blosc",), "claims 2147483647 bytes"),
+        (GOOD[:3] + b"\0" + GOOD[4:], ("blosc",), "claims"),
+        (GOOD[:3], ("blosc", "crc32c"), "shorter than its checksum"),
+        (ZSTD[:3], ("zstd",), "no zstd frame"),
+        (b"\0" * 40, ("zstd",), "no zstd frame"),
+        (Zstd(3).encode(np.zeros(400_000_000, np.uint8)), ("zstd",), "zstd claims 400000000 bytes, there are 4096"),
+        (Zstd(3).encode(np.zeros(300, np.uint8)), ("zstd",), "zstd claims 300 bytes, there are 4096"),
+        (b"\0" * 100, (), "100 bytes, a chunk has 4096"),
+    ],
+)
+def test_what_claims_another_size_is_refused(packed, codecs, message, count):
+    packed = bytes(packed)
+    with pytest.raises(ValueError, match=message):
+        unpack(packed, one(packed, 0, count, chunk=CHUNK), CHUNK, codecs, np.zeros(CHUNK, np.uint8))
+
+
+@pytest.mark.parametrize("codecs", [("blosc",), ("zstd",)])
+def test_noise_never_gives_values_of_another_size(codecs):
+    rng = np.random.default_rng(0)
+    good = bytes(GOOD if codecs == ("blosc",) else ZSTD)
+    for _ in range(300):
+        noise = bytearray(good)
+        for at in rng.integers(0, len(good), 3):
+            noise[at] = rng.integers(0, 256)
+        out = np.full(CHUNK + 64, 9, np.uint8)
+        with contextlib.suppress(ValueError, RuntimeError):
+            unpack(bytes(noise), one(noise, chunk=CHUNK), CHUNK, codecs, out[:CHUNK])
+        assert (out[CHUNK:] == 9).all()
+
+
+def test_unknown_codecs():
+    assert can_unpack(("blosc", "crc32c"))
+    assert not can_unpack(("blosc", "pickle"))
