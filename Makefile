@@ -51,6 +51,8 @@ bench: install   ## measure against peers: a table and benchmarks/results.json (
 bench-peers:     ## loaders to compare with, in environments of their own in build/
 	$(PYTHON) -m venv build/gvl-venv
 	build/gvl-venv/bin/python -m pip install --quiet --disable-pip-version-check genvarloader==0.43.1
+	$(PYTHON) -m venv build/peers-venv
+	build/peers-venv/bin/python -m pip install --quiet --disable-pip-version-check numpy pysam==0.24.1 pybigtools==0.3.0
 
 clean:           ## remove what the other targets made
 	rm -rf build dist $(VENV) *.egg-info

@@ -2,9 +2,10 @@
 
 The files: one chromosome of 48 Mb as FASTA, a dense and a sparse bigWig, 5,000 peaks. The bare loops read the FASTA's
 bytes and whole bigWigs, and write the same arrays with the same codecs through the same pipeline: no look at the files
-before they are read, no index, no digest, no summary, no manifest, no fsync, no rename. Both use the threads that the
-pipeline takes (all cores); in the second row both also have as many processes as there are cores, which start anew each
-time. Arrays must come out equal. `--profile` prints where ours spends its time instead. Target: 1.3.
+before they are read, no index, no digest, no summary, no manifest, no fsync, no rename. A process packs with one thread
+in both (etl/tasks.py says why), so the first row is of one core; in the second both have as many processes as there are
+cores, forked anew each time by a server that has imported all. Arrays must come out equal. `--profile` prints where ours
+spends its time instead. Target: 1.3.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from rows import Row, finish, make_parser, make_row, measure_pairs, timed
 from data import CELL, CHROM, TRACKS, Sources, write_sources
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
 from factornet.etl.labels import bin_labels
-from factornet.etl.tasks import CODEC_PIPELINE
+from factornet.etl.tasks import PACKING
 from factornet.store import open_store, read_span
 from factornet.store.layout import DEFAULT_LAYOUT, create_array
 from factornet.store.schema import bin_count
@@ -93,7 +94,9 @@ def _executor(processes: int) -> Iterator[Callable[..., Callable[[], Any]]]:
         yield lambda work, *arguments: lambda: work(*arguments)
         return
     pool: Executor
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "factornet.etl.graph"])
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
         yield lambda work, *arguments: pool.submit(work, *arguments).result
 
 
@@ -123,7 +126,7 @@ def bare_labels(peaks: Path, path: Path, size: int) -> None:
 
 def write(path: Path, values: np.ndarray, rows: int) -> None:
     """An array as a store has it, in one call."""
-    with zarr.config.set({"codec_pipeline.path": CODEC_PIPELINE}):
+    with zarr.config.set(PACKING):
         array = create_array(
             zarr.create_group(str(path), zarr_format=3),
             CHROM,

@@ -26,21 +26,43 @@ def read_aliases(items: Iterable[str]) -> dict[str, str]:
                 raise UsageError(f"--chrom-alias {item!r}: write it as 20=chr20")
             aliases[old] = new
         elif Path(item).is_file():
-            for number, line in enumerate(Path(item).read_text().splitlines(), 1):
-                fields = line.split()
-                if not fields or line.startswith("#"):
-                    continue
-                if len(fields) != 2:
-                    raise InputError(item, f"{len(fields)} columns, expected 2", cure="write `20 chr20`", line=number)
-                aliases[fields[0]] = fields[1]
+            aliases |= _alias_file(Path(item))
         else:
             raise UsageError(f"--chrom-alias {item!r}: neither a pair like 20=chr20 nor a file")
     return aliases
 
 
-def file_names(store_names: Iterable[str], in_file: Iterable[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """Store name -> name in the file, for those chromosomes of the store that the file has."""
-    called = {aliases.get(name, name): name for name in in_file}
+def _alias_file(path: Path) -> dict[str, str]:
+    cure = "write a pair a line: `20 chr20`"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise InputError(path, f"not text at byte {e.start}", cure=cure) from e
+    pairs: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if not fields or line.startswith("#"):
+            continue
+        if len(fields) != 2:
+            raise InputError(path, f"{len(fields)} columns, expected 2", cure=cure, line=number)
+        pairs[fields[0]] = fields[1]
+    return pairs
+
+
+def file_names(
+    store_names: Iterable[str], in_file: Iterable[str], aliases: Mapping[str, str], *, file: Path
+) -> dict[str, str]:
+    """Store name -> name in the file, for those chromosomes of the store that the file has.
+
+    Raises:
+        InputError: two of the file's names would be one of the store's.
+    """
+    called: dict[str, str] = {}
+    for name in in_file:
+        other = called.setdefault(aliases.get(name, name), name)
+        if other != name:
+            problem = f"--chrom-alias makes its {other} and {name} both {aliases.get(name, name)}"
+            raise InputError(file, problem, cure="give one of them only")
     return {name: called[name] for name in store_names if name in called}
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from ..store.axis import GenomeAxis, Intervals
 from ..store.errors import InputError
 from ..store.schema import FEATURES
-from .aliases import alias_hint
+from .aliases import alias_hint, some
 from .bedtools import merged_on_axis
 from .peaks import read_peaks, text_lines
 
@@ -52,7 +52,9 @@ def annotation_from_beds(
     features = {}
     for name in FEATURES:
         peaks = read_peaks(beds[name], axis, aliases).peaks
-        names = np.asarray(axis.names)[peaks.chrom] if peaks.chrom.size else np.array([], str)
+        if not peaks.chrom.size:
+            raise InputError(beds[name], "no interval in the file", cure=f"give the BED file of {name}")
+        names = np.asarray(axis.names)[peaks.chrom]
         table = pd.DataFrame({"chrom": names, "start": peaks.start, "stop": peaks.stop})
         features[name] = merged_on_axis(table, axis)
     return features
@@ -108,17 +110,18 @@ def _read_gtf(gtf: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.Dat
             others.add(chrom)
             continue
         _, found, rest = fields[8].partition('transcript_id "')
-        if not found or fields[6] not in "+-" or not (fields[3].isdigit() and fields[4].isdigit()):
+        if not found or fields[6] not in ("+", "-") or not (fields[3].isdecimal() and fields[4].isdecimal()):
             cure = "give a GTF with transcript_id, strand and whole numbers"
             raise InputError(gtf, f"cannot be read as GTF: {line[:80]!r}", cure=cure, line=number)
         transcript = rest.partition('"')[0]
         start, stop = int(fields[3]) - 1, int(fields[4])
+        _check_interval((chrom, start, stop), axis, gtf, line=number)
         rows.append((chrom, fields[2], start, stop, fields[6], transcript, 'tag "basic"' in fields[8]))
     if not rows:
         raise InputError(
             gtf,
-            f"no transcript on a chromosome of the store; the file has {', '.join(sorted(others)[:6]) or 'none'}",
-            cure=alias_hint(others, axis.names),
+            f"no transcript on a chromosome of the store; the file has {some(sorted(others)) or 'none'}",
+            cure=alias_hint(sorted(others), axis.names),
         )
     table = pd.DataFrame(rows, columns=["chrom", "kind", "start", "stop", "strand", "transcript", "basic"])
     return table[table.basic] if table.basic.any() else table
@@ -127,18 +130,34 @@ def _read_gtf(gtf: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.Dat
 def _read_cpg(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.DataFrame:
     """CpG islands from UCSC's cpgIslandExt table (its first column is a bin number), or from a BED file."""
     rows = []
+    others: set[str] = set()
     for number, line in text_lines(path):
         fields = line.split("\t")
         if not line or line.startswith("#"):
             continue
-        chrom, start, stop = fields[1:4] if fields[0].isdigit() and len(fields) > 3 else [*fields, "", ""][:3]
-        if not (start.isdigit() and stop.isdigit()):
+        numbered = fields[0].isdecimal() and fields[0] not in aliases and fields[0] not in axis.names
+        chrom, start, stop = fields[1:4] if numbered and len(fields) > 3 else [*fields, "", ""][:3]
+        if not (start.isdecimal() and stop.isdecimal()):
             cure = "give UCSC's cpgIslandExt table or a BED file"
             raise InputError(path, f"cannot be read as CpG islands: {line[:60]!r}", cure=cure, line=number)
         chrom = aliases.get(chrom, chrom)
-        if chrom in axis.names:
-            rows.append((chrom, int(start), int(stop)))
+        if chrom not in axis.names:
+            others.add(chrom)
+            continue
+        _check_interval((chrom, int(start), int(stop)), axis, path, line=number)
+        rows.append((chrom, int(start), int(stop)))
+    if not rows:
+        problem = f"no CpG island on a chromosome of the store; the file has {some(sorted(others)) or 'none'}"
+        raise InputError(path, problem, cure=alias_hint(sorted(others), axis.names))
     return pd.DataFrame(rows, columns=["chrom", "start", "stop"])
+
+
+def _check_interval(interval: tuple[str, int, int], axis: GenomeAxis, path: Path, *, line: int) -> None:
+    chrom, start, stop = interval
+    length = axis.lengths[axis.index(chrom)]
+    if not 0 <= start < stop <= length:
+        problem = f"{chrom}:{start}-{stop} is no interval of the chromosome's {length} bases"
+        raise InputError(path, problem, cure="is it of another assembly, or was the FASTA cut short?", line=line)
 
 
 def _introns(exons: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,38 +13,21 @@ from numpy.typing import NDArray
 from ..store.axis import GenomeAxis
 from ..store.errors import InputError
 from .aliases import alias_hint, file_names, some
+from .bigwig_structure import CURE, check_structure
 
-_MAGIC = 0x888FFC26
-_HEADER = 64
-_CURE = "fetch or make the file anew"
+_NO_SIGNAL = 1e30
+"""Values of this size stand for "no value" (1e38, the largest float): no experiment counts that far."""
 
 
 def check_bigwig(path: Path) -> None:
-    """Refuse a file that would crash pyBigWig or be read short: magic at both ends, offsets inside the file.
+    """Refuse a file that would crash pyBigWig or be read short.
 
     Raises:
-        InputError: missing, not a bigWig (a bigBed, a web page), or cut short.
+        InputError: missing, not a bigWig (a bigBed, a web page), cut short or damaged.
     """
     if not path.is_file():
         raise InputError(path, "no such file", cure="correct bigwig.txt or the path given")
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(_HEADER)
-        file.seek(max(0, size - 4))
-        tail = file.read(4)
-    for order in "<>":
-        if len(head) >= 4 and struct.unpack(order + "I", head[:4])[0] == _MAGIC:
-            break
-    else:
-        raise InputError(path, f"not a bigWig: it begins with {head[:12]!r}", cure=_CURE)
-    if size < _HEADER:
-        raise InputError(path, f"cut short: {size} bytes, less than a bigWig's header", cure=_CURE)
-    # Offsets of the chromosome tree, the data and the index (bigWig supplement, Kent et al. 2010, table 5).
-    offsets = struct.unpack(order + "QQQ", head[8:32])
-    if max(offsets) >= size or min(offsets) < _HEADER:
-        raise InputError(path, f"cut short: its header points to byte {max(offsets)}, the file has {size}", cure=_CURE)
-    if struct.unpack(order + "I", tail)[0] != _MAGIC:
-        raise InputError(path, f"cut short: the mark that ends a bigWig is not at byte {size - 4}", cure=_CURE)
+    check_structure(path)
 
 
 @dataclass(frozen=True)
@@ -69,7 +51,7 @@ def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, all
         lengths: dict[str, int] = reader.chroms() or {}
     finally:
         reader.close()
-    names = file_names(axis.names, lengths, aliases)
+    names = file_names(axis.names, lengths, aliases, file=path)
     if not names:
         raise InputError(
             path,
@@ -82,7 +64,7 @@ def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, all
             raise InputError(
                 path,
                 f"{theirs} has {lengths[theirs]} bases, the store's {name} has {expected}",
-                cure="is the file of another assembly?",
+                cure="is it of another assembly, or was the FASTA cut short?",
             )
     missing = tuple(n for n in axis.names if n not in names)
     if missing and not allow_missing:
@@ -98,21 +80,22 @@ def _open(path: Path) -> pyBigWig.bigWigFile:
     try:
         reader = pyBigWig.open(str(path))
     except RuntimeError as e:
-        raise InputError(path, f"pyBigWig cannot open it ({e})", cure=_CURE) from e
+        raise InputError(path, f"pyBigWig cannot open it ({e})", cure=CURE) from e
     if not reader.isBigWig():
-        raise InputError(path, "not a bigWig", cure=_CURE)
+        raise InputError(path, "not a bigWig", cure=CURE)
     return reader
 
 
 @dataclass(frozen=True)
 class SignalSummary:
-    """Of the values of a span: `covered` bases have one, the rest were gaps; sum, min and max are over covered."""
+    """Of the values of a span: `covered` bases have one, the rest were gaps; the other figures are over covered."""
 
     covered: int = 0
     gaps: int = 0
     total: float = 0.0
     low: float = float("inf")
     high: float = float("-inf")
+    negative: int = 0
 
     def __add__(self, other: SignalSummary) -> SignalSummary:
         return SignalSummary(
@@ -121,6 +104,7 @@ class SignalSummary:
             self.total + other.total,
             min(self.low, other.low),
             max(self.high, other.high),
+            self.negative + other.negative,
         )
 
 
@@ -140,24 +124,27 @@ class SignalReader:
             stop: past the last base.
 
         Raises:
-            InputError: the data cannot be read, or holds an infinite value.
+            InputError: the data cannot be read, or holds a value that is infinite or no signal (1e30 or more).
         """
         try:
             values = self._file.values(chrom, start, stop, numpy=True)
         except RuntimeError as e:
-            raise InputError(self._path, f"{chrom}:{start}-{stop} cannot be read ({e})", cure=_CURE) from e
+            raise InputError(self._path, f"{chrom}:{start}-{stop} cannot be read ({e})", cure=CURE) from e
         gap = np.isnan(values)
         gaps = int(gap.sum())
         if gaps == values.size:
             return np.zeros(values.size, np.float32), SignalSummary(gaps=gaps)
         known = values[~gap] if gaps else values
         low, high = float(known.min()), float(known.max())
-        if not np.isfinite([low, high]).all():
-            at = start + int(np.flatnonzero(np.isinf(values))[0])
-            raise InputError(self._path, f"infinite value at {chrom}:{at}", cure="replace it by a number or a gap")
-        total = float(known.sum(dtype=np.float64))
+        if max(-low, high) >= _NO_SIGNAL:
+            i = int(np.flatnonzero(np.abs(values) >= _NO_SIGNAL)[0])
+            what = "infinite value" if np.isinf(values[i]) else f"value {values[i]:g}, which is no signal,"
+            raise InputError(
+                self._path, f"{what} at {chrom}:{start + i}", cure="replace it by a number, or leave a gap there"
+            )
+        total, negative = float(known.sum(dtype=np.float64)), int((known < 0).sum()) if low < 0 else 0
         values[gap] = 0
-        return values, SignalSummary(known.size, gaps, total, low, high)
+        return values, SignalSummary(known.size, gaps, total, low, high, negative)
 
     def close(self) -> None:
         """Close the file."""

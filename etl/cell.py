@@ -13,21 +13,21 @@ import xarray as xr
 import zarr
 
 from ..store.axis import GenomeAxis, IntArray
-from ..store.errors import InputError, StoreError
+from ..store.errors import StoreError
 from ..store.exchange import cell_work, home_of
 from ..store.layout import DEFAULT_LAYOUT, Layout, create_array
 from ..store.reader import Peaks, Store, open_store
 from ..store.schema import CellInfo, Factor, Track, bin_count
 from .bigwig import SignalSource, open_source
+from .factors import FactorPeaks, factor_notes, lent_peaks, read_factor
 from .genome import BuildReport
 from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
-from .peaks import PeakFile, read_peaks
 from .provenance import InputState, check_unchanged, describe_build, look_at, what_changed
 from .publish import file_digest, publish, staging, write_group, write_manifest
 from .room import cell_bytes, refuse_full_disk
-from .sheets import CellFolder, ChipFiles, SignalFile, read_cell_folder
-from .signals import create_track, signal_tasks
+from .sheets import CellFolder, SignalFile, read_cell_folder
+from .signals import create_track, signal_notes, signal_tasks
 from .tables import peaks_dataset, write_dataset
 from .tasks import ShardReport, ShardTask, WriteLabels, targets
 from .verify import verify_store
@@ -50,15 +50,6 @@ class CellOptions:
     def describe(self) -> dict[str, Any]:
         """For the provenance."""
         return {"aliases": dict(self.aliases), "allow_missing_chroms": self.allow_missing}
-
-
-@dataclass(frozen=True)
-class _FactorPeaks:
-    """Peaks of one factor; `relaxed` is None where chip.txt names none."""
-
-    name: str
-    conservative: PeakFile
-    relaxed: PeakFile | None
 
 
 def build_cell(
@@ -91,6 +82,8 @@ def build_cell(
         InputError, UsageError: an input is wrong. Nothing is published then.
     """
     store = open_store(path)
+    if not store.home.local:
+        raise StoreError(f"{path}: is no folder; build into a folder, and export that")
     if store.is_raw:
         raise StoreError(f"{path}: is a raw store; build into the compressed one it came from, and unpack that again")
     sheets = read_cell_folder(folder)
@@ -123,7 +116,7 @@ class _Build:
         """Build in the folder `work`, and publish."""
         store, sheets, options = self.store, self.sheets, self.options
         axis = store.axis
-        factors = [_read_factor(row, axis, options) for row in sheets.chip]
+        factors = [read_factor(row, axis, options.aliases) for row in sheets.chip]
         missing = options.allow_missing
         sources = [open_source(t.path, axis, options.aliases, allow_missing=missing) for t in sheets.tracks]
         tracks = tuple(_as_track(store, t) for t in sheets.tracks)
@@ -151,7 +144,9 @@ class _Build:
             self._check(manifest["manifest"])
             write_group(staged, {**info.to_attributes(), **manifest})
             publish(staged, Path(store.path), cell_work(sheets.name))
-        notes = [*([journal.note] if journal.note else []), *_notes(factors, tracks, sources)]
+        others = [store.cell(name) for name in store.cells if name != sheets.name]
+        notes = [*([journal.note] if journal.note else []), *_notes(factors, tracks, sources, reports)]
+        notes += lent_peaks(sheets.chip, self.states, others)
         return BuildReport(f"cell line {sheets.name} in {store.path}", tuple(reports), tuple(notes))
 
     def _state(self) -> dict[str, Any]:
@@ -202,16 +197,6 @@ def recorded(store: Store, name: str, provenance: dict[str, Any]) -> CellInfo:
     return info
 
 
-def _read_factor(row: ChipFiles, axis: GenomeAxis, options: CellOptions) -> _FactorPeaks:
-    conservative = read_peaks(row.conservative, axis, options.aliases)
-    if conservative.peaks.start.size == 0:
-        cure = f"give the peaks of {row.factor}, or take its row out of chip.txt"
-        raise InputError(row.conservative, "no peak in the file", cure=cure)
-    return _FactorPeaks(
-        row.factor, conservative, read_peaks(row.relaxed, axis, options.aliases) if row.relaxed else None
-    )
-
-
 def _as_track(store: Store, signal: SignalFile) -> Track:
     """A track is shared where the genome has one of this name made from the same file."""
     inputs = {i["sha256"] for i in store.info.provenance.get("inputs", [])}
@@ -242,7 +227,7 @@ def _signal_tasks(
 
 
 def _label_tasks(
-    group: zarr.Group, staged: Path, axis: GenomeAxis, factors: list[_FactorPeaks], layout: Layout
+    group: zarr.Group, staged: Path, axis: GenomeAxis, factors: list[FactorPeaks], layout: Layout
 ) -> list[ShardTask]:
     if not factors:
         return []
@@ -269,7 +254,7 @@ def _on(peaks: Peaks, chrom: int) -> tuple[IntArray, IntArray]:
     return peaks.start[here], peaks.stop[here]
 
 
-def _write_peaks(staged: Path, factor: _FactorPeaks) -> None:
+def _write_peaks(staged: Path, factor: FactorPeaks) -> None:
     write_dataset(peaks_dataset(factor.conservative.peaks), staged, f"peaks/{factor.name}/conservative")
     if factor.relaxed is not None:
         write_dataset(peaks_dataset(factor.relaxed.peaks), staged, f"peaks/{factor.name}/relaxed")
@@ -287,7 +272,7 @@ def _files(sheets: CellFolder) -> list[Path]:
     return files
 
 
-def summarise(tracks: tuple[Track, ...], factors: list[_FactorPeaks], reports: list[ShardReport]) -> dict[str, Any]:
+def summarise(tracks: tuple[Track, ...], factors: list[FactorPeaks], reports: list[ShardReport]) -> dict[str, Any]:
     """Figures of a cell line: of each track the values, of each factor the peaks and the bins of each label."""
     summary: dict[str, Any] = {"tracks": {}, "factors": {}}
     for track in tracks:
@@ -313,15 +298,10 @@ def summarise(tracks: tuple[Track, ...], factors: list[_FactorPeaks], reports: l
     return summary
 
 
-def _notes(factors: list[_FactorPeaks], tracks: tuple[Track, ...], sources: list[SignalSource]) -> list[str]:
+def _notes(
+    factors: list[FactorPeaks], tracks: tuple[Track, ...], sources: list[SignalSource], reports: list[ShardReport]
+) -> list[str]:
     notes = [f"track {t.name}: shared, kept with the genome" for t in tracks if t.shared]
     for track, source in zip(tracks, sources, strict=True):
-        if source.missing:
-            notes.append(f"track {track.name}: no signal on {', '.join(source.missing)}, taken as 0")
-    for factor in factors:
-        if factor.conservative.dropped:
-            lost = ", ".join(f"{n} on {c}" for c, n in sorted(factor.conservative.dropped.items()))
-            notes.append(f"factor {factor.name}: peaks dropped, {lost} (not in the store)")
-        if factor.conservative.beyond:
-            notes.append(f"factor {factor.name}: {factor.conservative.beyond} summits beyond their peak, kept as none")
-    return notes
+        notes += [] if track.shared else signal_notes(track.name, source, reports)
+    return notes + [note for factor in factors for note in factor_notes(factor)]

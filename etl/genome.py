@@ -18,7 +18,7 @@ from ..store.reader import open_store
 from ..store.schema import FEATURES, Chromosome, StoreInfo, check_name
 from .aliases import alias_hint, default_selection, file_names
 from .annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
-from .bigwig import open_source
+from .bigwig import SignalSource, open_source
 from .fasta import PreparedFasta, prepare_fasta
 from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
@@ -26,7 +26,7 @@ from .peaks import read_peaks
 from .provenance import check_unchanged, describe_build, look_at
 from .publish import genome_attributes, publish, staging, write_group, write_manifest
 from .room import genome_bytes, refuse_full_disk
-from .signals import create_track, signal_tasks
+from .signals import create_track, signal_notes, signal_tasks
 from .tables import intervals_dataset, write_dataset
 from .tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, targets
 
@@ -148,14 +148,17 @@ def build_genome(
         tasks: list[ShardTask] = [DigestSequence(name, fasta, record) for name, record in records.items()]
         tasks += _sequence_tasks(genome, staged, axis, fasta=fasta, records=records, layout=options.layout)
         tasks += _annotation_tasks(genome, staged, axis, inputs, options)
+        sources: dict[str, SignalSource] = {}
         for name, path in inputs.tracks.items():
             source = open_source(path, axis, options.aliases, allow_missing=options.allow_missing)
+            sources[name] = source
             create_track(genome, "tracks", name, axis, options.layout)
             tasks += signal_tasks(staged, f"genome/tracks/{name}", name, axis, source)
         notes += _write_blacklist(staged, axis, inputs, options)
         if on_plan:
             on_plan(tasks)
         reports = journal.run(tasks, staged, resources, on_report)
+        notes += [note for name, source in sources.items() for note in signal_notes(name, source, reports)]
         digests = {r.chrom: r.digest for r in reports if r.digest}
         info = StoreInfo(
             assembly,
@@ -206,7 +209,7 @@ def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[d
     """Store name -> record of the chromosomes to take, in the FASTA's order, and a note on those left out."""
     names = [options.aliases.get(r, r) for r in fasta.lengths]
     chosen = list(options.chroms) or default_selection(names)
-    records = file_names([n for n in names if n in chosen], fasta.lengths, options.aliases)
+    records = file_names([n for n in names if n in chosen], fasta.lengths, options.aliases, file=path)
     absent = [n for n in chosen if n not in records]
     if absent:
         have = ", ".join(list(fasta.lengths)[:6])
@@ -214,7 +217,11 @@ def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[d
             path, f"no record for {', '.join(absent)}; it has {have}", cure=alias_hint(fasta.lengths, absent)
         )
     for name in records:
-        check_name(name, "chromosome")
+        try:
+            check_name(name, "chromosome")
+        except UsageError as e:
+            cure = "rename it with --chrom-alias, or leave it out with --chroms"
+            raise InputError(path, str(e), cure=cure) from e
     left = [n for n in names if n not in records]
     shown = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
     return records, [f"{len(left)} records of the FASTA left out: {shown}"] if left else []
@@ -232,7 +239,8 @@ def _assembly(given: str | None, axis: GenomeAxis, fasta: Path) -> str:
         wrong = [(n, size) for n, size in zip(axis.names, axis.lengths, strict=True) if known.get(n) != str(size)]
         if given == name and wrong:
             chrom, size = wrong[0]
-            raise InputError(fasta, f"{chrom} has {size} bases, in {name} it has {known.get(chrom, 'no place')}")
+            problem = f"{chrom} has {size} bases, in {name} it has {known.get(chrom, 'no place')}"
+            raise InputError(fasta, problem, cure="fetch the file anew if it was cut, or correct --assembly")
         if given is None and not wrong:
             return name
     return given or fasta.name.split(".")[0]
@@ -304,5 +312,7 @@ def _write_blacklist(staged: Path, axis: GenomeAxis, inputs: GenomeInputs, optio
         write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
         return ["no blacklist given: none of the genome is left out"]
     found = read_peaks(inputs.blacklist, axis, options.aliases)
+    if not found.peaks.start.size:
+        raise InputError(inputs.blacklist, "no interval in the file", cure="fetch it anew, or leave --blacklist out")
     write_dataset(intervals_dataset(found.peaks.chrom, found.peaks.start, found.peaks.stop), staged, "genome/blacklist")
     return [f"blacklist: {found.peaks.chrom.size} intervals"]

@@ -27,11 +27,13 @@ class PeakFile:
         peaks: those on chromosomes of the store.
         dropped: chromosome outside the store -> number of peaks.
         beyond: summits that lie past the end of their peak (ENCODE has some), kept as none (-1).
+        repeated: peaks that equal an earlier one, summit included.
     """
 
     peaks: Peaks
     dropped: dict[str, int]
     beyond: int = 0
+    repeated: int = 0
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -116,7 +118,8 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_f
             cure=alias_hint(dropped, axis.names),
         )
     table = np.array(rows if in_file_order else sorted(rows), np.int64).reshape(-1, 4)
-    return PeakFile(Peaks(*(np.ascontiguousarray(c) for c in table.T)), dropped, beyond)
+    repeated = len(rows) - len(set(rows))
+    return PeakFile(Peaks(*(np.ascontiguousarray(c) for c in table.T)), dropped, beyond, repeated)
 
 
 def _parse(path: Path, number: int, fields: list[str]) -> tuple[str, int, int, int]:
@@ -124,10 +127,16 @@ def _parse(path: Path, number: int, fields: list[str]) -> tuple[str, int, int, i
     if len(fields) < 3:
         raise InputError(path, f"{len(fields)} columns, expected 3 or more", cure=cure, line=number)
     try:
-        start, stop = int(fields[1]), int(fields[2])
-        summit = int(fields[9]) if len(fields) >= _NARROW_PEAK_COLUMNS else -1
+        start, stop = _whole(fields[1]), _whole(fields[2])
+        summit = _whole(fields[9]) if len(fields) >= _NARROW_PEAK_COLUMNS else -1
     except ValueError as e:
         raise InputError(path, f"not a whole number ({e})", cure=cure, line=number) from e
     if start < 0 or start >= stop:
         raise InputError(path, f"{fields[0]}:{start}-{stop} is not an interval", cure=cure, line=number)
     return fields[0], start, stop, summit
+
+
+def _whole(text: str) -> int:
+    if not text.removeprefix("-").isdecimal():  # int() would take 1_000 and +5
+        raise ValueError(repr(text))
+    return int(text)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..store.errors import InputError, UsageError
 from ..store.schema import check_name
+
+_LARGEST = 3.4e38
+"""What a float32 can hold."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def _rows(sheet: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[
     if not sheet.exists():
         return
     try:
-        text = sheet.read_text(encoding="utf-8")
+        text = sheet.read_text(encoding="utf-8-sig")  # spreadsheets put a mark in front
     except (OSError, UnicodeDecodeError) as e:
         raise InputError(sheet, f"cannot be read as text ({e})", cure=f"write {columns}") from e
     for number, line in enumerate(text.splitlines(), 1):
@@ -128,10 +130,10 @@ def _read_meta(sheet: Path) -> tuple[tuple[str, float], ...]:
     columns, seen, rows = "VALUE NAME (a number first, then its name)", set[str](), []
     for line, (text, name) in _rows(sheet, (2,), columns):
         try:
-            value = float(text)
+            value = float(text.replace("_", "?"))  # float() would take 1_0
         except ValueError as e:
             raise InputError(sheet, f"{text!r} is not a number", cure=f"write {columns}", line=line) from e
-        if not math.isfinite(value):
+        if not abs(value) <= _LARGEST:
             raise InputError(sheet, f"{name} is {text}", cure="give a finite number", line=line)
         rows.append((_once(seen, name, sheet, line), value))
     return tuple(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import zarr
@@ -9,7 +10,7 @@ import zarr
 from ..store.axis import GenomeAxis
 from ..store.layout import Layout, create_array
 from .bigwig import SignalSource
-from .tasks import ShardTask, WriteSignal, targets
+from .tasks import ShardReport, ShardTask, WriteSignal, targets
 
 
 def create_track(parent: zarr.Group, folder: str, name: str, axis: GenomeAxis, layout: Layout) -> None:
@@ -34,3 +35,16 @@ def signal_tasks(root: Path, path: str, name: str, axis: GenomeAxis, source: Sig
         for chrom in axis.names
         for target in targets(root, f"{path}/{chrom}")
     ]
+
+
+def signal_notes(name: str, source: SignalSource, reports: Sequence[ShardReport]) -> list[str]:
+    """What a user should know of a track: chromosomes that were missing or are empty, and values below 0."""
+    mine = [(r.chrom, r.signal) for r in reports if r.name == name and r.signal is not None]
+    covered = {chrom for chrom, signal in mine if signal.covered}
+    empty = [c for c in source.names if c not in covered]
+    negative = sum(signal.negative for _, signal in mine)
+    notes = [f"no signal on {', '.join(source.missing)}, taken as 0"] if source.missing else []
+    notes += [f"not one value on {', '.join(empty)}, taken as 0"] if empty else []
+    if negative:
+        notes.append(f"{negative} bases have a negative value (lowest {min(s.low for _, s in mine):g}), kept as it is")
+    return [f"track {name}: {note}" for note in notes]

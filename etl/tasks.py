@@ -128,7 +128,7 @@ class WriteSequence:
             codes = reader.codes(self.record, self.target.start, self.target.stop)
         finally:
             reader.close()
-        counts = tuple(np.bincount(codes, minlength=5).tolist())
+        counts = tuple(int(np.count_nonzero(codes == code)) for code in range(5))
         return _report(self.target, "sequence", codes, counts=(counts,))
 
 

@@ -35,6 +35,8 @@ from .network import FactorNet, NetworkConfig
 Which = Literal["best", "last"]
 _MODEL, _STATE = ("factornet-model", 1), ("factornet-training-state", 1)
 _PLAIN = ("step", "epoch", "best_loss", "stale_epochs", "history")  # fields of a training state that are JSON
+_CURE = "copy or train it again, or use other weights"
+_MAKERS = "factornet-train makes model folders, factornet-model import converts"
 _TENSORS = (".safetensors", ".optimizer.safetensors")  # its other two files
 
 
@@ -130,7 +132,7 @@ def read_card(folder: str | Path) -> ModelCard:
     path = Path(folder) / "model.json"
     if not path.is_file():
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
-        raise InputError(folder, problem, cure="factornet-train makes model folders, factornet-model import converts")
+        raise InputError(folder, problem, cure=_MAKERS)
     content = _read_json(path)
     if "keras_version" in content or content.get("class_name") == "Model":
         raise InputError(path, "is the original FactorNet's (Keras)", cure="convert it with factornet-model import")
@@ -166,16 +168,18 @@ def load_network(folder: str | Path, *, weights: Which = "best") -> FactorNet:
     path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
     if not path.is_file():
         there = ", ".join(sorted(p.name for p in folder.glob("*.safetensors"))) or "none"
-        raise InputError(path, f"no such weights; there are: {there}")
+        raise InputError(path, f"no such weights; there are: {there}", cure=_CURE)
     try:
         tensors = safetensors.load(path.read_bytes())
     except (SafetensorError, OSError) as error:
-        raise InputError(path, f"damaged ({error})", cure="copy or train it again, or use other weights") from error
+        raise InputError(path, f"damaged ({error})", cure=_CURE) from error
     got, want = ({name: tuple(t.shape) for name, t in d.items()} for d in (tensors, network.state_dict()))
     wrong = sorted(name for name in got | want if got.get(name) != want.get(name))
     if wrong:
         shapes = f"{wrong[0]} has shape {got.get(wrong[0])}, not {want.get(wrong[0])}"
-        raise InputError(path, f"{len(wrong)} of its tensors do not fit the network in model.json: {shapes}")
+        raise InputError(
+            path, f"{len(wrong)} of its tensors do not fit the network in model.json: {shapes}", cure=_CURE
+        )
     network.load_state_dict(tensors)
     return network.eval()
 
@@ -320,11 +324,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
-        raise InputError(path, f"not JSON ({error.msg})", line=error.lineno) from error
+        raise InputError(path, f"not JSON ({error.msg})", cure=_CURE, line=error.lineno) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read ({error})") from error
     if not isinstance(content, dict):
-        raise InputError(path, f"expected a JSON object, got {type(content).__name__}")
+        raise InputError(path, f"expected a JSON object, got {type(content).__name__}", cure=_CURE)
     return content
 
 
@@ -332,7 +336,9 @@ def _check_format(path: Path, content: Mapping[str, Any], kind: tuple[str, int])
     name, version = kind
     got = content.get("version")
     if content.get("format") != name or not isinstance(got, int):
-        raise InputError(path, f"not a {name} file: its format is {content.get('format')!r}, version {got!r}")
+        raise InputError(
+            path, f"not a {name} file: its format is {content.get('format')!r}, version {got!r}", cure=_MAKERS
+        )
     if got > version:
         problem = f"format version {got} is newer than {version}, the newest this factornet {__version__} reads"
         raise _NewerError(path, problem, cure="update factornet")

@@ -16,6 +16,7 @@ from ..store.errors import InputError, UsageError
 from .network import FactorNet, one_hot
 
 FloatArray = NDArray[np.float64]
+_CURE = "fetch or make the file anew"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +59,12 @@ def read_meme(path: str | Path) -> dict[str, Motif]:
     """
     try:
         text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read as text ({error})") from error
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file", cure="correct the path (--motifs)") from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"not text at byte {error.start}", cure="give a file in MEME format") from error
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", cure="give a file in MEME format") from error
     lines = iter(enumerate(text.splitlines(), start=1))
     _check_header(path, lines)
     motifs: dict[str, Motif] = {}
@@ -67,23 +72,27 @@ def read_meme(path: str | Path) -> dict[str, Motif]:
     for number, line in lines:
         words = line.split()
         if words[:1] == ["ALPHABET="] and words[1:] != ["ACGT"]:
-            raise InputError(path, f"alphabet is {' '.join(words[1:])!r}, not ACGT", line=number)
+            raise InputError(
+                path, f"alphabet is {' '.join(words[1:])!r}, not ACGT", cure="give motifs of DNA", line=number
+            )
         if words[:1] == ["MOTIF"]:
             _check_motif_line(path, number, words, pending, motifs)
             pending = number, words[1:3]
         elif line.startswith("letter-probability matrix"):
             if pending is None:
-                raise InputError(path, "a matrix without a MOTIF line before it", line=number)
+                raise InputError(path, "a matrix without a MOTIF line before it", cure=_CURE, line=number)
             matrix = _read_matrix(path, number, line, lines)
             name, alternate = (*pending[1], "")[:2]
             motifs[name] = Motif(name, alternate, matrix)
             pending = None
         elif len(words) == 4 and _numbers(words) is not None:
-            raise InputError(path, f"a row outside any matrix, whose width is too small: {line.strip()!r}", line=number)
+            raise InputError(
+                path, f"a row outside any matrix, whose width is too small: {line.strip()!r}", cure=_CURE, line=number
+            )
     if pending is not None:
-        raise InputError(path, f"motif {pending[1][0]} has no letter-probability matrix", line=pending[0])
+        raise InputError(path, f"motif {pending[1][0]} has no letter-probability matrix", cure=_CURE, line=pending[0])
     if not motifs:
-        raise InputError(path, "holds no motif")
+        raise InputError(path, "holds no motif", cure=_CURE)
     return motifs
 
 
@@ -104,11 +113,11 @@ def _check_motif_line(
     motifs: Mapping[str, Motif],
 ) -> None:
     if pending is not None:
-        raise InputError(path, f"motif {pending[1][0]} has no letter-probability matrix", line=pending[0])
+        raise InputError(path, f"motif {pending[1][0]} has no letter-probability matrix", cure=_CURE, line=pending[0])
     if len(words) < 2:
-        raise InputError(path, "a MOTIF line without a name", line=number)
+        raise InputError(path, "a MOTIF line without a name", cure=_CURE, line=number)
     if words[1] in motifs:
-        raise InputError(path, f"motif {words[1]} is there twice", line=number)
+        raise InputError(path, f"motif {words[1]} is there twice", cure="keep one of them", line=number)
 
 
 def _read_matrix(path: str | Path, number: int, header: str, lines: Iterator[tuple[int, str]]) -> FloatArray:
@@ -116,18 +125,20 @@ def _read_matrix(path: str | Path, number: int, header: str, lines: Iterator[tup
     settings = header.partition(":")[2].replace("=", " ").split()
     width = dict(zip(settings[::2], settings[1::2], strict=False)).get("w", "")
     if not width.isdecimal() or int(width) < 1:
-        raise InputError(path, f"matrix header without a width 'w= N': {header!r}", line=number)
+        raise InputError(path, f"matrix header without a width 'w= N': {header!r}", cure=_CURE, line=number)
     rows: list[list[float]] = []
     while len(rows) < int(width):
         at, line = next(lines, (number, ""))
         if not line.strip():
-            raise InputError(path, f"matrix of width {width} ends after {len(rows)} rows", line=at)
+            raise InputError(path, f"matrix of width {width} ends after {len(rows)} rows", cure=_CURE, line=at)
         row = _numbers(line.split())
         if row is None:
             problem = f"matrix of width {width} ends after {len(rows)} rows, got {line.strip()[:60]!r}"
-            raise InputError(path, problem, line=at)
+            raise InputError(path, problem, cure=_CURE, line=at)
         if len(row) != 4 or not _are_probabilities(np.array(row)):
-            raise InputError(path, f"expected four probabilities that sum to 1, got {line.strip()!r}", line=at)
+            raise InputError(
+                path, f"expected four probabilities that sum to 1, got {line.strip()!r}", cure=_CURE, line=at
+            )
         rows.append(row)
     return np.array(rows)
 

@@ -81,7 +81,7 @@ def train(
     Adam amplifies step by step. The windows come from `source`, by default from the sampler's store.
 
     Raises:
-        TrainingError: a loss or weight is not finite; the message names the step.
+        TrainingError: a loss or gradient is not finite; the message names the step, and the input where that is not.
         UsageError: the batch cannot be shared evenly.
         InputError: no training state is whole, or a file cannot be written.
     """
@@ -196,10 +196,11 @@ class _Run:
             windows = min(self.options.batch, epoch.windows - done)
             value = self._step(batch, windows)
             steps, done = steps + 1, done + windows
-            if not math.isfinite(value):
+            fault = f"the loss is {value}" if not math.isfinite(value) else self._odd_gradient()
+            if fault:
                 raise TrainingError(
-                    f"the loss is {value} at step {progress.step + steps} (epoch {progress.epoch + 1}); nothing of "
-                    "this step is kept; resume with a lower learning rate (-lr), or look for odd values in the tracks"
+                    f"{fault} at step {progress.step + steps} (epoch {progress.epoch + 1}){_odd_input(batch)}; nothing "
+                    "of this step is kept; resume with a lower learning rate (-lr), or look for odd values in tracks"
                 )
             self.optimizer.step()
             total += value
@@ -221,6 +222,13 @@ class _Run:
         # The team averages gradients over processes; the loss is a mean over windows.
         (loss * (rows * size / windows)).backward()  # type: ignore[no-untyped-call]
         return loss.item() * rows
+
+    def _odd_gradient(self) -> str:
+        """The first gradient that is not finite, in words; nothing where all are. A step with one spoils weights."""
+        named = [(name, p.grad) for name, p in self.network.named_parameters() if p.grad is not None]
+        if math.isfinite(torch.nn.utils.get_total_norm([g for _, g in named], norm_type=math.inf).item()):
+            return ""
+        return f"the gradient of {next(name for name, g in named if not g.isfinite().all())} is not finite"
 
     def validate(self) -> tuple[float, float]:
         """Mean binary cross-entropy, and average precision (mean over tasks), on the validation windows."""
@@ -249,6 +257,13 @@ def score_validation(scores: NDArray[np.float32], labels: NDArray[np.float32]) -
         raise TrainingError(f"the validation loss is {loss}; look for odd values in the tracks, or lower -lr")
     scored = [average_precision(labels[:, t], scores[:, t]) for t in range(labels.shape[1]) if labels[:, t].any()]
     return loss, float(np.mean(scored))
+
+
+def _odd_input(batch: TensorBatch) -> str:
+    """What of a batch is not finite, in words; nothing where all of it is."""
+    given = {"tracks": batch.tracks, "features": batch.features}
+    odd = [name for name, values in given.items() if values is not None and not values.isfinite().all()]
+    return f", whose {' and '.join(odd)} hold values that are not finite" if odd else ""
 
 
 def _check_compiler(device: torch.device) -> None:

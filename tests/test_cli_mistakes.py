@@ -79,7 +79,7 @@ FASTA_MISTAKES = {
     "odd letter": (write("g.fa", ">chrA\nACGT\nAC1T\n"), "g.fa:3: byte b'1'"),
     "record twice": (write("g.fa", ">chrA\nAC\n>chrA\nAC\n"), "g.fa:3: record 'chrA' comes twice"),
     "record empty": (write("g.fa", ">chrA\n>chrB\nAC\n"), "record 'chrA' has no sequence"),
-    "ragged lines": (write("g.fa", ">chrA\nACGT\nAC\nACGT\n"), "cannot be indexed"),
+    "ragged lines": (write("g.fa", ">chrA\nACGT\nAC\nACGT\n"), "a line of 2 bases"),
     "cut gzip": (write("g.fa", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x01\x02"), "gzip data is cut short"),
     "missing": (lambda files: (files / "g.fa").unlink(), "g.fa: no such file"),
 }
@@ -122,7 +122,7 @@ def damage(name, edit):
 
 CELL_MISTAKES = {
     "bigWig missing": (lambda f: (f / "CELL/s.bw").unlink(), "bigwig.txt:1: file 's.bw' is not there"),
-    "bigWig empty": (write("CELL/s.bw", b""), "s.bw: not a bigWig"),
+    "bigWig empty": (write("CELL/s.bw", b""), "s.bw: the file is empty"),
     "bigWig a page": (write("CELL/s.bw", b"<html></html>"), "s.bw: not a bigWig"),
     "bigBed": (damage("s.bw", lambda b: struct.pack("<I", 0x8789F2EB) + b[4:]), "s.bw: not a bigWig"),
     **{f"bigWig cut to {n}": (damage("s.bw", lambda b, n=n: b[:n]), "s.bw: cut short") for n in (40, 64, 200, -1, -8)},

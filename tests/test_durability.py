@@ -189,9 +189,10 @@ def test_a_worker_that_is_killed(files):
     def on_report(report):
         seen.append(report)
         if len(seen) == 1:
-            for worker in psutil.Process().children():
-                if "spawn_main" in " ".join(worker.cmdline()):
-                    worker.kill()
+            for server in psutil.Process().children():
+                if "forkserver" in " ".join(server.cmdline()):
+                    for worker in server.children():
+                        worker.kill()
 
     with pytest.raises(UsageError, match=r"a worker process was killed.*run the command again"):
         build_cell(files / "s.zarr", files / "A", OPTIONS, Resources(2), force=True, on_report=on_report)

@@ -14,6 +14,8 @@ import torch
 from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOptions, load_network, train
 from factornet.model.checkpoint import ModelCard
 from factornet.model.folder import create_model
+from factornet.model.history import Listeners
+from factornet.model.sources import StoreSource
 from factornet.store import Sampler, open_store, parse_region, split_genome
 
 
@@ -41,12 +43,12 @@ def make_network() -> FactorNet:
     return FactorNet(config, seed=1)
 
 
-def run(sampler, folder, *, epochs, resume=False, network=None):
+def run(sampler, folder, *, epochs, resume=False, network=None, **more):
     network = network or make_network()
     if not resume:
         create_model(folder, ModelCard(config=network.config))
     options = TrainingOptions(epochs=epochs, batch=50, learning_rate=0.003)
-    return train(network, sampler, folder, options, device=torch.device("cpu"), resume=resume)
+    return train(network, sampler, folder, options, device=torch.device("cpu"), resume=resume, **more)
 
 
 def test_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
@@ -79,9 +81,11 @@ def undisturbed(demo_store, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("epochs", [0, 1, 2])
-def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, tmp_path, epochs):
-    """SIGKILL at a random moment after so many epochs, in the first one too."""
+@pytest.mark.parametrize(
+    ("epochs", "how"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (2, signal.SIGKILL), (1, signal.SIGTERM)]
+)
+def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, tmp_path, epochs, how):
+    """Killed at a random moment after so many epochs, in the first one too."""
     folder = tmp_path / "killed"
     child = subprocess.Popen(command(demo_store, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
@@ -89,7 +93,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, 
         assert time.monotonic() < deadline
         time.sleep(0.005)
     time.sleep(random.uniform(0.05, 0.3))
-    os.kill(child.pid, signal.SIGKILL)
+    os.kill(child.pid, how)
     child.wait()
     assert not (folder / "last.safetensors").exists(), "killed too late to show anything"
     resumed = subprocess.run(
@@ -107,3 +111,50 @@ def test_a_loss_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
         network.dense.weight.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"nan at step 1 \(epoch 1\)"):
         run(make_sampler(demo_store), tmp_path / "model", epochs=1, network=network)
+
+
+def test_a_gradient_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
+    network = make_network()
+    network.dense.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(TrainingError, match=r"the gradient of dense.weight is not finite at step 1 \(epoch 1\)"):
+        run(make_sampler(demo_store), tmp_path / "model", epochs=1, network=network)
+    assert not list((tmp_path / "model").glob("*.safetensors")), "nothing of it is kept"
+
+
+class SpoiltSource(StoreSource):
+    """Windows of a store, but the third batch of every plan holds a value that is not finite."""
+
+    value = float("nan")
+
+    def open(self, *args, **options):
+        stream = super().open(*args, **options)
+        batches = stream.__iter__
+
+        class Spoilt(type(stream)):
+            def __iter__(self):
+                for number, batch in enumerate(batches(), 1):
+                    if number == 3:
+                        batch.tracks[0, 0, 0] = SpoiltSource.value
+                    yield batch
+
+        stream.__class__ = Spoilt
+        return stream
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_input_that_is_not_finite_stops_at_its_step(demo_store, tmp_path, monkeypatch, value):
+    monkeypatch.setattr(SpoiltSource, "value", value)
+    source = SpoiltSource(open_store(demo_store), torch.device("cpu"), "spoilt")
+    with pytest.raises(TrainingError, match=r"at step 3 \(epoch 1\), whose tracks hold values that are not finite"):
+        run(make_sampler(demo_store), tmp_path / "model", epochs=1, source=source)
+
+
+def test_a_truncated_newest_state_falls_back_to_the_one_before_and_says_so(demo_store, tmp_path):
+    sampler, told = make_sampler(demo_store), []
+    whole = run(sampler, tmp_path / "model", epochs=3)
+    newest = max((tmp_path / "model").glob("last-*.optimizer.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-9])
+    resumed = run(sampler, tmp_path / "model", epochs=3, resume=True, tell=Listeners(warning=told.append))
+    assert [r.loss for r in resumed.history] == [r.loss for r in whole.history]
+    assert len(told) == 1
+    assert newest.name in told[0]
