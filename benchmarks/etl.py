@@ -3,9 +3,9 @@
 The files: one chromosome of 48 Mb as FASTA, a dense and a sparse bigWig, 5,000 peaks. The bare loops read the FASTA's
 bytes and whole bigWigs, and write the same arrays with the same codecs through the same pipeline: no look at the files
 before they are read, no index, no digest, no summary, no manifest, no fsync, no rename. A process packs with one thread
-in both (etl/tasks.py says why), so the first row is of one core; in the second both have as many processes as there are
-cores, forked anew each time by a server that has imported all. Arrays must come out equal. `--profile` prints where ours
-spends its time instead. Target: 1.3.
+in both (etl/tasks.py says why): the first row is of one core. In the second both have as many processes as there are
+cores, forked anew each time by a server that has imported all. Arrays must come out equal. `--profile` prints where
+ours spends its time instead. Target: 1.3.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage_store import torture
 
 from factornet.cli import etl
 from factornet.etl import Resources
@@ -239,6 +240,14 @@ def test_cells_can_be_chosen(store):
         verify_store(store, cells=["A"])
     with pytest.raises(StoreError, match="no such store"):
         verify_store(store / "none")
+
+
+def test_faults_anywhere(store):
+    """As the long run of damage_store.py: found by `verify`, and by training where it reads."""
+    tally = torture(store, 60, seed=2)
+    assert tally.missed == []
+    assert tally.verified == 60
+    assert tally.met == tally.readable > 30
 
 
 def read_through(path, name):
