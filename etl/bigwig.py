@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..store.axis import GenomeAxis
 from ..store.errors import InputError
 from .aliases import alias_hint, file_names, some
-from .bigwig_structure import CURE, check_structure
+from .bigwig_structure import CURE, check_blocks, check_structure
 
 _NO_SIGNAL = 1e30
 """Values of this size stand for "no value" (1e38, the largest float): no experiment counts that far."""
@@ -126,6 +126,7 @@ class SignalReader:
         Raises:
             InputError: the data cannot be read, or holds a value that is infinite or no signal (1e30 or more).
         """
+        check_blocks(self._path, chrom, start, stop)
         try:
             values = self._file.values(chrom, start, stop, numpy=True)
         except RuntimeError as e:

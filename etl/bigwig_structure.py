@@ -1,4 +1,5 @@
-"""The inside of a bigWig, looked at in Python before C code may: header, chromosomes, index, every block of data.
+"""The inside of a bigWig, looked at in Python before C code may: header, chromosomes and index of the whole file
+before it is opened, blocks of data before they are read (in the process that reads them).
 
 Source of the layout: Kent et al. 2010, supplement (tables 5 to 15). Zoom levels are not read: nothing here uses them.
 """
@@ -23,6 +24,7 @@ CURE = "fetch or make the file anew"
 _ZOOM = 24
 _TREE_MAGIC, _TREE = 0x78CA8C91, 32
 _INDEX_MAGIC, _INDEX = 0x2468ACE0, 48
+_LAST = 2**64 - 1
 _LARGEST_BLOCK = 64 * 1024 * 1024
 _OTHERS = {b"<": "a web page", b"\x1f\x8b": "a gzip file", b"\xeb\xf2\x89\x87": "a bigBed"}
 _CURES = {" but a gzip file": "unpack it", " but a bigBed": "give the signal itself, not its peaks"}
@@ -47,6 +49,13 @@ class _Header:
     others: tuple[int, ...]
     largest: int
 
+    def blocks(self, file: _File) -> int:
+        """How many blocks of data the index announces."""
+        magic, _, blocks, *_ = struct.unpack("<IIQIIIIQII", file.piece(self.index, _INDEX, "the index"))
+        if magic != _INDEX_MAGIC:
+            raise file.damaged("no index", self.index)
+        return int(blocks)
+
 
 class _File:
     """Pieces of the file; one that is not all there is an error that names the byte."""
@@ -67,9 +76,7 @@ class _File:
 
 
 def check_structure(path: Path) -> None:
-    """Refuse a bigWig of which any part that a reader follows is not what it should be.
-
-    Every block of data is unpacked, which checks its checksum, and must hold what the index says of it.
+    """Refuse a bigWig of which header, chromosomes or index are not what they should be.
 
     Raises:
         InputError: not a bigWig, cut short or damaged; the message names the byte.
@@ -77,10 +84,35 @@ def check_structure(path: Path) -> None:
     with path.open("rb") as raw:
         file = _File(path, raw)
         header = _read_header(file)
-        count = _check_chromosomes(file, header)
-        leaves = _read_index(file, header)
-        for leaf in leaves:
-            _check_block(file, header, leaf, count)
+        _read_chromosomes(file, header)
+        announced = header.blocks(file)
+        blocks = sum(len(leaves) for leaves in _read_index(file, header, (0, _LAST)))
+        if blocks != announced:
+            raise file.damaged(f"{announced} blocks of data announced, {blocks} found in the index", header.index)
+
+
+def check_blocks(path: Path, chrom: str, start: int, stop: int) -> None:
+    """Refuse a bigWig of which a block of data that touches ``start:stop`` is not what it should be.
+
+    The block is unpacked, which checks its checksum, and must hold what the index says of it.
+
+    Args:
+        path: of a bigWig that has been through `check_structure`.
+        chrom: the file's own name for the chromosome.
+        start: first base.
+        stop: past the last base.
+
+    Raises:
+        InputError: damaged; the message names the byte.
+    """
+    with path.open("rb") as raw:
+        file = _File(path, raw)
+        header = _read_header(file)
+        chromosomes = _read_chromosomes(file, header)
+        number = chromosomes[chrom] << 32
+        for leaves in _read_index(file, header, (number | start, number | stop)):
+            for leaf in leaves:
+                _check_block(file, header, leaf, len(chromosomes))
 
 
 def _read_header(file: _File) -> _Header:
@@ -114,13 +146,13 @@ def _read_header(file: _File) -> _Header:
     return header
 
 
-def _check_chromosomes(file: _File, header: _Header) -> int:
-    """How many chromosomes there are; their numbers must run from 0."""
+def _read_chromosomes(file: _File, header: _Header) -> dict[str, int]:
+    """Number of each chromosome; the numbers must run from 0."""
     at = header.tree
     magic, _, key, value, count, _ = struct.unpack("<IIIIQQ", file.piece(at, _TREE, "the list of chromosomes"))
     if magic != _TREE_MAGIC or value != 8 or not 0 < key < 4096 or count * (key + 8) > file.size:
         raise file.damaged("no list of chromosomes", at)
-    numbers: list[int] = []
+    numbers: list[tuple[str, int]] = []
     seen, ahead = set[int](), [at + _TREE]
     while ahead:
         at = ahead.pop()
@@ -131,22 +163,26 @@ def _check_chromosomes(file: _File, header: _Header) -> int:
         rows = file.piece(at + 4, items * (key + 8), "a part of the list of chromosomes")
         for row in (rows[i : i + key + 8] for i in range(0, len(rows), key + 8)):
             if leaf:
-                numbers.append(int.from_bytes(row[key : key + 4], "little"))
+                name = row[:key].rstrip(b"\0").decode("latin-1")
+                if not (name and name.isascii() and name.isprintable()):
+                    raise file.damaged(f"a chromosome is named {name!r}", at)
+                numbers.append((name, int.from_bytes(row[key : key + 4], "little")))
             else:
                 ahead.append(int.from_bytes(row[key:], "little"))
-    if sorted(numbers) != list(range(count)):
-        raise file.damaged(f"{count} chromosomes announced, {len(set(numbers))} found in their list", header.tree)
-    return len(numbers)
+    found = dict(numbers)
+    if sorted(number for _, number in numbers) != list(range(count)) or len(found) != count:
+        raise file.damaged(f"{count} chromosomes announced, {len(found)} found in their list", header.tree)
+    return found
 
 
-def _read_index(file: _File, header: _Header) -> Iterator[NDArray[np.void]]:
-    """Leaves of the index, each of which says where a block of data lies and what it covers."""
+def _read_index(file: _File, header: _Header, within: tuple[int, int]) -> Iterator[NDArray[np.void]]:
+    """Leaves of the index, each of which says where a block of data lies and what it covers.
+
+    Places are numbers, that of the chromosome times 2**32 and the position; leaves outside `within` are left out.
+    """
     at = header.index
     words = struct.unpack("<IIQIIIIQII", file.piece(at, _INDEX, "the index"))
-    if words[0] != _INDEX_MAGIC:
-        raise file.damaged("no index", at)
-    expected, found = words[2], 0
-    seen, ahead = set[int](), [(at + _INDEX, (words[3], words[4]), (words[5], words[6]))]
+    seen, ahead = set[int](), [(at + _INDEX, words[3] << 32 | words[4], words[5] << 32 | words[6])]
     while ahead:
         at, low, high = ahead.pop()
         leaf, _, items = struct.unpack("<BBH", file.piece(at, 4, "a part of the index"))
@@ -155,18 +191,29 @@ def _read_index(file: _File, header: _Header) -> Iterator[NDArray[np.void]]:
         seen.add(at)
         kind = _LEAF if leaf else _INNER
         rows = np.frombuffer(file.piece(at + 4, items * kind.itemsize, "a part of the index"), kind)
-        for row in rows:
-            first, last = (int(row["chrom"]), int(row["start"])), (int(row["last"]), int(row["stop"]))
-            # A reader passes over what seems to cover other places: a wrong bound would read as a gap.
-            if not low <= first <= last <= high:
-                raise file.damaged(f"the index puts {first} to {last} into {low} to {high}", at)
-            if leaf:
-                found += 1
-                yield row
-            else:
-                ahead.append((int(row["at"]), first, last))
-    if found != expected:
-        raise file.damaged(f"{expected} blocks of data announced, {found} found in the index", header.index)
+        first, last = _place(rows["chrom"], rows["start"]), _place(rows["last"], rows["stop"])
+        # A reader passes over what seems to cover other places: a wrong bound would read as a gap.
+        wrong = (first < low) | (last < first) | (last > high)
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            raise file.damaged(
+                f"the index puts {_words(first[i])} to {_words(last[i])} into {_words(low)} to {_words(high)}", at
+            )
+        touching = (first <= within[1]) & (last >= within[0])
+        if leaf:
+            yield rows[touching]
+        else:
+            bounds = (rows["at"], first, last)
+            ahead += zip(*(field[touching].tolist() for field in bounds), strict=True)
+
+
+def _place(chrom: NDArray[np.uint32], position: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    place: NDArray[np.uint64] = chrom.astype(np.uint64) << np.uint64(32) | position
+    return place
+
+
+def _words(place: int) -> str:
+    return f"({int(place) >> 32}, {int(place) % 2**32})"
 
 
 def _check_block(file: _File, header: _Header, leaf: NDArray[np.void], chromosomes: int) -> None:
