@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install bedtools demo real test test-all check format bench bench-peers clean
+.PHONY: help install bedtools demo real test test-all test-long check format bench bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -34,6 +34,11 @@ test: install    ## tests (those on real data skip themselves without it)
 
 test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q
+
+test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, each failing call
+	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/test_durability.py -k every_call
+	$(BIN)/python tests/kill_build.py --runs 200
+	$(BIN)/python tests/damage_store.py --faults 1000
 
 check: install    ## format, lint, types, tests
 	$(BIN)/ruff format --check .
