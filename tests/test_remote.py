@@ -16,6 +16,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -247,6 +248,49 @@ def test_faults_of_web_servers_that_pass(website, demo_store, fault):
     with serving(Proxy(website)) as proxy:
         failing(proxy, fault, part="/genome/")
         assert np.array_equal(sequence(f"{proxy.url}/demo.zarr"), sequence(demo_store))
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setenv("FACTORNET_TIMEOUT", "0.5")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("fault", ["500", *(pytest.param(f, marks=pytest.mark.slow) for f in ("silent", "half"))])
+def test_all_of_it_from_a_server_that_fails_now_and_then(demo_files, demo_store, s3, tmp_path, fault):
+    """Build, train, export and import: the same digests and the same weights as on a disk."""
+    failed = []
+
+    def now_and_then(method, path, nth):
+        hit = nth == 1 and crc32(f"{method} {path}".encode()) % 9 == 0
+        failed.extend([method] * hit)
+        return fault if hit else None
+
+    s3.proxy.fault = now_and_then
+    genome = ["--fasta", demo_files / "genome.fa", "--gtf", demo_files / "annotation/genes.gtf.gz"]
+    genome += ["--cpg", demo_files / "annotation/cpgIslandExt.txt.gz", "--assembly", "demo", "-p", 1]
+    genome += ["--blacklist", demo_files / "annotation/blacklist.bed.gz"]
+    genome += ["--track", f"Unique35={demo_files / 'tracks/Unique35.bw'}"]
+    back = tmp_path / "back.zarr"
+    for arguments in (
+        ["genome", s3.url, *genome],
+        ["build", s3.url, demo_files / "cells/K562", "-p", 1],
+        ["export", demo_store, f"{s3.url}.export"],
+        ["import", f"{s3.url}.export", back],
+    ):
+        assert etl.main([str(a) for a in arguments]) == 0
+    local = open_store(demo_store)
+    for place in (s3.url, f"{s3.url}.export", back):
+        store = open_store(place)
+        assert store.info.genome_manifest == local.info.genome_manifest
+        assert {c: store.cell(c).manifest for c in store.cells} == {c: local.cell(c).manifest for c in store.cells}
+        assert not verify_store(place).findings
+    models = [tmp_path / "local", tmp_path / "remote"]
+    for place, model in zip((str(demo_store), s3.url), models, strict=True):
+        assert train.main(["--store", place, "-i", "K562", "-f", "CTCF", "-o", str(model), *NETWORK]) == 0
+    assert (models[0] / "best.safetensors").read_bytes() == (models[1] / "best.safetensors").read_bytes()
+    assert {"GET", "PUT"} <= set(failed)
+    assert len(failed) > 20
 
 
 FOREVER = {
