@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from .. import __version__
-from . import etl_build, etl_copy, etl_demo, etl_fetch, etl_genome, etl_info, etl_unpack, etl_verify
+from . import etl_build, etl_copy, etl_demo, etl_fetch, etl_genome, etl_info, etl_rm, etl_unpack, etl_verify
 from .common import HelpFormatter, run_command
 
 
@@ -21,7 +21,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (etl_fetch, etl_genome, etl_build, etl_info, etl_verify, etl_unpack, etl_copy, etl_demo):
+    for module in (etl_fetch, etl_genome, etl_build, etl_info, etl_verify, etl_unpack, etl_copy, etl_rm, etl_demo):
         module.add_parser(commands)
     return parser
 

@@ -1,0 +1,36 @@
+"""``factornet-etl rm``: take cell lines out of a store."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..etl.remove import remove_cell
+from .common import HelpFormatter, add_common
+
+
+def add_parser(commands: Any) -> None:
+    """Add the sub-command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "rm",
+        help="remove cell lines from a store",
+        description="Remove cell lines from a store that is a folder. Whoever reads one goes on to the end.",
+        epilog="example:\n  factornet-etl rm hg19.zarr HepG2",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("store", type=Path)
+    parser.add_argument("cells", nargs="+", metavar="CELL")
+    add_common(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    for cell in options.cells:
+        remove_cell(options.store, cell)
+        if not options.json:
+            print(f"{options.store}: removed {cell}")
+    if options.json:
+        print(json.dumps({"store": str(options.store), "removed": options.cells}))
+    return 0
