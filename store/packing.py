@@ -1,21 +1,20 @@
 """What undoes the codecs of a store: chunk by chunk, and of blosc's also stretches of a chunk.
 
 Blosc packs a chunk in blocks. A stretch of it costs the blocks it lies in, so windows far apart are unpacked alone and
-the rest of a chunk is left as it is. The function for that, ``blosc_getitem``, is in the library that numcodecs brings
-but has no Python face any more; where it cannot be found (another build of numcodecs), chunks are unpacked whole.
+the rest of a chunk is left as it is.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numcodecs import blosc, zstd
 from numpy.typing import NDArray
+
+from .native import blosc_library, compiled_loop
 
 blosc.use_threads = False  # threads of its own would fight those of the stream, and not survive a fork
 
@@ -86,21 +85,29 @@ def _lists(pieces: Pieces) -> tuple[list[int], ...]:
 
 def _unpack_blosc(packed: bytes, pieces: Pieces, chunk: int, out: NDArray[np.uint8]) -> None:
     units = _checked_units(packed, pieces, chunk)
-    library = _library()
-    source = np.frombuffer(packed, np.uint8)
-    begin, end = source.ctypes.data, out.ctypes.data
+    begin, end = np.frombuffer(packed, np.uint8).ctypes.data, out.ctypes.data
     whole = pieces.count == chunk
-    alone = ~whole & (pieces.first % units == 0) & (pieces.count % units == 0)
-    rows = zip(*_lists(pieces), units.tolist(), whole.tolist(), alone.tolist(), strict=True)
-    for offset, size, first, count, place, unit, is_whole, is_alone in rows:
-        if library is not None and is_whole:
-            done = library.decompress(begin + offset, end + place, chunk, 1)
-        elif library is not None and is_alone:
-            done = library.stretch(begin + offset, first // unit, count // unit, end + place)
-        else:
+    straight = whole | ((pieces.first % units == 0) & (pieces.count % units == 0))
+    library, loop = blosc_library(), compiled_loop(len(units))
+    if library is None:
+        straight = np.zeros(len(units), bool)
+    elif loop is not None:
+        fields = (pieces.offset, pieces.first, pieces.count, pieces.place, units, whole)
+        failed = loop(begin, end, chunk, *(field[straight] for field in fields))
+        if failed >= 0:
+            raise ValueError("blosc gave fewer bytes than there must be")
+    rows = zip(*_lists(pieces), units.tolist(), whole.tolist(), straight.tolist(), strict=True)
+    for offset, size, first, count, place, unit, is_whole, is_straight in rows:
+        if not is_straight:
             content = blosc.decompress(packed[offset : offset + size])
             out[place : place + count] = np.frombuffer(content, np.uint8, count, first)
             continue
+        if library is None or loop is not None:
+            continue  # done already
+        if is_whole:
+            done = library.decompress(begin + offset, end + place, chunk, 1)
+        else:
+            done = library.stretch(begin + offset, first // unit, count // unit, end + place)
         if done != count:
             raise ValueError(f"blosc gave {done} bytes of {count}")
 
@@ -123,26 +130,6 @@ def _checked_units(packed: bytes, pieces: Pieces, chunk: int) -> NDArray[np.int6
         raise ValueError(f"claims {claims}, there are {chunk} in {pieces.size[i]}")
     units: NDArray[np.int64] = heads["unit"].astype(np.int64)
     return units
-
-
-@dataclass(frozen=True)
-class _Library:
-    """Functions of c-blosc; both return how many bytes they wrote, or less than 0."""
-
-    decompress: Callable[[int, int, int, int], int]
-    stretch: Callable[[int, int, int, int], int]
-
-
-@cache
-def _library() -> _Library | None:
-    try:
-        library = ctypes.CDLL(blosc.__file__)
-        decompress, stretch = library.blosc_decompress_ctx, library.blosc_getitem
-    except (OSError, AttributeError):
-        return None
-    decompress.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    stretch.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
-    return _Library(decompress, stretch)
 
 
 def _undo_checksum(packed: memoryview, _: NDArray[np.uint8]) -> memoryview:

@@ -23,7 +23,7 @@ from .reader import Store, StoredArray, check_present, place_of, read_span
 from .schema import BIN
 from .sharded import ShardedArray
 
-_NEAR = 4096  # positions; to unpack so many takes as long as to begin a new stretch
+_NEAR = 2048  # positions; to unpack so many takes as long as to begin a new stretch
 
 
 def emission_order(places: NDArray[np.int64], pool: int, rng: np.random.Generator | None) -> list[NDArray[np.int64]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numcodecs import Blosc, Zstd
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ZstdCodec
 
-from factornet.store import packing
+from factornet.store import native, packing
 from factornet.store.folder import LocalFolder
 from factornet.store.layout import Layout, create_array
 from factornet.store.packing import Pieces, can_unpack, unpack, unpacked_alone
@@ -70,7 +70,7 @@ def test_spans_are_filled_and_nothing_else_is_touched(stored, edges, aligned):
 
 def test_without_the_library_chunks_are_unpacked_whole(stored, monkeypatch):
     array, values = stored
-    monkeypatch.setattr(packing, "_library", lambda: None)
+    monkeypatch.setattr(packing, "blosc_library", lambda: None)
     out = np.zeros_like(values)
     array.read_spans(np.array([[100, 2100], [9000, 40_000]]), 0, out=out)
     np.testing.assert_array_equal(out[100:2100], values[100:2100])
@@ -79,7 +79,7 @@ def test_without_the_library_chunks_are_unpacked_whole(stored, monkeypatch):
 
 def test_the_library_is_there():
     """Else all of this is slower than it was measured to be."""
-    assert packing._library() is not None
+    assert native.blosc_library() is not None
 
 
 def test_only_the_blocks_of_a_stretch_are_unpacked(stored):
@@ -151,3 +151,25 @@ def test_noise_never_gives_values_of_another_size(codecs):
 def test_unknown_codecs():
     assert can_unpack(("blosc", "crc32c"))
     assert not can_unpack(("blosc", "pickle"))
+
+
+def test_the_compiled_loop_gives_the_same(stored):
+    array, values = stored
+    compiled = native._compiling().result(timeout=120)
+    assert native.compiled_loop(1000) is compiled
+    spans = np.array([[i, i + 70] for i in range(0, ROWS - 100, 400)])
+    out = np.zeros_like(values)
+    array.read_spans(spans, 0, out=out)
+    want = np.zeros_like(values)
+    for first, last in spans:
+        want[first:last] = values[first:last]
+    np.testing.assert_array_equal(out, want)
+
+
+def test_the_compiled_loop_stops_at_a_damaged_chunk():
+    native._compiling().result(timeout=120)
+    bad = bytes(GOOD[:20]) + b"\xff" * (len(GOOD) - 20)
+    n = 64
+    pieces = Pieces(*(np.full(n, v, np.int64) for v in (0, len(bad), 0, CHUNK)), np.arange(n) * CHUNK)
+    with pytest.raises(ValueError, match="blosc gave fewer bytes"):
+        unpack(bad, pieces, CHUNK, ("blosc",), np.zeros(n * CHUNK, np.uint8))
