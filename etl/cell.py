@@ -23,7 +23,7 @@ from .factors import FactorPeaks, factor_notes, lent_peaks, read_factor
 from .genome import BuildReport
 from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
-from .provenance import InputState, check_unchanged, describe_build, look_at, what_changed
+from .provenance import InputState, blaming_change, check_unchanged, describe_build, look_at, what_changed
 from .publish import file_digest, publish, staging, write_group, write_manifest
 from .room import cell_bytes, refuse_full_disk
 from .sheets import CellFolder, SignalFile, read_cell_folder
@@ -131,7 +131,8 @@ class _Build:
             _write_meta(staged, sheets)
             if on_plan:
                 on_plan(tasks)
-            reports = journal.run(tasks, staged, resources, on_report)
+            with blaming_change(self.states):
+                reports = journal.run(tasks, staged, resources, on_report)
             info = CellInfo(
                 sheets.name,
                 tracks,

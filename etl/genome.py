@@ -23,7 +23,7 @@ from .fasta import PreparedFasta, prepare_fasta
 from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
 from .peaks import read_peaks
-from .provenance import check_unchanged, describe_build, look_at
+from .provenance import blaming_change, check_unchanged, describe_build, look_at
 from .publish import genome_attributes, publish, staging, write_group, write_manifest
 from .room import genome_bytes, refuse_full_disk
 from .signals import create_track, signal_notes, signal_tasks
@@ -157,7 +157,8 @@ def build_genome(
         notes += _write_blacklist(staged, axis, inputs, options)
         if on_plan:
             on_plan(tasks)
-        reports = journal.run(tasks, staged, resources, on_report)
+        with blaming_change(states):
+            reports = journal.run(tasks, staged, resources, on_report)
         notes += [note for name, source in sources.items() for note in signal_notes(name, source, reports)]
         digests = {r.chrom: r.digest for r in reports if r.digest}
         info = StoreInfo(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,20 @@ def check_unchanged(states: Iterable[InputState]) -> None:
                 f"sha256 {after.sha256[:16]}..., before {before.sha256[:16]}...); nothing was published",
                 cure="build again when it is complete",
             )
+
+
+@contextmanager
+def blaming_change(states: Iterable[InputState]) -> Iterator[None]:
+    """Where an input is refused while it is read: was it changed meanwhile? Then that is what is wrong.
+
+    Raises:
+        InputError: as raised within, or one has changed.
+    """
+    try:
+        yield
+    except InputError:
+        check_unchanged(states)
+        raise
 
 
 def _state(path: Path) -> InputState:
