@@ -142,3 +142,19 @@ def progress_line(title: str, total: int, *, unit: str = "") -> Iterator[Progres
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield ProgressLine(progress, progress.add_task(title, total=total, text=""), title, total)
+
+
+class Throughput:
+    """A progress line that counts things, and shows the bytes a second that they come to."""
+
+    def __init__(self, line: ProgressLine) -> None:
+        self._line, self._begin, self._size = line, perf_counter(), 0
+
+    def plan(self, total: int) -> None:
+        """There are so many things."""
+        self._line.total = total
+
+    def add(self, size: int) -> None:
+        """One more is done, of so many bytes."""
+        self._size += size
+        self._line.advance(1, f"{megabytes(self._size / max(perf_counter() - self._begin, 1e-9))}/s")

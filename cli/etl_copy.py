@@ -12,7 +12,7 @@ from typing import Any
 from ..etl.copy import CopyReport, copy_groups
 from ..etl.targets import open_target
 from ..store.reader import open_store
-from .common import HelpFormatter, add_common, megabytes, positive, progress_line
+from .common import HelpFormatter, Throughput, add_common, megabytes, positive, progress_line
 from .places import passing_cache
 
 _PLACES = "A place is a folder, a file that ends in .zip, or object storage (s3://bucket/name)"
@@ -82,26 +82,18 @@ def _merge(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, sources: Sequence[str], destination: str) -> int:
-    begin, size = perf_counter(), 0
+    begin = perf_counter()
     # What is copied from a server is read once: it does not belong into the cache.
     with passing_cache() as cache, progress_line("copy", 0, unit="objects") as line:
-
-        def on_plan(objects: int) -> None:
-            line.total = objects
-
-        def on_object(read: int) -> None:
-            nonlocal size
-            size += read
-            line.advance(1, f"{megabytes(size / max(perf_counter() - begin, 1e-9))}/s")
-
+        shown = Throughput(line)
         report = copy_groups(
             [open_store(s, cache=cache) for s in sources],
             open_target(destination),
             cells=options.cells,
             force=options.force,
             threads=options.parallel,
-            on_plan=on_plan,
-            on_object=on_object,
+            on_plan=shown.plan,
+            on_object=shown.add,
         )
     _print(options, report, perf_counter() - begin)
     return 0

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from ..etl.genome import BuildReport
 from ..etl.graph import OnPlan, OnReport, Resources
-from ..etl.tasks import ShardReport, ShardTask
-from .common import add_common, megabytes, parse_size, peak_memory, positive, progress_line
+from ..etl.tasks import ShardTask
+from .common import Throughput, add_common, megabytes, parse_size, peak_memory, positive, progress_line
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
@@ -71,21 +71,15 @@ class Build(Protocol):
 def build_with_progress(title: str, build: Build) -> tuple[BuildReport, float]:
     """Call `build` under a progress bar with throughput; its report and the seconds it took."""
     begin = perf_counter()
-    size = 0
     plan: list[ShardTask] = []
-
-    def on_plan(tasks: Sequence[ShardTask]) -> None:
-        plan.extend(tasks)
-
     with progress_line(title, 0, unit="shards") as line:
+        shown = Throughput(line)
 
-        def on_report(report: ShardReport) -> None:
-            nonlocal size
-            size += report.bytes
-            line.total = len(plan)
-            line.advance(1, f"{megabytes(size / max(perf_counter() - begin, 1e-9))}/s")
+        def on_plan(tasks: Sequence[ShardTask]) -> None:
+            plan.extend(tasks)
+            shown.plan(len(plan))
 
-        report = build(on_report=on_report, on_plan=on_plan)
+        report = build(on_report=lambda report: shown.add(report.bytes), on_plan=on_plan)
     return report, perf_counter() - begin
 
 

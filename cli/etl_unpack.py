@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from ..etl.graph import Resources
-from ..etl.tasks import ShardReport, ShardTask
 from ..etl.unpack import unpack_store
-from .common import HelpFormatter, add_common, megabytes, parse_size, peak_memory, positive, progress_line
+from .common import HelpFormatter, Throughput, add_common, megabytes, parse_size, peak_memory, positive, progress_line
 
 
 def add_parser(commands: Any) -> None:
@@ -39,26 +37,18 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    begin, size = perf_counter(), 0
+    begin = perf_counter()
     with progress_line("unpack", 0, unit="arrays") as line:
-
-        def on_plan(tasks: Sequence[ShardTask]) -> None:
-            line.total = len(tasks)
-
-        def on_report(report: ShardReport) -> None:
-            nonlocal size
-            size += report.bytes
-            line.advance(1, f"{megabytes(size / max(perf_counter() - begin, 1e-9))}/s")
-
+        shown = Throughput(line)
         report = unpack_store(
             options.store,
             options.destination,
             Resources(options.processes, options.max_memory),
             cells=options.cells,
-            on_report=on_report,
-            on_plan=on_plan,
+            on_report=lambda report: shown.add(report.bytes),
+            on_plan=lambda tasks: shown.plan(len(tasks)),
         )
-    seconds = perf_counter() - begin
+    seconds, size = perf_counter() - begin, sum(one.bytes for one in report.reports)
     memory = {"worker": report.peak_rss, "main": peak_memory()}
     if options.json:
         content = {"built": report.what, "arrays": len(report.reports), "bytes": size, "seconds": seconds}

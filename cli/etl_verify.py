@@ -13,7 +13,7 @@ from typing import Any
 from ..etl.against import compare_with_sources
 from ..etl.verify import Finding, VerifyReport, verify_store
 from ..store.reader import open_store
-from .common import HelpFormatter, add_common, megabytes, positive, progress_line
+from .common import HelpFormatter, Throughput, add_common, megabytes, positive, progress_line
 from .places import STORE_HELP, passing_cache
 
 
@@ -48,25 +48,17 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    begin, size = perf_counter(), 0
+    begin = perf_counter()
     with passing_cache() as cache, progress_line("verify", 0, unit="objects") as line:
-
-        def on_plan(objects: int) -> None:
-            line.total = objects
-
-        def on_object(read: int) -> None:
-            nonlocal size
-            size += read
-            line.advance(1, f"{megabytes(size / max(perf_counter() - begin, 1e-9))}/s")
-
+        shown = Throughput(line)
         report = verify_store(
             options.store,
             cells=options.cells,
             quick=options.quick,
             threads=options.processes,
             cache=cache,
-            on_plan=on_plan,
-            on_object=on_object,
+            on_plan=shown.plan,
+            on_object=shown.add,
         )
     findings = [*report.findings]
     compared = 0

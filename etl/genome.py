@@ -18,7 +18,7 @@ from ..store.reader import open_store
 from ..store.schema import FEATURES, Chromosome, StoreInfo, check_name
 from .aliases import alias_hint, default_selection, file_names
 from .annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
-from .bigwig import SignalSource, open_source
+from .bigwig import open_source
 from .fasta import PreparedFasta, prepare_fasta
 from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
@@ -148,10 +148,9 @@ def build_genome(
         tasks: list[ShardTask] = [DigestSequence(name, fasta, record) for name, record in records.items()]
         tasks += _sequence_tasks(genome, staged, axis, fasta=fasta, records=records, layout=options.layout)
         tasks += _annotation_tasks(genome, staged, axis, inputs, options)
-        sources: dict[str, SignalSource] = {}
-        for name, path in inputs.tracks.items():
-            source = open_source(path, axis, options.aliases, allow_missing=options.allow_missing)
-            sources[name] = source
+        missing = options.allow_missing
+        sources = {n: open_source(p, axis, options.aliases, allow_missing=missing) for n, p in inputs.tracks.items()}
+        for name, source in sources.items():
             create_track(genome, "tracks", name, axis, options.layout)
             tasks += signal_tasks(staged, f"genome/tracks/{name}", name, axis, source)
         notes += _write_blacklist(staged, axis, inputs, options)

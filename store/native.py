@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,24 +20,14 @@ _MANY = 32
 """Pieces in one call from which on a process is taken to be a stream, worth the second that compiling takes."""
 
 Loop = Callable[..., int]
-
-
-@dataclass(frozen=True)
-class BloscLibrary:
-    """Functions of c-blosc; both return how many bytes they wrote, or less than 0.
-
-    Attributes:
-        decompress: (address, address to write to, bytes there, threads).
-        stretch: (address, first element, elements, address to write to).
-    """
-
-    decompress: Callable[[int, int, int, int], int]
-    stretch: Callable[[int, int, int, int], int]
+"""``loop(source, out, chunk, offset, first, count, place, unit, whole)`` unpacks piece i, ``count[i]`` bytes from
+``first[i]`` on of the chunk at the address ``source + offset[i]``, to the address ``out + place[i]``; it returns which
+piece failed, or -1."""
 
 
 @cache
-def blosc_library() -> BloscLibrary | None:
-    """The functions, None where they cannot be found."""
+def python_loop() -> Loop | None:
+    """The loop, not compiled: quicker with lists than with arrays. None where c-blosc's functions cannot be found."""
     try:
         library = ctypes.CDLL(blosc.__file__)
         decompress, stretch = library.blosc_decompress_ctx, library.blosc_getitem
@@ -47,17 +36,25 @@ def blosc_library() -> BloscLibrary | None:
     decompress.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     stretch.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
     decompress.restype = stretch.restype = ctypes.c_int
-    return BloscLibrary(decompress, stretch)
+
+    def loop(  # noqa: PLR0917
+        source: int, out: int, chunk: int, offset: Any, first: Any, count: Any, place: Any, unit: Any, whole: Any
+    ) -> int:
+        for i in range(len(offset)):
+            if whole[i]:
+                done = decompress(source + offset[i], out + place[i], chunk, 1)
+            else:
+                done = stretch(source + offset[i], first[i] // unit[i], count[i] // unit[i], out + place[i])
+            if done != count[i]:
+                return i
+        return -1
+
+    return loop
 
 
 def compiled_loop(pieces: int) -> Loop | None:
-    """The compiled loop over so many pieces, None where it is not worth it, not ready, or cannot be had.
-
-    ``loop(source, out, chunk, offset, first, count, place, unit, whole)`` unpacks piece i, `count[i]` bytes from
-    `first[i]` on of the chunk at the address ``source + offset[i]``, to ``out + place[i]``. Which piece failed comes
-    back, or -1.
-    """
-    if pieces < _MANY or blosc_library() is None:
+    """The loop over so many pieces, for arrays; None where it is not worth it, not ready, or cannot be had."""
+    if pieces < _MANY:
         return None
     compiling = _compiling()
     return compiling.result() if compiling.done() and compiling.exception() is None else None
@@ -76,25 +73,13 @@ def _compile() -> Loop:
 
     Raises:
         ImportError: there is no numba.
+        LookupError: there is nothing to compile.
     """
     import numba
 
-    library = blosc_library()
-    assert library is not None
-    decompress, stretch = library.decompress, library.stretch
-
-    def loop(  # noqa: PLR0917
-        source: int, out: int, chunk: int, offset: Any, first: Any, count: Any, place: Any, unit: Any, whole: Any
-    ) -> int:
-        for i in range(len(offset)):
-            if whole[i]:
-                done = decompress(source + offset[i], out + place[i], chunk, 1)
-            else:
-                done = stretch(source + offset[i], first[i] // unit[i], count[i] // unit[i], out + place[i])
-            if done != count[i]:
-                return i
-        return -1
-
+    loop = python_loop()
+    if loop is None:
+        raise LookupError("c-blosc's functions cannot be found")
     fields = ", ".join(["int64[::1]"] * 5)
     compiled: Loop = numba.njit(f"int64(int64, int64, int64, {fields}, boolean[::1])", nogil=True)(loop)
     return compiled

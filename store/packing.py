@@ -14,7 +14,7 @@ import numpy as np
 from numcodecs import blosc, zstd
 from numpy.typing import NDArray
 
-from .native import blosc_library, compiled_loop
+from .native import compiled_loop, python_loop
 
 blosc.use_threads = False  # threads of its own would fight those of the stream, and not survive a fork
 
@@ -38,6 +38,10 @@ class Pieces:
     first: NDArray[np.int64]
     count: NDArray[np.int64]
     place: NDArray[np.int64]
+
+    def chosen(self, which: NDArray[np.bool_]) -> Pieces:
+        """Some of them."""
+        return Pieces(self.offset[which], self.size[which], self.first[which], self.count[which], self.place[which])
 
 
 def can_unpack(codecs: tuple[str, ...]) -> bool:
@@ -85,31 +89,32 @@ def _lists(pieces: Pieces) -> tuple[list[int], ...]:
 
 def _unpack_blosc(packed: bytes, pieces: Pieces, chunk: int, out: NDArray[np.uint8]) -> None:
     units = _checked_units(packed, pieces, chunk)
-    begin, end = np.frombuffer(packed, np.uint8).ctypes.data, out.ctypes.data
     whole = pieces.count == chunk
     straight = whole | ((pieces.first % units == 0) & (pieces.count % units == 0))
-    library, loop = blosc_library(), compiled_loop(len(units))
-    if library is None:
-        straight = np.zeros(len(units), bool)
-    elif loop is not None:
-        fields = (pieces.offset, pieces.first, pieces.count, pieces.place, units, whole)
-        failed = loop(begin, end, chunk, *(field[straight] for field in fields))
-        if failed >= 0:
-            raise ValueError("blosc gave fewer bytes than there must be")
-    rows = zip(*_lists(pieces), units.tolist(), whole.tolist(), straight.tolist(), strict=True)
-    for offset, size, first, count, place, unit, is_whole, is_straight in rows:
-        if not is_straight:
-            content = blosc.decompress(packed[offset : offset + size])
-            out[place : place + count] = np.frombuffer(content, np.uint8, count, first)
-            continue
-        if library is None or loop is not None:
-            continue  # done already
-        if is_whole:
-            done = library.decompress(begin + offset, end + place, chunk, 1)
-        else:
-            done = library.stretch(begin + offset, first // unit, count // unit, end + place)
-        if done != count:
-            raise ValueError(f"blosc gave {done} bytes of {count}")
+    if python_loop() is None:
+        straight = np.zeros_like(straight)
+    _unpack_straight(packed, pieces.chosen(straight), units[straight], whole[straight], chunk, out)
+    for offset, size, first, count, place in zip(*_lists(pieces.chosen(~straight)), strict=True):
+        content = blosc.decompress(packed[offset : offset + size])
+        out[place : place + count] = np.frombuffer(content, np.uint8, count, first)
+
+
+def _unpack_straight(  # noqa: PLR0917
+    packed: bytes,
+    pieces: Pieces,
+    units: NDArray[np.int64],
+    whole: NDArray[np.bool_],
+    chunk: int,
+    out: NDArray[np.uint8],
+) -> None:
+    """Unpack whole chunks, and stretches of whole units, to where they belong."""
+    fields: tuple[Any, ...] = (pieces.offset, pieces.first, pieces.count, pieces.place, units, whole)
+    loop = compiled_loop(len(units))
+    if loop is None:
+        loop, fields = python_loop(), tuple(field.tolist() for field in fields)
+    begin, end = np.frombuffer(packed, np.uint8).ctypes.data, out.ctypes.data
+    if loop is not None and loop(begin, end, chunk, *fields) >= 0:
+        raise ValueError("blosc gave fewer bytes than there must be")
 
 
 def _checked_units(packed: bytes, pieces: Pieces, chunk: int) -> NDArray[np.int64]:
