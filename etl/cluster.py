@@ -5,8 +5,11 @@ cluster that is there already. All workers must see inputs and store under the p
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,29 @@ _DEATHS = 3  # workers that may die of the same task before it is given up
 
 
 @contextmanager
+def deaf_children() -> Iterator[None]:
+    """The time in which processes are started that shall not hear of an interrupt from the keyboard.
+
+    A terminal sends it to all processes of a command. This one acts on it, when the block is over; one that is started
+    in the block, or by a thread that is, never gets it and ends with this one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is interrupted
+        return
+    resource_tracker.ensure_running()  # or it would be started in the block, and let interrupts through at its end
+    held: list[tuple[Any, ...]] = []
+    handler = signal.signal(signal.SIGINT, lambda *caught: held.append(caught))  # other threads may not mask it
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if held and callable(handler):
+            handler(*held[0])
+
+
+@contextmanager
 def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
     """A client of so many new processes on this machine, each with a nanny that starts it again when it dies.
 
@@ -28,20 +54,19 @@ def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
         memory: bytes that one may take before its nanny ends it, or None for no limit.
     """
     import dask
+
+    _hush()
     from distributed import Client, LocalCluster
 
     settings = {"distributed.scheduler.allowed-failures": _DEATHS, "distributed.worker.daemon": True}
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=memory or 0,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        with deaf_children():
+            cluster = LocalCluster(
+                n_workers=workers, threads_per_worker=1, memory_limit=memory or 0, dashboard_address=None
+            )
+        stack.enter_context(cluster)
+        client = stack.enter_context(Client(cluster))
         yield client
 
 
@@ -56,6 +81,7 @@ def remote_cluster(address: str, place: Path) -> Iterator[Any]:
     Raises:
         UsageError: nobody answers there, there are no workers, or they could not do the work.
     """
+    _hush()
     from distributed import Client
 
     try:
@@ -74,6 +100,15 @@ def remote_cluster(address: str, place: Path) -> Iterator[Any]:
             ) from e
         _refuse_unfit(client, place)
         yield client
+
+
+def _hush() -> None:
+    """Let distributed say of itself only what `-v` asks for, here and in workers: what matters comes as an error."""
+    import dask
+
+    level = "info" if logging.getLogger().isEnabledFor(logging.INFO) else "critical"
+    dask.config.set({"logging.distributed": level})
+    logging.getLogger("distributed").setLevel(level.upper())
 
 
 def _refuse_unfit(client: Any, place: Path) -> None:

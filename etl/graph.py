@@ -15,7 +15,7 @@ from dask.callbacks import Callback
 from dask.delayed import delayed
 
 from ..store.errors import FactorNetError, UsageError
-from .cluster import local_cluster, remote_cluster, run_on
+from .cluster import deaf_children, local_cluster, remote_cluster, run_on
 from .publish import CutShortError
 from .tasks import ShardReport, ShardTask
 
@@ -113,6 +113,9 @@ def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with deaf_children():
+            for _ in range(workers):  # start them all, before an interrupt can come between one and the next
+                pool.submit(int)
         try:
             done = compute(*nodes, scheduler="processes", pool=pool, num_workers=workers, chunksize=1)
         except BrokenProcessPool as e:

@@ -14,7 +14,7 @@ from ..store.cache import Cache, default_cache
 from ..store.cell_list import CELL_LIST, parse_cell_list
 from ..store.errors import StoreError, UsageError
 from ..store.folder import Entry, Folder, Listed
-from ..store.homes import Home, find_home
+from ..store.homes import Home, find_home, refuse_others
 from ..store.manifest import Objects, check_seal, parse_objects
 from ..store.patience import RemoteError
 from ..store.reader import read_attributes, read_manifest
@@ -113,6 +113,7 @@ def verify_store(
         UsageError: no such cell line.
     """
     home = find_home(path, cache or default_cache())
+    refuse_others(home, str(path))
     root, info = _look_at_root(home)
     raw = info is not None and info.encoding == "raw"
     there = home.cells() if cells is None or home.local else ()

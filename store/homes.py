@@ -16,7 +16,7 @@ from .errors import StoreError, UsageError
 from .exchange import heal
 from .folder import Entry, Folder, LocalFolder, entry_of
 from .remote import RemoteFolder, Server, connect, is_remote
-from .schema import check_name
+from .schema import FORMAT, check_name
 from .zipped import ZipFolder, ZipReader
 
 
@@ -180,6 +180,8 @@ def find_home(place: str | Path, cache: Cache) -> Home:
         return RemoteHome(connect(text), cache)
     path = Path(text).resolve()
     if path.is_file():
+        if path.suffix != ".zip":
+            raise StoreError(f"{place}: a file, and no store; a store is a folder, or a file that ends in .zip")
         try:
             return ZipHome(path)
         except OSError as e:
@@ -190,6 +192,29 @@ def find_home(place: str | Path, cache: Cache) -> Home:
         more = " --fasta FILE" if make.endswith("genome") else ""
         raise StoreError(f"{place}: no such store; make one with `{make} {place}{more}`")
     return LocalHome(path)
+
+
+def refuse_others(home: Home, shown: str) -> None:
+    """See that a place has a part of a store at least; another folder is not a damaged store.
+
+    Raises:
+        StoreError: it has none; where a store is near, the message names it.
+    """
+    if FORMAT.encode() in _text(home, "") or _text(home, "genome"):
+        return
+    near = "correct the address" if isinstance(home, RemoteHome) else "give the folder or file of a store"
+    if isinstance(home, LocalHome):
+        around = [*home.path.parents[:2], *sorted(p for p in home.path.iterdir() if p.is_dir())]
+        near = next((f"did you mean {p}?" for p in around if (p / "genome" / "zarr.json").is_file()), near)
+    raise StoreError(f"{shown}: not a FactorNet store (no zarr.json with the format {FORMAT!r} in it); {near}")
+
+
+def _text(home: Home, group: str) -> bytes:
+    """Content of the ``zarr.json`` of a group, nothing where there is none."""
+    try:
+        return home.folder(group).read("zarr.json")
+    except FileNotFoundError:
+        return b""
 
 
 def with_slashes(place: str | Path) -> str:

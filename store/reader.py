@@ -19,7 +19,7 @@ from .axis import GenomeAxis, Intervals, merge
 from .cache import Cache, default_cache
 from .errors import StoreError, UsageError
 from .folder import Folder
-from .homes import Home, find_home, with_slashes
+from .homes import Home, find_home, refuse_others, with_slashes
 from .layout import MISSING_CODE
 from .manifest import CURE, FOREIGN, Objects, check_seal, parse_manifest, parse_objects, read_object
 from .mapped import map_array, parse_node
@@ -267,9 +267,12 @@ def read_attributes(group: Folder) -> tuple[bytes, dict[str, Any]]:
     """
     try:
         text = group.read("zarr.json")
+    except OSError as e:
+        raise StoreError(f"{group.place}: its zarr.json cannot be read ({e.strerror}); {CURE}") from e
+    try:
         return text, dict(parse_node(text, "group")["attributes"])
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{group.place}: not a FactorNet store (no readable Zarr v3 group: {e!r}); {CURE}") from e
+    except (ValueError, KeyError, TypeError) as e:
+        raise StoreError(f"{group.place}/zarr.json: damaged (it does not describe a Zarr v3 group); {CURE}") from e
 
 
 def open_store(path: str | Path, *, cache: Cache | str | Path | None = None) -> Store:
@@ -293,8 +296,12 @@ def open_store(path: str | Path, *, cache: Cache | str | Path | None = None) -> 
         folder = home.folder("")
     except OSError as e:
         raise StoreError(f"{shown}: cannot be read ({e.strerror}); {CURE}") from e
-    text, attributes = read_attributes(folder)
-    info = StoreInfo.from_attributes(attributes, place=shown)
+    try:
+        text, attributes = read_attributes(folder)
+        info = StoreInfo.from_attributes(attributes, place=shown)
+    except StoreError:
+        refuse_others(home, shown)
+        raise
     check_seal(text, attributes, place=shown)
     store = Store(with_slashes(path) if is_remote(home.place) else home.place, info, cache=cache)
     store._opened["home"] = home

@@ -189,6 +189,10 @@ def test_store_mistakes(files, built, capsys):
         (["build", built, files / "CELL"], "CELL is there already; give --force"),
         (["build", files / "none.zarr", files / "CELL"], "no such store"),
         (["info", other], "not a FactorNet store"),
+        (["verify", other], "not a FactorNet store"),
+        (["info", built / "genome"], f"did you mean {built}?"),
+        (["verify", built / "cells" / "CELL"], f"did you mean {built}?"),
+        (["info", files / "g.fa"], "a file, and no store"),
         (["build", built, files / "CELL", "--force", "--max-memory", "10MB"], "less than one worker needs"),
         (["demo", files], "is there already, and not empty"),
     ):
