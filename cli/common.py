@@ -9,8 +9,9 @@ import re
 import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from time import perf_counter
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -40,16 +41,15 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
-        return (handler or options.handler)(options)
+        with redirect_stdout(cast("TextIO", _Unheard(sys.stdout))):
+            status = (handler or options.handler)(options)
+            sys.stdout.flush()
+            return status
     except FactorNetError as e:
         if options.verbose:
             raise
         print(f"{parser.prog}: error: {e}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # Whoever read our output has enough of it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as e:
         if options.verbose:
             raise
@@ -59,6 +59,37 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         return 130
+
+
+class _Unheard:
+    """Standard output that work goes on without: ``| head`` has enough of it, a build of many cell lines has not.
+
+    What is printed from then on goes nowhere.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Print."""
+        with self._or_nowhere():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what was printed."""
+        with self._or_nowhere():
+            self._stream.flush()
+
+    @contextmanager
+    def _or_nowhere(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """Every mistake of a user ends in one line that names file, line and cure, and status 2; nothing is published."""
 
+import os
 import shutil
 import struct
 import subprocess
@@ -283,3 +284,16 @@ def test_real_command_ends_with_status_2_and_no_traceback(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("factornet-etl: error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_closed_output_does_not_end_the_work(files, built):
+    """`factornet-etl build STORE CELLS | head -1`: all are built."""
+    read, write = os.pipe()
+    os.close(read)
+    arguments = [str(a) for a in ("build", built, files / "CELL", files / "CELL2", "--force", "-p", 1)]
+    shutil.copytree(files / "CELL", files / "CELL2")
+    program = f"import sys; from factornet.cli.etl import main; sys.exit(main({arguments!r}))"
+    done = subprocess.run([sys.executable, "-c", program], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert open_store(built).cells == ("CELL", "CELL2")
