@@ -132,7 +132,7 @@ class SignalReader:
         except RuntimeError as e:
             raise InputError(self._path, f"{chrom}:{start}-{stop} cannot be read ({e})", cure=CURE) from e
         gap = np.isnan(values)
-        gaps = int(gap.sum())
+        gaps = int(np.count_nonzero(gap))
         if gaps == values.size:
             return np.zeros(values.size, np.float32), SignalSummary(gaps=gaps)
         known = values[~gap] if gaps else values
@@ -143,7 +143,7 @@ class SignalReader:
             raise InputError(
                 self._path, f"{what} at {chrom}:{start + i}", cure="replace it by a number, or leave a gap there"
             )
-        total, negative = float(known.sum(dtype=np.float64)), int((known < 0).sum()) if low < 0 else 0
+        total, negative = float(known.sum(dtype=np.float64)), int(np.count_nonzero(known < 0)) if low < 0 else 0
         values[gap] = 0
         return values, SignalSummary(known.size, gaps, total, low, high, negative)
 

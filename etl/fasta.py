@@ -20,8 +20,11 @@ from ..store.schema import BASES
 
 _IUPAC = b"ACGTRYSWKMBDHVN"
 _BASES = _IUPAC + _IUPAC.lower()
+_IS_BASE = bytes(c in _BASES for c in range(256))
 _ALLOWED = _BASES + b"\r\n"
 _UPPER = bytes(range(256)).upper()
+_CODES = bytes(4 if i < 0 else i for i in (BASES.find(chr(c).upper()) for c in range(256)))
+"""For each byte the code of the base, 4 where it is no base of its own."""
 _PIECE = 16 * 1024 * 1024
 _BLOCK = 64 * 1024
 
@@ -151,12 +154,10 @@ class _Record:
 def _regular_lines(rows: NDArray[np.uint8], width: int, end: bytes) -> int:
     """How many rows, from the first on, are `width` bases and this end."""
     ends = rows[:, width:] == np.frombuffer(end, np.uint8)
-    # All at once, and only where that fails row by row: what is no base must be the line ends, and where they belong.
-    if ends.all() and len(rows.tobytes().translate(None, _BASES)) == len(rows) * len(end):
+    # All at once, and only where that fails row by row.
+    if ends.all() and b"\0" not in rows[:, :width].tobytes().translate(_IS_BASE):
         return len(rows)
-    is_base = np.zeros(256, bool)
-    is_base[np.frombuffer(_BASES, np.uint8)] = True
-    good = is_base[rows[:, :width]].all(axis=1) & ends.all(axis=1)
+    good = np.frombuffer(_IS_BASE, bool)[rows[:, :width]].all(axis=1) & ends.all(axis=1)
     return len(rows) if good.all() else int(np.argmin(good))
 
 
@@ -168,26 +169,33 @@ class FastaReader:
 
     def __init__(self, fasta: PreparedFasta) -> None:
         self._index = pyfaidx.Faidx(str(fasta.path), indexname=str(fasta.index), rebuild=False)
-        self._codes = np.full(256, 4, np.uint8)
-        self._codes[np.frombuffer(BASES.encode(), np.uint8)] = range(4)
 
     def letters(self, record: str, start: int, stop: int) -> bytes:
         """Upper-case IUPAC letters of ``start:stop``, which must lie inside the record."""
-        where = self._index.index[record]
-        if not 0 <= start <= stop <= where.rlen:
-            raise ValueError(f"{record}:{start}-{stop} lies outside its {where.rlen} bases")
-        begin, end = (at // where.lenc * where.lenb + at % where.lenc for at in (start, stop))
-        self._index.file.seek(where.offset + begin)
-        letters: bytes = self._index.file.read(end - begin).translate(_UPPER, b"\r\n")
-        if len(letters) != stop - start:
-            raise InputError(
-                self._index.filename, f"{record}:{start}-{stop} gave {len(letters)} bases: has it changed?"
-            )
-        return letters
+        return self._stripped(record, start, stop).translate(_UPPER)
 
     def codes(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
         """Base codes of ``start:stop``: 0..3 = ACGT, 4 = any other IUPAC letter; uint8 (stop - start,)."""
-        return self._codes[np.frombuffer(self.letters(record, start, stop), np.uint8)]
+        return np.frombuffer(self._stripped(record, start, stop).translate(_CODES), np.uint8)
+
+    def _stripped(self, record: str, start: int, stop: int) -> bytes:
+        """The letters as they stand in the file, without line ends: cut off by column, ten times as quick as by value.
+
+        Raises:
+            InputError: the lines are not where they were.
+        """
+        where = self._index.index[record]
+        if not 0 <= start <= stop <= where.rlen:
+            raise ValueError(f"{record}:{start}-{stop} lies outside its {where.rlen} bases")
+        first, last = start // where.lenc, stop // where.lenc
+        self._index.file.seek(where.offset + first * where.lenb)
+        text = self._index.file.read((last - first) * where.lenb + stop % where.lenc)
+        whole = min(last - first, len(text) // where.lenb) * where.lenb
+        lines = np.frombuffer(text, np.uint8, whole).reshape(-1, where.lenb)[:, : where.lenc].tobytes()
+        letters: bytes = (lines + text[whole:])[start % where.lenc :]
+        if len(letters) != stop - start or b"\n" in letters:
+            raise InputError(self._index.filename, f"{record}:{start}-{stop} has its lines elsewhere: has it changed?")
+        return letters
 
     def digest(self, record: str) -> str:
         """GA4GH refget digest of a record: ``SQ.`` and the first 24 bytes of its SHA-512 in URL-safe base64."""

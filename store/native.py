@@ -1,9 +1,10 @@
-"""c-blosc's own functions, and a loop over them that runs without the interpreter's lock.
+"""What unpacks and copies many small pieces without the interpreter's lock, so that threads do not wait for each other.
 
 The library that numcodecs brings has ``blosc_getitem``, which unpacks a stretch of a chunk, but no Python face for it
-any more. Called from Python, piece by piece, two threads take turns at the lock and are no faster than one
-(docs/performance.md). So the loop over many pieces is compiled, by numba, once a process and in the background: until
-it is ready, and where there is no numba or another build of numcodecs, Python calls do.
+any more. Called from Python, piece by piece, two threads take turns at the lock and are no faster than one; and numpy
+copies windows twice, once under the lock (docs/performance.md). So both loops are compiled, by numba, once a process
+and in the background: until they are ready, and where there is no numba or another build of numcodecs, Python and
+numpy do.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numcodecs import blosc
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from .layout import MISSING_CODE
 
 _MANY = 32
 """Pieces in one call from which on a process is taken to be a stream, worth the second that compiling takes."""
@@ -54,32 +61,78 @@ def python_loop() -> Loop | None:
 
 def compiled_loop(pieces: int) -> Loop | None:
     """The loop over so many pieces, for arrays; None where it is not worth it, not ready, or cannot be had."""
-    if pieces < _MANY:
-        return None
+    compiled = _compiled() if pieces >= _MANY else None
+    return compiled.unpack if compiled else None
+
+
+def copy_windows(
+    source: NDArray[Any], starts: NDArray[np.int64], length: int, out: NDArray[Any], place: NDArray[np.int64]
+) -> bool:
+    """Copy ``source[starts[i] : starts[i] + length]`` to ``out[place[i] :]`` for each i.
+
+    Args:
+        source: values, (n,), uint8 or float32.
+        starts: first of each window; all windows lie inside `source`.
+        length: of a window.
+        out: of the same type, (m,).
+        place: where each window belongs; none overlaps another.
+
+    Returns:
+        Whether all values are there: none is the fill value, which valid data never have.
+    """
+    fill = source.dtype.type(MISSING_CODE if source.dtype == np.uint8 else np.nan)
+    compiled = _compiled()
+    if compiled:
+        return bool(compiled.copy(source, starts, length, out, place, fill))
+    lines = np.dtype((np.void, length * source.itemsize))  # numpy copies these whole, and without the lock
+    windows = sliding_window_view(source, length).view(lines)[starts, 0]
+    sliding_window_view(out, length, writeable=True).view(lines)[place, 0] = windows
+    largest = windows.view(source.dtype).max(initial=0)  # NaN where there is one
+    return bool(largest != fill and largest == largest)  # noqa: PLR0124
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    unpack: Loop | None
+    copy: Callable[..., bool]
+
+
+def _compiled() -> _Compiled | None:
+    """What was compiled, None until it is, or where there is no numba."""
     compiling = _compiling()
     return compiling.result() if compiling.done() and compiling.exception() is None else None
 
 
 @cache
-def _compiling() -> Future[Loop]:
+def _compiling() -> Future[_Compiled]:
     executor = ThreadPoolExecutor(1, thread_name_prefix="compile")
     future = executor.submit(_compile)
     executor.shutdown(wait=False)
     return future
 
 
-def _compile() -> Loop:
-    """Compile the loop.
+def _compile() -> _Compiled:
+    """Compile both loops.
 
     Raises:
         ImportError: there is no numba.
-        LookupError: there is nothing to compile.
     """
     import numba
 
     loop = python_loop()
-    if loop is None:
-        raise LookupError("c-blosc's functions cannot be found")
     fields = ", ".join(["int64[::1]"] * 5)
-    compiled: Loop = numba.njit(f"int64(int64, int64, int64, {fields}, boolean[::1])", nogil=True)(loop)
-    return compiled
+    unpack = loop and numba.njit(f"int64(int64, int64, int64, {fields}, boolean[::1])", nogil=True)(loop)
+    signature = "boolean({0}[::1], int64[::1], int64, {0}[::1], int64[::1], {0})"
+    return _Compiled(unpack, numba.njit([signature.format(t) for t in ("uint8", "float32")], nogil=True)(_copy))
+
+
+def _copy(source: Any, starts: Any, length: int, out: Any, place: Any, fill: Any) -> bool:  # noqa: PLR0917
+    """`copy_windows`, to be compiled."""
+    missing = False
+    for i in range(len(starts)):
+        window, there = source[starts[i] : starts[i] + length], out[place[i] : place[i] + length]
+        for k in range(length):
+            value = window[k]
+            there[k] = value
+            missing |= (value == fill) | (value != value)  # noqa: PLR0124
+    return not missing

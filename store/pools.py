@@ -15,11 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from .batch import Block, Windows, annotation_flags, share_of
-from .reader import Store, StoredArray, check_present, place_of, read_span
+from .native import copy_windows
+from .reader import Store, StoredArray, missing_chunk, place_of, read_span
 from .schema import BIN
 from .sharded import ShardedArray
 
@@ -104,18 +104,28 @@ class _SlabReader:
         index = pool.index[rows]
         chrom = store.axis.names[int(plan.chrom[index[0]])]
         starts, cells = self._windows.starts[index], plan.cell[index]
-        _lines(pool.codes)[rows] = _lines(self._cut(store.sequence(chrom), starts, length, outside=4))
+        self._cut(store.sequence(chrom), starts, length, pool.codes, rows, outside=4)
         if self._windows.settings.gencode:
-            bits = self._cut(store.annotation(chrom), plan.bin_starts[index], BIN, outside=0)
+            bits = np.empty((rows.size, BIN), np.uint8)
+            self._cut(store.annotation(chrom), plan.bin_starts[index], BIN, bits, np.arange(rows.size), outside=0)
             pool.features[rows, self._windows.meta.shape[1] :] = annotation_flags(bits)
         for cell in np.unique(cells):
             mine = cells == cell
             for t, track in enumerate(self._windows.tracks):
-                array = store.track(plan.cells[cell], track, chrom)
-                _lines(pool.tracks[:, t])[rows[mine]] = _lines(self._cut(array, starts[mine], length, outside=0))
+                array, place = store.track(plan.cells[cell], track, chrom), rows[mine] * len(self._windows.tracks) + t
+                self._cut(array, starts[mine], length, pool.tracks, place, outside=0)
 
-    def _cut(self, array: StoredArray, starts: NDArray[np.int64], length: int, *, outside: float) -> NDArray[Any]:
-        """Windows of `length` positions, shape (n, length), with `outside` beyond the chromosome's ends.
+    def _cut(
+        self,
+        array: StoredArray,
+        starts: NDArray[np.int64],
+        length: int,
+        out: NDArray[Any],
+        place: NDArray[np.int64],
+        *,
+        outside: float,
+    ) -> None:
+        """Windows of `length` positions, with `outside` beyond the chromosome's ends, to the `place`-th lines of `out`.
 
         Raises:
             StoreError: an object is missing or damaged.
@@ -124,10 +134,8 @@ class _SlabReader:
         span = self._span(array, starts, low, high, length)
         first, last = max(low, 0), min(high, array.shape[0])
         span[: first - low], span[max(last - low, 0) :] = outside, outside
-        lines = _lines(sliding_window_view(span, length))[starts - low]
-        windows: NDArray[Any] = lines.view(array.dtype).reshape(-1, length)
-        check_present(windows, place=f"{place_of(array)}[{first}:{last}]")
-        return windows
+        if not copy_windows(span, starts - low, length, out.reshape(-1), place * length):
+            raise missing_chunk(f"{place_of(array)}[{first}:{last}]")
 
     def _span(self, array: StoredArray, starts: NDArray[np.int64], low: int, high: int, length: int) -> NDArray[Any]:
         """Positions ``low:high``, of which those beyond the ends or under no window are left undefined."""
@@ -146,11 +154,6 @@ class _SlabReader:
         spans = _spans_under(starts, length, array.layout.block_rows).clip(first, last)
         array.read_spans(spans, first, out=span[first - low : last - low])
         return span
-
-
-def _lines(windows: NDArray[Any]) -> NDArray[Any]:
-    """Windows (n, length) as n elements: numpy copies whole ones, and lets other threads run meanwhile."""
-    return windows.view(np.dtype((np.void, windows.shape[1] * windows.itemsize)))[:, 0]
 
 
 def _spans_under(starts: NDArray[np.int64], length: int, block: int) -> NDArray[np.int64]:

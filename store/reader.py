@@ -323,7 +323,7 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
     except StoreError:
         raise
     except Exception as e:
-        raise StoreError(f"{place}: a chunk is damaged ({e}); copy or rebuild this part of the store") from e
+        raise StoreError(f"{place}: a chunk is damaged ({e}); {CURE}") from e
     check_present(values, place=place)
     return values
 
@@ -344,4 +344,9 @@ def check_present(values: NDArray[Any], *, place: str) -> None:
     if values.size and (
         (floats and np.isnan(values.min())) or (values.dtype == np.uint8 and values.max() == MISSING_CODE)
     ):
-        raise StoreError(f"{place}: a chunk is missing; copy or rebuild this part of the store")
+        raise missing_chunk(place)
+
+
+def missing_chunk(place: str) -> StoreError:
+    """The error where the fill value was read, which valid data never have."""
+    return StoreError(f"{place}: a chunk is missing; {CURE}")

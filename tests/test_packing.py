@@ -155,7 +155,7 @@ def test_unknown_codecs():
 
 def test_the_compiled_loop_gives_the_same(stored):
     array, values = stored
-    compiled = native._compiling().result(timeout=120)
+    compiled = native._compiling().result(timeout=120).unpack
     assert native.compiled_loop(1000) is compiled
     spans = np.array([[i, i + 70] for i in range(0, ROWS - 100, 400)])
     out = np.zeros_like(values)
@@ -173,3 +173,26 @@ def test_the_compiled_loop_stops_at_a_damaged_chunk():
     pieces = Pieces(*(np.full(n, v, np.int64) for v in (0, len(bad), 0, CHUNK)), np.arange(n) * CHUNK)
     with pytest.raises(ValueError, match="blosc gave fewer bytes"):
         unpack(bad, pieces, CHUNK, ("blosc",), np.zeros(n * CHUNK, np.uint8))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_windows_are_copied_and_missing_values_seen(dtype, monkeypatch):
+    """Compiled or not, the same windows in the same places, and nothing else touched."""
+    rng = np.random.default_rng(0)
+    source = rng.integers(0, 5, 500).astype(dtype) - (dtype is np.float32)  # negative values too
+    starts, place = rng.integers(0, 490, 20), rng.permutation(30)[:20] * 10
+    expected = np.full(300, 7, dtype)
+    for start, at in zip(starts, place, strict=True):
+        expected[at : at + 10] = source[start : start + 10]
+    native._compiling().result(timeout=120)
+    for ready in (True, False):
+        if not ready:
+            monkeypatch.setattr(native, "_compiled", lambda: None)
+        out = np.full(300, 7, dtype)
+        assert native.copy_windows(source, starts, 10, out, place)
+        np.testing.assert_array_equal(out, expected)
+        for at in (starts[3], starts[19] + 9):
+            damaged = source.copy()
+            damaged[at] = 255 if dtype is np.uint8 else np.nan
+            assert not native.copy_windows(damaged, starts, 10, out, place)
+        assert native.copy_windows(np.full(20, 255 - (dtype is np.uint8), dtype), starts[:1] % 10, 10, out, place[:1])
