@@ -15,7 +15,7 @@ from ..store.errors import StoreError, UsageError
 from ..store.reader import Store, StoredArray, read_span
 from ..store.schema import PeakSet
 from .aliases import file_names
-from .bigwig import SignalReader, open_source
+from .bigwig import open_source, read_by_pybigwig
 from .fasta import FastaReader, prepare_fasta
 from .labels import bin_labels
 from .peaks import read_peaks, text_lines
@@ -97,17 +97,16 @@ def _track(
     store: Store, place: str, file: Path, options: tuple[dict[str, str], bool], on_block: OnBlock
 ) -> Iterator[Finding]:
     source = open_source(file, store.axis, options[0], allow_missing=options[1])
-    with closing(SignalReader(file)) as reader:
-        for chrom in store.axis.names:
-            record = source.names.get(chrom)
+    for chrom in store.axis.names:
+        record = source.names.get(chrom)
 
-            def signal(start: int, stop: int, record: str | None = record) -> NDArray[Any]:
-                return reader.values(record, start, stop)[0] if record else np.zeros(stop - start, np.float32)
+        def signal(start: int, stop: int, record: str | None = record) -> NDArray[Any]:
+            return read_by_pybigwig(file, record, start, stop) if record else np.zeros(stop - start, np.float32)
 
-            found = list(_compare(store, f"{place}/{chrom}", signal, str(file), on_block))
-            if found:
-                yield found[0]
-                return  # the first place of a track is enough
+        found = list(_compare(store, f"{place}/{chrom}", signal, str(file), on_block))
+        if found:
+            yield found[0]
+            return  # the first place of a track is enough
 
 
 def _sequence(store: Store, file: Path, on_block: OnBlock) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
-"""A bigWig signal, looked over before pyBigWig may touch it, as float32 without gaps."""
+"""A bigWig signal as float32 without gaps; the file is looked over before pyBigWig may touch it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ..store.axis import GenomeAxis
 from ..store.errors import InputError
 from .aliases import alias_hint, file_names, some
-from .bigwig_structure import CURE, check_blocks, check_structure
+from .bigwig_structure import CURE, check_structure, read_signal
 
 _NO_SIGNAL = 1e30
 """Values of this size stand for "no value" (1e38, the largest float): no experiment counts that far."""
@@ -46,11 +47,8 @@ def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, all
         InputError: names do not match, a chromosome is missing (unless `allow_missing`), or has another length.
     """
     check_bigwig(path)
-    reader = _open(path)
-    try:
+    with closing(_open(path)) as reader:
         lengths: dict[str, int] = reader.chroms() or {}
-    finally:
-        reader.close()
     names = file_names(axis.names, lengths, aliases, file=path)
     if not names:
         raise InputError(
@@ -108,45 +106,42 @@ class SignalSummary:
         )
 
 
-class SignalReader:
-    """Reads one bigWig; to be opened in the process that uses it (a handle must not cross processes or threads)."""
+def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[np.float32], SignalSummary]:
+    """Signal of ``start:stop``, float32 (stop - start,), gaps as 0, and its summary.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = _open(path)
+    Args:
+        path: of a checked bigWig.
+        chrom: the file's own name for the chromosome.
+        start: first base.
+        stop: past the last base.
 
-    def values(self, chrom: str, start: int, stop: int) -> tuple[NDArray[np.float32], SignalSummary]:
-        """Signal of ``start:stop``, float32 (stop - start,), gaps as 0, and its summary.
+    Raises:
+        InputError: the data are damaged, or hold a value that is infinite or no signal (1e30 or more).
+    """
+    values = read_signal(path, chrom, start, stop)
+    gap = np.isnan(values)
+    gaps = int(np.count_nonzero(gap))
+    if gaps == values.size:
+        return np.zeros(values.size, np.float32), SignalSummary(gaps=gaps)
+    known = values[~gap] if gaps else values
+    low, high = float(known.min()), float(known.max())
+    if max(-low, high) >= _NO_SIGNAL:
+        i = int(np.flatnonzero(np.abs(values) >= _NO_SIGNAL)[0])
+        what = "infinite value" if np.isinf(values[i]) else f"value {values[i]:g}, which is no signal,"
+        cure = "replace it by a number, or leave a gap there"
+        raise InputError(path, f"{what} at {chrom}:{start + i}", cure=cure)
+    total, negative = float(known.sum(dtype=np.float64)), int(np.count_nonzero(known < 0)) if low < 0 else 0
+    values[gap] = 0
+    return values, SignalSummary(known.size, gaps, total, low, high, negative)
 
-        Args:
-            chrom: the file's own name for the chromosome.
-            start: first base.
-            stop: past the last base.
 
-        Raises:
-            InputError: the data cannot be read, or holds a value that is infinite or no signal (1e30 or more).
-        """
-        check_blocks(self._path, chrom, start, stop)
-        try:
-            values = self._file.values(chrom, start, stop, numpy=True)
-        except RuntimeError as e:
-            raise InputError(self._path, f"{chrom}:{start}-{stop} cannot be read ({e})", cure=CURE) from e
-        gap = np.isnan(values)
-        gaps = int(np.count_nonzero(gap))
-        if gaps == values.size:
-            return np.zeros(values.size, np.float32), SignalSummary(gaps=gaps)
-        known = values[~gap] if gaps else values
-        low, high = float(known.min()), float(known.max())
-        if max(-low, high) >= _NO_SIGNAL:
-            i = int(np.flatnonzero(np.abs(values) >= _NO_SIGNAL)[0])
-            what = "infinite value" if np.isinf(values[i]) else f"value {values[i]:g}, which is no signal,"
-            raise InputError(
-                self._path, f"{what} at {chrom}:{start + i}", cure="replace it by a number, or leave a gap there"
-            )
-        total, negative = float(known.sum(dtype=np.float64)), int(np.count_nonzero(known < 0)) if low < 0 else 0
-        values[gap] = 0
-        return values, SignalSummary(known.size, gaps, total, low, high, negative)
+def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.float32]:
+    """The same values as pyBigWig reads them: a witness that shares no code with `read_values`.
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    Raises:
+        InputError: the data are damaged.
+    """
+    read_signal(path, chrom, start, stop)  # what is damaged may crash pyBigWig
+    with closing(_open(path)) as reader:
+        values: NDArray[np.float32] = reader.values(chrom, start, stop, numpy=True)
+    return np.nan_to_num(values, nan=0)

@@ -1,5 +1,5 @@
 """The inside of a bigWig, looked at in Python before C code may: header, chromosomes and index of the whole file
-before it is opened, blocks of data before they are read (in the process that reads them).
+before it is opened, blocks of data as they are read (in the process that reads them).
 
 Source of the layout: Kent et al. 2010, supplement (tables 5 to 15). Zoom levels are not read: nothing here uses them.
 """
@@ -57,6 +57,16 @@ class _Header:
         return int(blocks)
 
 
+@dataclass(frozen=True)
+class _Block:
+    """A block of data: number of the chromosome, and of each item the first base, past the last, and the value."""
+
+    chrom: int
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
 class _File:
     """Pieces of the file; one that is not all there is an error that names the byte."""
 
@@ -91,10 +101,12 @@ def check_structure(path: Path) -> None:
             raise file.damaged(f"{announced} blocks of data announced, {blocks} found in the index", header.index)
 
 
-def check_blocks(path: Path, chrom: str, start: int, stop: int) -> None:
-    """Refuse a bigWig of which a block of data that touches ``start:stop`` is not what it should be.
+def read_signal(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.float32]:
+    """Signal of ``start:stop``, float32 (stop - start,), NaN where there is none.
 
-    The block is unpacked, which checks its checksum, and must hold what the index says of it.
+    Each block of data that touches the span is unpacked, which checks its checksum, and must hold what the index says
+    of it. So it is in memory already, in items that numpy spreads over the bases; pyBigWig would unpack it again, and
+    go base by base.
 
     Args:
         path: of a bigWig that has been through `check_structure`.
@@ -105,6 +117,7 @@ def check_blocks(path: Path, chrom: str, start: int, stop: int) -> None:
     Raises:
         InputError: damaged; the message names the byte.
     """
+    values = np.full(stop - start, np.nan, np.float32)
     with path.open("rb") as raw:
         file = _File(path, raw)
         header = _read_header(file)
@@ -112,7 +125,24 @@ def check_blocks(path: Path, chrom: str, start: int, stop: int) -> None:
         number = chromosomes[chrom] << 32
         for leaves in _read_index(file, header, (number | start, number | stop)):
             for leaf in leaves:
-                _check_block(file, header, leaf, len(chromosomes))
+                block = _read_block(file, header, leaf, len(chromosomes))
+                if block.chrom == chromosomes[chrom]:
+                    _spread(block, start, values)
+    return values
+
+
+def _spread(block: _Block, start: int, values: NDArray[np.float32]) -> None:
+    """Put the items of a block to the bases they cover; `values` begin at base `start`."""
+    first, last = (np.clip(at - start, 0, values.size) for at in (block.starts, block.stops))
+    lengths = last - first
+    signal = np.repeat(block.values, lengths)
+    if not signal.size:
+        return
+    if (first[1:] == last[:-1]).all():
+        values[first[0] : last[-1]] = signal
+    else:
+        before = np.cumsum(lengths) - lengths
+        values[np.repeat(first - before, lengths) + np.arange(signal.size)] = signal
 
 
 def _read_header(file: _File) -> _Header:
@@ -216,7 +246,7 @@ def _words(place: int) -> str:
     return f"({int(place) >> 32}, {int(place) % 2**32})"
 
 
-def _check_block(file: _File, header: _Header, leaf: NDArray[np.void], chromosomes: int) -> None:
+def _read_block(file: _File, header: _Header, leaf: NDArray[np.void], chromosomes: int) -> _Block:
     at, size = int(leaf["at"]), int(leaf["size"])
     block = file.piece(at, size, "a block of data")
     if header.largest:
@@ -233,14 +263,12 @@ def _check_block(file: _File, header: _Header, leaf: NDArray[np.void], chromosom
     if fields is None or len(block) < _BLOCK.size + items * fields.itemsize or chrom >= chromosomes:
         raise file.damaged(f"a block of kind {kind} with {items} items", at)
     rows = np.frombuffer(block, fields, items, _BLOCK.size)
-    if not items:
-        return
-    if kind == 3:
-        first, last = start, start + step * (items - 1) + span
-    else:
-        first = int(rows["start"].min())
-        last = int(rows["stop"].max()) if kind == 1 else int(rows["start"].max()) + span
-    # libBigWig lays the index over blocks of one chromosome each.
-    inside = leaf["chrom"] <= chrom <= leaf["last"] and leaf["start"] <= first and last <= leaf["stop"]
-    if not inside or (kind == 1 and bool((rows["start"] >= rows["stop"]).any())):
-        raise file.damaged(f"a block covers {first} to {last}, by the index {leaf['start']} to {leaf['stop']}", at)
+    starts = start + step * np.arange(items) if kind == 3 else rows["start"].astype(np.int64)
+    stops = rows["stop"].astype(np.int64) if kind == 1 else starts + span
+    if items:
+        first, last = int(starts.min()), int(stops.max())
+        # libBigWig lays the index over blocks of one chromosome each.
+        inside = leaf["chrom"] <= chrom <= leaf["last"] and leaf["start"] <= first and last <= leaf["stop"]
+        if not inside or (kind == 1 and bool((starts >= stops).any())):
+            raise file.damaged(f"a block covers {first} to {last}, by the index {leaf['start']} to {leaf['stop']}", at)
+    return _Block(chrom, starts, stops, rows["value"])

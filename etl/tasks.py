@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ..store.errors import StoreError
-from .bigwig import SignalReader, SignalSummary
+from .bigwig import SignalSummary, read_values
 from .fasta import FastaReader, PreparedFasta
 from .labels import IntArray, bin_labels
 from .publish import file_digest
@@ -200,11 +200,7 @@ class WriteSignal:
         if self.record is None:
             values, summary = np.zeros(size, np.float32), SignalSummary(gaps=size)
         else:
-            reader = SignalReader(self.bigwig)
-            try:
-                values, summary = reader.values(self.record, self.target.start, self.target.stop)
-            finally:
-                reader.close()
+            values, summary = read_values(self.bigwig, self.record, self.target.start, self.target.stop)
         return _report(self.target, self.name, values, signal=summary)
 
 
