@@ -22,7 +22,7 @@ _IUPAC = b"ACGTRYSWKMBDHVN"
 _BASES = _IUPAC + _IUPAC.lower()
 _IS_BASE = bytes(c in _BASES for c in range(256))
 _ALLOWED = _BASES + b"\r\n"
-_UPPER = bytes(range(256)).upper()
+_CASE = np.uint8(~0x20 & 0xFF)  # the bits of an ASCII letter without that for lower case
 _CODES = bytes(4 if i < 0 else i for i in (BASES.find(chr(c).upper()) for c in range(256)))
 """For each byte the code of the base, 4 where it is no base of its own."""
 _PIECE = 16 * 1024 * 1024
@@ -172,7 +172,7 @@ class FastaReader:
 
     def letters(self, record: str, start: int, stop: int) -> bytes:
         """Upper-case IUPAC letters of ``start:stop``, which must lie inside the record."""
-        return self._stripped(record, start, stop).translate(_UPPER)
+        return (np.frombuffer(self._stripped(record, start, stop), np.uint8) & _CASE).tobytes()
 
     def codes(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
         """Base codes of ``start:stop``: 0..3 = ACGT, 4 = any other IUPAC letter; uint8 (stop - start,)."""

@@ -17,7 +17,17 @@ import pyBigWig
 import pytest
 
 from factornet.cli import etl
-from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, graph, publish
+from factornet.etl import (
+    CellOptions,
+    GenomeInputs,
+    GenomeOptions,
+    Resources,
+    build_cell,
+    build_genome,
+    graph,
+    provenance,
+    publish,
+)
 from factornet.etl.unpack import unpack_store
 from factornet.etl.verify import verify_store
 from factornet.store import (
@@ -343,12 +353,17 @@ def test_disk_and_memory_are_reckoned_first(files, monkeypatch):
     assert not (files / "t.zarr").exists()
 
 
+@pytest.mark.parametrize("tick", [0, 10**18])
 @pytest.mark.parametrize("name", ["s.bw", "p.bed"])
-def test_inputs_that_change_while_they_are_read(files, name):
+def test_inputs_that_change_while_they_are_read(files, name, tick, monkeypatch):
+    """Whether they were last changed long before (then their times tell) or a moment before (then their content)."""
+    monkeypatch.setattr(provenance, "_TICK", tick)
+
     def on_report(report):
         file = files / "A" / name
-        content = file.read_bytes()
+        content, state = file.read_bytes(), file.stat()
         file.write_bytes(content + b"\n" if name == "p.bed" else content[:-4] + b"\0" + content[-3:])
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
 
     with pytest.raises(InputError, match=rf"{name}: was changed while it was being read.*nothing was published"):
         build(files, on_report=on_report)
