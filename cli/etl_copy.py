@@ -12,7 +12,8 @@ from typing import Any
 from ..etl.copy import CopyReport, copy_groups
 from ..etl.targets import open_target
 from ..store.reader import open_store
-from .common import HelpFormatter, Throughput, add_common, megabytes, positive, progress_line
+from ..store.words import counted, megabytes
+from .common import HelpFormatter, Throughput, add_common, positive, progress_line
 from .places import passing_cache
 
 _PLACES = "A place is a folder, a file that ends in .zip, or object storage (s3://bucket/name)"
@@ -104,7 +105,7 @@ def _print(options: argparse.Namespace, report: CopyReport, seconds: float) -> N
         print(json.dumps({**asdict(report), "seconds": seconds}))
         return
     kept = f", {report.kept} were there from an interrupted copy" if report.kept else ""
-    print(f"{report.place}: {report.objects} objects, {megabytes(report.bytes)} in {seconds:.1f} s{kept}")
+    print(f"{report.place}: {counted(report.objects, 'object')}, {megabytes(report.bytes)} in {seconds:.1f} s{kept}")
     for what, groups in (("copied", report.copied), ("there already, with equal digests", report.skipped)):
         if groups:
             print(f"  {what}: {', '.join(g.removeprefix('cells/') for g in groups)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..store.axis import GenomeAxis
 from ..store.errors import StoreError
 from ..store.schema import STRIDE
+from ..store.words import megabytes
 
 _TRACK = 0.5  # bytes a position, packed; 0.1 to 0.4 were seen (docs/store.md)
 _CODES = 0.4  # sequence or annotation
@@ -48,6 +49,6 @@ def refuse_full_disk(place: Path, needed: int, *, what: str, cure: str) -> None:
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise StoreError(
-            f"{place}: {what} takes {needed / 1e9:.3f} GB, {free / 1e9:.3f} GB are free there: "
-            f"{(needed - free) / 1e9:.3f} GB are missing; make room, {cure}"
+            f"{place}: {what} takes {megabytes(needed)}, {megabytes(free)} are free there: {megabytes(needed - free)} "
+            f"are missing; make room, {cure}"
         )
