@@ -269,7 +269,8 @@ def read_attributes(group: Folder) -> tuple[bytes, dict[str, Any]]:
         text = group.read("zarr.json")
         return text, dict(parse_node(text, "group")["attributes"])
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{group.place}: not a FactorNet store (no readable Zarr v3 group: {e!r}); {CURE}") from e
+        reason = e.strerror if isinstance(e, OSError) else "it is no Zarr v3 group, or damaged"
+        raise StoreError(f"{group.place}: not a FactorNet store (its zarr.json: {reason}); {CURE}") from e
 
 
 def open_store(path: str | Path, *, cache: Cache | str | Path | None = None) -> Store:

@@ -16,7 +16,7 @@ from .folder import Entry, Folder, Listed, Opened
 from .manifest import is_object_name
 
 _HEADER = struct.Struct("<4sHHHHHIIIHH")
-_CURE = "make it anew with `factornet-etl export STORE FILE.zip`"
+_CURE = "get the file again, or make it anew with `factornet-etl export STORE FILE.zip`"
 _ENCRYPTED = 0x1
 
 
@@ -87,7 +87,7 @@ class ZipReader:
             with open(path, "rb", opener=lambda *_: os.dup(self._handle)) as file, zipfile.ZipFile(file) as zipped:
                 self.entries: Mapping[str, ZipEntry] = _checked(zipped, str(path))
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as e:
-            raise StoreError(f"{path}: not a whole zip file ({e}); {_CURE}") from e
+            raise StoreError(f"{path}: not a whole zip file, cut short or damaged on its way; {_CURE}") from e
 
     def open(self, name: str) -> Opened:
         """An object.
