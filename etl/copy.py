@@ -101,7 +101,7 @@ def _refuse_itself(sources: Sequence[Store], target: Target) -> None:
     for source in sources:
         a, b = f"{source.place}/", f"{target.place}/"
         if a == b:
-            raise UsageError(f"{target.place}: is copied from and to, the same place; name two stores")
+            raise UsageError(f"{target.place}: is the same place as what is copied; name another")
         if a.startswith(b) or b.startswith(a):
             inner, outer = sorted((source.place, target.place), key=len, reverse=True)
             raise UsageError(f"{inner}: lies inside {outer}, and one is copied to the other; name a place beside it")

@@ -49,12 +49,12 @@ def refuse_unwritable(place: Path) -> None:
         beside.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise _unwritable(place, place.parent, e.strerror or str(e)) from e
+    for folder in (beside, *((place, place / "cells") if place.is_dir() else ())):
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise _unwritable(place, folder, "no permission to write, or a read-only file system")
     if made:
         with contextlib.suppress(OSError):
             beside.rmdir()
-    for folder in (place, place / "cells") if place.is_dir() else ():
-        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-            raise _unwritable(place, folder, "no permission to write, or a read-only file system")
 
 
 def _unwritable(place: Path, folder: Path, reason: str) -> StoreError:

@@ -68,8 +68,7 @@ class _Group:
     def found(self, name: str, kind: Kind, problem: str) -> None:
         """Take down a finding."""
         path = f"{self.path}/{name}" if name else self.path
-        for place in (f"{self.home.place}/{path}", self.at):
-            problem = problem.removeprefix(f"{place}: ")
+        problem = _without_place(problem, f"{self.home.place}/{path}", self.at)
         self.findings.append(Finding(path, kind, problem, self._cure(f"{self.home.place}/{path}", kind)))
 
     def _cure(self, place: str, kind: Kind) -> str:
@@ -86,6 +85,13 @@ class _Group:
         if self.path == "genome":
             return f"{copy}, or make the store anew: factornet-etl genome"
         return f"factornet-etl build {store} PATH/TO/{cell} --repair, or {copy}"
+
+
+def _without_place(problem: str, *places: str) -> str:
+    """An error's text without where it was, which a finding says itself."""
+    for place in places:
+        problem = problem.removeprefix(f"{place}: ")
+    return problem
 
 
 def copy_cure(home: Home, cell: str) -> str:
@@ -164,7 +170,8 @@ def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
         raise  # of the server, not of the store
     except (StoreError, OSError) as e:
         cure = copy_cure(home, "")
-        root.findings.append(Finding("zarr.json", kind, f"{e} (the genome cannot be judged without it)", cure))
+        problem = _without_place(str(e), f"{home.place}/zarr.json", home.place)
+        root.findings.append(Finding("zarr.json", kind, f"{problem} (the genome cannot be judged without it)", cure))
         return root, None
     return root, info
 
@@ -193,7 +200,7 @@ def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except (StoreError, OSError) as e:
-        yield Finding(CELL_LIST, "attributes", str(e), cure)
+        yield Finding(CELL_LIST, "attributes", _without_place(str(e), f"{home.place}/{CELL_LIST}"), cure)
         return
     there = {g.path.removeprefix("cells/"): g.digest for g in groups if g.path != "genome"}
     for cell in sorted({*listed, *there}):

@@ -303,6 +303,7 @@ def test_what_verify_names_as_cure_mends(damaged, demo_store, capsys):
             damaged.flip(name)
         found = verify_store(damaged.place).findings
         assert found
+        assert not [f for f in found if f.problem.startswith(str(damaged.place))], "the path is said once"
         for cure in dict.fromkeys(f.cure for f in found):
             line = next(c for c in cure.split(" or ") if "export" in c or "import" in c or c.startswith("rm "))
             line = line.partition("; ")[0].strip(" ,")
@@ -375,10 +376,10 @@ def test_a_store_is_not_copied_into_itself(demo_store, copied, tmp_path, capsys,
         (["export", copied, copied / "copy"], f"{copied}/copy: lies inside {copied}"),
         (["import", copied, copied / "cells/new"], "lies inside"),
         (["import", copied, tmp_path], f"{copied}: lies inside {tmp_path}"),
-        (["export", copied, f"{copied}/"], f"{copied}: is copied from and to"),
+        (["export", copied, f"{copied}/"], f"{copied}: is the same place as what is copied"),
         (["import", tmp_path / "link", copied, "--force"], "the same place"),
         (["merge", tmp_path / "link", demo_store, copied], "the same place"),
-        (["export", s3.url, f"{s3.url}/"], f"{s3.url}: is copied from and to"),
+        (["export", s3.url, f"{s3.url}/"], f"{s3.url}: is the same place as what is copied"),
         (["export", s3.url, f"{s3.url}/more"], "lies inside"),
     ):
         assert message in refused(capsys, *arguments)
