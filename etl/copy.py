@@ -223,12 +223,13 @@ def _copy_part(part: Part, target: Target, threads: int, counts: _Counts) -> Non
                 sink.put(name, listed, part.pieces(name))
             return listed[0], kept
 
+        later = f". Once that is done the same command goes on; what was copied so far is kept {target.kept}"
         try:
             for size, kept in pool.map(copy, part.objects):
                 counts.count(size, kept=kept)
         except StoreError as e:
-            raise CutShortError(
-                f"{e}. Once that is done the same command goes on; what was copied so far is kept {target.kept}"
-            ) from e
+            raise CutShortError(f"{e}{later}") from e
+        except OSError as e:
+            raise CutShortError(f"{target.place}: cannot be written ({e.strerror or e}); see to the disk{later}") from e
         finally:
             pool.shutdown(cancel_futures=True)

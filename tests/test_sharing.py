@@ -446,15 +446,16 @@ def test_a_place_that_cannot_be_written_to(demo_store, tmp_path, capsys, monkeyp
 class Stop:
     """Interrupts the n-th object that is put somewhere."""
 
-    def __init__(self, monkeypatch, sink: type, number: int) -> None:
+    def __init__(self, monkeypatch, sink: type, number: int, error: BaseException | None = None) -> None:
         self.left, self.put, self.lock = number, sink.put, threading.Lock()
+        self.error = error or KeyboardInterrupt()
         monkeypatch.setattr(sink, "put", lambda *a: self.count(*a))  # noqa: PLW0108, to be bound
 
     def count(self, *arguments):
         with self.lock:
             self.left -= 1
             if self.left < 0:
-                raise KeyboardInterrupt
+                raise self.error
         return self.put(*arguments)
 
 
@@ -468,6 +469,19 @@ def test_an_interrupted_copy_is_gone_on_with(demo_store, tmp_path, capsys, monke
     assert report(capsys, "export", demo_store, out, "-p", 1)["kept"] == 40
     assert_equal(out, demo_store)
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.zip"])
+def test_a_copy_that_filled_the_disk_is_gone_on_with(demo_store, tmp_path, capsys, monkeypatch, name):
+    out = tmp_path / name
+    with monkeypatch.context() as patch:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{out}.building/x")
+        Stop(patch, targets._FolderSink if name == "out.zarr" else targets._ZipSink, 20, full)
+        line = refused(capsys, "export", demo_store, out, "-p", 1)
+    assert f"error: {out}: cannot be written (No space left on device); see to the disk" in line
+    assert f"kept in {out}.building, which may be removed" in line
+    assert report(capsys, "export", demo_store, out, "-p", 1)["kept"] == 20
+    assert_equal(out, demo_store)
 
 
 def test_an_interrupted_upload_is_gone_on_with(demo_store, tmp_path, capsys, s3):
