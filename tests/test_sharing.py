@@ -316,14 +316,17 @@ def test_what_verify_names_as_cure_mends(damaged, demo_store, capsys):
     assert open_store(damaged.place).cells == ("K562",), "no cell line came with the cure"
 
 
-def test_what_is_mended_in_a_folder_takes_over_what_is_right(copied, demo_store, capsys):
+def test_what_is_mended_in_a_folder_takes_over_what_is_right(copied, demo_store, tmp_path, capsys):
     kept = copied / "genome/sequence/chr21/c/0"
     before, size = kept.stat().st_ino, len([*(copied / "genome").rglob("*")])
     (copied / "genome/sequence/chr1/c/0").write_bytes(b"")
+    link = copied / "genome/annotation/chr1/c/0"
+    link.rename(tmp_path / "outside")
+    link.symlink_to(tmp_path / "outside")
     reader = open_store(copied)
     track = reader.array("genome/sequence/chr7")
     found = report(capsys, "import", demo_store, copied)
-    assert (found["mended"], found["objects"]) == (["genome"], 1)
+    assert (found["mended"], found["objects"]) == (["genome"], 2)
     assert kept.stat().st_ino == before
     assert len([*(copied / "genome").rglob("*")]) == size
     assert track[:5].size == 5, "who read the old goes on"
