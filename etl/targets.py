@@ -20,7 +20,7 @@ from ..store.folder import Listed, LocalFolder
 from ..store.homes import Home, ZipHome, find_home, with_slashes
 from ..store.remote import connect, is_remote
 from ..store.schema import StoreInfo, check_name
-from ..store.zipped import ZipReader
+from ..store.zipped import CURE, ZipReader
 from .listing import write_cell_list
 from .parts import Part, compared
 from .publish import file_digest, publish, staging, sync
@@ -258,10 +258,8 @@ class ZipTarget(_PathTarget):
         try:
             return ZipHome(self._path)
         except StoreError as e:
-            raise StoreError(
-                f"{self.place}: is there, and is no whole zip file of a store; give another name, or delete it and run "
-                "the same command again"
-            ) from e
+            reason = str(e).removesuffix(CURE)
+            raise StoreError(f"{reason}give another name, or delete it and run the same command again") from e
         except OSError as e:
             raise StoreError(f"{self.place}: cannot be read ({e.strerror})") from e
 

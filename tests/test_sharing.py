@@ -366,7 +366,7 @@ def test_a_broken_zip_file_in_the_way(demo_store, tmp_path, capsys):
     for arguments in (["verify", out], ["import", out, tmp_path / "x.zarr"]):
         assert "cut short or damaged on its way; get the file again" in refused(capsys, *arguments)
     line = refused(capsys, "export", demo_store, out)
-    assert f"{out}: is there, and is no whole zip file" in line
+    assert f"{out}: not a whole zip file, cut short or damaged on its way; give another name" in line
     assert "delete it and run the same command again" in line
     out.unlink()
     assert command("export", demo_store, out) == 0
