@@ -14,7 +14,8 @@ from ..etl.sheets import read_cell_folder
 from ..store.errors import UsageError
 from ..store.reader import open_store
 from ..store.remote import is_remote
-from .common import HelpFormatter, megabytes
+from ..store.words import counted, megabytes
+from .common import HelpFormatter
 from .etl_info import print_cell
 from .etl_options import add_build_options, build_with_progress, print_report, resources_of
 from .places import passing_cache
@@ -59,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
             _build(options, local, settings, name, folder)
             sent = send(local, options.store, cell=name, force=options.force)
             if not options.json:
-                print(f"{sent.place}: {sent.objects} objects sent, {megabytes(sent.bytes)}")
+                print(f"{sent.place}: {counted(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
     return 0
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from ..etl.fetch import Fetched, fetch
 from ..etl.registry import choose, default_registry, read_registry
 from ..store.patience import Patience
-from .common import HelpFormatter, add_common, megabytes, progress_line
+from ..store.words import megabytes
+from .common import HelpFormatter, add_common, progress_line
 
 
 def add_parser(commands: Any) -> None:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from ..etl.genome import BuildReport
 from ..etl.graph import OnPlan, OnReport, Resources
 from ..etl.tasks import ShardTask
-from .common import Throughput, add_common, megabytes, parse_size, peak_memory, positive, progress_line
+from ..store.words import megabytes
+from .common import Throughput, add_common, parse_size, peak_memory, positive, progress_line
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:

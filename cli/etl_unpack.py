@@ -11,7 +11,8 @@ from typing import Any
 
 from ..etl.graph import Resources
 from ..etl.unpack import unpack_store
-from .common import HelpFormatter, Throughput, add_common, megabytes, parse_size, peak_memory, positive, progress_line
+from ..store.words import megabytes
+from .common import HelpFormatter, Throughput, add_common, parse_size, peak_memory, positive, progress_line
 
 
 def add_parser(commands: Any) -> None:

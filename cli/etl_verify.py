@@ -13,7 +13,8 @@ from typing import Any
 from ..etl.against import compare_with_sources
 from ..etl.verify import Finding, VerifyReport, verify_store
 from ..store.reader import open_store
-from .common import HelpFormatter, Throughput, add_common, megabytes, positive, progress_line
+from ..store.words import counted, megabytes
+from .common import HelpFormatter, Throughput, add_common, positive, progress_line
 from .places import STORE_HELP, passing_cache
 
 
@@ -87,9 +88,10 @@ def _print(
     for finding in findings:
         print(f"{finding.kind}: {finding.path}: {finding.problem}\n    repair: {finding.cure}")
     how = "by size" if options.quick else "by sha256"
+    what = f"{counted(report.objects, 'object')} in {counted(len(report.groups), 'group')}"
     print(
-        f"{options.store}: {report.objects} objects in {len(report.groups)} groups, {megabytes(report.bytes)}, "
-        f"compared {how} in {seconds:.1f} s: " + (f"{len(findings)} faults" if findings else "all is well")
+        f"{options.store}: {what}, {megabytes(report.bytes)}, compared {how} in {seconds:.1f} s: "
+        + (counted(len(findings), "fault") if findings else "all is well")
     )
     if compared:
         print(f"{compared:,} positions compared with the sources")

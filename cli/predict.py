@@ -14,11 +14,11 @@ from ..etl.peaks import read_intervals
 from ..store.errors import UsageError
 from ..store.regions import parse_region
 from ..store.schema import STRIDE
+from ..store.words import megabytes
 from .common import (
     HelpFormatter,
     ProgressLine,
     add_common,
-    megabytes,
     peak_memory,
     positive,
     progress_line,

@@ -16,7 +16,8 @@ from ..store.reader import Store
 from ..store.regions import Region, parse_region
 from ..store.sampling import Sampler, split_genome
 from ..store.stream import shared_meta, shared_tracks
-from .common import megabytes, peak_memory, progress_line, run_command
+from ..store.words import megabytes
+from .common import peak_memory, progress_line, run_command
 from .places import given_store
 from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser
 

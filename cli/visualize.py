@@ -18,7 +18,8 @@ from .. import __version__
 from ..etl.aliases import read_aliases
 from ..etl.peaks import read_peaks
 from ..store.errors import InputError, UsageError
-from .common import HelpFormatter, add_common, megabytes, peak_memory, progress_line, run_command
+from ..store.words import megabytes
+from .common import HelpFormatter, add_common, peak_memory, progress_line, run_command
 from .places import add_store, given_store
 from .train import cell_name
 

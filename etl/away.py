@@ -75,7 +75,9 @@ def send(local: Path, url: str, *, cell: str | None, force: bool) -> CopyReport:
         StoreError, CutShortError: as for `copy_groups`.
     """
     cells = [] if cell is None else [cell]
-    report = copy_groups([open_store(local)], open_target(url), cells=cells, force=force)
+    # The local genome has no values (`start_work`): the one that is there is not looked at.
+    whole = cell is None
+    report = copy_groups([open_store(local)], open_target(url), cells=cells, force=force, mend_genome=whole)
     if cell is not None:
         shutil.rmtree(local / "cells" / cell, ignore_errors=True)
     return report
@@ -88,5 +90,5 @@ def refuse_store(url: str) -> None:
         StoreError: one is.
     """
     target = open_target(url)
-    if target.store() is not None:
+    if target.there() is not None:
         raise StoreError(f"{target.place}: is there already; give another name, or remove it by hand to start over")

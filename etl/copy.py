@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from ..store.errors import StoreError, UsageError
 from ..store.reader import Store
 from .parts import Part, cell_part, genome_part
 from .publish import CutShortError
 from .targets import Target
+from .there import State, There
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,16 @@ class CopyReport:
     Attributes:
         place: where to.
         copied: groups that were put there.
-        skipped: groups that were there, with equal digests.
+        mended: groups that were there, damaged, and were replaced.
+        skipped: groups that were there, equal.
         objects: put there.
         bytes: of these.
-        kept: objects of the copied groups that an earlier, interrupted copy had put there.
+        kept: objects of the copied groups that were there: an interrupted copy had put them, or they were not damaged.
     """
 
     place: str
     copied: tuple[str, ...]
+    mended: tuple[str, ...]
     skipped: tuple[str, ...]
     objects: int
     bytes: int
@@ -40,23 +44,25 @@ def copy_groups(
     *,
     cells: Sequence[str] | None = None,
     force: bool = False,
+    mend_genome: bool = True,
     threads: int = 4,
     on_plan: Callable[[int], None] = lambda objects: None,
     on_object: Callable[[int], None] = lambda size: None,
 ) -> CopyReport:
     """Copy the genome and cell lines; each object is compared with its manifest as it is read, and again as it lies.
 
-    A group appears at the target whole. Groups that are there with equal digests are left as they are. What an
-    interrupted copy has put there is used.
+    A group appears at the target whole. Those that are there, with a manifest of equal digest and all that it
+    lists, are left as they are; damaged ones are replaced. What an interrupted copy has put there is used.
 
     Args:
         sources: stores of one genome.
         target: where to; a store of the same genome may be there.
         cells: which cell lines; None for all, an empty sequence for the genome alone.
-        force: replace cell lines of other content.
+        force: replace cell lines of other content; and compare what is there by digests, not by names and sizes only.
+        mend_genome: replace the genome that is there if it is damaged; else it is not looked at.
         threads: that read and write.
-        on_plan: called with the number of objects, before the first is copied.
-        on_object: called with the bytes of each object as it is there.
+        on_plan: called with the number of objects to compare, where there are any, and then of these and those to copy.
+        on_object: called with the bytes of each object as it is compared, or copied.
 
     Raises:
         StoreError: genomes or cell lines are in each other's way (both digests are named); a source is damaged; a
@@ -64,30 +70,85 @@ def copy_groups(
         UsageError: no source has such a cell line.
         CutShortError: the copy ended before its end, and can be gone on with.
     """
-    there = target.store()
-    parts = _plan(sources, there, cells)
-    before = _digests(there)
-    clash = [p for p in parts if p.group != "genome" and before.get(p.group, p.digest) != p.digest]
-    if clash and not force:
-        raise StoreError(
-            f"{target.place}: has other content of "
-            + ", ".join(
-                f"{p.cell} (manifest {before[p.group][:16]}..., {p.folder.place}: {p.digest[:16]}...)" for p in clash
-            )
-            + "; give --force to replace what is there"
-        )
-    todo = [p for p in parts if before.get(p.group) != p.digest]
-    skipped = tuple(p.group for p in parts if p not in todo)
-    if target.whole and there is not None and todo:
-        replaced = {p.group for p in todo}
-        todo = [p for p in _all_parts(there) if p.group not in replaced] + todo
-    on_plan(sum(len(p.objects) for p in todo))
+    _refuse_itself(sources, target)
+    there = target.there(sources[0].info)
+    parts = _plan(sources, there.store if there else None, cells)
+    target.refuse_unwritable()
     counts = _Counts(on_object)
+    if there is not None and force:
+        on_plan(sum(len(p.objects) for p in parts))
+    look = partial(there.state, deep=force, threads=threads, on_object=counts.compare) if there else _absent
+    if there is not None and target.whole:
+        parts = [*parts, *_also_damaged(sources, there, parts, look)]
+    states = {p.group: look(p) for p in parts if mend_genome or there is None or p.group != "genome"}
+    todo = [p for p in parts if states.get(p.group, "equal") != "equal"]
+    if there is not None and not force:
+        _refuse_clash(there, [p for p in todo if states[p.group] in ("other", "unknown")])
+    mended = tuple(p.group for p in todo if states[p.group] == "damaged")
+    copied = tuple(p.group for p in todo if states[p.group] != "damaged")
+    skipped = tuple(p.group for p in parts if p not in todo)
+    if target.whole and there is not None and (todo or there.has_wrong_list()):
+        todo = _rest(there, todo) + todo
+    on_plan(counts.compared + sum(len(p.objects) for p in todo))
     with target.receiving(todo):
         for part in todo:
             _copy_part(part, target, threads, counts)
-    copied = tuple(p.group for p in todo if p.group not in skipped)
-    return CopyReport(target.place, copied, skipped, counts.objects, counts.bytes, counts.kept)
+    return CopyReport(target.place, copied, mended, skipped, counts.objects, counts.bytes, counts.kept)
+
+
+def _refuse_itself(sources: Sequence[Store], target: Target) -> None:
+    """See that no source is the target, or inside it, or around it; places are without links by now."""
+    for source in sources:
+        a, b = f"{source.place}/", f"{target.place}/"
+        if a == b:
+            raise UsageError(f"{target.place}: is the same place as what is copied; name another")
+        if a.startswith(b) or b.startswith(a):
+            inner, outer = sorted((source.place, target.place), key=len, reverse=True)
+            raise UsageError(f"{inner}: lies inside {outer}, and one is copied to the other; name a place beside it")
+
+
+def _absent(part: Part) -> State:
+    return "absent"
+
+
+def _refuse_clash(there: There, parts: Sequence[Part]) -> None:
+    def told(part: Part) -> str:
+        digest = there.manifest(part)
+        what = f"manifest {digest[:16]}..." if digest else "damaged, so that it cannot be told what it was"
+        return f"{part.cell} ({what}, {part.folder.place}: {part.digest[:16]}...)"
+
+    if parts:
+        raise StoreError(
+            f"{there.store.place}: has other content of {', '.join(map(told, parts))}; give --force to replace what is "
+            "there"
+        )
+
+
+def _also_damaged(
+    sources: Sequence[Store], there: There, parts: Sequence[Part], look: Callable[[Part], State]
+) -> Iterator[Part]:
+    """Other cell lines of a file that is written as a whole: damaged ones that a source has."""
+    planned = {p.group for p in parts}
+    for cell in there.store.cells:
+        source = next((s for s in sources if f"cells/{cell}" not in planned and s.home.has(cell)), None)
+        if source is not None:
+            try:
+                part = cell_part(source, cell)
+            except StoreError:
+                continue  # damaged there: it was not asked for
+            if look(part) == "damaged":
+                yield part
+
+
+def _rest(there: There, todo: Sequence[Part]) -> list[Part]:
+    """What else is in a file that can only be written as a whole."""
+    try:
+        return there.rest({p.group for p in todo})
+    except StoreError as e:
+        raise StoreError(
+            f"{e}; the file is written as a whole: replace this as well, or delete the file and run the same command "
+            "again"
+        ) from e
 
 
 class _Counts:
@@ -95,7 +156,11 @@ class _Counts:
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self._tell = tell
-        self.objects = self.bytes = self.kept = 0
+        self.objects = self.bytes = self.kept = self.compared = 0
+
+    def compare(self, size: int) -> None:
+        self.compared += 1
+        self._tell(size)
 
     def count(self, size: int, *, kept: bool) -> None:
         if kept:
@@ -148,23 +213,6 @@ def _refuse_others(stores: Sequence[Store]) -> None:
                 )
 
 
-def _digests(store: Store | None) -> dict[str, str]:
-    """Group -> digest of its manifest, of what is there; of a damaged cell line, none that is equal to another."""
-    if store is None:
-        return {}
-    found = {"genome": store.info.genome_manifest}
-    for cell in store.cells:
-        try:
-            found[f"cells/{cell}"] = store.cell(cell).manifest
-        except StoreError:
-            found[f"cells/{cell}"] = "damaged"
-    return found
-
-
-def _all_parts(store: Store) -> list[Part]:
-    return [genome_part(store), *(cell_part(store, c) for c in store.cells)]
-
-
 def _copy_part(part: Part, target: Target, threads: int, counts: _Counts) -> None:
     with target.group(part) as sink, ThreadPoolExecutor(threads, thread_name_prefix="copy") as pool:
 
@@ -175,10 +223,13 @@ def _copy_part(part: Part, target: Target, threads: int, counts: _Counts) -> Non
                 sink.put(name, listed, part.pieces(name))
             return listed[0], kept
 
+        later = f". Once that is done the same command goes on; what was copied so far is kept {target.kept}"
         try:
             for size, kept in pool.map(copy, part.objects):
                 counts.count(size, kept=kept)
         except StoreError as e:
-            raise CutShortError(f"{e}; what was copied so far is kept, and the same command goes on from there") from e
+            raise CutShortError(f"{e}{later}") from e
+        except OSError as e:
+            raise CutShortError(f"{target.place}: cannot be written ({e.strerror or e}); see to the disk{later}") from e
         finally:
             pool.shutdown(cancel_futures=True)

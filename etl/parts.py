@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..store.errors import StoreError
 from ..store.folder import Folder, Listed, Opened
-from ..store.manifest import CURE, Objects, check_seal, parse_objects
+from ..store.manifest import Objects, check_seal, parse_objects
 from ..store.reader import Store, read_attributes
 
 
@@ -55,14 +55,18 @@ class Part:
             StoreError: it is missing, or at its end: not what is listed.
         """
         place = f"{self.folder.place}/{name}"
+        store = self.folder.place.removesuffix(f"/{self.group}")
+        cure = f"mend that store (`factornet-etl verify {store}` says how), or get it again"
         try:
             with self.folder.open(name, self.objects[name]) as opened:
-                yield from compared(opened, self.objects[name], place=place)
+                yield from compared(opened, self.objects[name], place=place, cure=cure)
+        except FileNotFoundError as e:
+            raise StoreError(f"{place}: is missing, the manifest lists it; {cure}") from e
         except OSError as e:
-            raise StoreError(f"{place}: cannot be read ({e.strerror}); {CURE}") from e
+            raise StoreError(f"{place}: cannot be read ({e.strerror}); {cure}") from e
 
 
-def compared(opened: Opened, listed: Listed, *, place: str) -> Iterator[bytes]:
+def compared(opened: Opened, listed: Listed, *, place: str, cure: str) -> Iterator[bytes]:
     """Content of an object, which is compared with what is listed as it goes by.
 
     Raises:
@@ -70,13 +74,13 @@ def compared(opened: Opened, listed: Listed, *, place: str) -> Iterator[bytes]:
     """
     size, sha = listed
     if opened.size != size:
-        raise StoreError(f"{place}: damaged ({opened.size} bytes, the manifest says {size}); {CURE}")
+        raise StoreError(f"{place}: damaged ({opened.size} bytes, the manifest says {size}); {cure}")
     digest = hashlib.sha256()
     for piece in opened.pieces():
         digest.update(piece)
         yield piece
     if digest.hexdigest() != sha:
-        raise StoreError(f"{place}: damaged (its digest is not the one in the manifest); {CURE}")
+        raise StoreError(f"{place}: damaged (its digest is not the one in the manifest); {cure}")
 
 
 def genome_part(store: Store) -> Part:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..store.axis import GenomeAxis
 from ..store.errors import StoreError
+from ..store.exchange import building
 from ..store.schema import STRIDE
+from ..store.words import megabytes
 
 _TRACK = 0.5  # bytes a position, packed; 0.1 to 0.4 were seen (docs/store.md)
 _CODES = 0.4  # sequence or annotation
@@ -30,6 +34,37 @@ def cell_bytes(axis: GenomeAxis, *, tracks: int, peak_files: Sequence[Path]) -> 
     return int(bases * tracks * _TRACK + labels) + peaks + (1 + tracks) * len(axis.names) * _SMALL
 
 
+def refuse_unwritable(place: Path) -> None:
+    """See that a store, or a zip file of one, can be made or changed.
+
+    Args:
+        place: of it; need not be there.
+
+    Raises:
+        StoreError: it cannot.
+    """
+    beside = building(place)
+    made = not beside.exists()
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise _unwritable(place, place.parent, e.strerror or str(e)) from e
+    for folder in (beside, *((place, place / "cells") if place.is_dir() else ())):
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise _unwritable(place, folder, "no permission to write, or a read-only file system")
+    if made:
+        with contextlib.suppress(OSError):
+            beside.rmdir()
+
+
+def _unwritable(place: Path, folder: Path, reason: str) -> StoreError:
+    where = "" if folder == place else f" in {folder}"
+    return StoreError(
+        f"{place}: cannot be written: nothing can be made{where} ({reason}); name a place where you may write, or ask "
+        "for leave to write there"
+    )
+
+
 def refuse_full_disk(place: Path, needed: int, *, what: str, cure: str) -> None:
     """See that there is room for what is to be made.
 
@@ -48,6 +83,6 @@ def refuse_full_disk(place: Path, needed: int, *, what: str, cure: str) -> None:
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise StoreError(
-            f"{place}: {what} takes {needed / 1e9:.3f} GB, {free / 1e9:.3f} GB are free there: "
-            f"{(needed - free) / 1e9:.3f} GB are missing; make room, {cure}"
+            f"{place}: {what} takes {megabytes(needed)}, {megabytes(free)} are free there: {megabytes(needed - free)} "
+            f"are missing; make room, {cure}"
         )

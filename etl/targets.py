@@ -8,27 +8,25 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from ..store.cache import default_cache
 from ..store.cell_list import CELL_LIST, cell_list
 from ..store.errors import StoreError, UsageError
-from ..store.exchange import cell_work
-from ..store.folder import Listed
-from ..store.homes import with_slashes
-from ..store.patience import RemoteError
-from ..store.reader import Store, open_store
+from ..store.exchange import GENOME_FOLDER, building, cell_work
+from ..store.folder import Listed, LocalFolder
+from ..store.homes import Home, ZipHome, find_home, with_slashes
 from ..store.remote import connect, is_remote
-from ..store.schema import check_name
-from ..store.zipped import ZipReader
+from ..store.schema import StoreInfo, check_name
+from ..store.zipped import CURE, ZipReader
 from .listing import write_cell_list
 from .parts import Part, compared
 from .publish import file_digest, publish, staging, sync
-from .room import refuse_full_disk
+from .room import refuse_full_disk, refuse_unwritable
+from .there import There, open_there
 from .zipwriter import ZipWriter
-
-if TYPE_CHECKING:
-    from ..store.bucket import Bucket
 
 
 class Sink(Protocol):
@@ -56,12 +54,27 @@ class Target(ABC):
     place: str
     whole = False
 
+    @property
+    def kept(self) -> str:
+        """Where what was copied is kept when a copy ends before its end, for messages."""
+        return f"in {self.place}"
+
     @abstractmethod
-    def store(self) -> Store | None:
+    def there(self, info: StoreInfo | None = None) -> There | None:
         """The store that is there, None where there is none.
 
+        Args:
+            info: of the store to be copied: by its genome, one of damaged attributes is known.
+
         Raises:
-            StoreError: something else is there, or it is damaged.
+            StoreError: something else is there, or it is damaged and not known to be a store of this genome.
+        """
+
+    def refuse_unwritable(self) -> None:  # noqa: B027, object storage says so on the first upload
+        """See, before anything is copied, that the place can be written to.
+
+        Raises:
+            StoreError: it cannot; the message has the place as the user gave it.
         """
 
     @abstractmethod
@@ -83,6 +96,7 @@ def open_target(place: str | Path) -> Target:
     if is_remote(text):
         server = connect(text)
         from ..store.bucket import Bucket
+        from .bucket_target import BucketTarget
 
         if not isinstance(server, Bucket):
             raise UsageError(f"{server.place}: web servers are only read from; give a folder, a .zip file or s3://")
@@ -93,22 +107,40 @@ def open_target(place: str | Path) -> Target:
 
 
 class _FolderSink:
-    """Files in a folder that is being built; `done` is asked for once, so what lies there is digested once."""
+    """Files in a folder that is being built; `done` is asked for once, so what lies there is digested once.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: to build in.
+        old: the folder that it will replace, which need not be there; what is right in it is taken over.
+    """
+
+    def __init__(self, folder: Path, old: Path) -> None:
         self._folder = folder
+        self._old = _files(old)
 
     def has(self, name: str, listed: Listed) -> bool:
         file = self._folder / name
-        return file.is_file() and file.stat().st_size == listed[0] and file_digest(file) == listed[1]
+        if _is_right(file, listed):
+            return True
+        old = self._old.get(name)
+        if old is None or not _is_right(old, listed):
+            return False
+        file.unlink(missing_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.hardlink_to(old)
+        except OSError:
+            return False  # a file system without links: it is copied from the source
+        return True
 
     def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
         file = self._folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)  # it may be a link to what is being replaced
         with file.open("wb") as out:
             for piece in pieces:
                 out.write(piece)
-        if not self.has(name, listed):
+        if not _is_right(file, listed):
             raise StoreError(f"{file}: is not as it was written; check the disk")
 
     def keep_only(self, names: Iterable[str]) -> None:
@@ -119,20 +151,72 @@ class _FolderSink:
                 file.unlink()
 
 
-class LocalTarget(Target):
-    """A folder: each group is put together beside the store, and moved into its place."""
+def _files(folder: Path) -> dict[str, Path]:
+    """Files below a folder, by their path in it; links are passed over."""
+    try:
+        found = LocalFolder(folder).listing()
+    except OSError:
+        return {}
+    return {name: folder / name for name, entry in found.items() if entry.kind == "file"}
+
+
+def _is_right(file: Path, listed: Listed) -> bool:
+    return file.is_file() and file.stat().st_size == listed[0] and file_digest(file) == listed[1]
+
+
+class _PathTarget(Target):
+    """On a disk."""
 
     def __init__(self, path: Path) -> None:
         self._path, self.place = path, str(path)
 
-    def store(self) -> Store | None:
+    @property
+    def kept(self) -> str:
+        """The folder beside the store."""
+        return f"in {building(self._path)}, which may be removed"
+
+    def there(self, info: StoreInfo | None = None) -> There | None:
         """The store that is there."""
-        return open_store(self._path) if os.path.lexists(self._path) else None
+        if not os.path.lexists(self._path):
+            return None
+        home = self._home()
+        return open_there(home, self._path, info, partial(_digest_in, home))
+
+    @abstractmethod
+    def _home(self) -> Home:
+        """What is there."""
+
+    def refuse_unwritable(self) -> None:
+        """See that the building folder can be made, and that what is there can be changed."""
+        refuse_unwritable(self._path)
+
+
+def _digest_in(home: Home, path: str) -> str:
+    """SHA-256 of an object, empty where there is none that can be read."""
+    sha = hashlib.sha256()
+    try:
+        with home.folder("").open(path) as opened:
+            for piece in opened.pieces():
+                sha.update(piece)
+    except (OSError, StoreError):
+        return ""
+    return sha.hexdigest()
+
+
+class LocalTarget(_PathTarget):
+    """A folder: each group is put together beside the store, and moved into its place."""
+
+    def _home(self) -> Home:
+        if not self._path.is_dir():
+            raise StoreError(f"{self.place}: is there, and is no FactorNet store; give another name")
+        return find_home(self._path, default_cache())
 
     @contextmanager
     def receiving(self, parts: Sequence[Part]) -> Iterator[None]:
         """The list of cell lines is brought up to date at the end."""
-        needed = sum(p.size for p in parts) - _size(self._path.with_name(f"{self._path.name}.building"))
+        there = {p.group: _files(self._path / p.group) for p in parts}
+        needed = sum(p.size for p in parts) - _size(building(self._path))
+        needed -= sum(f.stat().st_size for p in parts for n, f in there[p.group].items() if n in p.objects)
         refuse_full_disk(self._path, needed, what="the copy", cure="or name a place on another disk")
         yield
         write_cell_list(self._path)
@@ -141,29 +225,43 @@ class LocalTarget(Target):
     def group(self, part: Part) -> Iterator[Sink]:
         """Build in the store's building folder, and publish."""
         genome = part.group == "genome"
-        work_name = "genome" if genome else cell_work(part.cell)
+        again = genome and self._path.exists()
+        work_name = GENOME_FOLDER if again else "genome" if genome else cell_work(part.cell)
         with staging(self._path, work_name, keep=True) as work:
             staged = work / "copy"
-            sink = _FolderSink(staged / "genome" if genome else staged)
+            folder = staged / "genome" if genome else staged
+            sink = _FolderSink(folder, self._path / part.group)
             yield sink
             sink.keep_only(part.objects)
             (staged / "zarr.json").write_bytes(part.text)
-            publish(staged, self._path, work_name)
+            if again:  # the cell lines stay: only the genome's folder is moved, and the root's attributes
+                publish(folder, self._path, work_name)
+                (staged / "zarr.json").replace(self._path / "zarr.json")
+                sync(self._path)
+            else:
+                publish(staged, self._path, work_name)
 
 
-class ZipTarget(Target):
+class ZipTarget(_PathTarget):
     """A zip file: written beside, compared, and put in its place by one rename."""
 
     whole = True
 
     def __init__(self, path: Path) -> None:
-        self._path, self.place = path, str(path)
+        super().__init__(path)
         self._writer: ZipWriter | None = None
         self._lock = threading.Lock()
 
-    def store(self) -> Store | None:
-        """The store that is there."""
-        return open_store(self._path) if os.path.lexists(self._path) else None
+    def _home(self) -> Home:
+        if not self._path.is_file():
+            raise StoreError(f"{self.place}: is there, and is no file; give another name")
+        try:
+            return ZipHome(self._path)
+        except StoreError as e:
+            reason = str(e).removesuffix(CURE)
+            raise StoreError(f"{reason}give another name, or delete it and run the same command again") from e
+        except OSError as e:
+            raise StoreError(f"{self.place}: cannot be read ({e.strerror})") from e
 
     @contextmanager
     def receiving(self, parts: Sequence[Part]) -> Iterator[None]:
@@ -226,66 +324,8 @@ def _compare_zip(path: Path, expected: dict[str, Listed]) -> None:
         raise StoreError(f"{path}: lacks {sorted(expected.keys() - zipped.entries.keys())}; check the disk")
     for name, listed in expected.items():
         with zipped.open(name) as opened:
-            for _ in compared(opened, listed, place=f"{path}/{name}"):
+            for _ in compared(opened, listed, place=f"{path}/{name}", cure="check the disk"):
                 pass
-
-
-class BucketTarget(Target):
-    """Object storage: what says that a group is there is put last, and removed first where a group is replaced."""
-
-    def __init__(self, bucket: Bucket, url: str) -> None:
-        self._bucket, self._url, self.place = bucket, url, bucket.place
-        self._cells: dict[str, str] = {}
-
-    def store(self) -> Store | None:
-        """The store that is there."""
-        if "" not in self._bucket.list("zarr.json"):
-            return None
-        store = open_store(self._url)
-        self._cells = {cell: store.cell(cell).manifest for cell in store.cells}
-        return store
-
-    @contextmanager
-    def receiving(self, parts: Sequence[Part]) -> Iterator[None]:
-        """Nothing has to be held or ended."""
-        yield
-
-    @contextmanager
-    def group(self, part: Part) -> Iterator[Sink]:
-        """Put the objects, then what says that they are there."""
-        there = self._bucket.list(f"{part.group}/")
-        self._bucket.delete([part.seal] if self._replaces(part, there) else [])
-        yield _BucketSink(self._bucket, f"{part.group}/", there)
-        keep = part.listed
-        self._bucket.delete(f"{part.group}/{n}" for n in there if f"{part.group}/{n}" not in keep)
-        self._bucket.put(part.seal, part.text)
-        if part.group != "genome":
-            self._cells[part.cell] = part.digest
-        self._bucket.put(CELL_LIST, cell_list(self._cells))
-
-    def _replaces(self, part: Part, there: dict[str, int]) -> bool:
-        return part.group != "genome" and "zarr.json" in there
-
-
-class _BucketSink:
-    def __init__(self, bucket: Bucket, prefix: str, there: dict[str, int]) -> None:
-        self._bucket, self._prefix, self._there = bucket, prefix, there
-
-    def has(self, name: str, listed: Listed) -> bool:
-        return self._there.get(name) == listed[0] and self._digest(name) == listed[1]
-
-    def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
-        content = b"".join(pieces)
-        for _ in range(2):
-            self._bucket.put(self._prefix + name, content)
-            if self._digest(name) == listed[1]:
-                return
-        raise RemoteError(f"{self._bucket.url(self._prefix + name)}: did not arrive as it was sent, twice")
-
-    def _digest(self, name: str) -> str:
-        """SHA-256 of what is there: the server's own, or, of servers that take none, of what it gives back."""
-        key = self._prefix + name
-        return self._bucket.digest(key) or self._bucket.digest_by_reading(key)
 
 
 def _size(folder: Path) -> int:

@@ -68,22 +68,40 @@ class _Group:
     def found(self, name: str, kind: Kind, problem: str) -> None:
         """Take down a finding."""
         path = f"{self.path}/{name}" if name else self.path
+        problem = _without_place(problem, f"{self.home.place}/{path}", self.at)
         self.findings.append(Finding(path, kind, problem, self._cure(f"{self.home.place}/{path}", kind)))
 
     def _cure(self, place: str, kind: Kind) -> str:
         store, cell = self.home.place, self.path.removeprefix("cells/")
+        copy = copy_cure(self.home, "" if self.path == "genome" else cell)
         if not self.home.local:
-            some = "" if self.path == "genome" else f" --cells {cell} --force"
-            return f"put it there anew: factornet-etl export STORE {store}{some}"
+            return copy
         if kind == "added":
             return f"rm {place}"
         if kind == "link":
-            return f"put the file itself in its place, or copy {self.at} anew"
+            return f"put the file itself in its place, or {copy}"
         if self.raw:
-            return f"copy {self.at} anew, or unpack again: factornet-etl unpack SOURCE {store}"
+            return f"{copy} (SOURCE being raw), or remove it and unpack again: factornet-etl unpack STORE {store}"
         if self.path == "genome":
-            return f"copy {place} anew, or make the store anew: factornet-etl genome"
-        return f"factornet-etl build {store} PATH/TO/{cell} --repair, or copy {self.at} anew"
+            return f"{copy}, or make the store anew: factornet-etl genome"
+        return f"factornet-etl build {store} PATH/TO/{cell} --repair, or {copy}"
+
+
+def _without_place(problem: str, *places: str) -> str:
+    """An error's text without where it was, which a finding says itself."""
+    for place in places:
+        problem = problem.removeprefix(f"{place}: ")
+    return problem
+
+
+def copy_cure(home: Home, cell: str) -> str:
+    """The command that mends a copy from a sound one; of the genome where `cell` is empty."""
+    what = f"--force --cells {cell}".rstrip()
+    if home.place.startswith(("http://", "https://")):
+        return f"put {cell or 'the genome'} there anew, from the store it was uploaded from"
+    if not home.local:
+        return f"put it there anew: factornet-etl export STORE {home.place} {what}"
+    return f"factornet-etl import SOURCE {home.place} {what}"
 
 
 def verify_store(
@@ -152,8 +170,9 @@ def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
     except RemoteError:
         raise  # of the server, not of the store
     except (StoreError, OSError) as e:
-        cure = f"copy {home.place}/zarr.json anew"
-        root.findings.append(Finding("zarr.json", kind, f"{e} (the genome cannot be judged without it)", cure))
+        cure = copy_cure(home, "")
+        problem = _without_place(str(e), f"{home.place}/zarr.json", home.place)
+        root.findings.append(Finding("zarr.json", kind, f"{problem} (the genome cannot be judged without it)", cure))
         return root, None
     return root, info
 
@@ -163,7 +182,7 @@ def _strays(home: Home) -> Iterator[Finding]:
     known = {"zarr.json": "file", "genome": "folder", "cells": "folder", CELL_LIST: "file"}
     for name, entry in sorted((home.top() or {}).items()):
         inside = name.startswith("cells/")
-        cure = f"rm -r {home.place}/{name}"
+        cure = f"rm -r {home.place}/{name}" if home.local else f"remove {name} from {home.place}, or make it anew"
         if entry.kind == "link":
             yield Finding(name, "link", f"is a link to {entry.target}", "put the folder itself in its place")
         elif not inside and entry.kind != known.get(name):
@@ -175,12 +194,14 @@ def _strays(home: Home) -> Iterator[Finding]:
 def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
     """What is wrong with the list of cell lines, where there is one: others may read it."""
     cure = f"rm {home.place}/{CELL_LIST}; the next `factornet-etl export` or `import` to this place makes it anew"
+    if not home.local:
+        cure = copy_cure(home, "")
     try:
         listed = parse_cell_list(home.folder("").read(CELL_LIST), place=f"{home.place}/cells")
     except FileNotFoundError:
         return
     except (StoreError, OSError) as e:
-        yield Finding(CELL_LIST, "attributes", str(e), cure)
+        yield Finding(CELL_LIST, "attributes", _without_place(str(e), f"{home.place}/{CELL_LIST}"), cure)
         return
     there = {g.path.removeprefix("cells/"): g.digest for g in groups if g.path != "genome"}
     for cell in sorted({*listed, *there}):

@@ -33,5 +33,5 @@ def parse_cell_list(text: bytes, *, place: str) -> dict[str, str]:
         return {check_name(str(name), "cell line"): str(digest) for name, digest in attributes["cells"].items()}
     except (json.JSONDecodeError, ValueError, KeyError, TypeError, AttributeError, UsageError) as e:
         raise StoreError(
-            f"{place}/zarr.json: is no list of cell lines ({e}); {FOREIGN}, or export the store anew"
+            f"{place}/zarr.json: is no list of cell lines, or a damaged one; {FOREIGN}, or export the store anew"
         ) from e

@@ -14,6 +14,8 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 _CELL = "cells."
+GENOME_FOLDER = "genome-folder"
+"""Name under which the genome of a store that is there already is put together again; its cell lines stay."""
 SWAP = "swap"
 """Name of an old folder while the new one is not yet in its place, where that takes two renames."""
 
@@ -58,7 +60,9 @@ def cell_work(cell: str) -> str:
 
 
 def home_of(store: Path, name: str) -> Path:
-    """Where what is built as `name` belongs: a cell line's folder, or the store itself."""
+    """Where what is built as `name` belongs: a cell line's folder, the genome's, or the store itself."""
+    if name == GENOME_FOLDER:
+        return store / "genome"
     return store / "cells" / name.removeprefix(_CELL) if name.startswith(_CELL) else store
 
 

@@ -16,7 +16,7 @@ from .folder import Entry, Folder, Listed, Opened
 from .manifest import is_object_name
 
 _HEADER = struct.Struct("<4sHHHHHIIIHH")
-_CURE = "make it anew with `factornet-etl export STORE FILE.zip`"
+CURE = "get the file again, or make it anew with `factornet-etl export STORE FILE.zip`"
 _ENCRYPTED = 0x1
 
 
@@ -87,7 +87,7 @@ class ZipReader:
             with open(path, "rb", opener=lambda *_: os.dup(self._handle)) as file, zipfile.ZipFile(file) as zipped:
                 self.entries: Mapping[str, ZipEntry] = _checked(zipped, str(path))
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as e:
-            raise StoreError(f"{path}: not a whole zip file ({e}); {_CURE}") from e
+            raise StoreError(f"{path}: not a whole zip file, cut short or damaged on its way; {CURE}") from e
 
     def open(self, name: str) -> Opened:
         """An object.
@@ -106,7 +106,7 @@ class ZipReader:
             magic, flags, method, length, extra = b"", 0, 0, 0, 0
         told = header[_HEADER.size : _HEADER.size + length]
         if magic != b"PK\x03\x04" or flags & _ENCRYPTED or method or told != name.encode():
-            raise StoreError(f"{self.place}: the header of {name} does not agree with the file's list; {_CURE}")
+            raise StoreError(f"{self.place}: the header of {name} does not agree with the file's list; {CURE}")
         begin = entry.header + _HEADER.size + length + extra
         inode, changed = self._version
         identity = (inode, begin, changed)
@@ -135,11 +135,11 @@ def _checked(zipped: zipfile.ZipFile, place: str) -> dict[str, ZipEntry]:
         }
         for fault, found in faults.items():
             if found:
-                raise StoreError(f"{place}: entry {name!r} is refused: {fault}; {_CURE}")
+                raise StoreError(f"{place}: entry {name!r} is refused: {fault}; {CURE}")
         entries[name] = ZipEntry(info.header_offset, info.file_size)
     ends = sorted((e.header, e.header + _HEADER.size + len(n.encode()) + e.size, n) for n, e in entries.items())
     starts = [begin for begin, _, _ in ends[1:]] + [zipped.start_dir]
     for (_, end, name), following in zip(ends, starts, strict=True):
         if end > following:
-            raise StoreError(f"{place}: entry {name!r} is refused: it lies over what follows it; {_CURE}")
+            raise StoreError(f"{place}: entry {name!r} is refused: it lies over what follows it; {CURE}")
     return entries

@@ -315,7 +315,7 @@ def repacked(path: Path, old: bytes, new: bytes, *, last: bool = False) -> Path:
 
 
 def refused(path: Path, message: str) -> None:
-    for use in (ZipReader, open_store, lambda p: open_target(p).store()):
+    for use in (ZipReader, open_store, lambda p: open_target(p).there()):
         with pytest.raises(StoreError, match=message) as caught:
             use(path)
         assert str(path) in str(caught.value)
