@@ -131,7 +131,8 @@ def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[
         cure = "replace it by a number, or leave a gap there"
         raise InputError(path, f"{what} at {chrom}:{start + i}", cure=cure)
     total, negative = float(known.sum(dtype=np.float64)), int(np.count_nonzero(known < 0)) if low < 0 else 0
-    values[gap] = 0
+    if gaps:
+        values[gap] = 0
     return values, SignalSummary(known.size, gaps, total, low, high, negative)
 
 
