@@ -90,6 +90,9 @@ def print_report(report: BuildReport, seconds: float, options: argparse.Namespac
         content = {"built": report.what, "seconds": seconds, "peak_rss": memory, "notes": report.notes, **summary}
         print(json.dumps(content))
         return
+    if report.unchanged:
+        print(f"{report.what}: {', '.join(report.notes)}")
+        return
     size = sum(r.bytes for r in report.reports)
     print(
         f"{report.what}: {len(report.reports)} shards, {megabytes(size)} in {seconds:.1f} s; "

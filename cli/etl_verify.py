@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -76,6 +77,12 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Each fault, with what repairs it."""
+    for finding in findings:
+        print(f"{finding.kind}: {finding.path}: {finding.problem}\n    repair: {finding.cure}")
+
+
 def _print(
     options: argparse.Namespace, report: VerifyReport, findings: list[Finding], compared: int, seconds: float
 ) -> None:
@@ -84,8 +91,7 @@ def _print(
         content = {"ok": not findings, **counts, "positions_compared": compared, "seconds": seconds}
         print(json.dumps({**content, "findings": [asdict(f) for f in findings]}))
         return
-    for finding in findings:
-        print(f"{finding.kind}: {finding.path}: {finding.problem}\n    repair: {finding.cure}")
+    print_findings(findings)
     how = "by size" if options.quick else "by sha256"
     print(
         f"{options.store}: {report.objects} objects in {len(report.groups)} groups, {megabytes(report.bytes)}, "

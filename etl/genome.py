@@ -29,6 +29,7 @@ from .room import genome_bytes, refuse_full_disk
 from .signals import create_track, signal_notes, signal_tasks
 from .tables import intervals_dataset, write_dataset
 from .tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, targets
+from .verify import Finding
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,21 @@ class GenomeOptions:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was built, for the closing summary."""
+    """What was built, for the closing summary.
+
+    Attributes:
+        what: and where.
+        reports: of each shard.
+        notes: what a user should know of it.
+        unchanged: whether it was there already, and nothing was done.
+        left: faults that a repair has found in other parts of the store.
+    """
 
     what: str
     reports: tuple[ShardReport, ...]
     notes: tuple[str, ...]
+    unchanged: bool = False
+    left: tuple[Finding, ...] = ()
 
     @property
     def peak_rss(self) -> int:

@@ -40,6 +40,12 @@ class CellFolder:
     chip: tuple[ChipFiles, ...]
     meta: tuple[tuple[str, float], ...]
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that the sheets name, row by row."""
+        peaks = [f for row in self.chip for f in (row.conservative, row.relaxed) if f is not None]
+        return [*(t.path for t in self.tracks), *peaks]
+
 
 def read_cell_folder(path: Path) -> CellFolder:
     """Read the sheets of a folder; the cell line is named after the folder.

@@ -186,7 +186,7 @@ def test_store_mistakes(files, built, capsys):
     for arguments, message in (
         (genome(files), "is there already"),
         (genome(files, "--force"), "holds the cell lines CELL"),
-        (["build", built, files / "CELL"], "CELL is there already; give --force"),
+        (["build", built, files / "CELL", "--allow-missing-chroms"], "CELL is there already, from other inputs or"),
         (["build", files / "none.zarr", files / "CELL"], "no such store"),
         (["info", other], "not a FactorNet store"),
         (["build", built, files / "CELL", "--force", "--max-memory", "10MB"], "less than one worker needs"),
