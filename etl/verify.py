@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from ..store.homes import Home, find_home
 from ..store.manifest import Objects, check_seal, parse_objects
 from ..store.patience import RemoteError
 from ..store.reader import read_attributes, read_manifest
-from ..store.schema import CellInfo, StoreInfo
+from ..store.schema import CellInfo, StoreInfo, check_name
 from .structure import cell_arrays, genome_arrays, structure_faults
 
 Kind = Literal["missing", "damaged", "added", "link", "manifest", "attributes", "schema", "differs"]
@@ -59,6 +60,7 @@ class _Group:
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     folder: Folder | None = None
+    own_name: str = ""  # of a cell line whose folder has the name of another
 
     @property
     def at(self) -> str:
@@ -68,9 +70,12 @@ class _Group:
     def found(self, name: str, kind: Kind, problem: str) -> None:
         """Take down a finding."""
         path = f"{self.path}/{name}" if name else self.path
-        self.findings.append(Finding(path, kind, problem, self._cure(f"{self.home.place}/{path}", kind)))
+        misnamed = self.own_name and self.home.local
+        cure = _name_cure(self.home, self.at, self.own_name) if misnamed else self._cure(name, kind)
+        self.findings.append(Finding(path, kind, _without(self.at, name, problem), cure))
 
-    def _cure(self, place: str, kind: Kind) -> str:
+    def _cure(self, name: str, kind: Kind) -> str:
+        place = f"{self.at}/{name}" if name else self.at
         store, cell = self.home.place, self.path.removeprefix("cells/")
         if not self.home.local:
             some = "" if self.path == "genome" else f" --cells {cell} --force"
@@ -80,10 +85,12 @@ class _Group:
         if kind == "link":
             return f"put the file itself in its place, or copy {self.at} anew"
         if self.raw:
-            return f"copy {self.at} anew, or unpack again: factornet-etl unpack SOURCE {store}"
+            return f"copy {self.at} anew, or unpack again: rm -r {store}; factornet-etl unpack SOURCE {store}"
         if self.path == "genome":
             return f"copy {place} anew, or make the store anew: factornet-etl genome"
-        return f"factornet-etl build {store} PATH/TO/{cell} --repair, or copy {self.at} anew"
+        # What it was built of, and what it must be again, is said by its attributes: are these as they were built?
+        how = "--force" if name == "zarr.json" or kind == "schema" else "--repair"
+        return f"factornet-etl build {store} PATH/TO/{cell} {how}, or copy {self.at} anew"
 
 
 def verify_store(
@@ -115,9 +122,7 @@ def verify_store(
     home = find_home(path, cache or default_cache())
     root, info = _look_at_root(home)
     raw = info is not None and info.encoding == "raw"
-    there = home.cells() if cells is None or home.local else ()
-    if home.local:  # folders without attributes too
-        there = tuple(sorted(n[6:] for n, e in (home.top() or {}).items() if n[:6] == "cells/" and e.kind == "folder"))
+    there = home.cell_folders() if cells is None or home.local else ()
     for cell in cells or ():
         if cell not in there and not home.has(cell):
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(home.cells()) or 'none'}")
@@ -137,6 +142,23 @@ def verify_store(
     )
 
 
+def _without(place: str, name: str, problem: str | Exception) -> str:
+    """A problem without the place in front of it: that of the finding says it."""
+    return str(problem).removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
+
+
+def _name_cure(home: Home, at: str, name: str) -> str:
+    """What to do about the folder `at` that holds the cell line `name`, and is named otherwise."""
+    right = f"{home.place}/cells/{name}"
+    if not home.has(name):
+        return f"mv {at} {right}"
+    try:
+        there = read_attributes(home.folder(f"cells/{name}"))[1].get("name")
+    except (StoreError, OSError):
+        there = None
+    return f"rm -r {at}" if there == name else f"mv {at} {right} once what lies there has its own name back"
+
+
 def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
     root = _Group(home, "", raw=False)
     kind: Kind = "missing"
@@ -152,7 +174,8 @@ def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
         raise  # of the server, not of the store
     except (StoreError, OSError) as e:
         cure = f"copy {home.place}/zarr.json anew"
-        root.findings.append(Finding("zarr.json", kind, f"{e} (the genome cannot be judged without it)", cure))
+        problem = f"{_without(home.place, 'zarr.json', e)} (the genome cannot be judged without it)"
+        root.findings.append(Finding("zarr.json", kind, problem, cure))
         return root, None
     return root, info
 
@@ -179,11 +202,16 @@ def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except (StoreError, OSError) as e:
-        yield Finding(CELL_LIST, "attributes", str(e), cure)
+        yield Finding(CELL_LIST, "attributes", _without(home.place, CELL_LIST, e), cure)
         return
     there = {g.path.removeprefix("cells/"): g.digest for g in groups if g.path != "genome"}
-    for cell in sorted({*listed, *there}):
-        if listed.get(cell) != there.get(cell) and (cell not in there or there[cell]):
+    misnamed = {g.own_name for g in groups}
+    for cell in sorted({*listed, *there} - misnamed):
+        if cell not in there:
+            bring = f"factornet-etl build {home.place} PATH/TO/{cell}, or import it again"
+            gone = f"{bring}; or take it off the list: factornet-etl rm {home.place} {cell}"
+            yield Finding(f"cells/{cell}", "missing", "is in the list of cell lines, and there is no such folder", gone)
+        elif listed.get(cell) != there[cell] and there[cell]:
             yield Finding(CELL_LIST, "differs", f"is not up to date about {cell}", cure)
 
 
@@ -281,8 +309,13 @@ def _cell_info(group: _Group, folder: Folder) -> CellInfo:
     text, attributes = read_attributes(folder)
     info = CellInfo.from_attributes(attributes, place=place)
     check_seal(text, attributes, place=place)
-    if info.name != folder.place.rpartition("/")[2]:
-        raise StoreError(f"{place}: is the cell line {info.name}; give the folder its name back")
+    name = group.path.removeprefix("cells/")
+    if info.name != name:
+        with contextlib.suppress(StoreError, UsageError):
+            read_manifest(folder, info.manifest, info.manifest_objects)
+            # All of it is that cell line, not its attributes alone.
+            group.own_name = check_name(info.name, "cell line")
+        raise StoreError(f"{place}: is the cell line {info.name}, not {name}")
     return info
 
 
