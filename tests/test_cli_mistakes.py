@@ -1,5 +1,7 @@
 """Every mistake of a user ends in one line that names file, line and cure, and status 2; nothing is published."""
 
+import argparse
+import re
 import shutil
 import struct
 import subprocess
@@ -10,8 +12,9 @@ import numpy as np
 import pyBigWig
 import pytest
 
-from factornet.cli import etl, evaluate, predict, train
+from factornet.cli import etl, evaluate, model, predict, train, visualize
 from factornet.store import open_store
+from factornet.store.cache import DEFAULT_LIMIT
 
 LENGTHS = {"chrA": 20_000, "chrB": 12_000}
 
@@ -279,3 +282,26 @@ def test_real_command_ends_with_status_2_and_no_traceback(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("factornet-etl: error: ")
     assert "Traceback" not in done.stderr
+
+
+def parsers(parser):
+    """A parser, and those of its sub-commands."""
+    yield parser
+    for action in parser._actions:
+        for below in (action.choices or {}).values() if isinstance(action, argparse._SubParsersAction) else ():
+            yield from parsers(below)
+
+
+@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model])
+def test_help_says_what_each_argument_is(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    for parser in parsers(command.make_parser()):
+        for action in parser._actions:
+            assert action.help or isinstance(action, argparse._SubParsersAction), (parser.prog, action.dest)
+        for default in re.findall(r"default: ([^)]*)\)", parser.format_help()):
+            assert not re.search(r"\d{5}|^/", default), f"{parser.prog}: {default} is for no reader"
+
+
+def test_the_default_of_a_size_is_parsed_too():
+    options = evaluate.make_parser().parse_args(["x.bed", "--store", "s", "-i", "K562", "-f", "CTCF"])
+    assert options.cache_size == DEFAULT_LIMIT
