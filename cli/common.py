@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ..store.errors import FactorNetError, UsageError
+from ..store.errors import megabytes as megabytes  # noqa: PLC0414, the commands take it from here
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -101,11 +102,6 @@ def pairs(items: Sequence[str], option: str) -> dict[str, str]:
 def peak_memory() -> int:
     """Largest resident memory of this process so far, bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def megabytes(size: float) -> str:
-    """A size for people."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 class ProgressLine:

@@ -15,7 +15,7 @@ from ..etl.genome import BuildReport
 from ..etl.recorded import is_built
 from ..etl.sheets import CellFolder, read_cell_folder
 from ..etl.verify import Finding
-from ..store.errors import UsageError
+from ..store.errors import UsageError, count
 from ..store.reader import Store, open_store
 from ..store.remote import is_remote
 from ..store.schema import CellInfo
@@ -85,7 +85,7 @@ def _run_away(options: argparse.Namespace, settings: CellOptions, sheets: list[C
             _build(options, local, settings, cell)
             sent = send(local, options.store, cell=cell.name, force=options.force)
             if not options.json:
-                print(f"{sent.place}: {sent.objects} objects sent, {megabytes(sent.bytes)}")
+                print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
 
 
 def _there(

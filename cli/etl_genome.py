@@ -12,6 +12,7 @@ from ..etl.aliases import read_aliases
 from ..etl.annotation import README_RULES, published_rules
 from ..etl.away import refuse_store, send, work_folder
 from ..etl.genome import GenomeInputs, GenomeOptions, build_genome
+from ..store.errors import count
 from ..store.remote import is_remote
 from ..store.schema import FEATURES
 from .common import HelpFormatter, megabytes, pairs
@@ -84,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
         _build(options, local, inputs, settings, force=True)  # one that was built and not sent is built again
         sent = send(local, options.store, cell=None, force=False)
         if not options.json:
-            print(f"{sent.place}: {sent.objects} objects sent, {megabytes(sent.bytes)}")
+            print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..etl.genome import BuildReport
 from ..etl.graph import OnPlan, OnReport, Resources
 from ..etl.tasks import ShardTask
+from ..store.errors import count
 from .common import Throughput, add_common, megabytes, parse_size, peak_memory, positive, progress_line
 
 
@@ -95,7 +96,7 @@ def print_report(report: BuildReport, seconds: float, options: argparse.Namespac
         return
     size = sum(r.bytes for r in report.reports)
     print(
-        f"{report.what}: {len(report.reports)} shards, {megabytes(size)} in {seconds:.1f} s; "
+        f"{report.what}: {count(len(report.reports), 'shard')}, {megabytes(size)} in {seconds:.1f} s; "
         f"peak memory {megabytes(memory['worker'])} a worker, {megabytes(memory['main'])} the main process"
     )
     for note in report.notes:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..etl.against import compare_with_sources
 from ..etl.verify import Finding, VerifyReport, verify_store
+from ..store.errors import count
 from ..store.reader import open_store
 from .common import HelpFormatter, Throughput, add_common, megabytes, positive, progress_line
 from .places import STORE_HELP, passing_cache
@@ -93,9 +94,10 @@ def _print(
         return
     print_findings(findings)
     how = "by size" if options.quick else "by sha256"
+    groups = count(len(report.groups), "group")
     print(
-        f"{options.store}: {report.objects} objects in {len(report.groups)} groups, {megabytes(report.bytes)}, "
-        f"compared {how} in {seconds:.1f} s: " + (f"{len(findings)} faults" if findings else "all is well")
+        f"{options.store}: {count(report.objects, 'object')} in {groups}, {megabytes(report.bytes)}, compared {how} in "
+        f"{seconds:.1f} s: " + (count(len(findings), "fault") if findings else "all is well")
     )
     if compared:
-        print(f"{compared:,} positions compared with the sources")
+        print(f"{count(compared, 'position')} compared with the sources")

@@ -12,7 +12,7 @@ import numpy as np
 import zarr
 
 from ..store.axis import GenomeAxis, IntArray, Intervals
-from ..store.errors import InputError, StoreError, UsageError
+from ..store.errors import InputError, StoreError, UsageError, count
 from ..store.layout import DEFAULT_LAYOUT, Layout, create_array
 from ..store.reader import open_store
 from ..store.schema import FEATURES, Chromosome, StoreInfo, check_name
@@ -235,7 +235,7 @@ def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[d
             raise InputError(path, str(e), cure=cure) from e
     left = [n for n in names if n not in records]
     shown = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
-    return records, [f"{len(left)} records of the FASTA left out: {shown}"] if left else []
+    return records, [f"{count(len(left), 'record')} of the FASTA left out: {shown}"] if left else []
 
 
 def _assembly(given: str | None, axis: GenomeAxis, fasta: Path) -> str:
@@ -326,4 +326,4 @@ def _write_blacklist(staged: Path, axis: GenomeAxis, inputs: GenomeInputs, optio
     if not found.peaks.start.size:
         raise InputError(inputs.blacklist, "no interval in the file", cure="fetch it anew, or leave --blacklist out")
     write_dataset(intervals_dataset(found.peaks.chrom, found.peaks.start, found.peaks.stop), staged, "genome/blacklist")
-    return [f"blacklist: {found.peaks.chrom.size} intervals"]
+    return [f"blacklist: {count(found.peaks.chrom.size, 'interval')}"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..store.axis import GenomeAxis
-from ..store.errors import InputError
+from ..store.errors import InputError, count
 from ..store.reader import Peaks
 from .aliases import alias_hint, some
 
@@ -125,7 +125,7 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_f
 def _parse(path: Path, number: int, fields: list[str]) -> tuple[str, int, int, int]:
     cure = "write CHROM START STOP with whole numbers, 0-based and half-open"
     if len(fields) < 3:
-        raise InputError(path, f"{len(fields)} columns, expected 3 or more", cure=cure, line=number)
+        raise InputError(path, f"{count(len(fields), 'column')}, expected 3 or more", cure=cure, line=number)
     try:
         start, stop = _whole(fields[1]), _whole(fields[2])
         summit = _whole(fields[9]) if len(fields) >= _NARROW_PEAK_COLUMNS else -1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..store.axis import GenomeAxis
-from ..store.errors import StoreError
+from ..store.errors import StoreError, megabytes
 from ..store.schema import STRIDE
 
 _TRACK = 0.5  # bytes a position, packed; 0.1 to 0.4 were seen (docs/store.md)
@@ -48,6 +48,6 @@ def refuse_full_disk(place: Path, needed: int, *, what: str, cure: str) -> None:
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise StoreError(
-            f"{place}: {what} takes {needed / 1e9:.3f} GB, {free / 1e9:.3f} GB are free there: "
-            f"{(needed - free) / 1e9:.3f} GB are missing; make room, {cure}"
+            f"{place}: {what} takes {megabytes(needed)}, {megabytes(free)} are free there: "
+            f"{megabytes(needed - free)} are missing; make room, {cure}"
         )

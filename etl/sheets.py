@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..store.errors import InputError, UsageError
+from ..store.errors import InputError, UsageError, count
 from ..store.schema import check_name
 
 _LARGEST = 3.4e38
@@ -77,7 +77,9 @@ def _rows(sheet: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[
             continue
         if len(fields) not in widths:
             expected = " or ".join(map(str, widths))
-            raise InputError(sheet, f"{len(fields)} columns, expected {expected}", cure=f"write {columns}", line=number)
+            raise InputError(
+                sheet, f"{count(len(fields), 'column')}, expected {expected}", cure=f"write {columns}", line=number
+            )
         yield number, fields
 
 

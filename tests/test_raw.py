@@ -143,7 +143,7 @@ def test_refusals(demo_store, raw_store, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(10**9, 9 * 10**8, 10**8))
     with pytest.raises(
-        StoreError, match=r"takes 0\.14\d GB, 0\.100 GB are free there: 0\.04\d GB are missing; make room.*--cells"
+        StoreError, match=r"takes 14\d MB, 100 MB are free there: 4\d MB are missing; make room.*--cells"
     ):
         unpack_store(demo_store, new, Resources(1))
     assert list(tmp_path.iterdir()) == []

@@ -265,6 +265,23 @@ def test_renamed_and_copied_by_hand(store, demo_files, listed):
     assert second.cure == f"mv {cells}/K562 {cells}/GM12878 once what lies there has its own name back"
 
 
+@pytest.mark.parametrize("text", [None, b"{"])
+def test_info_names_damaged_cell_lines_beside_the_others(store, capsys, text):
+    (store / "cells/HepG2/zarr.json").unlink()
+    if text:
+        (store / "cells/HepG2/zarr.json").write_bytes(text)
+    assert etl.main(["info", str(store)]) == 2
+    shown = capsys.readouterr()
+    assert "K562: tracks" in shown.out
+    assert "2 cell lines, and damaged: HepG2\n" in shown.out
+    assert f"factornet-etl: error: {store}/cells/HepG2: " in shown.err
+    assert len(shown.err.splitlines()) == 1
+    assert etl.main(["info", str(store), "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert [c["name"] for c in said["cells"]] == ["GM12878", "K562"]
+    assert said["damaged"] == ["HepG2"]
+
+
 @pytest.mark.parametrize("removed", [False, True])
 def test_listed_and_gone(store, demo_files, removed):
     """It is brought back, or taken off the list."""
