@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     left: list[Finding] = []
     for cell in sheets:
         if cell in there:
-            _say(options, unchanged(cell.name, options.store), 0.0, store.cell(cell.name))
+            _say(options, unchanged(cell.name, store.place), 0.0, store.cell(cell.name))
         else:
             left += _build(options, Path(options.store), settings, cell)
     if left and not options.json:

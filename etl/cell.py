@@ -93,17 +93,17 @@ def build_cell(
     # In a store of its own: who has looked into a cell line reads it, and would keep a replaced one from being removed.
     if there and not (force or repair):
         if is_built(open_store(path), sheets, options.describe()):
-            return unchanged(sheets.name, path)
+            return unchanged(sheets.name, store.path)
         raise StoreError(f"{path}/cells/{sheets.name}: is there already, and no cell line; give --force to replace it")
     states = look_at(sheets.files)
     build = _Build(store, sheets, options, states, describe_build(states, options.describe()))
     return (build.repair if repair else build.make)(resources, on_report, on_plan)
 
 
-def unchanged(name: str, path: Path | str) -> BuildReport:
+def unchanged(name: str, place: str) -> BuildReport:
     """Of a cell line that is there as it would be built."""
     return BuildReport(
-        f"cell line {name} in {path}", (), ("is there already, from the same inputs and options",), unchanged=True
+        f"cell line {name} in {place}", (), ("is there already, from the same inputs and options",), unchanged=True
     )
 
 

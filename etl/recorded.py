@@ -90,8 +90,8 @@ def changes(info: CellInfo, meta: NDArray[np.float32] | None, sheets: CellFolder
         "chip.txt": _rows(_factor(c.factor, relaxed=c.relaxed is not None) for c in sheets.chip),
     }
     if meta is not None:
-        before["meta.txt"] = _rows(f"{value} {name}" for value, name in zip(meta, info.meta, strict=True))
-        now["meta.txt"] = _rows(f"{np.float32(value)} {name}" for name, value in sheets.meta)
+        before["meta.txt"] = _rows(f"{value!s} {name}" for value, name in zip(meta, info.meta, strict=True))
+        now["meta.txt"] = _rows(f"{np.float32(value)!s} {name}" for name, value in sheets.meta)
     return what_changed(before, now)
 
 

@@ -276,7 +276,7 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | 
     except StoreError as e:
         there = "zarr.json" in (folder.listing() or ("zarr.json",))
         kind: Kind = "schema" if "schema version" in str(e) else "attributes"
-        group.found("zarr.json", kind if there else "missing", f"{e}")
+        group.found("zarr.json", kind if there else "missing", str(e) if there else "is missing")
         return None
     group.digest = digest
     try:

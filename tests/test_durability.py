@@ -621,6 +621,7 @@ def test_the_same_command_again_builds_what_is_missing(files, capsys):
 
 CHANGES = {
     "signal": (lambda a: write_cell(a, 2.5), [], "inputs (s.bw); meta.txt (row 1: 1.5 GEPC1 before, 2.5 GEPC1 now)"),
+    "value": (lambda a: (a / "meta.txt").write_text("0.2 GEPC1"), [], "row 1: 1.5 GEPC1 before, 0.2 GEPC1 now"),
     "name": (lambda a: (a / "bigwig.txt").write_text("s.bw ATAC"), [], "bigwig.txt (row 1: DNase before, ATAC now)"),
     "relaxed": (lambda a: (a / "chip.txt").write_text("p.bed TF p.bed"), [], "TF before, TF with relaxed peaks now"),
     "option": (lambda a: None, ["--allow-missing-chroms"], "options (allow_missing_chroms: False before, True now)"),
