@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..etl.aliases import read_aliases
-from ..etl.away import refuse_existing, send, start_work, work_folder
-from ..etl.cell import CellOptions, build_cell
-from ..etl.sheets import read_cell_folder
+from ..etl.away import send, start_work, work_folder
+from ..etl.cell import CellOptions, build_cell, unchanged
+from ..etl.genome import BuildReport
+from ..etl.recorded import is_built
+from ..etl.sheets import CellFolder, read_cell_folder
+from ..etl.verify import Finding
 from ..store.errors import UsageError
-from ..store.reader import open_store
+from ..store.reader import Store, open_store
 from ..store.remote import is_remote
-from ..store.words import counted, megabytes
+from ..store.schema import CellInfo
+from ..store.words import count, megabytes
 from .common import HelpFormatter
 from .etl_info import print_cell
 from .etl_options import add_build_options, build_with_progress, print_report, resources_of
+from .etl_verify import print_findings
 from .places import passing_cache
 
 
@@ -27,7 +33,8 @@ def add_parser(commands: Any) -> None:
         "build",
         help="add cell lines to a store, from FactorNet's cell-line folders",
         description="Add cell lines to a store: tracks (bigwig.txt), peaks and labels (chip.txt), meta values "
-        "(meta.txt). A cell line is named after its folder; see data/README.md for the sheets.",
+        "(meta.txt). A cell line is named after its folder; see data/README.md for the sheets. Those that are there "
+        "already, from the same inputs and options, are left as they are.",
         epilog="example:\n  factornet-etl build hg19.zarr data/HepG2 data/K562 -p 8 --max-memory 8GB",
         formatter_class=HelpFormatter,
     )
@@ -44,31 +51,63 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     settings = CellOptions(read_aliases(options.chrom_alias), options.allow_missing_chroms)
-    # Look at all sheets first: a mistake in the last folder should not show after hours.
-    names = [read_cell_folder(folder).name for folder in options.folders]
-    if not is_remote(options.store):
-        for name, folder in zip(names, options.folders, strict=True):
-            _build(options, Path(options.store), settings, name, folder)
+    # Look at all first: a mistake in the last folder should not show after hours.
+    sheets = [read_cell_folder(folder) for folder in options.folders]
+    names = [s.name for s in sheets]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"cell line {name} is given {names.count(name)} times; give one folder of this name")
+    if is_remote(options.store):
+        _run_away(options, settings, sheets)
         return 0
+    store = open_store(options.store)
+    there = _there(options, settings, store, sheets)
+    left: list[Finding] = []
+    for cell in sheets:
+        if cell in there:
+            _say(options, unchanged(cell.name, store.place), 0.0, store.cell(cell.name))
+        else:
+            left += _build(options, Path(options.store), settings, cell)
+    if left and not options.json:
+        print_findings(list(dict.fromkeys(left)))
+    return 1 if left else 0
+
+
+def _run_away(options: argparse.Namespace, settings: CellOptions, sheets: list[CellFolder]) -> None:
     if options.repair:
         raise UsageError("--repair works on folders; build the cell line anew with --force, or export a sound copy")
     with work_folder(options.store, options.work) as local, passing_cache() as cache:
         store = start_work(options.store, local, cache)
-        for name in names:
-            refuse_existing(store, name, force=options.force)
-        for name, folder in zip(names, options.folders, strict=True):
-            _build(options, local, settings, name, folder)
-            sent = send(local, options.store, cell=name, force=options.force)
+        there = _there(options, settings, store, sheets)
+        for cell in sheets:
+            if cell in there:
+                _say(options, unchanged(cell.name, store.place), 0.0, store.cell(cell.name))
+                continue
+            _build(options, local, settings, cell)
+            sent = send(local, options.store, cell=cell.name, force=options.force)
             if not options.json:
-                print(f"{sent.place}: {counted(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
-    return 0
+                print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
 
 
-def _build(options: argparse.Namespace, store: Path, settings: CellOptions, name: str, folder: Path) -> None:
+def _there(
+    options: argparse.Namespace, settings: CellOptions, store: Store, sheets: list[CellFolder]
+) -> list[CellFolder]:
+    """Those that need not be built: they are there, from the same inputs and options."""
+    again = options.force or options.repair
+    return [] if again else [cell for cell in sheets if is_built(store, cell, settings.describe())]
+
+
+def _build(options: argparse.Namespace, store: Path, settings: CellOptions, cell: CellFolder) -> tuple[Finding, ...]:
     flags = {"force": options.force, "repair": options.repair}
-    build = partial(build_cell, store, folder, settings, resources_of(options), **flags)
-    report, seconds = build_with_progress(name, build)
-    info = open_store(store).cell(name)
-    print_report(report, seconds, options, {"cell": name, "summary": info.summary})
-    if not options.json:
+    build = partial(build_cell, store, cell.path, settings, resources_of(options), **flags)
+    report, seconds = build_with_progress(cell.name, build)
+    _say(options, report, seconds, open_store(store).cell(cell.name))
+    return report.left
+
+
+def _say(options: argparse.Namespace, report: BuildReport, seconds: float, info: CellInfo) -> None:
+    """What was done about a cell line, and what is in it now."""
+    summary = {"cell": info.name, "summary": info.summary, "unchanged": report.unchanged}
+    print_report(report, seconds, options, {**summary, "findings_left": [asdict(f) for f in report.left]})
+    if not (options.json or report.unchanged):
         print_cell(info)

@@ -13,7 +13,7 @@ from ..etl.copy import CopyReport, copy_groups
 from ..etl.targets import open_target
 from ..store.errors import UsageError
 from ..store.reader import open_store
-from ..store.words import counted, megabytes
+from ..store.words import count, megabytes
 from .common import HelpFormatter, Throughput, add_common, positive, progress_line
 from .places import passing_cache
 
@@ -114,7 +114,7 @@ def _print(options: argparse.Namespace, report: CopyReport, seconds: float) -> N
         print(json.dumps({**asdict(report), "seconds": seconds}))
         return
     kept = f"; {report.kept} were there already" if report.kept else ""
-    print(f"{report.place}: {counted(report.objects, 'object')}, {megabytes(report.bytes)} in {seconds:.1f} s{kept}")
+    print(f"{report.place}: {count(report.objects, 'object')}, {megabytes(report.bytes)} in {seconds:.1f} s{kept}")
     equal = f"there already, equal {'by sha256 of every object' if options.force else 'in manifest, names and sizes'}"
     mended = "replaced, because damaged"
     for what, groups in (("copied", report.copied), (mended, report.mended), (equal, report.skipped)):

@@ -27,21 +27,21 @@ def add_parser(commands: Any) -> None:
         "  factornet-etl fetch data --only hg19.fa.gz gencode.v19.annotation.gtf.gz",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="where to put the files; made if it is not there")
     parser.add_argument(
         "--only", nargs="+", default=[], metavar="NAME", help="which (see --list); all of the assembly by default"
     )
     parser.add_argument("--assembly", default="hg19", help="whose inputs to get")
     parser.add_argument("--list", action="store_true", help="print what there is, with its addresses, and end")
     parser.add_argument(
-        "--registry", type=Path, default=default_registry(), metavar="FILE", help="a list of one's own, in that form"
+        "--registry", type=Path, metavar="FILE", help="a list of one's own, in the form of resources/registry.json"
     )
     add_common(parser)
     parser.set_defaults(handler=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    registry = read_registry(options.registry)
+    registry = read_registry(options.registry or default_registry())
     if options.list:
         for d in registry:
             print(f"{d.assembly}  {d.name}  {d.what}")

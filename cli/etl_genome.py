@@ -14,7 +14,7 @@ from ..etl.away import refuse_store, send, work_folder
 from ..etl.genome import GenomeInputs, GenomeOptions, build_genome
 from ..store.remote import is_remote
 from ..store.schema import FEATURES
-from ..store.words import counted, megabytes
+from ..store.words import count, megabytes
 from .common import HelpFormatter, pairs
 from .etl_options import add_build_options, build_with_progress, print_report, resources_of
 
@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
         _build(options, local, inputs, settings, force=True)  # one that was built and not sent is built again
         sent = send(local, options.store, cell=None, force=False)
         if not options.json:
-            print(f"{sent.place}: {counted(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
+            print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
     return 0
 
 

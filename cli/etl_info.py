@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from ..store.reader import open_store
+from ..store.errors import StoreError
+from ..store.patience import RemoteError
+from ..store.reader import Store, open_store
 from ..store.schema import CellInfo
+from ..store.words import count
 from .common import HelpFormatter, add_common
 from .places import STORE_HELP
 
@@ -32,20 +36,45 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     store = open_store(options.store)
-    cells = [store.cell(name) for name in store.cells]
+    cells, damaged = _cells(store)
     if options.json:
-        print(json.dumps({"genome": store.info.to_attributes(), "cells": [asdict(c) for c in cells]}))
-        return 0
+        content = {"genome": store.info.to_attributes(), "cells": [asdict(c) for c in cells], "damaged": [*damaged]}
+        print(json.dumps(content))
+    else:
+        _print(options.store, store, cells, tuple(damaged))
+    if damaged:
+        cure = f"see `factornet-etl verify {options.store}` for what repairs it"
+        raise StoreError(f"{'; '.join(map(str, damaged.values()))}; {cure}")
+    return 0
+
+
+def _cells(store: Store) -> tuple[list[CellInfo], dict[str, StoreError]]:
+    """The cell lines, and what is wrong with the damaged ones; those without attributes are among these."""
+    cells: list[CellInfo] = []
+    damaged: dict[str, StoreError] = {}
+    for name in sorted({*store.cells, *(store.home.cell_folders() if store.home.local else ())}):
+        try:
+            cells.append(store.cell(name))
+        except RemoteError:
+            raise  # of the server, not of the store
+        except StoreError as e:
+            damaged[name] = e
+    return cells, damaged
+
+
+def _print(place: str, store: Store, cells: Sequence[CellInfo], damaged: Sequence[str]) -> None:
     bases = sum(c.length for c in store.info.chromosomes)
-    chroms = ", ".join(store.axis.names[:8]) + (", ..." if len(store.axis.names) > 8 else "")
-    print(f"{options.store}: {store.info.assembly}, {len(store.axis.names)} chromosomes ({chroms}), {bases:,} bases")
+    names = store.axis.names
+    chroms = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    print(f"{place}: {store.info.assembly}, {count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
     print(f"made by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
         print(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
-    print(f"{len(cells)} cell lines" + ("" if cells else " (add some with `factornet-etl build`)"))
+    bad = f", and damaged: {', '.join(damaged)}" if damaged else ""
+    add = "" if cells or damaged else " (add some with `factornet-etl build`)"
+    print(f"{count(len(cells), 'cell line')}{bad}{add}")
     for cell in cells:
         print_cell(cell)
-    return 0
 
 
 def print_cell(cell: CellInfo) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ..etl.genome import BuildReport
 from ..etl.graph import OnPlan, OnReport, Resources
 from ..etl.tasks import ShardTask
-from ..store.words import megabytes
+from ..store.words import count, megabytes
 from .common import Throughput, add_common, parse_size, peak_memory, positive, progress_line
 
 
@@ -91,9 +91,12 @@ def print_report(report: BuildReport, seconds: float, options: argparse.Namespac
         content = {"built": report.what, "seconds": seconds, "peak_rss": memory, "notes": report.notes, **summary}
         print(json.dumps(content))
         return
+    if report.unchanged:
+        print(f"{report.what}: {', '.join(report.notes)}")
+        return
     size = sum(r.bytes for r in report.reports)
     print(
-        f"{report.what}: {len(report.reports)} shards, {megabytes(size)} in {seconds:.1f} s; "
+        f"{report.what}: {count(len(report.reports), 'shard')}, {megabytes(size)} in {seconds:.1f} s; "
         f"peak memory {megabytes(memory['worker'])} a worker, {megabytes(memory['main'])} the main process"
     )
     for note in report.notes:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..etl.remove import remove_cell
+from ..etl.remove import remove_cells
 from .common import HelpFormatter, add_common
 
 
@@ -20,17 +20,16 @@ def add_parser(commands: Any) -> None:
         epilog="example:\n  factornet-etl rm hg19.zarr HepG2",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", type=Path)
-    parser.add_argument("cells", nargs="+", metavar="CELL")
+    parser.add_argument("store", type=Path, help="a store that is a folder")
+    parser.add_argument("cells", nargs="+", metavar="CELL", help="cell lines to remove, damaged ones too")
     add_common(parser)
     parser.set_defaults(handler=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    for cell in options.cells:
-        remove_cell(options.store, cell)
-        if not options.json:
-            print(f"{options.store}: removed {cell}")
+    remove_cells(options.store, options.cells)
     if options.json:
         print(json.dumps({"store": str(options.store), "removed": options.cells}))
+    else:
+        print(f"{options.store}: removed {', '.join(dict.fromkeys(options.cells))}")
     return 0

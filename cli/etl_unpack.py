@@ -11,7 +11,7 @@ from typing import Any
 
 from ..etl.graph import Resources
 from ..etl.unpack import unpack_store
-from ..store.words import megabytes
+from ..store.words import count, megabytes
 from .common import HelpFormatter, Throughput, add_common, parse_size, peak_memory, positive, progress_line
 
 
@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> int:
         print(json.dumps({**content, "store": str(options.destination), "peak_rss": memory}))
         return 0
     print(
-        f"{report.what}: {len(report.reports)} arrays, {megabytes(size)} in {seconds:.1f} s; "
+        f"{report.what}: {count(len(report.reports), 'array')}, {megabytes(size)} in {seconds:.1f} s; "
         f"peak memory {megabytes(memory['worker'])} a worker, {megabytes(memory['main'])} the main process"
     )
     return 0

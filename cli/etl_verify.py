@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -13,7 +14,7 @@ from typing import Any
 from ..etl.against import compare_with_sources
 from ..etl.verify import Finding, VerifyReport, verify_store
 from ..store.reader import open_store
-from ..store.words import counted, megabytes
+from ..store.words import count, megabytes
 from .common import HelpFormatter, Throughput, add_common, positive, progress_line
 from .places import STORE_HELP, passing_cache
 
@@ -77,6 +78,12 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Each fault, with what repairs it."""
+    for finding in findings:
+        print(f"{finding.kind}: {finding.path}: {finding.problem}\n    repair: {finding.cure}")
+
+
 def _print(
     options: argparse.Namespace, report: VerifyReport, findings: list[Finding], compared: int, seconds: float
 ) -> None:
@@ -85,13 +92,12 @@ def _print(
         content = {"ok": not findings, **counts, "positions_compared": compared, "seconds": seconds}
         print(json.dumps({**content, "findings": [asdict(f) for f in findings]}))
         return
-    for finding in findings:
-        print(f"{finding.kind}: {finding.path}: {finding.problem}\n    repair: {finding.cure}")
+    print_findings(findings)
     how = "by size" if options.quick else "by sha256"
-    what = f"{counted(report.objects, 'object')} in {counted(len(report.groups), 'group')}"
+    groups = count(len(report.groups), "group")
     print(
-        f"{options.store}: {what}, {megabytes(report.bytes)}, compared {how} in {seconds:.1f} s: "
-        + (counted(len(findings), "fault") if findings else "all is well")
+        f"{options.store}: {count(report.objects, 'object')} in {groups}, {megabytes(report.bytes)}, compared {how} in "
+        f"{seconds:.1f} s: " + (count(len(findings), "fault") if findings else "all is well")
     )
     if compared:
-        print(f"{compared:,} positions compared with the sources")
+        print(f"{count(compared, 'position')} compared with the sources")

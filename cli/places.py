@@ -27,7 +27,7 @@ def add_store(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--cache-size",
         type=parse_size,
-        default=DEFAULT_LIMIT,
+        default=f"{DEFAULT_LIMIT // 10**9}GB",
         metavar="SIZE",
         help="of the cache, as 20GB; what was not used for longest is removed",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..store.errors import InputError, UsageError
+from ..store.words import count
 
 _AUTOSOMES_AND_X = re.compile(r"chr(\d+|X)")
 
@@ -44,7 +45,7 @@ def _alias_file(path: Path) -> dict[str, str]:
         if not fields or line.startswith("#"):
             continue
         if len(fields) != 2:
-            raise InputError(path, f"{len(fields)} columns, expected 2", cure=cure, line=number)
+            raise InputError(path, f"{count(len(fields), 'column')}, expected 2", cure=cure, line=number)
         pairs[fields[0]] = fields[1]
     return pairs
 

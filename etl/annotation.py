@@ -13,6 +13,7 @@ import pandas as pd
 from ..store.axis import GenomeAxis, Intervals
 from ..store.errors import InputError
 from ..store.schema import FEATURES
+from ..store.words import count
 from .aliases import alias_hint, some
 from .bedtools import merged_on_axis
 from .peaks import read_peaks, text_lines
@@ -102,7 +103,9 @@ def _read_gtf(gtf: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.Dat
             continue
         fields = line.split("\t")
         if len(fields) != 9:
-            raise InputError(gtf, f"{len(fields)} columns, expected 9", cure="give a GTF (GENCODE v19)", line=number)
+            raise InputError(
+                gtf, f"{count(len(fields), 'column')}, expected 9", cure="give a GTF (GENCODE v19)", line=number
+            )
         if fields[2] not in _GTF_KINDS:
             continue
         chrom = aliases.get(fields[0], fields[0])

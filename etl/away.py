@@ -58,16 +58,6 @@ def start_work(url: str, local: Path, cache: Cache) -> Store:
     return store
 
 
-def refuse_existing(store: Store, cell: str, *, force: bool) -> None:
-    """See, before hours are spent, that a cell line may be put there.
-
-    Raises:
-        StoreError: it is there, and not `force`.
-    """
-    if not force and store.home.has(cell):
-        raise StoreError(f"{store.place}: cell line {cell} is there already; give --force to replace it")
-
-
 def send(local: Path, url: str, *, cell: str | None, force: bool) -> CopyReport:
     """Copy what was built to `url`: the genome, or a cell line of it.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
 from .provenance import InputState, blaming_change, check_unchanged, describe_build, look_at, what_changed
 from .publish import file_digest, publish, staging, write_group, write_manifest
+from .recorded import is_built, recorded
 from .room import cell_bytes, refuse_full_disk
 from .sheets import CellFolder, SignalFile, read_cell_folder
 from .signals import create_track, signal_notes, signal_tasks
@@ -70,15 +71,16 @@ def build_cell(
         folder: of the cell line.
         options: how to read it.
         resources: processes and memory.
-        force: replace a cell line that is there.
+        force: replace a cell line that is there; without it, one that is there from the same inputs and options is
+            left as it is.
         repair: replace one that is damaged by what it was before, from the same inputs; nothing is done where it is
             sound.
         on_report: called as each shard is done.
         on_plan: called with the tasks before the first is started.
 
     Raises:
-        StoreError: no such store, the cell line is there (and neither `force` nor `repair`), is being built by another
-            process, or cannot be repaired from this folder.
+        StoreError: no such store, the cell line is there from other inputs or options (and neither `force` nor
+            `repair`), is being built by another process, or cannot be repaired from this folder.
         InputError, UsageError: an input is wrong. Nothing is published then.
     """
     store = open_store(path)
@@ -88,17 +90,21 @@ def build_cell(
         raise StoreError(f"{path}: is a raw store; build into the compressed one it came from, and unpack that again")
     sheets = read_cell_folder(folder)
     there = home_of(Path(store.path), cell_work(sheets.name)).exists()
+    # In a store of its own: who has looked into a cell line reads it, and would keep a replaced one from being removed.
     if there and not (force or repair):
-        raise StoreError(f"{path}: cell line {sheets.name} is there already; give --force to replace it")
-    states = look_at(_files(sheets))
-    provenance = describe_build(states, options.describe())
-    # A store of its own: who has looked into a cell line reads it, and would keep the old version from being removed.
-    before = recorded(open_store(path), sheets.name, provenance) if repair else None
-    if repair and not verify_store(path, cells=[sheets.name]).of(f"cells/{sheets.name}"):
-        return BuildReport(f"cell line {sheets.name} in {path}", (), ("nothing to repair: all of it is sound",))
-    build = _Build(store, sheets, options, states, provenance, before)
-    with staging(Path(store.path), cell_work(sheets.name), keep=True) as work:
-        return build.run(work, resources, on_report, on_plan)
+        if is_built(open_store(path), sheets, options.describe()):
+            return unchanged(sheets.name, store.path)
+        raise StoreError(f"{path}/cells/{sheets.name}: is there already, and no cell line; give --force to replace it")
+    states = look_at(sheets.files)
+    build = _Build(store, sheets, options, states, describe_build(states, options.describe()))
+    return (build.repair if repair else build.make)(resources, on_report, on_plan)
+
+
+def unchanged(name: str, place: str) -> BuildReport:
+    """Of a cell line that is there as it would be built."""
+    return BuildReport(
+        f"cell line {name} in {place}", (), ("is there already, from the same inputs and options",), unchanged=True
+    )
 
 
 @dataclass(frozen=True)
@@ -110,9 +116,29 @@ class _Build:
     options: CellOptions
     states: tuple[InputState, ...]
     provenance: dict[str, Any]
-    before: CellInfo | None
+    before: CellInfo | None = None
 
-    def run(self, work: Path, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
+    def make(self, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
+        """Build, and publish."""
+        with staging(Path(self.store.path), cell_work(self.sheets.name), keep=True) as work:
+            return self._run(work, resources, on_report, on_plan)
+
+    def repair(self, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
+        """Build again what was there, where it is damaged, and say what was, and what is wrong beside it."""
+        path, name = self.store.path, self.sheets.name
+        # In a store of its own, as above.
+        before = recorded(open_store(path), self.sheets, self.provenance)
+        seen = verify_store(path, cells=[name])
+        found = seen.of(f"cells/{name}")
+        left = tuple(f for f in seen.findings if f not in found)
+        if not found:
+            note = "nothing to repair: it is as it was built"
+            return BuildReport(f"cell line {name} in {path}", (), (note,), unchanged=True, left=left)
+        report = replace(self, before=before).make(resources, on_report, on_plan)
+        repaired = [f"repaired: {f.path} ({f.kind})" for f in found]
+        return replace(report, notes=(*repaired, *report.notes), left=left)
+
+    def _run(self, work: Path, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
         """Build in the folder `work`, and publish."""
         store, sheets, options = self.store, self.sheets, self.options
         axis = store.axis
@@ -145,9 +171,8 @@ class _Build:
             self._check(manifest["manifest"])
             write_group(staged, {**info.to_attributes(), **manifest})
             publish(staged, Path(store.path), cell_work(sheets.name))
-        others = [store.cell(name) for name in store.cells if name != sheets.name]
         notes = [*([journal.note] if journal.note else []), *_notes(factors, tracks, sources, reports)]
-        notes += lent_peaks(sheets.chip, self.states, others)
+        notes += lent_peaks(sheets.chip, self.states, _readable(store, [n for n in store.cells if n != sheets.name]))
         return BuildReport(f"cell line {sheets.name} in {store.path}", tuple(reports), tuple(notes))
 
     def _state(self) -> dict[str, Any]:
@@ -173,29 +198,19 @@ class _Build:
         if self.before is not None and manifest != self.before.manifest:
             changed = what_changed(self.before.provenance, self.provenance)
             raise StoreError(
-                f"{self.store.path}/cells/{self.sheets.name}: was built of the same inputs, and is not the same now "
-                f"({changed or 'the sheets may have changed'}); nothing was published; give --force to replace it"
+                f"{self.store.path}/cells/{self.sheets.name}: built again from the recorded inputs, it is not the same "
+                f"({changed or 'meta.txt or the layout of chunks may have changed'}); nothing was "
+                "published; give --force to replace it"
             )
 
 
-def recorded(store: Store, name: str, provenance: dict[str, Any]) -> CellInfo:
-    """What the attributes say of a cell line that is to be repaired.
-
-    Raises:
-        StoreError: its attributes are damaged, or it was made of other inputs or with other options (named).
-    """
-    cure = "give --force to replace it by a new build"
-    try:
-        info = store.cell(name)
-    except StoreError as e:
-        raise StoreError(f"{e}; so it cannot be known what it was built of: {cure}") from e
-    changed = what_changed(*({k: p.get(k) for k in ("inputs", "options")} for p in (info.provenance, provenance)))
-    if changed:
-        raise StoreError(
-            f"{store.path}/cells/{name}: cannot be repaired from this folder; changed since it was built: {changed}; "
-            f"give what it was built of, or {cure}"
-        )
-    return info
+def _readable(store: Store, names: list[str]) -> list[CellInfo]:
+    """What the store says of those cell lines whose attributes are not damaged."""
+    found = []
+    for name in names:
+        with suppress(StoreError):
+            found.append(store.cell(name))
+    return found
 
 
 def _as_track(store: Store, signal: SignalFile) -> Track:
@@ -266,13 +281,6 @@ def _write_meta(staged: Path, sheets: CellFolder) -> None:
     write_dataset(xr.Dataset({"meta": ("feature", values)}), staged, "")
 
 
-def _files(sheets: CellFolder) -> list[Path]:
-    files = [t.path for t in sheets.tracks]
-    for row in sheets.chip:
-        files += [row.conservative, *([row.relaxed] if row.relaxed else [])]
-    return files
-
-
 def summarise(tracks: tuple[Track, ...], factors: list[FactorPeaks], reports: list[ShardReport]) -> dict[str, Any]:
     """Figures of a cell line: of each track the values, of each factor the peaks and the bins of each label."""
     summary: dict[str, Any] = {"tracks": {}, "factors": {}}
@@ -287,9 +295,9 @@ def summarise(tracks: tuple[Track, ...], factors: list[FactorPeaks], reports: li
                 "mean": whole.total / whole.covered if whole.covered else None,
                 "max": whole.high if whole.covered else None,
             }
-    counted = [r.counts for r in reports if r.name == "labels"]
+    count = [r.counts for r in reports if r.name == "labels"]
     for i, factor in enumerate(factors):
-        unbound, bound, ambiguous = (sum(c[i][k] for c in counted) for k in range(3))
+        unbound, bound, ambiguous = (sum(c[i][k] for c in count) for k in range(3))
         summary["factors"][factor.name] = {
             "conservative": int(factor.conservative.peaks.start.size),
             "relaxed": int(factor.relaxed.peaks.start.size) if factor.relaxed else None,

@@ -11,6 +11,7 @@ from ..store import axis as ax
 from ..store.axis import GenomeAxis
 from ..store.errors import InputError
 from ..store.schema import CellInfo
+from ..store.words import count
 from .peaks import PeakFile, read_peaks
 from .provenance import InputState
 from .sheets import ChipFiles
@@ -70,9 +71,9 @@ def factor_notes(factor: FactorPeaks) -> list[str]:
         lost = ", ".join(f"{n} on {c}" for c, n in sorted(peaks.dropped.items()))
         notes.append(f"peaks dropped, {lost} (not in the store)")
     if peaks.beyond:
-        notes.append(f"{peaks.beyond} summits beyond their peak, kept as none")
+        notes.append(f"{count(peaks.beyond, 'summit')} beyond their peak, kept as none")
     if peaks.repeated:
-        notes.append(f"{peaks.repeated} peaks stand in the file more than once, kept so")
+        notes.append(f"{count(peaks.repeated, 'peak')} in the file more than once, kept so")
     if factor.outside:
         notes.append(f"{factor.outside} of {peaks.peaks.start.size} conservative peaks touch no relaxed one, kept")
     return [f"factor {factor.name}: {note}" for note in notes]

@@ -16,6 +16,7 @@ from ..store.errors import InputError, StoreError, UsageError
 from ..store.layout import DEFAULT_LAYOUT, Layout, create_array
 from ..store.reader import open_store
 from ..store.schema import FEATURES, Chromosome, StoreInfo, check_name
+from ..store.words import count
 from .aliases import alias_hint, default_selection, file_names
 from .annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
 from .bigwig import open_source
@@ -29,6 +30,7 @@ from .room import genome_bytes, refuse_full_disk
 from .signals import create_track, signal_notes, signal_tasks
 from .tables import intervals_dataset, write_dataset
 from .tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, targets
+from .verify import Finding
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,21 @@ class GenomeOptions:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was built, for the closing summary."""
+    """What was built, for the closing summary.
+
+    Attributes:
+        what: and where.
+        reports: of each shard.
+        notes: what a user should know of it.
+        unchanged: whether it was there already, and nothing was done.
+        left: faults that a repair has found in other parts of the store.
+    """
 
     what: str
     reports: tuple[ShardReport, ...]
     notes: tuple[str, ...]
+    unchanged: bool = False
+    left: tuple[Finding, ...] = ()
 
     @property
     def peak_rss(self) -> int:
@@ -224,7 +236,7 @@ def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[d
             raise InputError(path, str(e), cure=cure) from e
     left = [n for n in names if n not in records]
     shown = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
-    return records, [f"{len(left)} records of the FASTA left out: {shown}"] if left else []
+    return records, [f"{count(len(left), 'record')} of the FASTA left out: {shown}"] if left else []
 
 
 def _assembly(given: str | None, axis: GenomeAxis, fasta: Path) -> str:
@@ -315,4 +327,4 @@ def _write_blacklist(staged: Path, axis: GenomeAxis, inputs: GenomeInputs, optio
     if not found.peaks.start.size:
         raise InputError(inputs.blacklist, "no interval in the file", cure="fetch it anew, or leave --blacklist out")
     write_dataset(intervals_dataset(found.peaks.chrom, found.peaks.start, found.peaks.stop), staged, "genome/blacklist")
-    return [f"blacklist: {found.peaks.chrom.size} intervals"]
+    return [f"blacklist: {count(found.peaks.chrom.size, 'interval')}"]

@@ -15,6 +15,7 @@ from dask.callbacks import Callback
 from dask.delayed import delayed
 
 from ..store.errors import FactorNetError, UsageError
+from ..store.words import megabytes
 from .cluster import deaf_children, local_cluster, remote_cluster, run_on
 from .publish import CutShortError
 from .tasks import ShardReport, ShardTask
@@ -51,8 +52,8 @@ class Resources:
         fit = self.max_memory // WORKER_MEMORY
         if fit < 1:
             raise UsageError(
-                f"--max-memory {self.max_memory / 1e9:.2f} GB is less than one worker needs "
-                f"({WORKER_MEMORY / 1e9:.2f} GB); give more"
+                f"--max-memory {megabytes(self.max_memory)} is less than one worker needs "
+                f"({megabytes(WORKER_MEMORY)}); give more"
             )
         return min(self.workers, fit)
 
@@ -142,8 +143,8 @@ def _workers_that_fit(workers: int) -> int:
         return workers
     if free < each:
         raise UsageError(
-            f"a build needs about {each / 1e9:.2f} GB of memory, {free / 1e9:.2f} GB are free: "
-            f"{(each - free) / 1e9:.2f} GB are missing; end other programs, or build on another machine"
+            f"a build needs about {megabytes(each)} of memory, {megabytes(free)} are free: "
+            f"{megabytes(each - free)} are missing; end other programs, or build on another machine"
         )
     return min(workers, free // each)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..store.axis import GenomeAxis
 from ..store.errors import InputError
 from ..store.reader import Peaks
+from ..store.words import count
 from .aliases import alias_hint, some
 
 _NARROW_PEAK_COLUMNS = 10
@@ -125,7 +126,7 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_f
 def _parse(path: Path, number: int, fields: list[str]) -> tuple[str, int, int, int]:
     cure = "write CHROM START STOP with whole numbers, 0-based and half-open"
     if len(fields) < 3:
-        raise InputError(path, f"{len(fields)} columns, expected 3 or more", cure=cure, line=number)
+        raise InputError(path, f"{count(len(fields), 'column')}, expected 3 or more", cure=cure, line=number)
     try:
         start, stop = _whole(fields[1]), _whole(fields[2])
         summit = _whole(fields[9]) if len(fields) >= _NARROW_PEAK_COLUMNS else -1

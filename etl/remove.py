@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
+from ..store.cell_list import CELL_LIST, parse_cell_list
 from ..store.errors import StoreError, UsageError
 from ..store.exchange import cell_work, home_of, retired
 from ..store.reader import open_store
@@ -12,26 +15,40 @@ from .listing import refresh_cell_list
 from .publish import staging, sync
 
 
-def remove_cell(path: Path, cell: str) -> None:
-    """Remove a cell line, a damaged one too, in one step.
+def remove_cells(path: Path, cells: Sequence[str]) -> None:
+    """Remove cell lines, damaged ones too, each in one step; all names are looked at before the first is removed.
 
-    Its disk space is free when its last reader is gone and something is built or removed again under its name.
+    Their disk space is free when the last reader is gone and something is built or removed again under the name.
 
     Raises:
         UsageError: there is no such cell line; the message lists those there are.
-        StoreError: no such store, it is no folder, the cell line is being built, or the disk failed.
+        StoreError: no such store, it is no folder, one of the cell lines is being built, or the disk failed.
     """
     store = open_store(path)
     if not store.home.local:
         raise StoreError(f"{path}: is no folder; remove cell lines from the store it was made from, and export that")
-    folder = Path(store.path, "cells")
-    there = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    if cell not in there:
-        raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(there) or 'none'}")
-    name = cell_work(cell)
-    with staging(Path(store.path), name):
-        aside = retired(Path(store.path), name)
-        aside.mkdir(parents=True, exist_ok=True)
-        home_of(Path(store.path), name).rename(aside / uuid4().hex[:8])
-        refresh_cell_list(Path(store.path))
-        sync(folder)
+    root = Path(store.path)
+    there = {*store.cells, *store.home.cell_folders(), *_listed(root)}
+    for cell in cells:
+        if cell not in there:
+            has = ", ".join(sorted(there)) or "none"
+            raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {has}")
+    names = [cell_work(cell) for cell in dict.fromkeys(cells)]
+    with ExitStack() as held:
+        for name in names:
+            held.enter_context(staging(root, name))
+        for name in names:
+            if home_of(root, name).exists():  # else it is in the list only
+                aside = retired(root, name)
+                aside.mkdir(parents=True, exist_ok=True)
+                home_of(root, name).rename(aside / uuid4().hex[:8])
+            refresh_cell_list(root)
+            sync(root / "cells")
+
+
+def _listed(root: Path) -> set[str]:
+    """Cell lines of the list, whose folders may be gone; none where there is no sound list."""
+    try:
+        return set(parse_cell_list((root / CELL_LIST).read_bytes(), place=f"{root}/cells"))
+    except (OSError, StoreError):
+        return set()

@@ -27,7 +27,7 @@ def genome_bytes(axis: GenomeAxis, *, tracks: int) -> int:
 
 
 def cell_bytes(axis: GenomeAxis, *, tracks: int, peak_files: Sequence[Path]) -> int:
-    """About what a cell line takes, bytes. One that it replaces is there until the end, and counted already."""
+    """About what a cell line takes, bytes. One that it replaces is there until the end, and count already."""
     bases = sum(axis.lengths)
     peaks = sum(4 * f.stat().st_size for f in peak_files)  # gzipped text; columns of 4 bytes
     labels = bases // STRIDE * len(peak_files) * _LABELS

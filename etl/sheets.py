@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..store.errors import InputError, UsageError
 from ..store.schema import check_name
+from ..store.words import count
 
 _LARGEST = 3.4e38
 """What a float32 can hold."""
@@ -40,6 +41,12 @@ class CellFolder:
     chip: tuple[ChipFiles, ...]
     meta: tuple[tuple[str, float], ...]
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that the sheets name, row by row."""
+        peaks = [f for row in self.chip for f in (row.conservative, row.relaxed) if f is not None]
+        return [*(t.path for t in self.tracks), *peaks]
+
 
 def read_cell_folder(path: Path) -> CellFolder:
     """Read the sheets of a folder; the cell line is named after the folder.
@@ -71,7 +78,9 @@ def _rows(sheet: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[
             continue
         if len(fields) not in widths:
             expected = " or ".join(map(str, widths))
-            raise InputError(sheet, f"{len(fields)} columns, expected {expected}", cure=f"write {columns}", line=number)
+            raise InputError(
+                sheet, f"{count(len(fields), 'column')}, expected {expected}", cure=f"write {columns}", line=number
+            )
         yield number, fields
 
 

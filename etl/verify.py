@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from ..store.cache import Cache, default_cache
 from ..store.cell_list import CELL_LIST, parse_cell_list
@@ -18,10 +18,9 @@ from ..store.homes import Home, find_home, refuse_others
 from ..store.manifest import Objects, check_seal, parse_objects
 from ..store.patience import RemoteError
 from ..store.reader import read_attributes, read_manifest
-from ..store.schema import CellInfo, StoreInfo
+from ..store.schema import CellInfo, StoreInfo, check_name
+from .cures import Kind, copy_cure, name_cure, object_cure
 from .structure import cell_arrays, genome_arrays, structure_faults
-
-Kind = Literal["missing", "damaged", "added", "link", "manifest", "attributes", "schema", "differs"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,7 @@ class _Group:
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     folder: Folder | None = None
+    own_name: str = ""  # of a cell line whose folder has the name of another
 
     @property
     def at(self) -> str:
@@ -68,40 +68,12 @@ class _Group:
     def found(self, name: str, kind: Kind, problem: str) -> None:
         """Take down a finding."""
         path = f"{self.path}/{name}" if name else self.path
-        problem = _without_place(problem, f"{self.home.place}/{path}", self.at)
-        self.findings.append(Finding(path, kind, problem, self._cure(f"{self.home.place}/{path}", kind)))
-
-    def _cure(self, place: str, kind: Kind) -> str:
-        store, cell = self.home.place, self.path.removeprefix("cells/")
-        copy = copy_cure(self.home, "" if self.path == "genome" else cell)
-        if not self.home.local:
-            return copy
-        if kind == "added":
-            return f"rm {place}"
-        if kind == "link":
-            return f"put the file itself in its place, or {copy}"
-        if self.raw:
-            return f"{copy} (SOURCE being raw), or remove it and unpack again: factornet-etl unpack STORE {store}"
-        if self.path == "genome":
-            return f"{copy}, or make the store anew: factornet-etl genome"
-        return f"factornet-etl build {store} PATH/TO/{cell} --repair, or {copy}"
-
-
-def _without_place(problem: str, *places: str) -> str:
-    """An error's text without where it was, which a finding says itself."""
-    for place in places:
-        problem = problem.removeprefix(f"{place}: ")
-    return problem
-
-
-def copy_cure(home: Home, cell: str) -> str:
-    """The command that mends a copy from a sound one; of the genome where `cell` is empty."""
-    what = f"--force --cells {cell}".rstrip()
-    if home.place.startswith(("http://", "https://")):
-        return f"put {cell or 'the genome'} there anew, from the store it was uploaded from"
-    if not home.local:
-        return f"put it there anew: factornet-etl export STORE {home.place} {what}"
-    return f"factornet-etl import SOURCE {home.place} {what}"
+        misnamed = self.own_name and self.home.local
+        if misnamed:
+            cure = name_cure(self.home, self.path, self.own_name)
+        else:
+            cure = object_cure(self.home, self.path, name, kind, raw=self.raw)
+        self.findings.append(Finding(path, kind, _without(self.at, name, problem), cure))
 
 
 def verify_store(
@@ -134,9 +106,7 @@ def verify_store(
     refuse_others(home, str(path))
     root, info = _look_at_root(home)
     raw = info is not None and info.encoding == "raw"
-    there = home.cells() if cells is None or home.local else ()
-    if home.local:  # folders without attributes too
-        there = tuple(sorted(n[6:] for n, e in (home.top() or {}).items() if n[:6] == "cells/" and e.kind == "folder"))
+    there = home.cell_folders() if cells is None or home.local else ()
     for cell in cells or ():
         if cell not in there and not home.has(cell):
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(home.cells()) or 'none'}")
@@ -156,6 +126,11 @@ def verify_store(
     )
 
 
+def _without(place: str, name: str, problem: str | Exception) -> str:
+    """A problem without the place in front of it: that of the finding says it."""
+    return str(problem).removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
+
+
 def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
     root = _Group(home, "", raw=False)
     kind: Kind = "missing"
@@ -171,8 +146,8 @@ def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
         raise  # of the server, not of the store
     except (StoreError, OSError) as e:
         cure = copy_cure(home, "")
-        problem = _without_place(str(e), f"{home.place}/zarr.json", home.place)
-        root.findings.append(Finding("zarr.json", kind, f"{problem} (the genome cannot be judged without it)", cure))
+        problem = f"{_without(home.place, 'zarr.json', e)} (the genome cannot be judged without it)"
+        root.findings.append(Finding("zarr.json", kind, problem, cure))
         return root, None
     return root, info
 
@@ -201,11 +176,16 @@ def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except (StoreError, OSError) as e:
-        yield Finding(CELL_LIST, "attributes", _without_place(str(e), f"{home.place}/{CELL_LIST}"), cure)
+        yield Finding(CELL_LIST, "attributes", _without(home.place, CELL_LIST, e), cure)
         return
     there = {g.path.removeprefix("cells/"): g.digest for g in groups if g.path != "genome"}
-    for cell in sorted({*listed, *there}):
-        if listed.get(cell) != there.get(cell) and (cell not in there or there[cell]):
+    misnamed = {g.own_name for g in groups}
+    for cell in sorted({*listed, *there} - misnamed):
+        if cell not in there:
+            bring = f"factornet-etl build {home.place} PATH/TO/{cell}, or import it again"
+            gone = f"{bring}; or take it off the list: factornet-etl rm {home.place} {cell}"
+            yield Finding(f"cells/{cell}", "missing", "is in the list of cell lines, and there is no such folder", gone)
+        elif listed.get(cell) != there[cell] and there[cell]:
             yield Finding(CELL_LIST, "differs", f"is not up to date about {cell}", cure)
 
 
@@ -270,7 +250,7 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | 
     except StoreError as e:
         there = "zarr.json" in (folder.listing() or ("zarr.json",))
         kind: Kind = "schema" if "schema version" in str(e) else "attributes"
-        group.found("zarr.json", kind if there else "missing", f"{e}")
+        group.found("zarr.json", kind if there else "missing", str(e) if there else "is missing")
         return None
     group.digest = digest
     try:
@@ -303,8 +283,13 @@ def _cell_info(group: _Group, folder: Folder) -> CellInfo:
     text, attributes = read_attributes(folder)
     info = CellInfo.from_attributes(attributes, place=place)
     check_seal(text, attributes, place=place)
-    if info.name != folder.place.rpartition("/")[2]:
-        raise StoreError(f"{place}: is the cell line {info.name}; give the folder its name back")
+    name = group.path.removeprefix("cells/")
+    if info.name != name:
+        with contextlib.suppress(StoreError, UsageError):
+            read_manifest(folder, info.manifest, info.manifest_objects)
+            # All of it is that cell line, not its attributes alone.
+            group.own_name = check_name(info.name, "cell line")
+        raise StoreError(f"{place}: is the cell line {info.name}, not {name}")
     return info
 
 

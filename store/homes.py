@@ -56,6 +56,14 @@ class Home(ABC):
         names = (n.removeprefix("cells/") for n, e in (self.top() or {}).items() if n.startswith("cells/"))
         return tuple(sorted(n for n in names if _is_name(n) and self.has(n)))
 
+    def cell_folders(self) -> tuple[str, ...]:
+        """The same, and what else lies there as a cell line does, without attributes: damaged ones.
+
+        Raises:
+            OSError, StoreError: they cannot be listed.
+        """
+        return self.cells()
+
     def has(self, cell: str) -> bool:
         """Whether there is such a cell line.
 
@@ -97,6 +105,11 @@ class LocalHome(Home):
         """Names of the cell lines, sorted."""
         folders = [n.removeprefix("cells/") for n, e in self.top().items() if n.startswith("cells/")]
         return tuple(sorted(n for n in folders if (self.path / "cells" / n / "zarr.json").is_file()))
+
+    def cell_folders(self) -> tuple[str, ...]:
+        """Names of all folders where cell lines lie, sorted."""
+        top = self.top().items()
+        return tuple(sorted(n.removeprefix("cells/") for n, e in top if n[:6] == "cells/" and e.kind == "folder"))
 
     def has(self, cell: str) -> bool:
         """Whether there is such a cell line, perhaps damaged."""

@@ -20,7 +20,7 @@ blosc.use_threads = False  # threads of its own would fight those of the stream,
 
 _CRC = 4  # bytes of a crc32c, at the end of what it protects
 _HEADER = np.dtype([("skip", "V3"), ("unit", "u1"), ("bytes", "<u4"), ("block", "<u4"), ("packed", "<u4")])
-"""The 16 bytes that a blosc chunk begins with; `unit` is what stretches are counted in, `block` what is unpacked."""
+"""The 16 bytes that a blosc chunk begins with; `unit` is what stretches are count in, `block` what is unpacked."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things, as ``1 object`` and ``2 objects``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def count(number: int, thing: str) -> str:
+    """A number of things for people: ``1 fault``, ``2 faults``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def megabytes(size: float) -> str:
-    """A number of bytes, in a unit of fitting size."""
-    if size >= 1e9:
-        return f"{size / 1e9:.2f} GB"
-    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    """A size for people: ``2.50 GB``, ``4 MB``, ``12 kB``."""
+    for unit, name, digits in ((1e9, "GB", 2), (1e6, "MB", 0), (1e3, "kB", 0)):
+        if size >= unit:
+            return f"{size / unit:.{digits}f} {name}"
+    return count(int(size), "byte")

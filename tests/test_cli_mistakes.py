@@ -1,6 +1,8 @@
 """Every mistake of a user ends in one line that names file, line and cure, and status 2; nothing is published."""
 
+import argparse
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -11,8 +13,10 @@ import numpy as np
 import pyBigWig
 import pytest
 
-from factornet.cli import etl, evaluate, predict, train
+from factornet.cli import etl, evaluate, model, predict, train, visualize
 from factornet.store import open_store
+from factornet.store.cache import DEFAULT_LIMIT
+from factornet.store.words import megabytes
 
 LENGTHS = {"chrA": 20_000, "chrB": 12_000}
 
@@ -130,7 +134,7 @@ CELL_MISTAKES = {
     "bigWig names": (lambda f: write_bigwig(f / "CELL/s.bw", {"A": 20_000, "B": 12_000}), "--chrom-alias"),
     "bigWig lengths": (lambda f: write_bigwig(f / "CELL/s.bw", LENGTHS | {"chrA": 19_999}), "chrA has 19999 bases"),
     "bigWig lacks one": (lambda f: write_bigwig(f / "CELL/s.bw", {"chrA": 20_000}), "no signal for chrB"),
-    "sheet columns": (write("CELL/bigwig.txt", "s.bw\n"), "bigwig.txt:1: 1 columns, expected 2"),
+    "sheet columns": (write("CELL/bigwig.txt", "s.bw\n"), "bigwig.txt:1: 1 column, expected 2"),
     "track twice": (write("CELL/bigwig.txt", "s.bw A\ns.bw A\n"), "bigwig.txt:2: 'A' is named twice"),
     "strand alone": (write("CELL/bigwig.txt", "s.bw A_fwd\n"), "no partner 'A_rev'"),
     "name with path": (write("CELL/bigwig.txt", "s.bw ../A\n"), "bigwig.txt:1: track '../A' cannot be a name"),
@@ -187,7 +191,7 @@ def test_store_mistakes(files, built, capsys):
     for arguments, message in (
         (genome(files), "is there already"),
         (genome(files, "--force"), "holds the cell lines CELL"),
-        (["build", built, files / "CELL"], "CELL is there already; give --force"),
+        (["build", built, files / "CELL", "--allow-missing-chroms"], "CELL is there already, from other inputs or"),
         (["build", files / "none.zarr", files / "CELL"], "no such store"),
         (["info", other], "not a FactorNet store"),
         (["verify", other], "not a FactorNet store"),
@@ -297,3 +301,45 @@ def test_a_closed_output_does_not_end_the_work(files, built):
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
     assert open_store(built).cells == ("CELL", "CELL2")
+
+
+def parsers(parser):
+    """A parser, and those of its sub-commands."""
+    yield parser
+    for action in parser._actions:
+        for below in (action.choices or {}).values() if isinstance(action, argparse._SubParsersAction) else ():
+            yield from parsers(below)
+
+
+@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model])
+def test_help_says_what_each_argument_is(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    for parser in parsers(command.make_parser()):
+        for action in parser._actions:
+            assert action.help or isinstance(action, argparse._SubParsersAction), (parser.prog, action.dest)
+        for default in re.findall(r"default: ([^)]*)\)", parser.format_help()):
+            assert not re.search(r"\d{5}|^/", default), f"{parser.prog}: {default} is for no reader"
+
+
+def test_the_default_of_a_size_is_parsed_too():
+    options = evaluate.make_parser().parse_args(["x.bed", "--store", "s", "-i", "K562", "-f", "CTCF"])
+    assert options.cache_size == DEFAULT_LIMIT
+
+
+def test_counts_and_sizes_are_in_words_of_people(files, built, capsys):
+    assert [megabytes(n) for n in (0, 1, 999, 12_345, 4_000_000, 2_500_000_000)] == [
+        "0 bytes",
+        "1 byte",
+        "999 bytes",
+        "12 kB",
+        "4 MB",
+        "2.50 GB",
+    ]
+    (built / "cells/CELL/meta/c/0").unlink()
+    assert etl.main(["verify", str(built)]) == 1
+    shown = capsys.readouterr().out
+    assert "in 2 groups" in shown
+    assert shown.endswith(": 1 fault\n")
+    assert etl.main(["build", str(built), str(files / "CELL"), "-p", "1", "--repair"]) == 0
+    assert etl.main(["info", str(built)]) == 0
+    assert "1 cell line\n" in capsys.readouterr().out

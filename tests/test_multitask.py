@@ -74,8 +74,8 @@ class Recipe:
         columns = []
         for factor in factors:
             peaks = self.save("factor.bed", factor)
-            counted = bedtools("intersect", "-c", "-f", 0.505, "-a", "-", "-b", peaks, stdin=bins)
-            columns.append([int(line.rpartition("\t")[2]) > 0 for line in counted.splitlines()])
+            count = bedtools("intersect", "-c", "-f", 0.505, "-a", "-", "-b", peaks, stdin=bins)
+            columns.append([int(line.rpartition("\t")[2]) > 0 for line in count.splitlines()])
         return bins, np.array(columns).T
 
     def intervals(self, text):

@@ -98,9 +98,12 @@ def test_build_to_object_storage(demo_files, demo_store, s3, tmp_path, capsys):
     assert store.cell("K562").manifest == local.cell("K562").manifest
     assert not verify_store(s3.url).findings
     assert not (tmp_path / "cache/work").exists() or not [*(tmp_path / "cache/work").iterdir()]
-    for arguments, message in ((["genome", s3.url, *genome], "is there already"), (build, "K562 is there already")):
+    other = [*build, "--allow-missing-chroms"]
+    for arguments, message in ((["genome", s3.url, *genome], "is there already"), (other, "K562 is there already")):
         assert etl.main([str(a) for a in arguments]) == 2
         assert message in capsys.readouterr().err
+    assert etl.main([str(a) for a in build]) == 0
+    assert "is there already, from the same inputs and options" in capsys.readouterr().out
     assert etl.main([str(a) for a in [*build, "--force", "--work", tmp_path / "work"]]) == 0
     assert open_store(s3.url).cell("K562").manifest == local.cell("K562").manifest
 

@@ -45,6 +45,18 @@ def test_no_such_cell_line(store, capsys, name):
     assert verify_store(store).findings == ()
 
 
+def test_all_names_are_looked_at_before_the_first_is_removed(store, capsys):
+    assert main(["rm", str(store), "HepG2", "K563", "K562"]) == 2
+    assert "no cell line 'K563'" in capsys.readouterr().err
+    with staging(store, cell_work("K562")):
+        assert main(["rm", str(store), "HepG2", "K562"]) == 2
+    assert "K562: is being built already, by process" in capsys.readouterr().err
+    assert open_store(store).cells == ("GM12878", "HepG2", "K562")
+    assert main(["rm", str(store), "HepG2", "K562", "HepG2"]) == 0
+    assert open_store(store).cells == ("GM12878",)
+    assert not building(store).exists()
+
+
 def test_not_while_it_is_built(store, capsys):
     with staging(store, cell_work("K562")):
         assert main(["rm", str(store), "K562"]) == 2

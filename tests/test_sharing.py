@@ -611,8 +611,8 @@ def test_the_list_of_cell_lines_follows_builds(demo_store, demo_files, tmp_path,
     assert listed == {c: d for c, d in digests(out).items() if c != "genome"}
     shutil.rmtree(out / "cells/HepG2")
     (found,) = verify_store(out).findings
-    assert (found.path, found.kind) == ("cells/zarr.json", "differs")
-    assert "HepG2" in found.problem
+    assert (found.path, found.kind) == ("cells/HepG2", "missing")
+    assert "is in the list of cell lines" in found.problem
 
 
 def test_reading_a_store_writes_nothing(demo_store, tmp_path):
