@@ -232,7 +232,7 @@ def test_the_cure_of_damaged_attributes_works(store, demo_files, change):
         file.write_bytes(change(json.loads(text)))
     (store / "cells/K562/zarr.json").unlink()  # nor may one damaged cell line hinder another
     for finding in verify_store(store, quick=True).findings:
-        assert f"PATH/TO/{finding.path.split('/')[1]} --force, or copy" in finding.cure
+        assert f"PATH/TO/{finding.path.split('/')[1]} --force, or factornet-etl import" in finding.cure
         run_cure(finding, demo_files)
     assert verify_store(store).findings == ()
     assert file.read_bytes() == text
