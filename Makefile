@@ -30,7 +30,8 @@ real: install    ## real chr20: CTCF trained on K562, predicted in HeLa-S3, in b
 	PATH="$(abspath $(BIN)):$$PATH" bash docs/real.sh build/real
 
 test: install    ## tests (those on real data skip themselves without it)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow and not alone" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "alone and not slow"
 
 test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q

@@ -13,6 +13,8 @@ from factornet.etl import Resources
 from factornet.etl.unpack import unpack_store
 from factornet.store import Plan, Store, StreamSettings, WindowStream, open_store
 
+pytestmark = pytest.mark.alone
+
 CELLS = ("GM12878", "HepG2", "K562")
 
 

@@ -264,6 +264,7 @@ def _count(store, plan, queue):
     queue.put(sum(int(b.codes.sum()) for b in WindowStream(store, plan, StreamSettings(1000), seed=(1,))))
 
 
+@pytest.mark.alone
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_other_processes_read_the_same(any_store, method):
