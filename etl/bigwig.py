@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..store.axis import GenomeAxis
 from ..store.errors import InputError
 from .aliases import alias_hint, file_names, some
-from .bigwig_structure import CURE, check_structure, read_signal
+from .bigwig_structure import CURE, check_structure, read_blocks
 
 _NO_SIGNAL = 1e30
 """Values of this size stand for "no value" (1e38, the largest float): no experiment counts that far."""
@@ -109,6 +109,9 @@ class SignalSummary:
 def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[np.float32], SignalSummary]:
     """Signal of ``start:stop``, float32 (stop - start,), gaps as 0, and its summary.
 
+    Blocks are unpacked to be checked, so their items are in memory, and are spread over the bases here: pyBigWig would
+    unpack them again, and go base by base.
+
     Args:
         path: of a checked bigWig.
         chrom: the file's own name for the chromosome.
@@ -116,24 +119,47 @@ def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[
         stop: past the last base.
 
     Raises:
-        InputError: the data are damaged, or hold a value that is infinite or no signal (1e30 or more).
+        InputError: the data are damaged, give a base two values, or one that is infinite or no signal (1e30 or more).
     """
-    values = read_signal(path, chrom, start, stop)
-    gap = np.isnan(values)
-    gaps = int(np.count_nonzero(gap))
-    if gaps == values.size:
-        return np.zeros(values.size, np.float32), SignalSummary(gaps=gaps)
-    known = values[~gap] if gaps else values
-    low, high = float(known.min()), float(known.max())
-    if max(-low, high) >= _NO_SIGNAL:
-        i = int(np.flatnonzero(np.abs(values) >= _NO_SIGNAL)[0])
-        what = "infinite value" if np.isinf(values[i]) else f"value {values[i]:g}, which is no signal,"
-        cure = "replace it by a number, or leave a gap there"
-        raise InputError(path, f"{what} at {chrom}:{start + i}", cure=cure)
-    total, negative = float(known.sum(dtype=np.float64)), int(np.count_nonzero(known < 0)) if low < 0 else 0
-    if gaps:
-        values[gap] = 0
-    return values, SignalSummary(known.size, gaps, total, low, high, negative)
+    values, summary, end = np.zeros(stop - start, np.float32), SignalSummary(), 0
+    for block in read_blocks(path, chrom, start, stop):
+        first, last = (np.clip(at - start, 0, values.size) for at in (block.starts, block.stops))
+        some = (first < last) & ~np.isnan(block.values)
+        first, last, signal = first[some], last[some], block.values[some]
+        if not signal.size:
+            continue
+        twice = first < np.concatenate([[end], last[:-1]])
+        odd = twice | (np.abs(signal) >= _NO_SIGNAL)
+        if odd.any():
+            i = int(np.argmax(odd))
+            raise _odd_value(path, float(signal[i]), f"{chrom}:{start + first[i]}", twice=bool(twice[i]))
+        end = last[-1]
+        lengths = last - first
+        _spread(values, first, last, signal)
+        low, high = float(signal.min()), float(signal.max())
+        total, negative = float(np.dot(signal.astype(np.float64), lengths)), int(lengths[signal < 0].sum())
+        summary += SignalSummary(int(lengths.sum()), 0, total, low, high, negative)
+    return values, replace(summary, gaps=values.size - summary.covered)
+
+
+def _spread(
+    values: NDArray[np.float32], first: NDArray[np.int64], last: NDArray[np.int64], signal: NDArray[np.float32]
+) -> None:
+    """Put the signal of each item to the bases ``first:last`` that it covers."""
+    lengths = last - first
+    spread = np.repeat(signal, lengths)
+    if (first[1:] == last[:-1]).all():
+        values[first[0] : last[-1]] = spread
+    else:
+        before = np.cumsum(lengths) - lengths
+        values[np.repeat(first - before, lengths) + np.arange(spread.size)] = spread
+
+
+def _odd_value(path: Path, value: float, place: str, *, twice: bool) -> InputError:
+    if twice:
+        return InputError(path, f"two values for {place}", cure="make the file anew, of intervals that do not overlap")
+    what = f"value {value:g}, which is no signal," if np.isfinite(value) else "infinite value"
+    return InputError(path, f"{what} at {place}", cure="replace it by a number, or leave a gap there")
 
 
 def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.float32]:
@@ -142,7 +168,8 @@ def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[n
     Raises:
         InputError: the data are damaged.
     """
-    read_signal(path, chrom, start, stop)  # what is damaged may crash pyBigWig
+    for _ in read_blocks(path, chrom, start, stop):
+        pass  # what is damaged may crash pyBigWig
     with closing(_open(path)) as reader:
         values: NDArray[np.float32] = reader.values(chrom, start, stop, numpy=True)
     return np.nan_to_num(values, nan=0)

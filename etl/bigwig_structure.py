@@ -58,7 +58,7 @@ class _Header:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """A block of data: number of the chromosome, and of each item the first base, past the last, and the value."""
 
     chrom: int
@@ -101,12 +101,10 @@ def check_structure(path: Path) -> None:
             raise file.damaged(f"{announced} blocks of data announced, {blocks} found in the index", header.index)
 
 
-def read_signal(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.float32]:
-    """Signal of ``start:stop``, float32 (stop - start,), NaN where there is none.
+def read_blocks(path: Path, chrom: str, start: int, stop: int) -> Iterator[Block]:
+    """The blocks of data that touch ``start:stop``, in order.
 
-    Each block of data that touches the span is unpacked, which checks its checksum, and must hold what the index says
-    of it. So it is in memory already, in items that numpy spreads over the bases; pyBigWig would unpack it again, and
-    go base by base.
+    Each is unpacked, which checks its checksum, and must hold what the index says of it.
 
     Args:
         path: of a bigWig that has been through `check_structure`.
@@ -117,32 +115,17 @@ def read_signal(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.flo
     Raises:
         InputError: damaged; the message names the byte.
     """
-    values = np.full(stop - start, np.nan, np.float32)
     with path.open("rb") as raw:
         file = _File(path, raw)
         header = _read_header(file)
         chromosomes = _read_chromosomes(file, header)
         number = chromosomes[chrom] << 32
-        for leaves in _read_index(file, header, (number | start, number | stop)):
-            for leaf in leaves:
-                block = _read_block(file, header, leaf, len(chromosomes))
-                if block.chrom == chromosomes[chrom]:
-                    _spread(block, start, values)
-    return values
-
-
-def _spread(block: _Block, start: int, values: NDArray[np.float32]) -> None:
-    """Put the items of a block to the bases they cover; `values` begin at base `start`."""
-    first, last = (np.clip(at - start, 0, values.size) for at in (block.starts, block.stops))
-    lengths = last - first
-    signal = np.repeat(block.values, lengths)
-    if not signal.size:
-        return
-    if (first[1:] == last[:-1]).all():
-        values[first[0] : last[-1]] = signal
-    else:
-        before = np.cumsum(lengths) - lengths
-        values[np.repeat(first - before, lengths) + np.arange(signal.size)] = signal
+        found = list(_read_index(file, header, (number | start, number | stop)))
+        leaves = np.concatenate(found) if found else np.empty(0, _LEAF)
+        for leaf in leaves[np.argsort(_place(leaves["chrom"], leaves["start"]), kind="stable")]:
+            block = _read_block(file, header, leaf, len(chromosomes))
+            if block.chrom == chromosomes[chrom]:
+                yield block
 
 
 def _read_header(file: _File) -> _Header:
@@ -246,7 +229,7 @@ def _words(place: int) -> str:
     return f"({int(place) >> 32}, {int(place) % 2**32})"
 
 
-def _read_block(file: _File, header: _Header, leaf: NDArray[np.void], chromosomes: int) -> _Block:
+def _read_block(file: _File, header: _Header, leaf: NDArray[np.void], chromosomes: int) -> Block:
     at, size = int(leaf["at"]), int(leaf["size"])
     block = file.piece(at, size, "a block of data")
     if header.largest:
@@ -271,4 +254,4 @@ def _read_block(file: _File, header: _Header, leaf: NDArray[np.void], chromosome
         inside = leaf["chrom"] <= chrom <= leaf["last"] and leaf["start"] <= first and last <= leaf["stop"]
         if not inside or (kind == 1 and bool((starts >= stops).any())):
             raise file.damaged(f"a block covers {first} to {last}, by the index {leaf['start']} to {leaf['stop']}", at)
-    return _Block(chrom, starts, stops, rows["value"])
+    return Block(chrom, starts, stops, rows["value"])

@@ -25,6 +25,7 @@ _ALLOWED = _BASES + b"\r\n"
 _CASE = np.uint8(~0x20 & 0xFF)  # the bits of an ASCII letter without that for lower case
 _CODES = bytes(4 if i < 0 else i for i in (BASES.find(chr(c).upper()) for c in range(256)))
 """For each byte the code of the base, 4 where it is no base of its own."""
+_NEWLINE = 10
 _PIECE = 16 * 1024 * 1024
 _BLOCK = 64 * 1024
 
@@ -170,15 +171,17 @@ class FastaReader:
     def __init__(self, fasta: PreparedFasta) -> None:
         self._index = pyfaidx.Faidx(str(fasta.path), indexname=str(fasta.index), rebuild=False)
 
-    def letters(self, record: str, start: int, stop: int) -> bytes:
-        """Upper-case IUPAC letters of ``start:stop``, which must lie inside the record."""
-        return (np.frombuffer(self._stripped(record, start, stop), np.uint8) & _CASE).tobytes()
+    def letters(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
+        """Upper-case IUPAC letters of ``start:stop``, which must lie inside the record; uint8 (stop - start,)."""
+        letters = self._stripped(record, start, stop)
+        letters &= _CASE
+        return letters
 
     def codes(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
         """Base codes of ``start:stop``: 0..3 = ACGT, 4 = any other IUPAC letter; uint8 (stop - start,)."""
-        return np.frombuffer(self._stripped(record, start, stop).translate(_CODES), np.uint8)
+        return np.frombuffer(self._stripped(record, start, stop).tobytes().translate(_CODES), np.uint8)
 
-    def _stripped(self, record: str, start: int, stop: int) -> bytes:
+    def _stripped(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
         """The letters as they stand in the file, without line ends: cut off by column, ten times as quick as by value.
 
         Raises:
@@ -189,11 +192,15 @@ class FastaReader:
             raise ValueError(f"{record}:{start}-{stop} lies outside its {where.rlen} bases")
         first, last = start // where.lenc, stop // where.lenc
         self._index.file.seek(where.offset + first * where.lenb)
-        text = self._index.file.read((last - first) * where.lenb + stop % where.lenc)
-        whole = min(last - first, len(text) // where.lenb) * where.lenb
-        lines = np.frombuffer(text, np.uint8, whole).reshape(-1, where.lenb)[:, : where.lenc].tobytes()
-        letters: bytes = (lines + text[whole:])[start % where.lenc :]
-        if len(letters) != stop - start or b"\n" in letters:
+        size = (last - first) * where.lenb + stop % where.lenc
+        text = np.frombuffer(self._index.file.read(size), np.uint8)
+        whole = (last - first) * where.lenb if len(text) == size else len(text) // where.lenb * where.lenb
+        lines = text[:whole].reshape(-1, where.lenb)[:, : where.lenc]
+        letters = np.empty(lines.size + len(text) - whole, np.uint8)
+        letters[: lines.size].reshape(lines.shape)[:] = lines
+        letters[lines.size :] = text[whole:]
+        letters = letters[start % where.lenc :]
+        if len(letters) != stop - start or (letters == _NEWLINE).any():
             raise InputError(self._index.filename, f"{record}:{start}-{stop} has its lines elsewhere: has it changed?")
         return letters
 
@@ -202,7 +209,7 @@ class FastaReader:
         sha = hashlib.sha512()
         length = self._index.index[record].rlen
         for start in range(0, length, _PIECE):
-            sha.update(self.letters(record, start, min(start + _PIECE, length)))
+            sha.update(self.letters(record, start, min(start + _PIECE, length)).data)
         return "SQ." + base64.urlsafe_b64encode(sha.digest()[:24]).decode()
 
     def close(self) -> None:

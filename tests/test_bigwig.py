@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factornet.etl.bigwig import read_by_pybigwig, read_values
-from factornet.etl.bigwig_structure import check_structure, read_signal
+from factornet.etl.bigwig_structure import check_structure
+from factornet.store import InputError
 
 LENGTH = 3000
 KINDS = ("bedGraph", "variableStep", "fixedStep")
@@ -57,7 +58,14 @@ def test_every_kind_of_block_as_pybigwig_reads_it(entries, edges, tmp_path_facto
     start, stop = min(edges), max(edges) + 1
     with pyBigWig.open(str(path)) as file:
         expected = file.values("chrB", start, min(stop, LENGTH), numpy=True)
-    np.testing.assert_array_equal(read_signal(path, "chrB", start, min(stop, LENGTH)), expected)
+    values, summary = read_values(path, "chrB", start, min(stop, LENGTH))
+    np.testing.assert_array_equal(values, np.nan_to_num(expected))
+    known = expected[~np.isnan(expected)]
+    assert (summary.covered, summary.gaps) == (known.size, expected.size - known.size)
+    assert summary.negative == np.count_nonzero(known < 0)
+    if known.size:
+        assert (summary.low, summary.high) == (known.min(), known.max())
+        np.testing.assert_allclose(summary.total, known.sum(dtype=np.float64), rtol=1e-12, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,4 +90,15 @@ def test_many_blocks(tmp_path):
     for start, stop in ((0, int(stops[-1]) + 10), (1234, 1235), (77_777, 250_001)):
         with pyBigWig.open(str(tmp_path / "x.bw")) as file:
             expected = file.values("chrA", start, stop, numpy=True)
-        np.testing.assert_array_equal(read_signal(tmp_path / "x.bw", "chrA", start, stop), expected)
+        np.testing.assert_array_equal(read_values(tmp_path / "x.bw", "chrA", start, stop)[0], np.nan_to_num(expected))
+
+
+def test_a_base_with_two_values_is_refused(tmp_path):
+    """bedGraphToBigWig refuses to write such; pyBigWig, asked not to look, writes it, and reads the later value."""
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader([("chrA", LENGTH)], maxZooms=0)
+        file.addEntries(["chrA"] * 2, [100, 105], ends=[110, 120], values=[1.0, 2.0], validate=False)
+    check_structure(tmp_path / "x.bw")
+    with pytest.raises(InputError, match=r"two values for chrA:105; make the file anew"):
+        read_values(tmp_path / "x.bw", "chrA", 0, 200)
+    assert read_values(tmp_path / "x.bw", "chrA", 0, 105)[1].covered == 5
