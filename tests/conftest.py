@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from servers import S3, Proxy, moto_server, serving
+from tiny_experiment import LENGTHS, SMALL, write_cell
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
 
@@ -31,6 +33,20 @@ def demo_store(demo_files) -> Path:
     for cell in ("GM12878", "HepG2", "K562"):
         build_cell(path, demo_files / "cells" / cell, CellOptions(), Resources(1))
     return path
+
+
+@pytest.fixture
+def files(tmp_path) -> Path:
+    """A tiny experiment, with a store of its genome."""
+    rng = np.random.default_rng(0)
+    with (tmp_path / "g.fa").open("w") as fasta:
+        for name, size in LENGTHS.items():
+            fasta.write(f">{name}\n{''.join(rng.choice(list('ACGT'), size))}\n")
+    for cell in ("A", "B"):
+        (tmp_path / cell).mkdir()
+        write_cell(tmp_path / cell, 1.5)
+    build_genome(tmp_path / "s.zarr", GenomeInputs(tmp_path / "g.fa"), GenomeOptions(layout=SMALL), Resources(1))
+    return tmp_path
 
 
 @pytest.fixture(scope="session")
