@@ -11,6 +11,8 @@ from tiny_experiment import LENGTHS, SMALL, write_cell
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
 
+pytest.register_assert_rewrite("travelling")
+
 
 @pytest.fixture(scope="session")
 def demo_files(tmp_path_factory) -> Path:
@@ -50,6 +52,15 @@ def files(tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def foreign(tmp_path_factory) -> Path:
+    """A store of another genome."""
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "g.fa").write_text(">chr1\n" + "ACGT" * 500 + "\n")
+    build_genome(folder / "f.zarr", GenomeInputs(folder / "g.fa"), GenomeOptions(chroms=("chr1",)), Resources(1))
+    return folder / "f.zarr"
+
+
+@pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
     """URL of an S3 server."""
     with moto_server() as url:
@@ -63,6 +74,12 @@ def s3(moto, monkeypatch, tmp_path) -> Iterator[S3]:
         for name, value in server_settings(tmp_path, AWS_ENDPOINT_URL=proxy.url).items():
             monkeypatch.setenv(name, value)
         yield S3(proxy)
+
+
+@pytest.fixture
+def place(s3, tmp_path):
+    """Where a store of some kind is put."""
+    return lambda kind: s3.url if kind == "s3" else tmp_path / kind
 
 
 @pytest.fixture
