@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import S3, Proxy, moto_server, serving
+from servers import S3, Proxy, moto_server, serving, web_server
 from tiny_experiment import LENGTHS, SMALL, write_cell
 
+from factornet.cli import etl
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
 
 pytest.register_assert_rewrite("travelling")
@@ -61,6 +62,14 @@ def foreign(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def exported(demo_store, tmp_path_factory) -> Path:
+    """What export makes, to be put on a web server."""
+    folder = tmp_path_factory.mktemp("exported") / "demo.zarr"
+    assert etl.main(["export", str(demo_store), str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
     """URL of an S3 server."""
     with moto_server() as url:
@@ -87,6 +96,21 @@ def settings(monkeypatch, tmp_path) -> None:
     """Settings for whoever reads from a web server on loopback."""
     for name, value in server_settings(tmp_path).items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def website(exported, settings):
+    """URL of the demo store on a plain web server."""
+    with web_server(exported.parent) as url:
+        yield f"{url}/demo.zarr"
+
+
+@pytest.fixture
+def away(demo_store, s3):
+    """The demo store (one cell line) in object storage."""
+    assert etl.main(["export", str(demo_store), s3.url, "--cells", "K562"]) == 0
+    s3.proxy.seen.clear()
+    return s3
 
 
 def server_settings(tmp_path: Path, **more: str) -> dict[str, str]:
