@@ -38,6 +38,14 @@ def demo_store(demo_files) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def raw_store(demo_store, tmp_path_factory) -> Path:
+    """The demo, unpacked by the command; not to be changed."""
+    path = tmp_path_factory.mktemp("raw") / "raw.zarr"
+    assert etl.main(["unpack", str(demo_store), str(path), "-p", "1"]) == 0
+    return path
+
+
 @pytest.fixture
 def files(tmp_path) -> Path:
     """A tiny experiment, with a store of its genome."""
