@@ -1,6 +1,7 @@
-"""The demo experiment and its store, made once a session; where the real data lie."""
+"""What several test files need: the demo experiment and its stores, servers of them, where the real data lie."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def raw_store(demo_store, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("raw") / "raw.zarr"
     assert etl.main(["unpack", str(demo_store), str(path), "-p", "1"]) == 0
     return path
+
+
+@pytest.fixture
+def store(demo_store, tmp_path) -> Path:
+    """A copy of the demo store, to be changed."""
+    return Path(shutil.copytree(demo_store, tmp_path / "copy.zarr"))
 
 
 @pytest.fixture
