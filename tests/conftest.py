@@ -1,13 +1,19 @@
-"""The demo experiment and its store, made once a session; where the real data lie."""
+"""What several test files need: the demo experiment and its stores, servers of them, where the real data lie."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from servers import S3, Proxy, moto_server, serving
+from servers import S3, Proxy, moto_server, serving, web_server
+from tiny_experiment import LENGTHS, SMALL, write_cell
 
+from factornet.cli import etl
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
+
+pytest.register_assert_rewrite("travelling")
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +40,51 @@ def demo_store(demo_files) -> Path:
 
 
 @pytest.fixture(scope="session")
+def raw_store(demo_store, tmp_path_factory) -> Path:
+    """The demo, unpacked by the command; not to be changed."""
+    path = tmp_path_factory.mktemp("raw") / "raw.zarr"
+    assert etl.main(["unpack", str(demo_store), str(path), "-p", "1"]) == 0
+    return path
+
+
+@pytest.fixture
+def store(demo_store, tmp_path) -> Path:
+    """A copy of the demo store, to be changed."""
+    return Path(shutil.copytree(demo_store, tmp_path / "copy.zarr"))
+
+
+@pytest.fixture
+def files(tmp_path) -> Path:
+    """A tiny experiment, with a store of its genome."""
+    rng = np.random.default_rng(0)
+    with (tmp_path / "g.fa").open("w") as fasta:
+        for name, size in LENGTHS.items():
+            fasta.write(f">{name}\n{''.join(rng.choice(list('ACGT'), size))}\n")
+    for cell in ("A", "B"):
+        (tmp_path / cell).mkdir()
+        write_cell(tmp_path / cell, 1.5)
+    build_genome(tmp_path / "s.zarr", GenomeInputs(tmp_path / "g.fa"), GenomeOptions(layout=SMALL), Resources(1))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def foreign(tmp_path_factory) -> Path:
+    """A store of another genome."""
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "g.fa").write_text(">chr1\n" + "ACGT" * 500 + "\n")
+    build_genome(folder / "f.zarr", GenomeInputs(folder / "g.fa"), GenomeOptions(chroms=("chr1",)), Resources(1))
+    return folder / "f.zarr"
+
+
+@pytest.fixture(scope="session")
+def exported(demo_store, tmp_path_factory) -> Path:
+    """What export makes, to be put on a web server."""
+    folder = tmp_path_factory.mktemp("exported") / "demo.zarr"
+    assert etl.main(["export", str(demo_store), str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
     """URL of an S3 server."""
     with moto_server() as url:
@@ -50,10 +101,31 @@ def s3(moto, monkeypatch, tmp_path) -> Iterator[S3]:
 
 
 @pytest.fixture
+def place(s3, tmp_path):
+    """Where a store of some kind is put."""
+    return lambda kind: s3.url if kind == "s3" else tmp_path / kind
+
+
+@pytest.fixture
 def settings(monkeypatch, tmp_path) -> None:
     """Settings for whoever reads from a web server on loopback."""
     for name, value in server_settings(tmp_path).items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def website(exported, settings):
+    """URL of the demo store on a plain web server."""
+    with web_server(exported.parent) as url:
+        yield f"{url}/demo.zarr"
+
+
+@pytest.fixture
+def away(demo_store, s3):
+    """The demo store (one cell line) in object storage."""
+    assert etl.main(["export", str(demo_store), s3.url, "--cells", "K562"]) == 0
+    s3.proxy.seen.clear()
+    return s3
 
 
 def server_settings(tmp_path: Path, **more: str) -> dict[str, str]:

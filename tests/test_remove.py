@@ -1,8 +1,6 @@
 """Removing cell lines: at once for those who open, not at all for those who read."""
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +9,6 @@ from factornet.etl.publish import staging
 from factornet.etl.verify import verify_store
 from factornet.store import open_store, read_span
 from factornet.store.exchange import building, cell_work
-
-
-@pytest.fixture
-def store(demo_store, tmp_path) -> Path:
-    return Path(shutil.copytree(demo_store, tmp_path / "copy.zarr"))
 
 
 def test_a_removed_cell_line_is_gone_and_its_readers_go_on(store, capsys):

@@ -11,7 +11,6 @@ import pyfaidx
 import pytest
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
-from factornet.etl.unpack import unpack_store
 from factornet.store import Plan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
 from factornet.store.manifest import sealed
 
@@ -45,13 +44,6 @@ def oracle(demo_files, tmp_path_factory):
     copy = tmp_path_factory.mktemp("oracle") / "files"  # pyfaidx leaves an index beside the FASTA
     shutil.copytree(demo_files, copy)
     return Oracle(copy)
-
-
-@pytest.fixture(scope="module")
-def raw_store(demo_store, tmp_path_factory):
-    path = tmp_path_factory.mktemp("raw") / "raw.zarr"
-    unpack_store(demo_store, path, Resources(1))
-    return path
 
 
 @pytest.fixture(params=["compressed", "raw"])

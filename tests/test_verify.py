@@ -1,9 +1,7 @@
 """`factornet-etl verify` finds every fault in every kind of object; and training never reads past one."""
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +9,12 @@ import pytest
 from damage_store import torture
 
 from factornet.cli import etl
-from factornet.etl import Resources
-from factornet.etl.against import compare_with_sources
-from factornet.etl.listing import write_cell_list
-from factornet.etl.unpack import unpack_store
 from factornet.etl.verify import verify_store
-from factornet.store import (
-    InputError,
-    Plan,
-    StoreError,
-    StreamSettings,
-    UsageError,
-    WindowStream,
-    open_store,
-    read_span,
-)
+from factornet.store import Plan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
 from factornet.store.manifest import check_seal, sealed
 from factornet.store.mapped import parse_node
 
 CELLS = ("GM12878", "HepG2", "K562")
-
-
-@pytest.fixture(scope="module")
-def raw_store(demo_store, tmp_path_factory):
-    path = tmp_path_factory.mktemp("raw") / "raw.zarr"
-    unpack_store(demo_store, path, Resources(1))
-    return path
 
 
 @pytest.fixture(params=["compressed", "raw"])
@@ -44,11 +22,6 @@ def copy(request, demo_store, raw_store, tmp_path):
     """A copy of the demo to be damaged, in either encoding."""
     source = {"compressed": demo_store, "raw": raw_store}[request.param]
     return Path(shutil.copytree(source, tmp_path / "copy.zarr"))
-
-
-@pytest.fixture
-def store(demo_store, tmp_path):
-    return Path(shutil.copytree(demo_store, tmp_path / "copy.zarr"))
 
 
 def objects_of(path):
@@ -171,135 +144,6 @@ def test_random_faults_of_every_kind(copy):
     assert found(copy) == set()
 
 
-def test_each_kind_of_finding_and_its_cure(store, capsys):
-    (store / "genome/sequence/chr21/c/0").unlink()
-    os.truncate(store / "cells/K562/labels/chr21/c/0/0", 5)
-    (store / "cells/K562/tracks/DGF/chr7/c/0").unlink()
-    (store / "cells/K562/tracks/DGF/chr7/c/0").symlink_to("/etc/hosts")
-    (store / "notes.txt").write_text("x")
-    (store / "cells/README").write_text("x")
-    (store / "cells/HepG2/zarr.json").unlink()
-    (store / "cells/GM12878/manifest/c/0").write_bytes(b"")
-    os.mkfifo(store / "genome/pipe")
-    kinds = {f.path: (f.kind, f.cure) for f in verify_store(store, quick=True).findings}
-    assert {path: kind for path, (kind, _) in kinds.items()} == {
-        "genome/sequence/chr21/c/0": "missing",
-        "cells/K562/labels/chr21/c/0/0": "damaged",
-        "cells/K562/tracks/DGF/chr7/c/0": "link",
-        "notes.txt": "added",
-        "cells/README": "added",
-        "cells/HepG2/zarr.json": "missing",
-        "cells/GM12878/manifest/c/0": "manifest",
-        "genome/pipe": "added",
-    }
-    cure = kinds["cells/K562/labels/chr21/c/0/0"][1]
-    assert cure.startswith(f"factornet-etl build {store} PATH/TO/K562 --repair")
-    assert kinds["notes.txt"][1] == f"rm -r {store / 'notes.txt'}"
-    assert etl.main(["verify", str(store), "--json"]) == 1
-    said = json.loads(capsys.readouterr().out)
-    assert not said["ok"]
-    assert {f["path"] for f in said["findings"]} == set(kinds)
-    assert etl.main(["verify", str(store)]) == 1
-    text = capsys.readouterr().out
-    assert "link: cells/K562/tracks/DGF/chr7/c/0: is a link to /etc/hosts, which leads out of the store" in text
-    assert f"{len(kinds)} faults" in text
-
-
-def run_cure(finding, files):
-    """Do what a finding says repairs it, the first way where there are several."""
-    command = finding.cure.partition(", or")[0].replace("PATH/TO/", f"{files}/cells/").split()
-    if command[0] == "factornet-etl":
-        assert etl.main([*command[1:], *(["-p", "1"] if command[1] == "build" else [])]) == 0, command
-    else:
-        subprocess.run(command, check=True)
-
-
-def as_array(node):
-    return json.dumps({**node, "node_type": "array"}).encode()
-
-
-def with_another_version(node):
-    return sealed({**node, "attributes": {**node["attributes"], "schema_version": 7}})
-
-
-@pytest.mark.parametrize("change", [None, lambda node: b"{", as_array, with_another_version])
-def test_the_cure_of_damaged_attributes_works(store, demo_files, change):
-    """--repair takes from the attributes what the cell line was built of: without them it must be built anew."""
-    file = store / "cells/HepG2/zarr.json"
-    text = file.read_bytes()
-    file.unlink()
-    if change:
-        file.write_bytes(change(json.loads(text)))
-    (store / "cells/K562/zarr.json").unlink()  # nor may one damaged cell line hinder another
-    for finding in verify_store(store, quick=True).findings:
-        assert f"PATH/TO/{finding.path.split('/')[1]} --force, or factornet-etl import" in finding.cure
-        run_cure(finding, demo_files)
-    assert verify_store(store).findings == ()
-    assert file.read_bytes() == text
-
-
-@pytest.mark.parametrize("listed", [False, True])
-def test_renamed_and_copied_by_hand(store, demo_files, listed):
-    cells = store / "cells"
-    if listed:
-        write_cell_list(store)
-    for names, command in (("AB", "mv {0}/A {0}/K562"), ("A", "mv {0}/A {0}/K562"), ("B", "rm -r {0}/B")):
-        if "A" in names:
-            (cells / "K562").rename(cells / "A")
-        if "B" in names:
-            shutil.copytree(cells / ("A" if "A" in names else "K562"), cells / "B")
-        finding = verify_store(store, quick=True).findings[0]
-        assert (finding.kind, finding.cure) == ("attributes", command.format(cells))
-        assert finding.problem == f"is the cell line K562, not {finding.path[6]}"
-        while findings := verify_store(store, quick=True).findings:
-            run_cure(findings[0], demo_files)
-        assert verify_store(store, quick=True).groups == ("genome", *(f"cells/{c}" for c in CELLS))
-    shutil.copy(cells / "HepG2/zarr.json", cells / "K562")  # no cell line of another name: attributes of another
-    (finding,) = verify_store(store, quick=True).findings
-    assert "PATH/TO/K562 --force" in finding.cure
-    run_cure(finding, demo_files)
-    for old, new in (("K562", "A"), ("GM12878", "K562"), ("A", "GM12878")):  # two changed places
-        (cells / old).rename(cells / new)
-    first, second = verify_store(store, quick=True).findings
-    assert first.cure == f"mv {cells}/GM12878 {cells}/K562 once what lies there has its own name back"
-    assert second.cure == f"mv {cells}/K562 {cells}/GM12878 once what lies there has its own name back"
-
-
-@pytest.mark.parametrize("text", [None, b"{"])
-def test_info_names_damaged_cell_lines_beside_the_others(store, capsys, text):
-    (store / "cells/HepG2/zarr.json").unlink()
-    if text:
-        (store / "cells/HepG2/zarr.json").write_bytes(text)
-    assert etl.main(["info", str(store)]) == 2
-    shown = capsys.readouterr()
-    assert "K562: tracks" in shown.out
-    assert "2 cell lines, and damaged: HepG2\n" in shown.out
-    assert f"factornet-etl: error: {store}/cells/HepG2" in shown.err
-    assert len(shown.err.splitlines()) == 1
-    assert etl.main(["info", str(store), "--json"]) == 2
-    said = json.loads(capsys.readouterr().out)
-    assert [c["name"] for c in said["cells"]] == ["GM12878", "K562"]
-    assert said["damaged"] == ["HepG2"]
-
-
-@pytest.mark.parametrize("removed", [False, True])
-def test_listed_and_gone(store, demo_files, removed):
-    """It is brought back, or taken off the list."""
-    write_cell_list(store)
-    shutil.rmtree(store / "cells/HepG2")
-    (finding,) = verify_store(store, quick=True).findings
-    assert (finding.path, finding.kind) == ("cells/HepG2", "missing")
-    assert "is in the list of cell lines" in finding.problem
-    rm = f"factornet-etl rm {store} HepG2"
-    assert finding.cure.endswith(f"; or take it off the list: {rm}")
-    if removed:
-        assert etl.main(rm.split()[1:]) == 0
-    else:
-        run_cure(finding, demo_files)
-    assert verify_store(store).findings == ()
-    assert open_store(store).cells == (("GM12878", "K562") if removed else CELLS)
-
-
 def test_schema_encoding_names_and_structure(store, demo_store):
     def attributes(file, /, **changes):
         node = json.loads((demo_store / file).read_text())
@@ -416,58 +260,3 @@ def test_peaks_and_values_of_a_raw_store_are_compared_too(raw_store, tmp_path):
     for read in (lambda: store.peaks("K562", "CTCF", "conservative"), lambda: store.meta("K562"), store.blacklist):
         with pytest.raises(StoreError, match="damaged"):
             read()
-
-
-# Against the sources
-
-
-def sources(files):
-    return [*(files / "cells" / c for c in CELLS), files / "genome.fa", files / "tracks/Unique35.bw"]
-
-
-def test_a_store_equals_its_sources(demo_files, demo_store, raw_store, capsys):
-    seen = []
-    assert compare_with_sources(open_store(raw_store), sources(demo_files), on_block=seen.append) == []
-    bases = sum(open_store(demo_store).axis.lengths)
-    assert sum(seen) > bases * (1 + 1 + 3 * 2)
-    names = [str(s) for s in sources(demo_files)]
-    assert etl.main(["verify", str(demo_store), "--against-sources", *names]) == 0
-    assert "positions compared with the sources" in capsys.readouterr().out
-
-
-def test_the_first_place_that_differs_is_named(demo_files, raw_store, tmp_path, capsys):
-    """Values that a writer got wrong, in a raw store: no digest would tell."""
-    copy = shutil.copytree(raw_store, tmp_path / "copy.zarr")
-    for name, dtype, at in (
-        ("genome/sequence/chr21", "u1", (777_777, 999_000)),
-        ("cells/K562/tracks/DGF/chr21", "<f4", (123_456, 123_457)),
-        ("cells/K562/labels/chr21", "u1", (3 * 5000 + 1,)),
-    ):
-        file = next((copy / name / "c").rglob("0")) if "labels" not in name else copy / name / "c/0/0"
-        values = np.memmap(file, dtype, mode="r+")
-        for place in at:
-            values[place] = (values[place] + 1) % 3
-        values.flush()
-    findings = compare_with_sources(open_store(copy), sources(demo_files))
-    assert [(f.path, f.kind) for f in findings] == [
-        ("cells/K562/tracks/DGF/chr21", "differs"),
-        ("cells/K562/labels/chr21", "differs"),
-        ("genome/sequence/chr21", "differs"),
-    ]
-    assert findings[0].problem.startswith("position 123456 ")
-    assert findings[1].problem.startswith("position 5000 ")
-    assert findings[2].problem.startswith("position 777777 ")
-    assert etl.main(["verify", str(copy), "--quick", "--against-sources", str(demo_files / "genome.fa")]) == 1
-    assert "differs: genome/sequence/chr21: position 777777" in capsys.readouterr().out
-
-
-def test_other_sources(demo_files, demo_store, tmp_path):
-    store = open_store(demo_store)
-    folder = shutil.copytree(demo_files, tmp_path / "files") / "cells/K562"
-    (folder / "meta.txt").write_text((folder / "meta.txt").read_text().replace("GEPC8", "GEPC9"))
-    (finding,) = compare_with_sources(store, [folder])
-    assert "GEPC8; the sheets name" in finding.problem
-    with pytest.raises(UsageError, match="cannot be compared"):
-        compare_with_sources(store, [demo_files / "annotation/genes.gtf.gz"])
-    with pytest.raises(InputError, match="not text"):
-        compare_with_sources(store, [next((demo_files / "cells/K562").glob("*.bw"))])
