@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import re
@@ -42,7 +43,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
-        with redirect_stdout(cast("TextIO", _Unheard(sys.stdout))):
+        with redirect_stdout(cast("TextIO", _Unheard(sys.stdout or io.StringIO()))):
             status = (handler or options.handler)(options)
             sys.stdout.flush()
             return status

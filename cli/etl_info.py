@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..store.errors import StoreError
+from ..store.manifest import FOREIGN
 from ..store.patience import RemoteError
 from ..store.reader import Store, open_store
 from ..store.schema import CellInfo
@@ -36,12 +37,16 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     store = open_store(options.store)
+    store.objects("genome")  # that there is one
     cells, damaged = _cells(store)
     if options.json:
         content = {"genome": store.info.to_attributes(), "cells": [asdict(c) for c in cells], "damaged": [*damaged]}
         print(json.dumps(content))
     else:
-        _print(options.store, store, cells, tuple(damaged))
+        try:
+            _print(options.store, store, cells, tuple(damaged))
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            raise StoreError(f"{store.place}: a summary in its attributes is of another form; {FOREIGN}") from e
     if damaged:
         cure = f"see `factornet-etl verify {options.store}` for what repairs it"
         raise StoreError(f"{'; '.join(map(str, damaged.values()))}; {cure}")

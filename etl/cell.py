@@ -161,6 +161,7 @@ class _Build:
                 reports = journal.run(tasks, staged, resources, on_report)
             info = CellInfo(
                 sheets.name,
+                store.info.sequences,
                 tracks,
                 tuple(Factor(f.name, f.relaxed is not None) for f in factors),
                 tuple(name for name, _ in sheets.meta),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Literal
 
 from ..store.errors import StoreError
@@ -13,42 +14,48 @@ Kind = Literal["missing", "damaged", "added", "link", "manifest", "attributes", 
 
 def object_cure(home: Home, group: str, name: str, kind: Kind, *, raw: bool) -> str:
     """What to do about an object of a group: ``genome`` or ``cells/<cell>``."""
-    cell, at = "" if group == "genome" else group.removeprefix("cells/"), f"{home.place}/{group}"
+    cell, store = "" if group == "genome" else group.removeprefix("cells/"), quote(home.place)
     copy = copy_cure(home, cell)
     if not home.local:
         return copy
-    if kind == "added":
-        return f"rm {at}/{name}"
-    if kind == "link":
-        return f"put the file itself in its place, or {copy}"
+    if kind in ("added", "link"):
+        remove = f"rm {quote(f'{home.place}/{group}/{name}')}"
+        return remove if kind == "added" else f"{remove} and put the file itself there, or {copy}"
     if raw:
-        return (
-            f"{copy} (SOURCE being raw), or unpack again: rm -r {home.place}; factornet-etl unpack STORE {home.place}"
-        )
+        return f"{copy} (SOURCE being raw), or unpack again: rm -r {store}; factornet-etl unpack STORE {store}"
     if not cell:
-        return f"{copy}, or make the store anew: factornet-etl genome"
+        return f"{copy}, or remove the store, and make it and its cell lines anew: factornet-etl genome, build"
     # What it was built of, and what it must be again, is said by its attributes: are these as they were built?
-    how = "--force" if name == "zarr.json" or kind == "schema" else "--repair"
-    return f"factornet-etl build {home.place} PATH/TO/{cell} {how}, or {copy}"
+    if name == "zarr.json" or kind == "schema":
+        away = f"factornet-etl rm {store} {quote(cell)}"
+        return f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')} --force, or {copy}, or {away}"
+    return f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')} --repair, or {copy}"
 
 
 def copy_cure(home: Home, cell: str) -> str:
     """The command that mends a copy from a sound one; of the genome where `cell` is empty."""
-    what = f"--force --cells {cell}".rstrip()
+    what = f"--force --cells {quote(cell) if cell else ''}".rstrip()
     if home.place.startswith(("http://", "https://")):
         return f"put {cell or 'the genome'} there anew, from the store it was uploaded from"
     if not home.local:
-        return f"put it there anew: factornet-etl export STORE {home.place} {what}"
-    return f"factornet-etl import SOURCE {home.place} {what}"
+        return f"put it there anew: factornet-etl export STORE {quote(home.place)} {what}"
+    return f"factornet-etl import SOURCE {quote(home.place)} {what}"
 
 
 def name_cure(home: Home, folder: str, name: str) -> str:
     """What to do about a folder of a local store that holds the cell line `name`, and is named otherwise."""
-    at, right = f"{home.place}/{folder}", f"{home.place}/cells/{name}"
+    at, right = quote(f"{home.place}/{folder}"), quote(f"{home.place}/cells/{name}")
     if not home.has(name):
         return f"mv {at} {right}"
     try:
         there = read_attributes(home.folder(f"cells/{name}"))[1].get("name")
     except (StoreError, OSError):
         there = None
-    return f"rm -r {at}" if there == name else f"mv {at} {right} once what lies there has its own name back"
+    if there == name:
+        return f"rm -r {at}"
+    if f"cells/{there}" == folder:  # they have changed places, and one command puts both right
+        if folder > f"cells/{name}":
+            return f"as for cells/{name}: it mends both"
+        between = quote(f"{home.place}/cells/.{name}")
+        return f"mv {right} {between} && mv {at} {right} && mv {between} {at}"
+    return f"mv {at} {right} (first give what lies there its own name back)"

@@ -13,6 +13,7 @@ from ..store.reader import Store
 from ..store.schema import CellInfo
 from .provenance import describe_build, look_at, what_changed
 from .sheets import CellFolder
+from .verify import verify_store
 
 _FORCE = "give --force to replace it by a new build"
 
@@ -41,6 +42,11 @@ def is_built(store: Store, sheets: CellFolder, options: Mapping[str, Any]) -> bo
         raise StoreError(
             f"{store.place}: cell line {name} is there already, from other inputs or options; changed since it was "
             f"built: {changed}; {_FORCE}"
+        )
+    for finding in verify_store(store.path, cells=[name], quick=True).findings:
+        raise StoreError(
+            f"{store.place}/{finding.path}: {finding.problem}; cell line {name} is there already, from the same inputs "
+            f"and options, but not all is well: {finding.cure}"
         )
     return True
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from ..store.cache import Cache, default_cache
 from ..store.cell_list import CELL_LIST, parse_cell_list
@@ -112,7 +113,10 @@ def verify_store(
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(home.cells()) or 'none'}")
     if cells is None:
         root.findings += _strays(home)
-    groups = [_Group(home, "genome", raw), *(_Group(home, f"cells/{c}", raw) for c in cells or there)]
+    groups = [
+        _Group(home, "genome", raw),
+        *(_Group(home, f"cells/{c}", raw) for c in (there if cells is None else cells)),
+    ]
     for group in groups:
         _look_at_group(group, info)
     if not quick:
@@ -157,7 +161,11 @@ def _strays(home: Home) -> Iterator[Finding]:
     known = {"zarr.json": "file", "genome": "folder", "cells": "folder", CELL_LIST: "file"}
     for name, entry in sorted((home.top() or {}).items()):
         inside = name.startswith("cells/")
-        cure = f"rm -r {home.place}/{name}" if home.local else f"remove {name} from {home.place}, or make it anew"
+        cure = (
+            f"rm -r {quote(f'{home.place}/{name}')}"
+            if home.local
+            else f"remove {name} from {home.place}, or make it anew"
+        )
         if entry.kind == "link":
             yield Finding(name, "link", f"is a link to {entry.target}", "put the folder itself in its place")
         elif not inside and entry.kind != known.get(name):
@@ -168,7 +176,7 @@ def _strays(home: Home) -> Iterator[Finding]:
 
 def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
     """What is wrong with the list of cell lines, where there is one: others may read it."""
-    cure = f"rm {home.place}/{CELL_LIST}; the next `factornet-etl export` or `import` to this place makes it anew"
+    cure = f"rm {quote(f'{home.place}/{CELL_LIST}')} (the next export or import to this place makes it anew)"
     if not home.local:
         cure = copy_cure(home, "")
     try:
@@ -183,7 +191,7 @@ def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
     for cell in sorted({*listed, *there} - misnamed):
         if cell not in there:
             bring = f"factornet-etl build {home.place} PATH/TO/{cell}, or import it again"
-            gone = f"{bring}; or take it off the list: factornet-etl rm {home.place} {cell}"
+            gone = f"{bring}; or take it off the list: factornet-etl rm {quote(home.place)} {quote(cell)}"
             yield Finding(f"cells/{cell}", "missing", "is in the list of cell lines, and there is no such folder", gone)
         elif listed.get(cell) != there[cell] and there[cell]:
             yield Finding(CELL_LIST, "differs", f"is not up to date about {cell}", cure)
@@ -243,7 +251,7 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | 
                 return None  # the root says what the genome's manifest is, and the root is damaged
             cell, digest, listed = None, info.genome_manifest, info.genome_manifest_objects
         else:
-            cell = _cell_info(group, folder)
+            cell = _cell_info(group, folder, info)
             digest, listed = cell.manifest, cell.manifest_objects
     except RemoteError:
         raise
@@ -278,7 +286,7 @@ def _manifest_fault(group: _Group, folder: Folder, error: StoreError) -> None:
     group.found("manifest", "manifest", str(error))
 
 
-def _cell_info(group: _Group, folder: Folder) -> CellInfo:
+def _cell_info(group: _Group, folder: Folder, store: StoreInfo | None) -> CellInfo:
     place = folder.place
     text, attributes = read_attributes(folder)
     info = CellInfo.from_attributes(attributes, place=place)
@@ -290,6 +298,8 @@ def _cell_info(group: _Group, folder: Folder) -> CellInfo:
             # All of it is that cell line, not its attributes alone.
             group.own_name = check_name(info.name, "cell line")
         raise StoreError(f"{place}: is the cell line {info.name}, not {name}")
+    if store is not None:
+        store.refuse_foreign(info, place=place)
     return info
 
 

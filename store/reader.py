@@ -129,7 +129,10 @@ class Store:
         info = CellInfo.from_attributes(attributes, place=place)
         check_seal(text, attributes, place=place)
         if info.name != name:
-            raise StoreError(f"{place}: is the cell line {info.name}, not {name}; give the folder its name back")
+            raise StoreError(
+                f"{place}: is the cell line {info.name}, not {name}; `factornet-etl verify` says what to do"
+            )
+        self.info.refuse_foreign(info, place=place)
         if self.pins.setdefault(name, info.manifest) != info.manifest:
             raise StoreError(f"{place}: was replaced while it was in use; start again to use the new version")
         return info

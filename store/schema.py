@@ -19,7 +19,9 @@ its chromosome because one xarray dataset cannot hold two lengths of one dimensi
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -82,6 +84,24 @@ class StoreInfo:
         """The chromosomes as one coordinate axis."""
         return GenomeAxis(tuple(c.name for c in self.chromosomes), tuple(c.length for c in self.chromosomes))
 
+    @property
+    def sequences(self) -> str:
+        """SHA-256 of names, lengths and refget digests of the chromosomes: which genome this is, however stored."""
+        lines = "".join(f"{c.name}\t{c.length}\t{c.digest}\n" for c in self.chromosomes)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def refuse_foreign(self, cell: CellInfo, *, place: str) -> None:
+        """See that a cell line was built on this genome.
+
+        Raises:
+            StoreError: it was built on another; both are named.
+        """
+        if cell.genome != self.sequences:
+            raise StoreError(
+                f"{place}: was built on another genome (sequences {cell.genome[:16]}..., those of the store are "
+                f"{self.sequences[:16]}...); remove it, or build it on this one with --force"
+            )
+
     def to_attributes(self) -> dict[str, Any]:
         """JSON attributes of the root group."""
         return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **asdict(self)}
@@ -110,7 +130,8 @@ class StoreInfo:
                 f"{' and '.join(ENCODINGS)}; update factornet"
             )
         try:
-            return cls(
+            _refuse_other(attributes["chromosomes"], list)
+            info = cls(
                 assembly=attributes["assembly"],
                 chromosomes=tuple(Chromosome(**c) for c in attributes["chromosomes"]),
                 encoding=attributes["encoding"],
@@ -118,8 +139,18 @@ class StoreInfo:
                 genome_manifest=attributes["genome_manifest"],
                 genome_manifest_objects=attributes["genome_manifest_objects"],
             )
+            strings = [info.assembly, info.genome_manifest]
+            for c in info.chromosomes:
+                strings += [c.name, c.digest]
+                _refuse_other(c.length, int)
+            _refuse_unprintable(strings)
+            _refuse_other(info.provenance, dict)
+            _refuse_other(info.genome_manifest_objects, dict)
         except (KeyError, TypeError) as e:
-            raise StoreError(f"{place}: damaged root attributes ({e!r}); copy the store's zarr.json anew") from e
+            raise StoreError(
+                f"{place}: root attributes as factornet does not write them ({_told(e)}); copy its zarr.json anew"
+            ) from e
+        return info
 
 
 @dataclass(frozen=True)
@@ -142,9 +173,12 @@ class Factor:
 
 @dataclass(frozen=True)
 class CellInfo:
-    """Attributes of one cell line's group; `manifest` as in `StoreInfo` for the genome."""
+    """Attributes of one cell line's group; `manifest` as in `StoreInfo` for the genome, `genome` the `sequences` of the
+    one that it was built on.
+    """
 
     name: str
+    genome: str
     tracks: tuple[Track, ...]
     factors: tuple[Factor, ...]
     meta: tuple[str, ...]
@@ -170,8 +204,11 @@ class CellInfo:
                 f"version {SCHEMA_VERSION}; update factornet, or rebuild the cell line"
             )
         try:
-            return cls(
+            for key in ("tracks", "factors", "meta"):
+                _refuse_other(attributes[key], list)
+            info = cls(
                 name=attributes["name"],
+                genome=attributes["genome"],
                 tracks=tuple(Track(**t) for t in attributes["tracks"]),
                 factors=tuple(Factor(**f) for f in attributes["factors"]),
                 meta=tuple(attributes["meta"]),
@@ -180,8 +217,17 @@ class CellInfo:
                 manifest=attributes["manifest"],
                 manifest_objects=attributes["manifest_objects"],
             )
+            _refuse_unprintable([info.name, info.genome, *info.meta, info.manifest])
+            _refuse_unprintable([*info.track_names, *info.factor_names])
+            for flag in (*(t.shared for t in info.tracks), *(f.relaxed for f in info.factors)):
+                _refuse_other(flag, bool)
+            for table in (info.provenance, info.summary, info.manifest_objects):
+                _refuse_other(table, dict)
         except (KeyError, TypeError) as e:
-            raise StoreError(f"{place}: damaged cell attributes ({e!r}); rebuild or copy the cell line anew") from e
+            raise StoreError(
+                f"{place}: attributes as factornet does not write them ({_told(e)}); rebuild or copy the cell line anew"
+            ) from e
+        return info
 
     @property
     def track_names(self) -> tuple[str, ...]:
@@ -203,3 +249,19 @@ class CellInfo:
             has = ", ".join(self.factor_names) or "none (it is for prediction only)"
             raise UsageError(f"cell line {self.name} has no factor {name!r}; it has {has}")
         return self.factor_names.index(name)
+
+
+def _refuse_unprintable(texts: Iterable[Any]) -> None:
+    for text in texts:
+        _refuse_other(text, str)
+        if not text.isprintable():
+            raise TypeError(f"{text!r} with characters that cannot be printed")
+
+
+def _refuse_other(value: object, kind: type) -> None:
+    if type(value) is not kind:
+        raise TypeError(f"{str(value)[:40]!r} where there must be a {kind.__name__}")
+
+
+def _told(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -42,15 +42,10 @@ def test_faults_of_web_servers_that_pass(website, demo_store, fault):
         assert np.array_equal(sequence(f"{proxy.url}/demo.zarr"), sequence(demo_store))
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setenv("FACTORNET_TIMEOUT", "0.5")
-
-
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", ["500", *(pytest.param(f, marks=pytest.mark.slow) for f in ("silent", "half"))])
-def test_all_of_it_from_a_server_that_fails_now_and_then(demo_files, demo_store, s3, tmp_path, fault):
+def test_all_of_it_from_a_server_that_fails_now_and_then(demo_files, demo_store, s3, tmp_path, monkeypatch, fault):  # noqa: PLR0917
     """Build, train, export and import: the same digests and the same weights as on a disk."""
+    monkeypatch.setenv("FACTORNET_TIMEOUT", "2")
     failed = []
 
     def now_and_then(method, path, nth):

@@ -1,0 +1,103 @@
+"""Cell lines and attributes that no factornet has put there, though every digest in them is right."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from factornet.cli import etl
+from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
+from factornet.etl.verify import verify_store
+from factornet.store import StoreError, open_store
+from factornet.store.manifest import sealed
+
+
+@pytest.fixture
+def twin(files) -> Path:
+    """A store of another genome with chromosomes of the same names and lengths, and a cell line A built on it."""
+    fasta = files / "twin.fa"
+    lines = (files / "g.fa").read_text().splitlines()
+    other = str.maketrans("ACGT", "TGCA")
+    fasta.write_text("".join(f"{line if line.startswith('>') else line.translate(other)}\n" for line in lines))
+    build_genome(files / "twin.zarr", GenomeInputs(fasta), GenomeOptions(), Resources(1))
+    build_cell(files / "twin.zarr", files / "A", CellOptions(), Resources(1))
+    return files / "twin.zarr"
+
+
+def test_a_cell_line_of_another_genome_is_not_read(files, twin, capsys):
+    store = files / "s.zarr"
+    shutil.copytree(twin / "cells/A", store / "cells/A")
+    with pytest.raises(StoreError, match=r"cells/A: was built on another genome \(sequences .* of the store are .*\)"):
+        open_store(store).cell("A")
+    (finding,) = verify_store(store).findings
+    assert finding.path == "cells/A/zarr.json"
+    assert "was built on another genome" in finding.problem
+    for command in (["info", str(store)], ["export", str(store), str(files / "x.zip")]):
+        assert etl.main(command) == 2
+        assert "was built on another genome" in capsys.readouterr().err
+    assert etl.main(["build", str(store), str(files / "A"), "--force", "-p", "1"]) == 0
+    assert verify_store(store).findings == ()
+
+
+def changed(file: Path, key: str, value: object) -> None:
+    """Give a group another attribute, with the seal that belongs to it."""
+    node = json.loads(file.read_text())
+    file.write_bytes(sealed({**node, "attributes": {**node["attributes"], key: value}}))
+
+
+@pytest.mark.parametrize("value", [5, None, [], {}, "x", "\x1b[31mred\x1b[0m\nall is well", [1], [{"name": 1}]])
+@pytest.mark.parametrize("key", ["name", "tracks", "factors", "meta", "provenance", "summary", "manifest", "genome"])
+def test_attributes_of_other_types_are_refused_in_one_line(store, capsys, key, value):
+    changed(store / "cells/K562/zarr.json", key, value)
+    right = {"tracks": [], "factors": [], "meta": [], "provenance": {}, "summary": {}, "manifest": "x"}
+    if value == right.get(key, 0):
+        return  # of the right type: digests and structure tell
+    assert etl.main(["info", str(store)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("factornet-etl: error: ")
+    assert said.count("\n") == 1
+    assert "\x1b" not in said
+    assert etl.main(["verify", str(store), "--quick"]) == 1
+    assert "Error" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("key", ["assembly", "chromosomes", "provenance", "genome_manifest", "genome_manifest_objects"])
+def test_root_attributes_of_other_types_are_refused_in_one_line(store, capsys, key):
+    for value in (5, None, "\x1b[31mred", [1]):
+        changed(store / "zarr.json", key, value)
+        assert etl.main(["info", str(store)]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "\x1b" not in said
+        assert etl.main(["verify", str(store), "--quick"]) == 1
+        capsys.readouterr()
+
+
+def test_a_summary_of_another_form_is_said_to_be_one(store, capsys):
+    changed(store / "cells/K562/zarr.json", "summary", {})
+    assert etl.main(["info", str(store)]) == 2
+    assert "a summary in its attributes is of another form" in capsys.readouterr().err
+
+
+def test_cures_hold_where_paths_have_spaces(store, tmp_path):
+    """Unquoted, this `rm -r` would take what the path begins with."""
+    place = tmp_path / "my data" / "s.zarr"
+    shutil.copytree(store, place)
+    (tmp_path / "my").mkdir()
+    shutil.copytree(place / "cells/K562", place / "cells/K562 old")
+    shutil.copytree(place / "cells/HepG2", place / "cells/HepG2b")
+    (place / "a note.txt").write_text("x")
+    for finding in verify_store(place, quick=True).findings:
+        subprocess.run(finding.cure, shell=True, check=True)
+    assert verify_store(place).findings == ()
+    assert (tmp_path / "my").is_dir()
+
+
+def test_given_again_what_is_not_whole_is_not_called_there(store, demo_files, capsys):
+    (store / "cells/K562/tracks/DGF/chr2/c/0").unlink()
+    assert etl.main(["build", str(store), str(demo_files / "cells/K562")]) == 2
+    assert "is there already, from the same inputs and options, but not all is well: " in capsys.readouterr().err
+    assert etl.main(["build", str(store), str(demo_files / "cells/K562"), "--repair", "-p", "1"]) == 0
+    assert verify_store(store).findings == ()
