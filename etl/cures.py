@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from shlex import quote
 from typing import Literal
 
@@ -19,7 +20,8 @@ def object_cure(home: Home, group: str, name: str, kind: Kind, *, raw: bool) -> 
     if not home.local:
         return copy
     if kind in ("added", "link"):
-        remove = f"rm {quote(f'{home.place}/{group}/{name}')}"
+        lies = f"{home.place}/{group}/{name}".rstrip("/")
+        remove = f"rm {'-r ' if Path(lies).is_dir() else ''}{quote(lies)}"
         return remove if kind == "added" else f"{remove} and put the file itself there, or {copy}"
     if raw:
         return f"{copy} (SOURCE being raw), or unpack again: rm -r {store}; factornet-etl unpack STORE {store}"
@@ -40,6 +42,13 @@ def copy_cure(home: Home, cell: str) -> str:
     if not home.local:
         return f"put it there anew: factornet-etl export STORE {quote(home.place)} {what}"
     return f"factornet-etl import SOURCE {quote(home.place)} {what}"
+
+
+def root_cure(home: Home) -> str:
+    """What mends the attributes of a store, and its genome with them. Whole cell lines say which genome it was."""
+    if home.local and not home.cell_folders():
+        return f"rm -r {quote(home.place)}; factornet-etl import SOURCE {quote(home.place)}"
+    return copy_cure(home, "")
 
 
 def name_cure(home: Home, folder: str, name: str) -> str:

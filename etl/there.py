@@ -122,7 +122,7 @@ def open_there(home: Home, path: str | Path, info: StoreInfo | None, digest: Dig
         home: of it.
         path: of it.
         info: of the store to be copied. What lies at the destination with damaged attributes is a store of the same
-            genome if its genome has the same manifest.
+            genome if its genome has the same manifest, or else if its cell lines were built on these sequences.
         digest: of an object at the destination.
 
     Raises:
@@ -136,7 +136,8 @@ def open_there(home: Home, path: str | Path, info: StoreInfo | None, digest: Dig
         if _sealed_attributes(home, "") is not None:
             raise  # one that this factornet does not read
         listed = parse_objects(info.genome_manifest_objects, place=home.place) if info else {}
-        if info and digest(f"genome/{_MANIFEST}") == listed.get(_MANIFEST, (0, "none"))[1]:
+        same = digest(f"genome/{_MANIFEST}") == listed.get(_MANIFEST, (0, "none"))[1]
+        if info and (same or _genomes_of_cells(home) == {info.sequences}):
             return There(Store(home.place, info), digest)
         if not {"zarr.json", "genome"} & (home.top() or {}).keys():
             raise StoreError(f"{home.place}: is there, and is no FactorNet store; give another name") from e
@@ -144,6 +145,12 @@ def open_there(home: Home, path: str | Path, info: StoreInfo | None, digest: Dig
             f"{home.place}: is no FactorNet store, or its attributes (zarr.json) are damaged and its genome is not "
             "known to be the same; give another name, or remove what is there and run the same command again"
         ) from e
+
+
+def _genomes_of_cells(home: Home) -> set[str]:
+    """Digests of the sequences that the cell lines were built on, of those whose attributes are whole."""
+    found = (_sealed_attributes(home, f"cells/{cell}") for cell in home.cells())
+    return {str(attributes.get("genome")) for attributes in found if attributes is not None}
 
 
 def _sealed_attributes(home: Home, group: str) -> dict[str, Any] | None:

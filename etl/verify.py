@@ -16,11 +16,12 @@ from ..store.cell_list import CELL_LIST, parse_cell_list
 from ..store.errors import StoreError, UsageError
 from ..store.folder import Entry, Folder, Listed
 from ..store.homes import Home, find_home, refuse_others
-from ..store.manifest import Objects, check_seal, parse_objects
+from ..store.manifest import Objects, check_seal, is_sealed, parse_objects
 from ..store.patience import RemoteError
 from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
-from .cures import Kind, copy_cure, name_cure, object_cure
+from ..store.words import count
+from .cures import Kind, copy_cure, name_cure, object_cure, root_cure
 from .structure import cell_arrays, genome_arrays, structure_faults
 
 
@@ -149,7 +150,9 @@ def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
     except RemoteError:
         raise  # of the server, not of the store
     except (StoreError, OSError) as e:
-        cure = copy_cure(home, "")
+        # Of another schema version, and as it was written: there is nothing to mend.
+        sound = kind == "schema" and "schema version" in str(e) and is_sealed(text, attributes)
+        cure = "update factornet" if sound else root_cure(home)
         problem = f"{_without(home.place, 'zarr.json', e)} (the genome cannot be judged without it)"
         root.findings.append(Finding("zarr.json", kind, problem, cure))
         return root, None
@@ -181,7 +184,7 @@ def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
         cure = copy_cure(home, "")
     try:
         listed = parse_cell_list(home.folder("").read(CELL_LIST), place=f"{home.place}/cells")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except (StoreError, OSError) as e:
         yield Finding(CELL_LIST, "attributes", _without(home.place, CELL_LIST, e), cure)
@@ -209,6 +212,9 @@ def _look_at_group(group: _Group, info: StoreInfo | None) -> None:
     for name, state in (states or {}).items():
         if state.kind != "file":
             _not_a_file(group, name, state)
+    if group.path != "genome" and states is not None and not any(Path(name).name == "zarr.json" for name in states):
+        group.found("", "added", "is no cell line")
+        return
     expected = _listed(group, folder, info)
     if expected is None:
         return
@@ -229,9 +235,16 @@ def _compare_listing(group: _Group, states: dict[str, Entry], expected: Objects)
             else:
                 group.objects[name] = expected[name]
     own = set() if group.path == "genome" else {"zarr.json"}
+    known = {".", *(str(folder) for name in expected for folder in Path(name).parents)}
+    added: dict[str, int] = {}
     for name, state in states.items():
         if name not in expected and name not in own and state.kind == "file":
-            group.found(name, "added", "is in no manifest")
+            # A whole folder that is no part of the group is one finding.
+            whole = next((str(f) for f in reversed(Path(name).parents) if str(f) not in known), name)
+            added[whole] = added.get(whole, 0) + 1
+    for name, number in added.items():
+        many = "" if name in states else f" ({count(number, 'object')})"
+        group.found(name, "added", f"is in no manifest{many}")
 
 
 def _not_a_file(group: _Group, name: str, entry: Entry) -> None:

@@ -46,14 +46,19 @@ def check_seal(text: bytes, attributes: Mapping[str, Any], *, place: str) -> Non
     Raises:
         StoreError: it was changed, or carries no digest.
     """
-    digest = attributes.get(SEAL)
-    if digest is None:
+    if attributes.get(SEAL) is None:
         raise StoreError(
             f"{place}/zarr.json: its attributes have no {SEAL}, as factornet writes it; {CURE} with this version"
         )
-    line = _line(str(digest))
-    if text.count(line) != 1 or hashlib.sha256(text.replace(line, _line(_BLANK))).hexdigest() != digest:
+    if not is_sealed(text, attributes):
         raise StoreError(f"{place}/zarr.json: damaged (its {SEAL} is not that of its content); {CURE}")
+
+
+def is_sealed(text: bytes, attributes: Mapping[str, Any]) -> bool:
+    """Whether a ``zarr.json`` with these attributes is, byte for byte, what was written."""
+    digest = str(attributes.get(SEAL))
+    line = _line(digest)
+    return text.count(line) == 1 and hashlib.sha256(text.replace(line, _line(_BLANK))).hexdigest() == digest
 
 
 def parse_objects(listed: Any, *, place: str) -> Objects:

@@ -144,3 +144,72 @@ def test_listed_and_gone(store, demo_files, removed):
         run_cure(finding, demo_files)
     assert verify_store(store).findings == ()
     assert open_store(store).cells == (("GM12878", "K562") if removed else CELLS)
+
+
+def test_what_lies_in_a_store_and_is_none_of_it_is_one_finding_each(store, capsys):
+    """A folder among the cell lines that holds nothing of one; a cell line copied into another."""
+    (store / "cells/K9").mkdir()
+    (store / "cells/my notes").mkdir()
+    (store / "cells/my notes/a.txt").write_text("x")
+    shutil.copytree(store / "cells/HepG2", store / "cells/K562/HepG2")
+    found = {f.path: f for f in verify_store(store, quick=True).findings}
+    assert {path: f.kind for path, f in found.items()} == {
+        "cells/K9": "added",
+        "cells/my notes": "added",
+        "cells/K562/HepG2": "added",
+    }
+    count = sum(p.is_file() for p in (store / "cells/HepG2").rglob("*"))
+    assert found["cells/K562/HepG2"].problem == f"is in no manifest ({count} objects)"
+    assert found["cells/K9"].problem == "is no cell line"
+    for finding in found.values():
+        subprocess.run(finding.cure, shell=True, check=True)
+    assert verify_store(store).findings == ()
+
+
+def test_a_file_where_the_cell_lines_must_lie(store, capsys):
+    shutil.rmtree(store / "cells")
+    (store / "cells").write_text("x")
+    (finding,) = verify_store(store, quick=True).findings
+    assert (finding.path, finding.kind, finding.cure) == ("cells", "added", f"rm -r {store}/cells")
+    subprocess.run(finding.cure, shell=True, check=True)
+    assert verify_store(store).groups == ("genome",)
+
+
+def change_root(store, **more):
+    file = store / "zarr.json"
+    node = json.loads(file.read_text())
+    file.write_bytes(sealed({**node, "attributes": {**node["attributes"], **more}}))
+    return file
+
+
+def test_a_store_of_a_newer_schema_is_not_damaged(store):
+    """What this version cannot read need not be wrong; where its seal is broken it is."""
+    file = change_root(store, schema_version=7)
+    (finding,) = verify_store(store, quick=True).findings
+    assert (finding.kind, finding.cure) == ("schema", "update factornet")
+    file.write_bytes(file.read_bytes() + b" ")
+    (finding,) = verify_store(store, quick=True).findings
+    assert finding.cure == f"factornet-etl import SOURCE {store} --force --cells"
+
+
+@pytest.mark.parametrize("cells", [CELLS, ()])
+def test_attributes_and_manifest_of_the_genome_both_damaged(store, exported, capsys, cells):
+    """Whole cell lines say which genome this is; where none is there, nothing is lost with the store."""
+    for cell in set(CELLS) - {*cells}:
+        shutil.rmtree(store / "cells" / cell)
+    (store / "zarr.json").write_bytes(b"{")
+    (store / "genome/manifest/c/0").write_bytes(b"")
+    (finding,) = verify_store(store, quick=True).findings
+    command = finding.cure.replace("SOURCE", str(exported)).replace("factornet-etl", "").split("; ")
+    if not cells:
+        assert command.pop(0) == f"rm -r {store}"
+        shutil.rmtree(store)
+    assert etl.main(command[0].split()) == 0, capsys.readouterr().err
+    assert verify_store(store).findings == ()
+
+
+def test_a_damaged_store_of_another_genome_is_not_taken_for_the_same(store, foreign, capsys):
+    (store / "zarr.json").write_bytes(b"{")
+    (store / "genome/manifest/c/0").write_bytes(b"")
+    assert etl.main(["import", str(foreign), str(store), "--force", "--cells"]) == 2
+    assert "its genome is not known to be the same" in capsys.readouterr().err
