@@ -119,9 +119,10 @@ class _Build:
     before: CellInfo | None = None
 
     def make(self, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
-        """Build, and publish."""
+        """Build, and publish, and say what is wrong with the genome: whoever reads the cell line reads that too."""
         with staging(Path(self.store.path), cell_work(self.sheets.name), keep=True) as work:
-            return self._run(work, resources, on_report, on_plan)
+            report = self._run(work, resources, on_report, on_plan)
+        return replace(report, left=verify_store(self.store.path, cells=(), quick=True).findings)
 
     def repair(self, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
         """Build again what was there, where it is damaged, and say what was, and what is wrong beside it."""

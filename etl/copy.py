@@ -84,8 +84,8 @@ def copy_groups(
     todo = [p for p in parts if states.get(p.group, "equal") != "equal"]
     if there is not None and not force:
         _refuse_clash(there, [p for p in todo if states[p.group] in ("other", "unknown")])
-    mended = tuple(p.group for p in todo if states[p.group] == "damaged")
-    copied = tuple(p.group for p in todo if states[p.group] != "damaged")
+    mended = tuple(p.group for p in todo if states[p.group] in ("damaged", "unknown"))
+    copied = tuple(p.group for p in todo if p.group not in mended)
     skipped = tuple(p.group for p in parts if p not in todo)
     if target.whole and there is not None and (todo or there.has_wrong_list()):
         todo = _rest(there, todo) + todo

@@ -109,7 +109,7 @@ class BuildReport:
         reports: of each shard.
         notes: what a user should know of it.
         unchanged: whether it was there already, and nothing was done.
-        left: faults that a repair has found in other parts of the store.
+        left: faults that were found in other parts of the store.
     """
 
     what: str

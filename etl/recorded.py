@@ -59,6 +59,9 @@ def recorded(store: Store, sheets: CellFolder, provenance: Mapping[str, Any]) ->
         UsageError: there is no such cell line.
     """
     name = sheets.name
+    if not store.home.has(name):
+        has = ", ".join(store.cells) or "none"
+        raise UsageError(f"{store.place}: no cell line {name!r} to repair, there is {has}; build it without --repair")
     try:
         info = store.cell(name)
     except StoreError as e:

@@ -48,6 +48,12 @@ def cell_arrays(cell: CellInfo, info: StoreInfo) -> Arrays:
     return arrays
 
 
+def absent_shared(cell: CellInfo, genome: Objects) -> list[str]:
+    """Shared tracks of a cell line that the genome, of which these are the objects, does not have."""
+    there = {name.split("/")[1] for name in genome if name.startswith("tracks/")}
+    return [track.name for track in cell.tracks if track.shared and track.name not in there]
+
+
 def structure_faults(folder: Folder, objects: Objects, arrays: Arrays, *, raw: bool) -> Iterator[tuple[str, str]]:
     """Name and fault of each array that is not there as it must be; damaged ones are left to their digests."""
     for name, shape in arrays.items():

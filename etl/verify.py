@@ -22,7 +22,7 @@ from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
 from ..store.words import count
 from .cures import Kind, copy_cure, name_cure, object_cure, root_cure
-from .structure import cell_arrays, genome_arrays, structure_faults
+from .structure import absent_shared, cell_arrays, genome_arrays, structure_faults
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class _Group:
     digest: str = ""  # of its manifest, once that is known
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    listed: Objects | None = None  # all of its objects, where they are known
     folder: Folder | None = None
     own_name: str = ""  # of a cell line whose folder has the name of another
 
@@ -119,7 +120,7 @@ def verify_store(
         *(_Group(home, f"cells/{c}", raw) for c in (there if cells is None else cells)),
     ]
     for group in groups:
-        _look_at_group(group, info)
+        _look_at_group(group, info, groups[0])
     if not quick:
         _digest_all(groups, threads, on_plan, on_object)
     return VerifyReport(
@@ -200,7 +201,7 @@ def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
             yield Finding(CELL_LIST, "differs", f"is not up to date about {cell}", cure)
 
 
-def _look_at_group(group: _Group, info: StoreInfo | None) -> None:
+def _look_at_group(group: _Group, info: StoreInfo | None, genome: _Group) -> None:
     """All that shows without reading the large objects: attributes, manifest, sizes, links, what is too much."""
     try:
         folder = group.folder = group.home.folder(group.path)
@@ -215,7 +216,7 @@ def _look_at_group(group: _Group, info: StoreInfo | None) -> None:
     if group.path != "genome" and states is not None and not any(Path(name).name == "zarr.json" for name in states):
         group.found("", "added", "is no cell line")
         return
-    expected = _listed(group, folder, info)
+    expected = group.listed = _listed(group, folder, info, genome)
     if expected is None:
         return
     if states is None:  # a web server: what is missing shows on reading
@@ -256,7 +257,7 @@ def _not_a_file(group: _Group, name: str, entry: Entry) -> None:
         group.found(name, "added", "is neither file nor folder")
 
 
-def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | None:
+def _listed(group: _Group, folder: Folder, info: StoreInfo | None, genome: _Group) -> Objects | None:
     """What must be in the group, the objects of the manifest included; None where that cannot be known."""
     try:
         if group.path == "genome":
@@ -287,6 +288,9 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | 
         arrays = cell_arrays(cell, info) if cell else genome_arrays(folder, objects, info)
         for name, fault in structure_faults(folder, objects, arrays, raw=group.raw):
             group.found(name, "schema", fault)
+        if cell and genome.listed and (absent := absent_shared(cell, genome.listed)):
+            problem = f"its track {absent[0]} is shared by all cell lines, and the genome of this store has none"
+            group.found("zarr.json", "attributes", problem)
     return objects
 
 

@@ -203,7 +203,7 @@ def find_home(place: str | Path, cache: Cache) -> Home:
     if not path.is_dir():
         make = "factornet-etl export STORE" if path.suffix == ".zip" else "factornet-etl genome"
         more = " --fasta FILE" if make.endswith("genome") else ""
-        raise StoreError(f"{place}: no such store; make one with `{make} {place}{more}`")
+        raise StoreError(f"{place}: no such store; correct the name, or make one with `{make} {place}{more}`")
     return LocalHome(path)
 
 

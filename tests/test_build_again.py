@@ -10,7 +10,7 @@ from factornet.cli import etl
 from factornet.etl import Resources, build_cell
 from factornet.etl.unpack import unpack_store
 from factornet.etl.verify import verify_store
-from factornet.store import StoreError, open_store
+from factornet.store import StoreError, UsageError, open_store
 
 # Repair
 
@@ -140,3 +140,8 @@ def test_a_raw_store_takes_no_cell_lines(files):
     unpack_store(files / "s.zarr", files / "raw.zarr", Resources(1))
     with pytest.raises(StoreError, match="is a raw store; build into the compressed one"):
         build_cell(files / "raw.zarr", files / "B", OPTIONS, Resources(1))
+
+
+def test_what_is_not_there_cannot_be_repaired(files):
+    with pytest.raises(UsageError, match="no cell line 'A' to repair, there is none; build it without --repair"):
+        build(files, repair=True)

@@ -101,3 +101,25 @@ def test_given_again_what_is_not_whole_is_not_called_there(store, demo_files, ca
     assert "is there already, from the same inputs and options, but not all is well: " in capsys.readouterr().err
     assert etl.main(["build", str(store), str(demo_files / "cells/K562"), "--repair", "-p", "1"]) == 0
     assert verify_store(store).findings == ()
+
+
+def test_a_shared_track_that_the_genome_does_not_have(demo_files, store, tmp_path, capsys):
+    """The same sequences, and the cell line's track would be read where there is none."""
+    other = tmp_path / "other.zarr"
+    build_genome(other, GenomeInputs(demo_files / "genome.fa"), GenomeOptions(assembly="demo"), Resources(1))
+    shutil.copytree(store / "cells/K562", other / "cells/K562")
+    (finding,) = verify_store(other).findings
+    assert (finding.path, finding.kind) == ("cells/K562/zarr.json", "attributes")
+    assert finding.problem == "its track Unique35 is shared by all cell lines, and the genome of this store has none"
+    assert etl.main(["build", str(other), str(demo_files / "cells/K562"), "--force", "-p", "1"]) == 0
+    assert verify_store(other).findings == ()
+
+
+def test_a_cell_line_is_built_into_a_store_whose_genome_is_damaged(files, capsys):
+    """It does not need the genome's values; whoever trains on it does, and is told in time."""
+    file = files / "s.zarr/genome/sequence/chrA/c/0"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert etl.main(["build", str(files / "s.zarr"), str(files / "A"), "-p", "1"]) == 1
+    said = capsys.readouterr()
+    assert "damaged: genome/sequence/chrA/c/0: has" in said.out
+    assert [f.path for f in verify_store(files / "s.zarr").findings] == ["genome/sequence/chrA/c/0"]

@@ -152,6 +152,7 @@ def test_a_damaged_cell_line_that_cannot_be_known_is_replaced_by_force_only(copi
     assert "K562 (damaged, so that it cannot be told what it was" in line
     assert "--force" in line
     assert command("import", demo_store, copied, "--force") == 0
+    assert "replaced, because damaged: K562" in capsys.readouterr().out
     assert_equal(copied, demo_store)
 
 

@@ -305,7 +305,10 @@ def test_places_that_cannot_be(demo_store, tmp_path, capsys):
         (["export", demo_store, "s3://bucket"], "names no place of a store"),
         (["export", demo_store, "ftp://host/x.zarr"], "ftp://: not a kind of place"),
         (["export", demo_store, tmp_path / "out.zip", "--cells", "NONE"], "no cell line 'NONE'"),
-        (["import", tmp_path / "none.zip", tmp_path / "x.zarr"], "no such store; make one with `factornet-etl export"),
+        (
+            ["import", tmp_path / "none.zip", tmp_path / "x.zarr"],
+            "no such store; correct the name, or make one with `factornet-etl export",
+        ),
         (["info", "https://127.0.0.1/x.zip"], "is a zip file on a server; download it"),
         (["build", tmp_path / "out.zip", "folder"], "no such cell-line folder"),
     ):
