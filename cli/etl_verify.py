@@ -79,9 +79,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """Each fault, with what repairs it."""
+    """Each fault, and after those that one command repairs that command."""
+    by_cure: dict[str, list[Finding]] = {}
     for finding in findings:
-        print(f"{finding.kind}: {finding.path}: {finding.problem}\n    repair: {finding.cure}")
+        by_cure.setdefault(finding.cure, []).append(finding)
+    for cure, together in by_cure.items():
+        for finding in together:
+            print(f"{finding.kind}: {finding.path}: {finding.problem}")
+        print(f"    repair: {cure}")
 
 
 def _print(

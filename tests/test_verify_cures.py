@@ -48,6 +48,7 @@ def test_each_kind_of_finding_and_its_cure(store, capsys):
     text = capsys.readouterr().out
     assert "link: cells/K562/tracks/DGF/chr7/c/0: is a link to /etc/hosts, which leads out of the store" in text
     assert f"{len(kinds)} faults" in text
+    assert text.count("    repair: ") == len({cure for _, cure in kinds.values()}), "a cure of several is said once"
 
 
 def run_cure(finding, files):
