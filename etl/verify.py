@@ -109,7 +109,7 @@ def verify_store(
     raw = info is not None and info.encoding == "raw"
     there = home.cell_folders() if cells is None or home.local else ()
     for cell in cells or ():
-        if cell not in there and not home.has(cell):
+        if cell not in there and not home.has(cell) and cell not in home.cells():
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(home.cells()) or 'none'}")
     if cells is None:
         root.findings += _strays(home)
