@@ -9,6 +9,9 @@ from ..store.errors import StoreError
 from ..store.homes import Home
 from ..store.reader import read_attributes
 
+GONE = "is in the list of cell lines, and there is no such folder"
+"""What is wrong with a cell line that only the list has."""
+
 Kind = Literal["missing", "damaged", "added", "link", "manifest", "attributes", "schema", "differs"]
 
 
@@ -35,11 +38,25 @@ def object_cure(home: Home, group: str, name: str, kind: Kind, *, raw: bool) -> 
 def copy_cure(home: Home, cell: str) -> str:
     """The command that mends a copy from a sound one; of the genome where `cell` is empty."""
     what = f"--force --cells {quote(cell) if cell else ''}".rstrip()
-    if home.place.startswith(("http://", "https://")):
+    if _is_web(home):
         return f"put {cell or 'the genome'} there anew, from the store it was uploaded from"
     if not home.local:
         return f"put it there anew: factornet-etl export STORE {quote(home.place)} {what}"
     return f"factornet-etl import SOURCE {quote(home.place)} {what}"
+
+
+def gone_cure(home: Home, cell: str) -> str:
+    """What to do about a cell line that is in the list of cell lines, and gone."""
+    store, name = quote(home.place), quote(cell)
+    if home.local:
+        bring = f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')}, or factornet-etl import SOURCE {store}"
+        return f"{bring} --cells {name}; or take it off the list: factornet-etl rm {store} {name}"
+    off = "" if _is_web(home) else f"; or take it off the list: factornet-etl export STORE {store} --force --cells"
+    return f"{copy_cure(home, cell)}{off}"
+
+
+def _is_web(home: Home) -> bool:
+    return home.place.startswith(("http://", "https://"))
 
 
 def name_cure(home: Home, folder: str, name: str) -> str:

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
-from ..store.cell_list import CELL_LIST, parse_cell_list
 from ..store.errors import StoreError, UsageError
 from ..store.exchange import cell_work, home_of, retired
+from ..store.homes import Home
 from ..store.reader import open_store
 from .listing import refresh_cell_list
 from .publish import staging, sync
@@ -28,7 +28,7 @@ def remove_cells(path: Path, cells: Sequence[str]) -> None:
     if not store.home.local:
         raise StoreError(f"{path}: is no folder; remove cell lines from the store it was made from, and export that")
     root = Path(store.path)
-    there = {*store.cells, *store.home.cell_folders(), *_listed(root)}
+    there = {*store.cells, *store.home.cell_folders(), *_listed(store.home)}
     for cell in cells:
         if cell not in there:
             has = ", ".join(sorted(there)) or "none"
@@ -46,9 +46,9 @@ def remove_cells(path: Path, cells: Sequence[str]) -> None:
             sync(root / "cells")
 
 
-def _listed(root: Path) -> set[str]:
+def _listed(home: Home) -> set[str]:
     """Cell lines of the list, whose folders may be gone; none where there is no sound list."""
     try:
-        return set(parse_cell_list((root / CELL_LIST).read_bytes(), place=f"{root}/cells"))
+        return set(home.listed() or ())
     except (OSError, StoreError):
         return set()

@@ -12,7 +12,7 @@ from pathlib import Path
 from shlex import quote
 
 from ..store.cache import Cache, default_cache
-from ..store.cell_list import CELL_LIST, parse_cell_list
+from ..store.cell_list import CELL_LIST
 from ..store.errors import StoreError, UsageError
 from ..store.folder import Entry, Folder, Listed
 from ..store.homes import Home, find_home, refuse_others
@@ -20,7 +20,7 @@ from ..store.manifest import Objects, check_seal, parse_objects
 from ..store.patience import RemoteError
 from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
-from .cures import Kind, copy_cure, name_cure, object_cure
+from .cures import GONE, Kind, copy_cure, gone_cure, name_cure, object_cure
 from .structure import cell_arrays, genome_arrays, structure_faults
 
 
@@ -180,19 +180,17 @@ def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
     if not home.local:
         cure = copy_cure(home, "")
     try:
-        listed = parse_cell_list(home.folder("").read(CELL_LIST), place=f"{home.place}/cells")
-    except FileNotFoundError:
-        return
+        listed = home.listed()
     except (StoreError, OSError) as e:
         yield Finding(CELL_LIST, "attributes", _without(home.place, CELL_LIST, e), cure)
+        return
+    if listed is None:
         return
     there = {g.path.removeprefix("cells/"): g.digest for g in groups if g.path != "genome"}
     misnamed = {g.own_name for g in groups}
     for cell in sorted({*listed, *there} - misnamed):
         if cell not in there:
-            bring = f"factornet-etl build {home.place} PATH/TO/{cell}, or import it again"
-            gone = f"{bring}; or take it off the list: factornet-etl rm {quote(home.place)} {quote(cell)}"
-            yield Finding(f"cells/{cell}", "missing", "is in the list of cell lines, and there is no such folder", gone)
+            yield Finding(f"cells/{cell}", "missing", GONE, gone_cure(home, cell))
         elif listed.get(cell) != there[cell] and there[cell]:
             yield Finding(CELL_LIST, "differs", f"is not up to date about {cell}", cure)
 

@@ -64,3 +64,44 @@ def test_a_cell_line_without_attributes_is_named_beside_the_others(lying, capsys
     assert ([c["name"] for c in said["cells"]], said["damaged"]) == (["GM12878", "K562"], ["HepG2"])
     assert etl.main(["verify", lying.place, "--quick", "--cells", "HepG2"]) == 1
     assert "cells/HepG2/zarr.json: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lying", KINDS, indirect=True)
+def test_a_cell_line_that_only_the_list_has_is_missing(lying, capsys):
+    lying.remove("cells/HepG2")
+    assert etl.main(["info", lying.place]) == 2
+    shown = capsys.readouterr()
+    assert "2 cell lines, and missing: HepG2\n" in shown.out
+    assert "K562: tracks" in shown.out
+    (line,) = shown.err.splitlines()
+    what = f"{lying.place}/cells/HepG2: is in the list of cell lines, and there is no such folder; "
+    assert line.startswith(f"factornet-etl: error: {what}")
+    cures = {
+        "/": f"factornet-etl build {lying.place} PATH/TO/HepG2, or factornet-etl import SOURCE {lying.place} --cells HepG2; "
+        f"or take it off the list: factornet-etl rm {lying.place} HepG2",
+        "s": f"put it there anew: factornet-etl export STORE {lying.place} --force --cells HepG2; or take it off the "
+        f"list: factornet-etl export STORE {lying.place} --force --cells",
+        "h": "put HepG2 there anew, from the store it was uploaded from",
+    }
+    assert line.endswith(cures[lying.place[0]])
+    assert etl.main(["info", lying.place, "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert (len(said["cells"]), said["damaged"], said["missing"]) == (2, [], ["HepG2"])
+
+
+@pytest.mark.parametrize("lying", ["http"], indirect=True)
+def test_without_a_list_on_a_web_server_the_genome_is_shown(lying, tmp_path, capsys):
+    lying.remove("cells/zarr.json")
+    assert etl.main(["info", lying.place]) == 2
+    shown = capsys.readouterr()
+    assert "demo, 5 chromosomes" in shown.out
+    assert "cell lines: not known\n" in shown.out
+    (line,) = shown.err.splitlines()
+    cure = f"factornet-etl import {lying.place} DEST --cells CELL"
+    assert "has no list of cell lines (cells/zarr.json), and web servers do not list; name those you" in line
+    assert f"`{cure}`" in line
+    assert etl.main(["info", lying.place, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["cells"] is None
+    copy = str(tmp_path / "copy.zarr")
+    assert etl.main([w.replace("DEST", copy).replace("CELL", "K562") for w in cure.split()[1:]]) == 0
+    assert etl.main(["info", copy]) == 0
