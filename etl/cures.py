@@ -5,6 +5,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import Literal
 
+from ..store.cell_list import CELL_LIST
 from ..store.errors import StoreError
 from ..store.homes import Home
 from ..store.reader import read_attributes
@@ -53,6 +54,15 @@ def gone_cure(home: Home, cell: str) -> str:
         return f"{bring} --cells {name}; or take it off the list: factornet-etl rm {store} {name}"
     off = "" if _is_web(home) else f"; or take it off the list: factornet-etl export STORE {store} --force --cells"
     return f"{copy_cure(home, cell)}{off}"
+
+
+def list_cure(home: Home) -> str:
+    """What to do about the list of cell lines."""
+    if home.local:
+        return f"rm {quote(f'{home.place}/{CELL_LIST}')} (the next export or import to this place makes it anew)"
+    if _is_web(home):
+        return f"put {CELL_LIST} there anew, from the store it was uploaded from"
+    return copy_cure(home, "")
 
 
 def _is_web(home: Home) -> bool:

@@ -15,12 +15,12 @@ from ..store.cache import Cache, default_cache
 from ..store.cell_list import CELL_LIST
 from ..store.errors import StoreError, UsageError
 from ..store.folder import Entry, Folder, Listed
-from ..store.homes import Home, find_home, refuse_others
+from ..store.homes import Home, RemoteHome, find_home, refuse_others
 from ..store.manifest import Objects, check_seal, parse_objects
 from ..store.patience import RemoteError
 from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
-from .cures import GONE, Kind, copy_cure, gone_cure, name_cure, object_cure
+from .cures import GONE, Kind, copy_cure, gone_cure, list_cure, name_cure, object_cure
 from .structure import cell_arrays, genome_arrays, structure_faults
 
 
@@ -175,16 +175,16 @@ def _strays(home: Home) -> Iterator[Finding]:
 
 
 def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
-    """What is wrong with the list of cell lines, where there is one: others may read it."""
-    cure = f"rm {quote(f'{home.place}/{CELL_LIST}')} (the next export or import to this place makes it anew)"
-    if not home.local:
-        cure = copy_cure(home, "")
+    """What is wrong with the list of cell lines: others may read it. A local store need not have one."""
+    cure = list_cure(home)
     try:
         listed = home.listed()
     except (StoreError, OSError) as e:
         yield Finding(CELL_LIST, "attributes", _without(home.place, CELL_LIST, e), cure)
         return
     if listed is None:
+        if isinstance(home, RemoteHome):
+            yield Finding(CELL_LIST, "missing", "is missing: it is the list of cell lines, for who cannot list", cure)
         return
     there = {g.path.removeprefix("cells/"): g.digest for g in groups if g.path != "genome"}
     misnamed = {g.own_name for g in groups}

@@ -128,8 +128,7 @@ class LocalHome(Home):
 
     def cell_folders(self) -> tuple[str, ...]:
         """Names of all folders where cell lines lie, sorted."""
-        top = self.top().items()
-        return tuple(sorted(n.removeprefix("cells/") for n, e in top if n[:6] == "cells/" and e.kind == "folder"))
+        return _folders(self.top())
 
     def has(self, cell: str) -> bool:
         """Whether there is such a cell line, perhaps damaged."""
@@ -188,6 +187,11 @@ class RemoteHome(Home):
             )
         sealed = (name.split("/") for name in found)
         return tuple(sorted(parts[0] for parts in sealed if parts[1:] == ["zarr.json"] and _is_name(parts[0])))
+
+    def cell_folders(self) -> tuple[str, ...]:
+        """Where the server lists, all that lies there as a cell line does, in the list of cell lines or not."""
+        top = self.top()
+        return self.cells() if top is None else _folders(top)
 
     def has(self, cell: str) -> bool:
         """Whether there is such a cell line."""
@@ -271,6 +275,11 @@ def _is_name(text: str) -> bool:
         return bool(check_name(text, "cell line"))
     except UsageError:
         return False
+
+
+def _folders(top: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Names of all folders where cell lines lie, sorted."""
+    return tuple(sorted(n.removeprefix("cells/") for n, e in top.items() if n[:6] == "cells/" and e.kind == "folder"))
 
 
 def _top(names: Mapping[str, int]) -> dict[str, Entry]:
