@@ -17,7 +17,7 @@ from ..store.errors import StoreError, UsageError
 from ..store.folder import Entry, Folder, Listed
 from ..store.homes import Home, RemoteHome, find_home, refuse_others
 from ..store.manifest import Objects, check_seal, parse_objects
-from ..store.patience import RemoteError
+from ..store.patience import ContentError, RemoteError
 from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
 from .cures import GONE, Kind, copy_cure, gone_cure, list_cure, name_cure, object_cure
@@ -66,12 +66,14 @@ class _Group:
         """Where it is."""
         return f"{self.home.place}/{self.path}"
 
-    def found(self, name: str, kind: Kind, problem: str) -> None:
-        """Take down a finding."""
+    def found(self, name: str, kind: Kind, problem: str | StoreError) -> None:
+        """Take down a finding; a server at fault has its own cure, and mending the store is none."""
         path = f"{self.path}/{name}" if name else self.path
         misnamed = self.own_name and self.home.local
         if misnamed:
             cure = name_cure(self.home, self.path, self.own_name)
+        elif isinstance(problem, RemoteError) and not isinstance(problem, ContentError):
+            cure = problem.cure
         else:
             cure = object_cure(self.home, self.path, name, kind, raw=self.raw)
         self.findings.append(Finding(path, kind, _without(self.at, name, problem), cure))
@@ -131,8 +133,9 @@ def verify_store(
 
 
 def _without(place: str, name: str, problem: str | Exception) -> str:
-    """A problem without the place in front of it: that of the finding says it."""
-    return str(problem).removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
+    """A problem without the place in front of it, and the cure behind it: those of the finding say it."""
+    text = problem.problem if isinstance(problem, RemoteError) else str(problem)
+    return text.removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
 
 
 def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
@@ -263,7 +266,7 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | 
         own = parse_objects(listed, place=folder.place)
         objects = {**read_manifest(folder, digest, listed), **own}
     except RemoteError as e:
-        group.found("manifest", "missing", str(e))
+        group.found("manifest", "missing", e)
         return None
     except StoreError as e:
         _manifest_fault(group, folder, e)
@@ -315,7 +318,7 @@ def _digest_all(
             on_object(size)
 
 
-def _compare(folder: Folder | None, name: str, listed: Listed) -> str:
+def _compare(folder: Folder | None, name: str, listed: Listed) -> str | StoreError:
     """What is wrong with the content of an object; nothing where it has the digest it must have."""
     sha = hashlib.sha256()
     try:
@@ -326,6 +329,6 @@ def _compare(folder: Folder | None, name: str, listed: Listed) -> str:
     except OSError as e:
         return f"cannot be read ({e.strerror})"
     except StoreError as e:
-        return str(e)
+        return e
     found, expected = sha.hexdigest(), listed[1]
     return "" if found == expected else f"its sha256 is {found[:16]}..., the manifest says {expected[:16]}..."

@@ -1,6 +1,7 @@
 """Stores on servers, through faults that pass and faults that do not."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -144,6 +145,23 @@ def test_verify_names_what_is_wrong_in_object_storage(away, demo_store, capsys):
         ("damaged", f"{track}/c/0"),
         ("missing", "genome/sequence/chr21/c/0"),
     }
+
+
+@pytest.mark.parametrize("fault", ["flip", "500"])
+def test_verify_names_one_cure_of_an_object_on_a_server(away, fault):
+    name = "cells/K562/tracks/DGF/chr21/c/0"
+    always(away.proxy, fault, name)
+    (finding,) = verify_store(away.url, cells=["K562"]).findings
+    assert (finding.path, finding.kind) == (name, "damaged")
+    problem, cure = {
+        "flip": (
+            r"damaged: its digest is not the one in the manifest \(2 tries in \d+ s\)",
+            f"put it there anew: factornet-etl export STORE {away.url} --force --cells K562",
+        ),
+        "500": (r"HTTP 500.* \(3 tries in \d+ s\)", "try again later, or look after the server"),
+    }[fault]
+    assert re.fullmatch(problem, finding.problem)
+    assert finding.cure == cure
 
 
 def test_verify_compares_the_list_with_what_object_storage_lists(away, demo_store):
