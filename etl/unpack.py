@@ -8,6 +8,7 @@ import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,8 @@ def unpack_store(
     check_name(destination.name, "store")
     store = open_store(source)
     if not store.home.local:
-        raise StoreError(f"{source}: is no folder; bring it here with `factornet-etl import`, and unpack that")
+        bring = f"factornet-etl import {quote(store.place)} FOLDER"
+        raise StoreError(f"{store.place}: is no folder; bring it here, and unpack that: {bring}")
     if store.is_raw:
         raise StoreError(f"{source}: is a raw store already; unpack the compressed store that it came from")
     chosen = store.cells if cells is None else tuple(dict.fromkeys(cells))
