@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..store.errors import StoreError
+from ..store.errors import StoreError, UsageError
+from ..store.homes import with_slashes
 from ..store.manifest import read_object
 from ..store.mapped import DTYPES, raw_bytes, raw_file, raw_node, read_node
 from ..store.reader import Store, open_store, read_span
+from ..store.remote import is_remote
 from ..store.schema import check_name
 from ..store.sharded import ShardedArray
 from .genome import BuildReport
@@ -150,8 +152,13 @@ def unpack_store(
 
     Raises:
         StoreError: the destination is there, the source is raw, incomplete or damaged, or the disk has no room.
-        UsageError: no such cell line.
+        UsageError: no such cell line, or the destination is no place for a raw store.
     """
+    if is_remote(with_slashes(destination)):
+        raise UsageError(
+            f"{with_slashes(destination)}: is no folder; a raw store is memory-mapped from a local disk: name a folder "
+            "there, and share the compressed store"
+        )
     if destination.exists():
         raise StoreError(f"{destination}: is there already; give another name, or remove it")
     check_name(destination.name, "store")
