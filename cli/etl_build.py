@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 from ..etl.aliases import read_aliases
 from ..etl.away import send, start_work, work_folder
 from ..etl.cell import CellOptions, build_cell, unchanged
+from ..etl.cures import Finding
 from ..etl.genome import BuildReport
 from ..etl.recorded import is_built
 from ..etl.sheets import CellFolder, read_cell_folder
-from ..etl.verify import Finding
 from ..store.errors import UsageError
 from ..store.reader import Store, open_store
 from ..store.remote import is_remote
@@ -67,7 +67,9 @@ def _run(options: argparse.Namespace) -> int:
         if cell in there:
             _say(options, unchanged(cell.name, store.place), 0.0, store.cell(cell.name))
         else:
-            left += _build(options, Path(options.store), settings, cell)
+            report, seconds = _build(options, Path(options.store), settings, cell)
+            _say(options, report, seconds, open_store(options.store).cell(cell.name))
+            left += report.left
     if left and not options.json:
         print_findings(list(dict.fromkeys(left)))
     return 1 if left else 0
@@ -83,7 +85,10 @@ def _run_away(options: argparse.Namespace, settings: CellOptions, sheets: list[C
             if cell in there:
                 _say(options, unchanged(cell.name, store.place), 0.0, store.cell(cell.name))
                 continue
-            _build(options, local, settings, cell)
+            report, seconds = _build(options, local, settings, cell)
+            # It is where it was built for a moment only: what is said is where it goes.
+            report = replace(report, what=f"cell line {cell.name} for {store.place}")
+            _say(options, report, seconds, open_store(local).cell(cell.name))
             sent = send(local, options.store, cell=cell.name, force=options.force)
             if not options.json:
                 print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
@@ -97,12 +102,12 @@ def _there(
     return [] if again else [cell for cell in sheets if is_built(store, cell, settings.describe())]
 
 
-def _build(options: argparse.Namespace, store: Path, settings: CellOptions, cell: CellFolder) -> tuple[Finding, ...]:
+def _build(
+    options: argparse.Namespace, store: Path, settings: CellOptions, cell: CellFolder
+) -> tuple[BuildReport, float]:
     flags = {"force": options.force, "repair": options.repair}
     build = partial(build_cell, store, cell.path, settings, resources_of(options), **flags)
-    report, seconds = build_with_progress(cell.name, build)
-    _say(options, report, seconds, open_store(store).cell(cell.name))
-    return report.left
+    return build_with_progress(cell.name, build)
 
 
 def _say(options: argparse.Namespace, report: BuildReport, seconds: float, info: CellInfo) -> None:

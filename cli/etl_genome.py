@@ -11,7 +11,8 @@ from typing import Any
 from ..etl.aliases import read_aliases
 from ..etl.annotation import README_RULES, published_rules
 from ..etl.away import refuse_store, send, work_folder
-from ..etl.genome import GenomeInputs, GenomeOptions, build_genome
+from ..etl.genome import BuildReport, GenomeInputs, GenomeOptions, build_genome
+from ..store.reader import open_store
 from ..store.remote import is_remote
 from ..store.schema import FEATURES
 from ..store.words import count, megabytes
@@ -78,11 +79,16 @@ def _run(options: argparse.Namespace) -> int:
         allow_missing=options.allow_missing_chroms,
     )
     if not is_remote(options.store):
-        _build(options, Path(options.store), inputs, settings, force=options.force)
+        report, seconds = _build(options, Path(options.store), inputs, settings, force=options.force)
+        print_report(report, seconds, options, {"store": options.store})
         return 0
     refuse_store(options.store)
     with work_folder(options.store, options.work) as local:
-        _build(options, local, inputs, settings, force=True)  # one that was built and not sent is built again
+        # One that was built and not sent is built again.
+        report, seconds = _build(options, local, inputs, settings, force=True)
+        # It is where it was built for a moment only: what is said is where it goes.
+        report = replace(report, what=f"genome {open_store(local).info.assembly} for {options.store}")
+        print_report(report, seconds, options, {"store": options.store})
         sent = send(local, options.store, cell=None, force=False)
         if not options.json:
             print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
@@ -91,7 +97,6 @@ def _run(options: argparse.Namespace) -> int:
 
 def _build(
     options: argparse.Namespace, store: Path, inputs: GenomeInputs, settings: GenomeOptions, *, force: bool
-) -> None:
+) -> tuple[BuildReport, float]:
     build = partial(build_genome, store, inputs, settings, resources_of(options), force=force)
-    report, seconds = build_with_progress("genome", build)
-    print_report(report, seconds, options, {"store": str(options.store)})
+    return build_with_progress("genome", build)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from ..store.errors import StoreError
+from ..etl.cures import GONE, gone_cure
+from ..store.errors import FactorNetError, StoreError, UsageError
 from ..store.manifest import FOREIGN
 from ..store.patience import RemoteError
 from ..store.reader import Store, open_store
@@ -38,36 +39,70 @@ def add_parser(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     store = open_store(options.store)
     store.objects("genome")  # that there is one
-    cells, damaged = _cells(store)
+    found = _look(store)
     if options.json:
-        content = {"genome": store.info.to_attributes(), "cells": [asdict(c) for c in cells], "damaged": [*damaged]}
-        print(json.dumps(content))
+        cells = None if found.cells is None else [asdict(c) for c in found.cells]
+        content = {"genome": store.info.to_attributes(), "cells": cells}
+        print(json.dumps({**content, "damaged": [*found.damaged], "missing": found.missing}))
     else:
         try:
-            _print(options.store, store, cells, tuple(damaged))
+            _print(options.store, store, found)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise StoreError(f"{store.place}: a summary in its attributes is of another form; {FOREIGN}") from e
-    if damaged:
-        cure = f"see `factornet-etl verify {options.store}` for what repairs it"
-        raise StoreError(f"{'; '.join(map(str, damaged.values()))}; {cure}")
+    if found.unlisted:
+        raise found.unlisted
+    faults = [str(e) for e in found.damaged.values()]
+    if faults:
+        faults.append(f"see `factornet-etl verify {options.store}` for what repairs it")
+    faults += [f"{store.place}/cells/{c}: {GONE}; {gone_cure(store.home, c)}" for c in found.missing]
+    if faults:
+        raise StoreError("; ".join(faults))
     return 0
 
 
-def _cells(store: Store) -> tuple[list[CellInfo], dict[str, StoreError]]:
-    """The cell lines, and what is wrong with the damaged ones; those without attributes are among these."""
+@dataclass(frozen=True)
+class _Found:
+    """The cell lines of a store.
+
+    Attributes:
+        cells: whole ones; None where it cannot be known which there are.
+        damaged: what is wrong with the others; those without attributes are among these.
+        missing: those that only the list has.
+        unlisted: why it cannot be known which there are.
+    """
+
+    cells: list[CellInfo] | None = field(default_factory=list)
+    damaged: dict[str, FactorNetError] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unlisted: StoreError | None = None
+
+
+def _look(store: Store) -> _Found:
+    home = store.home
+    try:
+        names = {*store.cells, *(home.cell_folders() if home.local else ())}
+    except RemoteError:
+        raise  # of the server, not of the store
+    except StoreError as e:
+        return _Found(None, unlisted=e)
+    with contextlib.suppress(StoreError, OSError):  # a damaged list of a local store hides nothing
+        names |= {*(home.listed() or ())}
     cells: list[CellInfo] = []
-    damaged: dict[str, StoreError] = {}
-    for name in sorted({*store.cells, *(store.home.cell_folders() if store.home.local else ())}):
+    found = _Found(cells)
+    for name in sorted(names):
         try:
             cells.append(store.cell(name))
         except RemoteError:
-            raise  # of the server, not of the store
-        except StoreError as e:
-            damaged[name] = e
-    return cells, damaged
+            raise
+        except (StoreError, UsageError) as e:
+            if home.is_gone(name):
+                found.missing.append(name)
+            else:
+                found.damaged[name] = e
+    return found
 
 
-def _print(place: str, store: Store, cells: Sequence[CellInfo], damaged: Sequence[str]) -> None:
+def _print(place: str, store: Store, found: _Found) -> None:
     bases = sum(c.length for c in store.info.chromosomes)
     names = store.axis.names
     chroms = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
@@ -75,10 +110,14 @@ def _print(place: str, store: Store, cells: Sequence[CellInfo], damaged: Sequenc
     print(f"made by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
         print(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
-    bad = f", and damaged: {', '.join(damaged)}" if damaged else ""
-    add = "" if cells or damaged else " (add some with `factornet-etl build`)"
-    print(f"{count(len(cells), 'cell line')}{bad}{add}")
-    for cell in cells:
+    if found.cells is None:
+        print("cell lines: not known")
+        return
+    bad = f", and damaged: {', '.join(found.damaged)}" if found.damaged else ""
+    gone = f", and missing: {', '.join(found.missing)}" if found.missing else ""
+    add = "" if found.cells or bad or gone else " (add some with `factornet-etl build`)"
+    print(f"{count(len(found.cells), 'cell line')}{bad}{gone}{add}")
+    for cell in found.cells:
         print_cell(cell)
 
 

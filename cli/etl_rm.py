@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from ..etl.remove import remove_cells
@@ -20,7 +19,7 @@ def add_parser(commands: Any) -> None:
         epilog="example:\n  factornet-etl rm hg19.zarr HepG2",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", type=Path, help="a store that is a folder")
+    parser.add_argument("store", help="a store that is a folder")
     parser.add_argument("cells", nargs="+", metavar="CELL", help="cell lines to remove, damaged ones too")
     add_common(parser)
     parser.set_defaults(handler=_run)
@@ -29,7 +28,7 @@ def add_parser(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     remove_cells(options.store, options.cells)
     if options.json:
-        print(json.dumps({"store": str(options.store), "removed": options.cells}))
+        print(json.dumps({"store": options.store, "removed": options.cells}))
     else:
         print(f"{options.store}: removed {', '.join(dict.fromkeys(options.cells))}")
     return 0

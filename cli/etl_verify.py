@@ -12,7 +12,8 @@ from time import perf_counter
 from typing import Any
 
 from ..etl.against import compare_with_sources
-from ..etl.verify import Finding, VerifyReport, verify_store
+from ..etl.cures import Finding
+from ..etl.verify import VerifyReport, verify_store
 from ..store.reader import open_store
 from ..store.words import count, megabytes
 from .common import HelpFormatter, Throughput, add_common, positive, progress_line

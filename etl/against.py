@@ -16,11 +16,11 @@ from ..store.reader import Store, StoredArray, read_span
 from ..store.schema import PeakSet
 from .aliases import file_names
 from .bigwig import open_source, read_by_pybigwig
+from .cures import Finding
 from .fasta import FastaReader, prepare_fasta
 from .labels import bin_labels
 from .peaks import read_peaks, text_lines
 from .sheets import ChipFiles, read_cell_folder
-from .verify import Finding
 
 _BLOCK = 4 * 1024 * 1024
 """Positions to hold at once."""

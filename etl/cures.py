@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Literal
 
+from ..store.cell_list import CELL_LIST
 from ..store.errors import StoreError
 from ..store.homes import Home
+from ..store.patience import RemoteError
 from ..store.reader import read_attributes
 
+GONE = "is in the list of cell lines, and there is no such folder"
+"""What is wrong with a cell line that only the list has."""
+
 Kind = Literal["missing", "damaged", "added", "link", "manifest", "attributes", "schema", "differs"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one object: its path in the store, what kind of fault, in words, and what repairs it."""
+
+    path: str
+    kind: Kind
+    problem: str
+    cure: str
+
+
+def without_place(place: str, name: str, problem: str | Exception) -> str:
+    """A problem without the place in front of it, and the cure behind it: those of the finding say it."""
+    text = problem.problem if isinstance(problem, RemoteError) else str(problem)
+    return text.removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
 
 
 def object_cure(home: Home, group: str, name: str, kind: Kind, *, raw: bool) -> str:
@@ -37,7 +59,7 @@ def object_cure(home: Home, group: str, name: str, kind: Kind, *, raw: bool) -> 
 def copy_cure(home: Home, cell: str) -> str:
     """The command that mends a copy from a sound one; of the genome where `cell` is empty."""
     what = f"--force --cells {quote(cell) if cell else ''}".rstrip()
-    if home.place.startswith(("http://", "https://")):
+    if _is_web(home):
         return f"put {cell or 'the genome'} there anew, from the store it was uploaded from"
     if not home.local:
         return f"put it there anew: factornet-etl export STORE {quote(home.place)} {what}"
@@ -49,6 +71,29 @@ def root_cure(home: Home) -> str:
     if home.local and not home.cell_folders():
         return f"rm -r {quote(home.place)}; factornet-etl import SOURCE {quote(home.place)}"
     return copy_cure(home, "")
+
+
+def gone_cure(home: Home, cell: str) -> str:
+    """What to do about a cell line that is in the list of cell lines, and gone."""
+    store, name = quote(home.place), quote(cell)
+    if home.local:
+        bring = f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')}, or factornet-etl import SOURCE {store}"
+        return f"{bring} --cells {name}; or take it off the list: factornet-etl rm {store} {name}"
+    off = "" if _is_web(home) else f"; or take it off the list: factornet-etl export STORE {store} --force --cells"
+    return f"{copy_cure(home, cell)}{off}"
+
+
+def list_cure(home: Home) -> str:
+    """What to do about the list of cell lines."""
+    if home.local:
+        return f"rm {quote(f'{home.place}/{CELL_LIST}')} (the next export or import to this place makes it anew)"
+    if _is_web(home):
+        return f"put {CELL_LIST} there anew, from the store it was uploaded from"
+    return copy_cure(home, "")
+
+
+def _is_web(home: Home) -> bool:
+    return home.place.startswith(("http://", "https://"))
 
 
 def name_cure(home: Home, folder: str, name: str) -> str:

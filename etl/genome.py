@@ -20,6 +20,7 @@ from ..store.words import count
 from .aliases import alias_hint, default_selection, file_names
 from .annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
 from .bigwig import open_source
+from .cures import Finding
 from .fasta import PreparedFasta, prepare_fasta
 from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
@@ -30,7 +31,6 @@ from .room import genome_bytes, refuse_full_disk
 from .signals import create_track, signal_notes, signal_tasks
 from .tables import intervals_dataset, write_dataset
 from .tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, targets
-from .verify import Finding
 
 
 @dataclass(frozen=True)

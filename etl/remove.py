@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from shlex import quote
 from uuid import uuid4
 
-from ..store.cell_list import CELL_LIST, parse_cell_list
 from ..store.errors import StoreError, UsageError
 from ..store.exchange import cell_work, home_of, retired
+from ..store.homes import Home
 from ..store.reader import open_store
 from .listing import refresh_cell_list
 from .publish import staging, sync
 
 
-def remove_cells(path: Path, cells: Sequence[str]) -> None:
+def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
     """Remove cell lines, damaged ones too, each in one step; all names are looked at before the first is removed.
 
     Their disk space is free when the last reader is gone and something is built or removed again under the name.
@@ -26,9 +27,13 @@ def remove_cells(path: Path, cells: Sequence[str]) -> None:
     """
     store = open_store(path)
     if not store.home.local:
-        raise StoreError(f"{path}: is no folder; remove cell lines from the store it was made from, and export that")
+        keep = "".join(f" {quote(c)}" for c in store.cells if c not in cells)
+        raise StoreError(
+            f"{store.place}: is no folder, and cell lines are removed from folders only; copy the others to a new "
+            f"place: factornet-etl export {quote(store.place)} DEST --cells{keep}"
+        )
     root = Path(store.path)
-    there = {*store.cells, *store.home.cell_folders(), *_listed(root)}
+    there = {*store.cells, *store.home.cell_folders(), *_listed(store.home)}
     for cell in cells:
         if cell not in there:
             has = ", ".join(sorted(there)) or "none"
@@ -46,9 +51,9 @@ def remove_cells(path: Path, cells: Sequence[str]) -> None:
             sync(root / "cells")
 
 
-def _listed(root: Path) -> set[str]:
+def _listed(home: Home) -> set[str]:
     """Cell lines of the list, whose folders may be gone; none where there is no sound list."""
     try:
-        return set(parse_cell_list((root / CELL_LIST).read_bytes(), place=f"{root}/cells"))
+        return set(home.listed() or ())
     except (OSError, StoreError):
         return set()

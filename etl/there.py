@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..store.cell_list import CELL_LIST, parse_cell_list
 from ..store.errors import StoreError
 from ..store.homes import Home
 from ..store.manifest import Objects, check_seal, parse_objects
@@ -106,11 +105,11 @@ class There:
         """Whether there is a list of cell lines, and it does not list those that are there."""
         home = self.store.home
         try:
-            listed = parse_cell_list(home.folder("").read(CELL_LIST), place=f"{home.place}/cells")
-        except FileNotFoundError:
-            return False
+            listed = home.listed()
         except (StoreError, OSError):
             return True
+        if listed is None:
+            return False
         found = {c: _sealed_attributes(home, f"cells/{c}") or {} for c in home.cells()}
         return listed != {c: attributes.get("manifest") for c, attributes in found.items()}
 

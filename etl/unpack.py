@@ -8,14 +8,17 @@ import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
 
-from ..store.errors import StoreError
+from ..store.errors import StoreError, UsageError
+from ..store.homes import with_slashes
 from ..store.manifest import read_object
 from ..store.mapped import DTYPES, raw_bytes, raw_file, raw_node, read_node
 from ..store.reader import Store, open_store, read_span
+from ..store.remote import is_remote
 from ..store.schema import check_name
 from ..store.sharded import ShardedArray
 from .genome import BuildReport
@@ -149,14 +152,20 @@ def unpack_store(
 
     Raises:
         StoreError: the destination is there, the source is raw, incomplete or damaged, or the disk has no room.
-        UsageError: no such cell line.
+        UsageError: no such cell line, or the destination is no place for a raw store.
     """
+    if is_remote(with_slashes(destination)):
+        raise UsageError(
+            f"{with_slashes(destination)}: is no folder; a raw store is memory-mapped from a local disk: name a folder "
+            "there, and share the compressed store"
+        )
     if destination.exists():
         raise StoreError(f"{destination}: is there already; give another name, or remove it")
     check_name(destination.name, "store")
     store = open_store(source)
     if not store.home.local:
-        raise StoreError(f"{source}: is no folder; bring it here with `factornet-etl import`, and unpack that")
+        bring = f"factornet-etl import {quote(store.place)} FOLDER"
+        raise StoreError(f"{store.place}: is no folder; bring it here, and unpack that: {bring}")
     if store.is_raw:
         raise StoreError(f"{source}: is a raw store already; unpack the compressed store that it came from")
     chosen = store.cells if cells is None else tuple(dict.fromkeys(cells))

@@ -5,34 +5,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 
 from ..store.cache import Cache, default_cache
-from ..store.cell_list import CELL_LIST, parse_cell_list
 from ..store.errors import StoreError, UsageError
 from ..store.folder import Entry, Folder, Listed
 from ..store.homes import Home, find_home, refuse_others
-from ..store.manifest import Objects, check_seal, is_sealed, parse_objects
-from ..store.patience import RemoteError
+from ..store.manifest import Objects, check_seal, parse_objects
+from ..store.patience import ContentError, RemoteError
 from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
 from ..store.words import count
-from .cures import Kind, copy_cure, name_cure, object_cure, root_cure
+from .cures import Finding, Kind, name_cure, object_cure, without_place
 from .structure import absent_shared, cell_arrays, genome_arrays, structure_faults
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong with one object: its path in the store, what kind of fault, in words, and what repairs it."""
-
-    path: str
-    kind: Kind
-    problem: str
-    cure: str
+from .verify_root import list_faults, look_at_root, strays
 
 
 @dataclass(frozen=True)
@@ -68,15 +57,17 @@ class _Group:
         """Where it is."""
         return f"{self.home.place}/{self.path}"
 
-    def found(self, name: str, kind: Kind, problem: str) -> None:
-        """Take down a finding."""
+    def found(self, name: str, kind: Kind, problem: str | StoreError) -> None:
+        """Take down a finding; a server at fault has its own cure, and mending the store is none."""
         path = f"{self.path}/{name}" if name else self.path
         misnamed = self.own_name and self.home.local
         if misnamed:
             cure = name_cure(self.home, self.path, self.own_name)
+        elif isinstance(problem, RemoteError) and not isinstance(problem, ContentError):
+            cure = problem.cure
         else:
             cure = object_cure(self.home, self.path, name, kind, raw=self.raw)
-        self.findings.append(Finding(path, kind, _without(self.at, name, problem), cure))
+        self.findings.append(Finding(path, kind, without_place(self.at, name, problem), cure))
 
 
 def verify_store(
@@ -107,14 +98,14 @@ def verify_store(
     """
     home = find_home(path, cache or default_cache())
     refuse_others(home, str(path))
-    root, info = _look_at_root(home)
+    findings, info = look_at_root(home)
     raw = info is not None and info.encoding == "raw"
     there = home.cell_folders() if cells is None or home.local else ()
     for cell in cells or ():
-        if cell not in there and not home.has(cell):
+        if cell not in there and not home.has(cell) and cell not in home.cells():
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(home.cells()) or 'none'}")
     if cells is None:
-        root.findings += _strays(home)
+        findings += strays(home)
     groups = [
         _Group(home, "genome", raw),
         *(_Group(home, f"cells/{c}", raw) for c in (there if cells is None else cells)),
@@ -123,82 +114,16 @@ def verify_store(
         _look_at_group(group, info, groups[0])
     if not quick:
         _digest_all(groups, threads, on_plan, on_object)
+    findings += [f for g in groups for f in g.findings]
+    if cells is None:
+        digests = {g.path.removeprefix("cells/"): g.digest for g in groups[1:]}
+        findings += list_faults(home, digests, {g.own_name for g in groups})
     return VerifyReport(
         tuple(g.path for g in groups),
         sum(len(g.objects) for g in groups) + len(groups),  # the attributes of store and cell lines too
         sum(size for g in groups for size, _ in g.objects.values()),
-        tuple(f for g in (root, *groups) for f in g.findings)
-        + tuple(_list_faults(home, groups) if cells is None else ()),
+        tuple(findings),
     )
-
-
-def _without(place: str, name: str, problem: str | Exception) -> str:
-    """A problem without the place in front of it: that of the finding says it."""
-    return str(problem).removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
-
-
-def _look_at_root(home: Home) -> tuple[_Group, StoreInfo | None]:
-    root = _Group(home, "", raw=False)
-    kind: Kind = "missing"
-    try:
-        folder = home.folder("")
-        kind = "attributes" if "zarr.json" in (home.top() or ("zarr.json",)) else "missing"
-        text, attributes = read_attributes(folder)
-        kind = "schema"
-        info = StoreInfo.from_attributes(attributes, place=home.place)
-        kind = "attributes"
-        check_seal(text, attributes, place=home.place)
-    except RemoteError:
-        raise  # of the server, not of the store
-    except (StoreError, OSError) as e:
-        # Of another schema version, and as it was written: there is nothing to mend.
-        sound = kind == "schema" and "schema version" in str(e) and is_sealed(text, attributes)
-        cure = "update factornet" if sound else root_cure(home)
-        problem = f"{_without(home.place, 'zarr.json', e)} (the genome cannot be judged without it)"
-        root.findings.append(Finding("zarr.json", kind, problem, cure))
-        return root, None
-    return root, info
-
-
-def _strays(home: Home) -> Iterator[Finding]:
-    """What lies beside the genome and the cell lines and belongs to no group; and links in their place."""
-    known = {"zarr.json": "file", "genome": "folder", "cells": "folder", CELL_LIST: "file"}
-    for name, entry in sorted((home.top() or {}).items()):
-        inside = name.startswith("cells/")
-        cure = (
-            f"rm -r {quote(f'{home.place}/{name}')}"
-            if home.local
-            else f"remove {name} from {home.place}, or make it anew"
-        )
-        if entry.kind == "link":
-            yield Finding(name, "link", f"is a link to {entry.target}", "put the folder itself in its place")
-        elif not inside and entry.kind != known.get(name):
-            yield Finding(name, "added", "is no part of a store", cure)
-        elif inside and entry.kind != known.get(name, "folder"):
-            yield Finding(name, "added", "is no cell line", cure)
-
-
-def _list_faults(home: Home, groups: Sequence[_Group]) -> Iterator[Finding]:
-    """What is wrong with the list of cell lines, where there is one: others may read it."""
-    cure = f"rm {quote(f'{home.place}/{CELL_LIST}')} (the next export or import to this place makes it anew)"
-    if not home.local:
-        cure = copy_cure(home, "")
-    try:
-        listed = parse_cell_list(home.folder("").read(CELL_LIST), place=f"{home.place}/cells")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except (StoreError, OSError) as e:
-        yield Finding(CELL_LIST, "attributes", _without(home.place, CELL_LIST, e), cure)
-        return
-    there = {g.path.removeprefix("cells/"): g.digest for g in groups if g.path != "genome"}
-    misnamed = {g.own_name for g in groups}
-    for cell in sorted({*listed, *there} - misnamed):
-        if cell not in there:
-            bring = f"factornet-etl build {home.place} PATH/TO/{cell}, or import it again"
-            gone = f"{bring}; or take it off the list: factornet-etl rm {quote(home.place)} {quote(cell)}"
-            yield Finding(f"cells/{cell}", "missing", "is in the list of cell lines, and there is no such folder", gone)
-        elif listed.get(cell) != there[cell] and there[cell]:
-            yield Finding(CELL_LIST, "differs", f"is not up to date about {cell}", cure)
 
 
 def _look_at_group(group: _Group, info: StoreInfo | None, genome: _Group) -> None:
@@ -279,7 +204,7 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None, genome: _Grou
         own = parse_objects(listed, place=folder.place)
         objects = {**read_manifest(folder, digest, listed), **own}
     except RemoteError as e:
-        group.found("manifest", "missing", str(e))
+        group.found("manifest", "missing", e)
         return None
     except StoreError as e:
         _manifest_fault(group, folder, e)
@@ -334,7 +259,7 @@ def _digest_all(
             on_object(size)
 
 
-def _compare(folder: Folder | None, name: str, listed: Listed) -> str:
+def _compare(folder: Folder | None, name: str, listed: Listed) -> str | StoreError:
     """What is wrong with the content of an object; nothing where it has the digest it must have."""
     sha = hashlib.sha256()
     try:
@@ -345,6 +270,6 @@ def _compare(folder: Folder | None, name: str, listed: Listed) -> str:
     except OSError as e:
         return f"cannot be read ({e.strerror})"
     except StoreError as e:
-        return str(e)
+        return e
     found, expected = sha.hexdigest(), listed[1]
     return "" if found == expected else f"its sha256 is {found[:16]}..., the manifest says {expected[:16]}..."

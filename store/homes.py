@@ -73,6 +73,26 @@ class Home(ABC):
         entry = (self.top() or {}).get(f"cells/{cell}")
         return _is_name(cell) and entry is not None and entry.kind == "folder"
 
+    def is_gone(self, cell: str) -> bool:
+        """Whether nothing is there of a cell line that the list names, not even a damaged one.
+
+        Raises:
+            OSError, StoreError: that cannot be read.
+        """
+        return not self.has(cell)
+
+    def listed(self) -> dict[str, str] | None:
+        """Cell lines of the list that export writes, and digests of their manifests; None where there is no list.
+
+        Raises:
+            OSError, StoreError: it cannot be read, or is damaged.
+        """
+        try:
+            text = self.folder("").read(CELL_LIST)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return parse_cell_list(text, place=f"{self.place}/cells")
+
 
 class LocalHome(Home):
     """A folder on a local disk."""
@@ -108,8 +128,7 @@ class LocalHome(Home):
 
     def cell_folders(self) -> tuple[str, ...]:
         """Names of all folders where cell lines lie, sorted."""
-        top = self.top().items()
-        return tuple(sorted(n.removeprefix("cells/") for n, e in top if n[:6] == "cells/" and e.kind == "folder"))
+        return _folders(self.top())
 
     def has(self, cell: str) -> bool:
         """Whether there is such a cell line, perhaps damaged."""
@@ -156,23 +175,38 @@ class RemoteHome(Home):
 
     def cells(self) -> tuple[str, ...]:
         """Names of the cell lines, sorted: from the list that export writes, or else from the server's."""
-        try:
-            text = self.folder("").read(CELL_LIST)
-        except FileNotFoundError:
-            found = self.server.list("cells/")
-            if found is None:
-                raise StoreError(
-                    f"{self.place}: has no list of cell lines ({CELL_LIST}), and web servers do not list; name "
-                    "the cell lines, or upload what `factornet-etl export` makes"
-                ) from None
-            sealed = (name.split("/") for name in found)
-            return tuple(sorted(parts[0] for parts in sealed if parts[1:] == ["zarr.json"] and _is_name(parts[0])))
-        return tuple(sorted(parse_cell_list(text, place=f"{self.place}/cells")))
+        listed = self.listed()
+        if listed is not None:
+            return tuple(sorted(listed))
+        found = self.server.list("cells/")
+        if found is None:
+            raise StoreError(
+                f"{self.place}: has no list of cell lines ({CELL_LIST}), and web servers do not list; name those you "
+                f"know of to a command that takes names, as `factornet-etl import {self.place} DEST --cells CELL`, or "
+                "put there what `factornet-etl export` makes: the list is in it"
+            )
+        sealed = (name.split("/") for name in found)
+        return tuple(sorted(parts[0] for parts in sealed if parts[1:] == ["zarr.json"] and _is_name(parts[0])))
+
+    def cell_folders(self) -> tuple[str, ...]:
+        """Where the server lists, all that lies there as a cell line does, in the list of cell lines or not."""
+        top = self.top()
+        return self.cells() if top is None else _folders(top)
 
     def has(self, cell: str) -> bool:
         """Whether there is such a cell line."""
+        return _is_name(cell) and self._gives(f"cells/{cell}/zarr.json")
+
+    def is_gone(self, cell: str) -> bool:
+        """Whether nothing is there of a cell line; of a web server: neither its attributes nor its manifest."""
+        found = self.server.list(f"cells/{cell}/")
+        if found is not None:
+            return not found
+        return not self.has(cell) and not self._gives(f"cells/{cell}/manifest/zarr.json")
+
+    def _gives(self, name: str) -> bool:
         try:
-            return _is_name(cell) and bool(self.folder(f"cells/{cell}").read("zarr.json"))
+            return bool(self.folder("").read(name))
         except FileNotFoundError:
             return False
 
@@ -241,6 +275,11 @@ def _is_name(text: str) -> bool:
         return bool(check_name(text, "cell line"))
     except UsageError:
         return False
+
+
+def _folders(top: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Names of all folders where cell lines lie, sorted."""
+    return tuple(sorted(n.removeprefix("cells/") for n, e in top.items() if n[:6] == "cells/" and e.kind == "folder"))
 
 
 def _top(names: Mapping[str, int]) -> dict[str, Entry]:

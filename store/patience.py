@@ -12,18 +12,33 @@ from typing import TypeVar
 from .errors import StoreError, UsageError
 
 T = TypeVar("T")
+_LATER = "try again later, or look after the server"
 
 
 class TryAgainError(Exception):
-    """A fault that may pass: the server is busy, a connection broke. `limit`: tries that make sense, at most."""
+    """A fault that may pass: the server is busy, a connection broke.
 
-    def __init__(self, reason: str, limit: int | None = None) -> None:
+    Args:
+        reason: in words.
+        limit: tries that make sense, at most.
+        cure: where the object is at fault and not the server: what to do if the fault stays.
+    """
+
+    def __init__(self, reason: str, limit: int | None = None, cure: str = "") -> None:
         super().__init__(reason)
-        self.limit = limit
+        self.limit, self.cure = limit, cure
 
 
 class RemoteError(StoreError):
     """A server did not give or take what it was asked to, after all tries; what is done so far can be gone on with."""
+
+    def __init__(self, problem: str, cure: str = "") -> None:
+        super().__init__(f"{problem}; {cure}" if cure else problem)
+        self.problem, self.cure = problem, cure
+
+
+class ContentError(RemoteError):
+    """What a server gives, after all tries, is not what the manifest lists: the object is at fault, not the server."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ class Patience:
         """What `action` returns, tried again while it raises `TryAgainError`.
 
         Raises:
-            RemoteError: it did so to the end; the message has the URL and the last reason.
+            RemoteError, ContentError: it did so to the end; the message has the URL and the last reason.
         """
         begin, wait = time.monotonic(), self.wait
         for number in range(1, self.tries + 1):
@@ -69,9 +84,8 @@ class Patience:
             except TryAgainError as e:
                 if number >= min(self.tries, e.limit or self.tries):
                     took = time.monotonic() - begin
-                    raise RemoteError(
-                        f"{url}: {e} ({number} tries in {took:.0f} s); try again later, or look after the server"
-                    ) from e
+                    told = f"{url}: {e} ({number} tries in {took:.0f} s)"
+                    raise (ContentError(told, e.cure) if e.cure else RemoteError(told, _LATER)) from e
             # Not all at the same moment, when many wait for one server.
             time.sleep(wait * random.uniform(0.75, 1.25))
             wait = min(2 * wait, 10.0)

@@ -114,9 +114,11 @@ class Store:
 
         Raises:
             UsageError: no such cell line; the message lists those there are.
+            StoreError: it is damaged, or those there are cannot be listed.
         """
         if f"cells/{name}" not in self._opened:
-            if not self.home.has(name):
+            # One that the list of a server names is there, though damaged, also where its attributes are gone.
+            if not self.home.has(name) and name not in self.cells:
                 has = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
                 raise UsageError(f"{self.place}: no cell line {name!r} in the store; it has {has}")
             self._opened[f"cells/{name}"] = self._read_cell(name)

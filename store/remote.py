@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from .cache import Cache
 from .errors import StoreError, UsageError
 from .folder import Entry, Folder, Listed, Opened
-from .patience import Patience, RemoteError, TryAgainError
+from .patience import ContentError, Patience, TryAgainError
 
 PIECE = 1024 * 1024
 INSTALL = "pip install 'factornet[remote]'"
@@ -140,16 +140,16 @@ class RemoteFolder(Folder):
                 for piece in pieces:
                     digest.update(piece)
                     if file.write(piece) and file.tell() > size:
-                        raise TryAgainError(f"more than the {size} bytes that the manifest lists; {_RESUMED}", 2)
+                        raise TryAgainError(f"more than the {size} bytes that the manifest lists", 2, _RESUMED)
             if file.tell() != size:
-                raise TryAgainError(f"{file.tell()} bytes, the manifest says {size}; {_RESUMED}", 3)
+                raise TryAgainError(f"{file.tell()} bytes, the manifest says {size}", 3, _RESUMED)
             if digest.hexdigest() != sha:
-                raise TryAgainError(f"damaged: its digest is not the one in the manifest; {_RESUMED}", 2)
+                raise TryAgainError("damaged: its digest is not the one in the manifest", 2, _RESUMED)
 
         try:
             self._server.patience.insist(once, url=url)
         except FileNotFoundError as e:
-            raise RemoteError(f"{url}: {e.strerror}; the manifest lists it with {size} bytes; {_RESUMED}") from None
+            raise ContentError(f"{url}: {e.strerror}; the manifest lists it with {size} bytes", _RESUMED) from None
 
 
 def _digest(opened: Opened) -> str:

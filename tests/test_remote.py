@@ -40,8 +40,11 @@ def test_build_to_object_storage(demo_files, demo_store, s3, tmp_path, capsys):
     genome += ["--blacklist", demo_files / "annotation/blacklist.bed.gz"]
     genome += ["--track", f"Unique35={demo_files / 'tracks/Unique35.bw'}"]
     build = ["build", s3.url, demo_files / "cells/K562", "-p", 1]
-    for arguments in (["genome", s3.url, *genome], build):
+    for arguments, what in ((["genome", s3.url, *genome], "genome demo"), (build, "cell line K562")):
         assert etl.main([str(a) for a in arguments]) == 0
+        out = capsys.readouterr().out
+        assert f"{what} for {s3.url}: " in out
+        assert str(tmp_path) not in out, "where it was built is no place to look for it"
     store, local = open_store(s3.url), open_store(demo_store)
     assert store.cells == ("K562",)
     assert store.info.genome_manifest == local.info.genome_manifest

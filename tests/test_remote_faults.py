@@ -1,6 +1,7 @@
 """Stores on servers, through faults that pass and faults that do not."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from factornet.cli import etl, train
 from factornet.etl import CellOptions, Resources, build_cell
 from factornet.etl.verify import verify_store
 from factornet.store import Store, StoreError, open_store
+from factornet.store.cell_list import cell_list, parse_cell_list
 from factornet.store.manifest import sealed
 
 
@@ -143,6 +145,47 @@ def test_verify_names_what_is_wrong_in_object_storage(away, demo_store, capsys):
         ("damaged", f"{track}/c/0"),
         ("missing", "genome/sequence/chr21/c/0"),
     }
+
+
+@pytest.mark.parametrize("fault", ["flip", "500"])
+def test_verify_names_one_cure_of_an_object_on_a_server(away, fault):
+    name = "cells/K562/tracks/DGF/chr21/c/0"
+    always(away.proxy, fault, name)
+    (finding,) = verify_store(away.url, cells=["K562"]).findings
+    assert (finding.path, finding.kind) == (name, "damaged")
+    problem, cure = {
+        "flip": (
+            r"damaged: its digest is not the one in the manifest \(2 tries in \d+ s\)",
+            f"put it there anew: factornet-etl export STORE {away.url} --force --cells K562",
+        ),
+        "500": (r"HTTP 500.* \(3 tries in \d+ s\)", "try again later, or look after the server"),
+    }[fault]
+    assert re.fullmatch(problem, finding.problem)
+    assert finding.cure == cure
+
+
+def test_verify_compares_the_list_with_what_object_storage_lists(away, demo_store):
+    sound = parse_cell_list(away.client.get_object(**away.key("cells/zarr.json"))["Body"].read(), place="list")
+    cure = f"put it there anew: factornet-etl export STORE {away.url} --force --cells"
+    gone = f"{cure} HepG2; or take it off the list: factornet-etl export STORE {away.url} --force --cells"
+    for content, kind, path, problem, repair in (
+        (cell_list({}), "differs", "cells/zarr.json", "is not up to date about K562", cure),
+        (None, "missing", "cells/zarr.json", "is missing: it is the list of cell lines, for who cannot list", cure),
+        (b"{", "attributes", "cells/zarr.json", "is no list of cell lines, or a damaged one", cure),
+        (cell_list({**sound, "HepG2": "0" * 64}), "missing", "cells/HepG2", "and there is no such folder", gone),
+    ):
+        if content is None:
+            away.client.delete_object(**away.key(path))
+        else:
+            away.client.put_object(**away.key("cells/zarr.json"), Body=content)
+        report = verify_store(away.url, quick=True)
+        (finding,) = report.findings
+        assert (finding.path, finding.kind, finding.cure) == (path, kind, repair)
+        assert problem in finding.problem
+        assert report.groups == ("genome", "cells/K562")
+    command = finding.cure.rpartition(": ")[2].replace("STORE", str(demo_store))  # the same for all of them
+    assert etl.main(command.split()[1:]) == 0
+    assert verify_store(away.url, quick=True).findings == ()
 
 
 def test_a_cell_line_replaced_on_the_server_is_never_mixed(away, demo_files, demo_store, tmp_path):

@@ -61,3 +61,26 @@ def test_the_list_of_cell_lines_follows(store, tmp_path, capsys):
     assert main(["export", str(store), str(tmp_path / "e.zarr")]) == 0
     assert main(["rm", str(tmp_path / "e.zarr"), "HepG2"]) == 0
     assert verify_store(tmp_path / "e.zarr").findings == ()
+
+
+@pytest.mark.parametrize("kind", ["s3", "http", "out.zip"])
+def test_from_what_is_no_folder_the_others_are_copied(demo_store, tmp_path, capsys, request, kind):
+    """The cure keeps a URL as it is, and does what was asked for."""
+    if kind == "s3":
+        place = request.getfixturevalue("away").url
+        names, left = ["K562"], ()
+    else:
+        place = request.getfixturevalue("website") if kind == "http" else str(tmp_path / kind)
+        assert kind == "http" or main(["export", str(demo_store), place]) == 0
+        names, left = ["GM12878", "K562"], ("HepG2",)
+    assert main(["rm", place, *names]) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith(f"factornet-etl: error: {place}: is no folder, and cell lines are removed from folders only")
+    cure = line.partition("new place: ")[2]
+    assert cure.startswith(f"factornet-etl export {place} DEST --cells")
+    copy = str(tmp_path / "copy.zarr")
+    assert main(cure.replace("DEST", copy).split()[1:]) == 0
+    assert open_store(copy).cells == left
+    assert main(["unpack", place, str(tmp_path / "raw.zarr")]) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.endswith(f"{place}: is no folder; bring it here, and unpack that: factornet-etl import {place} FOLDER")

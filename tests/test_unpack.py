@@ -99,6 +99,13 @@ def test_blocks_smaller_than_an_array_change_nothing(demo_store, raw_store, tmp_
         assert open_store(tmp_path / "raw.zarr").array(path).tobytes() == open_store(raw_store).array(path).tobytes()
 
 
+def test_object_storage_is_no_place_for_a_raw_store(demo_store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert etl.main(["unpack", str(demo_store), "s3://bucket/raw.zarr"]) == 2
+    assert "error: s3://bucket/raw.zarr: is no folder; a raw store is memory-mapped" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [], "no folder of the name s3:"
+
+
 def test_refusals(demo_store, raw_store, tmp_path, monkeypatch):
     new = tmp_path / "new.zarr"
     with pytest.raises(StoreError, match="is there already"):
