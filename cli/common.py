@@ -47,20 +47,29 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
             status = (handler or options.handler)(options)
             sys.stdout.flush()
             return status
-    except FactorNetError as e:
-        if options.verbose:
+    except (Exception, KeyboardInterrupt) as e:
+        interrupt, known = _interrupt_in(e), isinstance(e, FactorNetError | OSError)
+        if interrupt is not None and not known:
+            print(f"{parser.prog}: interrupted", file=sys.stderr)
+            return 130
+        if options.verbose or not known:
             raise
-        print(f"{parser.prog}: error: {e}", file=sys.stderr)
+        print(f"{parser.prog}: error: {_said(e)}", file=sys.stderr)
         return 2
-    except OSError as e:
-        if options.verbose:
-            raise
+
+
+def _interrupt_in(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that is an error, or led to it: a module that is being imported may raise an error of its own."""
+    while not (error is None or isinstance(error, KeyboardInterrupt)):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, OSError):
         # Disk full, no permission: the system's own words are as clear as ours would be.
-        print(f"{parser.prog}: error: {e.filename or 'reading or writing'}: {e.strerror or e}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
+        return f"{error.filename or 'reading or writing'}: {error.strerror or error}"
+    return str(error)
 
 
 class _Unheard:
