@@ -50,7 +50,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     except (Exception, KeyboardInterrupt) as e:
         interrupt, known = _interrupt_in(e), isinstance(e, FactorNetError | OSError)
         if interrupt is not None and not known:
-            print(f"{parser.prog}: interrupted", file=sys.stderr)
+            print("; ".join((f"{parser.prog}: interrupted", *getattr(interrupt, "__notes__", ()))), file=sys.stderr)
             return 130
         if options.verbose or not known:
             raise
@@ -70,6 +70,16 @@ def _said(error: BaseException) -> str:
         # Disk full, no permission: the system's own words are as clear as ours would be.
         return f"{error.filename or 'reading or writing'}: {error.strerror or error}"
     return str(error)
+
+
+@contextmanager
+def if_interrupted(how: str) -> Iterator[None]:
+    """The time in which an interrupt is told with a word on how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as e:
+        e.add_note(how)
+        raise
 
 
 class _Unheard:

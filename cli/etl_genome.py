@@ -15,7 +15,7 @@ from ..etl.genome import GenomeInputs, GenomeOptions, build_genome
 from ..store.remote import is_remote
 from ..store.schema import FEATURES
 from ..store.words import count, megabytes
-from .common import HelpFormatter, pairs
+from .common import HelpFormatter, if_interrupted, pairs
 from .etl_options import add_build_options, build_with_progress, print_report, resources_of
 
 
@@ -93,5 +93,6 @@ def _build(
     options: argparse.Namespace, store: Path, inputs: GenomeInputs, settings: GenomeOptions, *, force: bool
 ) -> None:
     build = partial(build_genome, store, inputs, settings, resources_of(options), force=force)
-    report, seconds = build_with_progress("genome", build)
+    with if_interrupted("the same command given again goes on with the genome"):
+        report, seconds = build_with_progress("genome", build)
     print_report(report, seconds, options, {"store": str(options.store)})

@@ -95,7 +95,8 @@ def test_interrupted_from_the_keyboard(store, demo_files, how):
         time.sleep(0.01)
     os.killpg(started.pid, signal.SIGINT)
     _, said = started.communicate(timeout=60)
-    assert (started.returncode, said) == (130, "factornet-etl: interrupted\n")
+    how = "the same command given again goes on with K562"
+    assert (started.returncode, said) == (130, f"factornet-etl: interrupted; {how}\n")
 
 
 @pytest.fixture
