@@ -8,7 +8,9 @@ import logging
 import os
 import re
 import resource
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from time import perf_counter
@@ -51,7 +53,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
         interrupt, known = _interrupt_in(e), isinstance(e, FactorNetError | OSError)
         if interrupt is not None and not known:
             print("; ".join((f"{parser.prog}: interrupted", *getattr(interrupt, "__notes__", ()))), file=sys.stderr)
-            return 130
+            return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
         if options.verbose or not known:
             raise
         print(f"{parser.prog}: error: {_said(e)}", file=sys.stderr)
@@ -70,6 +72,29 @@ def _said(error: BaseException) -> str:
         # Disk full, no permission: the system's own words are as clear as ours would be.
         return f"{error.filename or 'reading or writing'}: {error.strerror or error}"
     return str(error)
+
+
+@contextmanager
+def ended_tidily() -> Iterator[None]:
+    """The time in which SIGTERM and a terminal that is closed end this process as an interrupt does.
+
+    They would end it at once, and processes that it has started would not always follow.
+    """
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread gets signals
+        return
+    caught = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]  # not under nohup
+    for number in caught:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

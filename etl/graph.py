@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -113,8 +114,9 @@ def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
     # A server imports all once and forks the workers, of which it has a whole process to itself: no thread, no lock.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ExitStack() as stack:
         with deaf_children():
+            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
             for _ in range(workers):  # start them all, before an interrupt can come between one and the next
                 pool.submit(int)
         try:
