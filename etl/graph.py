@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -116,7 +118,7 @@ def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
     context.set_forkserver_preload(["__main__", __name__])
     with ExitStack() as stack:
         with deaf_children():
-            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
+            pool = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_end_with_parent))
             for _ in range(workers):  # start them all, before an interrupt can come between one and the next
                 pool.submit(int)
         try:
@@ -130,6 +132,18 @@ def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
             pool.shutdown(cancel_futures=True)
             raise _plain(e) from None
         return cast("list[ShardReport]", list(done))
+
+
+def _end_with_parent() -> None:
+    """In a worker: end as soon as the command has, by SIGKILL too; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _workers_that_fit(workers: int) -> int:
