@@ -8,7 +8,9 @@ import logging
 import os
 import re
 import resource
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from time import perf_counter
@@ -47,20 +49,62 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
             status = (handler or options.handler)(options)
             sys.stdout.flush()
             return status
-    except FactorNetError as e:
-        if options.verbose:
+    except (Exception, KeyboardInterrupt) as e:
+        interrupt, known = _interrupt_in(e), isinstance(e, FactorNetError | OSError)
+        if interrupt is not None and not known:
+            print("; ".join((f"{parser.prog}: interrupted", *getattr(interrupt, "__notes__", ()))), file=sys.stderr)
+            return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+        if options.verbose or not known:
             raise
-        print(f"{parser.prog}: error: {e}", file=sys.stderr)
+        print(f"{parser.prog}: error: {_said(e)}", file=sys.stderr)
         return 2
-    except OSError as e:
-        if options.verbose:
-            raise
+
+
+def _interrupt_in(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that is an error, or led to it: a module that is being imported may raise an error of its own."""
+    while not (error is None or isinstance(error, KeyboardInterrupt)):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, OSError):
         # Disk full, no permission: the system's own words are as clear as ours would be.
-        print(f"{parser.prog}: error: {e.filename or 'reading or writing'}: {e.strerror or e}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return 130
+        return f"{error.filename or 'reading or writing'}: {error.strerror or error}"
+    return str(error)
+
+
+@contextmanager
+def ended_tidily() -> Iterator[None]:
+    """The time in which SIGTERM and a terminal that is closed end this process as an interrupt does.
+
+    They would end it at once, and processes that it has started would not always follow.
+    """
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread gets signals
+        return
+    caught = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]  # not under nohup
+    for number in caught:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def if_interrupted(how: str) -> Iterator[None]:
+    """The time in which an interrupt is told with a word on how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as e:
+        e.add_note(how)
+        raise
 
 
 class _Unheard:

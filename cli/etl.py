@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from . import etl_build, etl_copy, etl_demo, etl_fetch, etl_genome, etl_info, etl_rm, etl_unpack, etl_verify
-from .common import HelpFormatter, run_command
+from .common import HelpFormatter, ended_tidily, run_command
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,4 +28,5 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit status comes back."""
-    return run_command(make_parser(), None, argv)
+    with ended_tidily():
+        return run_command(make_parser(), None, argv)

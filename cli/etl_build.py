@@ -20,7 +20,7 @@ from ..store.reader import Store, open_store
 from ..store.remote import is_remote
 from ..store.schema import CellInfo
 from ..store.words import count, megabytes
-from .common import HelpFormatter
+from .common import HelpFormatter, if_interrupted
 from .etl_info import print_cell
 from .etl_options import add_build_options, build_with_progress, print_report, resources_of
 from .etl_verify import print_findings
@@ -107,7 +107,8 @@ def _build(
 ) -> tuple[BuildReport, float]:
     flags = {"force": options.force, "repair": options.repair}
     build = partial(build_cell, store, cell.path, settings, resources_of(options), **flags)
-    return build_with_progress(cell.name, build)
+    with if_interrupted(f"the same command given again goes on with {cell.name}"):
+        return build_with_progress(cell.name, build)
 
 
 def _say(options: argparse.Namespace, report: BuildReport, seconds: float, info: CellInfo) -> None:

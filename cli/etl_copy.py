@@ -14,7 +14,7 @@ from ..etl.targets import open_target
 from ..store.errors import UsageError
 from ..store.reader import open_store
 from ..store.words import count, megabytes
-from .common import HelpFormatter, Throughput, add_common, positive, progress_line
+from .common import HelpFormatter, Throughput, add_common, if_interrupted, positive, progress_line
 from .places import passing_cache
 
 _PLACES = "A place is a folder, a file that ends in .zip, or object storage (s3://bucket/name)"
@@ -96,15 +96,16 @@ def _run(options: argparse.Namespace, others: Sequence[str], destination: str, *
                 f"{destination}: no such store to add to; correct the name, or make one of the first: "
                 f"factornet-etl import {others[0]} {destination}"
             )
-        report = copy_groups(
-            sources,
-            target,
-            cells=options.cells,
-            force=options.force,
-            threads=options.parallel,
-            on_plan=shown.plan,
-            on_object=shown.add,
-        )
+        with if_interrupted("the same command given again goes on from here"):
+            report = copy_groups(
+                sources,
+                target,
+                cells=options.cells,
+                force=options.force,
+                threads=options.parallel,
+                on_plan=shown.plan,
+                on_object=shown.add,
+            )
     _print(options, report, perf_counter() - begin)
     return 0
 

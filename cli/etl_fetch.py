@@ -12,7 +12,7 @@ from ..etl.fetch import Fetched, fetch
 from ..etl.registry import choose, default_registry, read_registry
 from ..store.patience import Patience
 from ..store.words import megabytes
-from .common import HelpFormatter, add_common, progress_line
+from .common import HelpFormatter, add_common, if_interrupted, progress_line
 
 
 def add_parser(commands: Any) -> None:
@@ -49,7 +49,8 @@ def _run(options: argparse.Namespace) -> int:
                 print(f"      {url}")
         return 0
     downloads = choose(registry, options.only, options.assembly)
-    with progress_line("fetch", 0, unit="MB") as line:
+    again = if_interrupted("the same command given again goes on from here")
+    with again, progress_line("fetch", 0, unit="MB") as line:
         done: dict[str, int] = {}
         shown = 0
 

@@ -16,7 +16,7 @@ from ..store.reader import open_store
 from ..store.remote import is_remote
 from ..store.schema import FEATURES
 from ..store.words import count, megabytes
-from .common import HelpFormatter, pairs
+from .common import HelpFormatter, if_interrupted, pairs
 from .etl_options import add_build_options, build_with_progress, print_report, resources_of
 
 
@@ -99,4 +99,5 @@ def _build(
     options: argparse.Namespace, store: Path, inputs: GenomeInputs, settings: GenomeOptions, *, force: bool
 ) -> tuple[BuildReport, float]:
     build = partial(build_genome, store, inputs, settings, resources_of(options), force=force)
-    return build_with_progress("genome", build)
+    with if_interrupted("the same command given again goes on with the genome"):
+        return build_with_progress("genome", build)

@@ -19,6 +19,7 @@ from .common import (
     HelpFormatter,
     ProgressLine,
     add_common,
+    if_interrupted,
     peak_memory,
     positive,
     progress_line,
@@ -96,15 +97,16 @@ def _run(options: argparse.Namespace) -> int:
     with progress_line("predicting", count, unit="windows") as line:
         rate = _Rate(line)
         if regions:
-            predict_regions(
-                predictor,
-                regions,
-                options.output,
-                stride=options.stride,
-                resume=options.resume,
-                on_bins=rate.tell,
-                on_kept=line.advance,
-            )
+            with if_interrupted("the same command with --resume goes on after the last whole region"):
+                predict_regions(
+                    predictor,
+                    regions,
+                    options.output,
+                    stride=options.stride,
+                    resume=options.resume,
+                    on_bins=rate.tell,
+                    on_kept=line.advance,
+                )
         else:
             predict_intervals(predictor, bins, options.output, rate.tell)
     content = {"output": str(options.output), "intervals": count, "predicted": rate.windows}

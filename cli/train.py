@@ -17,7 +17,7 @@ from ..store.regions import Region, parse_region
 from ..store.sampling import Sampler, split_genome
 from ..store.stream import shared_meta, shared_tracks
 from ..store.words import megabytes
-from .common import peak_memory, progress_line, run_command
+from .common import if_interrupted, peak_memory, progress_line, run_command
 from .places import given_store
 from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser
 
@@ -147,7 +147,8 @@ def _train(plan: TrainingPlan, folder: Path, device: torch.device, team: Team, o
     source = choose_source(options.resident, plan.sampler, network.config, device)
     if team.leads:
         print(f"windows: {source.reason}", file=say, flush=True)
-    with _listeners(options, folder, say, shown=team.leads) as tell:
+    again = if_interrupted(f"-o {folder} --resume goes on after the last whole epoch")
+    with again, _listeners(options, folder, say, shown=team.leads) as tell:
         result = train(
             network,
             plan.sampler,

@@ -24,25 +24,30 @@ _DEATHS = 3  # workers that may die of the same task before it is given up
 
 @contextmanager
 def deaf_children() -> Iterator[None]:
-    """The time in which processes are started that shall not hear of an interrupt from the keyboard.
+    """The time in which processes are started that shall not hear of an interrupt, or of a terminal that is closed.
 
-    A terminal sends it to all processes of a command. This one acts on it, when the block is over; one that is started
-    in the block, or by a thread that is, never gets it and ends with this one.
+    A terminal sends both to all processes of a command. This one acts on them, when the block is over, and on SIGTERM;
+    one that is started in the block, or by a thread that is, never gets them and ends with this one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is interrupted
         return
-    resource_tracker.ensure_running()  # or it would be started in the block, and let interrupts through at its end
-    held: list[tuple[Any, ...]] = []
-    handler = signal.signal(signal.SIGINT, lambda *caught: held.append(caught))  # other threads may not mask it
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held: list[tuple[int, Any]] = []
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda *caught: held.append(caught))  # other threads may not mask it
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
+        resource_tracker.ensure_running()  # or it would be started in the block, and let interrupts through at its end
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-        if held and callable(handler):
-            handler(*held[0])
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for caught, frame in held[:1]:
+            handlers[signal.Signals(caught)](caught, frame)
 
 
 @contextmanager
@@ -107,7 +112,9 @@ def _hush() -> None:
     import dask
 
     level = "info" if logging.getLogger().isEnabledFor(logging.INFO) else "critical"
-    dask.config.set({"logging.distributed": level})
+    # Workers set up their logging while they are imported, before they get to know the configuration of this process.
+    early = "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED"
+    dask.config.set({"logging.distributed": level, early: level})
     logging.getLogger("distributed").setLevel(level.upper())
 
 

@@ -19,7 +19,7 @@ from ..store.schema import FEATURES, Chromosome, StoreInfo, check_name
 from ..store.words import count
 from .aliases import alias_hint, default_selection, file_names
 from .annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
-from .bigwig import open_source
+from .bigwig import SignalSource, open_source
 from .cures import Finding
 from .fasta import PreparedFasta, prepare_fasta
 from .graph import OnPlan, OnReport, Resources
@@ -160,11 +160,8 @@ def build_genome(
         tasks: list[ShardTask] = [DigestSequence(name, fasta, record) for name, record in records.items()]
         tasks += _sequence_tasks(genome, staged, axis, fasta=fasta, records=records, layout=options.layout)
         tasks += _annotation_tasks(genome, staged, axis, inputs, options)
-        missing = options.allow_missing
-        sources = {n: open_source(p, axis, options.aliases, allow_missing=missing) for n, p in inputs.tracks.items()}
-        for name, source in sources.items():
-            create_track(genome, "tracks", name, axis, options.layout)
-            tasks += signal_tasks(staged, f"genome/tracks/{name}", name, axis, source)
+        sources = _open_tracks(inputs, axis, options)
+        tasks += _track_tasks(genome, staged, axis, sources, options.layout)
         notes += _write_blacklist(staged, axis, inputs, options)
         if on_plan:
             on_plan(tasks)
@@ -309,6 +306,21 @@ def _annotation_tasks(
             tasks.append(
                 WriteAnnotation(target, tuple(_between(features[f], first, last, axis.offsets[i]) for f in FEATURES))
             )
+    return tasks
+
+
+def _open_tracks(inputs: GenomeInputs, axis: GenomeAxis, options: GenomeOptions) -> dict[str, SignalSource]:
+    missing = options.allow_missing
+    return {n: open_source(p, axis, options.aliases, allow_missing=missing) for n, p in inputs.tracks.items()}
+
+
+def _track_tasks(
+    genome: zarr.Group, staged: Path, axis: GenomeAxis, sources: Mapping[str, SignalSource], layout: Layout
+) -> list[ShardTask]:
+    tasks: list[ShardTask] = []
+    for name, source in sources.items():
+        create_track(genome, "tracks", name, axis, layout)
+        tasks += signal_tasks(staged, f"genome/tracks/{name}", name, axis, source)
     return tasks
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -113,8 +116,9 @@ def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
     # A server imports all once and forks the workers, of which it has a whole process to itself: no thread, no lock.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ExitStack() as stack:
         with deaf_children():
+            pool = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_end_with_parent))
             for _ in range(workers):  # start them all, before an interrupt can come between one and the next
                 pool.submit(int)
         try:
@@ -128,6 +132,18 @@ def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
             pool.shutdown(cancel_futures=True)
             raise _plain(e) from None
         return cast("list[ShardReport]", list(done))
+
+
+def _end_with_parent() -> None:
+    """In a worker: end as soon as the command has, by SIGKILL too; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _workers_that_fit(workers: int) -> int:

@@ -162,12 +162,7 @@ def unpack_store(
     if destination.exists():
         raise StoreError(f"{destination}: is there already; give another name, or remove it")
     check_name(destination.name, "store")
-    store = open_store(source)
-    if not store.home.local:
-        bring = f"factornet-etl import {quote(store.place)} FOLDER"
-        raise StoreError(f"{store.place}: is no folder; bring it here, and unpack that: {bring}")
-    if store.is_raw:
-        raise StoreError(f"{source}: is a raw store already; unpack the compressed store that it came from")
+    store = _open_compressed(source)
     chosen = store.cells if cells is None else tuple(dict.fromkeys(cells))
     for cell in chosen:
         store.cell(cell)
@@ -199,6 +194,21 @@ def unpack_store(
             raise StoreError(f"{destination}: appeared while it was being built; give another name, or remove it")
         publish(staged, destination.resolve(), "unpack")
     return BuildReport(f"raw store {destination}", tuple(reports), ())
+
+
+def _open_compressed(source: Path) -> Store:
+    """The store to unpack.
+
+    Raises:
+        StoreError: there is none, or it is on a server, in a zip file, or raw.
+    """
+    store = open_store(source)
+    if not store.home.local:
+        bring = f"factornet-etl import {quote(store.place)} FOLDER"
+        raise StoreError(f"{store.place}: is no folder; bring it here, and unpack that: {bring}")
+    if store.is_raw:
+        raise StoreError(f"{source}: is a raw store already; unpack the compressed store that it came from")
+    return store
 
 
 def _read_part(store: Store, path: str) -> _Part:

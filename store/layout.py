@@ -12,8 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
+
+from .errors import StoreError
+from .manifest import CURE
 
 Encoding = Literal["compressed", "raw"]
 
@@ -100,3 +104,22 @@ def create_array(
         compressors=codecs_for(dtype),
         **common,
     )
+
+
+def check_present(values: NDArray[Any], *, place: str) -> None:
+    """See that no value is the fill value of a large array (uint8, float32), which valid data never have.
+
+    Raises:
+        StoreError: one is; the message names the `place`.
+    """
+    # One pass without a temporary array: 255 is the largest code there is, and a minimum with NaN in it is NaN.
+    floats = values.dtype.kind == "f"
+    if values.size and (
+        (floats and np.isnan(values.min())) or (values.dtype == np.uint8 and values.max() == MISSING_CODE)
+    ):
+        raise missing_chunk(place)
+
+
+def missing_chunk(place: str) -> StoreError:
+    """The error where the fill value was read, which valid data never have."""
+    return StoreError(f"{place}: a chunk is missing; {CURE}")

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import Block, Windows, annotation_flags, share_of
+from .layout import missing_chunk
 from .native import copy_windows
-from .reader import Store, StoredArray, missing_chunk, place_of, read_span
+from .reader import Store, StoredArray, place_of, read_span
 from .schema import BIN
 from .sharded import ShardedArray
 

@@ -20,7 +20,7 @@ from .cache import Cache, default_cache
 from .errors import StoreError, UsageError
 from .folder import Folder
 from .homes import Home, find_home, refuse_others, with_slashes
-from .layout import MISSING_CODE
+from .layout import check_present
 from .manifest import CURE, FOREIGN, Objects, check_seal, parse_manifest, parse_objects, read_object
 from .mapped import map_array, parse_node
 from .remote import is_remote
@@ -336,22 +336,3 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
 def place_of(array: StoredArray) -> str:
     """Where an array lies, for messages."""
     return array.place if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
-
-
-def check_present(values: NDArray[Any], *, place: str) -> None:
-    """See that no value is the fill value of a large array (uint8, float32), which valid data never have.
-
-    Raises:
-        StoreError: one is; the message names the `place`.
-    """
-    # One pass without a temporary array: 255 is the largest code there is, and a minimum with NaN in it is NaN.
-    floats = values.dtype.kind == "f"
-    if values.size and (
-        (floats and np.isnan(values.min())) or (values.dtype == np.uint8 and values.max() == MISSING_CODE)
-    ):
-        raise missing_chunk(place)
-
-
-def missing_chunk(place: str) -> StoreError:
-    """The error where the fill value was read, which valid data never have."""
-    return StoreError(f"{place}: a chunk is missing; {CURE}")

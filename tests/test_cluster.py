@@ -79,13 +79,12 @@ def test_a_worker_that_is_killed_is_replaced(store, demo_files, undisturbed):
     assert not store.with_name("s.zarr.building").exists()
 
 
-@pytest.mark.parametrize("how", ["-p", "--workers"])
-def test_interrupted_from_the_keyboard(store, demo_files, how):
-    """A terminal sends the signal to the workers too; only the command itself answers."""
-    arguments = ["build", str(store), str(demo_files / "cells/K562"), how, "2"]
+def started_build(store, files, how) -> tuple[subprocess.Popen, list[int]]:
+    """The command, building on two workers, and the processes that it has started."""
+    arguments = ["build", str(store), str(files / "cells/K562"), how, "2"]
     program = (
         "import signal, sys; from factornet.cli.etl import main; signal.signal(signal.SIGINT, "
-        f"signal.default_int_handler); sys.exit(main({arguments!r}))"
+        f"signal.default_int_handler); signal.signal(signal.SIGHUP, signal.SIG_DFL); sys.exit(main({arguments!r}))"
     )
     started = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, process_group=0)
     deadline = time.monotonic() + 60
@@ -93,9 +92,35 @@ def test_interrupted_from_the_keyboard(store, demo_files, how):
         assert started.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    os.killpg(started.pid, signal.SIGINT)
-    _, said = started.communicate(timeout=60)
-    assert (started.returncode, said) == (130, "factornet-etl: interrupted\n")
+    return started, children(started.pid)
+
+
+def wait_for_the_end_of(processes: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in processes):
+        assert time.monotonic() < deadline, "processes are left behind"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", ["-p", "--workers"])
+@pytest.mark.parametrize(
+    ("number", "send"), [(signal.SIGINT, os.killpg), (signal.SIGHUP, os.killpg), (signal.SIGTERM, os.kill)]
+)
+def test_interrupted_ended_and_hung_up(store, demo_files, how, number, send):
+    """A terminal sends its signals to the workers too; only the command itself answers, and leaves nothing behind."""
+    started, left = started_build(store, demo_files, how)
+    send(started.pid, number)
+    _, said = started.communicate(timeout=60)  # until the last that holds standard error has ended
+    how = "the same command given again goes on with K562"
+    assert (started.returncode, said) == (128 + number, f"factornet-etl: interrupted; {how}\n")
+    wait_for_the_end_of(left)
+
+
+def test_killed_it_leaves_no_process_behind(store, demo_files):
+    started, left = started_build(store, demo_files, "-p")
+    started.kill()
+    started.communicate(timeout=60)
+    wait_for_the_end_of(left)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from servers import serving
 
+from factornet.cli import etl_fetch
 from factornet.cli.etl import main
 from factornet.etl.fetch import fetch
 from factornet.etl.registry import Download, choose, default_registry, read_registry
@@ -215,6 +216,16 @@ def test_the_command(server, tmp_path, capsys):
     assert "no download 'nothing.gz'; there are big.fa.gz" in capsys.readouterr().err
     assert main(["fetch", str(tmp_path / "d"), "--list"]) == 0
     assert "hg19  hg19.fa.gz  genome sequence (UCSC)" in capsys.readouterr().out
+
+
+def test_interrupted_it_says_how_to_go_on(server, tmp_path, capsys, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(etl_fetch, "fetch", interrupt)
+    assert main(["fetch", str(tmp_path / "d")]) == 130
+    said = "factornet-etl: interrupted; the same command given again goes on from here\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from factornet.model import (
 )
 from factornet.model.bins import bins_of_regions
 from factornet.model.checkpoint import write_card
+from factornet.model.predict_files import Predictor
 from factornet.store import UsageError, open_store, parse_region, read_span
 
 
@@ -109,6 +110,18 @@ def test_regions_on_the_command_line(store, network, command, tmp_path):
     assert bins.start.tolist() == expected.start.tolist()
     whole = predict_bins(network, store, "K562", expected, device=torch.device("cpu"))[:, 0]
     np.testing.assert_allclose(scores, whole, rtol=6e-4)
+
+
+def test_interrupted_it_says_how_to_go_on(command, tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "scored", interrupt)
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
+    how = "; the same command with --resume goes on after the last whole region"
+    for what, said in (("--regions", "chr21:100000-104000"), how), (("-b", tmp_path / "x.bed"), ""):
+        status, shown = command(*what, "-o", tmp_path / "x.bed.gz")
+        assert (status, shown.err) == (130, f"factornet-predict: interrupted{said}\n")
 
 
 def test_resume_is_for_regions(command, tmp_path):

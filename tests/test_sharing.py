@@ -166,6 +166,8 @@ def test_an_interrupted_copy_is_gone_on_with(demo_store, tmp_path, capsys, monke
     with monkeypatch.context() as patch:
         Stop(patch, targets._FolderSink if name == "out.zarr" else targets._ZipSink, 40)
         assert command("export", demo_store, out, "-p", 1) == 130
+    said = "factornet-etl: interrupted; the same command given again goes on from here\n"
+    assert capsys.readouterr().err == said
     assert not out.exists(), "nothing half done is visible"
     assert report(capsys, "export", demo_store, out, "-p", 1)["kept"] == 40
     assert_equal(out, demo_store)

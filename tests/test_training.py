@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from factornet.cli.train import main
 from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOptions, load_network, train
 from factornet.model.checkpoint import ModelCard
 from factornet.model.folder import create_model
@@ -103,6 +104,16 @@ def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, 
     for which in ("best", "last"):
         a, b = (load_network(f, weights=which).state_dict() for f in (undisturbed, folder))
         assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_interrupted_it_says_how_to_go_on(demo_store, tmp_path, capsys, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("factornet.model.training.train", interrupt)
+    assert main(command(demo_store, tmp_path / "model")[1:]) == 130
+    how = f"-o {tmp_path}/model --resume goes on after the last whole epoch"
+    assert capsys.readouterr().err == f"factornet-train: interrupted; {how}\n"
 
 
 def test_a_loss_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
