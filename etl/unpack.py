@@ -154,14 +154,7 @@ def unpack_store(
         StoreError: the destination is there, the source is raw, incomplete or damaged, or the disk has no room.
         UsageError: no such cell line, or the destination is no place for a raw store.
     """
-    if is_remote(with_slashes(destination)):
-        raise UsageError(
-            f"{with_slashes(destination)}: is no folder; a raw store is memory-mapped from a local disk: name a folder "
-            "there, and share the compressed store"
-        )
-    if destination.exists():
-        raise StoreError(f"{destination}: is there already; give another name, or remove it")
-    check_name(destination.name, "store")
+    _refuse_destination(destination)
     store = _open_compressed(source)
     chosen = store.cells if cells is None else tuple(dict.fromkeys(cells))
     for cell in chosen:
@@ -194,6 +187,22 @@ def unpack_store(
             raise StoreError(f"{destination}: appeared while it was being built; give another name, or remove it")
         publish(staged, destination.resolve(), "unpack")
     return BuildReport(f"raw store {destination}", tuple(reports), ())
+
+
+def _refuse_destination(destination: Path) -> None:
+    """See that a raw store can be made there.
+
+    Raises:
+        StoreError, UsageError: it cannot.
+    """
+    if is_remote(with_slashes(destination)):
+        raise UsageError(
+            f"{with_slashes(destination)}: is no folder; a raw store is memory-mapped from a local disk: name a folder "
+            "there, and share the compressed store"
+        )
+    if destination.exists():
+        raise StoreError(f"{destination}: is there already; give another name, or remove it")
+    check_name(destination.name, "store")
 
 
 def _open_compressed(source: Path) -> Store:
