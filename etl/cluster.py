@@ -5,6 +5,7 @@ cluster that is there already. All workers must see inputs and store under the p
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -65,14 +66,26 @@ def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
 
     settings = {"distributed.scheduler.allowed-failures": _DEATHS, "distributed.worker.daemon": True}
     with ExitStack() as stack:
+        stack.callback(_restore, dict(os.environ))  # nannies set variables for the workers in this process too
         stack.enter_context(dask.config.set(settings))
         with deaf_children():
             cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, memory_limit=memory or 0, dashboard_address=None
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=memory or 0,
+                dashboard_address=None,
+                # Without this it would serve its state on port 8787 all the same, to whole networks.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             )
         stack.enter_context(cluster)
         client = stack.enter_context(Client(cluster))
         yield client
+
+
+def _restore(environment: dict[str, str]) -> None:
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -59,8 +60,14 @@ def workers_here() -> list[int]:
 
 def test_one_two_and_four_workers_give_the_same_digests(store, demo_files, undisturbed):
     assert build(store, demo_files, Resources(2)) == undisturbed
-    for workers in (1, 2, 4):
-        assert build(store, demo_files, Resources(workers, cluster=True)) == undisturbed
+    before = dict(os.environ)
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # another process has it, which is as well
+            taken.bind(("0.0.0.0", 8787))
+            taken.listen()
+        for workers in (1, 2, 4):
+            assert build(store, demo_files, Resources(workers, cluster=True)) == undisturbed
+    assert dict(os.environ) == before, "what nannies set for their workers is not left here"
     assert verify_store(store).findings == ()
 
 
@@ -141,17 +148,19 @@ def scheduler(tmp_path):
             )
         return started[-1]
 
-    start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    deadline = time.monotonic() + 60
-    while not (found := re.search(r"Scheduler at:\s+(tcp://\S+)", log.read_text())):
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
-    address = found[1]
-    workers = [start("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard") for _ in range(2)]
-    yield address, workers
-    for process in reversed(started):
-        process.kill()
-        process.wait()
+    try:
+        start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        deadline = time.monotonic() + 60
+        while not (found := re.search(r"Scheduler at:\s+(tcp://\S+)", log.read_text())):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        address = found[1]
+        workers = [start("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard") for _ in range(2)]
+        yield address, workers
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
 
 
 def test_a_scheduler_whose_worker_dies(store, demo_files, undisturbed, scheduler):
