@@ -15,7 +15,8 @@ from ..store.homes import find_home
 from ..store.patience import RemoteError
 from ..store.schema import StoreInfo
 from .parts import Part
-from .targets import Sink, Target
+from .sinks import Sink
+from .targets import Target
 from .there import There, open_there
 
 

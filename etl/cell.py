@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,16 @@ from .genome import BuildReport
 from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
 from .provenance import InputState, blaming_change, check_unchanged, describe_build, look_at, what_changed
-from .publish import file_digest, publish, staging, write_group, write_manifest
+from .publish import (
+    Version,
+    file_digest,
+    publish,
+    refuse_replaced,
+    staging,
+    version_at,
+    write_group,
+    write_manifest,
+)
 from .recorded import is_built, recorded
 from .room import cell_bytes, refuse_full_disk
 from .sheets import CellFolder, SignalFile, read_cell_folder
@@ -89,14 +99,14 @@ def build_cell(
     if store.is_raw:
         raise StoreError(f"{path}: is a raw store; build into the compressed one it came from, and unpack that again")
     sheets = read_cell_folder(folder)
-    there = home_of(Path(store.path), cell_work(sheets.name)).exists()
+    seen = version_at(home_of(Path(store.path), cell_work(sheets.name)))
     # In a store of its own: who has looked into a cell line reads it, and would keep a replaced one from being removed.
-    if there and not (force or repair):
+    if seen is not None and not (force or repair):
         if is_built(open_store(path), sheets, options.describe()):
             return unchanged(sheets.name, store.path)
         raise StoreError(f"{path}/cells/{sheets.name}: is there already, and no cell line; give --force to replace it")
     states = look_at(sheets.files)
-    build = _Build(store, sheets, options, states, describe_build(states, options.describe()))
+    build = _Build(store, sheets, options, states, describe_build(states, options.describe()), seen)
     return (build.repair if repair else build.make)(resources, on_report, on_plan)
 
 
@@ -109,18 +119,21 @@ def unchanged(name: str, place: str) -> BuildReport:
 
 @dataclass(frozen=True)
 class _Build:
-    """One build of a cell line; `before` is what a repair must give again."""
+    """One build of a cell line; `seen` is what was there when it was begun, `before` what a repair must give again."""
 
     store: Store
     sheets: CellFolder
     options: CellOptions
     states: tuple[InputState, ...]
     provenance: dict[str, Any]
+    seen: Version | None
     before: CellInfo | None = None
 
     def make(self, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
         """Build, and publish, and say what is wrong with the genome: whoever reads the cell line reads that too."""
-        with staging(Path(self.store.path), cell_work(self.sheets.name), keep=True) as work:
+        root, name = Path(self.store.path), cell_work(self.sheets.name)
+        with staging(root, name, keep=True) as work:
+            refuse_replaced(home_of(root, name), self.seen)
             report = self._run(work, resources, on_report, on_plan)
         return replace(report, left=verify_store(self.store.path, cells=(), quick=True).findings)
 
@@ -170,9 +183,9 @@ class _Build:
                 summarise(tracks, factors, reports),
             )
             manifest = write_manifest(staged, known=journal.known)
-            self._check(manifest["manifest"])
             write_group(staged, {**info.to_attributes(), **manifest})
-            publish(staged, Path(store.path), cell_work(sheets.name))
+            check = partial(self._check, manifest["manifest"])
+            publish(staged, Path(store.path), cell_work(sheets.name), check=check)
         notes = [*([journal.note] if journal.note else []), *_notes(factors, tracks, sources, reports)]
         notes += lent_peaks(sheets.chip, self.states, _readable(store, [n for n in store.cells if n != sheets.name]))
         return BuildReport(f"cell line {sheets.name} in {store.path}", tuple(reports), tuple(notes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,9 @@ def build_genome(
     states = look_at(inputs.files)
     provenance = describe_build(states, options.describe())
     state = _state(inputs, options, provenance)
+    refuse = partial(_refuse_existing, store, force=force)
     with staging(store.resolve(), "genome", keep=True) as work, closing(Journal(work, state)) as journal:
+        refuse()  # again, now that no other can start one
         fasta = prepare_fasta(inputs.fasta, journal.folder)
         records, notes = _select(inputs.fasta, fasta, options)
         axis = GenomeAxis(tuple(records), tuple(fasta.lengths[r] for r in records.values()))
@@ -180,7 +183,7 @@ def build_genome(
         manifest = write_manifest(staged / "genome", own=True, known=known)
         write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})
         check_unchanged(states)
-        publish(staged, store.resolve(), "genome")
+        publish(staged, store.resolve(), "genome", check=refuse)
     return BuildReport(
         f"genome {assembly} in {store}", tuple(reports), (*notes, *([journal.note] if journal.note else []))
     )

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
         StoreError: another process is building the same (it is named), or the disk is full or faulty.
     """
     root = building(store)
-    lock = _locked(store, name)
+    lock = _locked(store, name, wait=False)
     folder, kept = root / name, False
     try:
         move_back(store, name)
@@ -68,8 +68,8 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
         _unlock(lock, root)
 
 
-def _locked(store: Path, name: str) -> IO[str]:
-    """The lock file of `name`, locked, with a word on who holds it."""
+def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
+    """The lock file of `name`, locked, with a word on who holds it; where that is another, it is waited for or not."""
     path = lock_file(store, name)
     while True:
         try:
@@ -82,7 +82,7 @@ def _locked(store: Path, name: str) -> IO[str]:
                 continue  # the same: there when it was to be made, gone when it was looked at
             raise StoreError(f"{path.parent}: cannot make the folder to build in ({e.strerror})") from e
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if _leads_to(path, lock):
                 lock.truncate(0)
                 now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -130,17 +130,58 @@ def _clear_retired(store: Path, name: str) -> None:
                 shutil.rmtree(old, ignore_errors=True)
 
 
-def publish(staged: Path, store: Path, name: str) -> None:
+Version = tuple[int, int, int]
+"""What tells a file or folder from one that has taken its place."""
+
+
+def version_at(place: Path) -> Version | None:
+    """Which file or folder is there; None where there is none."""
+    try:
+        state = place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return state.st_dev, state.st_ino, state.st_mtime_ns
+
+
+def refuse_replaced(place: Path, seen: Version | None) -> None:
+    """See that what was found at a place, when it was decided what to do, is there still.
+
+    Raises:
+        StoreError: another process has put something there, replaced it, or removed it.
+    """
+    if version_at(place) != seen:
+        did = "removed" if not place.exists() else "put there" if seen is None else "replaced"
+        raise StoreError(
+            f"{place}: was {did} by another process in the meantime, and is left as it is; run the same command again"
+        )
+
+
+def publish(staged: Path, store: Path, name: str, *, check: Callable[[], None]) -> None:
     """Move a finished folder into its place, the store's genome or a cell line; inside `staging` of that name.
 
     What was there is kept beside the store while a process reads it, and removed by this build or a later one.
 
+    Args:
+        staged: the folder.
+        store: into which.
+        name: of the group, as for `staging`.
+        check: refuses where it must not be published any more; nothing else is published in the store meanwhile.
+
     Raises:
         OSError: the disk failed; what was there is there still.
-        StoreError: the new version is in its place, but the disk failed to confirm it.
+        StoreError: `check` refused; or the new version is in its place, but the disk failed to confirm it.
     """
     for path in [*staged.rglob("*"), staged]:
         sync(path)
+    lock = _locked(store, "publish", wait=True)
+    try:
+        check()
+        _put(staged, store, name)
+    finally:
+        _unlock(lock, building(store))
+
+
+def _put(staged: Path, store: Path, name: str) -> None:
     final = home_of(store, name)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():

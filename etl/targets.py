@@ -6,41 +6,28 @@ import hashlib
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from ..store.cache import default_cache
 from ..store.cell_list import CELL_LIST, cell_list
 from ..store.errors import StoreError, UsageError
-from ..store.exchange import GENOME_FOLDER, building, cell_work
-from ..store.folder import Listed, LocalFolder
+from ..store.exchange import GENOME_FOLDER, building, cell_work, home_of
+from ..store.folder import Listed
 from ..store.homes import Home, ZipHome, find_home, with_slashes
+from ..store.reader import open_store
 from ..store.remote import connect, is_remote
 from ..store.schema import StoreInfo, check_name
 from ..store.zipped import CURE, ZipReader
 from .listing import write_cell_list
 from .parts import Part, compared
-from .publish import file_digest, publish, staging, sync
+from .publish import Version, publish, refuse_replaced, staging, sync, version_at
 from .room import refuse_full_disk, refuse_unwritable
+from .sinks import FolderSink, Sink, ZipSink, files_below
 from .there import There, open_there
 from .zipwriter import ZipWriter
-
-
-class Sink(Protocol):
-    """Takes the objects of one group, from several threads."""
-
-    def has(self, name: str, listed: Listed) -> bool:
-        """Whether an object is there already, with the right content."""
-
-    def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
-        """Put an object, and compare what is there then.
-
-        Raises:
-            StoreError, OSError: it could not be put, or is not what it should be.
-        """
 
 
 class Target(ABC):
@@ -106,69 +93,16 @@ def open_target(place: str | Path) -> Target:
     return ZipTarget(path) if path.suffix == ".zip" else LocalTarget(path)
 
 
-class _FolderSink:
-    """Files in a folder that is being built; `done` is asked for once, so what lies there is digested once.
-
-    Args:
-        folder: to build in.
-        old: the folder that it will replace, which need not be there; what is right in it is taken over.
-    """
-
-    def __init__(self, folder: Path, old: Path) -> None:
-        self._folder = folder
-        self._old = _files(old)
-
-    def has(self, name: str, listed: Listed) -> bool:
-        file = self._folder / name
-        if _is_right(file, listed):
-            return True
-        old = self._old.get(name)
-        if old is None or not _is_right(old, listed):
-            return False
-        file.unlink(missing_ok=True)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            file.hardlink_to(old)
-        except OSError:
-            return False  # a file system without links: it is copied from the source
-        return True
-
-    def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
-        file = self._folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)  # it may be a link to what is being replaced
-        with file.open("wb") as out:
-            for piece in pieces:
-                out.write(piece)
-        if not _is_right(file, listed):
-            raise StoreError(f"{file}: is not as it was written; check the disk")
-
-    def keep_only(self, names: Iterable[str]) -> None:
-        """Remove what an earlier try left that is none of these."""
-        wanted = set(names)
-        for file in self._folder.rglob("*"):
-            if not file.is_dir() and str(file.relative_to(self._folder)) not in wanted:
-                file.unlink()
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    """Files below a folder, by their path in it; links are passed over."""
-    try:
-        found = LocalFolder(folder).listing()
-    except OSError:
-        return {}
-    return {name: folder / name for name, entry in found.items() if entry.kind == "file"}
-
-
-def _is_right(file: Path, listed: Listed) -> bool:
-    return file.is_file() and file.stat().st_size == listed[0] and file_digest(file) == listed[1]
-
-
 class _PathTarget(Target):
     """On a disk."""
 
     def __init__(self, path: Path) -> None:
         self._path, self.place = path, str(path)
+        self._seen: dict[Path, Version | None] = {}
+        self._genome = ""
+
+    def _refuse_replaced(self, place: Path) -> None:
+        refuse_replaced(place, self._seen.get(place))
 
     @property
     def kept(self) -> str:
@@ -177,6 +111,9 @@ class _PathTarget(Target):
 
     def there(self, info: StoreInfo | None = None) -> There | None:
         """The store that is there."""
+        cells = self._path / "cells"
+        self._seen = {p: version_at(p) for p in (self._path, self._path / "genome", *cells.glob("*"))}
+        self._genome = info.genome_manifest if info else ""
         if not os.path.lexists(self._path):
             return None
         home = self._home()
@@ -214,7 +151,7 @@ class LocalTarget(_PathTarget):
     @contextmanager
     def receiving(self, parts: Sequence[Part]) -> Iterator[None]:
         """The list of cell lines is brought up to date at the end."""
-        there = {p.group: _files(self._path / p.group) for p in parts}
+        there = {p.group: files_below(self._path / p.group) for p in parts}
         needed = sum(p.size for p in parts) - _size(building(self._path))
         needed -= sum(f.stat().st_size for p in parts for n, f in there[p.group].items() if n in p.objects)
         refuse_full_disk(self._path, needed, what="the copy", cure="or name a place on another disk")
@@ -225,21 +162,29 @@ class LocalTarget(_PathTarget):
     def group(self, part: Part) -> Iterator[Sink]:
         """Build in the store's building folder, and publish."""
         genome = part.group == "genome"
-        again = genome and self._path.exists()
+        again = genome and self._seen.get(self._path) is not None
         work_name = GENOME_FOLDER if again else "genome" if genome else cell_work(part.cell)
+        final = home_of(self._path, work_name)
         with staging(self._path, work_name, keep=True) as work:
+            self._refuse_replaced(final)
             staged = work / "copy"
             folder = staged / "genome" if genome else staged
-            sink = _FolderSink(folder, self._path / part.group)
+            sink = FolderSink(folder, self._path / part.group)
             yield sink
             sink.keep_only(part.objects)
             (staged / "zarr.json").write_bytes(part.text)
             if again:  # the cell lines stay: only the genome's folder is moved, and the root's attributes
-                publish(folder, self._path, work_name)
+                publish(folder, self._path, work_name, check=partial(self._refuse_replaced, final))
                 (staged / "zarr.json").replace(self._path / "zarr.json")
                 sync(self._path)
             else:
-                publish(staged, self._path, work_name)
+                check = partial(self._refuse_replaced, final) if genome else self._refuse_other_genome
+                publish(staged, self._path, work_name, check=check)
+
+    def _refuse_other_genome(self) -> None:
+        """See that the store has not become one of another genome."""
+        if open_store(self._path).info.genome_manifest != self._genome:
+            raise StoreError(f"{self.place}: the genome was replaced during the copy; run the same command again")
 
 
 class ZipTarget(_PathTarget):
@@ -273,6 +218,7 @@ class ZipTarget(_PathTarget):
         expected = {name: listed for p in parts for name, listed in p.listed.items()}
         expected[CELL_LIST] = (len(listing), hashlib.sha256(listing).hexdigest())
         with staging(self._path, "zip", keep=True) as work, ExitStack() as stack:
+            self._refuse_replaced(self._path)
             needed = sum(size for size, _ in expected.values()) - _size(work)
             refuse_full_disk(self._path, needed, what="the zip file", cure="or name a place on another disk")
             new = work / "store.zip"
@@ -295,27 +241,8 @@ class ZipTarget(_PathTarget):
     def group(self, part: Part) -> Iterator[Sink]:
         """Append the objects of a group."""
         assert self._writer is not None
-        yield _ZipSink(self._writer, f"{part.group}/", self._lock)
+        yield ZipSink(self._writer, f"{part.group}/", self._lock)
         self._add(part.seal, part.text)
-
-
-class _ZipSink:
-    def __init__(self, writer: ZipWriter, prefix: str, lock: threading.Lock) -> None:
-        self._writer, self._prefix, self._lock = writer, prefix, lock
-
-    def has(self, name: str, listed: Listed) -> bool:
-        return self._prefix + name in self._writer.done
-
-    def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
-        source = iter(pieces)
-        first = next(source, b"")  # what takes long to get is got before the others have to wait
-        with self._lock:
-            self._writer.add(self._prefix + name, listed[0], _chain(first, source))
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def _compare_zip(path: Path, expected: dict[str, Listed]) -> None:

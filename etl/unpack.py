@@ -7,6 +7,7 @@ import json
 import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -183,9 +184,7 @@ def unpack_store(
             write_group(staged / part.path, {**store.cell(part.path.removeprefix("cells/")).to_attributes(), **keys})
         keys = {**genome_attributes(new["genome"]), "encoding": "raw", "unpacked_from": parts[0].digest}
         write_group(staged, {**store.info.to_attributes(), **keys})
-        if destination.exists():
-            raise StoreError(f"{destination}: appeared while it was being built; give another name, or remove it")
-        publish(staged, destination.resolve(), "unpack")
+        publish(staged, destination.resolve(), "unpack", check=partial(_refuse_destination, destination))
     return BuildReport(f"raw store {destination}", tuple(reports), ())
 
 

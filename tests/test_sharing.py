@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from travelling import assert_equal, batches, command, digests, refused, report
 
-from factornet.etl import CellOptions, Resources, build_cell, targets
+from factornet.etl import CellOptions, Resources, build_cell, sinks
 from factornet.etl.publish import staging
 from factornet.etl.unpack import unpack_store
 from factornet.etl.verify import verify_store
@@ -164,7 +164,7 @@ class Stop:
 def test_an_interrupted_copy_is_gone_on_with(demo_store, tmp_path, capsys, monkeypatch, name):
     out = tmp_path / name
     with monkeypatch.context() as patch:
-        Stop(patch, targets._FolderSink if name == "out.zarr" else targets._ZipSink, 40)
+        Stop(patch, sinks.FolderSink if name == "out.zarr" else sinks.ZipSink, 40)
         assert command("export", demo_store, out, "-p", 1) == 130
     said = "factornet-etl: interrupted; the same command given again goes on from here\n"
     assert capsys.readouterr().err == said
@@ -179,7 +179,7 @@ def test_a_copy_that_filled_the_disk_is_gone_on_with(demo_store, tmp_path, capsy
     out = tmp_path / name
     with monkeypatch.context() as patch:
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{out}.building/x")
-        Stop(patch, targets._FolderSink if name == "out.zarr" else targets._ZipSink, 20, full)
+        Stop(patch, sinks.FolderSink if name == "out.zarr" else sinks.ZipSink, 20, full)
         line = refused(capsys, "export", demo_store, out, "-p", 1)
     assert f"error: {out}: cannot be written (No space left on device); see to the disk" in line
     assert f"kept in {out}.building, which may be removed" in line
@@ -224,7 +224,7 @@ def test_an_import_goes_on_after_its_server_failed(demo_store, tmp_path, capsys,
 def test_what_lies_in_the_way_of_a_resumed_copy_is_not_trusted(demo_store, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out.zarr"
     with monkeypatch.context() as patch:
-        Stop(patch, targets._FolderSink, 40)
+        Stop(patch, sinks.FolderSink, 40)
         assert command("export", demo_store, out, "-p", 1) == 130
     files = sorted(p for p in (tmp_path / "out.zarr.building").rglob("*") if p.is_file())
     files[0].write_bytes(files[0].read_bytes()[:-1] + b"x")
@@ -257,10 +257,10 @@ def test_a_zip_file_cut_anywhere_is_gone_on_with(tmp_path):
 
 def test_a_killed_export_leaves_nothing_visible(demo_store, tmp_path):
     program = (
-        "import os, sys; from factornet.etl import targets; from factornet.cli import etl; n = [0]\n"
-        "put = targets._ZipSink.put\n"
+        "import os, sys; from factornet.etl import sinks; from factornet.cli import etl; n = [0]\n"
+        "put = sinks.ZipSink.put\n"
         "def dies(*a):\n    n[0] += 1\n    put(*a)\n    n[0] >= 60 and os.kill(os.getpid(), 9)\n"
-        "targets._ZipSink.put = dies\n"
+        "sinks.ZipSink.put = dies\n"
         "etl.main(sys.argv[1:])"
     )
     arguments = ["export", str(demo_store), str(tmp_path / "out.zip")]

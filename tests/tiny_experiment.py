@@ -22,8 +22,8 @@ def write_cell(folder, value):
     (folder / "p.bed").write_text("chrA\t5000\t5200\nchrB\t4000\t4200\n")
 
 
-def build(files, cell="A", **more):
-    return build_cell(files / "s.zarr", files / cell, OPTIONS, Resources(1), **more)
+def build(files, cell="A", *, store=None, **more):
+    return build_cell(store or files / "s.zarr", files / cell, OPTIONS, Resources(1), **more)
 
 
 def left(files):
