@@ -13,6 +13,7 @@ from ..store.errors import StoreError, UsageError
 from ..store.folder import Listed
 from ..store.homes import find_home
 from ..store.patience import RemoteError
+from ..store.reader import Store
 from ..store.schema import StoreInfo
 from .parts import Part
 from .sinks import Sink
@@ -25,26 +26,36 @@ class BucketTarget(Target):
 
     def __init__(self, bucket: Bucket, url: str) -> None:
         self._bucket, self._url, self.place = bucket, url, bucket.place
+        self._info: StoreInfo | None = None
         self._cells: dict[str, str] = {}
         self._listed = b""
 
     def there(self, info: StoreInfo | None = None) -> There | None:
         """The store that is there."""
+        self._info = info
         if "" not in self._bucket.list("zarr.json"):
             return None
         home = find_home(self._url, default_cache())
         there = open_there(home, self._url, info, self._digest)
         with contextlib.suppress(FileNotFoundError):
             self._listed = home.folder("").read(CELL_LIST)
+        self._info = there.store.info
+        self._cells = self._manifests()
+        return there
+
+    def _manifests(self) -> dict[str, str]:
+        """Digests of the manifests of the cell lines that are there now; damaged ones are left out."""
+        assert self._info is not None
+        store, found = Store(self._url, self._info), {}
         names = (name.split("/") for name in self._bucket.list("cells/"))
         for cell in [parts[0] for parts in names if parts[1:] == ["zarr.json"]]:
             try:
-                self._cells[cell] = there.store.cell(cell).manifest
+                found[cell] = store.cell(cell).manifest
             except RemoteError:
                 raise
             except (StoreError, UsageError):
-                continue  # damaged: not listed until it is replaced
-        return there
+                continue  # not listed until it is replaced
+        return found
 
     def _digest(self, path: str) -> str:
         try:
@@ -61,18 +72,22 @@ class BucketTarget(Target):
     @contextmanager
     def group(self, part: Part) -> Iterator[Sink]:
         """Put the objects, then what says that they are there."""
+        if part.group != "genome" and self._manifests().get(part.cell) != self._cells.get(part.cell):
+            raise StoreError(
+                f"{self.place}/{part.group}: was put there, replaced or removed by another process in the meantime, "
+                "and is left as it is; run the same command again"
+            )
         there = self._bucket.list(f"{part.group}/")
         self._bucket.delete([part.seal] if self._replaces(part, there) else [])
         yield _BucketSink(self._bucket, f"{part.group}/", there)
         keep = part.listed
         self._bucket.delete(f"{part.group}/{n}" for n in there if f"{part.group}/{n}" not in keep)
         self._bucket.put(part.seal, part.text)
-        if part.group != "genome":
-            self._cells[part.cell] = part.digest
         self._put_list()
 
     def _put_list(self) -> None:
-        listing = cell_list(self._cells)
+        """Others may put cell lines there at the same time: all that are there now are listed."""
+        listing = cell_list(self._manifests())
         if listing != self._listed:
             self._bucket.put(CELL_LIST, listing)
             self._listed = listing

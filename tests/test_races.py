@@ -114,3 +114,20 @@ def test_a_zip_file_that_another_export_has_replaced(files, theirs):
         copy_groups([source], open_target(file), cells=["B"], on_plan=other)
     copy_groups([source], open_target(file), cells=["B"])
     assert open_store(file).cells == ("A", "B")
+
+
+def test_two_commands_put_cell_lines_into_a_bucket(files, theirs, s3):
+    """Neither is lost from the list, and none is replaced by who did not see it."""
+    source = open_store(theirs)
+    copy_groups([source], open_target(s3.url), cells=[])
+    other = once(lambda: copy_groups([source], open_target(s3.url), cells=["B"]))
+    copy_groups([source], open_target(s3.url), cells=["A"], on_object=other)
+    assert open_store(s3.url).cells == ("A", "B")
+    assert verify_store(s3.url).findings == ()
+    build(files, "A")
+    place = f"{s3.url.removesuffix('.zarr')}2.zarr"
+    copy_groups([source], open_target(place), cells=[])
+    other = once(lambda: copy_groups([source], open_target(place), cells=["A"]))
+    with pytest.raises(StoreError, match=r"cells/A: was put there, replaced or removed by another"):
+        copy_groups([open_store(files / "s.zarr")], open_target(place), cells=["A"], on_plan=other)
+    assert manifest(place, "A") == manifest(theirs, "A")
