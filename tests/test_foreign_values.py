@@ -13,6 +13,7 @@ import zarr
 
 from factornet.cli import etl
 from factornet.etl.publish import genome_attributes, write_group, write_manifest
+from factornet.etl.verify import verify_store
 from factornet.model import FactorNet, NetworkConfig, predict_bins
 from factornet.model.bins import bins_of_regions
 from factornet.store import Plan, StoreError, StreamSettings, WindowStream, open_store, parse_region, read_span
@@ -26,6 +27,7 @@ def store(tmp_path) -> Path:
     """A small store, to be changed."""
     with zipfile.ZipFile(FIXTURE) as zipped:
         zipped.extractall(tmp_path / "small.zarr")
+    (tmp_path / "small.zarr/cells/zarr.json").unlink()  # the list of cell lines, with their digests
     return tmp_path / "small.zarr"
 
 
@@ -65,6 +67,19 @@ def test_peaks_that_are_no_intervals(store, column, row, value):
     forge(store, f"cells/CELL/peaks/CTCF/conservative/{column}", row, value)
     message = rf"cells/CELL/peaks/CTCF/conservative: row {row} is no interval on .*{column} {value}\b"
     refused(message, open_store(store).peaks, "CELL", "CTCF", "conservative")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_verify_names_tables_that_hold_no_intervals(store, tmp_path, raw):
+    if raw:
+        assert etl.main(["unpack", str(store), str(tmp_path / "raw.zarr"), "-p", "1"]) == 0
+        store = tmp_path / "raw.zarr"
+    for path in ("genome/blacklist", "cells/CELL/peaks/MAX/conservative"):
+        forge(store, f"{path}/chrom", 0, -1)
+        (finding,) = [f for f in verify_store(store).findings if f.path == path]
+        assert finding.problem.startswith("row 0 is no interval on a chromosome of the store (chrom -1, start ")
+    assert len(verify_store(store).findings) == 2
+    assert verify_store(store, quick=True).findings == ()
 
 
 @pytest.mark.parametrize(("column", "value"), [("chrom", -1), ("start", 96_002), ("stop", 150_001)])
