@@ -47,7 +47,10 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace what is there")
     parser.add_argument(
-        "--work", type=Path, metavar="DIR", help="for s3://: where to build before sending; default: beside the cache"
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="for s3://: build in DIR, in a folder of its own, before sending; default: beside the cache",
     )
     add_common(parser)
 

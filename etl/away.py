@@ -22,17 +22,15 @@ def work_folder(url: str, work: Path | None) -> Iterator[Path]:
 
     Args:
         url: of the store.
-        work: folder to work in; one beside the cache of remote stores where None. The same for the same store, so that
-            a build that was killed is gone on with.
+        work: folder to work in, in a folder of our own: what lies there may be the user's, a store of this name too;
+            one beside the cache of remote stores where None. The same for the same store, so that a build that was
+            killed is gone on with.
     """
-    name = url.rstrip("/").rpartition("/")[2]
-    folder = work or default_cache().folder / "work" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    name = f".factornet-work-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+    folder = (work or default_cache().folder / "work").absolute() / name
     folder.mkdir(parents=True, exist_ok=True)
-    store = folder.absolute() / name
-    yield store
-    shutil.rmtree(store, ignore_errors=True)
-    if work is None:
-        shutil.rmtree(folder, ignore_errors=True)
+    yield folder / "store.zarr"
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def start_work(url: str, local: Path, cache: Cache) -> Store:

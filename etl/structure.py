@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..store.axis import GenomeAxis
 from ..store.errors import StoreError
 from ..store.folder import Folder
 from ..store.manifest import Objects, read_object
-from ..store.mapped import check_raw_layout, raw_bytes, raw_file
+from ..store.mapped import check_raw_layout, map_array, raw_bytes, raw_file
 from ..store.schema import CellInfo, StoreInfo, bin_count
-from ..store.sharded import parse_layout
+from ..store.sharded import ShardedArray, parse_layout
+from ..store.tables import read_table
 
 Arrays = dict[str, tuple[int, ...] | None]
 """Path of an array in its group -> its shape, None for any length."""
@@ -74,6 +76,18 @@ def structure_faults(folder: Folder, objects: Objects, arrays: Arrays, *, raw: b
             yield name, f"has the shape {tuple(node['shape'])}, by the attributes it must be {shape}"
         elif shape is not None and (absent := [n for n in needed if n not in objects]):
             yield name, f"has no object {absent[0].removeprefix(name + '/')} in the manifest"
+
+
+def table_faults(folder: Folder, objects: Objects, axis: GenomeAxis, *, raw: bool) -> Iterator[tuple[str, StoreError]]:
+    """Name and fault of each table of intervals in which there are others, of a group that is sound by its digests."""
+    read = map_array if raw else ShardedArray
+    for name in sorted({n.rpartition("/start/")[0] for n in objects if n.startswith(("blacklist/", "peaks/"))} - {""}):
+        columns = ("chrom", "start", "stop", *(["summit"] if name != "blacklist" else []))
+        try:
+            found = {column: read(folder, f"{name}/{column}", objects) for column in columns}
+            read_table(found, axis, place=f"{folder.place}/{name}")
+        except StoreError as e:
+            yield name, e
 
 
 def _objects_of(name: str, node: dict[str, Any], *, raw: bool, place: str) -> list[str]:

@@ -20,7 +20,7 @@ from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
 from ..store.words import count
 from .cures import Finding, Kind, name_cure, object_cure, without_place
-from .structure import absent_shared, cell_arrays, genome_arrays, structure_faults
+from .structure import absent_shared, cell_arrays, genome_arrays, structure_faults, table_faults
 from .verify_root import list_faults, look_at_root, strays
 
 
@@ -114,6 +114,10 @@ def verify_store(
         _look_at_group(group, info, groups[0])
     if not quick:
         _digest_all(groups, threads, on_plan, on_object)
+        for group in groups:
+            if info is not None and group.folder and group.listed and not group.findings:
+                for name, fault in table_faults(group.folder, group.listed, info.axis, raw=raw):
+                    group.found(name, "schema", fault)
     findings += [f for g in groups for f in g.findings]
     if cells is None:
         digests = {g.path.removeprefix("cells/"): g.digest for g in groups[1:]}

@@ -10,11 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..store.errors import UsageError
+from ..store.errors import StoreError, UsageError
 from ..store.plan import Plan
 from ..store.reader import Store
+from ..store.regions import Region
 from ..store.schema import BIN
 from ..store.stream import WindowStream
+from ..store.words import count
 from .batches import TensorBatch, TensorStream, stream_settings
 from .bins import Bins, Placed, bins_of_regions
 from .genome_wide import SharedScan
@@ -114,7 +116,7 @@ def predict_stretches(
 
     Raises:
         UsageError: as for `check_inputs`, or the store has no annotation and the network needs it.
-        StoreError: a chunk of the store is missing or damaged.
+        StoreError: a chunk of the store is missing or damaged, or a score is no number.
     """
     check_inputs(network.config, store, cell)
     network = network.to(device).eval()
@@ -137,6 +139,7 @@ def predict_stretches(
             codes, tracks, starts, features = _tensors(stretch, device)
             clean = scan.score(codes, tracks, starts, features=features, batch=batch, amp=amp)
             scores[placed.clean[stretch.part]] = clean.cpu().numpy()
+        _refuse_odd(scores, placed, stretch.part, store, cell)
         yield placed.rows[stretch.part], scores
 
 
@@ -177,10 +180,30 @@ def _one_by_one(
         stop = int(clean[index[-1]]) + 1  # batches come in order of place
         scores = np.zeros((stop - done, some.shape[1]), np.float32)
         scores[clean[index] - done] = some
+        _refuse_odd(scores, placed, slice(done, stop), store, cell)
         yield placed.rows[done:stop], scores
         done = stop
     if done < len(placed.rows):
         yield placed.rows[done:], np.zeros((len(placed.rows) - done, len(network.config.tasks)), np.float32)
+
+
+def _refuse_odd(scores: NDArray[np.float32], placed: Placed, part: slice, store: Store, cell: str) -> None:
+    """See that all scores of a part of the bins are numbers.
+
+    Raises:
+        StoreError: some are not; the message names the bases that the first such windows see.
+    """
+    odd = part.start + np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    if not odd.size:
+        return
+    chrom = int(placed.chrom[odd[0]])
+    here = placed.start[odd[placed.chrom[odd] == chrom]]
+    stop = min(int(here[-1]) + placed.length, store.axis.lengths[chrom])
+    raise StoreError(
+        f"{store.place}: cell line {cell}: {count(odd.size, 'window')} of {len(scores)} have no number for a score, in "
+        f"{Region(store.axis.names[chrom], max(int(here[0]), 0), stop)}; look there for values in its tracks that are "
+        "infinite or far too large, and for such weights in the model"
+    )
 
 
 def predict_bins(

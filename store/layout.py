@@ -7,6 +7,7 @@ told from a chunk of zeros; and every chunk is checksummed by its codec chain.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,12 +18,13 @@ from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 
 from .errors import StoreError
-from .manifest import CURE
+from .manifest import CURE, FOREIGN
 
 Encoding = Literal["compressed", "raw"]
 
 MISSING_CODE = 255
 """Fill value of uint8 arrays: no base code (0..4), annotation mask (0..63) or label (0..2) has it."""
+_LARGEST = {"sequence": 4, "annotation": 63, "labels": 2}
 
 
 @dataclass(frozen=True)
@@ -106,20 +108,33 @@ def create_array(
     )
 
 
-def check_present(values: NDArray[Any], *, place: str) -> None:
-    """See that no value is the fill value of a large array (uint8, float32), which valid data never have.
+def valid_range(place: str, dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The smallest and the largest value that the array at `place` can have; its fill value lies outside."""
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+    if dtype != np.uint8:
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    kind = re.search(r"/(sequence|annotation|labels)/[^/]+(/c/0(/0)?)?$", place)  # a raw array is named by its file
+    return 0, _LARGEST[kind[1]] if kind else MISSING_CODE - 1
+
+
+def check_values(values: NDArray[Any], *, place: str, start: int) -> None:
+    """See that all values are such as valid data have.
+
+    Args:
+        values: rows of the array, from `start` on.
+        place: where the array lies.
+        start: the first row.
 
     Raises:
-        StoreError: one is; the message names the `place`.
+        StoreError: one is the fill value, or has no meaning; the message names place, rows and value.
     """
-    # One pass without a temporary array: 255 is the largest code there is, and a minimum with NaN in it is NaN.
-    floats = values.dtype.kind == "f"
-    if values.size and (
-        (floats and np.isnan(values.min())) or (values.dtype == np.uint8 and values.max() == MISSING_CODE)
-    ):
-        raise missing_chunk(place)
-
-
-def missing_chunk(place: str) -> StoreError:
-    """The error where the fill value was read, which valid data never have."""
-    return StoreError(f"{place}: a chunk is missing; {CURE}")
+    low, high = valid_range(place, values.dtype)
+    # Two passes without a temporary array. A minimum with NaN in it is NaN, which is not above anything.
+    if not values.size or (low <= values.min() and values.max() <= high):
+        return
+    at = tuple(np.argwhere(~((values >= low) & (values <= high)))[0].tolist())
+    value = values[at].item()
+    if value != value or (values.dtype == np.uint8 and value == MISSING_CODE):  # noqa: PLR0124
+        raise StoreError(f"{place}[{start}:{start + len(values)}]: a chunk is missing; {CURE}")
+    raise StoreError(f"{place}: row {start + at[0]} is {value}, it can be {low:g} to {high:g}; {FOREIGN}")

@@ -21,8 +21,6 @@ from numcodecs import blosc
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from .layout import MISSING_CODE
-
 _MANY = 32
 """Pieces in one call from which on a process is taken to be a stream, worth the second that compiling takes."""
 
@@ -66,7 +64,13 @@ def compiled_loop(pieces: int) -> Loop | None:
 
 
 def copy_windows(
-    source: NDArray[Any], starts: NDArray[np.int64], length: int, out: NDArray[Any], place: NDArray[np.int64]
+    source: NDArray[Any],
+    starts: NDArray[np.int64],
+    length: int,
+    out: NDArray[Any],
+    place: NDArray[np.int64],
+    *,
+    valid: tuple[float, float],
 ) -> bool:
     """Copy ``source[starts[i] : starts[i] + length]`` to ``out[place[i] :]`` for each i.
 
@@ -76,19 +80,20 @@ def copy_windows(
         length: of a window.
         out: of the same type, (m,).
         place: where each window belongs; none overlaps another.
+        valid: the smallest and the largest value that valid data have.
 
     Returns:
-        Whether all values are there: none is the fill value, which valid data never have.
+        Whether all values are valid.
     """
-    fill = source.dtype.type(MISSING_CODE if source.dtype == np.uint8 else np.nan)
+    low, high = source.dtype.type(valid[0]), source.dtype.type(valid[1])
     compiled = _compiled()
     if compiled:
-        return bool(compiled.copy(source, starts, length, out, place, fill))
+        return bool(compiled.copy(source, starts, length, out, place, low, high))
     lines = np.dtype((np.void, length * source.itemsize))  # numpy copies these whole, and without the lock
     windows = sliding_window_view(source, length).view(lines)[starts, 0]
     sliding_window_view(out, length, writeable=True).view(lines)[place, 0] = windows
-    largest = windows.view(source.dtype).max(initial=0)  # NaN where there is one
-    return bool(largest != fill and largest == largest)  # noqa: PLR0124
+    values = windows.view(source.dtype)
+    return bool(low <= values.min(initial=0) and values.max(initial=0) <= high)  # the minimum is NaN where there is one
 
 
 @dataclass(frozen=True)
@@ -122,17 +127,17 @@ def _compile() -> _Compiled:
     loop = python_loop()
     fields = ", ".join(["int64[::1]"] * 5)
     unpack = loop and numba.njit(f"int64(int64, int64, int64, {fields}, boolean[::1])", nogil=True)(loop)
-    signature = "boolean({0}[::1], int64[::1], int64, {0}[::1], int64[::1], {0})"
+    signature = "boolean({0}[::1], int64[::1], int64, {0}[::1], int64[::1], {0}, {0})"
     return _Compiled(unpack, numba.njit([signature.format(t) for t in ("uint8", "float32")], nogil=True)(_copy))
 
 
-def _copy(source: Any, starts: Any, length: int, out: Any, place: Any, fill: Any) -> bool:  # noqa: PLR0917
+def _copy(source: Any, starts: Any, length: int, out: Any, place: Any, low: Any, high: Any) -> bool:  # noqa: PLR0917
     """`copy_windows`, to be compiled."""
-    missing = False
+    fine = True
     for i in range(len(starts)):
         window, there = source[starts[i] : starts[i] + length], out[place[i] : place[i] + length]
         for k in range(length):
             value = window[k]
             there[k] = value
-            missing |= (value == fill) | (value != value)  # noqa: PLR0124
-    return not missing
+            fine &= (low <= value) & (value <= high)
+    return fine

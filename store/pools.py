@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import Block, Windows, annotation_flags, share_of
-from .layout import missing_chunk
+from .layout import check_values, valid_range
 from .native import copy_windows
 from .reader import Store, StoredArray, place_of, read_span
 from .schema import BIN
@@ -129,14 +129,16 @@ class _SlabReader:
         """Windows of `length` positions, with `outside` beyond the chromosome's ends, to the `place`-th lines of `out`.
 
         Raises:
-            StoreError: an object is missing or damaged.
+            StoreError: an object is missing or damaged, or a value is none that valid data have.
         """
         low, high = int(starts.min()), int(starts.max()) + length
         span = self._span(array, starts, low, high, length)
         first, last = max(low, 0), min(high, array.shape[0])
         span[: first - low], span[max(last - low, 0) :] = outside, outside
-        if not copy_windows(span, starts - low, length, out.reshape(-1), place * length):
-            raise missing_chunk(f"{place_of(array)}[{first}:{last}]")
+        valid = valid_range(place_of(array), array.dtype)
+        if not copy_windows(span, starts - low, length, out.reshape(-1), place * length, valid=valid):
+            for start in starts.tolist():
+                check_values(span[start - low : start - low + length], place=place_of(array), start=start)
 
     def _span(self, array: StoredArray, starts: NDArray[np.int64], low: int, high: int, length: int) -> NDArray[Any]:
         """Positions ``low:high``, of which those beyond the ends or under no window are left undefined."""

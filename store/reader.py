@@ -20,12 +20,13 @@ from .cache import Cache, default_cache
 from .errors import StoreError, UsageError
 from .folder import Folder
 from .homes import Home, find_home, refuse_others, with_slashes
-from .layout import check_present
+from .layout import check_values
 from .manifest import CURE, FOREIGN, Objects, check_seal, parse_manifest, parse_objects, read_object
 from .mapped import map_array, parse_node
 from .remote import is_remote
 from .schema import CellInfo, PeakSet, StoreInfo
 from .sharded import ShardedArray
+from .tables import read_table
 
 _MANIFEST = 256 * 1024 * 1024  # bytes of a manifest at most; that of hg19 with 20 tracks has 1 MB
 
@@ -182,20 +183,29 @@ class Store:
         return np.array(self.array(f"cells/{cell}/meta")[:], np.float32)
 
     def blacklist(self) -> Intervals:
-        """Blacklisted intervals in axis coordinates, merged; empty when the store has none."""
-        chrom, start, stop = (self._column("genome/blacklist", k) for k in ("chrom", "start", "stop"))
-        return merge(Intervals(self.axis.place(chrom, start), self.axis.place(chrom, stop)))
+        """Blacklisted intervals in axis coordinates, merged; empty when the store has none.
+
+        Raises:
+            StoreError: it is damaged, or holds what is no interval on a chromosome.
+        """
+        found = self._table("genome/blacklist", "chrom", "start", "stop")
+        return merge(Intervals(*(self.axis.place(found["chrom"], found[k]) for k in ("start", "stop"))))
 
     def peaks(self, cell: str, factor: str, which: PeakSet) -> Peaks:
-        """Peaks of a factor. Where there is no relaxed set, the conservative one stands in for it."""
+        """Peaks of a factor. Where there is no relaxed set, the conservative one stands in for it.
+
+        Raises:
+            UsageError: no such cell line or factor.
+            StoreError: they are damaged, or hold what is no interval on a chromosome.
+        """
         info = self.cell(cell)
         found = info.factors[info.factor_index(factor)]
         which = which if found.relaxed else "conservative"
-        group = f"cells/{cell}/peaks/{factor}/{which}"
-        return Peaks(*(self._column(group, k) for k in ("chrom", "start", "stop", "summit")))
+        return Peaks(**self._table(f"cells/{cell}/peaks/{factor}/{which}", "chrom", "start", "stop", "summit"))
 
-    def _column(self, group: str, name: str) -> NDArray[np.int64]:
-        return np.asarray(self.array(f"{group}/{name}")[:], np.int64)
+    def _table(self, group: str, *columns: str) -> dict[str, NDArray[np.int64]]:
+        arrays = {name: self.array(f"{group}/{name}") for name in columns}
+        return read_table(arrays, self.axis, place=f"{self.place}/{group}")
 
     def array(self, path: str) -> StoredArray:
         """Any array of the store, opened once a process.
@@ -317,8 +327,8 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
     """Rows ``start:stop`` of an array, checked; a copy.
 
     Raises:
-        StoreError: a chunk is missing or damaged, or the span lies outside the array; the message names array and
-            rows.
+        StoreError: a chunk is missing or damaged, a value is none that valid data have, or the span lies outside the
+            array; the message names array and rows.
     """
     place = f"{place_of(array)}[{start}:{stop}]"
     if not 0 <= start <= stop <= array.shape[0]:
@@ -329,7 +339,7 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
         raise
     except Exception as e:
         raise StoreError(f"{place}: a chunk is damaged ({e}); {CURE}") from e
-    check_present(values, place=place)
+    check_values(values, place=place_of(array), start=start)
     return values
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import StoreError
-from .folder import Entry, Folder, Listed, Opened
+from .folder import Entry, Folder, Listed, Opened, identity_of
 from .manifest import is_object_name
 
 _HEADER = struct.Struct("<4sHHHHHIIIHH")
@@ -81,8 +81,7 @@ class ZipReader:
         self.place = str(path)
         self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._handle).atexit = False
-        state = os.fstat(self._handle)
-        self._version = (state.st_ino, state.st_mtime_ns)
+        self._version = identity_of(os.fstat(self._handle))
         try:
             with open(path, "rb", opener=lambda *_: os.dup(self._handle)) as file, zipfile.ZipFile(file) as zipped:
                 self.entries: Mapping[str, ZipEntry] = _checked(zipped, str(path))
@@ -94,11 +93,15 @@ class ZipReader:
 
         Raises:
             FileNotFoundError: it is not in the file.
-            StoreError: its header is damaged.
+            StoreError: its header is damaged, or the file was changed since it was opened. One that was replaced by
+                another (a rename) is read on.
         """
         entry = self.entries.get(name)
         if entry is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.place}/{name}")
+        version = identity_of(os.fstat(self._handle))
+        if version != self._version:
+            raise StoreError(f"{self.place}: was changed while it was in use; start again to use the new version")
         header = os.pread(self._handle, _HEADER.size + 4 * len(name) + 64, entry.header)
         try:
             magic, _, flags, method, *_, length, extra = _HEADER.unpack_from(header)
@@ -108,9 +111,8 @@ class ZipReader:
         if magic != b"PK\x03\x04" or flags & _ENCRYPTED or method or told != name.encode():
             raise StoreError(f"{self.place}: the header of {name} does not agree with the file's list; {CURE}")
         begin = entry.header + _HEADER.size + length + extra
-        inode, changed = self._version
-        identity = (inode, begin, changed)
-        return Opened(self._handle, size=entry.size, identity=identity, begin=begin, owned=False)
+        inode, _, changed = version
+        return Opened(self._handle, size=entry.size, identity=(inode, begin, changed), begin=begin, owned=False)
 
 
 def _checked(zipped: zipfile.ZipFile, place: str) -> dict[str, ZipEntry]:

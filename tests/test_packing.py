@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -176,7 +177,7 @@ def test_the_compiled_loop_stops_at_a_damaged_chunk():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_windows_are_copied_and_missing_values_seen(dtype, monkeypatch):
+def test_windows_are_copied_and_values_that_are_not_valid_seen(dtype, monkeypatch):
     """Compiled or not, the same windows in the same places, and nothing else touched."""
     rng = np.random.default_rng(0)
     source = rng.integers(0, 5, 500).astype(dtype) - (dtype is np.float32)  # negative values too
@@ -189,10 +190,13 @@ def test_windows_are_copied_and_missing_values_seen(dtype, monkeypatch):
         if not ready:
             monkeypatch.setattr(native, "_compiled", lambda: None)
         out = np.full(300, 7, dtype)
-        assert native.copy_windows(source, starts, 10, out, place)
+        valid = (0, 254) if dtype is np.uint8 else (-9, 1e30)
+        copy = partial(native.copy_windows, starts=starts, length=10, out=out, place=place, valid=valid)
+        assert copy(source)
         np.testing.assert_array_equal(out, expected)
         for at in (starts[3], starts[19] + 9):
-            damaged = source.copy()
-            damaged[at] = 255 if dtype is np.uint8 else np.nan
-            assert not native.copy_windows(damaged, starts, 10, out, place)
-        assert native.copy_windows(np.full(20, 255 - (dtype is np.uint8), dtype), starts[:1] % 10, 10, out, place[:1])
+            for value in (255,) if dtype is np.uint8 else (np.nan, np.inf, -np.inf):
+                damaged = source.copy()
+                damaged[at] = value
+                assert not copy(damaged)
+        assert copy(np.full(500, 254, dtype))

@@ -1,6 +1,7 @@
 """Stores on servers: read, trained from and built to."""
 
 import json
+import shutil
 import ssl
 import subprocess
 import sys
@@ -59,6 +60,33 @@ def test_build_to_object_storage(demo_files, demo_store, s3, tmp_path, capsys):
     assert "is there already, from the same inputs and options" in capsys.readouterr().out
     assert etl.main([str(a) for a in [*build, "--force", "--work", tmp_path / "work"]]) == 0
     assert open_store(s3.url).cell("K562").manifest == local.cell("K562").manifest
+    assert not [*(tmp_path / "work").iterdir()]
+
+
+@pytest.mark.parametrize("command", ["genome", "build"])
+def test_a_store_of_the_same_name_in_the_work_folder_is_left_alone(files, s3, command, capsys, monkeypatch):
+    """Also where the build is cut short; the same command goes on from what it had finished."""
+    mine = files / Path(s3.url).name
+    shutil.copytree(files / "s.zarr", mine)
+    (files / f"{mine.name}.building").mkdir()
+    there = sorted(files.rglob("*"))
+    if command == "build":
+        assert etl.main(["export", str(files / "s.zarr"), s3.url]) == 0
+    what = [files / "A"] if command == "build" else ["--fasta", files / "g.fa"]
+    arguments = [str(a) for a in (command, s3.url, *what, "--work", files, "-p", 1)]
+
+    def cut_short(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("factornet.cli.etl_options.Throughput.add", cut_short)
+        assert etl.main(arguments) == 130
+    assert {*there} < {*files.rglob("*")}, "what was built is kept"
+    assert etl.main(arguments) == 0
+    assert "tasks were done by it" in capsys.readouterr().out
+    assert sorted(files.rglob("*")) == there
+    assert not verify_store(mine).findings
+    assert not verify_store(s3.url).findings
 
 
 def test_from_a_plain_web_server(website, demo_store, tmp_path, capsys):

@@ -1,6 +1,8 @@
 """Zip files from strangers: nothing leads out of them, and what is cut, packed or not as it says is refused."""
 
 import io
+import os
+import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -107,6 +109,31 @@ def test_any_flipped_byte_of_a_zip_file_shows(tmp_path):
         except StoreError:
             continue
     assert silent <= 3
+
+
+@pytest.mark.parametrize("change", ["written over", "renamed over", "removed"])
+def test_a_zip_file_that_is_changed_while_it_is_open(tmp_path, change):
+    """One that lies elsewhere by now is read on; one that was written to is not, though its headers agree."""
+    path = Path(shutil.copy(FIXTURE, tmp_path / "a.zip"))
+    os.utime(path, ns=(0, 10**18))
+    store = open_store(path)
+    codes = store.sequence(store.axis.names[0])
+    before = codes[:]
+    with zipfile.ZipFile(path) as zipped:
+        place = zipped.getinfo(f"genome/sequence/{store.axis.names[0]}/c/0").header_offset + 120
+    other = bytearray(FIXTURE.read_bytes())
+    other[place] ^= 4
+    if change == "removed":
+        path.unlink()
+    elif change == "renamed over":
+        (tmp_path / "b.zip").write_bytes(other)
+        (tmp_path / "b.zip").replace(path)
+    else:
+        path.write_bytes(other)
+        with pytest.raises(StoreError, match=r"a\.zip: was changed while it was in use; start again"):
+            codes[:]
+        return
+    assert np.array_equal(codes[:], before)
 
 
 def test_other_files_are_no_zip_files(tmp_path):
