@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -169,14 +170,15 @@ def build_genome(
             reports = journal.run(tasks, staged, resources, on_report)
         notes += [note for name, source in sources.items() for note in signal_notes(name, source, reports)]
         digests = {r.chrom: r.digest for r in reports if r.digest}
+        known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
         info = StoreInfo(
             assembly,
             tuple(Chromosome(n, size, digests[n]) for n, size in zip(axis.names, axis.lengths, strict=True)),
+            shared={name: _values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
             provenance=provenance,
         )
         genome.attrs["tracks"] = list(inputs.tracks)
         genome.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
-        known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
         manifest = write_manifest(staged / "genome", own=True, known=known)
         write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})
         check_unchanged(states)
@@ -322,6 +324,12 @@ def _track_tasks(
         create_track(genome, "tracks", name, axis, layout)
         tasks += signal_tasks(staged, f"genome/tracks/{name}", name, axis, source)
     return tasks
+
+
+def _values_digest(known: Mapping[str, str], under: str) -> str:
+    """SHA-256 of names and digests of those objects that hold the values of arrays."""
+    lines = "".join(f"{name}\t{sha}\n" for name, sha in sorted(known.items()) if name.startswith(under))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _between(merged: Intervals, first: int, last: int, offset: int) -> tuple[IntArray, IntArray]:

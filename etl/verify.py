@@ -20,7 +20,7 @@ from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
 from ..store.words import count
 from .cures import Finding, Kind, name_cure, object_cure, without_place
-from .structure import absent_shared, cell_arrays, genome_arrays, structure_faults
+from .structure import cell_arrays, genome_arrays, structure_faults
 from .verify_root import list_faults, look_at_root, strays
 
 
@@ -48,7 +48,6 @@ class _Group:
     digest: str = ""  # of its manifest, once that is known
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    listed: Objects | None = None  # all of its objects, where they are known
     folder: Folder | None = None
     own_name: str = ""  # of a cell line whose folder has the name of another
 
@@ -111,7 +110,7 @@ def verify_store(
         *(_Group(home, f"cells/{c}", raw) for c in (there if cells is None else cells)),
     ]
     for group in groups:
-        _look_at_group(group, info, groups[0])
+        _look_at_group(group, info)
     if not quick:
         _digest_all(groups, threads, on_plan, on_object)
     findings += [f for g in groups for f in g.findings]
@@ -126,7 +125,7 @@ def verify_store(
     )
 
 
-def _look_at_group(group: _Group, info: StoreInfo | None, genome: _Group) -> None:
+def _look_at_group(group: _Group, info: StoreInfo | None) -> None:
     """All that shows without reading the large objects: attributes, manifest, sizes, links, what is too much."""
     try:
         folder = group.folder = group.home.folder(group.path)
@@ -141,7 +140,7 @@ def _look_at_group(group: _Group, info: StoreInfo | None, genome: _Group) -> Non
     if group.path != "genome" and states is not None and not any(Path(name).name == "zarr.json" for name in states):
         group.found("", "added", "is no cell line")
         return
-    expected = group.listed = _listed(group, folder, info, genome)
+    expected = _listed(group, folder, info)
     if expected is None:
         return
     if states is None:  # a web server: what is missing shows on reading
@@ -182,7 +181,7 @@ def _not_a_file(group: _Group, name: str, entry: Entry) -> None:
         group.found(name, "added", "is neither file nor folder")
 
 
-def _listed(group: _Group, folder: Folder, info: StoreInfo | None, genome: _Group) -> Objects | None:
+def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | None:
     """What must be in the group, the objects of the manifest included; None where that cannot be known."""
     try:
         if group.path == "genome":
@@ -213,9 +212,6 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None, genome: _Grou
         arrays = cell_arrays(cell, info) if cell else genome_arrays(folder, objects, info)
         for name, fault in structure_faults(folder, objects, arrays, raw=group.raw):
             group.found(name, "schema", fault)
-        if cell and genome.listed and (absent := absent_shared(cell, genome.listed)):
-            problem = f"its track {absent[0]} is shared by all cell lines, and the genome of this store has none"
-            group.found("zarr.json", "attributes", problem)
     return objects
 
 
