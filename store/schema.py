@@ -70,7 +70,7 @@ class StoreInfo:
 
     `shared` has the name of each track that all cell lines share, and a digest of its values as they were written.
     `genome_manifest` is the SHA-256 of the genome's manifest, `genome_manifest_objects` lists size and SHA-256 of the
-    two objects that it consists of.
+    two objects that it consists of. `unpacked_from` is, in a raw store, the `genome_manifest` of the compressed one.
     """
 
     assembly: str
@@ -80,6 +80,7 @@ class StoreInfo:
     provenance: dict[str, Any] = field(default_factory=dict)
     genome_manifest: str = ""
     genome_manifest_objects: dict[str, Any] = field(default_factory=dict)
+    unpacked_from: str = ""
 
     @property
     def axis(self) -> GenomeAxis:
@@ -114,7 +115,7 @@ class StoreInfo:
 
     def to_attributes(self) -> dict[str, Any]:
         """JSON attributes of the root group."""
-        return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **_attributes(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, place: str) -> StoreInfo:
@@ -149,8 +150,9 @@ class StoreInfo:
                 provenance=attributes["provenance"],
                 genome_manifest=attributes["genome_manifest"],
                 genome_manifest_objects=attributes["genome_manifest_objects"],
+                unpacked_from=attributes.get("unpacked_from", ""),
             )
-            strings = [info.assembly, info.genome_manifest]
+            strings = [info.assembly, info.genome_manifest, info.unpacked_from]
             for c in info.chromosomes:
                 strings += [c.name, c.digest]
                 _refuse_other(c.length, int)
@@ -185,8 +187,8 @@ class Factor:
 
 @dataclass(frozen=True)
 class CellInfo:
-    """Attributes of one cell line's group; `manifest` as in `StoreInfo` for the genome, `genome` the `sequences` of the
-    one that it was built on, `shared` the digests there of its tracks that lie with the genome.
+    """Attributes of one cell line's group; `manifest` and `unpacked_from` as in `StoreInfo` for the genome, `genome`
+    the `sequences` of the one that it was built on, `shared` the digests there of its tracks that lie with the genome.
     """
 
     name: str
@@ -199,10 +201,11 @@ class CellInfo:
     summary: dict[str, Any] = field(default_factory=dict)
     manifest: str = field(default="", compare=False)
     manifest_objects: dict[str, Any] = field(default_factory=dict, compare=False)
+    unpacked_from: str = field(default="", compare=False)
 
     def to_attributes(self) -> dict[str, Any]:
         """JSON attributes of the group."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {"schema_version": SCHEMA_VERSION, **_attributes(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, place: str) -> CellInfo:
@@ -230,8 +233,9 @@ class CellInfo:
                 summary=attributes["summary"],
                 manifest=attributes["manifest"],
                 manifest_objects=attributes["manifest_objects"],
+                unpacked_from=attributes.get("unpacked_from", ""),
             )
-            _refuse_unprintable([info.name, info.genome, *info.meta, info.manifest])
+            _refuse_unprintable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
             _refuse_unprintable([*info.track_names, *info.factor_names])
             for flag in (*(t.shared for t in info.tracks), *(f.relaxed for f in info.factors)):
                 _refuse_other(flag, bool)
@@ -266,6 +270,11 @@ class CellInfo:
             has = ", ".join(self.factor_names) or "none (it is for prediction only)"
             raise UsageError(f"cell line {self.name} has no factor {name!r}; it has {has}")
         return self.factor_names.index(name)
+
+
+def _attributes(info: StoreInfo | CellInfo) -> dict[str, Any]:
+    """All fields; whence a raw store was unpacked, of one that was."""
+    return {key: value for key, value in asdict(info).items() if key != "unpacked_from" or value}
 
 
 def _refuse_unprintable(texts: Iterable[Any]) -> None:
