@@ -127,8 +127,8 @@ def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
 
 
 def _manifests(store: Store, cells: Iterable[str]) -> dict[str, str]:
-    """Genome and cell lines by their path in the store -> digest of the manifest, of a raw store that from before it was
-    unpacked: equal wherever and however the same data are stored.
+    """Genome and cell lines by their path in the store -> digest of the manifest, of a raw store that from before
+    unpacking: equal wherever and however the same data are stored.
     """
     infos = [store.cell(cell) for cell in cells]
     found = {"genome": store.info.unpacked_from or store.info.genome_manifest}
