@@ -179,6 +179,7 @@ class _Build:
                 tracks,
                 tuple(Factor(f.name, f.relaxed is not None) for f in factors),
                 tuple(name for name, _ in sheets.meta),
+                {t.name: store.info.shared[t.name] for t in tracks if t.shared},
                 self.provenance,
                 summarise(tracks, factors, reports),
             )
@@ -230,14 +231,17 @@ def _readable(store: Store, names: list[str]) -> list[CellInfo]:
 
 def _as_track(store: Store, signal: SignalFile) -> Track:
     """A track is shared where the genome has one of this name made from the same file."""
-    inputs = {i["sha256"] for i in store.info.provenance.get("inputs", [])}
-    shared = signal.name in store.genome_attributes.get("tracks", [])
-    if shared and file_digest(signal.path) not in inputs:
+    shared = store.info.shared
+    if signal.name not in shared:
+        return Track(signal.name, shared=False)
+    inputs = [i["sha256"] for i in store.info.provenance.get("inputs", [])]
+    made_from = dict(zip(reversed(shared), reversed(inputs), strict=False))  # the last of the inputs, in the same order
+    if file_digest(signal.path) != made_from.get(signal.name):
         raise StoreError(
             f"{signal.path}: track {signal.name!r} is shared by all cell lines of the store, from a file of other "
             "content; name this one differently in bigwig.txt"
         )
-    return Track(signal.name, shared)
+    return Track(signal.name, shared=True)
 
 
 def _signal_tasks(

@@ -8,10 +8,8 @@ from shlex import quote
 from typing import Literal
 
 from ..store.cell_list import CELL_LIST
-from ..store.errors import StoreError
 from ..store.homes import Home
 from ..store.patience import RemoteError
-from ..store.reader import read_attributes
 
 GONE = "is in the list of cell lines, and there is no such folder"
 """What is wrong with a cell line that only the list has."""
@@ -94,22 +92,3 @@ def list_cure(home: Home) -> str:
 
 def _is_web(home: Home) -> bool:
     return home.place.startswith(("http://", "https://"))
-
-
-def name_cure(home: Home, folder: str, name: str) -> str:
-    """What to do about a folder of a local store that holds the cell line `name`, and is named otherwise."""
-    at, right = quote(f"{home.place}/{folder}"), quote(f"{home.place}/cells/{name}")
-    if not home.has(name):
-        return f"mv {at} {right}"
-    try:
-        there = read_attributes(home.folder(f"cells/{name}"))[1].get("name")
-    except (StoreError, OSError):
-        there = None
-    if there == name:
-        return f"rm -r {at}"
-    if f"cells/{there}" == folder:  # they have changed places, and one command puts both right
-        if folder > f"cells/{name}":
-            return f"as for cells/{name}: it mends both"
-        between = quote(f"{home.place}/cells/.{name}")
-        return f"mv {right} {between} && mv {at} {right} && mv {between} {at}"
-    return f"mv {at} {right} (first give what lies there its own name back)"

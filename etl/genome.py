@@ -27,7 +27,7 @@ from .graph import OnPlan, OnReport, Resources
 from .journal import Journal
 from .peaks import read_peaks
 from .provenance import blaming_change, check_unchanged, describe_build, look_at
-from .publish import genome_attributes, publish, staging, write_group, write_manifest
+from .publish import genome_attributes, publish, staging, values_digest, write_group, write_manifest
 from .room import genome_bytes, refuse_full_disk
 from .signals import create_track, signal_notes, signal_tasks
 from .tables import intervals_dataset, write_dataset
@@ -172,14 +172,15 @@ def build_genome(
             reports = journal.run(tasks, staged, resources, on_report)
         notes += [note for name, source in sources.items() for note in signal_notes(name, source, reports)]
         digests = {r.chrom: r.digest for r in reports if r.digest}
+        known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
         info = StoreInfo(
             assembly,
             tuple(Chromosome(n, size, digests[n]) for n, size in zip(axis.names, axis.lengths, strict=True)),
+            shared={name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
             provenance=provenance,
         )
         genome.attrs["tracks"] = list(inputs.tracks)
         genome.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
-        known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
         manifest = write_manifest(staged / "genome", own=True, known=known)
         write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})
         check_unchanged(states)

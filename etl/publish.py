@@ -241,6 +241,12 @@ def file_digest(path: Path) -> str:
     return sha.hexdigest()
 
 
+def values_digest(known: Mapping[str, str], under: str) -> str:
+    """SHA-256 of names and digests of those objects that hold the values of arrays."""
+    lines = "".join(f"{name}\t{sha}\n" for name, sha in sorted(known.items()) if name.startswith(under))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def write_manifest(group: Path, *, own: bool = False, known: Mapping[str, str] | None = None) -> dict[str, Any]:
     """List every object of a group with size and SHA-256, as the group's array ``manifest``.
 

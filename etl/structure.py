@@ -28,8 +28,10 @@ def genome_arrays(folder: Folder, objects: Objects, info: StoreInfo) -> Arrays:
         attributes = json.loads(read_object(folder, "zarr.json", objects))["attributes"]
     arrays: Arrays = {f"blacklist/{column}": None for column in ("chrom", "start", "stop")}
     kinds = ["sequence", *(["annotation"] if attributes.get("annotation") else [])]
+    # Those of the root are what cell lines are told that there is.
+    kinds += [f"tracks/{name}" for name in dict.fromkeys([*attributes.get("tracks", []), *info.shared])]
     for chrom in info.chromosomes:
-        for kind in (*kinds, *(f"tracks/{name}" for name in attributes.get("tracks", []))):
+        for kind in kinds:
             arrays[f"{kind}/{chrom.name}"] = (chrom.length,)
     return arrays
 
@@ -48,12 +50,6 @@ def cell_arrays(cell: CellInfo, info: StoreInfo) -> Arrays:
             for column in ("chrom", "start", "stop", "summit"):
                 arrays[f"peaks/{factor.name}/{which}/{column}"] = None
     return arrays
-
-
-def absent_shared(cell: CellInfo, genome: Objects) -> list[str]:
-    """Shared tracks of a cell line that the genome, of which these are the objects, does not have."""
-    there = {name.split("/")[1] for name in genome if name.startswith("tracks/")}
-    return [track.name for track in cell.tracks if track.shared and track.name not in there]
 
 
 def structure_faults(folder: Folder, objects: Objects, arrays: Arrays, *, raw: bool) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import errno
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..store.cache import Cache, default_cache
@@ -19,8 +19,9 @@ from ..store.patience import ContentError, RemoteError
 from ..store.reader import read_attributes, read_manifest
 from ..store.schema import CellInfo, StoreInfo, check_name
 from ..store.words import count
-from .cures import Finding, Kind, name_cure, object_cure, without_place
-from .structure import absent_shared, cell_arrays, genome_arrays, structure_faults, table_faults
+from .cures import Finding, Kind, object_cure, without_place
+from .misnamed import Found, Misnamed
+from .structure import cell_arrays, genome_arrays, structure_faults, table_faults
 from .verify_root import list_faults, look_at_root, strays
 
 
@@ -50,7 +51,12 @@ class _Group:
     findings: list[Finding] = field(default_factory=list)
     listed: Objects | None = None  # all of its objects, where they are known
     folder: Folder | None = None
-    own_name: str = ""  # of a cell line whose folder has the name of another
+    own_name: str = ""  # of a whole cell line whose folder has the name of another
+
+    @property
+    def cell(self) -> str:
+        """Name of the folder of a cell line."""
+        return self.path.removeprefix("cells/")
 
     @property
     def at(self) -> str:
@@ -60,10 +66,7 @@ class _Group:
     def found(self, name: str, kind: Kind, problem: str | StoreError) -> None:
         """Take down a finding; a server at fault has its own cure, and mending the store is none."""
         path = f"{self.path}/{name}" if name else self.path
-        misnamed = self.own_name and self.home.local
-        if misnamed:
-            cure = name_cure(self.home, self.path, self.own_name)
-        elif isinstance(problem, RemoteError) and not isinstance(problem, ContentError):
+        if isinstance(problem, RemoteError) and not isinstance(problem, ContentError):
             cure = problem.cure
         else:
             cure = object_cure(self.home, self.path, name, kind, raw=self.raw)
@@ -111,16 +114,18 @@ def verify_store(
         *(_Group(home, f"cells/{c}", raw) for c in (there if cells is None else cells)),
     ]
     for group in groups:
-        _look_at_group(group, info, groups[0])
+        _look_at_group(group, info)
     if not quick:
         _digest_all(groups, threads, on_plan, on_object)
         for group in groups:
             if info is not None and group.folder and group.listed and not group.findings:
                 for name, fault in table_faults(group.folder, group.listed, info.axis, raw=raw):
                     group.found(name, "schema", fault)
+    if home.local:
+        _name_cures(home, groups[1:], thorough=cells is None and not quick)
     findings += [f for g in groups for f in g.findings]
     if cells is None:
-        digests = {g.path.removeprefix("cells/"): g.digest for g in groups[1:]}
+        digests = {g.cell: "" if g.own_name else g.digest for g in groups[1:]}
         findings += list_faults(home, digests, {g.own_name for g in groups})
     return VerifyReport(
         tuple(g.path for g in groups),
@@ -130,7 +135,15 @@ def verify_store(
     )
 
 
-def _look_at_group(group: _Group, info: StoreInfo | None, genome: _Group) -> None:
+def _name_cures(home: Home, groups: Sequence[_Group], *, thorough: bool) -> None:
+    """Say what to do about cell lines in folders of other names, now that it is known what lies in the others."""
+    found = {g.cell: Found(g.own_name or g.cell, len(g.findings) == bool(g.own_name), g.digest) for g in groups}
+    cures = dict(Misnamed(home.place, found, home.has, thorough).cures())
+    for group in groups:
+        group.findings = [replace(f, cure=cures.get(group.cell, f.cure)) for f in group.findings]
+
+
+def _look_at_group(group: _Group, info: StoreInfo | None) -> None:
     """All that shows without reading the large objects: attributes, manifest, sizes, links, what is too much."""
     try:
         folder = group.folder = group.home.folder(group.path)
@@ -145,7 +158,7 @@ def _look_at_group(group: _Group, info: StoreInfo | None, genome: _Group) -> Non
     if group.path != "genome" and states is not None and not any(Path(name).name == "zarr.json" for name in states):
         group.found("", "added", "is no cell line")
         return
-    expected = group.listed = _listed(group, folder, info, genome)
+    expected = group.listed = _listed(group, folder, info)
     if expected is None:
         return
     if states is None:  # a web server: what is missing shows on reading
@@ -186,7 +199,7 @@ def _not_a_file(group: _Group, name: str, entry: Entry) -> None:
         group.found(name, "added", "is neither file nor folder")
 
 
-def _listed(group: _Group, folder: Folder, info: StoreInfo | None, genome: _Group) -> Objects | None:
+def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | None:
     """What must be in the group, the objects of the manifest included; None where that cannot be known."""
     try:
         if group.path == "genome":
@@ -217,9 +230,6 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None, genome: _Grou
         arrays = cell_arrays(cell, info) if cell else genome_arrays(folder, objects, info)
         for name, fault in structure_faults(folder, objects, arrays, raw=group.raw):
             group.found(name, "schema", fault)
-        if cell and genome.listed and (absent := absent_shared(cell, genome.listed)):
-            problem = f"its track {absent[0]} is shared by all cell lines, and the genome of this store has none"
-            group.found("zarr.json", "attributes", problem)
     return objects
 
 
@@ -237,13 +247,15 @@ def _cell_info(group: _Group, folder: Folder, store: StoreInfo | None) -> CellIn
     text, attributes = read_attributes(folder)
     info = CellInfo.from_attributes(attributes, place=place)
     check_seal(text, attributes, place=place)
-    name = group.path.removeprefix("cells/")
-    if info.name != name:
+    if info.name != group.cell:
+        problem = f"{place}: is the cell line {info.name}, not {group.cell}"
         with contextlib.suppress(StoreError, UsageError):
             read_manifest(folder, info.manifest, info.manifest_objects)
             # All of it is that cell line, not its attributes alone.
             group.own_name = check_name(info.name, "cell line")
-        raise StoreError(f"{place}: is the cell line {info.name}, not {name}")
+        if not group.own_name or not group.home.local:
+            raise StoreError(problem)
+        group.found("zarr.json", "attributes", problem)  # and what else? It may be the only sound one
     if store is not None:
         store.refuse_foreign(info, place=place)
     return info

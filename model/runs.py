@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..store.axis import GenomeAxis, Intervals
 from ..store.errors import UsageError
+from ..store.reader import Store
 from ..store.sampling import Sampler
 from .checkpoint import ModelCard, load_network, read_card
 from .folder import create_model
@@ -69,7 +70,11 @@ class TrainingPlan:
                 "init_from": self.init_from.name if self.init_from else None,
                 **{part: _texts(getattr(sampler.split, part), sampler.store.axis) for part in ("valid", "test")},
             },
-            provenance={"assembly": info.assembly, "chromosomes": {c.name: c.digest for c in info.chromosomes}},
+            provenance={
+                "assembly": info.assembly,
+                "chromosomes": {c.name: c.digest for c in info.chromosomes},
+                "manifests": _manifests(sampler.store, sampler.cells + sampler.valid_cells),
+            },
         )
 
 
@@ -78,12 +83,13 @@ def open_run(plan: TrainingPlan, folder: Path, *, resume: bool, overwrite: bool,
 
     Raises:
         UsageError: the folder is there (and neither `resume` nor `overwrite`), or a resumed training had other
-            settings; the first that differs is named.
+            settings or data; the first that differs is named.
     """
     network = plan.build()
     card = plan.card(network.config)
     if resume:
-        _check_same(folder, read_card(folder), card)
+        _check_same(folder, old := read_card(folder), card)
+        _check_data(folder, old, card, plan.sampler.store.place)
     elif leads:
         create_model(folder, card, overwrite=overwrite)
     return network
@@ -107,16 +113,37 @@ def _continued(folder: Path, tasks: tuple[str, ...], wanted: Mapping[str, Any], 
 
 
 def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
-    """Settings must be those the training began with; only its length may change."""
+    """Settings must be those the training began with; only its length may change. Data: `_check_data`."""
     before = {**old.config.to_json(), **old.training, **old.provenance}
     after = {**new.config.to_json(), **new.training, **new.provenance}
-    for key in ("epochs", "patience"):
+    for key in ("epochs", "patience", "manifests"):
         before.pop(key, None), after.pop(key, None)
     for key, value in after.items():
         if before.get(key) != value:
             raise UsageError(
                 f"{folder}: the training began with {key} = {before.get(key)!r}, now it is {value!r}; "
                 "resume with the same options, or train into another folder"
+            )
+
+
+def _manifests(store: Store, cells: Iterable[str]) -> dict[str, str]:
+    """Genome and cell lines by their path in the store -> digest of the manifest, of a raw store that from before
+    unpacking: equal wherever and however the same data are stored.
+    """
+    infos = [store.cell(cell) for cell in cells]
+    found = {"genome": store.info.unpacked_from or store.info.genome_manifest}
+    return found | {f"cells/{info.name}": info.unpacked_from or info.manifest for info in infos}
+
+
+def _check_data(folder: Path, old: ModelCard, new: ModelCard, store: str) -> None:
+    """Genome and cell lines must be those the training began with, wherever they lie; an old model may not say."""
+    before = old.provenance.get("manifests", {})
+    for group, digest in new.provenance["manifests"].items():
+        if (was := before.get(group, digest)) != digest:
+            raise UsageError(
+                f"{folder}: the training began with {group} of manifest {was[:16]}..., that in {store} is of "
+                f"{digest[:16]}...; resume with the store as it was, or leave --resume out to train anew (into another "
+                "folder, or with -oc)"
             )
 
 

@@ -68,16 +68,19 @@ class Chromosome:
 class StoreInfo:
     """Attributes of the root group.
 
+    `shared` has the name of each track that all cell lines share, and a digest of its values as they were written.
     `genome_manifest` is the SHA-256 of the genome's manifest, `genome_manifest_objects` lists size and SHA-256 of the
-    two objects that it consists of.
+    two objects that it consists of. `unpacked_from` is, in a raw store, the `genome_manifest` of the compressed one.
     """
 
     assembly: str
     chromosomes: tuple[Chromosome, ...]
     encoding: str = "compressed"
+    shared: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     genome_manifest: str = ""
     genome_manifest_objects: dict[str, Any] = field(default_factory=dict)
+    unpacked_from: str = ""
 
     @property
     def axis(self) -> GenomeAxis:
@@ -91,20 +94,28 @@ class StoreInfo:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def refuse_foreign(self, cell: CellInfo, *, place: str) -> None:
-        """See that a cell line was built on this genome.
+        """See that a cell line was built on this genome, with the shared tracks that this one has.
 
         Raises:
-            StoreError: it was built on another; both are named.
+            StoreError: it was built on another, or with other tracks; both are named.
         """
         if cell.genome != self.sequences:
             raise StoreError(
                 f"{place}: was built on another genome (sequences {cell.genome[:16]}..., those of the store are "
                 f"{self.sequences[:16]}...); remove it, or build it on this one with --force"
             )
+        for name, digest in cell.shared.items():
+            ours = self.shared.get(name)
+            if ours != digest:
+                other = f"another (values {ours[:16]}..., it was built on {digest[:16]}...)" if ours else "none"
+                raise StoreError(
+                    f"{place}: its track {name} is shared by all cell lines, and the genome of this store has {other}; "
+                    "remove it, or build it on this one with --force"
+                )
 
     def to_attributes(self) -> dict[str, Any]:
         """JSON attributes of the root group."""
-        return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **_attributes(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, place: str) -> StoreInfo:
@@ -135,15 +146,18 @@ class StoreInfo:
                 assembly=attributes["assembly"],
                 chromosomes=tuple(Chromosome(**c) for c in attributes["chromosomes"]),
                 encoding=attributes["encoding"],
+                shared=attributes["shared"],
                 provenance=attributes["provenance"],
                 genome_manifest=attributes["genome_manifest"],
                 genome_manifest_objects=attributes["genome_manifest_objects"],
+                unpacked_from=attributes.get("unpacked_from", ""),
             )
-            strings = [info.assembly, info.genome_manifest]
+            strings = [info.assembly, info.genome_manifest, info.unpacked_from]
             for c in info.chromosomes:
                 strings += [c.name, c.digest]
                 _refuse_other(c.length, int)
-            _refuse_unprintable(strings)
+            _refuse_other(info.shared, dict)
+            _refuse_unprintable([*strings, *info.shared, *info.shared.values()])
             _refuse_other(info.provenance, dict)
             _refuse_other(info.genome_manifest_objects, dict)
         except (KeyError, TypeError) as e:
@@ -173,8 +187,8 @@ class Factor:
 
 @dataclass(frozen=True)
 class CellInfo:
-    """Attributes of one cell line's group; `manifest` as in `StoreInfo` for the genome, `genome` the `sequences` of the
-    one that it was built on.
+    """Attributes of one cell line's group; `manifest` and `unpacked_from` as in `StoreInfo` for the genome, `genome`
+    the `sequences` of the one that it was built on, `shared` the digests there of its tracks that lie with the genome.
     """
 
     name: str
@@ -182,14 +196,16 @@ class CellInfo:
     tracks: tuple[Track, ...]
     factors: tuple[Factor, ...]
     meta: tuple[str, ...]
+    shared: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     manifest: str = field(default="", compare=False)
     manifest_objects: dict[str, Any] = field(default_factory=dict, compare=False)
+    unpacked_from: str = field(default="", compare=False)
 
     def to_attributes(self) -> dict[str, Any]:
         """JSON attributes of the group."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {"schema_version": SCHEMA_VERSION, **_attributes(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, place: str) -> CellInfo:
@@ -212,17 +228,22 @@ class CellInfo:
                 tracks=tuple(Track(**t) for t in attributes["tracks"]),
                 factors=tuple(Factor(**f) for f in attributes["factors"]),
                 meta=tuple(attributes["meta"]),
+                shared=attributes["shared"],
                 provenance=attributes["provenance"],
                 summary=attributes["summary"],
                 manifest=attributes["manifest"],
                 manifest_objects=attributes["manifest_objects"],
+                unpacked_from=attributes.get("unpacked_from", ""),
             )
-            _refuse_unprintable([info.name, info.genome, *info.meta, info.manifest])
+            _refuse_unprintable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
             _refuse_unprintable([*info.track_names, *info.factor_names])
             for flag in (*(t.shared for t in info.tracks), *(f.relaxed for f in info.factors)):
                 _refuse_other(flag, bool)
-            for table in (info.provenance, info.summary, info.manifest_objects):
+            for table in (info.shared, info.provenance, info.summary, info.manifest_objects):
                 _refuse_other(table, dict)
+            _refuse_unprintable([*info.shared, *info.shared.values()])
+            if absent := [t.name for t in info.tracks if t.shared and t.name not in info.shared]:
+                raise TypeError(f"the digest of the shared track {absent[0]} is missing")
         except (KeyError, TypeError) as e:
             raise StoreError(
                 f"{place}: attributes as factornet does not write them ({_told(e)}); rebuild or copy the cell line anew"
@@ -249,6 +270,11 @@ class CellInfo:
             has = ", ".join(self.factor_names) or "none (it is for prediction only)"
             raise UsageError(f"cell line {self.name} has no factor {name!r}; it has {has}")
         return self.factor_names.index(name)
+
+
+def _attributes(info: StoreInfo | CellInfo) -> dict[str, Any]:
+    """All fields; whence a raw store was unpacked, of one that was."""
+    return {key: value for key, value in asdict(info).items() if key != "unpacked_from" or value}
 
 
 def _refuse_unprintable(texts: Iterable[Any]) -> None:

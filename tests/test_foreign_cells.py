@@ -1,14 +1,17 @@
 """Cell lines and attributes that no factornet has put there, though every digest in them is right."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from tiny_experiment import SMALL, write_cell
 
 from factornet.cli import etl
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
+from factornet.etl.unpack import unpack_store
 from factornet.etl.verify import verify_store
 from factornet.store import StoreError, open_store
 from factornet.store.manifest import sealed
@@ -41,6 +44,51 @@ def test_a_cell_line_of_another_genome_is_not_read(files, twin, capsys):
     assert verify_store(store).findings == ()
 
 
+@pytest.fixture
+def shared(files):
+    """Makes a store of one genome, and the cell line A, whose track the genome has; and what it was unpacked to."""
+    write_cell(files / "B", 2.5)
+
+    def make(name: str, tracks: dict[str, Path], *, build: bool) -> tuple[Path, Path]:
+        store, raw = files / f"{name}.zarr", files / f"{name}.raw.zarr"
+        build_genome(store, GenomeInputs(files / "g.fa", tracks=tracks), GenomeOptions(layout=SMALL), Resources(1))
+        if build:
+            build_cell(store, files / "A", CellOptions(layout=SMALL), Resources(1))
+        unpack_store(store, raw, Resources(1))
+        return store, raw
+
+    return make
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_cell_line_whose_shared_track_was_made_from_another_file_is_not_read(files, shared, swapped, capsys):
+    """Chromosomes agree, and the values that would be read are others."""
+    a, b = files / "A/s.bw", files / "B/s.bw"
+    theirs = shared("theirs", {"DNase": a, "map": b} if swapped else {"DNase": a}, build=True)
+    ours = shared("ours", {"DNase": b, "map": a} if swapped else {"DNase": b}, build=False)
+    for source, store in zip(theirs, ours, strict=True):
+        assert open_store(source).cell("A").tracks[0].shared
+        assert verify_store(source).findings == ()
+        shutil.copytree(source / "cells/A", store / "cells/A")
+        other, one = (open_store(s).info.shared["DNase"][:16] for s in (store, source))
+        told = (
+            f"its track DNase is shared by all cell lines, and the genome of this store has another \\(values {other}"
+        )
+        told += f"..., it was built on {one}...\\)"
+        with pytest.raises(StoreError, match=f"cells/A: {told}"):
+            open_store(store).cell("A")
+        (finding,) = verify_store(store).findings
+        assert (finding.path, finding.kind) == ("cells/A/zarr.json", "attributes")
+        assert re.match(told, finding.problem)
+        assert etl.main(["info", str(store)]) == 2
+        assert re.search(told, capsys.readouterr().err)
+    if swapped:  # nor may it be built as if one name were as good as another
+        assert etl.main(["build", str(ours[0]), str(files / "A"), "--force", "-p", "1"]) == 2
+        assert "track 'DNase' is shared by all cell lines of the store, from a file" in capsys.readouterr().err
+    assert etl.main(["rm", str(ours[0]), "A"]) == 0
+    assert verify_store(ours[0]).findings == ()
+
+
 def changed(file: Path, key: str, value: object) -> None:
     """Give a group another attribute, with the seal that belongs to it."""
     node = json.loads(file.read_text())
@@ -48,7 +96,9 @@ def changed(file: Path, key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [5, None, [], {}, "x", "\x1b[31mred\x1b[0m\nall is well", [1], [{"name": 1}]])
-@pytest.mark.parametrize("key", ["name", "tracks", "factors", "meta", "provenance", "summary", "manifest", "genome"])
+@pytest.mark.parametrize(
+    "key", ["name", "tracks", "factors", "meta", "provenance", "summary", "manifest", "genome", "shared"]
+)
 def test_attributes_of_other_types_are_refused_in_one_line(store, capsys, key, value):
     changed(store / "cells/K562/zarr.json", key, value)
     right = {"tracks": [], "factors": [], "meta": [], "provenance": {}, "summary": {}, "manifest": "x"}
@@ -63,7 +113,9 @@ def test_attributes_of_other_types_are_refused_in_one_line(store, capsys, key, v
     assert "Error" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("key", ["assembly", "chromosomes", "provenance", "genome_manifest", "genome_manifest_objects"])
+@pytest.mark.parametrize(
+    "key", ["assembly", "chromosomes", "provenance", "genome_manifest", "genome_manifest_objects", "shared"]
+)
 def test_root_attributes_of_other_types_are_refused_in_one_line(store, capsys, key):
     for value in (5, None, "\x1b[31mred", [1]):
         changed(store / "zarr.json", key, value)
@@ -89,7 +141,7 @@ def test_cures_hold_where_paths_have_spaces(store, tmp_path):
     shutil.copytree(place / "cells/K562", place / "cells/K562 old")
     shutil.copytree(place / "cells/HepG2", place / "cells/HepG2b")
     (place / "a note.txt").write_text("x")
-    for finding in verify_store(place, quick=True).findings:
+    for finding in verify_store(place).findings:
         subprocess.run(finding.cure, shell=True, check=True)
     assert verify_store(place).findings == ()
     assert (tmp_path / "my").is_dir()
@@ -110,7 +162,8 @@ def test_a_shared_track_that_the_genome_does_not_have(demo_files, store, tmp_pat
     shutil.copytree(store / "cells/K562", other / "cells/K562")
     (finding,) = verify_store(other).findings
     assert (finding.path, finding.kind) == ("cells/K562/zarr.json", "attributes")
-    assert finding.problem == "its track Unique35 is shared by all cell lines, and the genome of this store has none"
+    there = "and the genome of this store has none; remove it, or build it on this one with --force"
+    assert finding.problem == f"its track Unique35 is shared by all cell lines, {there}"
     assert etl.main(["build", str(other), str(demo_files / "cells/K562"), "--force", "-p", "1"]) == 0
     assert verify_store(other).findings == ()
 

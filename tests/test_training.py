@@ -1,7 +1,9 @@
 """Training on the demo: it learns, resumes bit for bit after SIGKILL, and stops at what is not finite."""
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +14,15 @@ import pytest
 import torch
 
 from factornet.cli.train import main
+from factornet.etl import CellOptions, Resources, build_cell
+from factornet.etl.unpack import unpack_store
 from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOptions, load_network, train
 from factornet.model.checkpoint import ModelCard
 from factornet.model.folder import create_model
 from factornet.model.history import Listeners
+from factornet.model.runs import TrainingPlan, open_run
 from factornet.model.sources import StoreSource
-from factornet.store import Sampler, open_store, parse_region, split_genome
+from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -62,6 +67,35 @@ def test_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
     for which in ("best", "last"):
         a, b = (load_network(tmp_path / f, weights=which).state_dict() for f in ("whole", "parts"))
         assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def make_plan(path: Path) -> TrainingPlan:
+    network = {"tracks": ("Unique35", "DGF"), "kernels": 8, "recurrent": 4, "dense": 8}
+    return TrainingPlan(sampler=make_sampler(path), network=network, options=TrainingOptions())
+
+
+def test_goes_on_with_the_data_it_began_with(store, demo_files, raw_store, exported, tmp_path):
+    """Other values under the same names would change what is learnt, and nothing else would tell."""
+    folder = tmp_path / "model"
+    open_run(make_plan(store), folder, resume=False, overwrite=False)
+    for same in (store, raw_store, exported):
+        open_run(make_plan(same), folder, resume=True, overwrite=False)
+    cells = shutil.copytree(demo_files, tmp_path / "files") / "cells"
+    shutil.copy(cells / "K562/K562.DGF.bw", cells / "GM12878/GM12878.DGF.bw")
+    before = open_store(store).cell("GM12878").manifest
+    build_cell(store, cells / "GM12878", CellOptions(), Resources(1), force=True)
+    raw = tmp_path / "other.raw.zarr"
+    unpack_store(store, raw, Resources(1), cells=["GM12878"])
+    now = open_store(store).cell("GM12878").manifest
+    for other in (store, raw):
+        with pytest.raises(UsageError) as refused:
+            open_run(make_plan(other), folder, resume=True, overwrite=False)
+        told = f"{folder}: the training began with cells/GM12878 of manifest {before[:16]}..., that in {other} is of "
+        assert str(refused.value).startswith(f"{told}{now[:16]}...; ")
+    card = json.loads((folder / "model.json").read_text())
+    assert card["provenance"].pop("manifests")
+    (folder / "model.json").write_text(json.dumps(card))  # as it was saved before these were recorded
+    open_run(make_plan(store), folder, resume=True, overwrite=False)
 
 
 def command(store: Path, folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from tiny_experiment import build, write_cell
 
 from factornet.cli import etl
 from factornet.etl.listing import write_cell_list
@@ -89,27 +90,139 @@ def test_renamed_and_copied_by_hand(store, demo_files, listed):
     cells = store / "cells"
     if listed:
         write_cell_list(store)
-    for names, command in (("AB", "mv {0}/A {0}/K562"), ("A", "mv {0}/A {0}/K562"), ("B", "rm -r {0}/B")):
+    for names, command in (("AB", "mv -T {0}/A {0}/K562"), ("A", "mv -T {0}/A {0}/K562"), ("B", "rm -r {0}/B")):
         if "A" in names:
             (cells / "K562").rename(cells / "A")
         if "B" in names:
             shutil.copytree(cells / ("A" if "A" in names else "K562"), cells / "B")
-        finding = verify_store(store, quick=True).findings[0]
+        finding = verify_store(store).findings[0]
         assert (finding.kind, finding.cure) == ("attributes", command.format(cells))
         assert finding.problem == f"is the cell line K562, not {finding.path[6]}"
-        while findings := verify_store(store, quick=True).findings:
+        while findings := verify_store(store).findings:
             run_cure(findings[0], demo_files)
-        assert verify_store(store, quick=True).groups == ("genome", *(f"cells/{c}" for c in CELLS))
+        assert verify_store(store).groups == ("genome", *(f"cells/{c}" for c in CELLS))
     shutil.copy(cells / "HepG2/zarr.json", cells / "K562")  # no cell line of another name: attributes of another
-    (finding,) = verify_store(store, quick=True).findings
+    (finding,) = verify_store(store).findings
     assert "PATH/TO/K562 --force" in finding.cure
     run_cure(finding, demo_files)
     for old, new in (("K562", "A"), ("GM12878", "K562"), ("A", "GM12878")):  # two changed places
         (cells / old).rename(cells / new)
-    first, second = verify_store(store, quick=True).findings
+    first, second = verify_store(store).findings
     assert second.cure == "as for cells/GM12878: it mends both"
     subprocess.run(first.cure, shell=True, check=True)
-    assert verify_store(store, quick=True).findings == ()
+    assert verify_store(store).findings == ()
+
+
+def spoil(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def contents(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def mend(store, *, backwards):
+    """Run the commands that verify prints, in any order, and again, until nothing is found; damaged ones are removed."""
+    for _ in range(5):
+        cures = list(dict.fromkeys(f.cure for f in verify_store(store).findings))
+        for cure in reversed(cures) if backwards else cures:
+            if cure.startswith(("mv ", "rm ")):
+                assert "mv -T " in cure or "mv" not in cure
+                subprocess.run(cure, shell=True, check=True)
+            elif "or factornet-etl rm " in cure:
+                assert etl.main(cure.rpartition("or factornet-etl ")[2].split()) == 0
+    return verify_store(store).findings
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    ("moves", "cures"),
+    [
+        (("K562>K562.bak",), {"K562.bak": "mv -T {0}/K562.bak {0}/K562"}),
+        (
+            ("K562>A", "HepG2>K562"),  # to move A would put it into what lies in its place
+            {"A": "first mend cells/K562, then verify again", "K562": "mv -T {0}/K562 {0}/HepG2"},
+        ),
+        (
+            ("K562>x", "HepG2>K562", "GM12878>HepG2", "x>GM12878"),
+            {
+                "GM12878": "mv -T {0}/K562 {0}/.K562 && mv -T {0}/GM12878 {0}/K562 && mv -T {0}/.K562 {0}/GM12878",
+                "HepG2": "as for cells/GM12878; then verify again",
+                "K562": "as for cells/GM12878; then verify again",
+            },
+        ),
+    ],
+)
+def test_folders_in_the_place_of_others_are_not_buried(store, moves, cures, backwards):
+    cells = store / "cells"
+    before = contents(cells)
+    for move in moves:
+        old, new = move.split(">")
+        (cells / old).rename(cells / new)
+    found = {f.path.split("/")[1]: f.cure for f in verify_store(store, quick=True).findings}
+    assert found == {folder: cure.format(cells) for folder, cure in cures.items()}
+    assert mend(store, backwards=backwards) == ()
+    assert contents(cells) == before
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("damaged", ["tracks/DGF/chr2/c/0", "zarr.json"])
+@pytest.mark.parametrize("copies", [["K562.bak"], ["A", "K562 old"]])
+def test_a_sound_copy_takes_the_place_of_the_damaged_one(store, copies, damaged, backwards):
+    cells = store / "cells"
+    before = contents(cells)
+    for copy in copies:
+        shutil.copytree(cells / "K562", cells / copy)
+    spoil(cells / "K562" / damaged)
+    assert all(f"rm -r {cells}" not in f.cure for f in verify_store(store).findings)
+    assert mend(store, backwards=backwards) == ()
+    assert contents(cells) == before
+
+
+def test_of_two_damaged_ones_none_is_removed(store, demo_files):
+    before = contents(store / "cells")
+    spoil(store / "cells/K562/labels/chr1/c/0/0")
+    shutil.copytree(store / "cells/K562", store / "cells/A")
+    first, second, third = verify_store(store).findings
+    assert first.cure == second.cure == "first mend cells/K562, then verify again"
+    assert [f.path for f in (first, second)] == ["cells/A/zarr.json", "cells/A/labels/chr1/c/0/0"]
+    run_cure(third, demo_files)
+    assert mend(store, backwards=False) == ()
+    assert contents(store / "cells") == before
+
+
+def test_what_was_not_looked_at_is_not_called_sound(store):
+    """Of the right name, and nobody has read it."""
+    shutil.copytree(store / "cells/K562", store / "cells/A")
+    spoil(store / "cells/K562/tracks/DGF/chr2/c/0")
+    for options in ({"quick": True}, {"cells": ["A"]}):
+        (finding,) = verify_store(store, **options).findings
+        assert finding.cure == f"first look at all of the store: factornet-etl verify {store}"
+
+
+def test_a_copy_of_another_build_is_not_just_removed(files):
+    """Kept on purpose, perhaps: nothing else has its values."""
+    build(files)
+    cells = files / "s.zarr/cells"
+    (cells / "A").rename(cells / "A.old")
+    write_cell(files / "A", 2.5)
+    build(files)
+    (finding,) = verify_store(files / "s.zarr").findings
+    assert finding.cure == f"it is of another build than cells/A; if that is the one to keep: rm -r {cells}/A.old"
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_an_exchange_that_was_cut_short_is_gone_on_with(store, steps):
+    cells = store / "cells"
+    before = contents(cells)
+    shutil.copytree(cells / "K562", cells / "A")
+    spoil(cells / "K562/tracks/DGF/chr2/c/0")
+    finding = verify_store(store).findings[0]
+    subprocess.run(" && ".join(finding.cure.split(" && ")[:steps]), shell=True, check=True)
+    assert mend(store, backwards=False) == ()
+    assert contents(cells) == before
 
 
 @pytest.mark.parametrize("text", [None, b"{"])
