@@ -10,6 +10,7 @@ digests of one that never was disturbed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import shutil
 import signal
@@ -53,31 +54,38 @@ def digest(store: Path, cell: str) -> str:
     return opened.cell(cell).manifest if cell in opened.cells else ""
 
 
-def killed_build(store: Path, folder: Path, seconds: float, *, force: bool) -> bool:
-    """Start a build, kill it `seconds` after it began; whether it was killed before its end."""
+def killed_build(store: Path, folder: Path, seconds: float, *, after: int = 0, force: bool) -> tuple[bool, float]:
+    """Start a build, kill it `seconds` after so many shards were done; whether it was killed, and when it ended."""
     command = [sys.executable, "-c", _CHILD, str(store), str(folder), *(["force"] if force else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        time.sleep(seconds)
-        child.send_signal(signal.SIGKILL)
+        begin = time.perf_counter()
+        for _ in range(after):
+            child.stdout.readline()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(seconds)
+        child.kill()
         child.wait()
-        return child.returncode == -signal.SIGKILL
+        return child.returncode == -signal.SIGKILL, time.perf_counter() - begin
 
 
-def torture(store: Path, folder: Path, runs: int, seed: int, *, longest: float | None = None) -> Tally:
+def torture(store: Path, folder: Path, runs: int, seed: int) -> Tally:
     """Do the runs on a store that has a genome only."""
     rng, tally, cell = random.Random(seed), Tally(), folder.name
-    begin = time.perf_counter()
-    build_cell(store, folder, _OPTIONS, Resources(1))
-    longest = longest or 1.5 * (time.perf_counter() - begin)
+    shards = len(build_cell(store, folder, _OPTIONS, Resources(1)).reports)
     undisturbed = digest(store, cell)
+    # As a child takes, from a cold start: a build in this process is done when that has not written its first shard.
+    _, longest = killed_build(store, folder, 600.0, force=True)
     for run in range(runs):
         force = run % 2 == 1
         if not force:
             shutil.rmtree(store / "cells" / cell)
         for _ in range(rng.randint(1, 2)):
-            killed = killed_build(store, folder, rng.uniform(0, longest), force=force)
+            # At any moment; or soon after a shard, and after the last, where the build is made known.
+            after = rng.choice([0, rng.randint(1, shards), shards])
+            seconds = rng.uniform(0, longest * (0.2 if after else 1.1))
+            killed, _ = killed_build(store, folder, seconds, after=after, force=force)
             tally.killed += killed
             tally.ended += not killed
             found = digest(store, cell)
