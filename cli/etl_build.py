@@ -86,8 +86,8 @@ def _run_away(options: argparse.Namespace, settings: CellOptions, sheets: list[C
                 _say(options, unchanged(cell.name, store.place), 0.0, store.cell(cell.name))
                 continue
             report, seconds = _build(options, local, settings, cell)
-            # It is where it was built for a moment only: what is said is where it goes.
-            report = replace(report, what=f"cell line {cell.name} for {store.place}")
+            # It is where it was built for a moment only, beside a genome without values: what is said is where it goes.
+            report = replace(report, what=f"cell line {cell.name} for {store.place}", left=())
             _say(options, report, seconds, open_store(local).cell(cell.name))
             sent = send(local, options.store, cell=cell.name, force=options.force)
             if not options.json:

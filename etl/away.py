@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +27,31 @@ def work_folder(url: str, work: Path | None) -> Iterator[Path]:
         work: folder to work in, in a folder of our own: what lies there may be the user's, a store of this name too;
             one beside the cache of remote stores where None. The same for the same store, so that a build that was
             killed is gone on with.
+
+    Raises:
+        StoreError: another process works there.
     """
     name = f".factornet-work-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     folder = (work or default_cache().folder / "work").absolute() / name
     folder.mkdir(parents=True, exist_ok=True)
-    yield folder / "store.zarr"
-    shutil.rmtree(folder, ignore_errors=True)
+    held = _hold(folder, url)
+    try:
+        yield folder / "store.zarr"
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(held)
+
+
+def _hold(folder: Path, url: str) -> int:
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        os.close(held)
+        raise StoreError(
+            f"{folder}: another process builds for {url} there; wait for it, or name another folder with --work DIR"
+        ) from e
+    return held
 
 
 def start_work(url: str, local: Path, cache: Cache) -> Store:

@@ -89,6 +89,24 @@ def test_a_store_of_the_same_name_in_the_work_folder_is_left_alone(files, s3, co
     assert not verify_store(s3.url).findings
 
 
+def test_two_builds_for_one_store_do_not_share_a_work_folder(files, s3, capsys, monkeypatch):
+    assert etl.main(["export", str(files / "s.zarr"), s3.url]) == 0
+    said, build = [], ["build", s3.url, str(files / "A"), "-p", "1", "--json"]
+
+    def second(*arguments):
+        if not said:
+            said.append("")
+            assert etl.main(build) == 2
+            assert "another process builds for s3://" in (err := capsys.readouterr().err)
+            assert "--work DIR" in err
+
+    monkeypatch.setattr("factornet.cli.etl_options.Throughput.add", second)
+    assert etl.main(build) == 0
+    assert said
+    assert json.loads(capsys.readouterr().out)["findings_left"] == [], "the genome that is worked with has no values"
+    assert open_store(s3.url).cells == ("A",)
+
+
 def test_from_a_plain_web_server(website, demo_store, tmp_path, capsys):
     assert np.array_equal(sequence(website), sequence(demo_store))
     assert open_store(website).cells == ("GM12878", "HepG2", "K562")
