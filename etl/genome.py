@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -171,14 +171,9 @@ def build_genome(
         with blaming_change(states):
             reports = journal.run(tasks, staged, resources, on_report)
         notes += [note for name, source in sources.items() for note in signal_notes(name, source, reports)]
-        digests = {r.chrom: r.digest for r in reports if r.digest}
         known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
-        info = StoreInfo(
-            assembly,
-            tuple(Chromosome(n, size, digests[n]) for n, size in zip(axis.names, axis.lengths, strict=True)),
-            shared={name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
-            provenance=provenance,
-        )
+        shared = {name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks}
+        info = StoreInfo(assembly, _chromosomes(axis, reports), shared=shared, provenance=provenance)
         genome.attrs["tracks"] = list(inputs.tracks)
         genome.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
         manifest = write_manifest(staged / "genome", own=True, known=known)
@@ -188,6 +183,11 @@ def build_genome(
     return BuildReport(
         f"genome {assembly} in {store}", tuple(reports), (*notes, *([journal.note] if journal.note else []))
     )
+
+
+def _chromosomes(axis: GenomeAxis, reports: Sequence[ShardReport]) -> tuple[Chromosome, ...]:
+    digests = {r.chrom: r.digest for r in reports if r.digest}
+    return tuple(Chromosome(n, size, digests[n]) for n, size in zip(axis.names, axis.lengths, strict=True))
 
 
 def _state(inputs: GenomeInputs, options: GenomeOptions, provenance: dict[str, Any]) -> dict[str, Any]:

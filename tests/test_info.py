@@ -49,14 +49,20 @@ def lying(request, exported, tmp_path):
         yield Lying(f"{url}/demo.zarr", remove)
 
 
+def info_of(lying, capsys) -> tuple[str, str]:
+    """What is shown of a store in which something is wrong, and the one line of the error."""
+    assert etl.main(["info", lying.place]) == 2
+    shown = capsys.readouterr()
+    (line,) = shown.err.splitlines()
+    return shown.out, line
+
+
 @pytest.mark.parametrize("lying", KINDS, indirect=True)
 def test_a_cell_line_without_attributes_is_named_beside_the_others(lying, capsys):
     lying.remove("cells/HepG2/zarr.json")
-    assert etl.main(["info", lying.place]) == 2
-    shown = capsys.readouterr()
-    assert "2 cell lines, and damaged: HepG2\n" in shown.out
-    assert "K562: tracks" in shown.out
-    (line,) = shown.err.splitlines()
+    out, line = info_of(lying, capsys)
+    assert "2 cell lines, and damaged: HepG2\n" in out
+    assert "K562: tracks" in out
     assert line.startswith(f"factornet-etl: error: {lying.place}/cells/HepG2: its zarr.json cannot be read")
     assert line.endswith(f"see `factornet-etl verify {lying.place}` for what repairs it")
     assert etl.main(["info", lying.place, "--json"]) == 2
@@ -69,11 +75,9 @@ def test_a_cell_line_without_attributes_is_named_beside_the_others(lying, capsys
 @pytest.mark.parametrize("lying", KINDS, indirect=True)
 def test_a_cell_line_that_only_the_list_has_is_missing(lying, capsys):
     lying.remove("cells/HepG2")
-    assert etl.main(["info", lying.place]) == 2
-    shown = capsys.readouterr()
-    assert "2 cell lines, and missing: HepG2\n" in shown.out
-    assert "K562: tracks" in shown.out
-    (line,) = shown.err.splitlines()
+    out, line = info_of(lying, capsys)
+    assert "2 cell lines, and missing: HepG2\n" in out
+    assert "K562: tracks" in out
     what = f"{lying.place}/cells/HepG2: is in the list of cell lines, and there is no such folder; "
     assert line.startswith(f"factornet-etl: error: {what}")
     cures = {
@@ -92,11 +96,9 @@ def test_a_cell_line_that_only_the_list_has_is_missing(lying, capsys):
 @pytest.mark.parametrize("lying", ["http"], indirect=True)
 def test_without_a_list_on_a_web_server_the_genome_is_shown(lying, tmp_path, capsys):
     lying.remove("cells/zarr.json")
-    assert etl.main(["info", lying.place]) == 2
-    shown = capsys.readouterr()
-    assert "demo, 5 chromosomes" in shown.out
-    assert "cell lines: not known\n" in shown.out
-    (line,) = shown.err.splitlines()
+    out, line = info_of(lying, capsys)
+    assert "demo, 5 chromosomes" in out
+    assert "cell lines: not known\n" in out
     cure = f"factornet-etl import {lying.place} DEST --cells CELL"
     assert "has no list of cell lines (cells/zarr.json), and web servers do not list; name those you" in line
     assert f"`{cure}`" in line
