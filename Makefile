@@ -39,9 +39,9 @@ test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q
 
 test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, each failing call
-	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/test_faulty_disks.py -k every_call
-	$(BIN)/python tests/kill_build.py --runs 200
-	$(BIN)/python tests/damage_store.py --faults 1000
+	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/etl/builders/test_disk_faults.py -k every_call
+	$(BIN)/python tests/stress/kill_build.py --runs 200
+	$(BIN)/python tests/stress/damage_store.py --faults 1000
 
 check: install    ## format, lint, types, tests
 	$(BIN)/ruff format --check .

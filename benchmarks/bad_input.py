@@ -2,9 +2,10 @@
 
     python benchmarks/bad_input.py > docs/bad-input.md
 
-The FASTA and bigWig files of `tests/corpus.py`, shown to: our own commands; pyfaidx and pyBigWig alone; pysam and
-pybigtools; GenVarLoader. Every tool reads every file in a process of its own with 20 s to do it, and what it read is
-compared with what the file held before it was spoilt. Peers live in environments of their own (`make bench-peers`).
+The FASTA and bigWig files of `tests/support/bad_input`, shown to: our own commands; pyfaidx and pyBigWig alone;
+pysam and pybigtools; GenVarLoader. Every tool reads every file in a process of its own with 20 s to do it, and what it
+read is compared with what the file held before it was spoilt. Peers live in environments of their own (`make
+bench-peers`).
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ import pyBigWig
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from bad_input_side import _codes
-from corpus import GENOME, arguments_of, write_case, write_experiment
-from corpus_cases import CASES, FASTA, SIGNAL, Case
-from forked import Ended, Forked
+from support.bad_input.cases import CASES, FASTA, SIGNAL, Case
+from support.bad_input.corpus import GENOME, arguments_of, write_case, write_experiment
+from support.forked import Ended, Forked
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 20
@@ -182,7 +183,8 @@ def preface(rows: list[tuple[Case, list[Answer]]], titles: list[str]) -> list[st
     odd = len(rows) - len(bad)
     lines = [
         "# Bad input: what it is answered, here and elsewhere\n",
-        "Made by `python benchmarks/bad_input.py` from the files of `python tests/corpus.py FOLDER`. Each tool reads "
+        "Made by `python benchmarks/bad_input.py` from the files of `PYTHONPATH=tests python -m "
+        "support.bad_input.corpus FOLDER`. Each tool reads "
         "all of each file in a process of its own. What it read is compared, base by base, with what the file held "
         "before it was spoilt; gaps count as 0 and letters but ACGT as N. `inf` and `1e38` stand in the file, so "
         "a tool that hands them on reads what is there: they count as wrong here because no network can learn from "

@@ -1,6 +1,6 @@
 """Other tools' side of `bad_input.py`: read a file by one of them, compare with what it held before it was spoilt.
 
-Run by the Python that has the tool, in a process of its own (`tests/forked.py`); needs numpy and nothing of ours.
+Run by the Python that has the tool, in a process of its own (`tests/support/forked.py`); needs numpy only.
 What is printed is one line of JSON: what the tool read, in words.
 """
 

@@ -30,10 +30,10 @@ from rows import Row, finish, make_parser, make_row, measure_pairs, timed
 
 from data import CELL, CHROM, TRACKS, Sources, write_sources
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
-from factornet.etl.labels import bin_labels
-from factornet.etl.tasks import PACKING
+from factornet.etl.shards.labels import bin_labels
+from factornet.etl.shards.tasks import PACKING
 from factornet.store import open_store, read_span
-from factornet.store.layout import DEFAULT_LAYOUT, create_array
+from factornet.store.format.layout import DEFAULT_LAYOUT, create_array
 from factornet.store.schema import bin_count
 
 PEAKS = 5_000
@@ -100,7 +100,7 @@ def _executor(processes: int) -> Iterator[Callable[..., Callable[[], Any]]]:
         return
     pool: Executor
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "factornet.etl.graph"])
+    context.set_forkserver_preload(["__main__", "factornet.etl.shards.executor"])
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         yield lambda work, *arguments: pool.submit(work, *arguments).result
 

@@ -22,8 +22,8 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ZstdCodec
 
-from factornet.etl.tasks import CODEC_PIPELINE
-from factornet.store.layout import DEFAULT_LAYOUT
+from factornet.etl.shards.tasks import CODEC_PIPELINE
+from factornet.store.format.layout import DEFAULT_LAYOUT
 
 PIPELINES = {"zarrs": CODEC_PIPELINE, "zarr": "zarr.core.codec_pipeline.BatchedCodecPipeline"}
 CODECS: dict[str, Callable[[], tuple[Any, ...]]] = {

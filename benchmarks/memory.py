@@ -25,13 +25,14 @@ import zarr
 from rows import Row, finish, make_parser, make_row
 
 from data import FACTOR, TRACKS
-from factornet.etl.publish import genome_attributes, write_group, write_manifest
-from factornet.etl.tables import intervals_dataset, peaks_dataset, write_dataset
-from factornet.etl.tasks import CODEC_PIPELINE
+from factornet.etl.builders.table_writer import intervals_dataset, peaks_dataset, write_dataset
+from factornet.etl.publish.manifest_writer import genome_attributes, write_group, write_manifest
+from factornet.etl.shards.tasks import CODEC_PIPELINE
 from factornet.model import EpochRecord, Listeners, ModelCard, TrainingOptions, create_model, train
-from factornet.model.network import FactorNet, NetworkConfig
+from factornet.model.network.config import NetworkConfig
+from factornet.model.network.factornet import FactorNet
 from factornet.store import GenomeAxis, Peaks, Region, Sampler, open_store, split_genome
-from factornet.store.layout import DEFAULT_LAYOUT, create_array
+from factornet.store.format.layout import DEFAULT_LAYOUT, create_array
 from factornet.store.schema import CellInfo, Chromosome, Factor, StoreInfo, Track
 
 MB = 1_000_000

@@ -20,7 +20,7 @@ import torch
 
 from factornet.cli import etl, evaluate, predict, train
 from factornet.model import average_precision, load_network
-from factornet.model.batches import stream_settings
+from factornet.model.data.batches import stream_settings
 from factornet.store import Sampler, WindowStream, open_store, parse_region, split_genome
 
 TYPES = {

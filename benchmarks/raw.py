@@ -19,7 +19,7 @@ from rows import Row, finish, make_parser, make_row, measure_pairs
 
 from data import BATCH, CELL, CHROM, LENGTH, SIZE, build_store, checksum, random_plan, read_all, write_sources
 from factornet.etl import Resources
-from factornet.etl.unpack import unpack_store
+from factornet.etl.builders.unpack import unpack_store
 from factornet.store import Plan, Store, StreamSettings, WindowStream, open_store
 
 

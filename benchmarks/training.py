@@ -20,8 +20,8 @@ from rows import Row, finish, make_parser, make_row, measure_pairs
 
 from data import FACTOR, TRACKS, build_store, random_plan, write_sources
 from factornet.model import FactorNet, KerasAdam, NetworkConfig, TensorBatch, TensorStream
-from factornet.model.batches import stream_settings
-from factornet.model.training import cross_entropy
+from factornet.model.data.batches import stream_settings
+from factornet.model.training.trainer import cross_entropy
 from factornet.store import Plan, Store, WindowStream
 
 SIZE, SPACING = 24_000_000, 13_000

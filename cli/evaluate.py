@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from ..store.regions import parse_region
-from .common import HelpFormatter, add_common, run_command
-from .places import add_store, given_store
-from .train import cell_name
+from ..store.genome.regions import parse_region
+from .common.arguments import HelpFormatter, add_common, cell_name
+from .common.runner import run_command
+from .common.store_options import add_store, given_store
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -47,10 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..model.evaluation import baselines, evaluate
-    from ..model.motifs import find_motif, log_odds, read_meme
-    from ..model.plots import best_locus, plot_locus
-    from ..model.prediction import read_bedgraph
+    from ..model.evaluation.locus_plot import best_locus, plot_locus
+    from ..model.evaluation.scoring import baselines, evaluate
+    from ..model.motifs.meme import read_meme
+    from ..model.motifs.pwm import find_motif, log_odds
+    from ..model.prediction.writers import read_bedgraph
 
     store = given_store(options)
     cell = cell_name(options.cell)

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from .common import HelpFormatter, add_common, run_command
+from .common.arguments import HelpFormatter, add_common
+from .common.runner import run_command
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from ..model.keras_import import write_imported
+    from ..model.keras.import_model import write_imported
 
     card = write_imported(options.directory, options.output, weights=options.weights)
     if options.json:
@@ -83,8 +84,8 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from ..model.checkpoint import read_card
-    from ..model.keras_import import is_keras_folder, read_keras_card
+    from ..model.keras.import_model import is_keras_folder, read_keras_card
+    from ..model.model_dir.checkpoint import read_card
 
     keras = is_keras_folder(options.model)
     card = read_keras_card(options.model) if keras else read_card(options.model)
@@ -103,7 +104,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _describe(folder: Path, card: Any) -> dict[str, Any]:
     """What there is to say of a model, as JSON values."""
-    from ..model.network import FactorNet
+    from ..model.network.factornet import FactorNet
 
     config = card.config
     parameters = sum(p.numel() for p in FactorNet(config).parameters() if p.requires_grad)

@@ -9,24 +9,16 @@ from pathlib import Path
 from time import perf_counter
 
 from .. import __version__
-from ..etl.aliases import read_aliases
-from ..etl.peaks import read_intervals
+from ..etl.inputs.bed import read_intervals
+from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import UsageError
-from ..store.regions import parse_region
+from ..store.genome.regions import parse_region
 from ..store.schema import STRIDE
-from ..store.words import megabytes
-from .common import (
-    HelpFormatter,
-    ProgressLine,
-    add_common,
-    if_interrupted,
-    peak_memory,
-    positive,
-    progress_line,
-    run_command,
-)
-from .places import add_store, given_store
-from .train import cell_name
+from ..store.text import megabytes
+from .common.arguments import HelpFormatter, add_common, cell_name, positive
+from .common.progress import ProgressLine, peak_memory, progress_line
+from .common.runner import if_interrupted, run_command
+from .common.store_options import add_store, given_store
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -72,10 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..model.batches import choose_device
-    from ..model.bins import Bins, count_bins
-    from ..model.checkpoint import load_network
-    from ..model.predict_files import Predictor, predict_intervals, predict_regions
+    from ..model.data.device import choose_device
+    from ..model.model_dir.checkpoint import load_network
+    from ..model.prediction.bins import Bins, count_bins
+    from ..model.prediction.to_file import Predictor, predict_intervals, predict_regions
 
     _check_output(options)
     store = given_store(options)

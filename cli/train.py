@@ -13,38 +13,28 @@ from typing import TYPE_CHECKING, Any
 
 from ..store.errors import UsageError
 from ..store.reader import Store
-from ..store.regions import Region, parse_region
-from ..store.sampling import Sampler, split_genome
-from ..store.stream import shared_meta, shared_tracks
-from ..store.words import megabytes
-from .common import if_interrupted, peak_memory, progress_line, run_command
-from .places import given_store
+from ..store.sampling.sampler import Sampler
+from ..store.sampling.splits import split_genome
+from ..store.text import megabytes
+from ..store.windows.loader import shared_meta, shared_tracks
+from .common.progress import peak_memory, progress_line
+from .common.runner import if_interrupted, run_command
+from .common.store_options import given_store
 from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser
 
 if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
     import torch
 
-    from ..model.distributed import Team
-    from ..model.history import EpochRecord, Listeners, StepReport
-    from ..model.motifs import Motif
-    from ..model.runs import TrainingPlan
+    from ..model.motifs.pwm import Motif
+    from ..model.training.distributed import Team
+    from ..model.training.history import EpochRecord, Listeners, StepReport
+    from ..model.training.setup import TrainingPlan
+from .common.arguments import cell_name, regions_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit status comes back."""
     return run_command(make_parser(), _run, argv)
-
-
-def cell_name(text: str) -> str:
-    """A cell line's name; of a FactorNet folder (``data/HepG2``), its last part."""
-    return Path(text).name
-
-
-def regions_of(items: Sequence[str] | None, default: Sequence[str], store: Store) -> list[Region]:
-    """Regions the user named, which must be there, or those of the default that the store has."""
-    if items is None:
-        items = [name for name in default if name in store.axis.names]
-    return [parse_region(item, store.axis) for item in items]
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -53,8 +43,8 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("where to? give a new folder for the model with -o, or one to replace with -oc")
     if options.factor is None and (options.meta or options.gencode or options.motif):
         raise UsageError("-m, -g and -mo need a factor (-f): the multi-task model takes none of them")
-    from ..model.batches import choose_device
-    from ..model.distributed import join_team
+    from ..model.data.device import choose_device
+    from ..model.training.distributed import join_team
 
     with join_team(choose_device(options.device)) as (team, device):
         if options.threads:
@@ -68,10 +58,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> TrainingPlan:
-    from ..model.checkpoint import read_card
-    from ..model.network import NetworkConfig
-    from ..model.runs import TrainingPlan
-    from ..model.training import TrainingOptions
+    from ..model.model_dir.checkpoint import read_card
+    from ..model.network.config import NetworkConfig
+    from ..model.training.setup import TrainingPlan
+    from ..model.training.trainer import TrainingOptions
 
     given = {"length": options.length, "kernels": options.kernels, "kernel_width": options.width}
     given |= {"recurrent": options.recurrent, "dense": options.dense, "dropout": options.dropout}
@@ -109,8 +99,9 @@ def _sampler(options: argparse.Namespace, store: Store, length: int) -> Sampler:
 
 
 def _motif(options: argparse.Namespace) -> Motif:
-    from ..model.jaspar import jaspar_motif
-    from ..model.motifs import find_motif, read_meme
+    from ..model.motifs.jaspar import jaspar_motif
+    from ..model.motifs.meme import read_meme
+    from ..model.motifs.pwm import find_motif
 
     if options.init_from is not None:
         raise UsageError("-mo and --init-from both set the first kernels; give one of them")
@@ -119,7 +110,7 @@ def _motif(options: argparse.Namespace) -> Motif:
 
 
 def _dry_run(plan: TrainingPlan, device: torch.device, team: Team, options: argparse.Namespace) -> int:
-    from ..model.estimate import estimate
+    from ..model.training.estimate import estimate
 
     if team.leads:
         found = estimate(plan, device, team)
@@ -128,11 +119,11 @@ def _dry_run(plan: TrainingPlan, device: torch.device, team: Team, options: argp
 
 
 def _train(plan: TrainingPlan, folder: Path, device: torch.device, team: Team, options: argparse.Namespace) -> int:
-    from ..model.folder import replaced_by
-    from ..model.plots import plot_history
-    from ..model.runs import open_run
-    from ..model.sources import choose_source
-    from ..model.training import train
+    from ..model.data.sources import choose_source
+    from ..model.model_dir.lifecycle import replaced_by
+    from ..model.training.plots import plot_history
+    from ..model.training.setup import open_run
+    from ..model.training.trainer import train
 
     network = open_run(
         plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, leads=team.leads
@@ -188,7 +179,7 @@ def _print_plan(plan: TrainingPlan, device: torch.device, team: Team, say: Any) 
 
 @contextmanager
 def _listeners(options: argparse.Namespace, folder: Path, say: Any, *, shown: bool) -> Iterator[Listeners]:
-    from ..model.history import Listeners
+    from ..model.training.history import Listeners
 
     if not shown:
         yield Listeners()

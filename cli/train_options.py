@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from .. import __version__
-from .common import HelpFormatter, positive
-from .places import add_store
+from .common.arguments import HelpFormatter, positive
+from .common.store_options import add_store
 
 DEFAULT_VALID = ("chr11",)
 DEFAULT_TEST = ("chr1", "chr8", "chr21")

@@ -15,21 +15,23 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from ..etl.aliases import read_aliases
-from ..etl.peaks import read_peaks
+from ..etl.inputs.bed import read_peaks
+from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import InputError, UsageError
-from ..store.words import megabytes
-from .common import HelpFormatter, add_common, peak_memory, progress_line, run_command
-from .places import add_store, given_store
-from .train import cell_name
+from ..store.text import megabytes
+from .common.arguments import HelpFormatter, add_common, cell_name
+from .common.progress import peak_memory, progress_line
+from .common.runner import run_command
+from .common.store_options import add_store, given_store
 
 if TYPE_CHECKING:
-    from ..model.interpretation import KernelSites
-    from ..model.kernel_page import LayerView
-    from ..model.motif_matches import KernelRow, MotifMatch
-    from ..model.motifs import Motif
-    from ..model.prediction import Bins
-    from ..store.axis import GenomeAxis
+    from ..model.motifs.html_report import LayerView
+    from ..model.motifs.kernel_motifs import KernelSites
+    from ..model.motifs.pwm import Motif
+    from ..model.motifs.tomtom import KernelRow, MotifMatch
+    from ..model.prediction.bins import Bins
+    from ..store.genome.intervals import GenomeAxis
+
 
 _DEFAULT_CHROMOSOME = "chr11"
 _SHOWN = 10  # kernels of a layer on the terminal
@@ -84,7 +86,7 @@ def sequences_of(path: Path, axis: GenomeAxis, chrom: str | None, aliases: dict[
         UsageError: no such chromosome in the store.
         InputError: as for `read_peaks`, or no interval is on the chromosome; the message says where they are.
     """
-    from ..model.prediction import Bins
+    from ..model.prediction.bins import Bins
 
     if chrom is None and _DEFAULT_CHROMOSOME not in axis.names:
         raise UsageError(f"the store has no {_DEFAULT_CHROMOSOME}: choose from {', '.join(axis.names)} with -c")
@@ -99,12 +101,12 @@ def sequences_of(path: Path, axis: GenomeAxis, chrom: str | None, aliases: dict[
 
 
 def _run(options: argparse.Namespace) -> int:
-    from ..model.batches import choose_device
-    from ..model.checkpoint import load_network
-    from ..model.interpretation import find_kernel_sites
-    from ..model.kernel_page import LayerView
-    from ..model.motif_matches import kernel_rows
-    from ..model.motifs import read_meme
+    from ..model.data.device import choose_device
+    from ..model.model_dir.checkpoint import load_network
+    from ..model.motifs.html_report import LayerView
+    from ..model.motifs.kernel_motifs import find_kernel_sites
+    from ..model.motifs.meme import read_meme
+    from ..model.motifs.tomtom import kernel_rows
 
     folder: Path = options.output or options.output_clobber
     if options.output and folder.exists():
@@ -147,7 +149,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _compare(found: Sequence[KernelSites], known: Sequence[Motif]) -> list[dict[int, MotifMatch]]:
     """The closest known motif of each kernel, a layer each."""
-    from ..model.motif_matches import FEW_MOTIFS, match_kernels
+    from ..model.motifs.tomtom import FEW_MOTIFS, match_kernels
 
     if not known:
         return [{} for _ in found]
@@ -171,10 +173,10 @@ def _write(
     facts: dict[str, str],
     known: int,
 ) -> None:
-    from ..model.checkpoint import write_file
-    from ..model.interpretation import write_motifs
-    from ..model.kernel_page import page
-    from ..model.motif_matches import rows_csv
+    from ..model.motifs.html_report import page
+    from ..model.motifs.kernel_motifs import write_motifs
+    from ..model.motifs.tomtom import rows_csv
+    from ..store.storage.files import write_file
 
     folder.mkdir(parents=True, exist_ok=True)
     write_motifs(folder, [view.sites for view in layers], tracks)
@@ -185,8 +187,8 @@ def _write(
 
 
 def _save_pictures(folder: Path, layers: Sequence[LayerView], tracks: Sequence[str], formats: Sequence[str]) -> None:
-    from ..model.kernel_page import kernel_picture
-    from ..model.logos import save_pictures
+    from ..model.motifs.html_report import kernel_picture
+    from ..model.motifs.logo import save_pictures
 
     if not formats:
         return

@@ -1,10 +1,11 @@
 """From source files to a store: check every input, write whole shards with dask, publish by one rename."""
 
-from .annotation import README_RULES, AnnotationRules, published_rules
-from .cell import CellOptions, build_cell
-from .demo_files import DemoSummary, write_demo
-from .genome import BuildReport, GenomeInputs, GenomeOptions, build_genome
-from .graph import Resources
+from .builders.cell_line import CellOptions, build_cell
+from .builders.genome import GenomeInputs, GenomeOptions, build_genome
+from .builders.report import BuildReport
+from .demo.write_files import DemoSummary, write_demo
+from .inputs.annotation import README_RULES, AnnotationRules, published_rules
+from .shards.executor import Resources
 
 __all__ = [
     "README_RULES",

@@ -1,8 +1,11 @@
 """The network and what is done with it: weights and motifs, scores, model folders."""
 
-from .batches import TensorBatch, TensorStream, choose_device
-from .bins import Bins
-from .checkpoint import (
+from .data.batches import TensorBatch, TensorStream
+from .data.device import choose_device
+from .evaluation.metrics import Scores, auprc_davis_goadrich, auroc, average_precision, recall_at_fdr, score
+from .evaluation.scoring import Evaluation, baselines, evaluate
+from .keras.import_model import import_keras, read_keras_card, write_imported
+from .model_dir.checkpoint import (
     ModelCard,
     TrainingState,
     load_network,
@@ -11,22 +14,22 @@ from .checkpoint import (
     save_training_state,
     save_weights,
 )
-from .distributed import Team, join_team
-from .evaluation import Evaluation, baselines, evaluate
-from .folder import complete_model, create_model
-from .history import EpochRecord, Listeners, StepReport, TrainingResult
-from .interpretation import KernelSites, find_kernel_sites
-from .keras_import import import_keras, read_keras_card, write_imported
-from .metrics import Scores, auprc_davis_goadrich, auroc, average_precision, recall_at_fdr, score
-from .motif_matches import KernelRow, MotifMatch, match_kernels, match_motifs
-from .motifs import Motif, find_motif, inject_motif, log_odds, read_meme, scan_best_hit
-from .network import FactorNet, NetworkConfig, one_hot, strand_order
-from .optimizer import KerasAdam
-from .predict_files import Predictor, predict_intervals, predict_regions
-from .prediction import predict_bins, predict_plan, predict_stretches
-from .recurrent import BidirectionalLSTM
-from .score_files import read_bedgraph, write_bedgraph, write_bigwig
-from .training import TrainingError, TrainingOptions, train
+from .model_dir.lifecycle import complete_model, create_model
+from .motifs.kernel_motifs import KernelSites, find_kernel_sites
+from .motifs.meme import read_meme
+from .motifs.pwm import Motif, find_motif, inject_motif, log_odds, scan_best_hit
+from .motifs.tomtom import KernelRow, MotifMatch, match_kernels, match_motifs
+from .network.config import NetworkConfig, strand_order
+from .network.factornet import FactorNet, one_hot
+from .network.lstm import BidirectionalLSTM
+from .prediction.bins import Bins
+from .prediction.predict import predict_bins, predict_plan, predict_stretches
+from .prediction.to_file import Predictor, predict_intervals, predict_regions
+from .prediction.writers import read_bedgraph, write_bedgraph, write_bigwig
+from .training.distributed import Team, join_team
+from .training.history import EpochRecord, Listeners, StepReport, TrainingResult
+from .training.optimizer import KerasAdam
+from .training.trainer import TrainingError, TrainingOptions, train
 
 __all__ = [
     "BidirectionalLSTM",

@@ -1,13 +1,16 @@
 """Read a FactorNet store: open it, plan which windows to show, stream them in bounded memory. Needs no torch."""
 
-from .axis import GenomeAxis, Intervals
 from .errors import FactorNetError, InputError, StoreError, UsageError
-from .plan import Plan
-from .reader import Peaks, Store, open_store, read_span
-from .regions import Region, parse_region
-from .sampling import Sampler, Split, split_genome, widened_blacklist
+from .format.tables import Peaks
+from .genome.intervals import GenomeAxis, Intervals
+from .genome.regions import Region, parse_region
+from .reader import Store, open_store, read_span
+from .sampling.plan import Plan
+from .sampling.sampler import Sampler
+from .sampling.splits import Split, split_genome, widened_blacklist
 from .schema import BASES, BIN, FEATURES, SCHEMA_VERSION, STRIDE, CellInfo, StoreInfo
-from .stream import Batch, StreamSettings, WindowStream
+from .windows.batch import Batch, StreamSettings
+from .windows.loader import WindowStream
 
 __all__ = [
     "BASES",

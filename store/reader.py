@@ -15,41 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .axis import GenomeAxis, Intervals, merge
-from .cache import Cache, default_cache
 from .errors import StoreError, UsageError
-from .folder import Folder
-from .homes import Home, find_home, refuse_others, with_slashes
-from .layout import check_values
-from .manifest import CURE, FOREIGN, Objects, check_seal, parse_manifest, parse_objects, read_object
-from .mapped import map_array, parse_node
-from .remote import is_remote
+from .format.attributes import read_attributes, read_manifest
+from .format.layout import check_values
+from .format.manifest import CURE, Objects, check_seal, read_object
+from .format.memmap import map_array
+from .format.sharded import ShardedArray
+from .format.tables import Peaks, read_table
+from .format.zarr_json import parse_node
+from .genome.intervals import GenomeAxis, Intervals, merge
+from .location import Home, find_home, is_remote, refuse_others, with_slashes
 from .schema import CellInfo, PeakSet, StoreInfo
-from .sharded import ShardedArray
-from .tables import read_table
-
-_MANIFEST = 256 * 1024 * 1024  # bytes of a manifest at most; that of hg19 with 20 tracks has 1 MB
+from .storage.base import Folder
+from .storage.cache import Cache, default_cache
 
 StoredArray = ShardedArray | NDArray[Any]
 """An array of a store; a memory map where the store is raw. Both have a shape and are sliced alike."""
-
-
-@dataclass(frozen=True)
-class Peaks:
-    """Peaks of one factor in one cell line, sorted by chromosome and start.
-
-    `chrom` is an index into the store's chromosomes, `start` and `stop` are bases, `summit` is a position on the
-    chromosome or -1 where the file gave none; all of shape (peaks,).
-    """
-
-    chrom: NDArray[np.int64]
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    summit: NDArray[np.int64]
-
-    def on(self, axis: GenomeAxis) -> Intervals:
-        """The peaks in axis coordinates, in their own order, not merged."""
-        return Intervals(axis.place(self.chrom, self.start), axis.place(self.chrom, self.stop))
 
 
 @dataclass(frozen=True)
@@ -260,36 +241,6 @@ class Store:
         return objects
 
 
-def read_manifest(group: Folder, digest: str, listed: Any) -> Objects:
-    """What the manifest of a group lists; `digest` and `listed` are what attributes say of it.
-
-    Raises:
-        StoreError: it is missing or damaged.
-    """
-    place = group.place
-    array = ShardedArray(group, "manifest", parse_objects(listed, place=place))
-    if array.ndim != 1 or len(array) > _MANIFEST:
-        raise StoreError(f"{place}/manifest: of shape {array.shape}, no manifest is that large; {FOREIGN}")
-    text = array[:].tobytes()
-    return parse_manifest(text, digest, place=place)
-
-
-def read_attributes(group: Folder) -> tuple[bytes, dict[str, Any]]:
-    """The ``zarr.json`` of a group, and the attributes in it.
-
-    Raises:
-        StoreError: there is none, or it is damaged.
-    """
-    try:
-        text = group.read("zarr.json")
-    except OSError as e:
-        raise StoreError(f"{group.place}: its zarr.json cannot be read ({e.strerror}); {CURE}") from e
-    try:
-        return text, dict(parse_node(text, "group")["attributes"])
-    except (ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{group.place}/zarr.json: damaged (it does not describe a Zarr v3 group); {CURE}") from e
-
-
 def open_store(path: str | Path, *, cache: Cache | str | Path | None = None) -> Store:
     """The store at `path`, for reading.
 
@@ -346,3 +297,12 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
 def place_of(array: StoredArray) -> str:
     """Where an array lies, for messages."""
     return array.place if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
+
+
+def padded_span(array: StoredArray, start: int, stop: int, *, outside: float) -> NDArray[Any]:
+    """Positions ``start:stop`` of a chromosome's array, with `outside` before its first and after its last."""
+    inner = read_span(array, min(max(start, 0), array.shape[0]), max(min(stop, array.shape[0]), 0))
+    before, after = min(max(-start, 0), stop - start), min(max(stop - array.shape[0], 0), stop - start)
+    if before == after == 0:
+        return inner
+    return np.pad(inner, (before, after), constant_values=outside)

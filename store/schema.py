@@ -25,8 +25,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from .axis import GenomeAxis
 from .errors import StoreError, UsageError
+from .genome.intervals import GenomeAxis
 
 FORMAT = "factornet-store"
 SCHEMA_VERSION = 1
@@ -291,3 +291,7 @@ def _refuse_other(value: object, kind: type) -> None:
 
 def _told(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+BOUND_BASES = 101
+"""A bin is bound when this many of its 200 bases lie in a conservative peak (``bedtools intersect -f 0.505``)."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import S3, Proxy, moto_server, serving, web_server
-from tiny_experiment import LENGTHS, SMALL, write_cell
+from support.servers import S3, Proxy, moto_server, serving, web_server
+from support.tiny_experiment import LENGTHS, SMALL, write_cell
 
 from factornet.cli import etl
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
 
-pytest.register_assert_rewrite("travelling")
+pytest.register_assert_rewrite("support.transfer_helpers")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,107 @@
+"""Options and output that ``genome`` and ``build`` share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+from ...etl.builders.report import BuildReport
+from ...etl.shards.executor import OnPlan, OnReport, Resources
+from ...etl.shards.tasks import ShardTask
+from ...store.text import count, megabytes
+from .arguments import add_common, parse_size, positive
+from .progress import Throughput, peak_memory, progress_line
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """Machine, names and replacement."""
+    parser.add_argument(
+        "-p", "--processes", type=positive, default=len(os.sched_getaffinity(0)), metavar="N", help="workers"
+    )
+    cluster = parser.add_mutually_exclusive_group()
+    cluster.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="instead of -p: a dask.distributed cluster of so many processes here; those that die are replaced",
+    )
+    cluster.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="instead of -p: the workers of this dask scheduler (tcp://host:8786); they must share the file system",
+    )
+    parser.add_argument("--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, as 4GB")
+    parser.add_argument(
+        "--chrom-alias",
+        nargs="+",
+        default=[],
+        metavar="OLD=NEW",
+        help="what the files call a chromosome and what the store calls it (20=chr20), or a file of two columns",
+    )
+    parser.add_argument(
+        "--allow-missing-chroms", action="store_true", help="take chromosomes that a bigWig lacks as 0 (reported)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="for s3://: build in DIR, in a folder of its own, before sending; default: beside the cache",
+    )
+    add_common(parser)
+
+
+def resources_of(options: argparse.Namespace) -> Resources:
+    """How much of the machine the user gives."""
+    return Resources(
+        options.workers or options.processes,
+        options.max_memory,
+        cluster=options.workers is not None,
+        scheduler=options.scheduler,
+    )
+
+
+class Build(Protocol):
+    """A build with all settled but who hears of its progress."""
+
+    def __call__(self, *, on_report: OnReport, on_plan: OnPlan) -> BuildReport:
+        """Build."""
+
+
+def build_with_progress(title: str, build: Build) -> tuple[BuildReport, float]:
+    """Call `build` under a progress bar with throughput; its report and the seconds it took."""
+    begin = perf_counter()
+    plan: list[ShardTask] = []
+    with progress_line(title, 0, unit="shards") as line:
+        shown = Throughput(line)
+
+        def on_plan(tasks: Sequence[ShardTask]) -> None:
+            plan.extend(tasks)
+            shown.plan(len(plan))
+
+        report = build(on_report=lambda report: shown.add(report.bytes), on_plan=on_plan)
+    return report, perf_counter() - begin
+
+
+def print_report(report: BuildReport, seconds: float, options: argparse.Namespace, summary: dict[str, Any]) -> None:
+    """The closing summary, for people or machines."""
+    memory = {"worker": report.peak_rss, "main": peak_memory()}
+    if options.json:
+        content = {"built": report.what, "seconds": seconds, "peak_rss": memory, "notes": report.notes, **summary}
+        print(json.dumps(content))
+        return
+    if report.unchanged:
+        print(f"{report.what}: {', '.join(report.notes)}")
+        return
+    size = sum(r.bytes for r in report.reports)
+    print(
+        f"{report.what}: {count(len(report.reports), 'shard')}, {megabytes(size)} in {seconds:.1f} s; "
+        f"peak memory {megabytes(memory['worker'])} a worker, {megabytes(memory['main'])} the main process"
+    )
+    for note in report.notes:
+        print(f"  {note}")

@@ -1,0 +1,105 @@
+"""``factornet-etl genome``: start a store with a genome."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
+from ...etl.builders.report import BuildReport
+from ...etl.inputs.annotation import README_RULES, published_rules
+from ...etl.inputs.chrom_aliases import read_aliases
+from ...etl.transfer.remote_build import refuse_store, send, work_folder
+from ...store.location import is_remote
+from ...store.reader import open_store
+from ...store.schema import FEATURES
+from ...store.text import count, megabytes
+from ..common.arguments import HelpFormatter, pairs
+from ..common.build_options import add_build_options, build_with_progress, print_report, resources_of
+from ..common.runner import if_interrupted
+
+
+def add_parser(commands: Any) -> None:
+    """Add the sub-command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "genome",
+        help="start a store: sequence, annotation, blacklist, tracks that all cell lines share",
+        description="Start a store with a genome: sequence, annotation, blacklist and shared tracks.",
+        epilog="examples:\n  factornet-etl genome hg19.zarr --fasta hg19.fa.gz --gtf gencode.v19.annotation.gtf.gz \\\n"
+        "      --cpg cpgIslandExt.txt.gz --blacklist blacklist.bed.gz --track Unique35=Unique35.bw\n"
+        "  factornet-etl genome chr20.zarr --fasta 20.fa.gz --chrom-alias 20=chr20",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("store", help="the store to make, usually named *.zarr: a folder, or s3://bucket/name")
+    parser.add_argument("--fasta", type=Path, required=True, metavar="FILE", help="sequence, plain or gzipped")
+    parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts (GENCODE), with --cpg")
+    parser.add_argument("--cpg", type=Path, metavar="FILE", help="CpG islands: UCSC's cpgIslandExt table, or BED")
+    parser.add_argument(
+        "--annotation-bed", nargs="+", default=[], metavar="FEATURE=FILE", help=f"ready BEDs: {', '.join(FEATURES)}"
+    )
+    parser.add_argument(
+        "--annotation-rules",
+        choices=("readme", "published"),
+        default="readme",
+        help="readme: promoters 300/100 and coding UTRs; published: as FactorNet's published models were trained",
+    )
+    parser.add_argument("--promoter-upstream", type=int, metavar="BASES", help="bases before the TSS, over the rules")
+    parser.add_argument("--promoter-downstream", type=int, metavar="BASES", help="bases after the TSS, over the rules")
+    parser.add_argument("--blacklist", type=Path, metavar="FILE", help="regions never to be used, BED")
+    parser.add_argument("--track", nargs="+", default=[], metavar="NAME=FILE", help="bigWigs that all cell lines share")
+    parser.add_argument("--assembly", metavar="NAME", help="default: recognised by chromosome lengths")
+    parser.add_argument(
+        "--chroms", nargs="+", default=[], metavar="NAME", help="chromosomes to take; default chr1..22 and chrX"
+    )
+    add_build_options(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    rules = published_rules() if options.annotation_rules == "published" else README_RULES
+    rules = replace(
+        rules,
+        upstream=rules.upstream if options.promoter_upstream is None else options.promoter_upstream,
+        downstream=rules.downstream if options.promoter_downstream is None else options.promoter_downstream,
+    )
+    inputs = GenomeInputs(
+        options.fasta,
+        gtf=options.gtf,
+        cpg=options.cpg,
+        beds={name: Path(file) for name, file in pairs(options.annotation_bed, "--annotation-bed").items()},
+        blacklist=options.blacklist,
+        tracks={name: Path(file) for name, file in pairs(options.track, "--track").items()},
+    )
+    settings = GenomeOptions(
+        assembly=options.assembly,
+        chroms=tuple(options.chroms),
+        aliases=read_aliases(options.chrom_alias),
+        rules=rules,
+        allow_missing=options.allow_missing_chroms,
+    )
+    if not is_remote(options.store):
+        report, seconds = _build(options, Path(options.store), inputs, settings, force=options.force)
+        print_report(report, seconds, options, {"store": options.store})
+        return 0
+    refuse_store(options.store)
+    with work_folder(options.store, options.work) as local:
+        # One that was built and not sent is built again.
+        report, seconds = _build(options, local, inputs, settings, force=True)
+        # It is where it was built for a moment only: what is said is where it goes.
+        report = replace(report, what=f"genome {open_store(local).info.assembly} for {options.store}")
+        print_report(report, seconds, options, {"store": options.store})
+        sent = send(local, options.store, cell=None, force=False)
+        if not options.json:
+            print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
+    return 0
+
+
+def _build(
+    options: argparse.Namespace, store: Path, inputs: GenomeInputs, settings: GenomeOptions, *, force: bool
+) -> tuple[BuildReport, float]:
+    build = partial(build_genome, store, inputs, settings, resources_of(options), force=force)
+    with if_interrupted("the same command given again goes on with the genome"):
+        return build_with_progress("genome", build)

@@ -1,0 +1,33 @@
+"""``factornet-etl``: build a store, look at it, make a demo experiment."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ... import __version__
+from ..common.arguments import HelpFormatter
+from ..common.runner import ended_tidily, run_command
+from . import build, demo, fetch, genome, info, rm, transfer, unpack, verify
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser, with one sub-command a module."""
+    parser = argparse.ArgumentParser(
+        prog="factornet-etl",
+        description="Turn genome, signal, peak and annotation files into a Zarr store, and look at what is in it.",
+        epilog="example:\n  factornet-etl genome hg19.zarr --fasta hg19.fa.gz --blacklist blacklist.bed.gz\n"
+        "  factornet-etl build hg19.zarr data/HepG2 data/K562 -p 8\n  factornet-etl info hg19.zarr",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"factornet {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (fetch, genome, build, info, verify, unpack, transfer, rm, demo):
+        module.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status comes back."""
+    with ended_tidily():
+        return run_command(make_parser(), None, argv)

@@ -1,0 +1,34 @@
+"""``factornet-etl rm``: take cell lines out of a store."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from ...etl.publish.remove import remove_cells
+from ..common.arguments import HelpFormatter, add_common
+
+
+def add_parser(commands: Any) -> None:
+    """Add the sub-command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "rm",
+        help="remove cell lines from a store",
+        description="Remove cell lines from a store that is a folder. Whoever reads one goes on to the end.",
+        epilog="example:\n  factornet-etl rm hg19.zarr HepG2",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("store", help="a store that is a folder")
+    parser.add_argument("cells", nargs="+", metavar="CELL", help="cell lines to remove, damaged ones too")
+    add_common(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    remove_cells(options.store, options.cells)
+    if options.json:
+        print(json.dumps({"store": options.store, "removed": options.cells}))
+    else:
+        print(f"{options.store}: removed {', '.join(dict.fromkeys(options.cells))}")
+    return 0

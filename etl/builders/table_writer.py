@@ -1,0 +1,47 @@
+"""Small tables of a store (peaks, blacklist, meta) as xarray datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from zarr.codecs import ZstdCodec
+
+from ...store.format.tables import Peaks
+
+
+def write_dataset(dataset: xr.Dataset, store: Path, group: str) -> None:
+    """Write a dataset as a group, one checksummed chunk a variable."""
+    encoding = {
+        str(name): {
+            "chunks": tuple(max(1, n) for n in variable.shape),
+            "compressors": (ZstdCodec(level=3, checksum=True),),
+        }
+        for name, variable in dataset.variables.items()
+    }
+    dataset.to_zarr(str(store), group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding)
+
+
+def peaks_dataset(peaks: Peaks) -> xr.Dataset:
+    """Peaks along the dimension ``peak``; `chrom` indexes the store's chromosomes."""
+    return xr.Dataset(
+        {
+            "chrom": ("peak", peaks.chrom.astype(np.int16)),
+            "start": ("peak", peaks.start.astype(np.int32)),
+            "stop": ("peak", peaks.stop.astype(np.int32)),
+            "summit": ("peak", peaks.summit.astype(np.int32)),
+        }
+    )
+
+
+def intervals_dataset(chrom: NDArray[np.int64], start: NDArray[np.int64], stop: NDArray[np.int64]) -> xr.Dataset:
+    """Intervals along the dimension ``interval``."""
+    return xr.Dataset(
+        {
+            "chrom": ("interval", chrom.astype(np.int16)),
+            "start": ("interval", start.astype(np.int32)),
+            "stop": ("interval", stop.astype(np.int32)),
+        }
+    )

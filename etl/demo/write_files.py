@@ -1,0 +1,198 @@
+"""Write the demo experiment as the files a laboratory would have."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyBigWig
+from numpy.typing import NDArray
+
+from ...store.errors import UsageError
+from .simulate import (
+    CELLS,
+    CHROMOSOMES,
+    FACTORS,
+    META,
+    Chromosome,
+    PeakCall,
+    Rng,
+    accessibility,
+    call_peaks,
+    simulate_chromosome,
+    uniqueness,
+)
+
+
+@dataclass(frozen=True)
+class DemoSummary:
+    """What was written: chromosome lengths, and peaks of each cell line and factor."""
+
+    directory: Path
+    chromosomes: dict[str, int]
+    peaks: dict[str, dict[str, int]]
+
+
+def write_demo(directory: Path, *, seed: int = 420) -> DemoSummary:
+    """Write the experiment; the same seed gives the same bytes.
+
+    Raises:
+        UsageError: the folder is there and not empty, or cannot be made.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"{directory}: is there already, and not empty; name a new folder")
+    try:
+        for folder in ("annotation", "tracks", *(f"cells/{cell}" for cell in CELLS)):
+            (directory / folder).mkdir(parents=True)
+    except OSError as e:
+        raise UsageError(f"{directory}: cannot be made ({e.strerror})") from e
+    root = np.random.SeedSequence(seed)
+    rngs = [np.random.default_rng(s) for s in root.spawn(len(CHROMOSOMES) + 1 + len(CELLS))]
+    genome = {n: simulate_chromosome(size, rngs[i]) for i, (n, size) in enumerate(CHROMOSOMES.items())}
+    shared = rngs[len(CHROMOSOMES)]
+    _write_fasta(directory / "genome.fa", genome, shared)
+    _write_annotation(directory / "annotation", genome, shared)
+    _write_motifs(directory / "motifs.meme")
+    _write_bigwig(directory / "tracks" / "Unique35.bw", {n: uniqueness(c, shared) for n, c in genome.items()})
+    peaks = {
+        cell: _write_cell(directory / "cells" / cell, cell, genome, rng)
+        for cell, rng in zip(CELLS, rngs[len(CHROMOSOMES) + 1 :], strict=True)
+    }
+    return DemoSummary(directory, dict(CHROMOSOMES), peaks)
+
+
+def _write_gz(path: Path, text: str) -> None:
+    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
+        file.write(text.encode())
+
+
+def _write_fasta(path: Path, genome: dict[str, Chromosome], rng: Rng) -> None:
+    """60 bases a line; repeats in lower case, a few ambiguous bases."""
+    with path.open("wb") as file:
+        for name, chromosome in genome.items():
+            letters = np.frombuffer(b"ACGTN", np.uint8)[chromosome.codes].copy()
+            odd = rng.integers(0, letters.size, 20)
+            letters[odd[letters[odd] != ord("N")]] = ord("R")
+            for start, stop in zip(chromosome.repeats.start, chromosome.repeats.stop, strict=True):
+                letters[start:stop] += 32
+            file.write(f">{name}\n".encode())
+            for start in range(0, letters.size, 60):
+                file.write(letters[start : start + 60].tobytes() + b"\n")
+
+
+def _write_annotation(folder: Path, genome: dict[str, Chromosome], rng: Rng) -> None:
+    gtf, cpg, blacklist = [], [], []
+    for name, chromosome in genome.items():
+        for i in range(chromosome.genes.start.size):
+            start, stop = int(chromosome.genes.start[i]), int(chromosome.genes.stop[i])
+            gtf += _gene_rows(name, i, start=start, stop=stop, strand="+" if chromosome.plus[i] else "-", rng=rng)
+        for start, stop in zip(chromosome.islands.start, chromosome.islands.stop, strict=True):
+            size = stop - start
+            cpg.append(
+                f"585\t{name}\t{start}\t{stop}\tCpG: {size // 10}\t{size}\t{size // 10}\t{size * 2 // 3}\t20\t66\t0.9\n"
+            )
+        for start in rng.integers(50_000, chromosome.codes.size - 50_000, 2):
+            blacklist.append(f"{name}\t{start}\t{start + 600}\n")
+    _write_gz(folder / "genes.gtf.gz", "##description: made-up genes, GENCODE's form\n" + "".join(gtf))
+    _write_gz(folder / "cpgIslandExt.txt.gz", "".join(cpg))
+    _write_gz(folder / "blacklist.bed.gz", "".join(blacklist))
+
+
+def _gene_rows(chrom: str, number: int, *, start: int, stop: int, strand: str, rng: Rng) -> list[str]:
+    """GTF rows of a gene with one transcript of three to six exons; one in six does not code."""
+    coding = rng.random() < 5 / 6
+    kind = "protein_coding" if coding else "lincRNA"
+    name = f"{chrom}G{number:04d}"
+    exons = np.sort(rng.choice(np.arange(start + 400, stop - 400, 100), 2 * int(rng.integers(2, 5)), replace=False))
+    edges = [start, *exons.tolist(), stop]
+    pieces = list(zip(edges[::2], edges[1::2], strict=True))
+    tag = ' tag "basic";' if rng.random() < 0.9 else ""
+    attributes = f'gene_id "{name}"; transcript_id "{name}.1"; gene_type "{kind}"; transcript_type "{kind}";{tag}'
+
+    def row(feature: str, a: int, b: int, frame: str = ".") -> str:
+        return f"{chrom}\tdemo\t{feature}\t{a + 1}\t{b}\t.\t{strand}\t{frame}\t{attributes}\n"
+
+    rows = [row("gene", start, stop), row("transcript", start, stop), *(row("exon", a, b) for a, b in pieces)]
+    if coding:
+        first, last = start + 90, stop - 150  # coding span, both in the outer exons (each 400 bases or more)
+        stop_codon = (last - 3, last) if strand == "+" else (first, first + 3)
+        start_codon = (first, first + 3) if strand == "+" else (last - 3, last)
+        low, high = (first, last - 3) if strand == "+" else (first + 3, last)
+        rows += [row("CDS", max(a, low), min(b, high), "0") for a, b in pieces if max(a, low) < min(b, high)]
+        rows += [row("start_codon", *start_codon, "0"), row("stop_codon", *stop_codon, "0")]
+        rows += [row("UTR", start, first), row("UTR", last, stop)]
+    return rows
+
+
+def _write_motifs(path: Path) -> None:
+    """The planted motifs, as a MEME file like HOCOMOCO's."""
+    text = [
+        "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n",
+        "Background letter frequencies\nA 0.29 C 0.21 G 0.21 T 0.29\n",
+    ]
+    for factor in FACTORS:
+        matrix = factor.probabilities()
+        text.append(f"\nMOTIF {factor.name}_demo {factor.name}\n\n")
+        text.append(f"letter-probability matrix: alength= 4 w= {len(matrix)} nsites= 200 E= 0\n")
+        text += ["".join(f"  {p:.6f}\t" for p in row) + "\n" for row in matrix]
+    path.write_text("".join(text))
+
+
+def _write_bigwig(path: Path, signal: dict[str, NDArray[np.float32]]) -> None:
+    """Runs of equal value as entries; NaN as gaps."""
+    file = pyBigWig.open(str(path), "w")
+    file.addHeader([(name, values.size) for name, values in signal.items()])
+    for name, values in signal.items():
+        # NaN never equals itself, so a marker stands for it while runs are found.
+        marked = np.nan_to_num(values, nan=-1.0)
+        starts = np.flatnonzero(np.concatenate([[True], np.diff(marked) != 0]))
+        stops = np.append(starts[1:], values.size)
+        known = marked[starts] >= 0
+        starts, stops = starts[known], stops[known]
+        entries = values[starts].astype(np.float64)
+        file.addEntries([name] * starts.size, starts.tolist(), ends=stops.tolist(), values=entries.tolist())
+    file.close()
+
+
+def _write_cell(folder: Path, cell: str, genome: dict[str, Chromosome], rng: Rng) -> dict[str, int]:
+    """Sheets, peaks and signal of a cell line; number of conservative peaks of each factor."""
+    counts: dict[str, int] = {}
+    chip = []
+    bound: dict[str, list[NDArray[np.int64]]] = {name: [] for name in genome}
+    for factor in FACTORS:
+        if cell not in factor.bound:
+            continue
+        calls = {name: call_peaks(chromosome, factor, cell, rng) for name, chromosome in genome.items()}
+        strong = f"ChIPseq.{cell}.{factor.name}.conservative.train.narrowPeak.gz"
+        weak = f"ChIPseq.{cell}.{factor.name}.relaxed.narrowPeak.gz"
+        counts[factor.name] = _write_peaks(folder / strong, {n: c[0] for n, c in calls.items()}, rng)
+        if (cell, factor.name) == ("K562", "MAX"):  # as in the real sheets: some factors have no relaxed peaks
+            chip.append(f"{strong}\t{factor.name}\n")
+        else:
+            _write_peaks(folder / weak, {n: c[1] for n, c in calls.items()}, rng)
+            chip.append(f"{strong}\t{factor.name}\t{weak}\n")
+        for name, (call, _) in calls.items():
+            bound[name].append(call.start + call.summit)
+    (folder / "chip.txt").write_text("".join(chip))
+    gap = "   " if cell == "K562" else "\t"
+    (folder / "bigwig.txt").write_text(f"../../tracks/Unique35.bw{gap}Unique35\n{cell}.DGF.bw{gap}DGF\n")
+    (folder / "meta.txt").write_text("".join(f"{v:.6f}\tGEPC{i}\n" for i, v in enumerate(META[cell], 1)))
+    signal = {n: accessibility(c, cell, np.concatenate(bound[n]), rng) for n, c in genome.items()}
+    _write_bigwig(folder / f"{cell}.DGF.bw", signal)
+    return counts
+
+
+def _write_peaks(path: Path, calls: dict[str, PeakCall], rng: Rng) -> int:
+    """A narrowPeak file in random order; its number of peaks."""
+    rows = [
+        f"{name}\t{a}\t{b}\t.\t{score}\t.\t{score / 10:.4f}\t-1\t{score / 200:.4f}\t{s}\n"
+        for name, call in calls.items()
+        for a, b, s, score in zip(
+            call.start, call.stop, call.summit, rng.integers(100, 1000, call.start.size), strict=True
+        )
+    ]
+    order = rng.permutation(len(rows))
+    _write_gz(path, "".join(rows[i] for i in order))
+    return len(rows)

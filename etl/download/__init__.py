@@ -1,0 +1,4 @@
+"""Download public inputs, resumed and compared with their digests.
+
+May import `factornet.store`.
+"""

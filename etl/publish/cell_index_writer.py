@@ -1,0 +1,56 @@
+"""Keep the list of cell lines of a local store (`store.cell_list`), where it has one, up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from uuid import uuid4
+
+from ...store.errors import StoreError
+from ...store.format.attributes import read_attributes
+from ...store.format.cell_index import CELL_LIST, cell_list
+from ...store.storage.atomic_swap import building
+from ...store.storage.local import LocalFolder
+
+
+def write_cell_list(store: Path) -> None:
+    """Write the list anew, from what is there; one process at a time.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    folder = store / "cells"
+    folder.mkdir(exist_ok=True)
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(held, fcntl.LOCK_EX)
+        new = building(store).with_name(f"{store.name}.list-{uuid4().hex[:8]}")
+        new.write_bytes(cell_list(_digests(folder)))
+        new.replace(store / CELL_LIST)
+    finally:
+        os.close(held)
+
+
+def refresh_cell_list(store: Path) -> None:
+    """The same, where the store has a list.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    if (store / CELL_LIST).exists():
+        write_cell_list(store)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """Digest of the manifest of each cell line; of a damaged one, whose attributes cannot be read, nothing."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            try:
+                found[path.name] = str(read_attributes(LocalFolder(path))[1]["manifest"])
+            except (StoreError, OSError, KeyError):
+                continue
+    return found

@@ -1,0 +1,66 @@
+"""How much room on the disk a build will take, reckoned before it is begun."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from ...store.errors import StoreError
+from ...store.storage.atomic_swap import building
+from ...store.text import megabytes
+
+
+def refuse_unwritable(place: Path) -> None:
+    """See that a store, or a zip file of one, can be made or changed.
+
+    Args:
+        place: of it; need not be there.
+
+    Raises:
+        StoreError: it cannot.
+    """
+    beside = building(place)
+    made = not beside.exists()
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise _unwritable(place, place.parent, e.strerror or str(e)) from e
+    for folder in (beside, *((place, place / "cells") if place.is_dir() else ())):
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise _unwritable(place, folder, "no permission to write, or a read-only file system")
+    if made:
+        with contextlib.suppress(OSError):
+            beside.rmdir()
+
+
+def _unwritable(place: Path, folder: Path, reason: str) -> StoreError:
+    where = "" if folder == place else f" in {folder}"
+    return StoreError(
+        f"{place}: cannot be written: nothing can be made{where} ({reason}); name a place where you may write, or ask "
+        "for leave to write there"
+    )
+
+
+def refuse_full_disk(place: Path, needed: int, *, what: str, cure: str) -> None:
+    """See that there is room for what is to be made.
+
+    Args:
+        place: what is to be made; need not be there.
+        needed: bytes.
+        what: it takes them, for the message.
+        cure: how to need less.
+
+    Raises:
+        StoreError: there is not; the message says how much is missing.
+    """
+    parent = place.resolve().parent
+    while not parent.exists():
+        parent = parent.parent
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise StoreError(
+            f"{place}: {what} takes {megabytes(needed)}, {megabytes(free)} are free there: {megabytes(needed - free)} "
+            f"are missing; make room, {cure}"
+        )

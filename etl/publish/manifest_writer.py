@@ -1,0 +1,78 @@
+"""Write the manifest of a group: size and SHA-256 of each of its objects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BytesCodec, ZstdCodec
+
+from ...store.errors import StoreError
+from ...store.format.manifest import sealed
+from ...store.storage.files import file_digest
+
+
+def values_digest(known: Mapping[str, str], under: str) -> str:
+    """SHA-256 of names and digests of those objects that hold the values of arrays."""
+    lines = "".join(f"{name}\t{sha}\n" for name, sha in sorted(known.items()) if name.startswith(under))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def write_manifest(group: Path, *, own: bool = False, known: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """List every object of a group with size and SHA-256, as the group's array ``manifest``.
+
+    To be called when all else is written.
+
+    Args:
+        group: folder of the group.
+        own: whether to list the group's own ``zarr.json``; it must not change any more then.
+        known: SHA-256 of objects as they were written.
+
+    Returns:
+        What attributes have to say of it: ``manifest``, its SHA-256, and ``manifest_objects``.
+
+    Raises:
+        StoreError: an object is not as it was written.
+    """
+    objects = {
+        str(path.relative_to(group)): [path.stat().st_size, file_digest(path)]
+        for path in sorted(group.rglob("*"))
+        if path.is_file() and (own or path != group / "zarr.json")
+    }
+    for name, digest in (known or {}).items():
+        if name not in objects or objects[name][1] != digest:
+            raise StoreError(f"{group / name}: is not as it was written; check the disk, and build again")
+    text = json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":")).encode()
+    zarr.open_group(str(group), mode="r+").create_array(
+        "manifest",
+        data=np.frombuffer(text, np.uint8),
+        chunks=(len(text),),
+        serializer=BytesCodec(),
+        compressors=(ZstdCodec(level=3, checksum=True),),
+        dimension_names=("byte",),
+    )
+    return manifest_attributes(group, text)
+
+
+def manifest_attributes(group: Path, text: bytes) -> dict[str, Any]:
+    """What attributes have to say of the manifest that is in `group`, and reads `text`."""
+    files = {f"manifest/{name}": group / "manifest" / name for name in ("c/0", "zarr.json")}
+    objects = {name: [file.stat().st_size, file_digest(file)] for name, file in files.items()}
+    return {"manifest": hashlib.sha256(text).hexdigest(), "manifest_objects": objects}
+
+
+def genome_attributes(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, as the root of the store says it of its genome."""
+    return {f"genome_{key}": value for key, value in manifest.items()}
+
+
+def write_group(folder: Path, attributes: Mapping[str, Any]) -> None:
+    """Write the ``zarr.json`` of a group that carries the digest of itself."""
+    node = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "zarr.json").write_bytes(sealed(node))

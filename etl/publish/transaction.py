@@ -1,0 +1,209 @@
+"""Build beside, publish in one step: readers see the old of a group or the new, always the whole of it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+from uuid import uuid4
+
+from ...store.errors import StoreError, UsageError
+from ...store.storage.atomic_swap import SWAP, building, exchange, home_of, lock_file, move_back, retired, unread
+from ...store.storage.files import sync
+from .cell_index_writer import refresh_cell_list
+
+
+class CutShortError(UsageError):
+    """A build that ended through no fault of its input (a worker was killed): what is finished of it is kept."""
+
+
+@contextmanager
+def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
+    """A folder beside the store to build `name` in, held against a second build of the same.
+
+    The folder is ``<store>.building/<name>``, on the store's own file system, so that publishing is a rename. It is
+    empty at first, and is removed at the end. With `keep`, it holds what an earlier build left that was killed, and is
+    left as it is by an interrupt (Ctrl-C) or the death of a worker.
+
+    Raises:
+        StoreError: another process is building the same (it is named), or the disk is full or faulty.
+    """
+    root = building(store)
+    lock = _locked(store, name, wait=False)
+    folder, kept = root / name, False
+    try:
+        move_back(store, name)
+        _clear_retired(store, name)
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(exist_ok=True)
+        yield folder
+    except (KeyboardInterrupt, CutShortError):
+        kept = keep
+        raise
+    except OSError as e:
+        raise StoreError(
+            f"{e.filename or folder}: {e.strerror or e}; the build was given up, nothing was published, and what was "
+            "there before is as it was"
+        ) from e
+    finally:
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
+        _clear_retired(store, name)
+        _unlock(lock, root)
+
+
+def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
+    """The lock file of `name`, locked, with a word on who holds it; where that is another, it is waited for or not."""
+    path = lock_file(store, name)
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("a+")
+        except FileNotFoundError:
+            continue  # the build that was there before has just removed the folder
+        except OSError as e:
+            if isinstance(e, FileExistsError) and not path.parent.is_file():
+                continue  # the same: there when it was to be made, gone when it was looked at
+            raise StoreError(f"{path.parent}: cannot make the folder to build in ({e.strerror})") from e
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if _leads_to(path, lock):
+                lock.truncate(0)
+                now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+                lock.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+                lock.flush()
+                return lock
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read() or "another process"
+            lock.close()
+            raise StoreError(
+                f"{home_of(store, name)}: is being built already, by {holder}; wait for it, or end that process"
+            ) from None
+        except OSError as e:
+            lock.close()
+            raise StoreError(f"{path}: cannot be locked ({e.strerror}); build on a disk that has file locks") from e
+        lock.close()
+
+
+def _leads_to(path: Path, lock: IO[str]) -> bool:
+    """Whether the file is still there: one that its last holder removed guards nothing, others would make another."""
+    try:
+        return path.stat().st_ino == os.fstat(lock.fileno()).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _unlock(lock: IO[str], root: Path) -> None:
+    """Remove the lock file, and the folders around it where nothing else is in them."""
+    path = Path(lock.name)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    lock.close()
+    with contextlib.suppress(OSError):
+        for folder in (path.parent, *root.glob(".old/*"), root / ".old", root):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _clear_retired(store: Path, name: str) -> None:
+    """Remove replaced versions that nobody reads any more."""
+    with contextlib.suppress(OSError):
+        for old in list(retired(store, name).iterdir()):
+            if (old.name != SWAP or home_of(store, name).exists()) and unread(old):
+                shutil.rmtree(old, ignore_errors=True)
+
+
+Version = tuple[int, int, int]
+"""What tells a file or folder from one that has taken its place."""
+
+
+def version_at(place: Path) -> Version | None:
+    """Which file or folder is there; None where there is none."""
+    try:
+        state = place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return state.st_dev, state.st_ino, state.st_mtime_ns
+
+
+def refuse_replaced(place: Path, seen: Version | None) -> None:
+    """See that what was found at a place, when it was decided what to do, is there still.
+
+    Raises:
+        StoreError: another process has put something there, replaced it, or removed it.
+    """
+    if version_at(place) != seen:
+        did = "removed" if not place.exists() else "put there" if seen is None else "replaced"
+        raise StoreError(
+            f"{place}: was {did} by another process in the meantime, and is left as it is; run the same command again"
+        )
+
+
+def publish(staged: Path, store: Path, name: str, *, check: Callable[[], None]) -> None:
+    """Move a finished folder into its place, the store's genome or a cell line; inside `staging` of that name.
+
+    What was there is kept beside the store while a process reads it, and removed by this build or a later one.
+
+    Args:
+        staged: the folder.
+        store: into which.
+        name: of the group, as for `staging`.
+        check: refuses where it must not be published any more; nothing else is published in the store meanwhile.
+
+    Raises:
+        OSError: the disk failed; what was there is there still.
+        StoreError: `check` refused; or the new version is in its place, but the disk failed to confirm it.
+    """
+    for path in [*staged.rglob("*"), staged]:
+        sync(path)
+    lock = _locked(store, "publish", wait=True)
+    try:
+        check()
+        _put(staged, store, name)
+    finally:
+        _unlock(lock, building(store))
+
+
+def _put(staged: Path, store: Path, name: str) -> None:
+    final = home_of(store, name)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists():
+        _replace(staged, final, retired(store, name))
+    else:
+        staged.rename(final)
+    try:
+        refresh_cell_list(store)
+        for folder in (final.parent, final.parent.parent):
+            sync(folder)
+    except OSError as e:
+        raise StoreError(
+            f"{final}: is published, but the disk did not confirm it ({e.strerror}); check it with factornet-etl verify"
+        ) from e
+
+
+def _replace(staged: Path, final: Path, aside: Path) -> None:
+    aside.mkdir(parents=True, exist_ok=True)
+    other = aside / uuid4().hex[:8]
+    # Out of the way of a later build first: it must not take the old version for shards of its own.
+    staged.rename(other)
+    try:
+        exchange(other, final)
+    except NotImplementedError:
+        # Two renames. Killed between them, the next to open or build moves the old version back (`exchange.heal`).
+        final.rename(aside / SWAP)
+        try:
+            other.rename(final)
+        except OSError:
+            (aside / SWAP).rename(final)
+            raise
+        with contextlib.suppress(OSError):
+            (aside / SWAP).rename(aside / uuid4().hex[:8])

@@ -1,0 +1,134 @@
+"""What a build has finished, so that one that was killed goes on where it was.
+
+In the folder of a build (``<store>.building/<name>``)::
+
+    journal.jsonl   first line: what is being built, of which inputs, with which options; then a line a finished shard
+    try-<random>/   the group being built, a folder of its own for every try: workers that outlive a killed build may
+                    go on writing, and must not write into the next one
+    kept/           finished shards of earlier tries, with the digests that the journal has for them
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+from ...store.storage.files import file_digest
+from ..inputs.bigwig import SignalSummary
+from ..inputs.provenance import what_changed
+from .executor import OnReport, Resources, run
+from .tasks import ShardReport, ShardTask
+
+
+class Journal:
+    """The journal of a build, and the folder of this try.
+
+    Args:
+        work: folder of the build, held by `publish.staging`.
+        state: what is being built, of what: only shards made by a build of equal state are used again.
+
+    Attributes:
+        folder: to build in.
+        note: what became of an earlier build, for people; empty where there was none.
+        known: path of an object -> its SHA-256, of all shards that are in place.
+    """
+
+    def __init__(self, work: Path, state: Mapping[str, Any]) -> None:
+        state = json.loads(json.dumps(state))
+        self._file, self._kept = work / "journal.jsonl", work / "kept"
+        self.folder, self.note = work / f"try-{uuid4().hex[:8]}", ""
+        self.known: dict[str, str] = {}
+        self._done: dict[str, ShardReport] = {}
+        before, reports = _read(self._file)
+        if before is not None and before == state:
+            self._done = {r.key: r for r in reports if self._keep(work, r)}
+        elif before is not None:
+            self.note = (
+                f"an earlier build was cut short; since then changed: {what_changed(before, state)}; started anew"
+            )
+        for left in work.iterdir():
+            if left.name.startswith("try-") or (left == self._kept and not self._done):
+                shutil.rmtree(left, ignore_errors=True)
+        self.folder.mkdir()
+        if self._done:
+            self._log: IO[str] = self._file.open("a", encoding="utf-8")
+            self._log.write("\n")  # the last line may have been cut
+        else:
+            self._log = self._file.open("w", encoding="utf-8")
+            self._line(state)
+
+    def _keep(self, work: Path, report: ShardReport) -> bool:
+        """Whether the shard of a report is there as it was written; it is put among those kept."""
+        if not report.sha256:
+            return True  # a task that writes nothing
+        kept = self._kept / report.key
+        for file in (kept, *work.glob(f"try-*/*/{report.key}")):
+            if file.is_file() and file_digest(file) == report.sha256:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(kept)
+                return True
+        return False
+
+    def _line(self, content: Any) -> None:
+        self._log.write(json.dumps(content) + "\n")
+        self._log.flush()
+
+    def run(
+        self, tasks: Sequence[ShardTask], staged: Path, resources: Resources, on_report: OnReport
+    ) -> list[ShardReport]:
+        """Run those tasks that are not done yet, and return the reports of all, in the order of the tasks.
+
+        Args:
+            tasks: that write below `staged`.
+            staged: the group or store being built, a folder in `folder`.
+            resources: processes and memory.
+            on_report: called for each task, those done by an earlier try too.
+
+        Raises:
+            FactorNetError: as `graph.run`.
+        """
+        reports = {t.key: self._done[t.key] for t in tasks if t.key in self._done}
+        for report in reports.values():
+            if report.sha256:
+                (staged / report.key).parent.mkdir(parents=True, exist_ok=True)
+                (self._kept / report.key).replace(staged / report.key)
+            on_report(replace(report, peak_rss=0))
+
+        def finished(report: ShardReport) -> None:
+            self._line(asdict(report))
+            on_report(report)
+
+        todo = [t for t in tasks if t.key not in reports]
+        reports |= {r.key: r for r in run(todo, resources, on_report=finished, place=staged)}
+        if self._done:
+            done = len(tasks) - len(todo)
+            self.note = f"an earlier build was cut short: {done} of {len(tasks)} tasks were done by it"
+        self.known = {key: r.sha256 for key, r in reports.items() if r.sha256}
+        return [reports[t.key] for t in tasks]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._log.close()
+
+
+def _read(file: Path) -> tuple[Any, list[ShardReport]]:
+    """What the journal is of, None where there is none, and the reports in it. Lines that were cut are passed over."""
+    try:
+        first, *lines = file.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        state = json.loads(first)
+    except (OSError, ValueError):
+        return None, []
+    reports = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+            signal = SignalSummary(**row["signal"]) if row["signal"] else None
+            reports.append(ShardReport(**{**row, "signal": signal, "counts": tuple(map(tuple, row["counts"]))}))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return state, reports

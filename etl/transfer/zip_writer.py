@@ -1,0 +1,139 @@
+"""Write a zip file of plain objects, so that a file that was cut short can be gone on with.
+
+Its own list comes last in a zip file; but each object has a header of its own with name, size and checksum, so what a
+process that was killed had finished is found again by going from header to header. (`zipfile` can neither go on with
+such a file nor leave one.) Objects are stored as they are, and dated 1980: equal stores give equal files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from ...store.storage.base import Listed
+
+_LOCAL = struct.Struct("<4sHHHHHIIIHH")
+_CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
+_END64 = struct.Struct("<4sQHHIIQQQQ")
+_LOCATOR = struct.Struct("<4sIQI")
+_END = struct.Struct("<4sHHHHIIH")
+_DATE = 0x21  # 1 January 1980
+_FULL, _MANY = 0xFFFFFFFF, 0xFFFF
+_PIECE = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    begin: int
+    size: int
+    crc: int
+
+
+class ZipWriter:
+    """A zip file being written.
+
+    Args:
+        file: open for reading and writing; what it holds of `expected` from the beginning on is kept, the rest is cut.
+        expected: objects that may be in it, with size and SHA-256.
+        large: sizes and places from here on are written in 64 bits.
+
+    Attributes:
+        done: objects that are in it.
+    """
+
+    def __init__(self, file: BinaryIO, expected: Mapping[str, Listed], *, large: int = _FULL) -> None:
+        self._file, self._large = file, large
+        self.done: dict[str, _Written] = {}
+        end = 0
+        while (found := self._read_entry(end, expected)) is not None:
+            name, written, end = found
+            self.done[name] = written
+        file.seek(end)
+        file.truncate()
+
+    def _read_entry(self, begin: int, expected: Mapping[str, Listed]) -> tuple[str, _Written, int] | None:
+        """The object whose header begins here, and where the next may; None where there is no whole one."""
+        file = self._file
+        file.seek(begin)
+        head = file.read(_LOCAL.size)
+        if len(head) < _LOCAL.size or not head.startswith(b"PK\x03\x04"):
+            return None
+        *_, crc, _, _, length, extra = _LOCAL.unpack(head)
+        name = file.read(length).decode(errors="replace")
+        if name not in expected or name in self.done:
+            return None
+        size, sha = expected[name]
+        file.seek(extra, 1)
+        found, left = hashlib.sha256(), size
+        while left and (piece := file.read(min(left, _PIECE))):
+            found.update(piece)
+            left -= len(piece)
+        if found.hexdigest() != sha:
+            return None
+        return name, _Written(begin, size, crc), file.tell()
+
+    def add(self, name: str, size: int, pieces: Iterable[bytes]) -> None:
+        """Append an object of exactly `size` bytes.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        file = self._file
+        begin, crc = file.seek(0, 2), 0
+        header = self._local(name, _Written(begin, size, 0))
+        file.write(bytes(len(header)))  # no header yet: an object that is not whole is not taken for one
+        for piece in pieces:
+            crc = zlib.crc32(piece, crc)
+            file.write(piece)
+        written = _Written(begin, size, crc)
+        file.seek(begin)
+        file.write(self._local(name, written))
+        self.done[name] = written
+
+    def finish(self) -> None:
+        """Write the list of all objects, and the end.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        file, count = self._file, len(self.done)
+        begin = file.seek(0, 2)
+        for name, written in self.done.items():
+            file.write(self._central(name, written))
+        end = file.tell()
+        if count >= _MANY or end >= self._large:
+            file.write(_END64.pack(b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, end - begin, begin))
+            file.write(_LOCATOR.pack(b"PK\x06\x07", 0, end, 1))
+        small = (min(count, _MANY), min(count, _MANY), self._short(end - begin), self._short(begin))
+        file.write(_END.pack(b"PK\x05\x06", 0, 0, *small, 0))
+        file.flush()
+
+    def _short(self, number: int) -> int:
+        return number if number < self._large else _FULL
+
+    def _local(self, name: str, written: _Written) -> bytes:
+        size, text = self._short(written.size), name.encode()
+        extra = struct.pack("<HHQQ", 1, 16, written.size, written.size) if size == _FULL else b""
+        version = 45 if extra else 20
+        return (
+            _LOCAL.pack(b"PK\x03\x04", version, 0, 0, 0, _DATE, written.crc, size, size, len(text), len(extra))
+            + text
+            + extra
+        )
+
+    def _central(self, name: str, written: _Written) -> bytes:
+        size, begin, text = self._short(written.size), self._short(written.begin), name.encode()
+        wide = [written.size, written.size] if size == _FULL else []
+        wide += [written.begin] if begin == _FULL else []
+        extra = struct.pack(f"<HH{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
+        version, unix, mode = (45 if wide else 20), 3 << 8, 0o100644 << 16
+        sizes = (written.crc, size, size, len(text), len(extra))
+        return (
+            _CENTRAL.pack(b"PK\x01\x02", unix | version, version, 0, 0, 0, _DATE, *sizes, 0, 0, 0, mode, begin)
+            + text
+            + extra
+        )

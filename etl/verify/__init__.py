@@ -1,0 +1,4 @@
+"""Compare a store with its digests, its schema and its source files; name a remedy for each finding.
+
+May import `etl.shards` and what lies below it.
+"""

@@ -1,0 +1,81 @@
+"""What `factornet-etl verify` says to do about a fault: commands that work as printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+
+from ...store.format.cell_index import CELL_LIST
+from ...store.location import Home
+from ...store.storage.retry import RemoteError
+from .findings import Kind
+
+GONE = "is in the list of cell lines, and there is no such folder"
+"""What is wrong with a cell line that only the list has."""
+
+
+def without_place(place: str, name: str, problem: str | Exception) -> str:
+    """A problem without the place in front of it, and the cure behind it: those of the finding say it."""
+    text = problem.problem if isinstance(problem, RemoteError) else str(problem)
+    return text.removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
+
+
+def object_cure(home: Home, group: str, name: str, kind: Kind, *, raw: bool) -> str:
+    """What to do about an object of a group: ``genome`` or ``cells/<cell>``."""
+    cell, store = "" if group == "genome" else group.removeprefix("cells/"), quote(home.place)
+    copy = copy_cure(home, cell)
+    if not home.local:
+        return copy
+    if kind in ("added", "link"):
+        lies = f"{home.place}/{group}/{name}".rstrip("/")
+        remove = f"rm {'-r ' if Path(lies).is_dir() else ''}{quote(lies)}"
+        return remove if kind == "added" else f"{remove} and put the file itself there, or {copy}"
+    if raw:
+        return f"{copy} (SOURCE being raw), or unpack again: rm -r {store}; factornet-etl unpack STORE {store}"
+    if not cell:
+        return f"{copy}, or remove the store, and make it and its cell lines anew: factornet-etl genome, build"
+    # What it was built of, and what it must be again, is said by its attributes: are these as they were built?
+    if name == "zarr.json" or kind == "schema":
+        away = f"factornet-etl rm {store} {quote(cell)}"
+        return f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')} --force, or {copy}, or {away}"
+    return f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')} --repair, or {copy}"
+
+
+def copy_cure(home: Home, cell: str) -> str:
+    """The command that mends a copy from a sound one; of the genome where `cell` is empty."""
+    what = f"--force --cells {quote(cell) if cell else ''}".rstrip()
+    if _is_web(home):
+        return f"put {cell or 'the genome'} there anew, from the store it was uploaded from"
+    if not home.local:
+        return f"put it there anew: factornet-etl export STORE {quote(home.place)} {what}"
+    return f"factornet-etl import SOURCE {quote(home.place)} {what}"
+
+
+def root_cure(home: Home) -> str:
+    """What mends the attributes of a store, and its genome with them. Whole cell lines say which genome it was."""
+    if home.local and not home.cell_folders():
+        return f"rm -r {quote(home.place)}; factornet-etl import SOURCE {quote(home.place)}"
+    return copy_cure(home, "")
+
+
+def gone_cure(home: Home, cell: str) -> str:
+    """What to do about a cell line that is in the list of cell lines, and gone."""
+    store, name = quote(home.place), quote(cell)
+    if home.local:
+        bring = f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')}, or factornet-etl import SOURCE {store}"
+        return f"{bring} --cells {name}; or take it off the list: factornet-etl rm {store} {name}"
+    off = "" if _is_web(home) else f"; or take it off the list: factornet-etl export STORE {store} --force --cells"
+    return f"{copy_cure(home, cell)}{off}"
+
+
+def list_cure(home: Home) -> str:
+    """What to do about the list of cell lines."""
+    if home.local:
+        return f"rm {quote(f'{home.place}/{CELL_LIST}')} (the next export or import to this place makes it anew)"
+    if _is_web(home):
+        return f"put {CELL_LIST} there anew, from the store it was uploaded from"
+    return copy_cure(home, "")
+
+
+def _is_web(home: Home) -> bool:
+    return home.place.startswith(("http://", "https://"))

@@ -1,0 +1,127 @@
+"""Batches of a stream as tensors on a device."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...store.windows.batch import Batch, StreamSettings
+from ...store.windows.loader import WindowStream
+from ..network.config import NetworkConfig
+
+
+@dataclass(frozen=True, slots=True)
+class TensorBatch:
+    """A batch on the device; fields as in `factornet.store.stream.Batch`, labels as float32, no features as None."""
+
+    index: NDArray[np.int64]
+    codes: Tensor
+    tracks: Tensor
+    features: Tensor | None
+    labels: Tensor
+
+
+_Ready = tuple[TensorBatch, "torch.cuda.Event | None"] | BaseException | None
+
+
+class TensorStream:
+    """Iterates once over a stream's batches as tensors, and measures how long its consumer waited for them.
+
+    Args:
+        stream: of windows.
+        device: where the tensors go.
+        ahead: batches that a thread of its own keeps ready, from now on; 0 reads as it is asked. On CUDA the thread
+            also copies them, from pinned memory, while the device computes.
+
+    To be used as a context: leaving it ends the thread, wherever the consumer stopped.
+    """
+
+    def __init__(self, stream: WindowStream, device: torch.device, *, ahead: int = 0) -> None:
+        self._stream, self._device = stream, device
+        cuda = device.type == "cuda" and ahead > 0
+        self._copies = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
+        self._ready: queue.Queue[_Ready] = queue.Queue(maxsize=max(1, ahead))
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="tensor-stream", daemon=True) if ahead else None
+        self.waited = 0.0
+        """Seconds spent waiting for batches so far."""
+        if self._thread is not None:
+            self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def __iter__(self) -> Iterator[TensorBatch]:
+        batches = map(self._as_tensors, self._stream) if self._thread is None else iter(self._take, None)
+        while True:
+            begin = perf_counter()
+            batch = next(batches, None)
+            self.waited += perf_counter() - begin
+            if batch is None:
+                return
+            yield batch
+
+    def _as_tensors(self, batch: Batch) -> TensorBatch:
+        def there(values: NDArray[Any]) -> Tensor:
+            tensor = torch.from_numpy(values)
+            return (tensor.pin_memory() if self._copies else tensor).to(self._device, non_blocking=True)
+
+        features = there(batch.features) if batch.features.shape[1] else None
+        labels = there(batch.labels).to(torch.float32)
+        return TensorBatch(batch.index, there(batch.codes), there(batch.tracks), features, labels)
+
+    def _work(self) -> None:
+        """The thread: batches, then None; or what went wrong."""
+        try:
+            for batch in self._stream:
+                with torch.cuda.stream(self._copies):
+                    tensors = self._as_tensors(batch)
+                    copied = self._copies.record_event() if self._copies else None
+                if not self._put((tensors, copied)):
+                    return
+            self._put(None)
+        except BaseException as error:  # to be raised where the batch was wanted
+            self._put(error)
+
+    def _put(self, item: _Ready) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def _take(self) -> TensorBatch | None:
+        item = self._ready.get()
+        if item is None:
+            return None
+        if isinstance(item, BaseException):
+            raise item
+        batch, copied = item
+        if copied is not None:
+            here = torch.cuda.current_stream(self._device)
+            here.wait_event(copied)
+            for tensor in (batch.codes, batch.tracks, batch.features, batch.labels):
+                if tensor is not None:
+                    tensor.record_stream(here)  # its memory is not free before this stream is done with it
+        return batch
+
+
+def stream_settings(config: NetworkConfig, *, batch: int, share: tuple[int, int] = (0, 1)) -> StreamSettings:
+    """How to stream the windows that a network of this kind takes."""
+    return StreamSettings(config.length, batch=batch, meta=bool(config.meta), gencode=config.gencode, share=share)

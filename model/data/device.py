@@ -1,0 +1,33 @@
+"""Choose a device; report its free memory."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from ...store.errors import UsageError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` is CUDA where there is one, else the CPU.
+
+    Raises:
+        UsageError: CUDA was asked for by name and is not there. It never falls back.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as e:
+        raise UsageError(f"--device {name!r} is no device; give auto, cpu, cuda or cuda:1") from e
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {name}: this machine, or this build of torch {torch.__version__}, has no CUDA")
+    return device
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a device, or on this machine."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(os.sysconf("SC_AVPHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))

@@ -1,0 +1,100 @@
+"""Score predictions the ENCODE-DREAM way, beside what a motif or accessibility alone would have scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...store.errors import UsageError
+from ...store.reader import Store, read_span
+from ...store.sampling.plan import Plan
+from ...store.schema import AMBIGUOUS, BIN, BOUND, STRIDE
+from ...store.windows.batch import StreamSettings
+from ...store.windows.loader import WindowStream
+from ..motifs.pwm import scan_best_hit
+from ..prediction.bins import Bins
+from .metrics import Scores, score
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Measures of each way of scoring the same bins, by name (``model`` and, where asked for, the baselines)."""
+
+    cell: str
+    factor: str
+    ambiguous: int
+    scores: dict[str, Scores]
+
+
+def labels_of(store: Store, cell: str, factor: str, bins: Bins) -> NDArray[np.uint8]:
+    """The store's labels of bins: 0, 1 or 2 (ambiguous), uint8 (bins,).
+
+    Raises:
+        UsageError: a bin is not one of the store's (200 bases, starting at a multiple of 50), or no such factor.
+    """
+    column = store.cell(cell).factor_index(factor)
+    odd = np.flatnonzero((bins.start % STRIDE != 0) | (bins.stop - bins.start != BIN))
+    if odd.size:
+        chrom, start, stop = store.axis.names[int(bins.chrom[odd[0]])], bins.start[odd[0]], bins.stop[odd[0]]
+        raise UsageError(
+            f"{odd.size} intervals are not bins with labels, first {chrom}:{start}-{stop}; "
+            f"bins have {BIN} bases and start at multiples of {STRIDE}"
+        )
+    labels = np.empty(len(bins), np.uint8)
+    for c in np.unique(bins.chrom):
+        here = bins.chrom == c
+        rows = bins.start[here] // STRIDE
+        low, high = int(rows.min()), int(rows.max()) + 1
+        labels[here] = read_span(store.labels(cell, store.axis.names[c]), low, high)[rows - low, column]
+    return labels
+
+
+def evaluate(
+    store: Store,
+    cell: str,
+    factor: str,
+    bins: Bins,
+    scores: NDArray[np.float32],
+    *,
+    others: dict[str, NDArray[np.float32]] | None = None,
+) -> Evaluation:
+    """Measures over the bins that are not ambiguous.
+
+    Args:
+        store: with the labels.
+        cell: the cell line predicted.
+        factor: the factor predicted.
+        bins: predicted bins.
+        scores: the model's, (bins,).
+        others: further scores of the same bins, by name.
+    """
+    labels = labels_of(store, cell, factor, bins)
+    clear = labels != AMBIGUOUS
+    truth = labels[clear] == BOUND
+    named = {"model": scores, **(others or {})}
+    return Evaluation(cell, factor, int((~clear).sum()), {n: score(truth, s[clear]) for n, s in named.items()})
+
+
+def baselines(
+    store: Store, cell: str, bins: Bins, *, track: str | None, log_odds: NDArray[np.float64] | None
+) -> dict[str, NDArray[np.float32]]:
+    """What scores without learning reach: mean signal of a track over the bin, and the best hit of the motif in it.
+
+    Each of the two is left out where it is None.
+    """
+    names = store.cell(cell).track_names
+    if track is not None and track not in names:
+        raise UsageError(f"cell line {cell} has no track {track!r}; it has {', '.join(names)}")
+    zeros = np.zeros(len(bins), np.int64)
+    middle = (bins.start + bins.stop) // 2 - BIN // 2
+    plan = Plan((cell,), zeros, bins.chrom, middle, zeros, np.zeros((len(bins), 0), np.uint8))
+    asked = {"accessibility alone": track, "motif alone": log_odds}
+    found = {name: np.empty(len(bins), np.float32) for name, value in asked.items() if value is not None}
+    for batch in WindowStream(store, plan, StreamSettings(BIN, batch=4096), seed=None) if found else ():
+        if track is not None:
+            found["accessibility alone"][batch.index] = batch.tracks[:, names.index(track)].mean(1)
+        if log_odds is not None:
+            found["motif alone"][batch.index] = scan_best_hit(batch.codes, log_odds)
+    return found

@@ -1,0 +1,295 @@
+"""Read models of the original FactorNet (Keras 1 on Theano), and make model folders of them; no Keras needed.
+
+    model.json          the layer graph, as ``Model.to_json()`` wrote it
+    best_model.hdf5     a whole saved model (weights in the group ``model_weights``), or weights only
+    final_model.hdf5    weights only, or a whole saved model
+    chip.txt bigwig.txt feature.txt meta.txt      names of outputs, tracks and features; some folders lack some
+
+Four things differ between the original's weights and torch's: Theano flips the kernels of a convolution, gates are hard
+sigmoids, an LSTM's gates come in the order i, c, f, o, and dense weights are (inputs, outputs). Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...store.errors import InputError, UsageError
+from ..model_dir.checkpoint import ModelCard, save_weights
+from ..model_dir.lifecycle import create_model
+from ..network.config import NetworkConfig
+from ..network.factornet import FactorNet
+from .graph import KerasGraph, read_graph
+
+KerasWeights = Literal["best", "final"]
+_FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"}
+_PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
+_MOST_PARAMETERS = 2**27  # 0.5 GB; the largest published model has 4 million
+_Array = NDArray[np.float32]
+_Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _KerasModel:
+    """A folder without its weights; `layers` gives the name in model.json of a layer of `FactorNet`."""
+
+    config: NetworkConfig
+    layers: Mapping[str, str]
+    version: str
+
+
+def import_keras(directory: str | Path, *, weights: KerasWeights = "best") -> FactorNet:
+    """The network of a folder of the original FactorNet, on the CPU, ready to predict.
+
+    Args:
+        directory: holds model.json, the weights and lists of names. Lists that are missing are what the published
+            models have, where their number leaves no doubt: tracks are DGF, or Unique35 and DGF; meta values GEPC1 to
+            GEPC8 (meta1, ... where they are not eight); the last six of 6 or 14 features GENCODE's; and the one
+            output is called as the folder around, which in the published ones is the factor's.
+        weights: those of best_model.hdf5 or of final_model.hdf5.
+
+    Raises:
+        InputError: a file is missing or damaged, the network is not a FactorNet (the message names the layer), or
+            json, names and weights do not fit each other (the message has both numbers or shapes).
+    """
+    directory = Path(directory)
+    return _load(directory, _read_model(directory), weights)
+
+
+def read_keras_card(directory: str | Path) -> ModelCard:
+    """What the model.json of an imported folder would say; the weights are not read.
+
+    Raises:
+        InputError: as for `import_keras`.
+    """
+    directory = Path(directory)
+    model = _read_model(directory)
+    digests = {}
+    for name in ("model.json", *_FILES.values()):
+        if (directory / name).is_file():
+            with (directory / name).open("rb") as file:
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    provenance = {"software": f"imported from Keras {model.version}", "folder": directory.resolve().name}
+    return ModelCard(config=model.config, provenance={**provenance, "sha256": digests})
+
+
+def write_imported(directory: str | Path, output: str | Path, *, weights: KerasWeights = "best") -> ModelCard:
+    """Make a model folder that `load_network` reads from a folder of the original FactorNet.
+
+    Its best weights are those asked for; its last weights are those of final_model.hdf5, where that is there.
+
+    Returns:
+        What its model.json says. The provenance holds the version of Keras and the digests of the files.
+
+    Raises:
+        InputError: as for `import_keras`; nothing is written then.
+        UsageError: `output` is there already.
+    """
+    directory, output = Path(directory), Path(output)
+    if output.exists():
+        raise UsageError(f"{output} is there already; choose another folder")
+    sources = {"best": weights} | ({"last": "final"} if (directory / _FILES["final"]).is_file() else {})
+    networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
+    card = read_keras_card(directory)
+    taken = {which: _FILES[source] for which, source in sources.items()}
+    card = replace(card, provenance={**card.provenance, "weights": taken})
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Made beside its place and renamed: the folder is there with its weights, or not at all.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as part:
+        create_model(folder := Path(part) / "model", card)
+        for which, network in networks.items():
+            save_weights(folder, network.state_dict(), cast(Any, which))
+        folder.rename(output)
+    return card
+
+
+def is_keras_folder(directory: str | Path) -> bool:
+    """Whether there is a model.json, and Keras wrote it."""
+    try:
+        content = json.loads((Path(directory) / "model.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "class_name" in content
+
+
+def _read_model(directory: Path) -> _KerasModel:
+    path = directory / "model.json"
+    if not path.is_file():
+        problem = "holds no model.json, so no model" if directory.is_dir() else "no such folder"
+        raise InputError(directory, problem, cure="name a folder with model.json and best_model.hdf5")
+    graph = read_graph(path)
+    sizes = {key: getattr(graph, key) for key in ("length", "kernels", "kernel_width", "recurrent", "dense", "dropout")}
+    try:
+        config = NetworkConfig(**sizes, **_read_names(directory, graph), gates="hard_sigmoid")
+    except UsageError as error:
+        raise InputError(path, f"and the names beside it describe no network ({error})") from error
+    parameters = sum(math.prod(shape) for shapes in _shapes(config).values() for shape in shapes)
+    if parameters > _MOST_PARAMETERS:
+        raise InputError(path, f"declares {parameters:,} parameters; at most {_MOST_PARAMETERS:,} are read")
+    return _KerasModel(config=config, layers=dict(graph.layers), version=graph.version)
+
+
+def _read_names(directory: Path, graph: KerasGraph) -> dict[str, Any]:
+    """Tasks, tracks, meta values and whether there are GENCODE's, as the network's settings."""
+    given, values = _lines(directory / "feature.txt"), _lines(directory / "meta.txt")
+    if given is not None and not set(given) <= {"bigwig", "meta", "gencode"}:
+        problem = f"names the features {', '.join(given)}; there are bigwig, meta and gencode"
+        raise InputError(directory / "feature.txt", problem)
+    gencode = _has_gencode(directory, graph.features, values) if given is None else "gencode" in given
+    meta = graph.features - 6 * gencode
+    if meta < 0 or (given is not None and ("meta" in given) != (meta > 0)):
+        problem = f"names {', '.join(given or ())}, but model.json has {graph.features} features (6 are gencode's)"
+        raise InputError(directory / "feature.txt", problem)
+    if values is None:
+        values = [f"{'GEPC' if meta == 8 else 'meta'}{i}" for i in range(1, meta + 1)]
+    tasks, tracks = _lines(directory / "chip.txt"), _lines(directory / "bigwig.txt")
+    if tasks is None and graph.tasks == 1:
+        tasks = [directory.resolve().parent.name]
+    if tracks is None:
+        tracks = _PUBLISHED_TRACKS.get(graph.channels - 4)
+    return {
+        "tasks": _counted(directory / "chip.txt", tasks, graph.tasks, "outputs"),
+        "tracks": _counted(directory / "bigwig.txt", tracks, graph.channels - 4, "tracks"),
+        "meta": _counted(directory / "meta.txt", values, meta, "meta values"),
+        "gencode": gencode,
+    }
+
+
+def _has_gencode(directory: Path, features: int, values: Sequence[str] | None) -> bool:
+    """Whether the last six of the features are GENCODE's, where no feature.txt says it."""
+    if values is not None:
+        return features == len(values) + 6
+    # Published models have eight meta values, the six booleans, or both.
+    if features < 6 or features in (6, 8, 14):
+        return features in (6, 14)
+    problem = f"is missing, and so is meta.txt: the last 6 of the {features} features may be gencode's or not"
+    raise InputError(directory / "feature.txt", problem, cure="write one of the two, one name a line")
+
+
+def _counted(path: Path, names: Sequence[str] | None, count: int, of: str) -> tuple[str, ...]:
+    if names is None and count:
+        raise InputError(path, f"is missing; model.json has {count} {of} to name", cure="write it, one name a line")
+    names = names or ()
+    if len(names) != count:
+        raise InputError(path, f"has {len(names)} names, but model.json has {count} {of}")
+    return tuple(names)
+
+
+def _lines(path: Path) -> list[str] | None:
+    """The lines of a list of names, blank ones left out; None where there is no such file."""
+    if not path.exists():
+        return None
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read as text ({error})") from error
+
+
+def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
+    if weights not in _FILES:
+        raise UsageError(f"weights must be one of {', '.join(_FILES)}, got {weights!r}")
+    path = directory / _FILES[weights]
+    if not path.is_file():
+        there = sorted(p.name for p in directory.glob("*.hdf5"))
+        other = next((w for w, name in _FILES.items() if name in there), None)
+        cure = f"take the others with --weights {other}" if other else "copy the weights into the folder"
+        raise InputError(path, f"no such weights; there are: {', '.join(there) or 'none'}", cure=cure)
+    try:
+        with h5py.File(path, "r") as file:
+            arrays = _read_weights(path, file.get("model_weights", file), model)
+    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
+        raise InputError(path, f"damaged, or not weights of Keras 1 ({error})", cure="copy it again") from error
+    network = FactorNet(model.config)
+    network.load_state_dict(_to_torch(arrays))
+    return network.eval()
+
+
+def _read_weights(path: Path, group: Any, model: _KerasModel) -> dict[str, list[_Array]]:
+    """Arrays of each layer of `FactorNet`, in the order of Keras's lists; that of the keys in the file is another."""
+    stored = {layer: _texts(group[layer].attrs["weight_names"]) for layer in _texts(group.attrs["layer_names"])}
+    expected = {model.layers[role]: role for role in _shapes(model.config)}
+    if (got := {layer for layer, names in stored.items() if names}) != set(expected):
+        problem = f"has weights of {', '.join(sorted(got)) or 'no layer'}, but model.json has {', '.join(expected)}"
+        raise InputError(path, problem, cure="take weights and model.json of one training")
+    arrays = {}
+    for layer, role in expected.items():
+        found = {name: group[layer][name] for name in stored[layer]}
+        _check_weights(path, layer, found, _shapes(model.config)[role])
+        with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which the next lines refuse
+            arrays[role] = [np.asarray(dataset[()], dtype=np.float32) for dataset in found.values()]
+        for name, array in zip(found, arrays[role], strict=True):
+            if bad := int((~np.isfinite(array)).sum()):
+                raise InputError(path, f"layer {layer!r}: {bad} of {array.size} values of {name} are not finite")
+    return arrays
+
+
+def _check_weights(path: Path, layer: str, found: Mapping[str, Any], shapes: Sequence[_Shape]) -> None:
+    """Shapes and types, before anything is read."""
+    if len(found) != len(shapes):
+        problem = f"layer {layer!r} has {len(found)} arrays ({', '.join(found)}), but model.json has {len(shapes)}"
+        raise InputError(path, problem)
+    for (name, dataset), shape in zip(found.items(), shapes, strict=True):
+        if tuple(dataset.shape) != shape:
+            problem = f"layer {layer!r}: {name} has shape {tuple(dataset.shape)}, but by model.json it has {shape}"
+            raise InputError(path, problem, cure="take weights and model.json of one training")
+        if dataset.dtype.kind != "f":
+            raise InputError(path, f"layer {layer!r}: {name} is of type {dataset.dtype}, expected float32")
+
+
+def _texts(names: Sequence[bytes | str]) -> list[str]:
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+
+
+def _shapes(config: NetworkConfig) -> dict[str, list[_Shape]]:
+    """Shapes of Keras's arrays by layer of `FactorNet`, in Keras's order."""
+    kernels, cells = config.kernels, config.recurrent
+
+    def dense(inputs: int, outputs: int) -> list[_Shape]:
+        return [(inputs, outputs), (outputs,)]
+
+    shapes = {"motifs": [(config.kernel_width, 1, config.channels, kernels), (kernels,)]}
+    shapes["mixing"] = dense(kernels, kernels)
+    if cells > 0:
+        shapes["recurrent"] = [(kernels, cells), (cells, cells), (cells,)] * 8  # two directions of four gates
+    shapes["dense"] = dense(config.flat, config.dense)
+    if config.features:
+        shapes["context"] = dense(config.dense + config.features, config.dense)
+    shapes["output"] = dense(config.dense, len(config.tasks))
+    return shapes
+
+
+def _to_torch(arrays: Mapping[str, Sequence[_Array]]) -> dict[str, Tensor]:
+    """A `FactorNet`'s ``state_dict()`` from Keras's arrays."""
+    state: dict[str, _Array] = {}
+    for layer, (weight, *rest) in arrays.items():
+        if layer == "recurrent":
+            state |= _lstm_to_torch([weight, *rest])
+            continue
+        # (width, 1, channels, kernels), flipped as Theano does, becomes (kernels, channels, width).
+        state[f"{layer}.weight"] = weight[::-1, 0].T if layer == "motifs" else weight.T
+        state[f"{layer}.bias"] = rest[0]
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in state.items()}
+
+
+def _lstm_to_torch(arrays: Sequence[_Array]) -> dict[str, _Array]:
+    """From W, U, b of the gates i, c, f, o, forward then backward; torch stacks the gates in the order i, f, c, o."""
+    state = {}
+    for way, direction in (("", arrays[:12]), ("_reverse", arrays[12:])):
+        for k, name in enumerate(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0")):
+            i, c, f, o = direction[k::3]
+            state[f"recurrent.lstm.{name}{way}"] = np.concatenate([i, f, c, o], axis=-1).T
+        # torch has two biases, of which `BidirectionalLSTM` uses one.
+        state[f"recurrent.lstm.bias_hh_l0{way}"] = np.zeros_like(state[f"recurrent.lstm.bias_ih_l0{way}"])
+    return state

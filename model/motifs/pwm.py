@@ -1,0 +1,128 @@
+"""Position weight matrices: find one by name, score sequence with it, put one into a network."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from ...store.errors import UsageError
+from ..network.factornet import FactorNet, one_hot
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Motif:
+    """A position probability matrix.
+
+    Args:
+        name: identifier, such as ``CTCF_f2``.
+        alternate: the factor's name, such as ``CTCF``; may be empty.
+        probabilities: float64, shape (w, 4), columns A, C, G, T; each row sums to about 1.
+
+    Raises:
+        UsageError: the matrix is none.
+    """
+
+    name: str
+    alternate: str
+    probabilities: FloatArray
+
+    def __post_init__(self) -> None:
+        p = self.probabilities
+        if p.ndim != 2 or p.shape[1] != 4 or not len(p) or not are_probabilities(p).all():
+            raise UsageError(f"motif {self.name}: needs rows of four probabilities that sum to 1, got {p.tolist()}")
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+
+def are_probabilities(rows: FloatArray) -> NDArray[np.bool_]:
+    """Whether each row holds the probabilities of four bases, within the rounding of published matrices."""
+    # Published matrices are rounded: MEME itself writes six digits, others as few as two.
+    return np.asarray((rows >= 0).all(-1) & (np.abs(rows.sum(-1) - 1) <= 0.02))
+
+
+def find_motif(motifs: Mapping[str, Motif], factor: str) -> Motif:
+    """The motif of a factor: by alternate name, else by name, else by the name's part before ``_``, in any case.
+
+    Raises:
+        UsageError: none, or several that fit equally well; the message names those or close ones.
+    """
+    wanted = factor.upper()
+    by_alternate = [m for m in motifs.values() if m.alternate.upper() == wanted]
+    by_name = [m for m in motifs.values() if m.name.upper() == wanted]
+    by_stem = [m for m in motifs.values() if m.name.upper().partition("_")[0] == wanted]
+    found = by_alternate or by_name or by_stem
+    if len(found) > 1:
+        raise UsageError(f"{factor} has {len(found)} motifs; name one of {', '.join(m.name for m in found)}")
+    if not found:
+        known = {key.upper(): key for m in motifs.values() for key in (m.name, m.alternate) if key}
+        close = [known[key] for key in difflib.get_close_matches(wanted, known, n=5)]
+        raise UsageError(f"no motif for {factor} among {len(motifs)}; close names: {', '.join(close) or 'none'}")
+    return found[0]
+
+
+def log_odds(probabilities: FloatArray) -> FloatArray:
+    """``log2(p / 0.25)`` of the probabilities plus 0.001, made to sum to 1 again; shape (w, 4) as given."""
+    padded = probabilities + 0.001
+    odds: FloatArray = np.log2(padded / padded.sum(axis=1, keepdims=True) / 0.25)
+    return odds
+
+
+@torch.no_grad()
+def inject_motif(network: FactorNet, motif: Motif) -> None:
+    """Put a motif's log odds into kernel 0, and its reverse complement into kernel 1, of an untrained network.
+
+    Both lie in the kernel's middle, from ``w // 2 - len(motif) // 2``; the rest of the two kernels, their weights on
+    the tracks and their biases become 0.
+
+    Raises:
+        UsageError: the motif is wider than the kernels, or there are fewer than two.
+    """
+    config, width = network.config, len(motif)
+    if width > config.kernel_width:
+        raise UsageError(
+            f"motif {motif.name} is {width} bases wide, the kernels {config.kernel_width}; widen the kernels to {width}"
+        )
+    if config.kernels < 2:
+        raise UsageError(f"a motif takes two kernels, one a strand; the network has {config.kernels}")
+    start = config.kernel_width // 2 - width // 2
+    odds = torch.from_numpy(log_odds(motif.probabilities)).to(network.motifs.weight)
+    kernels = network.motifs.weight[:2]  # (2, channels, w)
+    kernels.zero_()
+    kernels[0, :4, start : start + width] = odds.T
+    kernels[1, :4, start : start + width] = odds.flip(0, 1).T
+    if network.motifs.bias is not None:
+        network.motifs.bias[:2] = 0
+
+
+@torch.no_grad()
+def scan_best_hit(codes: NDArray[np.uint8], log_odds: FloatArray) -> NDArray[np.float32]:
+    """Best log odds of a motif in each sequence, over all places and both strands, shape (n,).
+
+    Args:
+        codes: bases, shape (n, L): 0..3 = ACGT, anything else N, which adds 0.
+        log_odds: shape (w, 4), as `log_odds` gives them.
+
+    Raises:
+        UsageError: the sequences are shorter than the motif.
+    """
+    n, length = codes.shape
+    if length < len(log_odds):
+        raise UsageError(f"sequences of {length} bases are shorter than the motif of {len(log_odds)}")
+    both = np.stack([log_odds, log_odds[::-1, ::-1]]).astype(np.float32)
+    kernels = torch.from_numpy(both).mT.unsqueeze(2)  # (2 strands, 4, 1, w)
+    best = np.empty(n, np.float32)
+    rows = max(1, 2**18 // length)  # some 2**20 floats of one-hot sequence at a time, 4 MiB
+    for first in range(0, n, rows):
+        bases = one_hot(torch.from_numpy(codes[first : first + rows]))
+        hits = functional.conv2d(bases.unsqueeze(1).permute(0, 3, 1, 2), kernels)
+        best[first : first + rows] = hits.amax((1, 2, 3)).numpy()
+    return best

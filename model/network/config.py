@@ -1,0 +1,146 @@
+"""The configuration of a network: its inputs, sizes and options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self, get_args
+
+from ...store.errors import UsageError
+from .lstm import Gates
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """What a network is: all that is needed to build it, and the names of what goes in and comes out.
+
+    Args:
+        tasks: names of the outputs, one a factor.
+        tracks: names of the signal tracks, in channel order; those ending in ``_fwd`` and ``_rev`` are pairs.
+        length: bases in a window.
+        meta: names of the cell line's values, the first of the extra features.
+        gencode: whether the six annotation booleans follow them.
+        kernels: kernels of the convolution.
+        kernel_width: bases a kernel spans.
+        recurrent: cells of the LSTM in each direction; 0 leaves the layer out, less than 0 pools over the window.
+        dense: units of each dense layer.
+        dropout: share dropped before and after the dense layers (inside the trunk and the features it is 0.1).
+        gates: "hard_sigmoid" for weights trained by the original software.
+
+    Raises:
+        UsageError: a value out of range; the message names it.
+    """
+
+    tasks: tuple[str, ...]
+    tracks: tuple[str, ...]
+    length: int = 1000
+    meta: tuple[str, ...] = ()
+    gencode: bool = False
+    kernels: int = 32
+    kernel_width: int = 26
+    recurrent: int = 32
+    dense: int = 64
+    dropout: float = 0.5
+    gates: Gates = "sigmoid"
+
+    def __post_init__(self) -> None:
+        for field, least in (("length", 1), ("kernels", 1), ("kernel_width", 2), ("recurrent", None), ("dense", 1)):
+            _check_integer(field, getattr(self, field), least)
+        for field in ("tasks", "tracks", "meta"):
+            _check_names(field, getattr(self, field))
+        if not self.tasks:
+            raise UsageError("a network needs at least one task, got tasks=()")
+        if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout must be at least 0 and less than 1, got {self.dropout!r}")
+        if not isinstance(self.gencode, bool):
+            raise UsageError(f"gencode must be true or false, got {self.gencode!r}")
+        if self.gates not in get_args(Gates):
+            raise UsageError(f"gates must be one of {', '.join(get_args(Gates))}, got {self.gates!r}")
+        least = self.kernel_width + (self.kernel_width // 2 if self.recurrent >= 0 else 1) - 1
+        if self.length < least:
+            raise UsageError(
+                f"length {self.length} is too short: kernel_width {self.kernel_width} needs {least} bases at least"
+            )
+        strand_order(self.tracks)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input: A, C, G, T, then the tracks."""
+        return 4 + len(self.tracks)
+
+    @property
+    def features(self) -> int:
+        """Number of extra features: the meta values, then the six annotation booleans."""
+        return len(self.meta) + 6 * self.gencode
+
+    @property
+    def positions(self) -> int:
+        """Places of a kernel in a window."""
+        return self.length - self.kernel_width + 1
+
+    @property
+    def pool(self) -> int:
+        """Places pooled into one step."""
+        return self.positions if self.recurrent < 0 else self.kernel_width // 2
+
+    @property
+    def flat(self) -> int:
+        """Values that enter the first dense layer."""
+        return self.positions // self.pool * (2 * self.recurrent if self.recurrent > 0 else self.kernels)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            UsageError: a field is missing, unknown or out of range.
+        """
+        names = {field.name for field in fields(cls)}
+        if names != set(values):
+            missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+            raise UsageError(f"network settings: missing {missing or 'none'}, unknown {unknown or 'none'}")
+        read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**read)
+
+
+def _check_integer(field: str, value: object, least: int | None) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
+        raise UsageError(f"{field} must be an integer{f' >= {least}' if least is not None else ''}, got {value!r}")
+
+
+def _check_names(field: str, names: object) -> None:
+    """One name a line in the model folder: so none may be empty, repeated or hold a line break."""
+    if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
+        raise UsageError(f"{field} must be a tuple of names, got {names!r}")
+    for name in names:
+        if not name or name != name.strip() or len(name.splitlines()) > 1:
+            raise UsageError(f"{field}: {name!r} is no name; blanks around it and line breaks are not allowed")
+        if names.count(name) > 1:
+            raise UsageError(f"{field}: {name!r} is there twice")
+
+
+def strand_order(track_names: Sequence[str]) -> list[int]:
+    """The order of the tracks under reverse complement: ``_fwd`` and ``_rev`` of one name swap, others stay.
+
+    Example:
+        >>> strand_order(["Unique35", "DGF_fwd", "DGF_rev"])
+        [0, 2, 1]
+
+    Raises:
+        UsageError: a track's other strand is missing; the message names both.
+    """
+    order = list(range(len(track_names)))
+    for i, name in enumerate(track_names):
+        for mine, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
+            if name.endswith(mine):
+                partner = name.removesuffix(mine) + other
+                if partner not in track_names:
+                    raise UsageError(
+                        f"track {name!r} needs its other strand {partner!r}; there are {', '.join(track_names)}"
+                    )
+                order[i] = list(track_names).index(partner)
+    return order

@@ -1,0 +1,206 @@
+"""The FactorNet network: one trunk, applied to a window and to its reverse complement.
+
+Everything is position-major, (windows, positions, channels). That is the order in which FactorNet flattens, the one
+one-hot encoding produces, and the one ("channels last") in which torch's convolution is fastest on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...store.errors import UsageError
+from .config import NetworkConfig, strand_order
+from .lstm import BidirectionalLSTM
+from .pooling import MaxPool
+
+
+def one_hot(codes: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Columns A, C, G, T of `codes` (0..3; anything else, 4 = N, is a row of zeros), shape (..., L) -> (..., L, 4)."""
+    return (codes[..., None] == torch.arange(4, dtype=codes.dtype, device=codes.device)).to(dtype)
+
+
+@dataclass(frozen=True)
+class BatchShare:
+    """Windows ``first:stop`` of a batch of `windows`: what one process of several sees of it."""
+
+    first: int
+    stop: int
+    windows: int
+
+    @classmethod
+    def of(cls, windows: int, rank: int, size: int) -> Self:
+        """The share of process `rank` of `size`; one window at least, so that each has something to compute."""
+        first, stop = windows * rank // size, windows * (rank + 1) // size
+        return cls(min(first, windows - 1), max(stop, min(first, windows - 1) + 1), windows)
+
+
+class FactorNet(nn.Module):
+    """FactorNet (Quang & Xie 2019), every variant of it.
+
+    Layers 1-2 (`scan`) work at every position; layers 3-5 (`classify`) at a window. Each strand goes through both,
+    and the two probabilities are averaged.
+
+    Args:
+        config: sizes and names.
+        seed: of the initial weights, which depend on nothing else. Dropout draws from torch's generator of the device.
+
+    Attributes:
+        batch_share: which part of a batch shared by several processes comes next; None for all of it. Dropout is
+            drawn for the whole batch, so that processes with one seed drop what a single one would.
+    """
+
+    def __init__(self, config: NetworkConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.batch_share: BatchShare | None = None
+        with torch.device("meta"):  # shapes only: torch's own initial values would draw from its global generator
+            self.motifs = nn.Conv1d(config.channels, config.kernels, config.kernel_width)
+            self.mixing = nn.Linear(config.kernels, config.kernels)
+            self.recurrent: BidirectionalLSTM | None = None
+            if config.recurrent > 0:
+                self.recurrent = BidirectionalLSTM(config.kernels, config.recurrent, gates=config.gates)
+            self.dense = nn.Linear(config.flat, config.dense)
+            self.context: nn.Linear | None = None
+            if config.features:
+                self.context = nn.Linear(config.dense + config.features, config.dense)
+            self.output = nn.Linear(config.dense, len(config.tasks))
+        self.to_empty(device="cpu")
+        _initialise(self, torch.Generator().manual_seed(seed))
+        self.strand_order: Tensor
+        self.register_buffer(
+            "strand_order", torch.tensor(strand_order(config.tracks), dtype=torch.long), persistent=False
+        )
+
+    def forward(self, codes: Tensor, tracks: Tensor, features: Tensor | None = None) -> Tensor:
+        """Probabilities, shape (B, tasks): those of the two strands, averaged.
+
+        Args:
+            codes: bases, uint8, shape (B, L): 0..3 = ACGT, anything else N.
+            tracks: signal, float32, shape (B, T, L), in the order of ``config.tracks``.
+            features: meta values and annotation booleans, float32, shape (B, F); None where the network has none.
+
+        Raises:
+            UsageError: a shape does not fit the network.
+        """
+        return torch.sigmoid(self.logits_per_strand(codes, tracks, features)).mean(0)
+
+    def logits_per_strand(self, codes: Tensor, tracks: Tensor, features: Tensor | None = None) -> Tensor:
+        """Logits of the window and of its reverse complement, shape (2, B, tasks); arguments as for `forward`."""
+        self._check_shapes(codes, tracks, features)
+        strands = self.both_strands(codes, tracks)
+        logits = self.classify(self.scan(strands), None if features is None else features.repeat(2, 1))
+        return logits.view(2, len(codes), len(self.config.tasks))
+
+    def both_strands(self, codes: Tensor, tracks: Tensor) -> Tensor:
+        """Channels A, C, G, T, tracks of all windows, then of their reverse complements, shape (2B, L, 4 + T)."""
+        bases = one_hot(codes, dtype=self.motifs.weight.dtype)
+        signal = tracks.to(bases.dtype).mT
+        forward = torch.cat([bases, signal], dim=2)
+        # The complement of code c is 3 - c: it reverses the base columns, as it must the positions.
+        reverse = torch.cat([bases.flip(1, 2), signal.flip(1)[:, :, self.strand_order]], dim=2)
+        return torch.cat([forward, reverse])
+
+    def convolve(self, channels: Tensor) -> Tensor:
+        """Layer 1: activations of the kernels, shape (N, L, 4 + T) -> (N, L - w + 1, kernels), for any L >= w."""
+        image = channels.unsqueeze(1).permute(0, 3, 1, 2)  # (N, channels, 1, L), channels last in memory
+        y = functional.conv2d(image, self.motifs.weight.unsqueeze(2), self.motifs.bias)
+        return functional.relu(y.permute(0, 2, 3, 1).squeeze(1))
+
+    def scan(self, channels: Tensor) -> Tensor:
+        """Layers 1 and 2 at every position, shape (N, L, 4 + T) -> (N, L - w + 1, kernels), for any L >= w.
+
+        Layer 2 comes without its ReLU: `classify` applies it after the pooling, where w//2 times fewer values are left
+        and the result is the same.
+        """
+        y = self.convolve(channels)
+        if not self.training:
+            return functional.linear(y, self.mixing.weight, self.mixing.bias)
+        keep, scale = _dropout_mask(y, 0.1, self.batch_share)
+        # The scale of the dropout goes with the small matrix rather than through the largest tensor of the network.
+        return functional.linear(torch.where(keep, y, 0.0), self.mixing.weight * scale, self.mixing.bias)
+
+    def classify(self, scanned: Tensor, features: Tensor | None) -> Tensor:
+        """Layers 3 to 5: logits, shape (N, tasks), from `scan` of whole windows and one row of features each."""
+        pooled: Tensor = functional.relu(MaxPool.apply(scanned, self.config.pool))  # type: ignore[no-untyped-call]
+        return self.decide(pooled, features)
+
+    def decide(self, y: Tensor, features: Tensor | None) -> Tensor:
+        """Layers 4 and 5: logits, shape (N, tasks), from the steps of layer 3, shape (N, P // pool, kernels)."""
+        if self.recurrent is not None:
+            # Sixty steps add up what bfloat16 rounds away, and the fused kernel takes weights and input of one kind.
+            with torch.autocast(y.device.type, enabled=False):
+                y = self.recurrent(y.to(self.motifs.weight.dtype))
+        y = self._drop(y.flatten(1), self.config.dropout)
+        y = functional.relu(self.dense(y))
+        if self.context is not None and features is not None:
+            y = self._drop(torch.cat([y, features.to(y.dtype)], dim=1), 0.1)
+            y = functional.relu(self.context(y))
+        logits: Tensor = self.output(self._drop(y, self.config.dropout))
+        return logits
+
+    def _drop(self, y: Tensor, share: float) -> Tensor:
+        if not self.training or share == 0:
+            return y
+        keep, scale = _dropout_mask(y, share, self.batch_share)
+        return torch.where(keep, y, 0.0) * scale
+
+    def _check_shapes(self, codes: Tensor, tracks: Tensor, features: Tensor | None) -> None:
+        config, batch = self.config, len(codes)
+        expected = {
+            "codes": (codes.shape, (batch, config.length)),
+            "tracks": (tracks.shape, (batch, len(config.tracks), config.length)),
+            "features": (
+                () if features is None else features.shape,
+                (batch, config.features) if config.features else (),
+            ),
+        }
+        for name, (got, want) in expected.items():
+            if tuple(got) != want:
+                raise UsageError(f"{name} must have shape {want or 'none: leave them out'}, got {tuple(got) or None}")
+
+
+def _dropout_mask(y: Tensor, share: float, part: BatchShare | None) -> tuple[Tensor, float]:
+    """Which values of `y` to keep, a boolean tensor, and by what to multiply them.
+
+    Four values share one 64-bit random number: drawing one number each, as torch's dropout does on a CPU, takes as
+    long as the convolution. The share is a multiple of 1/65536 (0.1 becomes 0.100006), and the scale fits it exactly.
+
+    Args:
+        y: both strands of the windows, shape (2 B, ...).
+        share: to drop.
+        part: which B windows of a larger batch these are; None for all of it.
+    """
+    threshold = round(share * 2**16)
+    windows, values = len(y) // 2, y[0].numel()
+    rows = part or BatchShare(0, windows, windows)
+    words = torch.randint(-(2**63), 2**63 - 1, (2, rows.windows, -(-values // 4)), device=y.device)
+    mine = words[:, rows.first : rows.stop].contiguous().view(torch.int16).flatten(0, 1)
+    keep = mine[:, :values].view(y.shape) >= threshold - 2**15
+    return keep, 2**16 / (2**16 - threshold)
+
+
+@torch.no_grad()
+def _initialise(network: FactorNet, generator: torch.Generator) -> None:
+    """Keras 1's initial values: Glorot uniform weights, biases 0; the LSTM's are its own matter.
+
+    For the convolution Keras took (width, 1, channels, kernels) for its fans: width * channels * kernels and
+    channels * kernels, hence a far smaller limit than Glorot's own.
+    """
+    config = network.config
+    dense = [network.mixing, network.dense, network.output] + ([network.context] if network.context else [])
+    limits: list[tuple[nn.Conv1d | nn.Linear, float]] = [
+        (network.motifs, math.sqrt(6 / (config.channels * config.kernels * (config.kernel_width + 1))))
+    ]
+    limits += [(layer, math.sqrt(6 / (layer.in_features + layer.out_features))) for layer in dense]
+    for layer, limit in limits:
+        layer.weight.uniform_(-limit, limit, generator=generator)
+        if layer.bias is not None:
+            layer.bias.zero_()
+    if network.recurrent is not None:
+        network.recurrent.initialise(generator)

@@ -1,0 +1,158 @@
+"""Windows that overlap, computed together: layers 1 and 2 once a base and strand instead of once a window.
+
+    stretch   bases of a chromosome, S of them, that hold many windows of L bases
+    scan      layers 1 and 2 of both strands at every position of the stretch
+    maxima    of every `pool` neighbouring positions, at every position: so windows of any phase find theirs
+    windows   each takes every `pool`-th of the maxima from its first position on (its last one, on the reverse strand)
+    layers    4 and 5, window by window, as ever
+
+The reverse strand is not read backwards: its kernels are turned round instead, and meet the stretch in one product with
+those of the forward strand. Nothing here reads a store; letters in shapes are S bases, L bases a window, T tracks,
+k kernels, w the width of a kernel, P positions, N windows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..network.factornet import FactorNet, one_hot
+
+_CACHED = 2**18  # values, 1 MiB: activations of a block of positions stay in a core's cache
+_CACHED_WINDOWS = 2**21  # values, 8 MiB: steps in and out of the windows that the LSTM takes at once
+
+
+def sliding_maximum(y: Tensor, size: int) -> Tensor:
+    """Maxima of `size` neighbours along the first axis at every offset, shape (P, ...) -> (P - size + 1, ...).
+
+    Maxima of 2, 4, 8... neighbours are made of those before; two that overlap make up any size. So the work grows with
+    the logarithm of `size`, and maxima are exact however they are grouped.
+    """
+    reach = 1
+    while 2 * reach <= size:
+        y = torch.maximum(y[:-reach], y[reach:])
+        reach *= 2
+    rest = size - reach
+    return torch.maximum(y[: len(y) - rest], y[rest:]) if rest else y
+
+
+class SharedScan:
+    """A network that scans stretches of bases once for all windows in them, which may begin anywhere.
+
+    Args:
+        network: in evaluation mode, on the device of the tensors to come. Its weights are copied.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, network: FactorNet) -> None:
+        self._network, config = network, network.config
+        weight = network.motifs.weight  # (k, 4 + T, w)
+        # On the other strand base c reads as 3 - c, paired tracks swap, and positions run backwards.
+        order = torch.cat([torch.arange(4).flip(0), 4 + network.strand_order.cpu()]).to(weight.device)
+        strands = torch.cat([weight, weight[:, order].flip(2)])
+        self._kernels = strands.permute(2, 1, 0).reshape(-1, 2 * config.kernels).contiguous()
+        self._bias = network.motifs.bias.repeat(2) if network.motifs.bias is not None else None
+
+    @torch.inference_mode()
+    def score(
+        self,
+        codes: Tensor,
+        tracks: Tensor,
+        starts: Tensor,
+        *,
+        features: Tensor | None = None,
+        batch: int = 512,
+        amp: bool = False,
+    ) -> Tensor:
+        """Probabilities of windows of one stretch, float32 (N, tasks): those of `FactorNet.forward` for each alone.
+
+        Args:
+            codes: bases of the stretch, uint8 (S,).
+            tracks: signal, float32 (T, S).
+            starts: first base of each window in the stretch, int64 (N,), in any order; windows lie inside the stretch.
+            features: of each window, float32 (N, F); None where the network has none.
+            batch: windows that layers 4 and 5 take at once, at most.
+            amp: compute in bfloat16 where it is safe.
+        """
+        network, config = self._network, self._network.config
+        some = self._windows_at_once(batch)
+        scores = torch.empty(len(starts), len(config.tasks), device=codes.device)
+        with torch.autocast(codes.device.type, torch.bfloat16, enabled=amp):
+            maxima = self.maxima(codes, tracks)
+            for first in range(0, len(starts), some):
+                part = slice(first, first + some)
+                steps = steps_of_windows(maxima, starts[part], positions=config.positions, pool=config.pool)
+                logits = network.decide(steps, None if features is None else features[part].repeat(2, 1))
+                scores[part] = torch.sigmoid(logits.float()).view(2, -1, len(config.tasks)).mean(0)
+        return scores
+
+    @torch.inference_mode()
+    def maxima(self, codes: Tensor, tracks: Tensor) -> Tensor:
+        """Pooled activations of both strands at every offset, shape (S - w - pool + 2, 2, k).
+
+        Row p, strand 0 is the maximum over kernels that begin at bases ``p:p + pool``; strand 1 the same for kernels
+        that end there when read backwards. The ReLU of layer 2 is done.
+
+        Args:
+            codes: bases, uint8 (S,), as for `FactorNet.forward`.
+            tracks: signal, float32 (T, S).
+
+        Returns:
+            A tensor of its own on the same device; under autocast in its lower precision.
+        """
+        pool, width = self._network.config.pool, self._network.config.kernel_width
+        count = len(codes) - width - pool + 2
+        found: Tensor | None = None
+        for first in range(0, count, self._block):
+            stop = min(first + self._block, count)
+            bases = slice(first, stop + pool - 1 + width - 1)
+            block = functional.relu(sliding_maximum(self._scan(codes[bases], tracks[:, bases]), pool))
+            if found is None:
+                found = block.new_empty(count, *block.shape[1:])
+            found[first:stop] = block
+        assert found is not None, f"a stretch of {len(codes)} bases holds no window"
+        return found
+
+    @property
+    def _block(self) -> int:
+        """Positions at once. Each block repeats pool - 1 positions of the next, so it is some times as long."""
+        config = self._network.config
+        if self._kernels.device.type != "cpu":
+            return 2**18
+        return max(_CACHED // (2 * config.kernels), 8 * config.pool)
+
+    def _windows_at_once(self, batch: int) -> int:
+        """Windows that layers 4 and 5 take at once: `batch`, or on a CPU as many of them as its caches hold."""
+        if self._kernels.device.type != "cpu":
+            return batch
+        config = self._network.config
+        values = 2 * (config.positions // config.pool) * (config.kernels + 2 * max(config.recurrent, 0))
+        return max(1, min(batch, _CACHED_WINDOWS // values))
+
+    def _scan(self, codes: Tensor, tracks: Tensor) -> Tensor:
+        """`FactorNet.scan` of both strands, rows by place on the forward strand, shape (positions, 2, k)."""
+        network, rows = self._network, len(codes) - self._network.config.kernel_width + 1
+        channels = torch.cat([one_hot(codes), tracks.T], dim=1)
+        # Neighbouring rows share all but one base; the product wants them written out.
+        windows = channels.as_strided((rows, len(self._kernels)), (channels.shape[1], 1)).contiguous()
+        fired = functional.relu_(functional.linear(windows, self._kernels.T, self._bias))
+        mixed: Tensor = network.mixing(fired.view(rows, 2, -1))
+        return mixed
+
+
+def steps_of_windows(maxima: Tensor, starts: Tensor, *, positions: int, pool: int) -> Tensor:
+    """What layer 3 makes of each window and of its reverse complement, shape (2 N, positions // pool, k).
+
+    Args:
+        maxima: of the stretch, `SharedScan.maxima`.
+        starts: first base of each window in the stretch, int64 (N,).
+        positions: places of a kernel in a window.
+        pool: places pooled into one step.
+    """
+    steps = torch.arange(0, positions - pool + 1, pool, device=starts.device)
+    forward = starts[:, None] + steps
+    reverse = starts[:, None] + (positions - pool) - steps  # the window's last positions are its first, read backwards
+    rows = torch.cat([2 * forward, 2 * reverse + 1])
+    kernels = maxima.shape[2]
+    return maxima.view(-1, kernels).index_select(0, rows.flatten()).view(*rows.shape, kernels)

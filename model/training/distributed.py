@@ -1,0 +1,71 @@
+"""Training over several processes, one a GPU, started by torchrun."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import distributed, nn
+
+from ...store.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes that train one network together, and which of them this one is. Alone by default."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process prints and writes for all."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """The network, its gradients averaged over the team as they come."""
+        if self.size == 1:
+            return network
+        return nn.parallel.DistributedDataParallel(network)
+
+    def sum(self, values: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
+        """The sum over the team, the same in each process; any shape."""
+        if self.size == 1:
+            return values
+        total = torch.from_numpy(values).to(device)
+        distributed.all_reduce(total)
+        return total.cpu().numpy()
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def join_team(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
+    """This process's team, as torchrun's environment says (RANK, WORLD_SIZE, LOCAL_RANK), and its own device.
+
+    Raises:
+        UsageError: the machine has fewer GPUs than processes.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Team(), device
+        return
+    rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    if device.type == "cuda":
+        if local >= torch.cuda.device_count():
+            raise UsageError(f"process {local} of this machine has no GPU; there are {torch.cuda.device_count()}")
+        device = torch.device("cuda", local)
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size)
+    try:
+        yield Team(rank, size), device
+    finally:
+        distributed.destroy_process_group()

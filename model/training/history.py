@@ -1,0 +1,126 @@
+"""What a training tells: reports while it runs, the history it leaves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ...store.storage.files import write_file
+from ..model_dir.checkpoint import TrainingState, load_training_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One row of the history; losses are binary cross-entropy, `data_wait` a share of the time."""
+
+    epoch: int
+    loss: float
+    val_loss: float
+    val_average_precision: float
+    windows: int
+    windows_per_second: float
+    data_wait: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """Progress within an epoch: windows done of all, running loss."""
+
+    epoch: int
+    done: int
+    windows: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a training ended."""
+
+    history: tuple[EpochRecord, ...]
+    best: EpochRecord
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listeners:
+    """Whom a training tells: after each step, after each epoch, and of what a person should know."""
+
+    step: Callable[[StepReport], None] = lambda report: None
+    epoch: Callable[[EpochRecord], None] = lambda record: None
+    warning: Callable[[str], None] = lambda text: None
+
+
+class Progress:
+    """Where a training stands."""
+
+    def __init__(self) -> None:
+        self.step, self.epoch, self.stale = 0, 0, 0
+        self.best: float | None = None
+        self.history: list[EpochRecord] = []
+
+    def add(self, record: EpochRecord, steps: int) -> bool:
+        """Take an epoch in; whether it is the best so far."""
+        better = self.best is None or record.val_loss < self.best
+        self.step, self.epoch = self.step + steps, record.epoch
+        self.best = record.val_loss if better else self.best
+        self.stale = 0 if better else self.stale + 1
+        self.history.append(record)
+        return better
+
+    def state(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
+        """All that a training needs to go on from here."""
+        rng = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            rng["cuda"] = torch.cuda.get_rng_state()
+        return TrainingState(
+            step=self.step,
+            epoch=self.epoch,
+            weights=network.state_dict(),
+            optimizer=optimizer.state_dict(),
+            rng=rng,
+            best_loss=self.best,
+            stale_epochs=self.stale,
+            history=[asdict(r) for r in self.history],
+        )
+
+    @classmethod
+    def restored(cls, network: nn.Module, optimizer: torch.optim.Optimizer, folder: Path) -> tuple[Progress, str]:
+        """Where the training in a model folder stood; network, optimiser and random numbers are put there too.
+
+        The text that comes along is empty, or a warning.
+
+        Raises:
+            InputError: no training state is whole.
+        """
+        if not any(folder.glob("last-*.json")):
+            return cls(), f"{folder}: stopped before its first epoch ended; beginning again"
+        state, warning = load_training_state(folder)
+        network.load_state_dict(dict(state.weights))
+        optimizer.load_state_dict(dict(state.optimizer))
+        torch.set_rng_state(state.rng["cpu"])
+        if torch.cuda.is_available() and "cuda" in state.rng:
+            torch.cuda.set_rng_state(state.rng["cuda"])
+        progress = cls()
+        progress.step, progress.epoch, progress.stale = state.step, state.epoch, state.stale_epochs
+        progress.best = state.best_loss
+        progress.history = [EpochRecord(**dict(r)) for r in state.history]
+        return progress, warning
+
+
+def write_history(folder: Path, history: list[EpochRecord]) -> None:
+    """history.json and history.csv of a model folder."""
+    rows = [asdict(r) for r in history]
+    write_file(folder / "history.json", json.dumps(rows, indent=1).encode())
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(folder / "history.csv", text.getvalue().encode())

@@ -1,0 +1,30 @@
+"""Plot losses and validation scores of a training by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from ..figures import GREY, INK, RED, save_figure
+from .history import EpochRecord
+
+
+def plot_history(history: Sequence[EpochRecord], path: Path) -> None:
+    """Loss of training and validation, and validation auPRC, by epoch."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [r.epoch for r in history]
+    left.plot(epochs, [r.loss for r in history], color=GREY, label="training")
+    left.plot(epochs, [r.val_loss for r in history], color=INK, label="validation")
+    best = min(history, key=lambda r: r.val_loss)
+    left.plot(best.epoch, best.val_loss, "o", color=RED, label=f"best: epoch {best.epoch}")
+    left.set(xlabel="epoch", ylabel="binary cross-entropy", title="Loss")
+    left.legend(frameon=False)
+    right.plot(epochs, [r.val_average_precision for r in history], color=INK)
+    right.set(xlabel="epoch", ylabel="average precision", title="Validation windows", ylim=(0, 1.02))
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    save_figure(figure, path)

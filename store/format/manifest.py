@@ -1,0 +1,120 @@
+"""What covers every byte of a store: manifests, and the digests that attributes carry of themselves.
+
+The manifest of a group lists every object in it with size and SHA-256. The attributes of the store (for the genome)
+and of each cell line have the digest of the manifest, and those of the two objects it consists of; and each of these
+``zarr.json`` has, as its attribute ``self_digest``, the SHA-256 of itself with zeros in that place. So no bit of a
+store can change unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import StoreError
+from ..storage.base import Folder, Listed, is_object_name
+
+Objects = Mapping[str, Listed]
+"""Path of an object in its group -> size in bytes and SHA-256."""
+
+CURE = "copy or rebuild this part of the store"
+FOREIGN = "factornet did not write this; do not use it"
+SEAL = "self_digest"
+_BLANK = "0" * 64
+_LARGEST = 2**44  # bytes of an object; a raw chr1 has 2**30
+
+
+def sealed(node: dict[str, Any]) -> bytes:
+    """The ``zarr.json`` of a group, with the digest of itself among its attributes."""
+    attributes = {k: v for k, v in node["attributes"].items() if k != SEAL}
+    text = json.dumps({**node, "attributes": {**attributes, SEAL: _BLANK}}, indent=2).encode()
+    return text.replace(_line(_BLANK), _line(hashlib.sha256(text).hexdigest()))
+
+
+def _line(digest: str) -> bytes:
+    return f'"{SEAL}": "{digest}"'.encode()
+
+
+def check_seal(text: bytes, attributes: Mapping[str, Any], *, place: str) -> None:
+    """See that a ``zarr.json`` is, byte for byte, what was written. `attributes` are those in it.
+
+    The digest is of the bytes: a flipped bit may leave the JSON equal (1e5 and 1E5, the last digit of a fraction).
+
+    Raises:
+        StoreError: it was changed, or carries no digest.
+    """
+    if attributes.get(SEAL) is None:
+        raise StoreError(
+            f"{place}/zarr.json: its attributes have no {SEAL}, as factornet writes it; {CURE} with this version"
+        )
+    if not is_sealed(text, attributes):
+        raise StoreError(f"{place}/zarr.json: damaged (its {SEAL} is not that of its content); {CURE}")
+
+
+def is_sealed(text: bytes, attributes: Mapping[str, Any]) -> bool:
+    """Whether a ``zarr.json`` with these attributes is, byte for byte, what was written."""
+    digest = str(attributes.get(SEAL))
+    line = _line(digest)
+    return text.count(line) == 1 and hashlib.sha256(text.replace(line, _line(_BLANK))).hexdigest() == digest
+
+
+def parse_objects(listed: Any, *, place: str) -> Objects:
+    """Objects as JSON lists them, ``{path: [size, sha256]}``.
+
+    Raises:
+        StoreError: that is not what it is.
+    """
+    try:
+        found = {str(name): (int(size), str(sha)) for name, (size, sha) in listed.items()}
+    except (AttributeError, TypeError, ValueError, OverflowError) as e:
+        raise StoreError(f"{place}: no list of objects with size and digest ({e!r}); {CURE}") from e
+    for name, (size, sha) in found.items():
+        if not is_object_name(name):
+            raise StoreError(f"{place}: lists an object {name!r}, which is no path inside a store; {FOREIGN}")
+        if not (0 <= size < _LARGEST and re.fullmatch(r"[0-9a-f]{64}", sha)):
+            raise StoreError(f"{place}: lists {name} with {size} bytes and sha256 {sha!r}; {FOREIGN}")
+    return found
+
+
+def parse_manifest(text: bytes, digest: str, *, place: str) -> Objects:
+    """The objects that a manifest lists.
+
+    Raises:
+        StoreError: it is not the one whose SHA-256 is `digest`.
+    """
+    if hashlib.sha256(text).hexdigest() != digest:
+        raise StoreError(f"{place}/manifest: its digest is not the one in the attributes; {CURE}")
+    try:
+        listed = json.loads(text)["objects"]
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
+        raise StoreError(f"{place}/manifest: is no JSON with the key objects ({e!r}); {FOREIGN}") from e
+    return parse_objects(listed, place=f"{place}/manifest")
+
+
+def read_object(group: Folder, name: str, objects: Objects) -> bytes:
+    """The content of an object, after comparing it with what the manifest of its group lists.
+
+    Raises:
+        StoreError: it is not listed, missing, or of other content.
+    """
+    file = f"{group.place}/{name}"
+    if name not in objects:
+        raise StoreError(f"{file}: is not in the manifest; {CURE}")
+    size, sha = objects[name]
+    try:
+        with group.open(name, objects[name]) as opened:
+            found = opened.size
+            # What has grown beyond what is listed may be larger than the memory: it is not read.
+            content = b"".join(opened.pieces()) if found == size else b""
+    except FileNotFoundError:
+        raise StoreError(f"{file}: is missing, the manifest lists it with {size} bytes; {CURE}") from None
+    except OSError as e:
+        raise StoreError(f"{file}: cannot be read ({e.strerror}); {CURE}") from e
+    if found != size:
+        raise StoreError(f"{file}: damaged ({found} bytes, the manifest says {size}); {CURE}")
+    if hashlib.sha256(content).hexdigest() != sha:
+        raise StoreError(f"{file}: damaged (its digest is not the one in the manifest); {CURE}")
+    return content

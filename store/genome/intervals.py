@@ -1,0 +1,152 @@
+"""All chromosomes on one line: interval algebra then needs no chromosome names.
+
+The axis places chromosome after chromosome with one unused base between them, so that intervals which touch the end
+of one and the start of the next are never merged. Intervals are int64 arrays ``starts`` and ``stops``, 0-based and
+half-open, in axis coordinates unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import UsageError
+
+IntArray = NDArray[np.int64]
+
+
+class Intervals(NamedTuple):
+    """Half-open intervals ``[starts[i], stops[i])``; int64 arrays of one length."""
+
+    starts: IntArray
+    stops: IntArray
+
+
+@dataclass(frozen=True)
+class GenomeAxis:
+    """Chromosome names and lengths (bases), in store order."""
+
+    names: tuple[str, ...]
+    lengths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.lengths) or len(set(self.names)) != len(self.names):
+            raise UsageError(f"chromosome names must be unique, with a length each: {self.names} {self.lengths}")
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """Axis coordinate of each chromosome's first base, shape (chromosomes,)."""
+        return np.concatenate([[0], np.cumsum(np.asarray(self.lengths, np.int64) + 1)[:-1]]).astype(np.int64)
+
+    @cached_property
+    def ends(self) -> IntArray:
+        """Axis coordinate just past each chromosome's last base, shape (chromosomes,)."""
+        return self.offsets + np.asarray(self.lengths, np.int64)
+
+    def index(self, name: str) -> int:
+        """Position of a chromosome in the store.
+
+        Raises:
+            UsageError: no such chromosome; the message lists those there are.
+        """
+        if name not in self.names:
+            raise UsageError(f"no chromosome {name!r}; there are {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def place(self, chrom: ArrayLike, position: ArrayLike) -> IntArray:
+        """Axis coordinates of positions on chromosomes given by index."""
+        return np.asarray(self.offsets[np.asarray(chrom)] + np.asarray(position, np.int64))
+
+    def locate(self, coordinate: ArrayLike) -> tuple[IntArray, IntArray]:
+        """Chromosome index and position of axis coordinates (the inverse of `place`)."""
+        coordinate = np.asarray(coordinate, np.int64)
+        chrom = np.searchsorted(self.offsets, coordinate, side="right") - 1
+        return chrom.astype(np.int64), coordinate - self.offsets[chrom]
+
+    def widen(self, intervals: Intervals, bases: int) -> Intervals:
+        """Intervals longer by `bases` on both sides, cut at the ends of their chromosome (bedtools slop)."""
+        chrom, _ = self.locate(intervals.starts)
+        return Intervals(
+            np.maximum(intervals.starts - bases, self.offsets[chrom]),
+            np.minimum(intervals.stops + bases, self.ends[chrom]),
+        )
+
+    @property
+    def whole(self) -> Intervals:
+        """One interval a chromosome."""
+        return Intervals(self.offsets, self.ends)
+
+
+def merge(intervals: Intervals) -> Intervals:
+    """Union as sorted, disjoint intervals; those that overlap or touch become one (bedtools merge)."""
+    keep = intervals.stops > intervals.starts
+    order = np.argsort(intervals.starts[keep], kind="stable")
+    starts, stops = intervals.starts[keep][order], np.maximum.accumulate(intervals.stops[keep][order])
+    if starts.size == 0:
+        return Intervals(starts, stops)
+    first = np.concatenate([[True], starts[1:] > stops[:-1]])
+    last = np.concatenate([first[1:], [True]])
+    return Intervals(starts[first], stops[last])
+
+
+def union(*parts: Intervals) -> Intervals:
+    """Merged union of several interval sets."""
+    return merge(Intervals(np.concatenate([p.starts for p in parts]), np.concatenate([p.stops for p in parts])))
+
+
+def subtract(intervals: Intervals, holes: Intervals) -> Intervals:
+    """What of merged `intervals` lies outside merged `holes`, sorted and disjoint (bedtools subtract)."""
+    # Sweep over all edges: +1 opens an interval, -2 opens a hole; a base is kept where the running sum is exactly 1.
+    edges = np.concatenate([intervals.starts, intervals.stops, holes.starts, holes.stops])
+    steps = np.repeat(
+        np.array([1, -1, -2, 2]), [intervals.starts.size, intervals.stops.size, holes.starts.size, holes.stops.size]
+    )
+    order = np.argsort(edges, kind="stable")
+    edges, depth = edges[order], np.cumsum(steps[order])
+    kept = np.flatnonzero((depth[:-1] == 1) & (edges[1:] > edges[:-1]))
+    return merge(Intervals(edges[kept], edges[kept + 1]))
+
+
+def intersect(a: Intervals, b: Intervals) -> Intervals:
+    """What lies in merged `a` and in merged `b`."""
+    return subtract(a, subtract(a, b))
+
+
+def overlaps(queries: Intervals, merged: Intervals) -> NDArray[np.bool_]:
+    """Whether each query shares at least one base with the merged set, shape (queries,)."""
+    if merged.starts.size == 0:
+        return np.zeros(queries.starts.size, bool)
+    # The last interval that starts before the query's end is the only one that can reach furthest into it.
+    i = np.searchsorted(merged.starts, queries.stops, side="left") - 1
+    return (i >= 0) & (merged.stops[np.maximum(i, 0)] > queries.starts)
+
+
+def contains(outer: Intervals, queries: Intervals) -> NDArray[np.bool_]:
+    """Whether each query lies wholly inside one interval of the merged set `outer`, shape (queries,)."""
+    if outer.starts.size == 0:
+        return np.zeros(queries.starts.size, bool)
+    i = np.searchsorted(outer.starts, queries.starts, side="right") - 1
+    return (i >= 0) & (outer.stops[np.maximum(i, 0)] >= queries.stops)
+
+
+def starts_inside(allowed: Intervals, width: int) -> Intervals:
+    """Start coordinates at which a window of `width` bases lies wholly inside the merged set `allowed`."""
+    stops = allowed.stops - width + 1
+    keep = stops > allowed.starts
+    return Intervals(allowed.starts[keep], stops[keep])
+
+
+def size(intervals: Intervals) -> int:
+    """Number of bases in disjoint intervals."""
+    return int((intervals.stops - intervals.starts).sum())
+
+
+def nth(intervals: Intervals, ranks: IntArray) -> IntArray:
+    """The `ranks`-th coordinate (0-based) of disjoint, sorted intervals, for each rank."""
+    ends = np.cumsum(intervals.stops - intervals.starts)
+    i = np.searchsorted(ends, ranks, side="right")
+    return np.asarray(intervals.stops[i] - (ends[i] - ranks), np.int64)

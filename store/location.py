@@ -1,0 +1,331 @@
+"""Where a store lies: a local folder, a zip file, or a server. What is above (`reader`) does not see the difference."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .errors import StoreError, UsageError
+from .format.cell_index import CELL_LIST, parse_cell_list
+from .schema import FORMAT, check_name
+from .storage.atomic_swap import heal
+from .storage.base import Entry, Folder, entry_of
+from .storage.cache import Cache
+from .storage.local import LocalFolder
+from .storage.remote import RemoteFolder, Server
+from .storage.retry import Patience
+from .storage.zip_archive import ZipFolder, ZipReader
+
+
+class Home(ABC):
+    """Where a store lies.
+
+    Attributes:
+        place: where that is, for messages: nothing secret is in it.
+        local: whether it is a folder on a local disk.
+    """
+
+    place: str
+    local = False
+
+    @abstractmethod
+    def folder(self, group: str) -> Folder:
+        """The folder of a group (``""`` for the root), as it is now.
+
+        Raises:
+            OSError, StoreError: there is none, or it cannot be read.
+        """
+
+    @abstractmethod
+    def top(self) -> dict[str, Entry] | None:
+        """What lies directly in the root and in ``cells``; None where it cannot be listed.
+
+        Raises:
+            OSError, StoreError: it cannot be read.
+        """
+
+    def cells(self) -> tuple[str, ...]:
+        """Names of the cell lines, sorted.
+
+        Raises:
+            OSError, StoreError: they cannot be listed.
+        """
+        names = (n.removeprefix("cells/") for n, e in (self.top() or {}).items() if n.startswith("cells/"))
+        return tuple(sorted(n for n in names if _is_name(n) and self.has(n)))
+
+    def cell_folders(self) -> tuple[str, ...]:
+        """The same, and what else lies there as a cell line does, without attributes: damaged ones.
+
+        Raises:
+            OSError, StoreError: they cannot be listed.
+        """
+        return self.cells()
+
+    def has(self, cell: str) -> bool:
+        """Whether there is such a cell line.
+
+        Raises:
+            OSError, StoreError: that cannot be read.
+        """
+        entry = (self.top() or {}).get(f"cells/{cell}")
+        return _is_name(cell) and entry is not None and entry.kind == "folder"
+
+    def is_gone(self, cell: str) -> bool:
+        """Whether nothing is there of a cell line that the list names, not even a damaged one.
+
+        Raises:
+            OSError, StoreError: that cannot be read.
+        """
+        return not self.has(cell)
+
+    def listed(self) -> dict[str, str] | None:
+        """Cell lines of the list that export writes, and digests of their manifests; None where there is no list.
+
+        Raises:
+            OSError, StoreError: it cannot be read, or is damaged.
+        """
+        try:
+            text = self.folder("").read(CELL_LIST)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return parse_cell_list(text, place=f"{self.place}/cells")
+
+
+class LocalHome(Home):
+    """A folder on a local disk."""
+
+    local = True
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.place = path, str(path)
+
+    def folder(self, group: str) -> LocalFolder:
+        """The folder of a group."""
+        return LocalFolder(Path(self.path, group) if group else self.path)
+
+    def top(self) -> dict[str, Entry]:
+        """What lies directly in the root and in ``cells``."""
+        found = {}
+        for folder, prefix in ((self.path, ""), (self.path / "cells", "cells/")):
+            if prefix and (folder.is_symlink() or not folder.is_dir()):
+                break
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                for name in os.listdir(handle):  # noqa: PTH208, of a folder held open
+                    with contextlib.suppress(FileNotFoundError):
+                        found[prefix + name] = entry_of(name, handle)
+            finally:
+                os.close(handle)
+        return found
+
+    def cells(self) -> tuple[str, ...]:
+        """Names of the cell lines, sorted."""
+        folders = [n.removeprefix("cells/") for n, e in self.top().items() if n.startswith("cells/")]
+        return tuple(sorted(n for n in folders if (self.path / "cells" / n / "zarr.json").is_file()))
+
+    def cell_folders(self) -> tuple[str, ...]:
+        """Names of all folders where cell lines lie, sorted."""
+        return _folders(self.top())
+
+    def has(self, cell: str) -> bool:
+        """Whether there is such a cell line, perhaps damaged."""
+        return _is_name(cell) and (self.path / "cells" / cell).is_dir()
+
+
+class ZipHome(Home):
+    """A zip file.
+
+    Raises:
+        OSError, StoreError: there is none, or it is not one of a store.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.place = str(path)
+        self._zipped = ZipReader(path)
+
+    def folder(self, group: str) -> ZipFolder:
+        """The part of the file that a group is."""
+        prefix = f"{group}/" if group else ""
+        if not any(n.startswith(prefix) for n in self._zipped.entries):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.place}/{group}")
+        return ZipFolder(self._zipped, prefix)
+
+    def top(self) -> dict[str, Entry]:
+        """What lies directly in the root and in ``cells``."""
+        return _top({name: entry.size for name, entry in self._zipped.entries.items()})
+
+
+class RemoteHome(Home):
+    """A server; what is read from it is kept in a cache."""
+
+    def __init__(self, server: Server, cache: Cache) -> None:
+        self.server, self.place, self._cache = server, server.place, cache
+
+    def folder(self, group: str) -> RemoteFolder:
+        """The folder of a group; whether it is there shows on reading."""
+        return RemoteFolder(self.server, f"{group}/" if group else "", self._cache)
+
+    def top(self) -> dict[str, Entry] | None:
+        """What lies directly in the root and in ``cells``; None where the server does not list."""
+        found = self.server.list("")
+        return None if found is None else _top(found)
+
+    def cells(self) -> tuple[str, ...]:
+        """Names of the cell lines, sorted: from the list that export writes, or else from the server's."""
+        listed = self.listed()
+        if listed is not None:
+            return tuple(sorted(listed))
+        found = self.server.list("cells/")
+        if found is None:
+            raise StoreError(
+                f"{self.place}: has no list of cell lines ({CELL_LIST}), and web servers do not list; name those you "
+                f"know of to a command that takes names, as `factornet-etl import {self.place} DEST --cells CELL`, or "
+                "put there what `factornet-etl export` makes: the list is in it"
+            )
+        sealed = (name.split("/") for name in found)
+        return tuple(sorted(parts[0] for parts in sealed if parts[1:] == ["zarr.json"] and _is_name(parts[0])))
+
+    def cell_folders(self) -> tuple[str, ...]:
+        """Where the server lists, all that lies there as a cell line does, in the list of cell lines or not."""
+        top = self.top()
+        return self.cells() if top is None else _folders(top)
+
+    def has(self, cell: str) -> bool:
+        """Whether there is such a cell line."""
+        return _is_name(cell) and self._gives(f"cells/{cell}/zarr.json")
+
+    def is_gone(self, cell: str) -> bool:
+        """Whether nothing is there of a cell line; of a web server: neither its attributes nor its manifest."""
+        found = self.server.list(f"cells/{cell}/")
+        if found is not None:
+            return not found
+        return not self.has(cell) and not self._gives(f"cells/{cell}/manifest/zarr.json")
+
+    def _gives(self, name: str) -> bool:
+        try:
+            return bool(self.folder("").read(name))
+        except FileNotFoundError:
+            return False
+
+
+def find_home(place: str | Path, cache: Cache) -> Home:
+    """Where the store is that a user names.
+
+    Args:
+        place: a folder, a ``.zip`` file, or a URL.
+        cache: for what is read from a server.
+
+    Raises:
+        StoreError: there is none (of a server: shows on reading), or the zip file is refused.
+        UsageError: no such kind of URL.
+    """
+    text = with_slashes(place)
+    if is_remote(text):
+        return RemoteHome(connect(text), cache)
+    path = Path(text).resolve()
+    if path.is_file():
+        if path.suffix != ".zip":
+            raise StoreError(f"{place}: a file, and no store; a store is a folder, or a file that ends in .zip")
+        try:
+            return ZipHome(path)
+        except OSError as e:
+            raise StoreError(f"{path}: cannot be read ({e.strerror})") from e
+    heal(path)
+    if not path.is_dir():
+        make = "factornet-etl export STORE" if path.suffix == ".zip" else "factornet-etl genome"
+        more = " --fasta FILE" if make.endswith("genome") else ""
+        raise StoreError(f"{place}: no such store; correct the name, or make one with `{make} {place}{more}`")
+    return LocalHome(path)
+
+
+def refuse_others(home: Home, shown: str) -> None:
+    """See that a place has a part of a store at least; another folder is not a damaged store.
+
+    Raises:
+        StoreError: it has none; where a store is near, the message names it.
+    """
+    if FORMAT.encode() in _text(home, "") or _text(home, "genome"):
+        return
+    near = "correct the address" if isinstance(home, RemoteHome) else "give the folder or file of a store"
+    if isinstance(home, LocalHome):
+        around = [*home.path.parents[:2], *sorted(p for p in home.path.iterdir() if p.is_dir())]
+        near = next((f"did you mean {p}?" for p in around if (p / "genome" / "zarr.json").is_file()), near)
+    raise StoreError(f"{shown}: not a FactorNet store (no zarr.json with the format {FORMAT!r} in it); {near}")
+
+
+def _text(home: Home, group: str) -> bytes:
+    """Content of the ``zarr.json`` of a group, nothing where there is none."""
+    try:
+        return home.folder(group).read("zarr.json")
+    except FileNotFoundError:
+        return b""
+
+
+def with_slashes(place: str | Path) -> str:
+    """A place as text; of a URL that was a `Path` for a while, the second slash is put back."""
+    text = str(place)
+    return re.sub(r"^(s3|gs|https?):/(?=[^/])", r"\1://", text) if isinstance(place, Path) else text
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return bool(check_name(text, "cell line"))
+    except UsageError:
+        return False
+
+
+def _folders(top: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Names of all folders where cell lines lie, sorted."""
+    return tuple(sorted(n.removeprefix("cells/") for n, e in top.items() if n[:6] == "cells/" and e.kind == "folder"))
+
+
+def _top(names: Mapping[str, int]) -> dict[str, Entry]:
+    """What lies directly in the root and in ``cells``, of all objects of a store."""
+    found: dict[str, Entry] = {}
+    for name, size in names.items():
+        parts = name.split("/")
+        for depth in (1, 2) if parts[0] == "cells" else (1,):
+            if len(parts) >= depth:
+                whole = len(parts) == depth
+                found["/".join(parts[:depth])] = Entry("file", size) if whole else Entry("folder")
+    return found
+
+
+INSTALL = "pip install 'factornet[remote]'"
+
+
+def is_remote(place: str) -> bool:
+    """Whether a store is named by a URL."""
+    return "://" in place
+
+
+def connect(url: str) -> Server:
+    """The server that a URL names.
+
+    Raises:
+        UsageError: no server can be reached by such a URL, or the library for it is not installed.
+    """
+    scheme = urlsplit(url).scheme.lower()
+    if urlsplit(url).path.endswith(".zip"):
+        raise UsageError(f"{url.partition('?')[0]}: is a zip file on a server; download it, and give the file")
+    try:
+        if scheme in ("http", "https"):
+            from .storage.http_server import WebServer
+
+            return WebServer(url, Patience.of_environment())
+        if scheme in ("s3", "gs"):
+            from .storage.s3_bucket import Bucket
+
+            return Bucket(url, Patience.of_environment())
+    except ImportError as e:
+        raise UsageError(f"{url.partition('?')[0]}: stores on servers need {e.name}; install it with: {INSTALL}") from e
+    raise UsageError(
+        f"{scheme}://: not a kind of place that a store is read from; give a folder, a .zip file, s3://, gs://, "
+        "https:// or http:// (az:// containers: by their https:// address)"
+    )

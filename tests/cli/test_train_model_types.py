@@ -1,0 +1,184 @@
+"""The five kinds of model, as a user of the original meets them: its own commands, and what each model makes of its
+features.
+"""
+
+import gzip
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from factornet.cli import predict, train, visualize
+from factornet.etl import CellOptions, Resources, build_cell
+from factornet.model import load_network, read_card
+from factornet.model.data.batches import TensorStream, stream_settings
+from factornet.store import Sampler, WindowStream, open_store, parse_region, split_genome
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = {"factornet-train": train, "factornet-predict": predict, "factornet-visualize": visualize}
+SHORT = "-e 1 -t chr1 chr2 chr7 -v chr11:600000-1200000 --device cpu"
+"""Added to the printed training commands: one epoch on a little of the demo's genome."""
+
+
+def printed(heading):
+    """The commands in one section of docs/from-factornet.md."""
+    section = (ROOT / "docs/from-factornet.md").read_text().split(f"## {heading}")[1].split("\n## ")[0]
+    lines = re.sub(r"\\\n\s*", " ", section).splitlines()
+    return [shlex.split(line) for line in lines if line.startswith("    factornet-")]
+
+
+@pytest.fixture(scope="module")
+def workplace(demo_files, demo_store, tmp_path_factory):
+    """A folder like the original's: data/HepG2, ..., a cell line without peaks, regions to predict, and a store."""
+    work = tmp_path_factory.mktemp("work")
+    shutil.copytree(demo_files / "cells", work / "data")
+    shutil.copytree(demo_files / "tracks", work / "tracks")
+    for sheet in work.glob("data/*/bigwig.txt"):
+        sheet.write_text(sheet.read_text().replace("../../tracks", str(work / "tracks")))
+    shutil.copytree(demo_store, work / "hg19.zarr")
+    shutil.copytree(work / "data/K562", work / "data/PC-3")
+    (work / "data/PC-3/chip.txt").unlink()
+    build_cell(work / "hg19.zarr", work / "data/PC-3", CellOptions(), Resources(1))
+    rows = "".join(f"chr1\t{s}\t{s + 200}\n" for s in range(600_000, 620_000, 50))
+    (work / "sample_ladder_regions.blacklistfiltered.bed.gz").write_bytes(gzip.compress(rows.encode()))
+    return work
+
+
+def test_the_originals_seven_commands_run_as_printed(workplace, monkeypatch, capsys):
+    monkeypatch.chdir(workplace)
+    commands = printed("The original's examples")
+    assert [c[0] for c in commands] == ["factornet-train"] * 5 + ["factornet-predict", "factornet-visualize"]
+    for program, *arguments in commands:
+        more = shlex.split(SHORT) if program == "factornet-train" else []
+        assert PROGRAMS[program].main([*arguments, *more]) == 0, capsys.readouterr().err
+    lines = gzip.decompress(Path("CTCF_PC-3.bed.gz").read_bytes()).decode().splitlines()
+    assert len(lines) == 400
+    assert re.fullmatch(r"chr1\t600000\t600200\t\d\.\d{3}e[-+]\d\d", lines[0])
+    assert Path("visualize/REST/index.html").is_file()
+    for name, features, tasks in (
+        ("HepG2/multiTask_Unique35_DGF", ["bigwig"], ["CTCF", "MAX", "REST", "GABPA"]),
+        ("MAX/onePeak_Unique35_DGF", ["bigwig"], ["MAX"]),
+        ("GABPA/meta_RNAseq_Unique35_DGF", ["bigwig", "meta"], ["GABPA"]),
+        ("REST/GENCODE_Unique35_DGF", ["bigwig", "gencode"], ["REST"]),
+        ("CTCF/metaGENCODE_RNAseq_Unique35_DGF", ["bigwig", "meta", "gencode"], ["CTCF"]),
+    ):
+        folder = Path("models") / name
+        assert (folder / "feature.txt").read_text().split() == features
+        assert (folder / "chip.txt").read_text().split() == tasks
+        assert (folder / "bigwig.txt").read_text().split() == ["Unique35", "DGF"]
+        assert (folder / "meta.txt").exists() == ("meta" in features)
+    config = read_card("models/HepG2/multiTask_Unique35_DGF").config
+    assert (config.kernels, config.recurrent, config.dense, config.length, config.dropout) == (128, 128, 256, 1000, 0.5)
+
+
+TYPES = {"multiTask": "", "onePeak": "-f CTCF", "meta": "-f CTCF -m", "GENCODE": "-f CTCF -g", "both": "-f CTCF -m -g"}
+
+
+@pytest.fixture(scope="module")
+def trained(demo_store, tmp_path_factory):
+    """A small model of each kind; those of one factor see two cell lines."""
+    folder, models = tmp_path_factory.mktemp("trained"), {}
+    for name, flags in TYPES.items():
+        cells = "HepG2" if name == "multiTask" else "GM12878 HepG2"
+        rest = "-t chr1 chr2 chr21 -k 16 -r 8 -d 16 -n 2 -e 4 -lr 0.003 -b 50 --threads 1"
+        words = f"--store {demo_store} -i {cells} {flags} {rest} -o {folder / name} --device cpu"
+        assert train.main(shlex.split(words)) == 0
+        models[name] = folder / name
+    return models
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_each_kind_learns(trained, name):
+    history = json.loads((trained[name] / "history.json").read_text())
+    losses = [row["val_loss"] for row in history]
+    assert min(losses) < losses[0]
+    assert min(losses) < np.log(2)
+
+
+def validation_batches(store, config):
+    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[])
+    sampler = Sampler(store, cells=("GM12878", "HepG2"), factor="CTCF", split=split, length=config.length)
+    stream = WindowStream(store, sampler.validation(1), stream_settings(config, batch=200), seed=(1,))
+    return list(TensorStream(stream, torch.device("cpu")))
+
+
+@pytest.mark.parametrize(("name", "columns"), [("meta", 8), ("GENCODE", 6), ("both", 14)])
+def test_features_are_used(trained, demo_store, name, columns):
+    """Shuffled among the windows, they give other probabilities."""
+    network = load_network(trained[name])
+    for batch in validation_batches(open_store(demo_store), network.config):
+        assert batch.features.shape[1] == columns
+        shuffled = batch.features[torch.randperm(len(batch.features), generator=torch.Generator().manual_seed(1))]
+        with torch.no_grad():
+            scores = [network(batch.codes, batch.tracks, f) for f in (batch.features, shuffled)]
+        assert (scores[0] - scores[1]).abs().max() > 1e-3
+        again = network(batch.codes, batch.tracks, batch.features)
+        assert torch.equal(scores[0], again.detach())
+
+
+def test_a_model_goes_on_from_another(trained, demo_store, tmp_path, capsys):
+    start = f"--store {demo_store} -i K562 -t chr1 chr21 -e 1 --device cpu"
+    words = f"{start} -f CTCF --init-from {trained['onePeak']} -o {tmp_path / 'same'} -lr 1e-9"
+    assert train.main(shlex.split(words)) == 0
+    a, b = (load_network(f, weights="last").state_dict() for f in (trained["onePeak"], tmp_path / "same"))
+    best = load_network(trained["onePeak"]).state_dict()
+    assert all(torch.allclose(best[k], b[k], atol=1e-6) for k in a)
+    assert read_card(tmp_path / "same").training["init_from"] == "onePeak"
+    words = f"{start} -f REST --init-from {trained['multiTask']} -o {tmp_path / 'other'} -lr 1e-9"
+    assert train.main(shlex.split(words)) == 0
+    other, multi = load_network(tmp_path / "other"), load_network(trained["multiTask"])
+    assert other.output.weight.shape[0] == 1
+    torch.testing.assert_close(other.dense.weight, multi.dense.weight, rtol=0, atol=1e-6)
+    for flags, message in (("-k 32", "its kernels is 16, now it is 32"), ("-m", "its meta is ()")):
+        words = f"{start} -f CTCF {flags} --init-from {trained['onePeak']} -o {tmp_path / 'x'}"
+        assert train.main(shlex.split(words)) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", ["--amp", "--tensorboard"])
+def test_options_of_comfort(demo_store, tmp_path, flags):
+    words = f"--store {demo_store} -i K562 -f MAX -g -t chr1 chr2 chr21 -k 4 -r 4 -d 4 -e 2 -b 50 {flags} --device cpu"
+    assert train.main([*shlex.split(words), "-o", str(tmp_path / "m")]) == 0
+    history = json.loads((tmp_path / "m/history.json").read_text())
+    assert np.isfinite([row["val_loss"] for row in history]).all()
+    load_network(tmp_path / "m")
+    assert ("--tensorboard" in flags) == bool(list(tmp_path.glob("m/tensorboard/events*")))
+
+
+@pytest.mark.slow
+def test_a_compiled_training(demo_store, tmp_path):
+    words = f"--store {demo_store} -i K562 -f MAX -t chr1 chr2 chr21 -k 4 -r 4 -d 4 -e 2 -b 50 --compile --device cpu"
+    # In a process of its own: torch warns of its own deprecations while it compiles.
+    command = [sys.executable, "-m", "factornet.cli.train", *shlex.split(words), "-o", str(tmp_path / "m")]
+    subprocess.run(command, check=True, timeout=600)
+    plain = load_network(tmp_path / "m", weights="last")
+    assert all(torch.isfinite(v).all() for v in plain.state_dict().values())
+
+
+def test_compile_without_a_compiler_is_refused(demo_store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = f"--store {demo_store} -i K562 -f MAX -t chr1 --compile --device cpu -o {tmp_path / 'm'}"
+    assert train.main(shlex.split(words)) == 2
+    assert "--compile needs a C++ compiler" in capsys.readouterr().err
+
+
+def test_a_dry_run_writes_nothing_and_says_what_it_would_take(demo_store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(f"--store {demo_store} -i K562 HepG2 -f CTCF -n 3 -e 7 --dry-run")
+    assert train.main(words) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"positives: \d+ in K562, \d+ in HepG2", shown)
+    assert "for 7 epochs" in shown
+    assert train.main([*words, "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["windows_an_epoch"] == 4 * sum(numbers["positives"].values())
+    assert numbers["steps_an_epoch"] == -(-numbers["windows_an_epoch"] // 100)
+    assert numbers["seconds_an_epoch"] > 0
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,181 @@
+"""Pictures and the page of a model's kernels, and the command that makes them."""
+
+import csv
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+
+from factornet.cli import visualize
+from factornet.model import FactorNet, ModelCard, NetworkConfig, create_model, inject_motif, read_meme, save_weights
+from factornet.model.motifs.logo import KernelPicture, letter_heights, logo_letters, save_pictures, svg
+from factornet.store import GenomeAxis, UsageError
+
+
+def test_letters_stand_on_each_other_the_tallest_on_top():
+    heights = letter_heights(np.array([[0.7, 0.1, 0.2, 0.0], [0.25] * 4]))
+    letters = list(logo_letters(heights))
+    assert [(x.base, x.place) for x in letters] == [("C", 0), ("G", 0), ("A", 0)], "an even place has no letters"
+    assert [x.bottom for x in letters] == pytest.approx([0, heights[0, 1], heights[0, 1:].sum()])
+    entropy = -sum(p * np.log2(p) for p in (0.7, 0.1, 0.2))
+    assert letters[-1].bottom + letters[-1].height == pytest.approx(2 - entropy)
+
+
+@pytest.mark.parametrize("known_start", [-3, 2, 6])
+@pytest.mark.parametrize(
+    "signals", [{}, {"DGF": np.linspace(0, 3, 8), "<odd> & flat": np.zeros(8), "log": -np.ones(8)}]
+)
+def test_pictures_are_well_formed_and_the_same_each_time(tmp_path, known_start, signals):
+    heights = letter_heights(np.random.default_rng(0).dirichlet([0.3] * 4, 8))
+    picture = KernelPicture(heights, (2, 5), heights[:5], known_start, "M<1>", signals)
+    assert picture.span == (min(0, known_start), max(8, known_start + 5))
+    root = ElementTree.fromstring(svg(picture, 'a "label" <b>'))
+    assert root.get("aria-label") == 'a "label" <b>'
+    assert "nan" not in svg(picture, "")
+    assert [t.text for t in root.iter("text") if t.text in signals] == list(signals)
+    for stem in ("a", "b"):
+        save_pictures(tmp_path / stem, picture, "title", formats=("png", "svg"))
+    for suffix in ("png", "svg"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+# The command
+
+
+class Page(HTMLParser):
+    """References, element names and anchors of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.references, self.tags, self.anchors, self.text = [], set(), [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name in ("href", "src", "xlink:href", "srcset", "data", "action"):
+                self.references.append(value)
+            if name == "id":
+                self.anchors.append(value)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def model(demo_files, tmp_path_factory) -> Path:
+    """A model folder: CTCF's motif in kernels 0 and 1, the others drawn at random; kernel 5 is never active."""
+    folder = tmp_path_factory.mktemp("model") / "CTCF"
+    config = NetworkConfig(
+        tasks=("CTCF",), tracks=("Unique35", "DGF"), kernels=6, kernel_width=26, recurrent=4, dense=4
+    )
+    network = FactorNet(config, seed=1)
+    inject_motif(network, read_meme(demo_files / "motifs.meme")["CTCF_demo"])
+    with torch.no_grad():
+        network.motifs.bias[5] = -1e6
+    create_model(folder, ModelCard(config=config))
+    save_weights(folder, network.state_dict(), "best")
+    return folder
+
+
+@pytest.fixture
+def arguments(demo_files, demo_store, model):
+    """The original's example command with --store added, less the output."""
+    bed = demo_files / "cells/HepG2/ChIPseq.HepG2.CTCF.conservative.train.narrowPeak.gz"
+    return ["--store", demo_store, "-i", demo_files / "cells/HepG2", "-b", bed, "-m", model]
+
+
+def run(arguments):
+    return visualize.main([str(a) for a in arguments])
+
+
+def test_command(demo_files, arguments, tmp_path, capsys):
+    out = tmp_path / "new/out"
+    assert run([*arguments, "-oc", out]) == 0
+    assert "of chr11" in capsys.readouterr().out
+    files = {"motifs.txt", "motifs2.txt", "kernels.csv", "index.html"}
+    files |= {f"{t}_meansignal{n}.npy" for t in ("Unique35", "DGF") for n in ("", "2")}
+    assert {p.name for p in out.iterdir()} == files
+    assert "known motifs" not in (out / "index.html").read_text()
+    more = ["--motifs", demo_files / "motifs.meme", "--pictures", "png", "svg", "--json"]
+    assert run([*arguments, *more, "-oc", out]) == 0
+    shown = capsys.readouterr()
+    assert "4 known motifs are few" in shown.err
+    result = json.loads(shown.out)
+    assert result["sequences"] > 20
+    first = [r for r in result["kernels"] if r["layer"] == 1]
+    top = first[:2]
+    assert {r["kernel"] for r in top} == {0, 1}
+    assert {r["match"] for r in top} == {"CTCF_demo"}
+    assert top[0]["p_value"] < 1e-4
+    assert 5 not in [r["kernel"] for r in first]
+    with (out / "kernels.csv").open() as file:
+        assert [int(r["kernel"]) for r in csv.DictReader(file)] == [r["kernel"] for r in result["kernels"]]
+    assert len(read_meme(out / "motifs.txt")) == len(first) == 5
+    assert np.load(out / "DGF_meansignal.npy").shape == (6, 26)
+    assert np.load(out / "DGF_meansignal.npy")[5].max() == 0
+    pictures = {f"layer{r['layer']}-kernel{r['kernel']}.{x}" for r in result["kernels"] for x in ("png", "svg")}
+    assert {p.name for p in (out / "logos").iterdir()} == pictures
+    check_page((out / "index.html").read_text(), result["kernels"])
+
+
+def check_page(text, kernels):
+    page = Page(text)
+    assert page.references, "links within the page"
+    assert all(r.startswith("#") and r[1:] in page.anchors for r in page.references)
+    assert not page.tags & {"script", "link", "iframe", "img", "object", "base"}
+    assert not any(word in text for word in ("http:", "https:", "url(", "@import", "nan"))
+    assert {f"layer{r['layer']}-kernel{r['kernel']}" for r in kernels} < set(page.anchors)
+    assert len(page.anchors) == len(set(page.anchors))
+    for words in ("What the kernels of CTCF look for", "HepG2", "chr11", "Never above 0, so without sites: kernel 5."):
+        assert words in page.text
+
+
+def test_another_chromosome_and_alias(arguments, demo_files, tmp_path, capsys):
+    (tmp_path / "x.bed").write_text("7\t500000\t500200\nchr2\t600000\t600100\nchrUn\t1\t2\n")
+    changed = [*arguments[:4], "-b", tmp_path / "x.bed", *arguments[6:]]
+    assert run([*changed, "-c", "chr7", "--chrom-alias", "7=chr7", "-o", tmp_path / "o", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sequences"] == 1
+    assert run([*changed, "--chrom", "chr2", "-o", tmp_path / "p", "--json"]) == 0
+
+
+MISTAKES = [
+    (["-c", "chr99"], "no chromosome 'chr99'; there are chr2, chr7"),
+    (["-b", "chr7.bed"], "chr7.bed: no interval on chr11; there are on chr7; choose another with -c"),
+    (["-b", "none.bed"], "none.bed: no such file"),
+    (["-i", "NONE"], "no cell line 'NONE' in the store; it has GM12878, HepG2, K562"),
+    (["-m", "none"], "none: no such folder"),
+    (["-o", "there"], "there: is there already; give another name, or -oc"),
+    (["-o", "chr7.bed"], "chr7.bed: is there already"),
+    (["--motifs", "chr7.bed"], "chr7.bed:1: not a MEME file"),
+    (["--store", "none.zarr"], "none.zarr: no such store"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), MISTAKES)
+def test_mistakes(arguments, tmp_path, capsys, monkeypatch, changes, message):  # noqa: PLR0917
+    monkeypatch.chdir(tmp_path)
+    Path("there").mkdir()
+    Path("chr7.bed").write_text("chr7\t500000\t500200\n")
+    status = run([*arguments, "-o", "out", *changes])  # of an option given twice, the last one counts
+    shown = capsys.readouterr()
+    assert status == 2
+    assert len(shown.err.strip().splitlines()) == 1, shown.err
+    assert message in shown.err
+    assert not Path("out").exists()
+
+
+def test_output_that_is_a_file(arguments, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert run([*arguments, "-oc", tmp_path / "file"]) == 2
+    assert "file: is no folder" in capsys.readouterr().err
+
+
+def test_store_without_the_usual_chromosome(tmp_path):
+    axis = GenomeAxis(("chrA", "chrB"), (1000, 1000))
+    with pytest.raises(UsageError, match=r"the store has no chr11: choose from chrA, chrB with -c"):
+        visualize.sequences_of(tmp_path / "x.bed", axis, None, {})

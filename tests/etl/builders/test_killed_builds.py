@@ -1,0 +1,219 @@
+"""Builds that are killed, that go on where they were, and that meet each other."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+from stress.kill_build import digest, torture
+from support.tiny_experiment import OPTIONS, SMALL, build, left, write_cell
+
+from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
+from factornet.etl.publish import transaction as publish
+from factornet.etl.shards import executor as graph
+from factornet.etl.verify.objects import verify_store
+from factornet.store import InputError, StoreError, UsageError, open_store
+
+# Killed
+
+
+def test_killed_at_random_moments(demo_files, tmp_path):
+    store = tmp_path / "s.zarr"
+    build_genome(store, GenomeInputs(demo_files / "genome.fa"), GenomeOptions(assembly="demo"), Resources(1))
+    tally = torture(store, demo_files / "cells/K562", 6, seed=1)
+    assert tally.killed > 0
+
+
+def cut_short(files, monkeypatch, shards, **more):
+    """Build until so many shards are done, then stop as if killed (Ctrl-C is treated as a kill is)."""
+    seen = []
+
+    def on_report(report):
+        seen.append(report)
+        if len(seen) == shards:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(files, on_report=on_report, **more)
+    return seen
+
+
+def test_finished_shards_are_not_done_again(files, monkeypatch):
+    build(files)
+    whole = digest(files / "s.zarr", "A")
+    summary = open_store(files / "s.zarr").cell("A").summary
+    shutil.rmtree(files / "s.zarr/cells/A")
+    cut_short(files, monkeypatch, 5)
+    assert open_store(files / "s.zarr").cells == ()
+    assert left(files) == ["s.zarr.building"]
+    cut_short(files, monkeypatch, 9)  # of which five are those of the first
+    ran, run = [], graph.run
+    monkeypatch.setattr("factornet.etl.shards.journal.run", lambda t, *a, **k: ran.extend(t) or run(t, *a, **k))
+    seen = []
+    report = build(files, on_report=seen.append)
+    assert len(seen) == len(report.reports)
+    assert len(ran) == len(seen) - 9
+    assert f"9 of {len(seen)} tasks were done by it" in report.notes[0]
+    assert digest(files / "s.zarr", "A") == whole
+    assert open_store(files / "s.zarr").cell("A").summary == summary
+    assert left(files) == []
+
+
+def journal_of(files):
+    return files / "s.zarr.building/cells.A/journal.jsonl"
+
+
+def test_shards_that_changed_since_are_done_again(files, monkeypatch):
+    build(files)
+    whole = digest(files / "s.zarr", "A")
+    cut_short(files, monkeypatch, 6, force=True)
+    shards = [p for p in journal_of(files).parent.rglob("c/*") if p.is_file() and "tracks" in p.parts]
+    shards[0].write_bytes(b"x")
+    shards[1].unlink()
+    with journal_of(files).open("a") as file:
+        file.write('{"name": "DNase", "chr')  # the line that was being written
+    report = build(files, force=True)
+    assert "4 of " in report.notes[0]
+    assert digest(files / "s.zarr", "A") == whole
+    assert verify_store(files / "s.zarr").findings == ()
+
+
+@pytest.mark.parametrize("change", ["signal", "options", "sheet", "journal"])
+def test_inputs_or_options_that_changed_start_anew(files, monkeypatch, change):
+    cut_short(files, monkeypatch, 5)
+    options = OPTIONS
+    if change == "signal":
+        write_cell(files / "A", 2.5)
+    elif change == "options":
+        options = CellOptions(layout=SMALL, allow_missing=True)
+    elif change == "sheet":
+        (files / "A/bigwig.txt").write_text("s.bw\tATAC\n")
+    else:
+        journal_of(files).write_text("{")
+    report = build_cell(files / "s.zarr", files / "A", options, Resources(1))
+    words = {"signal": "inputs (s.bw)", "options": "allow_missing_chroms: False before, True now", "sheet": "ATAC"}
+    if change in words:
+        assert "since then changed" in report.notes[0]
+        assert words[change] in report.notes[0]
+    assert verify_store(files / "s.zarr").findings == ()
+    ends = {"signal": 2.5, "sheet": 1.5, "options": 1.5, "journal": 1.5}
+    store = open_store(files / "s.zarr")
+    assert store.track("A", store.cell("A").track_names[0], "chrA")[5000:5001] == ends[change]
+
+
+def test_a_genome_goes_on_too(files, monkeypatch):
+    inputs, options = GenomeInputs(files / "g.fa"), GenomeOptions(layout=SMALL)
+    whole = open_store(files / "s.zarr").info
+    seen = []
+
+    def on_report(report):
+        seen.append(report)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_genome(files / "s.zarr", inputs, options, Resources(1), force=True, on_report=on_report)
+    report = build_genome(files / "s.zarr", inputs, options, Resources(1), force=True)
+    assert any("4 of " in note for note in report.notes)
+    assert open_store(files / "s.zarr").info == whole
+    assert left(files) == []
+
+
+def test_a_worker_that_is_killed(files):
+    """As the system does for want of memory: said so, and what is done is kept."""
+    build(files)
+    whole = digest(files / "s.zarr", "A")
+    seen = []
+
+    def on_report(report):
+        seen.append(report)
+        if len(seen) == 1:
+            for server in psutil.Process().children():
+                if "forkserver" in " ".join(server.cmdline()):
+                    for worker in server.children():
+                        worker.kill()
+
+    with pytest.raises(UsageError, match=r"a worker process was killed.*run the command again"):
+        build_cell(files / "s.zarr", files / "A", OPTIONS, Resources(2), force=True, on_report=on_report)
+    assert digest(files / "s.zarr", "A") == whole
+    report = build(files, force=True)
+    assert "were done by it" in report.notes[0]
+    assert digest(files / "s.zarr", "A") == whole
+    assert left(files) == []
+
+
+def test_bad_input_leaves_nothing(files):
+    (files / "A/p.bed").write_text("chrA\t5\t1\n")
+    with pytest.raises(InputError):
+        build(files)
+    assert left(files) == []
+
+
+# Two at once
+
+_CHILD = """
+import sys, time; from pathlib import Path
+from factornet.etl import CellOptions, Resources, build_cell
+from factornet.store.layout import Layout
+def wait(report):
+    print("shard", flush=True)
+    if sys.argv[3] == "wait": sys.stdin.readline()
+build_cell(Path(sys.argv[1]), Path(sys.argv[2]), CellOptions(layout=Layout(1024, 4096)), Resources(1), on_report=wait)
+"""
+
+
+def child(files, cell, how):
+    command = [sys.executable, "-c", _CHILD, str(files / "s.zarr"), str(files / cell), how]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_second_build_of_one_cell_line_stops_and_names_the_first(files, capsys):
+    with child(files, "A", "wait") as first:
+        first.stdout.readline()
+        with pytest.raises(
+            StoreError, match=rf"cells/A: is being built already, by process {first.pid} on .* since 20"
+        ):
+            build(files)
+        build(files, "B")  # another cell line meanwhile
+        assert open_store(files / "s.zarr").cells == ("B",)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    report = build(files)  # the lock went with its holder, the finished shard did not
+    assert "1 of " in report.notes[0]
+    assert left(files) == []
+
+
+def test_two_cell_lines_at_once(files):
+    with child(files, "A", "go") as one, child(files, "B", "go") as other:
+        one.communicate(timeout=120)
+        other.communicate(timeout=120)
+    assert (one.returncode, other.returncode) == (0, 0)
+    assert open_store(files / "s.zarr").cells == ("A", "B")
+    assert verify_store(files / "s.zarr").findings == ()
+    assert left(files) == []
+
+
+def test_only_one_holds_a_lock_however_often_it_changes_hands(files):
+    holders, most, errors = [], [0], []
+
+    def work():
+        for _ in range(40):
+            try:
+                with publish.staging(files / "s.zarr", "cells.X"):
+                    holders.append(1)
+                    most[0] = max(most[0], len(holders))
+                    holders.pop()
+            except StoreError as e:
+                errors.append(str(e))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert most[0] == 1
+    assert all("is being built already" in e for e in errors)
+    assert left(files) == []

@@ -1,0 +1,259 @@
+"""Fetching of public inputs, from real servers on loopback that fail in all the ways servers do."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from support.servers import serving
+
+from factornet.cli.etl import fetch as etl_fetch
+from factornet.cli.etl.parser import main
+from factornet.etl.download.fetch import fetch
+from factornet.etl.download.registry import Download, choose, default_registry, read_registry
+from factornet.store import StoreError, UsageError
+from factornet.store.storage.retry import Patience
+
+QUICK = Patience(tries=4, wait=0.01, timeout=1)
+NAME = "big.fa.gz"
+CONTENT = b"".join(i.to_bytes(4, "little") for i in range(1_000_000))
+MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
+
+
+class Publisher(ThreadingHTTPServer):
+    """A server of one file and its list of digests; what it does wrong can be set."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.content, self.tag, self.ranges = CONTENT, '"v1"', True
+        self.digests = f"other.txt {'0' * 32}\n{NAME} {MD5[4:]}\n"
+        self.cut: Callable[[int], int | None] = lambda nth: None  # bytes after which the nth answer ends
+        self.status: Callable[[int], int] = lambda nth: 200
+        self.asked: list[str] = []  # ranges of the requests, "" for all of it
+        self.sent = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/{NAME}"
+
+    def handle_error(self, request, client_address) -> None:
+        """A client that goes away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments) -> None:
+        """Nothing."""
+
+    def do_GET(self) -> None:
+        server = self.server
+        if self.path.endswith("md5sum.txt"):
+            self._send(200, server.digests.encode(), {})
+            return
+        nth = len(server.asked)
+        wanted = self.headers.get("Range", "")
+        server.asked.append(wanted)
+        if server.status(nth) != 200:
+            self._send(server.status(nth), b"no", {})
+        elif wanted and server.ranges and self.headers.get("If-Range") == server.tag:
+            begin = int(re.match(r"bytes=(\d+)-", wanted)[1])
+            span = f"bytes {begin}-{len(server.content) - 1}/{len(server.content)}"
+            self._send(206, server.content[begin:], {"Content-Range": span, "ETag": server.tag}, server.cut(nth))
+        else:
+            self._send(200, server.content, {"ETag": server.tag}, server.cut(nth))
+
+    def _send(self, status, body, headers, cut=None) -> None:
+        self.send_response_only(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        part = body if cut is None else body[:cut]
+        self.wfile.write(part)
+        self.server.sent += len(part)
+        if cut is not None:
+            self.close_connection = True
+
+
+@pytest.fixture
+def server():
+    with serving(Publisher()) as publisher:
+        yield publisher
+
+
+def download(*urls, **more) -> Download:
+    return Download(NAME, "hg19", "a genome", "--fasta", urls, **{"digest": MD5, **more})
+
+
+def test_a_file_is_fetched_once_and_compared_every_time(server, tmp_path):
+    seen = []
+    folder = tmp_path / "new" / "hg19"
+    found = fetch([download(server.url)], folder, patience=QUICK, on_bytes=lambda *a: seen.append(a))
+    assert [(f.new, f.compared_with) for f in found] == [(True, "the registry")]
+    assert (folder / NAME).read_bytes() == CONTENT
+    assert seen[-1] == (NAME, len(CONTENT), len(CONTENT))
+    assert [f.new for f in fetch([download(server.url)], folder, patience=QUICK)] == [False]
+    assert len(server.asked) == 1
+    (folder / NAME).write_bytes(CONTENT[:-1])
+    assert [f.new for f in fetch([download(server.url)], folder, patience=QUICK)] == [True]
+    assert (folder / NAME).read_bytes() == CONTENT
+    assert sorted(p.name for p in folder.iterdir()) == [NAME, "fetched.json"]
+
+
+def test_connections_that_break_are_gone_on_with(server, tmp_path):
+    server.cut = lambda nth: 1_000_000 if nth < 3 else None
+    fetch([download(server.url)], tmp_path, patience=QUICK)
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert server.asked == ["", "bytes=1000000-", "bytes=2000000-", "bytes=3000000-"]
+    assert server.sent == len(CONTENT)
+
+
+def test_a_later_call_goes_on_too(server, tmp_path):
+    server.cut = lambda nth: 500_000
+    with pytest.raises(StoreError, match=r"big.fa.gz: no server gave it .*broke after 2000000 bytes .*kept"):
+        fetch([download(server.url)], tmp_path, patience=QUICK)
+    server.cut = lambda nth: None
+    fetch([download(server.url)], tmp_path, patience=QUICK)
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert server.asked[-1] == "bytes=2000000-"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_what_changed_meanwhile_or_knows_no_ranges_is_begun_anew(server, tmp_path, ranges):
+    server.cut = lambda nth: 500_000 if nth == 0 else None
+    with pytest.raises(StoreError):
+        fetch([download(server.url)], tmp_path, patience=Patience(tries=1, wait=0.01, timeout=1))
+    server.ranges, server.tag = ranges, '"v2"'
+    fetch([download(server.url)], tmp_path, patience=QUICK)
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+
+
+def test_mirrors_are_tried_in_turn(server, tmp_path):
+    with serving(Publisher()) as bad:
+        bad.content = CONTENT[:-1] + b"x"
+        gone = "http://127.0.0.1:9/" + NAME
+        found = fetch([download(gone, bad.url, server.url)], tmp_path, patience=QUICK)
+    assert found[0].new
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+
+
+def test_a_file_of_other_content_is_not_taken(server, tmp_path):
+    server.content = CONTENT[:-1] + b"x"
+    with pytest.raises(StoreError, match=r"no server gave it as it must be: .*MD5 hash|no server gave it .*hash"):
+        fetch([download(server.url)], tmp_path, patience=QUICK)
+    assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_is_not_there_is_said_at_once(server, tmp_path, status):
+    server.status = lambda nth: status
+    with pytest.raises(StoreError, match=rf"{NAME}: the server answers {status}"):
+        fetch([download(server.url)], tmp_path, patience=QUICK)
+    assert len(server.asked) == 1
+
+
+def test_a_busy_server_is_asked_again(server, tmp_path):
+    server.status = lambda nth: 503 if nth < 2 else 200
+    fetch([download(server.url)], tmp_path, patience=QUICK)
+    assert len(server.asked) == 3
+    server.status = lambda nth: 500
+    with pytest.raises(StoreError, match=r"the server answers 500 \(4 tries"):
+        fetch([download(server.url)], tmp_path / "b", patience=QUICK)
+
+
+def test_the_publishers_list_of_digests(server, tmp_path):
+    fetched = fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "a", patience=QUICK)
+    assert fetched[0].compared_with == server.url.replace(NAME, "md5sum.txt")
+    server.digests = f"{'0' * 32}  ./{NAME}\n"
+    with pytest.raises(StoreError, match="hash"):
+        fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "b", patience=QUICK)
+    server.digests = "nothing\n"
+    with pytest.raises(StoreError, match=r"md5sum.txt: lists no MD5 of big.fa.gz"):
+        fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "c", patience=QUICK)
+
+
+def test_without_any_digest_the_first_download_holds(server, tmp_path):
+    first = fetch([download(server.url, digest="")], tmp_path, patience=QUICK)
+    assert first[0].compared_with.startswith("nothing: nobody publishes its digest")
+    again = fetch([download(server.url, digest="")], tmp_path, patience=QUICK)
+    assert (again[0].new, again[0].compared_with[:18]) == (False, "the first download")
+    (tmp_path / NAME).unlink()
+    server.content = CONTENT[::-1]
+    with pytest.raises(StoreError, match="hash"):
+        fetch([download(server.url, digest="")], tmp_path, patience=QUICK)
+    (tmp_path / "fetched.json").write_text("{")
+    with pytest.raises(StoreError, match=r"fetched.json: is damaged .*remove it"):
+        fetch([download(server.url, digest="")], tmp_path, patience=QUICK)
+
+
+def test_a_full_disk_is_said_before(server, tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("shutil.disk_usage", lambda place: usage)
+    with pytest.raises(StoreError, match=r"big.fa.gz takes 4 MB, 1 kB are free there"):
+        fetch([download(server.url)], tmp_path, patience=QUICK)
+
+
+def registry_file(tmp_path, **entries):
+    path = tmp_path / "registry.json"
+    path.write_text(json.dumps(entries))
+    return path
+
+
+def test_the_command(server, tmp_path, capsys):
+    entry = {"assembly": "hg19", "what": "a genome", "option": "--fasta", "urls": [server.url], "digest": MD5}
+    registry = str(registry_file(tmp_path, **{NAME: entry}))
+    assert main(["fetch", str(tmp_path / "d"), "--registry", registry]) == 0
+    out = capsys.readouterr().out
+    assert f"{tmp_path}/d/{NAME}: fetched, 4 MB, compared with the registry" in out
+    assert f"next: factornet-etl genome hg19.zarr --fasta {tmp_path}/d/{NAME}" in out
+    assert main(["fetch", str(tmp_path / "d"), "--registry", registry, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["new"] is False
+    assert main(["fetch", str(tmp_path / "d"), "--registry", registry, "--only", "nothing.gz"]) == 2
+    assert "no download 'nothing.gz'; there are big.fa.gz" in capsys.readouterr().err
+    assert main(["fetch", str(tmp_path / "d"), "--list"]) == 0
+    assert "hg19  hg19.fa.gz  genome sequence (UCSC)" in capsys.readouterr().out
+
+
+def test_interrupted_it_says_how_to_go_on(server, tmp_path, capsys, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(etl_fetch, "fetch", interrupt)
+    assert main(["fetch", str(tmp_path / "d")]) == 130
+    said = "factornet-etl: interrupted; the same command given again goes on from here\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("../x.gz", {}, "no plain file name"),
+        ("x.gz", {"urls": ["file:///etc/passwd"]}, "must be a list of http"),
+        ("x.gz", {"urls": []}, "must be a list of http"),
+        ("x.gz", {"digest": "crc:1"}, "neither md5"),
+        ("x.gz", {"bytes": -1}, "is no size"),
+        ("x.gz", {"assembly": None, "urls": 3}, "must be a list"),
+    ],
+)
+def test_registries_that_are_none(tmp_path, name, change, message):
+    entry = {"assembly": "a", "what": "b", "option": "c", "urls": ["http://x/y"], **change}
+    with pytest.raises(StoreError, match=message):
+        read_registry(registry_file(tmp_path, **{name: entry}))
+    (tmp_path / "r.json").write_text("[")
+    with pytest.raises(StoreError, match=r"r.json: no registry of downloads"):
+        read_registry(tmp_path / "r.json")
+    with pytest.raises(StoreError, match="an entry lacks 'urls'"):
+        read_registry(registry_file(tmp_path, a={"what": "b"}))
+
+
+def test_the_registry_that_comes_along():
+    registry = read_registry(default_registry())
+    hg19 = {d.option for d in choose(registry, (), "hg19")}
+    assert hg19 == {"--fasta", "--gtf", "--cpg", "--blacklist", "--track Unique35="}
+    assert all(url.startswith("https://") for d in registry for url in d.urls)
+    with pytest.raises(UsageError, match="no downloads for 'hg99'; there are some for"):
+        choose(registry, (), "hg99")

@@ -1,0 +1,104 @@
+"""Signals as they are read from the blocks of a bigWig, against pyBigWig, which shares no code with that."""
+
+import numpy as np
+import pyBigWig
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factornet.etl.inputs.bigwig import read_by_pybigwig, read_values
+from factornet.etl.inputs.bigwig_format import check_structure
+from factornet.store import InputError
+
+LENGTH = 3000
+KINDS = ("bedGraph", "variableStep", "fixedStep")
+
+
+@st.composite
+def runs(draw):
+    """Entries of one kind in order, (starts, stops, values), touching or with gaps between them."""
+    kind = draw(st.sampled_from(KINDS))
+    count = draw(st.integers(1, 40))
+    value = st.floats(-1e6, 1e6, width=32) | st.just(float("nan"))
+    values = draw(st.lists(value, min_size=count, max_size=count))
+    span = draw(st.integers(1, 9))
+    if kind == "fixedStep":
+        step = span + draw(st.integers(0, 5))
+        starts = draw(st.integers(0, 500)) + step * np.arange(count)
+        return kind, starts, starts + span, values, step
+    widths = np.full(count, span) if kind == "variableStep" else np.array(draw(_sizes(count, 1)))
+    stops = np.cumsum(widths + np.array(draw(_sizes(count, 0))))
+    return kind, stops - widths, stops, values, 0
+
+
+def _sizes(count, least):
+    return st.lists(st.integers(least, 30), min_size=count, max_size=count)
+
+
+def write(path, kind, starts, stops, values, step):  # noqa: PLR0917
+    """A bigWig of two chromosomes with the same runs on both."""
+    with pyBigWig.open(str(path), "w") as file:
+        file.addHeader([("chrA", LENGTH), ("chrB", LENGTH)], maxZooms=0)
+        for chrom in ("chrA", "chrB"):
+            span = int(stops[0] - starts[0])
+            if kind == "bedGraph":
+                file.addEntries([chrom] * len(starts), starts.tolist(), ends=stops.tolist(), values=values)
+            elif kind == "variableStep":
+                file.addEntries(chrom, starts.tolist(), values=values, span=span)
+            else:
+                file.addEntries(chrom, int(starts[0]), values=values, span=span, step=step)
+
+
+@settings(max_examples=150, deadline=None)
+@given(entries=runs(), edges=st.tuples(st.integers(0, LENGTH), st.integers(0, LENGTH)))
+def test_every_kind_of_block_as_pybigwig_reads_it(entries, edges, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bw") / "x.bw"
+    write(path, *entries)
+    check_structure(path)
+    start, stop = min(edges), max(edges) + 1
+    with pyBigWig.open(str(path)) as file:
+        expected = file.values("chrB", start, min(stop, LENGTH), numpy=True)
+    values, summary = read_values(path, "chrB", start, min(stop, LENGTH))
+    np.testing.assert_array_equal(values, np.nan_to_num(expected))
+    known = expected[~np.isnan(expected)]
+    assert (summary.covered, summary.gaps) == (known.size, expected.size - known.size)
+    assert summary.negative == np.count_nonzero(known < 0)
+    if known.size:
+        assert (summary.low, summary.high) == (known.min(), known.max())
+        np.testing.assert_allclose(summary.total, known.sum(dtype=np.float64), rtol=1e-12, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_and_their_summary(tmp_path, kind):
+    starts = 10 + 20 * np.arange(5)
+    write(tmp_path / "x.bw", kind, starts, starts + 4, [1.0, -2.0, 0.0, float("nan"), 5.0], 20)
+    values, summary = read_values(tmp_path / "x.bw", "chrA", 0, 200)
+    np.testing.assert_array_equal(values, read_by_pybigwig(tmp_path / "x.bw", "chrA", 0, 200))
+    assert (summary.covered, summary.gaps, summary.negative) == (16, 184, 4)
+    assert (summary.low, summary.high, summary.total) == (-2, 5, 16)
+
+
+def test_many_blocks(tmp_path):
+    """More than pyBigWig puts into one block, and spans that cut through them."""
+    rng = np.random.default_rng(0)
+    stops = np.cumsum(rng.integers(1, 40, 20_000))
+    starts = stops - rng.integers(1, 2, stops.size)
+    values = rng.random(stops.size).astype(np.float32)
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader([("chrA", int(stops[-1]) + 10)], maxZooms=0)
+        file.addEntries(["chrA"] * stops.size, starts.tolist(), ends=stops.tolist(), values=values.tolist())
+    for start, stop in ((0, int(stops[-1]) + 10), (1234, 1235), (77_777, 250_001)):
+        with pyBigWig.open(str(tmp_path / "x.bw")) as file:
+            expected = file.values("chrA", start, stop, numpy=True)
+        np.testing.assert_array_equal(read_values(tmp_path / "x.bw", "chrA", start, stop)[0], np.nan_to_num(expected))
+
+
+def test_a_base_with_two_values_is_refused(tmp_path):
+    """bedGraphToBigWig refuses to write such; pyBigWig, asked not to look, writes it, and reads the later value."""
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader([("chrA", LENGTH)], maxZooms=0)
+        file.addEntries(["chrA"] * 2, [100, 105], ends=[110, 120], values=[1.0, 2.0], validate=False)
+    check_structure(tmp_path / "x.bw")
+    with pytest.raises(InputError, match=r"two values for chrA:105; make the file anew"):
+        read_values(tmp_path / "x.bw", "chrA", 0, 200)
+    assert read_values(tmp_path / "x.bw", "chrA", 0, 105)[1].covered == 5

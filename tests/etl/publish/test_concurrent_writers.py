@@ -1,0 +1,134 @@
+"""Two commands at one store: what a second has put there while the first was at work is never lost."""
+
+import shutil
+
+import pytest
+from support.tiny_experiment import OPTIONS, build, write_cell
+
+from factornet.cli import etl
+from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
+from factornet.etl.builders import cell_line as cell
+from factornet.etl.builders.unpack import unpack_store
+from factornet.etl.transfer.copy_groups import copy_groups
+from factornet.etl.transfer.open_destination import open_target
+from factornet.etl.verify.objects import verify_store
+from factornet.store import StoreError, open_store
+
+
+@pytest.fixture
+def theirs(files, tmp_path):
+    """Another store of the same genome, with cell lines A and B of other content."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    shutil.copytree(files / "s.zarr", folder / "s.zarr")
+    for name in ("A", "B"):
+        (folder / name).mkdir()
+        write_cell(folder / name, 7.5)
+        build(folder, name)
+    return folder / "s.zarr"
+
+
+def once(action):
+    """A callback that acts the first time it is called."""
+    todo = [action]
+    return lambda *_: todo.pop()() if todo else None
+
+
+def manifest(store, name):
+    return open_store(store).cell(name).manifest
+
+
+def test_a_cell_line_that_another_build_has_put_there(files, monkeypatch):
+    store, looked = files / "s.zarr", cell.look_at
+    other = shutil.copytree(files / "A", files / "other/A")
+    write_cell(other, 9.0)
+    first = once(lambda: build(files / "other", store=store))
+
+    def slow_look(paths):
+        first()  # the first build is still digesting its inputs, and holds no lock
+        return looked(paths)
+
+    monkeypatch.setattr(cell, "look_at", slow_look)
+    with pytest.raises(StoreError, match=r"cells/A: was put there by another process in the meantime"):
+        build(files)
+    assert open_store(store).track("A", "DNase", "chrA")[200:201][0] == 9.0
+    assert verify_store(store).findings == ()
+
+
+def test_a_cell_line_that_was_built_during_an_import(files, theirs):
+    store = files / "s.zarr"
+    target = open_target(store)
+    with pytest.raises(StoreError, match=r"cells/B: was put there by another process in the meantime.*run the same"):
+        copy_groups([open_store(theirs)], target, on_object=once(lambda: build(files, "B")))
+    assert manifest(store, "A") == manifest(theirs, "A")
+    assert manifest(store, "B") != manifest(theirs, "B")
+    with pytest.raises(StoreError, match=r"has other content of B .*give --force"):
+        copy_groups([open_store(theirs)], open_target(store))
+    assert verify_store(store).findings == ()
+
+
+def test_a_genome_made_anew_does_not_take_cell_lines_away(files):
+    store = files / "s.zarr"
+    inputs, options = GenomeInputs(files / "g.fa"), GenomeOptions(layout=OPTIONS.layout)
+    with pytest.raises(StoreError, match="holds the cell lines A; remove it by hand"):
+        build_genome(store, inputs, options, Resources(1), force=True, on_report=once(lambda: build(files)))
+    assert open_store(store).cells == ("A",)
+
+
+def test_a_store_that_appears_while_its_genome_is_made(files, theirs):
+    new = files / "new.zarr"
+    appear = once(lambda: etl.main(["unpack", str(theirs), str(new), "-p", "1"]))
+    with pytest.raises(StoreError, match=r"new.zarr: is there already"):
+        build_genome(new, GenomeInputs(files / "g.fa"), GenomeOptions(), Resources(1), on_report=appear)
+    assert open_store(new).cells == ("A", "B")
+    with pytest.raises(StoreError, match=r"raw.zarr: is there already"):
+        unpack_store(theirs, files / "raw.zarr", Resources(1), on_report=once(lambda: new.rename(files / "raw.zarr")))
+    assert open_store(files / "raw.zarr").cells == ("A", "B")
+
+
+def test_a_genome_that_was_replaced_during_a_build_or_an_import(files, theirs):
+    store = files / "s.zarr"
+    (files / "h.fa").write_text((files / "g.fa").read_text().replace("ACG", "CCG"))
+
+    def replace():
+        options = GenomeOptions(layout=OPTIONS.layout)
+        build_genome(store, GenomeInputs(files / "h.fa"), options, Resources(1), force=True)
+
+    source = open_store(theirs)
+    for act in (
+        lambda: copy_groups([source], open_target(store), cells=["A"], on_object=once(replace)),
+        lambda: build(files, on_report=once(replace)),
+    ):
+        shutil.rmtree(store)
+        copy_groups([source], open_target(store), cells=[])
+        with pytest.raises(StoreError, match="the genome was replaced during the"):
+            act()
+        assert open_store(store).cells == ()
+
+
+def test_a_zip_file_that_another_export_has_replaced(files, theirs):
+    file = files / "x.zip"
+    source = open_store(theirs)
+    copy_groups([source], open_target(file), cells=[])
+    other = once(lambda: copy_groups([source], open_target(file), cells=["A"]))
+    with pytest.raises(StoreError, match=r"x.zip: was replaced by another process in the meantime"):
+        copy_groups([source], open_target(file), cells=["B"], on_plan=other)
+    copy_groups([source], open_target(file), cells=["B"])
+    assert open_store(file).cells == ("A", "B")
+
+
+def test_two_commands_put_cell_lines_into_a_bucket(files, theirs, s3):
+    """Neither is lost from the list, and none is replaced by who did not see it."""
+    source = open_store(theirs)
+    copy_groups([source], open_target(s3.url), cells=[])
+    other = once(lambda: copy_groups([source], open_target(s3.url), cells=["B"]))
+    copy_groups([source], open_target(s3.url), cells=["A"], on_object=other)
+    assert open_store(s3.url).cells == ("A", "B")
+    assert verify_store(s3.url).findings == ()
+    build(files, "A")
+    place = f"{s3.url.removesuffix('.zarr')}2.zarr"
+    copy_groups([source], open_target(place), cells=[])
+    other = once(lambda: copy_groups([source], open_target(place), cells=["A"]))
+    with pytest.raises(StoreError, match=r"cells/A: was put there, replaced or removed by another"):
+        copy_groups([open_store(files / "s.zarr")], open_target(place), cells=["A"], on_plan=other)
+    assert manifest(place, "A") == manifest(theirs, "A")

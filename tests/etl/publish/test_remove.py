@@ -1,0 +1,86 @@
+"""Removing cell lines: at once for those who open, not at all for those who read."""
+
+import json
+
+import pytest
+
+from factornet.cli.etl.parser import main
+from factornet.etl.publish.transaction import staging
+from factornet.etl.verify.objects import verify_store
+from factornet.store import open_store, read_span
+from factornet.store.storage.atomic_swap import building, cell_work
+
+
+def test_a_removed_cell_line_is_gone_and_its_readers_go_on(store, capsys):
+    reader = open_store(store)
+    before = read_span(reader.track("HepG2", "DGF", "chr21"), 0, 20_000)
+    assert main(["rm", str(store), "HepG2"]) == 0
+    assert capsys.readouterr().out == f"{store}: removed HepG2\n"
+    assert open_store(store).cells == ("GM12878", "K562")
+    assert (read_span(reader.track("HepG2", "DGF", "chr21"), 0, 20_000) == before).all()
+    assert verify_store(store).findings == ()
+    assert main(["rm", str(store), "K562", "GM12878", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["removed"] == ["K562", "GM12878"]
+    assert open_store(store).cells == ()
+
+
+def test_nothing_is_left_where_nobody_reads(store):
+    (store / "cells/K562/zarr.json").write_text("{")  # a damaged one can be removed too
+    assert main(["rm", str(store), "K562"]) == 0
+    assert not (store / "cells/K562").exists()
+    assert not building(store).exists()
+
+
+@pytest.mark.parametrize("name", ["NONE", "../copy.zarr", "K562/tracks", ""])
+def test_no_such_cell_line(store, capsys, name):
+    assert main(["rm", str(store), name]) == 2
+    assert "in the store; it has GM12878, HepG2, K562" in capsys.readouterr().err
+    assert verify_store(store).findings == ()
+
+
+def test_all_names_are_looked_at_before_the_first_is_removed(store, capsys):
+    assert main(["rm", str(store), "HepG2", "K563", "K562"]) == 2
+    assert "no cell line 'K563'" in capsys.readouterr().err
+    with staging(store, cell_work("K562")):
+        assert main(["rm", str(store), "HepG2", "K562"]) == 2
+    assert "K562: is being built already, by process" in capsys.readouterr().err
+    assert open_store(store).cells == ("GM12878", "HepG2", "K562")
+    assert main(["rm", str(store), "HepG2", "K562", "HepG2"]) == 0
+    assert open_store(store).cells == ("GM12878",)
+    assert not building(store).exists()
+
+
+def test_not_while_it_is_built(store, capsys):
+    with staging(store, cell_work("K562")):
+        assert main(["rm", str(store), "K562"]) == 2
+    assert "K562: is being built already, by process" in capsys.readouterr().err
+    assert "K562" in open_store(store).cells
+
+
+def test_the_list_of_cell_lines_follows(store, tmp_path, capsys):
+    assert main(["export", str(store), str(tmp_path / "e.zarr")]) == 0
+    assert main(["rm", str(tmp_path / "e.zarr"), "HepG2"]) == 0
+    assert verify_store(tmp_path / "e.zarr").findings == ()
+
+
+@pytest.mark.parametrize("kind", ["s3", "http", "out.zip"])
+def test_from_what_is_no_folder_the_others_are_copied(demo_store, tmp_path, capsys, request, kind):
+    """The cure keeps a URL as it is, and does what was asked for."""
+    if kind == "s3":
+        place = request.getfixturevalue("away").url
+        names, left = ["K562"], ()
+    else:
+        place = request.getfixturevalue("website") if kind == "http" else str(tmp_path / kind)
+        assert kind == "http" or main(["export", str(demo_store), place]) == 0
+        names, left = ["GM12878", "K562"], ("HepG2",)
+    assert main(["rm", place, *names]) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith(f"factornet-etl: error: {place}: is no folder, and cell lines are removed from folders only")
+    cure = line.partition("new place: ")[2]
+    assert cure.startswith(f"factornet-etl export {place} DEST --cells")
+    copy = str(tmp_path / "copy.zarr")
+    assert main(cure.replace("DEST", copy).split()[1:]) == 0
+    assert open_store(copy).cells == left
+    assert main(["unpack", place, str(tmp_path / "raw.zarr")]) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.endswith(f"{place}: is no folder; bring it here, and unpack that: factornet-etl import {place} FOLDER")

@@ -1,0 +1,40 @@
+"""Motifs from JASPAR, where the user gives no file."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from factornet.model import Motif
+from factornet.model.motifs.jaspar import jaspar_motif
+from factornet.store import UsageError
+
+
+def consensus(motif: Motif) -> str:
+    return "".join("ACGT"[i] for i in motif.probabilities.argmax(1))
+
+
+@pytest.mark.parametrize(
+    ("factor", "matrix", "core"),
+    [("CTCF", "MA0139", "CCAGGGGGC"), ("MAX", "MA0058", "CACGTG"), ("max", "MA0058", "CACGTG")],
+)
+def test_a_known_factor(factor, matrix, core):
+    motif = jaspar_motif(factor)
+    assert motif.name.startswith(matrix)
+    reverse = consensus(Motif("r", "", motif.probabilities[::-1, ::-1].copy()))
+    assert core in consensus(motif) or core in reverse
+    np.testing.assert_allclose(motif.probabilities.sum(1), 1)
+
+
+def test_an_unknown_factor_is_named_with_close_ones():
+    with pytest.raises(UsageError, match=r"JASPAR\d+ has no motif for CTCX; close names: CTCF"):
+        jaspar_motif("CTCX")
+
+
+def test_without_the_package_the_cure_is_said(monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(UsageError, match=r"--motifs FILE.meme, or install JASPAR's: pip install 'factornet\[jaspar\]'"):
+        jaspar_motif("CTCF")

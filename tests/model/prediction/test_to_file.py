@@ -1,0 +1,157 @@
+"""Prediction: per-window oracle, blacklist, file formats, order of the input."""
+
+import gzip
+import json
+
+import numpy as np
+import pyBigWig
+import pytest
+import torch
+
+from factornet.cli import predict
+from factornet.model import (
+    Bins,
+    FactorNet,
+    ModelCard,
+    NetworkConfig,
+    baselines,
+    evaluate,
+    predict_bins,
+    read_bedgraph,
+    save_weights,
+    write_bedgraph,
+    write_bigwig,
+)
+from factornet.model.model_dir.checkpoint import write_card
+from factornet.model.prediction.bins import bins_of_regions
+from factornet.model.prediction.to_file import Predictor
+from factornet.store import UsageError, open_store, parse_region, read_span
+
+
+@pytest.fixture(scope="module")
+def network():
+    config = NetworkConfig(tasks=("CTCF",), tracks=("Unique35", "DGF"), kernels=8, recurrent=4, dense=8)
+    return FactorNet(config, seed=3).eval()
+
+
+@pytest.fixture(scope="module")
+def store(demo_store):
+    return open_store(demo_store)
+
+
+def test_every_interval_gets_the_score_of_its_window_alone(store, network):
+    rng = np.random.default_rng(0)
+    n = 40
+    chrom = rng.integers(0, 5, n)
+    start = rng.integers(0, np.array(store.axis.lengths)[chrom] - 400)
+    bins = Bins(chrom, start, start + rng.integers(100, 400, n))
+    scores = predict_bins(network, store, "K562", bins, device=torch.device("cpu"), batch=7)
+    for i in range(n):
+        name, length = store.axis.names[chrom[i]], store.axis.lengths[chrom[i]]
+        left = (bins.start[i] + bins.stop[i]) // 2 - 500
+        if bins.start[i] < 1000 or bins.stop[i] > length - 1000:
+            assert scores[i] == 0
+            continue
+        if scores[i] == 0:  # beside the blacklist; how far is tested with the sampler
+            continue
+        codes = read_span(store.sequence(name), left, left + 1000)
+        tracks = [read_span(store.track("K562", t, name), left, left + 1000) for t in ("Unique35", "DGF")]
+        with torch.inference_mode():
+            alone = network(torch.from_numpy(codes)[None], torch.from_numpy(np.stack(tracks))[None])
+        assert scores[i, 0] == pytest.approx(alone.item(), abs=1e-6)
+    assert (scores > 0).mean() > 0.8
+
+
+def test_bedgraph_keeps_order_and_form(store, tmp_path):
+    bins = Bins(np.array([1, 0]), np.array([500, 100]), np.array([700, 300]))
+    write_bedgraph(tmp_path / "x.bed.gz", bins, np.array([0.5, 0.00123456], np.float32), store.axis)
+    names = store.axis.names
+    expected = f"{names[1]}\t500\t700\t5.000e-01\n{names[0]}\t100\t300\t1.235e-03\n"
+    assert gzip.decompress((tmp_path / "x.bed.gz").read_bytes()).decode() == expected
+    again, scores = read_bedgraph(tmp_path / "x.bed.gz", store.axis)
+    assert again.start.tolist() == [500, 100]
+    assert scores.tolist() == pytest.approx([0.5, 0.001235])
+
+
+def test_bigwig_holds_each_score_around_its_middle(store, tmp_path):
+    bins = bins_of_regions([parse_region("chr21:100000-101000", store.axis)], store.axis, stride=50)
+    assert (bins.start[0], bins.stop[-1], len(bins)) == (100_000, 101_000, 17)
+    scores = np.linspace(0, 1, len(bins)).astype(np.float32)
+    order = np.random.default_rng(0).permutation(len(bins))
+    shuffled = Bins(bins.chrom[order], bins.start[order], bins.stop[order])
+    write_bigwig(tmp_path / "x.bw", shuffled, scores[order], store.axis)
+    file = pyBigWig.open(str(tmp_path / "x.bw"))
+    for start, stop, score in zip(bins.start, bins.stop, scores, strict=True):
+        assert file.values("chr21", int(start + stop) // 2, int(start + stop) // 2 + 1) == [pytest.approx(score)]
+    file.close()
+
+
+@pytest.fixture
+def command(network, demo_store, tmp_path, capsys):
+    """factornet-predict with the network of this file: status and what it printed."""
+    write_card(tmp_path, ModelCard(config=network.config))
+    save_weights(tmp_path, network.state_dict(), "best")
+
+    def run(*arguments):
+        common = ["--store", demo_store, "-i", "K562", "-m", tmp_path, "-f", "CTCF", *arguments]
+        return predict.main([str(a) for a in common]), capsys.readouterr()
+
+    return run
+
+
+def test_regions_on_the_command_line(store, network, command, tmp_path):
+    output = tmp_path / "x.bed.gz"
+    places = ("chr21:100000-104000", "chr1:50000-54000")
+    status, shown = command("--regions", *places, "-o", output, "--resume", "--json")
+    said = json.loads(shown.out)
+    assert (status, said["intervals"], said["predicted"], shown.err) == (0, 154, 154, "")
+    bins, scores = read_bedgraph(output, store.axis)
+    expected = bins_of_regions([parse_region(p, store.axis) for p in places], store.axis, stride=50)
+    assert bins.start.tolist() == expected.start.tolist()
+    whole = predict_bins(network, store, "K562", expected, device=torch.device("cpu"))[:, 0]
+    np.testing.assert_allclose(scores, whole, rtol=6e-4)
+
+
+def test_interrupted_it_says_how_to_go_on(command, tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "scored", interrupt)
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
+    how = "; the same command with --resume goes on after the last whole region"
+    for what, said in (("--regions", "chr21:100000-104000"), how), (("-b", tmp_path / "x.bed"), ""):
+        status, shown = command(*what, "-o", tmp_path / "x.bed.gz")
+        assert (status, shown.err) == (130, f"factornet-predict: interrupted{said}\n")
+
+
+def test_resume_is_for_regions(command, tmp_path):
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
+    status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "x.bed.gz", "--resume")
+    assert (status, "--resume works with --regions" in shown.err) == (2, True)
+
+
+def test_other_tracks_are_refused_naming_both(store):
+    other = FactorNet(NetworkConfig(tasks=("CTCF",), tracks=("DGF", "Unique35"), kernels=4, recurrent=-1, dense=4))
+    bins = Bins(np.array([0]), np.array([5000]), np.array([5200]))
+    with pytest.raises(UsageError, match=r"Unique35, DGF; the model was trained on DGF, Unique35"):
+        predict_bins(other, store, "K562", bins, device=torch.device("cpu"))
+
+
+def test_evaluation_of_perfect_scores_and_of_baselines(store):
+    bins = bins_of_regions([parse_region("chr21", store.axis)], store.axis, stride=50)
+    labels = read_span(store.labels("K562", "chr21"), 0, len(bins))[:, 0]
+    others = baselines(store, "K562", bins, track="DGF", log_odds=None)
+    result = evaluate(store, "K562", "CTCF", bins, (labels == 1).astype(np.float32), others=others)
+    assert result.scores["model"].average_precision == 1
+    assert result.ambiguous == (labels == 2).sum()
+    alone = result.scores["accessibility alone"]
+    assert alone.prevalence < alone.average_precision < 0.5
+    i = 12_000
+    signal = read_span(store.track("K562", "DGF", "chr21"), int(bins.start[i]), int(bins.stop[i]))
+    assert others["accessibility alone"][i] == pytest.approx(signal.mean(), rel=1e-5)
+
+
+def test_bins_that_have_no_label_are_refused(store):
+    bins = Bins(np.array([0]), np.array([5010]), np.array([5210]))
+    with pytest.raises(UsageError, match=r"chr2:5010-5210"):
+        evaluate(store, "K562", "CTCF", bins, np.array([0.5], np.float32))

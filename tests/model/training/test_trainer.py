@@ -1,0 +1,205 @@
+"""Training on the demo: it learns, resumes bit for bit after SIGKILL, and stops at what is not finite."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from factornet.cli.train import main
+from factornet.etl import CellOptions, Resources, build_cell
+from factornet.etl.builders.unpack import unpack_store
+from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOptions, load_network, train
+from factornet.model.data.sources import StoreSource
+from factornet.model.model_dir.checkpoint import ModelCard
+from factornet.model.model_dir.lifecycle import create_model
+from factornet.model.training.history import Listeners
+from factornet.model.training.setup import TrainingPlan, open_run
+from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads of such small networks wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def make_sampler(path: Path) -> Sampler:
+    store = open_store(path)
+    split = split_genome(
+        store.axis,
+        valid=[parse_region("chr11", store.axis)],
+        test=[parse_region(c, store.axis) for c in ("chr1", "chr2", "chr21")],
+    )
+    return Sampler(store, cells=("GM12878",), factor="CTCF", split=split, length=1000, negatives=1)
+
+
+def make_network() -> FactorNet:
+    config = NetworkConfig(tasks=("CTCF",), tracks=("Unique35", "DGF"), kernels=8, recurrent=4, dense=8)
+    return FactorNet(config, seed=1)
+
+
+def run(sampler, folder, *, epochs, resume=False, network=None, **more):
+    network = network or make_network()
+    if not resume:
+        create_model(folder, ModelCard(config=network.config))
+    options = TrainingOptions(epochs=epochs, batch=50, learning_rate=0.003)
+    return train(network, sampler, folder, options, device=torch.device("cpu"), resume=resume, **more)
+
+
+def test_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
+    sampler = make_sampler(demo_store)
+    whole = run(sampler, tmp_path / "whole", epochs=4)
+    assert min(r.val_loss for r in whole.history) < whole.history[0].val_loss
+    run(sampler, tmp_path / "parts", epochs=2)
+    resumed = run(sampler, tmp_path / "parts", epochs=4, resume=True)
+    assert [r.loss for r in resumed.history] == [r.loss for r in whole.history]
+    for which in ("best", "last"):
+        a, b = (load_network(tmp_path / f, weights=which).state_dict() for f in ("whole", "parts"))
+        assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def make_plan(path: Path) -> TrainingPlan:
+    network = {"tracks": ("Unique35", "DGF"), "kernels": 8, "recurrent": 4, "dense": 8}
+    return TrainingPlan(sampler=make_sampler(path), network=network, options=TrainingOptions())
+
+
+def test_goes_on_with_the_data_it_began_with(store, demo_files, raw_store, exported, tmp_path):
+    """Other values under the same names would change what is learnt, and nothing else would tell."""
+    folder = tmp_path / "model"
+    open_run(make_plan(store), folder, resume=False, overwrite=False)
+    for same in (store, raw_store, exported):
+        open_run(make_plan(same), folder, resume=True, overwrite=False)
+    cells = shutil.copytree(demo_files, tmp_path / "files") / "cells"
+    shutil.copy(cells / "K562/K562.DGF.bw", cells / "GM12878/GM12878.DGF.bw")
+    before = open_store(store).cell("GM12878").manifest
+    build_cell(store, cells / "GM12878", CellOptions(), Resources(1), force=True)
+    raw = tmp_path / "other.raw.zarr"
+    unpack_store(store, raw, Resources(1), cells=["GM12878"])
+    now = open_store(store).cell("GM12878").manifest
+    for other in (store, raw):
+        with pytest.raises(UsageError) as refused:
+            open_run(make_plan(other), folder, resume=True, overwrite=False)
+        told = f"{folder}: the training began with cells/GM12878 of manifest {before[:16]}..., that in {other} is of "
+        assert str(refused.value).startswith(f"{told}{now[:16]}...; ")
+    card = json.loads((folder / "model.json").read_text())
+    assert card["provenance"].pop("manifests")
+    (folder / "model.json").write_text(json.dumps(card))  # as it was saved before these were recorded
+    open_run(make_plan(store), folder, resume=True, overwrite=False)
+
+
+def command(store: Path, folder: Path) -> list[str]:
+    program = Path(sys.executable).parent / "factornet-train"
+    options = "-i GM12878 -f CTCF -t chr1 chr2 chr21 -k 8 -r 4 -d 8 -e 4 -b 20 --threads 1".split()
+    return [str(program), "--store", str(store), *options, "-o", str(folder)]
+
+
+def states(folder: Path) -> int:
+    """Epochs whose state has been written."""
+    return max((int(p.stem.removeprefix("last-")) for p in folder.glob("last-*.json")), default=0)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(demo_store, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed") / "model"
+    subprocess.run(command(demo_store, folder), check=True, capture_output=True, timeout=120)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("epochs", "how"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (2, signal.SIGKILL), (1, signal.SIGTERM)]
+)
+def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, tmp_path, epochs, how):
+    """Killed at a random moment after so many epochs, in the first one too."""
+    folder = tmp_path / "killed"
+    child = subprocess.Popen(command(demo_store, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (folder / "model.json").is_file() or states(folder) < epochs:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    time.sleep(random.uniform(0.05, 0.3))
+    os.kill(child.pid, how)
+    child.wait()
+    assert not (folder / "last.safetensors").exists(), "killed too late to show anything"
+    resumed = subprocess.run(
+        [*command(demo_store, folder), "--resume"], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    for which in ("best", "last"):
+        a, b = (load_network(f, weights=which).state_dict() for f in (undisturbed, folder))
+        assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_interrupted_it_says_how_to_go_on(demo_store, tmp_path, capsys, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("factornet.model.training.trainer.train", interrupt)
+    assert main(command(demo_store, tmp_path / "model")[1:]) == 130
+    how = f"-o {tmp_path}/model --resume goes on after the last whole epoch"
+    assert capsys.readouterr().err == f"factornet-train: interrupted; {how}\n"
+
+
+def test_a_loss_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
+    network = make_network()
+    with torch.no_grad():
+        network.dense.weight.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"nan at step 1 \(epoch 1\)"):
+        run(make_sampler(demo_store), tmp_path / "model", epochs=1, network=network)
+
+
+def test_a_gradient_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
+    network = make_network()
+    network.dense.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(TrainingError, match=r"the gradient of dense.weight is not finite at step 1 \(epoch 1\)"):
+        run(make_sampler(demo_store), tmp_path / "model", epochs=1, network=network)
+    assert not list((tmp_path / "model").glob("*.safetensors")), "nothing of it is kept"
+
+
+class SpoiltSource(StoreSource):
+    """Windows of a store, but the third batch of every plan holds a value that is not finite."""
+
+    value = float("nan")
+
+    def open(self, *args, **options):
+        stream = super().open(*args, **options)
+        batches = stream.__iter__
+
+        class Spoilt(type(stream)):
+            def __iter__(self):
+                for number, batch in enumerate(batches(), 1):
+                    if number == 3:
+                        batch.tracks[0, 0, 0] = SpoiltSource.value
+                    yield batch
+
+        stream.__class__ = Spoilt
+        return stream
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_input_that_is_not_finite_stops_at_its_step(demo_store, tmp_path, monkeypatch, value):
+    monkeypatch.setattr(SpoiltSource, "value", value)
+    source = SpoiltSource(open_store(demo_store), torch.device("cpu"), "spoilt")
+    with pytest.raises(TrainingError, match=r"at step 3 \(epoch 1\), whose tracks hold values that are not finite"):
+        run(make_sampler(demo_store), tmp_path / "model", epochs=1, source=source)
+
+
+def test_a_truncated_newest_state_falls_back_to_the_one_before_and_says_so(demo_store, tmp_path):
+    sampler, told = make_sampler(demo_store), []
+    whole = run(sampler, tmp_path / "model", epochs=3)
+    newest = max((tmp_path / "model").glob("last-*.optimizer.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-9])
+    resumed = run(sampler, tmp_path / "model", epochs=3, resume=True, tell=Listeners(warning=told.append))
+    assert [r.loss for r in resumed.history] == [r.loss for r in whole.history]
+    assert len(told) == 1
+    assert newest.name in told[0]

@@ -1,0 +1,156 @@
+"""Values that no store of ours has, in one whose digests are right: another program wrote it, or a person."""
+
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import zarr
+
+from factornet.cli import etl
+from factornet.etl.publish.manifest_writer import genome_attributes, write_group, write_manifest
+from factornet.etl.verify.objects import verify_store
+from factornet.model import FactorNet, NetworkConfig, predict_bins
+from factornet.model.prediction.bins import bins_of_regions
+from factornet.store import Plan, StoreError, StreamSettings, WindowStream, open_store, parse_region, read_span
+
+CPU = torch.device("cpu")
+FIXTURE = Path(__file__).parents[2] / "fixtures/store-schema-1.zip"
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    """A small store, to be changed."""
+    with zipfile.ZipFile(FIXTURE) as zipped:
+        zipped.extractall(tmp_path / "small.zarr")
+    (tmp_path / "small.zarr/cells/zarr.json").unlink()  # the list of cell lines, with their digests
+    return tmp_path / "small.zarr"
+
+
+def forge(store: Path, path: str, at, value) -> None:
+    """Write values to an array, and make all digests right again."""
+    values = zarr.open_array(store / path, mode="r+")
+    values[at] = value
+    parts = path.split("/")
+    own = parts[0] == "genome"
+    group = store / "genome" if own else store.joinpath(*parts[:2])
+    sealed = store if own else group
+    shutil.rmtree(group / "manifest")
+    manifest = write_manifest(group, own=own)
+    attributes = json.loads((sealed / "zarr.json").read_text())["attributes"]
+    write_group(sealed, attributes | (genome_attributes(manifest) if own else manifest))
+
+
+def refused(message: str, read, *arguments) -> None:
+    with pytest.raises(StoreError, match=f"{message}.*factornet did not write this; do not use it"):
+        read(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value"),
+    [
+        ("chrom", 0, -1),
+        ("chrom", 6, 2),
+        ("start", 2, -1),
+        ("start", 2, 97_652),
+        ("stop", 3, 150_001),
+        ("summit", 4, 61_208),
+        ("summit", 4, 61_477),
+        ("summit", 4, -2),
+    ],
+)
+def test_peaks_that_are_no_intervals(store, column, row, value):
+    forge(store, f"cells/CELL/peaks/CTCF/conservative/{column}", row, value)
+    message = rf"cells/CELL/peaks/CTCF/conservative: row {row} is no interval on .*{column} {value}\b"
+    refused(message, open_store(store).peaks, "CELL", "CTCF", "conservative")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_verify_names_tables_that_hold_no_intervals(store, tmp_path, raw):
+    if raw:
+        assert etl.main(["unpack", str(store), str(tmp_path / "raw.zarr"), "-p", "1"]) == 0
+        store = tmp_path / "raw.zarr"
+    for path in ("genome/blacklist", "cells/CELL/peaks/MAX/conservative"):
+        forge(store, f"{path}/chrom", 0, -1)
+        (finding,) = [f for f in verify_store(store).findings if f.path == path]
+        assert finding.problem.startswith("row 0 is no interval on a chromosome of the store (chrom -1, start ")
+    assert len(verify_store(store).findings) == 2
+    assert verify_store(store, quick=True).findings == ()
+
+
+@pytest.mark.parametrize(("column", "value"), [("chrom", -1), ("start", 96_002), ("stop", 150_001)])
+def test_a_blacklist_that_is_no_interval(store, column, value):
+    forge(store, f"genome/blacklist/{column}", 0, value)
+    refused(rf"genome/blacklist: row 0 is no interval on .*{column} {value}\b", open_store(store).blacklist)
+
+
+def test_columns_of_other_lengths_and_types(store):
+    peaks = "cells/CELL/peaks/CTCF/conservative"
+    zarr.create_array(store / peaks / "stop", data=np.array([9]), overwrite=True)
+    forge(store, f"{peaks}/start", 0, 0)
+    refused(
+        rf"{peaks}/stop: int64 \(1,\), expected 7 whole numbers",
+        open_store(store).peaks,
+        "CELL",
+        "CTCF",
+        "conservative",
+    )
+    zarr.create_array(store / peaks / "stop", data=np.full(7, 9, np.float32), overwrite=True)
+    forge(store, f"{peaks}/start", 0, 0)
+    refused(rf"{peaks}/stop: float32 \(7,\), expected", open_store(store).peaks, "CELL", "CTCF", "conservative")
+
+
+VALUES = {
+    "genome/sequence/chr21": (5, "0 to 4"),
+    "genome/annotation/chr21": (64, "0 to 63"),
+    "cells/CELL/labels/chr21": (3, "0 to 2"),
+    "cells/CELL/tracks/DGF/chr21": (-np.inf, "-3.40282e+38 to 3.40282e+38"),
+    "genome/tracks/Unique35/chr21": (np.inf, "-3.40282e+38 to 3.40282e+38"),
+}
+
+
+def windows(store: Path) -> list:
+    starts, zeros = np.arange(1000, 31_000, 1000), np.zeros(30, np.int64)
+    plan = Plan(("CELL",), zeros, zeros + 1, starts, zeros, np.zeros((30, 0), np.uint8))
+    return list(WindowStream(open_store(store), plan, StreamSettings(1000, gencode=True), seed=(1,)))
+
+
+@pytest.mark.parametrize("path", VALUES)
+def test_values_without_a_meaning(store, path):
+    value, valid = VALUES[path]
+    forge(store, path, 1100, value)
+    message = re.escape(f"{path}: row 1100 is {value}, it can be {valid}")
+    refused(message, read_span, open_store(store).array(path), 1000, 1900)
+    if "labels" not in path:
+        refused(message, windows, store)
+
+
+@pytest.mark.parametrize("path", [path for path in VALUES if "labels" not in path])
+def test_values_at_the_edge_of_what_is_valid(store, path):
+    value = {"sequence": 4, "annotation": 63}.get(path.split("/")[1], np.finfo(np.float32).max)
+    forge(store, path, 1100, value)
+    assert read_span(open_store(store).array(path), 1100, 1101)[0] == value
+    assert len(windows(store)) == 1
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_no_score_is_made_of_signal_that_is_no_number(store, tmp_path, shared, value):
+    """Of a raw store, whose windows are gathered without a look at them, the scores tell."""
+    raw = tmp_path / "raw.zarr"
+    assert etl.main(["unpack", str(store), str(raw), "-p", "1"]) == 0
+    config = NetworkConfig(tasks=("CTCF",), tracks=("Unique35", "DGF"), kernels=4, recurrent=0, dense=4, length=200)
+    bins = bins_of_regions([parse_region("chr21:15000-30000", open_store(raw).axis)], open_store(raw).axis, stride=50)
+
+    def predict(place):
+        return predict_bins(FactorNet(config, seed=1), open_store(place), "CELL", bins, device=CPU, shared=shared)
+
+    assert np.isfinite(predict(raw)).all()
+    for place in (store, raw):
+        forge(place, "cells/CELL/tracks/DGF/chr21", slice(20_000, 21_000), value)
+        with pytest.raises(StoreError, match=r"CELL.*chr21|chr21.*CELL"):
+            predict(place)

@@ -1,0 +1,98 @@
+"""Interval algebra against sets of bases, one base at a time."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factornet.store.errors import UsageError
+from factornet.store.genome.intervals import (
+    GenomeAxis,
+    Intervals,
+    contains,
+    intersect,
+    merge,
+    nth,
+    overlaps,
+    size,
+    starts_inside,
+    subtract,
+)
+from factornet.store.genome.regions import Region, parse_region
+
+pairs = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 15)), max_size=8)
+
+
+def intervals(items: list[tuple[int, int]]) -> Intervals:
+    starts = np.array([s for s, _ in items], np.int64)
+    return Intervals(starts, starts + np.array([w for _, w in items], np.int64))
+
+
+def bases(x: Intervals) -> set[int]:
+    return {b for s, e in zip(x.starts, x.stops, strict=True) for b in range(s, e)}
+
+
+def is_merged(x: Intervals) -> bool:
+    return bool((x.starts[1:] > x.stops[:-1]).all() and (x.stops > x.starts).all())
+
+
+@given(pairs)
+def test_merge(items):
+    merged = merge(intervals(items))
+    assert is_merged(merged)
+    assert bases(merged) == bases(intervals(items))
+    assert size(merged) == len(bases(merged))
+    assert nth(merged, np.arange(size(merged))).tolist() == sorted(bases(merged))
+
+
+@given(pairs, pairs)
+def test_subtract_and_intersect(a, b):
+    a, b = merge(intervals(a)), merge(intervals(b))
+    assert is_merged(subtract(a, b))
+    assert bases(subtract(a, b)) == bases(a) - bases(b)
+    assert bases(intersect(a, b)) == bases(a) & bases(b)
+
+
+@given(pairs, pairs)
+def test_overlaps_and_contains(queries, b):
+    queries, b = intervals(queries), merge(intervals(b))
+    each = [set(range(s, e)) for s, e in zip(queries.starts, queries.stops, strict=True)]
+    assert overlaps(queries, b).tolist() == [bool(q & bases(b)) for q in each]
+    assert contains(b, queries).tolist() == [q <= bases(b) for q in each]
+
+
+@given(pairs, st.integers(1, 9))
+def test_starts_inside(items, width):
+    allowed = merge(intervals(items))
+    expected = {s for s in bases(allowed) if set(range(s, s + width)) <= bases(allowed)}
+    assert bases(starts_inside(allowed, width)) == expected
+
+
+def test_axis_round_trip_and_widen():
+    axis = GenomeAxis(("chr1", "chr2"), (10, 20))
+    chrom, position = np.array([0, 0, 1, 1]), np.array([0, 9, 0, 19])
+    assert [x.tolist() for x in axis.locate(axis.place(chrom, position))] == [chrom.tolist(), position.tolist()]
+    wide = axis.widen(Intervals(axis.place([0, 1], [8, 1]), axis.place([0, 1], [9, 3])), 5)
+    assert wide.starts.tolist() == [3, 11]
+    assert wide.stops.tolist() == [10, 11 + 8]
+    assert merge(axis.whole).starts.size == 2, "neighbouring chromosomes must not merge"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("chr2", Region("chr2", 0, 20)),
+        ("chr2:3-20", Region("chr2", 3, 20)),
+        ("chr1:1,0-1,0", None),
+        ("chr2:3-21", None),
+        ("chr3", None),
+        ("chr2:5", None),
+    ],
+)
+def test_parse_region(text, expected):
+    axis = GenomeAxis(("chr1", "chr2"), (10, 20))
+    if expected is None:
+        with pytest.raises(UsageError, match="chr"):
+            parse_region(text, axis)
+    else:
+        assert parse_region(text, axis) == expected

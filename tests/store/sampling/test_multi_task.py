@@ -1,0 +1,242 @@
+"""Multi-task sampling by the original's recipe, and parity with bedtools on real peaks."""
+
+import gzip
+import subprocess
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
+from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
+from factornet.store.genome import intervals as ax
+from factornet.store.genome.intervals import Intervals
+from factornet.store.sampling.candidates import BIN_JITTER, bin_sites
+from factornet.store.sampling.splits import widened_blacklist
+
+BIN, LENGTH = 200, 1000
+
+
+def bedtools(*arguments, stdin=None):
+    words = ["bedtools", *map(str, arguments)]
+    return subprocess.run(words, input=stdin, capture_output=True, text=True, check=True).stdout
+
+
+def chip_rows(cell_folder):
+    """Conservative file, factor and relaxed file (or None) of each row of chip.txt."""
+    rows = [line.split() for line in (cell_folder / "chip.txt").read_text().splitlines() if line.strip()]
+    return [(cell_folder / r[0], r[1], cell_folder / r[2] if len(r) > 2 else None) for r in rows]
+
+
+class Recipe:
+    """What FactorNet's own code asks of bedtools, on the files themselves."""
+
+    def __init__(self, store, blacklist_file, work):
+        self.axis, self.work = store.axis, work
+        self.sizes = work / "sizes.txt"
+        pairs = sorted(zip(store.axis.names, store.axis.lengths, strict=True))
+        self.sizes.write_text("".join(f"{n}\t{s}\n" for n, s in pairs))
+        self.blacklist_file = blacklist_file
+
+    def own(self, path):
+        """A peak or BED file as chrom, start, stop on the store's chromosomes, sorted."""
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+        rows = [line.split("\t")[:3] for line in text.splitlines() if line.split("\t")[0] in self.axis.names]
+        return bedtools("sort", "-i", "-", stdin="".join("\t".join(r) + "\n" for r in rows))
+
+    def save(self, name, text):
+        (self.work / name).write_text(text)
+        return self.work / name
+
+    def merged(self, *texts):
+        return bedtools("merge", "-i", "-", stdin=bedtools("sort", "-i", "-", stdin="".join(texts)))
+
+    def blacklist(self, length=LENGTH):
+        pairs = list(zip(self.axis.names, self.axis.lengths, strict=True))
+        ends = "".join(f"{n}\t0\t{length}\n{n}\t{s - length}\t{s}\n" for n, s in pairs)
+        slopped = bedtools("slop", "-g", self.sizes, "-b", length, "-i", "-", stdin=self.own(self.blacklist_file))
+        return self.merged(slopped, ends)
+
+    def free(self, near):
+        """Where a negative may lie: outside peaks widened by 200, and the blacklist."""
+        slopped = bedtools("slop", "-g", self.sizes, "-b", BIN, "-i", "-", stdin=near)
+        return bedtools("complement", "-i", "-", "-g", self.sizes, stdin=self.merged(slopped, self.blacklist()))
+
+    def positive_bins(self, factors):
+        """Bins with 101 bases in the merged peaks, outside the blacklist, and the labels of each."""
+        together = self.merged(*factors) if len(factors) > 1 else factors[0]
+        windows = bedtools("makewindows", "-g", self.sizes, "-w", BIN, "-s", 50)
+        whole = "".join(f"{a}\n" for a in windows.splitlines() if int(a.split("\t")[2]) - int(a.split("\t")[1]) == BIN)
+        peaks, black = self.save("together.bed", together), self.save("black.bed", self.blacklist())
+        bins = bedtools("intersect", "-u", "-f", 0.505, "-a", "-", "-b", peaks, stdin=whole)
+        bins = bedtools("intersect", "-v", "-a", "-", "-b", black, stdin=bins)
+        columns = []
+        for factor in factors:
+            peaks = self.save("factor.bed", factor)
+            count = bedtools("intersect", "-c", "-f", 0.505, "-a", "-", "-b", peaks, stdin=bins)
+            columns.append([int(line.rpartition("\t")[2]) > 0 for line in count.splitlines()])
+        return bins, np.array(columns).T
+
+    def intervals(self, text):
+        rows = [line.split("\t") for line in text.splitlines()]
+        chrom = np.array([self.axis.index(r[0]) for r in rows], int)
+        return Intervals(*(self.axis.place(chrom, np.array([int(r[k]) for r in rows], int)) for k in (1, 2)))
+
+
+def assert_same(got, want):
+    np.testing.assert_array_equal(got.starts, want.starts)
+    np.testing.assert_array_equal(got.stops, want.stops)
+
+
+def check_multitask(store, cell, folder, recipe):
+    files = {name: path for path, name, _ in chip_rows(folder)}
+    names = store.cell(cell).factor_names
+    assert sorted(names) == sorted(files)
+    peaks = [recipe.own(files[n]) for n in names]
+    bins, labels = recipe.positive_bins(peaks)
+    own = [store.peaks(cell, n, "conservative").on(store.axis) for n in names]
+    sites = bin_sites(own, widened_blacklist(store, LENGTH), store.axis)
+    want = recipe.intervals(bins).starts
+    order = np.argsort(want)
+    np.testing.assert_array_equal(sites.start, want[order])
+    np.testing.assert_array_equal(sites.label, labels[order])
+    near = ax.union(store.axis.widen(ax.union(*own), BIN), widened_blacklist(store, LENGTH))
+    assert_same(ax.subtract(store.axis.whole, near), ax.merge(recipe.intervals(recipe.free("".join(peaks)))))
+    return sites
+
+
+def demo_sampler(store, **changes):
+    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[parse_region("chr1", store.axis)])
+    return Sampler(store, **({"cells": ("K562",), "split": split, "length": LENGTH} | changes))
+
+
+@pytest.mark.parametrize("cell", ["GM12878", "HepG2", "K562"])
+def test_bins_and_labels_equal_bedtools(demo_store, demo_files, tmp_path, cell):
+    store = open_store(demo_store)
+    recipe = Recipe(store, demo_files / "annotation/blacklist.bed.gz", tmp_path)
+    sites = check_multitask(store, cell, demo_files / "cells" / cell, recipe)
+    assert len(sites) > 1000
+    assert sites.label.any(0).all()
+
+
+def test_one_factor_is_not_merged_with_itself():
+    """Two peaks of one factor side by side: 101 bases in both together are not 101 in one."""
+    axis = ax.GenomeAxis(("chr1",), (10_000,))
+    pair = Intervals(np.array([5000, 5060]), np.array([5060, 5160]))
+    nothing = Intervals(np.array([], int), np.array([], int))
+    assert len(bin_sites([pair], nothing, axis)) == 0
+    two = bin_sites([pair, nothing], nothing, axis)
+    assert two.start.tolist() == [4950, 5000, 5050]
+    assert not two.label.any()
+
+
+def test_bins_stop_at_the_ends_of_chromosomes():
+    axis = ax.GenomeAxis(("chr1", "chr2"), (1030, 500))
+    whole = axis.whole
+    nothing = Intervals(np.array([], int), np.array([], int))
+    chrom, start = axis.locate(bin_sites([whole], nothing, axis).start)
+    assert start[chrom == 0].tolist() == list(range(0, 831, 50))
+    assert start[chrom == 1].tolist() == list(range(0, 301, 50))
+
+
+def test_an_epoch_of_all_factors(demo_store):
+    store = open_store(demo_store)
+    sampler = demo_sampler(store)
+    assert sampler.tasks == store.cell("K562").factor_names
+    plan, again = sampler.epoch(3, 0), demo_sampler(store).epoch(3, 0)
+    n = sampler.positives_per_epoch[0]
+    assert len(plan) == 2 * n
+    assert plan.label.shape == (2 * n, len(sampler.tasks))
+    assert not plan.label[n:].any()
+    for field in ("chrom", "start", "jitter", "label"):
+        np.testing.assert_array_equal(getattr(plan, field), getattr(again, field))
+    sites = sampler.train_sites[0]
+    at = store.axis.place(plan.chrom, plan.start)
+    assert ax.contains(sites.free, Intervals(at[n:], at[n:] + BIN)).all()
+    window = store.axis.place(plan.chrom, plan.window_starts(LENGTH))
+    assert ax.contains(sampler.split.train, Intervals(window, window + LENGTH)).all()
+    assert (sampler.epoch(3, 1).start[n:] != plan.start[n:]).mean() > 0.99
+
+
+def test_jitter_is_uniform_for_positives_and_negatives_in_training_and_validation(demo_store):
+    sampler = demo_sampler(open_store(demo_store))
+    plans = [sampler.epoch(5, e) for e in range(6)] + [sampler.validation(s) for s in range(30)]
+    for negative in (False, True):
+        for part in (plans[:6], plans[6:]):
+            half = [np.arange(len(p)) >= len(p) // 2 for p in part]
+            jitter = np.concatenate([p.jitter[h == negative] for p, h in zip(part, half, strict=True)])
+            assert jitter.size > 5000
+            counts = np.bincount(jitter + BIN_JITTER, minlength=2 * BIN_JITTER + 1)
+            assert counts.size == 2 * BIN_JITTER + 1
+            assert chisquare(counts).pvalue > 1e-3
+
+
+def test_negatives_are_uniform_and_come_with_replacement(demo_store):
+    sampler = demo_sampler(open_store(demo_store))
+    allowed, n = sampler.train_sites[0].starts, sampler.positives_per_epoch[0]
+    at = [sampler.store.axis.place(p.chrom, p.start)[n:] for p in (sampler.epoch(5, e) for e in range(6))]
+    assert any((np.diff(np.sort(a)) < BIN).any() for a in at), "with replacement, some overlap"
+    starts = np.concatenate(at)
+    which = np.searchsorted(allowed.starts, starts, side="right") - 1
+    ends = np.cumsum(allowed.stops - allowed.starts)
+    rank = ends[which] - (allowed.stops[which] - starts)
+    assert chisquare(np.histogram(rank, 50, (0, ends[-1]))[0]).pvalue > 1e-3
+
+
+def test_all_factors_of_several_cell_lines_are_refused(demo_store):
+    with pytest.raises(UsageError, match=r"2 cell lines were given.*K562, HepG2"):
+        demo_sampler(open_store(demo_store), cells=("K562", "HepG2"))
+
+
+def test_a_validation_cell_line_must_have_all_factors(demo_store):
+    with pytest.raises(UsageError, match="GM12878 has no factor 'REST'"):
+        demo_sampler(open_store(demo_store), valid_cells=("GM12878",))
+
+
+@pytest.fixture(scope="module")
+def real_store(realdata, tmp_path_factory):
+    """Real peaks, blacklist and lengths; the sequence does not matter for sampling, so it is N."""
+    work = tmp_path_factory.mktemp("real")
+    (work / "chr20.fa").write_text(">chr20\n" + ("N" * 60 + "\n") * (63025520 // 60) + "N" * (63025520 % 60) + "\n")
+    inputs = GenomeInputs(work / "chr20.fa", blacklist=realdata / "annotation/blacklist.bed.gz")
+    build_genome(work / "real.zarr", inputs, GenomeOptions(assembly="hg19"), Resources(1))
+    for cell in ("GM12878", "HeLa-S3", "K562"):
+        build_cell(work / "real.zarr", realdata / "cells" / cell, CellOptions(), Resources(1))
+    return open_store(work / "real.zarr")
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("cell", ["GM12878", "HeLa-S3", "K562"])
+def test_real_bins_and_labels_equal_bedtools(real_store, realdata, tmp_path, cell):
+    recipe = Recipe(real_store, realdata / "annotation/blacklist.bed.gz", tmp_path)
+    sites = check_multitask(real_store, cell, realdata / "cells" / cell, recipe)
+    assert len(sites) > 10_000
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("cell", ["GM12878", "HeLa-S3", "K562"])
+def test_real_positives_and_free_regions_equal_bedtools(real_store, realdata, tmp_path, cell):
+    recipe = Recipe(real_store, realdata / "annotation/blacklist.bed.gz", tmp_path)
+    valid = [parse_region("chr20:40000000-45000000", real_store.axis)]
+    split = split_genome(real_store.axis, valid=valid, test=[])
+    black = recipe.save("black.bed", recipe.blacklist())
+    for path, factor, relaxed in chip_rows(realdata / "cells" / cell):
+        sampler = Sampler(real_store, cells=(cell,), factor=factor, split=split, length=LENGTH)
+        usable = bedtools("intersect", "-v", "-a", "-", "-b", black, stdin=recipe.own(path))
+        near = recipe.intervals(recipe.free(recipe.own(relaxed) if relaxed else usable))
+        for sites, part in ((sampler.train_sites[0], split.train), (sampler.valid_sites[0], split.valid)):
+            assert len(sites.positives) == count_inside(usable, part)
+            assert_same(sites.free, ax.intersect(ax.merge(near), part))
+
+
+def count_inside(peaks, part):
+    """Peaks whose window at the largest jitter either way lies in one interval of the part, one at a time."""
+    count = 0
+    for line in peaks.splitlines():
+        start, stop = map(int, line.split("\t")[1:3])
+        middle = (start + stop) // 2
+        jitter = stop - (middle - 100) - 75 - 1
+        low, high = middle - LENGTH // 2 - jitter, middle + LENGTH // 2 + jitter
+        count += any(a <= low and high <= b for a, b in zip(*part, strict=True))
+    return count

@@ -1,0 +1,115 @@
+"""Cell lines that are replaced while they are read: readers keep the version they began with."""
+
+import numpy as np
+import pytest
+from stress.kill_build import digest
+from support.tiny_experiment import build, left, write_cell
+
+from factornet.etl.publish import transaction as publish
+from factornet.etl.verify.objects import verify_store
+from factornet.store import Plan, StoreError, StreamSettings, WindowStream, open_store
+from factornet.store.storage import atomic_swap as exchange
+
+
+def plan_of(store, n=400):
+    rng = np.random.default_rng(1)
+    chrom = rng.integers(0, 2, n)
+    start = rng.integers(0, np.array(store.axis.lengths)[chrom] - 200)
+    return Plan(("A",), np.zeros(n, np.int64), chrom, start, np.zeros(n, np.int64), np.zeros((n, 0), np.uint8))
+
+
+def contents(stream):
+    return [(b.index.tobytes(), b.codes.tobytes(), b.tracks.tobytes(), b.features.tobytes()) for b in stream]
+
+
+@pytest.mark.parametrize("atomic", [True, False], ids=["exchange", "two renames"])
+def test_readers_go_on_with_the_version_they_began_with(files, monkeypatch, atomic):
+    if not atomic:
+        monkeypatch.setattr(publish, "exchange", exchange_not_there)
+    build(files)
+    settings = StreamSettings(100, batch=10, pool_bytes=20_000, slab=2000, meta=True)
+    reader = open_store(files / "s.zarr")
+    expected = contents(WindowStream(reader, plan_of(reader), settings, seed=(1,)))
+    del reader
+    store = open_store(files / "s.zarr")
+    stream = iter(WindowStream(store, plan_of(store), settings, seed=(1,)))
+    seen = contents([next(stream)])
+    for value in (2.5, 3.5):
+        write_cell(files / "A", value)
+        build(files, force=True)
+        fresh = open_store(files / "s.zarr")
+        assert fresh.meta("A").tolist() == [value]
+        assert verify_store(files / "s.zarr").findings == ()
+        del fresh
+    assert len(list((files / "s.zarr.building/.old/cells.A").iterdir())) == 1, "the old version, for its reader"
+    seen += contents(stream)
+    assert seen == expected
+    assert store.meta("A").tolist() == [1.5]
+    assert store.peaks("A", "TF", "conservative").start.tolist() == [5000, 4000]
+    stream.close()
+    del store, stream
+    build(files, force=True)  # removes what nobody reads any more
+    assert left(files) == []
+
+
+def exchange_not_there(a, b):
+    raise NotImplementedError
+
+
+def test_a_process_that_is_sent_the_store_takes_no_other_version(files):
+    build(files)
+    store = open_store(files / "s.zarr")
+    store.cell("A")
+    kind, arguments = store.__reduce__()
+    write_cell(files / "A", 2.5)
+    build(files, force=True)
+    with pytest.raises(StoreError, match="was replaced while it was in use"):
+        kind(*arguments).meta("A")
+    assert store.meta("A").tolist() == [1.5]
+
+
+def test_killed_between_two_renames_is_healed(files):
+    build(files)
+    whole = digest(files / "s.zarr", "A")
+    aside = files / "s.zarr.building/.old/cells.A"
+    (files / "s.zarr.building/.locks").mkdir(parents=True)
+    aside.mkdir(parents=True)
+    (files / "s.zarr/cells/A").rename(aside / "swap")
+    assert digest(files / "s.zarr", "A") == whole
+    assert verify_store(files / "s.zarr").findings == ()
+    (files / "s.zarr/cells/A").rename(aside / "swap")
+    write_cell(files / "A", 2.5)
+    with pytest.raises(StoreError, match="is there already"):
+        build(files)
+    build(files, force=True)
+    assert left(files) == []
+
+
+def test_a_read_only_store_is_read(files):
+    build(files)
+    for path in [*(files / "s.zarr").rglob("*"), files / "s.zarr"]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        store = open_store(files / "s.zarr")
+        assert store.meta("A").tolist() == [1.5]
+        assert verify_store(files / "s.zarr").findings == ()
+        before = {p: p.stat().st_mtime_ns for p in (files / "s.zarr").rglob("*")}
+        contents(WindowStream(store, plan_of(store), StreamSettings(100), seed=(1,)))
+        assert {p: p.stat().st_mtime_ns for p in (files / "s.zarr").rglob("*")} == before
+        assert left(files) == []
+    finally:
+        for path in [files / "s.zarr", *(p for p in (files / "s.zarr").rglob("*") if p.is_dir())]:
+            path.chmod(0o755)
+
+
+def test_exchange_is_one_step(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "who").write_text(name)
+    try:
+        exchange.exchange(tmp_path / "a", tmp_path / "b")
+    except NotImplementedError:
+        pytest.skip("no renameat2 here")
+    assert (tmp_path / "a/who").read_text() == "b"
+    with pytest.raises(OSError, match="No such file"):
+        exchange.exchange(tmp_path / "a", tmp_path / "c")

@@ -1,0 +1,133 @@
+"""Stores on servers, read by several processes, and the cache of what was fetched."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from support.remote_reading import sequence
+
+from factornet.cli import etl
+from factornet.store import Store, StoreError, open_store, read_span
+from factornet.store.storage.cache import Cache
+
+
+def read_all(store: Store, results) -> None:
+    results.put({c: int(read_span(store.sequence(c), 0, 4000).sum()) for c in store.axis.names})
+
+
+@pytest.fixture
+def places(away, website, demo_store, tmp_path) -> dict[str, str]:
+    assert etl.main(["export", str(demo_store), str(tmp_path / "demo.zip")]) == 0
+    return {"s3": away.url, "http": website, "zip": str(tmp_path / "demo.zip")}
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("kind", ["s3", "http", "zip"])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_processes_read_on(places, demo_store, method, kind):
+    """The parent has read already; a child that hangs is killed, and fails the test."""
+    store = open_store(places[kind])
+    assert read_span(store.sequence("chr21"), 0, 4000).size == 4000
+    context = multiprocessing.get_context(method)
+    results = context.Queue()
+    children = [context.Process(target=read_all, args=(store, results)) for _ in range(2)]
+    watchdog = threading.Timer(60, lambda: [os.kill(c.pid, signal.SIGKILL) for c in children if c.is_alive()])
+    for child in children:
+        child.start()
+    watchdog.start()
+    try:
+        found = [results.get(timeout=70) for _ in children]
+    finally:
+        watchdog.cancel()
+        for child in children:
+            child.join(10)
+    local = open_store(demo_store)
+    expected = {c: int(read_span(local.sequence(c), 0, 4000).sum()) for c in local.axis.names}
+    assert found == [expected, expected]
+    assert [c.exitcode for c in children] == [0, 0]
+
+
+def test_two_processes_share_a_cache(away, tmp_path):
+    sequence(away.url)
+    program = (
+        "import sys; from factornet.store import open_store, read_span\n"
+        "assert read_span(open_store(sys.argv[1]).sequence('chr21'), 0, 5000).size"
+    )
+    subprocess.run([sys.executable, "-c", program, away.url], check=True)
+    fetched = {p: n for (m, p), n in away.proxy.seen.items() if m == "GET" and "/sequence/" in p}
+    assert len(fetched) == 2
+    assert set(fetched.values()) == {1}
+
+
+def test_who_comes_while_another_fetches_waits(tmp_path):
+    cache, count = Cache(tmp_path), []
+
+    def fetch(file):
+        count.append(1)
+        time.sleep(0.3)
+        file.write(b"content")
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [*pool.map(lambda _: cache.add("ab" * 32, fetch), range(4))]
+    assert (len(count), [o is None for o in found].count(True)) == (1, 3)
+    for opened in filter(None, found):
+        opened.close()
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["ab" * 32]
+    (tmp_path / "new" / ("cd" * 32)).touch()
+    os.utime(tmp_path / "new" / ("cd" * 32), (0, 0))
+    cache.add("cd" * 32, fetch).close()
+    assert len(count) == 2, "one that died is not waited for"
+
+
+def test_a_damaged_cache_entry_is_fetched_again(away, demo_store, tmp_path):
+    sequence(away.url)
+    entries = [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+    assert len(entries) >= 4
+    for entry in entries:
+        entry.write_bytes(entry.read_bytes()[:-1] + b"?" if entry.stat().st_size % 2 else b"")
+    store = open_store(away.url)
+    assert np.array_equal(read_span(store.sequence("chr21"), 0, 5000), sequence(demo_store))
+    shutil.rmtree(tmp_path / "cache")
+    assert np.array_equal(read_span(store.sequence("chr21"), 0, 5000), sequence(demo_store)), "and one that is gone"
+
+
+def test_the_cache_is_bounded(away, demo_store, tmp_path):
+    cache = Cache(tmp_path / "small", 300_000)
+    store, local = open_store(away.url, cache=cache), open_store(demo_store)
+    for chrom in local.axis.names * 2:
+        assert np.array_equal(read_span(store.sequence(chrom), 0, 5000), read_span(local.sequence(chrom), 0, 5000))
+    sizes = [p.stat().st_size for p in cache.folder.rglob("*") if p.is_file()]
+    assert sum(sizes) <= 315_000 + max(sizes)
+    opened = cache.add("ab" * 32, lambda file: file.write(b"held") and None)
+    cache.add("cd" * 32, lambda file: file.write(bytes(400_000)) and None).close()
+    assert cache.open("ab" * 32) is None
+    assert opened.read(0, 10) == b"held", "who has one open reads on"
+    opened.close()
+
+
+def test_the_least_recently_used_goes_first(tmp_path):
+    cache = Cache(tmp_path, 10)
+    for i, sha in enumerate(("aa" * 32, "bb" * 32)):
+        cache.add(sha, lambda file: file.write(bytes(4)) and None).close()
+        os.utime(tmp_path / sha[:2] / sha, (1000 + i, 1000))
+    cache.open("aa" * 32).close()
+    cache.add("cc" * 32, lambda file: file.write(bytes(4)) and None).close()
+    there = [cache.open(s * 32) for s in ("aa", "bb", "cc")]
+    assert [o is not None for o in there] == [True, False, True]
+    for opened in there:
+        if opened:
+            opened.close()
+
+
+def test_a_cache_that_cannot_be_written(away, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cache of remote stores cannot be written .*FACTORNET_CACHE"):
+        sequence(away.url, cache=Cache(tmp_path / "file"))

@@ -1,0 +1,245 @@
+"""Stores on servers, through faults that pass and faults that do not."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import pytest
+from support.remote_reading import NETWORK, sequence
+from support.servers import Proxy, serving, web_server
+
+from factornet.cli import etl, train
+from factornet.etl import CellOptions, Resources, build_cell
+from factornet.etl.verify.objects import verify_store
+from factornet.store import Store, StoreError, open_store
+from factornet.store.format.cell_index import cell_list, parse_cell_list
+from factornet.store.format.manifest import sealed
+
+
+def failing(proxy, *faults, part="/sequence/", method="GET"):
+    """Let requests for some objects fail with one fault after the other, and then succeed."""
+    proxy.fault = lambda m, path, nth: faults[nth - 1] if m == method and part in path and nth <= len(faults) else None
+
+
+def always(proxy, fault, part="/sequence/"):
+    proxy.fault = lambda m, path, nth: fault if part in path else None
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "half", "reset", "flip", "silent"])
+def test_faults_that_pass(away, demo_store, fault, monkeypatch):
+    monkeypatch.setenv("FACTORNET_TIMEOUT", "0.5")
+    failing(away.proxy, fault)
+    assert np.array_equal(sequence(away.url), sequence(demo_store))
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "half", "reset", "flip"])
+def test_faults_of_web_servers_that_pass(website, demo_store, fault):
+    with serving(Proxy(website)) as proxy:
+        failing(proxy, fault, part="/genome/")
+        assert np.array_equal(sequence(f"{proxy.url}/demo.zarr"), sequence(demo_store))
+
+
+@pytest.mark.parametrize("fault", ["500", *(pytest.param(f, marks=pytest.mark.slow) for f in ("silent", "half"))])
+def test_all_of_it_from_a_server_that_fails_now_and_then(demo_files, demo_store, s3, tmp_path, monkeypatch, fault):  # noqa: PLR0917
+    """Build, train, export and import: the same digests and the same weights as on a disk."""
+    monkeypatch.setenv("FACTORNET_TIMEOUT", "2")
+    failed = []
+
+    def now_and_then(method, path, nth):
+        hit = nth == 1 and crc32(f"{method} {path}".encode()) % 9 == 0
+        failed.extend([method] * hit)
+        return fault if hit else None
+
+    s3.proxy.fault = now_and_then
+    genome = ["--fasta", demo_files / "genome.fa", "--gtf", demo_files / "annotation/genes.gtf.gz"]
+    genome += ["--cpg", demo_files / "annotation/cpgIslandExt.txt.gz", "--assembly", "demo", "-p", 1]
+    genome += ["--blacklist", demo_files / "annotation/blacklist.bed.gz"]
+    genome += ["--track", f"Unique35={demo_files / 'tracks/Unique35.bw'}"]
+    back = tmp_path / "back.zarr"
+    for arguments in (
+        ["genome", s3.url, *genome],
+        ["build", s3.url, demo_files / "cells/K562", "-p", 1],
+        ["export", demo_store, f"{s3.url}.export"],
+        ["import", f"{s3.url}.export", back],
+    ):
+        assert etl.main([str(a) for a in arguments]) == 0
+    local = open_store(demo_store)
+    for place in (s3.url, f"{s3.url}.export", back):
+        store = open_store(place)
+        assert store.info.genome_manifest == local.info.genome_manifest
+        assert {c: store.cell(c).manifest for c in store.cells} == {c: local.cell(c).manifest for c in store.cells}
+        assert not verify_store(place).findings
+    models = [tmp_path / "local", tmp_path / "remote"]
+    for place, model in zip((str(demo_store), s3.url), models, strict=True):
+        assert train.main(["--store", place, "-i", "K562", "-f", "CTCF", "-o", str(model), *NETWORK]) == 0
+    assert (models[0] / "best.safetensors").read_bytes() == (models[1] / "best.safetensors").read_bytes()
+    assert {"GET", "PUT"} <= set(failed)
+    assert len(failed) > 20
+
+
+FOREVER = {
+    "500": "HTTP 500.*3 tries",
+    "503": "HTTP 503.*3 tries",
+    "404": "HTTP 404.*the manifest lists it",
+    "403": "HTTP 403.*access is refused",
+    "half": "3 tries",
+    "reset": "3 tries",
+    "silent": "3 tries",
+    "flip": "its digest is not the one in the manifest.*2 tries",
+}
+
+
+@pytest.mark.parametrize("fault", FOREVER)
+@pytest.mark.parametrize("kind", ["s3", "http"])
+def test_faults_that_stay(away, website, monkeypatch, kind, fault):
+    monkeypatch.setenv("FACTORNET_TIMEOUT", "0.5")
+    with serving(Proxy(website)) as proxy:
+        url, faulty = (away.url, away.proxy) if kind == "s3" else (f"{proxy.url}/demo.zarr", proxy)
+        always(faulty, fault, "/sequence/chr21/c/0")
+        with pytest.raises(StoreError, match=FOREVER[fault]) as caught:
+            sequence(url)
+        assert f"{url}/genome/sequence/chr21/c/0" in str(caught.value)
+        tries = faulty.seen["GET", next(p for m, p in faulty.seen if p.endswith("/sequence/chr21/c/0"))]
+        assert tries == (1 if fault in ("403", "404") else 2 if fault == "flip" else 3)
+        assert sequence(url, "chr1").size == 5000, "the rest can be read"
+
+
+def test_commands_end_with_one_line(away, capsys, monkeypatch):
+    always(away.proxy, "403", "")
+    for arguments in (["info", away.url], ["verify", away.url], ["import", away.url, "x.zarr"]):
+        assert etl.main(arguments) == 2
+        shown = capsys.readouterr().err.strip()
+        assert len(shown.splitlines()) == 1
+        assert away.url in shown
+        assert "HTTP 403" in shown
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert etl.main(["info", away.url]) == 2
+    assert "EndpointConnectionError" in capsys.readouterr().err
+    away.proxy.fault = lambda *_: None
+    monkeypatch.setenv("AWS_ENDPOINT_URL", away.proxy.url)
+    assert etl.main(["info", "s3://no-such-bucket-here/x.zarr"]) == 2
+    assert "no such bucket" in capsys.readouterr().err
+    assert etl.main(["info", f"s3://{away.bucket}/other.zarr"]) == 2
+    assert "not a FactorNet store" in capsys.readouterr().err
+
+
+def test_verify_names_what_is_wrong_in_object_storage(away, demo_store, capsys):
+    def damage(name, content):
+        away.client.put_object(**away.key(name), Body=content)
+
+    track = "cells/K562/tracks/DGF/chr21"
+    size = (demo_store / f"{track}/c/0").stat().st_size
+    damage("cells/K562/more", b"x")
+    damage("stray", b"x")
+    damage(f"{track}/c/0", bytes(size))
+    away.client.delete_object(**away.key("genome/sequence/chr21/c/0"))
+    found = {(f.kind, f.path) for f in verify_store(away.url).findings}
+    assert found == {
+        ("added", "cells/K562/more"),
+        ("added", "stray"),
+        ("damaged", f"{track}/c/0"),
+        ("missing", "genome/sequence/chr21/c/0"),
+    }
+
+
+@pytest.mark.parametrize("fault", ["flip", "500"])
+def test_verify_names_one_cure_of_an_object_on_a_server(away, fault):
+    name = "cells/K562/tracks/DGF/chr21/c/0"
+    always(away.proxy, fault, name)
+    (finding,) = verify_store(away.url, cells=["K562"]).findings
+    assert (finding.path, finding.kind) == (name, "damaged")
+    problem, cure = {
+        "flip": (
+            r"damaged: its digest is not the one in the manifest \(2 tries in \d+ s\)",
+            f"put it there anew: factornet-etl export STORE {away.url} --force --cells K562",
+        ),
+        "500": (r"HTTP 500.* \(3 tries in \d+ s\)", "try again later, or look after the server"),
+    }[fault]
+    assert re.fullmatch(problem, finding.problem)
+    assert finding.cure == cure
+
+
+def test_verify_compares_the_list_with_what_object_storage_lists(away, demo_store):
+    sound = parse_cell_list(away.client.get_object(**away.key("cells/zarr.json"))["Body"].read(), place="list")
+    cure = f"put it there anew: factornet-etl export STORE {away.url} --force --cells"
+    gone = f"{cure} HepG2; or take it off the list: factornet-etl export STORE {away.url} --force --cells"
+    for content, kind, path, problem, repair in (
+        (cell_list({}), "differs", "cells/zarr.json", "is not up to date about K562", cure),
+        (None, "missing", "cells/zarr.json", "is missing: it is the list of cell lines, for who cannot list", cure),
+        (b"{", "attributes", "cells/zarr.json", "is no list of cell lines, or a damaged one", cure),
+        (cell_list({**sound, "HepG2": "0" * 64}), "missing", "cells/HepG2", "and there is no such folder", gone),
+    ):
+        if content is None:
+            away.client.delete_object(**away.key(path))
+        else:
+            away.client.put_object(**away.key("cells/zarr.json"), Body=content)
+        report = verify_store(away.url, quick=True)
+        (finding,) = report.findings
+        assert (finding.path, finding.kind, finding.cure) == (path, kind, repair)
+        assert problem in finding.problem
+        assert report.groups == ("genome", "cells/K562")
+    command = finding.cure.rpartition(": ")[2].replace("STORE", str(demo_store))  # the same for all of them
+    assert etl.main(command.split()[1:]) == 0
+    assert verify_store(away.url, quick=True).findings == ()
+
+
+def test_a_cell_line_replaced_on_the_server_is_never_mixed(away, demo_files, demo_store, tmp_path):
+    before = open_store(away.url)
+    before.cell("K562")
+    sent = Store(before.path, before.info, dict(before.pins), before.cache)  # as a spawned process gets it
+    changed = Path(shutil.copytree(demo_store, tmp_path / "changed.zarr"))
+    shutil.copytree(demo_files / "tracks", tmp_path / "tracks")
+    cell = Path(shutil.copytree(demo_files / "cells/K562", tmp_path / "cells/K562"))
+    shutil.copy(demo_files / "cells/HepG2/meta.txt", cell / "meta.txt")
+    build_cell(changed, cell, CellOptions(), Resources(1), force=True)
+    assert etl.main(["export", str(changed), away.url, "--cells", "K562", "--force"]) == 0
+    with pytest.raises(StoreError, match="replaced while it was in use"):
+        before.meta("K562")
+    with pytest.raises(StoreError, match="was replaced while it was in use"):
+        sent.cell("K562")
+    assert np.array_equal(open_store(away.url).meta("K562"), open_store(changed).meta("K562"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "s3", "http"])
+def test_a_newer_schema_is_refused(exported, s3, tmp_path, kind):
+    text = (exported / "zarr.json").read_text()
+    node = json.loads(text)
+    node["attributes"]["schema_version"] = 2
+    (tmp_path / "web").mkdir()
+    store = Path(shutil.copytree(exported, tmp_path / "web/new.zarr"))
+    (store / "zarr.json").write_bytes(sealed(node))
+    place = tmp_path / "new.zip"
+    if kind == "zip":
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"import zipfile, pathlib; z = zipfile.ZipFile({str(place)!r}, 'w')\n"
+                f"for p in pathlib.Path({str(store)!r}).rglob('*'): p.is_file() and z.write(p, p.relative_to({str(store)!r}))\n"
+                "z.close()",
+            ],
+            check=True,
+        )
+    elif kind == "s3":
+        s3.client.put_object(**s3.key("zarr.json"), Body=sealed(node))
+        place = s3.url
+    with (
+        web_server(tmp_path / "web") as url,
+        pytest.raises(StoreError, match="schema version 2, this factornet reads version 1"),
+    ):
+        open_store(f"{url}/new.zarr" if kind == "http" else place)
+
+
+def test_what_an_earlier_upload_left_is_removed(away, demo_store):
+    away.client.put_object(**away.key("cells/K562/old/c/0"), Body=b"x")
+    away.client.delete_object(**away.key("cells/K562/zarr.json"))
+    away.client.delete_object(**away.key("cells/zarr.json"))
+    assert open_store(away.url).cells == ()
+    assert etl.main(["export", str(demo_store), away.url, "--cells", "K562"]) == 0
+    assert "cells/K562/old/c/0" not in away.names()
+    assert not verify_store(away.url).findings

@@ -1,0 +1,178 @@
+"""Cell lines and attributes that no factornet has put there, though every digest in them is right."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.tiny_experiment import SMALL, write_cell
+
+from factornet.cli import etl
+from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
+from factornet.etl.builders.unpack import unpack_store
+from factornet.etl.verify.objects import verify_store
+from factornet.store import StoreError, open_store
+from factornet.store.format.manifest import sealed
+
+
+@pytest.fixture
+def twin(files) -> Path:
+    """A store of another genome with chromosomes of the same names and lengths, and a cell line A built on it."""
+    fasta = files / "twin.fa"
+    lines = (files / "g.fa").read_text().splitlines()
+    other = str.maketrans("ACGT", "TGCA")
+    fasta.write_text("".join(f"{line if line.startswith('>') else line.translate(other)}\n" for line in lines))
+    build_genome(files / "twin.zarr", GenomeInputs(fasta), GenomeOptions(), Resources(1))
+    build_cell(files / "twin.zarr", files / "A", CellOptions(), Resources(1))
+    return files / "twin.zarr"
+
+
+def test_a_cell_line_of_another_genome_is_not_read(files, twin, capsys):
+    store = files / "s.zarr"
+    shutil.copytree(twin / "cells/A", store / "cells/A")
+    with pytest.raises(StoreError, match=r"cells/A: was built on another genome \(sequences .* of the store are .*\)"):
+        open_store(store).cell("A")
+    (finding,) = verify_store(store).findings
+    assert finding.path == "cells/A/zarr.json"
+    assert "was built on another genome" in finding.problem
+    for command in (["info", str(store)], ["export", str(store), str(files / "x.zip")]):
+        assert etl.main(command) == 2
+        assert "was built on another genome" in capsys.readouterr().err
+    assert etl.main(["build", str(store), str(files / "A"), "--force", "-p", "1"]) == 0
+    assert verify_store(store).findings == ()
+
+
+@pytest.fixture
+def shared(files):
+    """Makes a store of one genome, and the cell line A, whose track the genome has; and what it was unpacked to."""
+    write_cell(files / "B", 2.5)
+
+    def make(name: str, tracks: dict[str, Path], *, build: bool) -> tuple[Path, Path]:
+        store, raw = files / f"{name}.zarr", files / f"{name}.raw.zarr"
+        build_genome(store, GenomeInputs(files / "g.fa", tracks=tracks), GenomeOptions(layout=SMALL), Resources(1))
+        if build:
+            build_cell(store, files / "A", CellOptions(layout=SMALL), Resources(1))
+        unpack_store(store, raw, Resources(1))
+        return store, raw
+
+    return make
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_cell_line_whose_shared_track_was_made_from_another_file_is_not_read(files, shared, swapped, capsys):
+    """Chromosomes agree, and the values that would be read are others."""
+    a, b = files / "A/s.bw", files / "B/s.bw"
+    theirs = shared("theirs", {"DNase": a, "map": b} if swapped else {"DNase": a}, build=True)
+    ours = shared("ours", {"DNase": b, "map": a} if swapped else {"DNase": b}, build=False)
+    for source, store in zip(theirs, ours, strict=True):
+        assert open_store(source).cell("A").tracks[0].shared
+        assert verify_store(source).findings == ()
+        shutil.copytree(source / "cells/A", store / "cells/A")
+        other, one = (open_store(s).info.shared["DNase"][:16] for s in (store, source))
+        told = (
+            f"its track DNase is shared by all cell lines, and the genome of this store has another \\(values {other}"
+        )
+        told += f"..., it was built on {one}...\\)"
+        with pytest.raises(StoreError, match=f"cells/A: {told}"):
+            open_store(store).cell("A")
+        (finding,) = verify_store(store).findings
+        assert (finding.path, finding.kind) == ("cells/A/zarr.json", "attributes")
+        assert re.match(told, finding.problem)
+        assert etl.main(["info", str(store)]) == 2
+        assert re.search(told, capsys.readouterr().err)
+    if swapped:  # nor may it be built as if one name were as good as another
+        assert etl.main(["build", str(ours[0]), str(files / "A"), "--force", "-p", "1"]) == 2
+        assert "track 'DNase' is shared by all cell lines of the store, from a file" in capsys.readouterr().err
+    assert etl.main(["rm", str(ours[0]), "A"]) == 0
+    assert verify_store(ours[0]).findings == ()
+
+
+def changed(file: Path, key: str, value: object) -> None:
+    """Give a group another attribute, with the seal that belongs to it."""
+    node = json.loads(file.read_text())
+    file.write_bytes(sealed({**node, "attributes": {**node["attributes"], key: value}}))
+
+
+@pytest.mark.parametrize("value", [5, None, [], {}, "x", "\x1b[31mred\x1b[0m\nall is well", [1], [{"name": 1}]])
+@pytest.mark.parametrize(
+    "key", ["name", "tracks", "factors", "meta", "provenance", "summary", "manifest", "genome", "shared"]
+)
+def test_attributes_of_other_types_are_refused_in_one_line(store, capsys, key, value):
+    changed(store / "cells/K562/zarr.json", key, value)
+    right = {"tracks": [], "factors": [], "meta": [], "provenance": {}, "summary": {}, "manifest": "x"}
+    if value == right.get(key, 0):
+        return  # of the right type: digests and structure tell
+    assert etl.main(["info", str(store)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("factornet-etl: error: ")
+    assert said.count("\n") == 1
+    assert "\x1b" not in said
+    assert etl.main(["verify", str(store), "--quick"]) == 1
+    assert "Error" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "key", ["assembly", "chromosomes", "provenance", "genome_manifest", "genome_manifest_objects", "shared"]
+)
+def test_root_attributes_of_other_types_are_refused_in_one_line(store, capsys, key):
+    for value in (5, None, "\x1b[31mred", [1]):
+        changed(store / "zarr.json", key, value)
+        assert etl.main(["info", str(store)]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "\x1b" not in said
+        assert etl.main(["verify", str(store), "--quick"]) == 1
+        capsys.readouterr()
+
+
+def test_a_summary_of_another_form_is_said_to_be_one(store, capsys):
+    changed(store / "cells/K562/zarr.json", "summary", {})
+    assert etl.main(["info", str(store)]) == 2
+    assert "a summary in its attributes is of another form" in capsys.readouterr().err
+
+
+def test_cures_hold_where_paths_have_spaces(store, tmp_path):
+    """Unquoted, this `rm -r` would take what the path begins with."""
+    place = tmp_path / "my data" / "s.zarr"
+    shutil.copytree(store, place)
+    (tmp_path / "my").mkdir()
+    shutil.copytree(place / "cells/K562", place / "cells/K562 old")
+    shutil.copytree(place / "cells/HepG2", place / "cells/HepG2b")
+    (place / "a note.txt").write_text("x")
+    for finding in verify_store(place).findings:
+        subprocess.run(finding.cure, shell=True, check=True)
+    assert verify_store(place).findings == ()
+    assert (tmp_path / "my").is_dir()
+
+
+def test_given_again_what_is_not_whole_is_not_called_there(store, demo_files, capsys):
+    (store / "cells/K562/tracks/DGF/chr2/c/0").unlink()
+    assert etl.main(["build", str(store), str(demo_files / "cells/K562")]) == 2
+    assert "is there already, from the same inputs and options, but not all is well: " in capsys.readouterr().err
+    assert etl.main(["build", str(store), str(demo_files / "cells/K562"), "--repair", "-p", "1"]) == 0
+    assert verify_store(store).findings == ()
+
+
+def test_a_shared_track_that_the_genome_does_not_have(demo_files, store, tmp_path, capsys):
+    """The same sequences, and the cell line's track would be read where there is none."""
+    other = tmp_path / "other.zarr"
+    build_genome(other, GenomeInputs(demo_files / "genome.fa"), GenomeOptions(assembly="demo"), Resources(1))
+    shutil.copytree(store / "cells/K562", other / "cells/K562")
+    (finding,) = verify_store(other).findings
+    assert (finding.path, finding.kind) == ("cells/K562/zarr.json", "attributes")
+    there = "and the genome of this store has none; remove it, or build it on this one with --force"
+    assert finding.problem == f"its track Unique35 is shared by all cell lines, {there}"
+    assert etl.main(["build", str(other), str(demo_files / "cells/K562"), "--force", "-p", "1"]) == 0
+    assert verify_store(other).findings == ()
+
+
+def test_a_cell_line_is_built_into_a_store_whose_genome_is_damaged(files, capsys):
+    """It does not need the genome's values; whoever trains on it does, and is told in time."""
+    file = files / "s.zarr/genome/sequence/chrA/c/0"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert etl.main(["build", str(files / "s.zarr"), str(files / "A"), "-p", "1"]) == 1
+    said = capsys.readouterr()
+    assert "damaged: genome/sequence/chrA/c/0: has" in said.out
+    assert [f.path for f in verify_store(files / "s.zarr").findings] == ["genome/sequence/chrA/c/0"]

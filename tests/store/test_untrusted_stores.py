@@ -1,0 +1,308 @@
+"""Stores from strangers: nothing leads out of them, nothing claims more than it has, nothing in them is run."""
+
+import json
+import os
+import re
+import struct
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numcodecs import blosc, zstd
+
+from factornet.cli import etl
+from factornet.etl import Resources
+from factornet.etl.builders.unpack import unpack_store
+from factornet.etl.verify.objects import verify_store
+from factornet.store import StoreError, open_store
+from factornet.store.format.cell_index import cell_list, parse_cell_list
+from factornet.store.format.manifest import parse_manifest, parse_objects, sealed
+from factornet.store.format.sharded import ShardedArray, parse_layout
+from factornet.store.format.zarr_json import parse_node
+from factornet.store.storage.base import is_object_name
+from factornet.store.storage.local import LocalFolder, open_beneath, walk_beneath
+
+FIXTURE = Path(__file__).parents[1] / "fixtures/store-schema-1.zip"
+SHA = "0" * 64
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    """A small store, to be damaged."""
+    with zipfile.ZipFile(FIXTURE) as zipped:
+        zipped.extractall(tmp_path / "small.zarr")
+    return tmp_path / "small.zarr"
+
+
+def test_the_store_of_schema_1_stays_readable(tmp_path):
+    """Made once, by tests/fixtures/make.py; a later version that cannot read it needs a way for who has such stores."""
+    assert FIXTURE.stat().st_size < 300_000
+    assert not verify_store(FIXTURE).findings
+    store = open_store(FIXTURE)
+    names, total = [], sha256()
+    for group in ("genome", "cells/CELL"):
+        arrays = {n.removesuffix("/zarr.json") for n in store.objects(group) if n.endswith("/zarr.json")}
+        for name in sorted(arrays):
+            node = json.loads(store.folder(group).read(f"{name}/zarr.json"))
+            if node["node_type"] == "array":
+                names.append(f"{group}/{name}")
+                total.update(np.ascontiguousarray(store.array(names[-1])[:]).tobytes())
+    assert len(names) == 26
+    assert total.hexdigest() == "335c6a44d4af8d2933026d3f17beb12192c92abf40b5091b8553e8c11c2f3d0f"
+
+
+# --- names, sizes, digests
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a/./b", "a\\b", "C:x", "a\nb", "a\x00b", "a/", ".."]
+)
+def test_names_that_lead_out_are_refused(name):
+    assert not is_object_name(name)
+    with pytest.raises(StoreError, match="no path inside a store"):
+        parse_objects({name: [1, SHA]}, place="here")
+
+
+@pytest.mark.parametrize("listed", [[-1, SHA], [2**60, SHA], [1, "../../x"], [1, SHA[:-1]], [1, SHA.replace("0", "G")]])
+def test_sizes_and_digests_that_cannot_be_are_refused(listed):
+    with pytest.raises(StoreError, match="did not write this"):
+        parse_objects({"c/0": listed}, place="here")
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b'{"objects": 3}', b"[" * 100_000, b'{"objects": {"a": [1]}}', b"\xff"])
+def test_manifests_that_are_none_are_refused(text):
+    with pytest.raises(StoreError, match="manifest"):
+        parse_manifest(text, sha256(text).hexdigest(), place="here")
+    with pytest.raises(ValueError):
+        parse_node(text, "group")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x\ny"])
+def test_cell_lines_with_names_that_lead_out_are_refused(name):
+    with pytest.raises(StoreError, match="is no list of cell lines"):
+        parse_cell_list(cell_list({name: SHA}), place="here")
+
+
+def test_object_storage_with_keys_that_lead_out(s3, store, tmp_path):
+    assert etl.main(["export", str(store), s3.url]) == 0
+    s3.client.delete_object(**s3.key("cells/zarr.json"))
+    for key in ("cells/../evil/zarr.json", "cells/.x/zarr.json", "cells/a b/zarr.json"):
+        s3.client.put_object(**s3.key(key), Body=b"{}")
+    assert open_store(s3.url).cells == ("CELL",)
+    assert etl.main(["import", s3.url, str(tmp_path / "back.zarr")]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["back.zarr", "small.zarr"]
+    s3.client.put_object(**s3.key("cells/zarr.json"), Body=cell_list({"../evil": SHA}))
+    with pytest.raises(StoreError, match="is no list of cell lines"):
+        _ = open_store(s3.url).cells
+
+
+def test_an_import_of_a_manifest_that_leads_out(store, tmp_path, capsys):
+    """The manifest, and all digests on the way to it, are as a stranger could make them."""
+    objects = {"../../../evil": [4, sha256(b"evil").hexdigest()]}
+    (tmp_path / "evil").write_bytes(b"evil")
+    replace_manifest(store, objects)
+    assert etl.main(["import", str(store), str(tmp_path / "back.zarr")]) == 2
+    assert "'../../../evil', which is no path inside a store" in capsys.readouterr().err
+    assert not (tmp_path / "back.zarr").exists()
+
+
+def replace_manifest(store: Path, objects: dict) -> None:
+    """Give a cell line another manifest, sealed throughout."""
+    cell = store / "cells/CELL"
+    text = json.dumps({"objects": objects}).encode()
+    node = json.loads((cell / "manifest/zarr.json").read_text())
+    node["shape"] = [len(text)]
+    node["chunk_grid"]["configuration"]["chunk_shape"] = [len(text)]
+    (cell / "manifest/zarr.json").write_text(json.dumps(node))
+    (cell / "manifest/c/0").write_bytes(zstd.compress(text, 3))
+    own = json.loads((cell / "zarr.json").read_text())
+    files = {f"manifest/{n}": cell / "manifest" / n for n in ("c/0", "zarr.json")}
+    listed = {n: [f.stat().st_size, sha256(f.read_bytes()).hexdigest()] for n, f in files.items()}
+    own["attributes"] |= {"manifest": sha256(text).hexdigest(), "manifest_objects": listed}
+    (cell / "zarr.json").write_bytes(sealed(own))
+
+
+# --- links
+
+
+def labels(store: Path):
+    return open_store(store).labels("CELL", "chr7")[0:10]
+
+
+LINKS = {
+    "an object": ("cells/CELL/labels/chr7/c/0/0", False),
+    "a folder": ("cells/CELL/labels", True),
+    "a group": ("cells/CELL", True),
+    "all cell lines": ("cells", True),
+    "metadata": ("cells/CELL/labels/chr7/zarr.json", False),
+}
+
+
+@pytest.mark.parametrize("case", LINKS)
+def test_links_are_not_followed_in_reading(store, tmp_path, case):
+    """Not even to what has the right content: where the disk ends is the reader's to say, not the store's."""
+    name, _ = LINKS[case]
+    assert labels(store).shape == (10, 2)
+    outside = tmp_path / "outside"
+    (store / name).rename(outside)
+    (store / name).symlink_to(outside)
+    with pytest.raises((StoreError,), match="is a link, or lies beyond one"):
+        labels(store)
+    assert any(f.kind == "link" for f in verify_store(store).findings)
+
+
+def test_links_are_not_followed_in_raw_stores(store, tmp_path):
+    raw = tmp_path / "raw.zarr"
+    unpack_store(store, raw, Resources(1))
+    file = raw / "genome/sequence/chr7/c/0"
+    file.rename(tmp_path / "outside")
+    file.symlink_to(tmp_path / "outside")
+    with pytest.raises(StoreError, match="is a link"):
+        open_store(raw).sequence("chr7")
+
+
+def test_pipes_do_not_hold_a_reader(store):
+    file = store / "cells/CELL/labels/chr7/c/0/0"
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(StoreError, match="is no file"):
+        labels(store)
+
+
+def test_a_store_may_itself_be_reached_by_a_link(store, tmp_path):
+    (tmp_path / "link").symlink_to(store)
+    assert labels(tmp_path / "link").shape == (10, 2)
+
+
+@pytest.mark.parametrize("way", [open_beneath, walk_beneath])
+def test_both_ways_of_opening(tmp_path, way):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_text("x")
+    (tmp_path / "a/link").symlink_to("b")
+    (tmp_path / "a/b/up").symlink_to(tmp_path.parent)
+    (tmp_path / "a/b/same").symlink_to("file")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        os.close(way(folder, "a/b/file", os.O_RDONLY))
+        for name in ("a/link/file", "a/b/up", "a/b/same", "../x", "a/../../x", "/etc/passwd"):
+            with pytest.raises(OSError, match="is a link, or lies beyond one"):
+                way(folder, name, os.O_RDONLY)
+        for name in ("none", "a/none/file"):
+            with pytest.raises(FileNotFoundError):
+                way(folder, name, os.O_RDONLY)
+    finally:
+        os.close(folder)
+
+
+# --- what claims more than it has
+
+
+def array_of(tmp_path, packed: bytes, codec: str, shape=(1000,), **changes) -> ShardedArray:
+    node = {
+        "shape": list(shape),
+        "data_type": "uint8",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shape)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "codecs": [{"name": "bytes"}, {"name": codec, "configuration": {"typesize": 1, "blocksize": 0}}],
+        "fill_value": 255,
+    } | changes
+    files = {"a/zarr.json": json.dumps(node).encode(), "a/c/0": packed}
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    objects = {name: (len(content), sha256(content).hexdigest()) for name, content in files.items()}
+    return ShardedArray(LocalFolder(tmp_path.resolve()), "a", objects)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "blosc"])
+def test_bombs(tmp_path, codec, memory_limit):
+    """12 kB that unpack to 400 MB where 1000 bytes belong."""
+    large = bytes(400_000_000)
+    packed = zstd.compress(large, 3) if codec == "zstd" else blosc.compress(large, b"zstd", 9)
+    assert len(packed) < 40_000_000
+    del large
+    with memory_limit(100_000_000), pytest.raises(StoreError, match=r"object 0 is damaged .*claims 400000000"):
+        array_of(tmp_path, packed, codec)[:]
+
+
+def test_zstd_that_does_not_say_its_size(tmp_path):
+    frame = struct.pack("<IBB", 0xFD2FB528, 0, 0x58) + b"\x03\x00\x00" + b"\x00" * 10
+    with pytest.raises(StoreError, match="damaged"):
+        array_of(tmp_path, frame, "zstd")[:]
+
+
+@pytest.fixture
+def memory_limit():
+    """See that a block does not take more memory than that, by what numpy and Python are asked for."""
+    import tracemalloc
+    from contextlib import contextmanager
+
+    @contextmanager
+    def limit(size):
+        tracemalloc.start()
+        try:
+            yield
+            assert tracemalloc.get_traced_memory()[1] < size
+        finally:
+            tracemalloc.stop()
+
+    return limit
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data_type": "object"}, "object"),
+        ({"data_type": "string"}, "string"),
+        ({"data_type": {"name": "numpy.datetime64"}}, "array as a store"),
+        ({"codecs": [{"name": "bytes"}, {"name": "pickle"}]}, "codecs bytes, pickle"),
+        ({"codecs": [{"name": "vlen-utf8"}]}, "codecs vlen-utf8"),
+        ({"shape": [2**40], "chunk_grid": {"configuration": {"chunk_shape": [2**40]}}}, "1099511627776 bytes"),
+        ({"shape": [-5]}, "array as a store"),
+        ({"chunk_key_encoding": {"name": "v2"}}, "codecs"),
+    ],
+)
+def test_arrays_that_no_store_has(tmp_path, changes, message):
+    with pytest.raises(StoreError, match=re.escape(message)):
+        array_of(tmp_path, b"", "zstd", **changes)[:]
+
+
+def test_a_manifest_that_claims_gigabytes(store, memory_limit):
+    meta = store / "cells/CELL/manifest/zarr.json"
+    node = json.loads(meta.read_text())
+    node["shape"] = node["chunk_grid"]["configuration"]["chunk_shape"] = [2_000_000_000]
+    meta.write_text(json.dumps(node))
+    own = json.loads((store / "cells/CELL/zarr.json").read_text())
+    text = meta.read_bytes()
+    own["attributes"]["manifest_objects"]["manifest/zarr.json"] = [len(text), sha256(text).hexdigest()]
+    (store / "cells/CELL/zarr.json").write_bytes(sealed(own))
+    with memory_limit(50_000_000), pytest.raises(StoreError, match="no manifest is that large"):
+        labels(store)
+
+
+def test_an_object_that_grew_is_not_read(store, memory_limit):
+    with (store / "cells/CELL/labels/chr7/c/0/0").open("r+b") as file:
+        file.truncate(10**12)  # of holes
+    with memory_limit(50_000_000), pytest.raises(StoreError, match="1000000000000 bytes, the manifest says"):
+        labels(store)
+
+
+# --- nothing is run
+
+
+def test_nothing_is_unpickled():
+    root = Path(__file__).parents[2]
+    for file in (p for d in ("store", "etl", "model", "cli") for p in (root / d).glob("*.py")):
+        text = file.read_text()
+        assert not re.search(r"^\s*(import|from) (pickle|dill|cloudpickle|marshal|shelve)\b", text, re.M), file
+        assert not re.search(r"allow_pickle=True|\beval\(|\bexec\(|weights_only=False", text.replace(".eval(", "")), (
+            file
+        )
+
+
+def test_parse_layout_survives_anything():
+    for node in ({}, {"shape": "x"}, {"shape": [1], "data_type": "uint8", "chunk_grid": 3}, {"shape": None}):
+        with pytest.raises(StoreError, match="not an array as a store has them"):
+            parse_layout(node, "here")

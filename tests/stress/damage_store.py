@@ -1,0 +1,159 @@
+"""Damage a store in one place, a thousand times; see that it is found, by `verify` and by whoever reads the place.
+
+    python tests/stress/damage_store.py --faults 1000
+
+Used by test_verify.py with few faults. A fault is one flipped bit, or an object deleted, cut short, or put in the place
+of another, in any object of the store. `verify` must name it. Whatever training reads of it must raise: all windows of
+all cell lines, with annotation and cell-line values, and the peaks and labels that they are drawn from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
+from factornet.etl.verify.objects import verify_store
+from factornet.store import Store, StoreError, open_store, read_span
+
+KINDS = ("flipped", "flipped", "flipped", "deleted", "cut", "swapped")
+
+
+@dataclass
+class Tally:
+    """Faults of each kind; those that `verify` named, those in what training reads, and those that it met there."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    verified: int = 0
+    readable: int = 0
+    met: int = 0
+    missed: list[str] = field(default_factory=list)
+
+
+def damage(store: Path, names: list[str], kind: str, rng: np.random.Generator) -> dict[str, bytes]:
+    """Do one fault; what the objects held that changed."""
+    while True:
+        name = names[int(rng.integers(len(names)))]
+        content = (store / name).read_bytes()
+        if kind == "deleted":
+            (store / name).unlink()
+        elif kind == "cut" and content:
+            (store / name).write_bytes(content[: int(rng.integers(len(content)))])
+        elif kind == "flipped" and content:
+            at, changed = int(rng.integers(len(content))), bytearray(content)
+            changed[at] ^= 1 << int(rng.integers(8))
+            (store / name).write_bytes(changed)
+        elif kind == "swapped":
+            other = names[int(rng.integers(len(names)))]
+            theirs = (store / other).read_bytes()
+            if theirs == content:
+                continue
+            (store / name).write_bytes(theirs)
+            (store / other).write_bytes(content)
+            return {name: content, other: theirs}
+        else:
+            continue
+        return {name: content}
+
+
+def read_as_training(path: Path) -> None:
+    """Read all that a training on this store could, as it would.
+
+    Raises:
+        StoreError: something of it is missing or damaged.
+    """
+    store = open_store(path)
+    store.blacklist()
+    for chrom in store.axis.names:
+        _read(store, f"genome/sequence/{chrom}")
+        _read(store, f"genome/annotation/{chrom}")
+    if sorted(store.cells) != ["GM12878", "HepG2", "K562"]:
+        raise StoreError(f"{path}: cell lines are missing")
+    for cell in store.cells:
+        store.meta(cell)
+        info = store.cell(cell)
+        for chrom in store.axis.names:
+            _read(store, f"cells/{cell}/labels/{chrom}")
+            for track in info.track_names:
+                _read(store, store.track_path(cell, track, chrom))
+        for factor in info.factors:
+            store.peaks(cell, factor.name, "conservative")
+            store.peaks(cell, factor.name, "relaxed")
+
+
+def _read(store: Store, array: str) -> None:
+    found = store.array(array)
+    read_span(found, 0, found.shape[0])
+
+
+def read_names(path: Path) -> set[str]:
+    """Objects without which `read_as_training` fails: found by taking each away."""
+    needed = set()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        aside = file.with_name(file.name + ".aside")
+        file.rename(aside)
+        try:
+            read_as_training(path)
+        except StoreError:
+            needed.add(str(file.relative_to(path)))
+        finally:
+            aside.rename(file)
+    return needed
+
+
+def torture(store: Path, faults: int, seed: int) -> Tally:
+    """Do the faults, one at a time, each undone before the next."""
+    rng, tally = np.random.default_rng(seed), Tally()
+    names = sorted(str(p.relative_to(store)) for p in store.rglob("*") if p.is_file())
+    needed = read_names(store)
+    assert verify_store(store).findings == ()
+    for turn in range(faults):
+        kind = KINDS[turn % len(KINDS)]
+        before = damage(store, names, kind, rng)
+        tally.faults[kind] += 1
+        if before.keys() & {f.path for f in verify_store(store).findings}:
+            tally.verified += 1
+        else:
+            tally.missed.append(f"verify: {kind} {sorted(before)}")
+        if needed & before.keys():
+            tally.readable += 1
+            try:
+                read_as_training(store)
+                tally.missed.append(f"training: {kind} {sorted(before)}")
+            except StoreError:
+                tally.met += 1
+        for name, content in before.items():
+            (store / name).write_bytes(content)
+    assert verify_store(store).findings == ()
+    return tally
+
+
+def main() -> None:
+    """The long test."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        files = write_demo(Path(work) / "files").directory
+        store = Path(work).resolve() / "s.zarr"
+        inputs = GenomeInputs(
+            files / "genome.fa",
+            gtf=files / "annotation/genes.gtf.gz",
+            cpg=files / "annotation/cpgIslandExt.txt.gz",
+            blacklist=files / "annotation/blacklist.bed.gz",
+            tracks={"Unique35": files / "tracks/Unique35.bw"},
+        )
+        build_genome(store, inputs, GenomeOptions(assembly="demo"), Resources(1))
+        for cell in ("GM12878", "HepG2", "K562"):
+            build_cell(store, files / "cells" / cell, CellOptions(), Resources(1))
+        print(torture(store, options.faults, options.seed))
+
+
+if __name__ == "__main__":
+    main()

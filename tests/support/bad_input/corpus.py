@@ -1,0 +1,106 @@
+"""Bad and odd input files, made of the demo experiment, and what is expected of each.
+
+    PYTHONPATH=tests python -m support.bad_input.corpus FOLDER
+
+writes the clean experiment, one folder a case with the files that differ from it, and ``cases.json``: name, command,
+file, and whether it is to be accepted (with the same digests, or with what the report must say) or refused (with what
+the message must say). `test_corpus` runs all of them; `benchmarks/bad_input.py` shows them to other tools too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from support.bad_input.cases import CASES, Case
+from support.bad_input.experiment import GENOME, write_small
+
+from factornet.etl import write_demo
+
+MAIN = {"genome": "etl", "build": "etl", "predict": "predict", "train": "train"}
+"""Command -> the module of `factornet.cli` that runs it."""
+
+ARGUMENTS = {
+    "genome": f"genome s.zarr {' '.join(GENOME)} --force --json",
+    "build": "build s.zarr CELL -p 1 --json",
+    "predict": "--store s.zarr -i OTHER -f CTCF -m model -b regions.bed -o out.bed.gz --device cpu",
+    "train": "--store s.zarr -i OTHER -f CTCF -v chr21 -t chr7:0-9000 -mo --motifs motifs.meme -o new --device cpu -e 1",
+}
+"""Of each command, to be run in the folder of a case, beside the store ``s.zarr``."""
+
+
+def arguments_of(case: Case) -> list[str]:
+    """What the command of a case is given."""
+    return [*ARGUMENTS[case.command].split(), *case.options]
+
+
+def write_experiment(folder: Path) -> Path:
+    """The clean experiment with a model, in a new folder."""
+    from factornet.model import FactorNet, NetworkConfig
+    from factornet.model.model_dir.checkpoint import ModelCard, save_weights
+    from factornet.model.model_dir.lifecycle import create_model
+
+    with tempfile.TemporaryDirectory() as demo:
+        write_demo(Path(demo, "demo"))
+        write_small(Path(demo, "demo"), folder)
+    config = NetworkConfig(tasks=("CTCF",), tracks=("Unique35", "DGF"), kernels=4, recurrent=2, dense=2)
+    create_model(folder / "model", ModelCard(config=config))
+    save_weights(folder / "model", FactorNet(config, seed=1).state_dict(), "best")
+    return folder
+
+
+def write_case(case: Case, clean: Path, folder: Path) -> Path:
+    """The experiment with the file of a case spoilt, in a new folder."""
+    shutil.copytree(clean, folder, symlinks=True)
+    case.change(folder / case.file)
+    return folder
+
+
+def describe(case: Case) -> dict[str, object]:
+    """A row of cases.json."""
+    if case.refused:
+        expected: dict[str, object] = {"outcome": "refused", "problem": case.problem, "cure": case.cure}
+    else:
+        expected = {"outcome": "accepted", "same digests": case.same, "report": case.notes}
+    row = {"name": case.name, "command": case.command, "file": case.file, "options": list(case.options)}
+    return {**row, **expected}
+
+
+def write_corpus(folder: Path, cases: Sequence[Case] = CASES) -> None:
+    """Of each case the files that differ from the clean ones, and cases.json."""
+    clean = write_experiment(folder / "clean")
+    rows = []
+    for number, case in enumerate(cases):
+        place = write_case(case, clean, folder / f"{number:03d}")
+        _keep_what_differs(place, clean)
+        rows.append({"folder": place.name, **describe(case)})
+    (folder / "cases.json").write_text(json.dumps(rows, indent=1))
+
+
+def _keep_what_differs(folder: Path, clean: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        same = clean / path.relative_to(folder)
+        if path.is_file() and same.is_file() and filecmp.cmp(path, same, shallow=False):
+            path.unlink()
+        elif path.is_dir() and not path.is_symlink() and not any(path.iterdir()) and same.is_dir():
+            path.rmdir()
+
+
+def main() -> None:
+    """Write the corpus."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path, help="to be made")
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True)
+    write_corpus(folder)
+    refused = sum(c.refused for c in CASES)
+    print(f"{folder}: {len(CASES)} cases, {refused} to be refused, {len(CASES) - refused} to be accepted")
+
+
+if __name__ == "__main__":
+    main()

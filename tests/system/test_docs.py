@@ -1,0 +1,79 @@
+"""What README and docs print must be true: commands parse, code runs, links lead somewhere, the wheel is complete."""
+
+import re
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from factornet.cli import etl, evaluate, model, predict, train, visualize
+
+ROOT = Path(__file__).parents[2]
+PARSERS = {
+    "factornet-etl": etl.make_parser,
+    "factornet-train": train.make_parser,
+    "factornet-predict": predict.make_parser,
+    "factornet-evaluate": evaluate.make_parser,
+    "factornet-visualize": visualize.make_parser,
+    "factornet-model": model.make_parser,
+}
+
+
+def printed_commands():
+    """Every factornet command in README, docs and the examples of --help."""
+    texts = {p.name: p.read_text() for p in [ROOT / "README.md", *ROOT.glob("docs/*")]}
+    texts |= {f"{name} --help": make().format_help() for name, make in PARSERS.items()}
+    found = []
+    for place, text in texts.items():
+        joined = re.sub(r"\\\n\s*", " ", text)
+        for line in joined.splitlines():
+            if re.match(r"\s*factornet-\w+ (?!\[)", line) and "usage" not in line:
+                found.append((place, line.partition("  #")[0].partition(" > ")[0].strip()))
+    return found
+
+
+@pytest.mark.parametrize(("place", "line"), printed_commands())
+def test_printed_command_parses(place, line):
+    program, *arguments = shlex.split(line)
+    PARSERS[program]().parse_args(arguments)
+
+
+def test_enough_commands_were_found():
+    assert len(printed_commands()) > 15
+
+
+def test_readme_code_runs(demo_store):
+    text = (ROOT / "README.md").read_text()
+    block = re.search(r"\n((?:    from factornet\.store.*\n)(?:(?:    .*)?\n)+?)\nOr without us", text)[1]
+    code = re.sub(r"^ {4}", "", block, flags=re.M).replace("build/demo/demo.zarr", str(demo_store))
+    names: dict = {}
+    exec(code, names)
+    assert names["batch"].codes.shape[1] == 1000
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")), "data/README.md"])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("program", PARSERS)
+def test_help_is_quick_and_has_an_example(program):
+    command = [str(Path(sys.executable).parent / program), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "example" in shown
+
+
+def test_wheel_is_complete(tmp_path):
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, capture_output=True, check=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    for folder in ("etl", "store", "model", "cli"):
+        for path in (ROOT / folder).glob("*.py"):
+            assert f"factornet/{folder}/{path.name}" in inside
+    assert {"factornet/__init__.py", "factornet/py.typed", "factornet/resources/hg19.chrom.sizes"} <= inside
+    assert not any("tests/" in name for name in inside)
