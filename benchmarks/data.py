@@ -10,7 +10,7 @@ import numpy as np
 import pyBigWig
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
-from factornet.store import BIN, Batch, Plan, Store, open_store
+from factornet.store import BIN, Batch, SamplingPlan, Store, open_store
 
 CHROM, SIZE = "chr20", 48_000_000
 LENGTH, BATCH = 1000, 256
@@ -103,11 +103,11 @@ def build_store(sources: Sources, path: Path | None = None) -> Store:
     return open_store(path)
 
 
-def random_plan(n: int, size: int = SIZE) -> Plan:
+def random_plan(n: int, size: int = SIZE) -> SamplingPlan:
     """Random windows of the one chromosome, none past its ends; half of them are positives."""
     starts = np.random.default_rng(n).integers(LENGTH, size - 2 * LENGTH - BIN, n)
     zeros = np.zeros(n, np.int64)
-    return Plan((CELL,), zeros, zeros, starts, zeros, (np.arange(n) % 2).astype(np.uint8)[:, None])
+    return SamplingPlan((CELL,), zeros, zeros, starts, zeros, (np.arange(n) % 2).astype(np.uint8)[:, None])
 
 
 def checksum(codes: np.ndarray, tracks: np.ndarray) -> int:

@@ -23,7 +23,7 @@ from raw import unpack
 from rows import finish, make_parser, make_row, measure_pairs, skipped
 
 from data import BATCH, CHROM, LENGTH, TRACKS, Sources, build_store, random_plan, read_all, write_sources
-from factornet.store import Plan, Store, StreamSettings, WindowStream, open_store
+from factornet.store import SamplingPlan, Store, StreamSettings, WindowStream, open_store
 
 DEFAULT_PEER = Path(__file__).parent.parent / "build" / "gvl-venv" / "bin" / "python"
 RATE, FIRST, FIRST_RAW = (
@@ -59,12 +59,12 @@ def main() -> None:
 
 def why_not(python: Path) -> str:
     """Why there is no peer to compare with; empty where there is."""
-    cure = "get it by `make bench-peers`"
+    hint = "get it by `make bench-peers`"
     if not python.is_file():
-        return f"GenVarLoader is not installed; {cure}"
+        return f"GenVarLoader is not installed; {hint}"
     found = subprocess.run([python, "-c", "import genvarloader"], capture_output=True, text=True, check=False)
     if found.returncode:
-        return f"GenVarLoader cannot be imported ({found.stderr.strip().splitlines()[-1]}); {cure}"
+        return f"GenVarLoader cannot be imported ({found.stderr.strip().splitlines()[-1]}); {hint}"
     return ""
 
 
@@ -94,7 +94,7 @@ class Peer:
         return json.loads(answer)
 
 
-def first_batch(store: Store, plan: Plan) -> Callable[[int], float]:
+def first_batch(store: Store, plan: SamplingPlan) -> Callable[[int], float]:
     """Seconds from a path to the first batch."""
 
     def measure(repeat: int) -> float:
@@ -108,7 +108,7 @@ def first_batch(store: Store, plan: Plan) -> Callable[[int], float]:
     return measure
 
 
-def peer_writer(peer: Peer, sources: Sources, plan: Plan) -> Callable[[int], float]:
+def peer_writer(peer: Peer, sources: Sources, plan: SamplingPlan) -> Callable[[int], float]:
     """Seconds from the windows, as a BED file, to its first batch."""
     bed = sources.folder / "windows.bed"
     bed.write_text("".join(f"{CHROM}\t{s}\t{s + LENGTH}\n" for s in plan.window_starts(LENGTH).tolist()))
@@ -118,7 +118,7 @@ def peer_writer(peer: Peer, sources: Sources, plan: Plan) -> Callable[[int], flo
     return lambda _: peer.ask(**request, **common)["seconds"]
 
 
-def rates(store: Store, peer: Peer, plan: Plan) -> tuple[Callable[[int], float], Callable[[int], float]]:
+def rates(store: Store, peer: Peer, plan: SamplingPlan) -> tuple[Callable[[int], float], Callable[[int], float]]:
     """Windows a second of both; the peer's dataset is written already."""
     sums = set()
 

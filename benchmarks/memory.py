@@ -28,10 +28,10 @@ from data import FACTOR, TRACKS
 from factornet.etl.builders.table_writer import intervals_dataset, peaks_dataset, write_dataset
 from factornet.etl.publish.manifest_writer import genome_attributes, write_group, write_manifest
 from factornet.etl.shards.tasks import CODEC_PIPELINE
-from factornet.model import EpochRecord, Listeners, ModelCard, TrainingOptions, create_model, train
+from factornet.model import Callbacks, EpochRecord, ModelCard, TrainingOptions, create_model, train
 from factornet.model.network.config import NetworkConfig
 from factornet.model.network.factornet import FactorNet
-from factornet.store import GenomeAxis, Peaks, Region, Sampler, open_store, split_genome
+from factornet.store import GenomeCoordinates, Peaks, Region, Sampler, open_store, split_genome
 from factornet.store.format.layout import DEFAULT_LAYOUT, create_array
 from factornet.store.schema import CellInfo, Chromosome, Factor, StoreInfo, Track
 
@@ -114,7 +114,7 @@ def train_once(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         create_model(Path(folder, "model"), ModelCard(config=config, training={}, provenance={}))
         network, options = FactorNet(config, seed=1), TrainingOptions(epochs=2)
-        tell, device = Listeners(epoch=enough), torch.device("cpu")
+        tell, device = Callbacks(epoch=enough), torch.device("cpu")
         try:
             train(network, sampler, Path(folder, "model"), options, device=device, tell=tell)
         except EnoughError:
@@ -125,7 +125,7 @@ def train_once(path: Path) -> None:
 def make_store(path: Path, case: Case, windows: int) -> Path:
     """A compressed store; half of an epoch's windows are peaks, a third more of them validate."""
     names = tuple(f"chr{i + 1}" for i in range(case.chromosomes))
-    axis = GenomeAxis(names, (case.length,) * case.chromosomes)
+    axis = GenomeCoordinates(names, (case.length,) * case.chromosomes)
     rng = np.random.default_rng(0)
     rows = DEFAULT_LAYOUT.shard
     zarr.create_group(str(path), zarr_format=3).create_group("genome").create_group("sequence")
@@ -147,7 +147,7 @@ def make_store(path: Path, case: Case, windows: int) -> Path:
 
 
 def write_cell(
-    path: Path, name: str, axis: GenomeAxis, template: Path, *, peaks: int, rng: np.random.Generator
+    path: Path, name: str, axis: GenomeCoordinates, template: Path, *, peaks: int, rng: np.random.Generator
 ) -> None:
     """A cell line with two tracks and so many peaks, spread over the genome."""
     folder = path / "cells" / name
@@ -183,7 +183,7 @@ def write_shard(path: Path, values: np.ndarray) -> None:
         array[:] = values
 
 
-def link_arrays(folder: Path, axis: GenomeAxis, dtype: str, template: Path) -> None:
+def link_arrays(folder: Path, axis: GenomeCoordinates, dtype: str, template: Path) -> None:
     """An array for each chromosome, all of whose shards are the template's one."""
     group = zarr.open_group(str(folder), mode="r+")
     for name, length in zip(axis.names, axis.lengths, strict=True):

@@ -20,7 +20,7 @@ from rows import Row, finish, make_parser, make_row, measure_pairs
 from data import BATCH, CELL, CHROM, LENGTH, SIZE, build_store, checksum, random_plan, read_all, write_sources
 from factornet.etl import Resources
 from factornet.etl.builders.unpack import unpack_store
-from factornet.store import Plan, Store, StreamSettings, WindowStream, open_store
+from factornet.store import SamplingPlan, Store, StreamSettings, WindowStream, open_store
 
 
 def main() -> None:
@@ -45,12 +45,12 @@ def unpack(compressed: Store, path: Path) -> Store:
     return open_store(path)
 
 
-def stream(store: Store, plan: Plan) -> Callable[[int], int]:
+def stream(store: Store, plan: SamplingPlan) -> Callable[[int], int]:
     """An epoch of the stream; a sum over what it read comes back, so that the ways can be compared."""
     return lambda repeat: read_all(WindowStream(store, plan, StreamSettings(LENGTH, batch=BATCH), seed=(repeat,)))
 
 
-def bare(store: Store, plan: Plan) -> Callable[[int], int]:
+def bare(store: Store, plan: SamplingPlan) -> Callable[[int], int]:
     """The same windows by the least numpy code there is."""
     maps = [store.track(CELL, name, CHROM) for name in store.cell(CELL).track_names]
     codes, *tracks = (sliding_window_view(np.asarray(m), LENGTH) for m in (store.sequence(CHROM), *maps))

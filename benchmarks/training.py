@@ -22,7 +22,7 @@ from data import FACTOR, TRACKS, build_store, random_plan, write_sources
 from factornet.model import FactorNet, KerasAdam, NetworkConfig, TensorBatch, TensorStream
 from factornet.model.data.batches import stream_settings
 from factornet.model.training.trainer import cross_entropy
-from factornet.store import Plan, Store, WindowStream
+from factornet.store import SamplingPlan, Store, WindowStream
 
 SIZE, SPACING = 24_000_000, 13_000
 BATCH, AHEAD = 100, 3  # as a training has them
@@ -39,7 +39,7 @@ def main() -> None:
         finish([compare(store, random_plan(SIZE // SPACING, SIZE), repeats=options.repeats)], options.json)
 
 
-def compare(store: Store, plan: Plan, *, repeats: int) -> Row:
+def compare(store: Store, plan: SamplingPlan, *, repeats: int) -> Row:
     """Windows a second of both ways."""
     config = NetworkConfig(tasks=(FACTOR,), tracks=TRACKS, kernels=32, recurrent=32, dense=64)
     windows = WindowStream(store, plan, stream_settings(config, batch=BATCH), seed=(1,))

@@ -14,7 +14,7 @@ from .. import __version__
 from ..store.genome.regions import parse_region
 from .common.arguments import HelpFormatter, add_common, cell_name
 from .common.runner import run_command
-from .common.store_options import add_store, given_store
+from .common.store_options import add_store, open_store_from_args
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..model.motifs.pwm import find_motif, log_odds
     from ..model.prediction.writers import read_bedgraph
 
-    store = given_store(options)
+    store = open_store_from_args(options)
     cell = cell_name(options.cell)
     motif = None
     if options.motifs is not None:

@@ -14,11 +14,11 @@ from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import UsageError
 from ..store.genome.regions import parse_region
 from ..store.schema import STRIDE
-from ..store.text import megabytes
+from ..store.text import format_bytes
 from .common.arguments import HelpFormatter, add_common, cell_name, positive
 from .common.progress import ProgressLine, peak_memory, progress_line
-from .common.runner import if_interrupted, run_command
-from .common.store_options import add_store, given_store
+from .common.runner import report_interrupt, run_command
+from .common.store_options import add_store, open_store_from_args
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..model.prediction.to_file import Predictor, predict_intervals, predict_regions
 
     _check_output(options)
-    store = given_store(options)
+    store = open_store_from_args(options)
     predictor = Predictor(
         network=load_network(options.model, weights=options.weights),
         store=store,
@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
     with progress_line("predicting", count, unit="windows") as line:
         rate = _Rate(line)
         if regions:
-            with if_interrupted("the same command with --resume goes on after the last whole region"):
+            with report_interrupt("the same command with --resume goes on after the last whole region"):
                 predict_regions(
                     predictor,
                     regions,
@@ -108,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
         kept = f" ({count - rate.windows:,} of them kept from before)" if count > rate.windows else ""
         print(
             f"{options.output}: {count:,} intervals{kept} in {rate.seconds:.1f} s ({rate.per_second:,.0f}/s) on "
-            f"{predictor.device}; peak memory {megabytes(peak_memory())}"
+            f"{predictor.device}; peak memory {format_bytes(peak_memory())}"
         )
     return 0
 

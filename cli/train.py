@@ -15,20 +15,20 @@ from ..store.errors import UsageError
 from ..store.reader import Store
 from ..store.sampling.sampler import Sampler
 from ..store.sampling.splits import split_genome
-from ..store.text import megabytes
-from ..store.windows.loader import shared_meta, shared_tracks
+from ..store.text import format_bytes
+from ..store.windows.loader import common_meta, common_tracks
 from .common.progress import peak_memory, progress_line
-from .common.runner import if_interrupted, run_command
-from .common.store_options import given_store
+from .common.runner import report_interrupt, run_command
+from .common.store_options import open_store_from_args
 from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser
 
 if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
     import torch
 
     from ..model.motifs.pwm import Motif
-    from ..model.training.distributed import Team
-    from ..model.training.history import EpochRecord, Listeners, StepReport
-    from ..model.training.setup import TrainingPlan
+    from ..model.training.distributed import ProcessGroup
+    from ..model.training.history import Callbacks, EpochRecord, StepReport
+    from ..model.training.setup import TrainingSetup
 from .common.arguments import cell_name, regions_of
 
 
@@ -44,9 +44,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.factor is None and (options.meta or options.gencode or options.motif):
         raise UsageError("-m, -g and -mo need a factor (-f): the multi-task model takes none of them")
     from ..model.data.device import choose_device
-    from ..model.training.distributed import join_team
+    from ..model.training.distributed import init_process_group
 
-    with join_team(choose_device(options.device)) as (team, device):
+    with init_process_group(choose_device(options.device)) as (team, device):
         if options.threads:
             import torch
 
@@ -57,10 +57,10 @@ def _run(options: argparse.Namespace) -> int:
         return _train(plan, folder, device, team, options)
 
 
-def _plan(options: argparse.Namespace) -> TrainingPlan:
+def _plan(options: argparse.Namespace) -> TrainingSetup:
     from ..model.model_dir.checkpoint import read_card
     from ..model.network.config import NetworkConfig
-    from ..model.training.setup import TrainingPlan
+    from ..model.training.setup import TrainingSetup
     from ..model.training.trainer import TrainingOptions
 
     given = {"length": options.length, "kernels": options.kernels, "kernel_width": options.width}
@@ -68,13 +68,13 @@ def _plan(options: argparse.Namespace) -> TrainingPlan:
     network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     start = read_card(options.init_from).config if options.init_from else None
     length = network.get("length", start.length if start else NetworkConfig.length)
-    sampler = _sampler(options, given_store(options), length)
+    sampler = _sampler(options, open_store_from_args(options), length)
     cells = sampler.cells + sampler.valid_cells
-    network["tracks"] = shared_tracks(sampler.store, cells)
-    network["meta"] = shared_meta(sampler.store, cells) if options.meta else ()
+    network["tracks"] = common_tracks(sampler.store, cells)
+    network["meta"] = common_meta(sampler.store, cells) if options.meta else ()
     network["gencode"] = options.gencode
     names = ("epochs", "patience", "learning_rate", "batch", "seed", "precision", "compile")
-    return TrainingPlan(
+    return TrainingSetup(
         sampler=sampler,
         network=network,
         options=TrainingOptions(**{name: getattr(options, name) for name in names}),
@@ -109,37 +109,39 @@ def _motif(options: argparse.Namespace) -> Motif:
     return find_motif(read_meme(options.motifs), name) if options.motifs else jaspar_motif(name)
 
 
-def _dry_run(plan: TrainingPlan, device: torch.device, team: Team, options: argparse.Namespace) -> int:
+def _dry_run(plan: TrainingSetup, device: torch.device, team: ProcessGroup, options: argparse.Namespace) -> int:
     from ..model.training.estimate import estimate
 
-    if team.leads:
+    if team.is_main:
         found = estimate(plan, device, team)
         print(json.dumps(asdict(found), indent=1) if options.json else found.text(options.epochs))
     return 0
 
 
-def _train(plan: TrainingPlan, folder: Path, device: torch.device, team: Team, options: argparse.Namespace) -> int:
+def _train(
+    plan: TrainingSetup, folder: Path, device: torch.device, team: ProcessGroup, options: argparse.Namespace
+) -> int:
     from ..model.data.sources import choose_source
-    from ..model.model_dir.lifecycle import replaced_by
+    from ..model.model_dir.lifecycle import backup_path
     from ..model.training.plots import plot_history
-    from ..model.training.setup import open_run
+    from ..model.training.setup import prepare_training
     from ..model.training.trainer import train
 
-    network = open_run(
-        plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, leads=team.leads
+    network = prepare_training(
+        plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, leads=team.is_main
     )
     say = sys.stderr if options.json else sys.stdout
-    if team.leads:
+    if team.is_main:
         _print_plan(plan, device, team, say)
-        if replaced_by(folder).exists():
+        if backup_path(folder).exists():
             print(
-                f"the model that was in {folder} is kept as {replaced_by(folder)} until this one is complete", file=say
+                f"the model that was in {folder} is kept as {backup_path(folder)} until this one is complete", file=say
             )
     source = choose_source(options.resident, plan.sampler, network.config, device)
-    if team.leads:
+    if team.is_main:
         print(f"windows: {source.reason}", file=say, flush=True)
-    again = if_interrupted(f"-o {folder} --resume goes on after the last whole epoch")
-    with again, _listeners(options, folder, say, shown=team.leads) as tell:
+    again = report_interrupt(f"-o {folder} --resume goes on after the last whole epoch")
+    with again, _listeners(options, folder, say, shown=team.is_main) as tell:
         result = train(
             network,
             plan.sampler,
@@ -151,7 +153,7 @@ def _train(plan: TrainingPlan, folder: Path, device: torch.device, team: Team, o
             team=team,
             tell=tell,
         )
-    if not team.leads:
+    if not team.is_main:
         return 0
     plot_history(result.history, folder / "training.png")
     if options.json:
@@ -160,12 +162,12 @@ def _train(plan: TrainingPlan, folder: Path, device: torch.device, team: Team, o
     else:
         print(
             f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}; stopped: "
-            f"{result.reason}; peak memory {megabytes(peak_memory())}"
+            f"{result.reason}; peak memory {format_bytes(peak_memory())}"
         )
     return 0
 
 
-def _print_plan(plan: TrainingPlan, device: torch.device, team: Team, say: Any) -> None:
+def _print_plan(plan: TrainingSetup, device: torch.device, team: ProcessGroup, say: Any) -> None:
     sampler = plan.sampler
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
     processes = f", {team.size} processes" if team.size > 1 else ""
@@ -178,11 +180,11 @@ def _print_plan(plan: TrainingPlan, device: torch.device, team: Team, say: Any) 
 
 
 @contextmanager
-def _listeners(options: argparse.Namespace, folder: Path, say: Any, *, shown: bool) -> Iterator[Listeners]:
-    from ..model.training.history import Listeners
+def _listeners(options: argparse.Namespace, folder: Path, say: Any, *, shown: bool) -> Iterator[Callbacks]:
+    from ..model.training.history import Callbacks
 
     if not shown:
-        yield Listeners()
+        yield Callbacks()
         return
     log = _tensorboard(folder) if options.tensorboard else None
     with progress_line("training", options.epochs) as line:
@@ -205,7 +207,7 @@ def _listeners(options: argparse.Namespace, folder: Path, say: Any, *, shown: bo
                         log.add_scalar(name, value, record.epoch)
                 log.flush()
 
-        yield Listeners(step=on_step, epoch=on_epoch, warning=lambda text: print(f"warning: {text}", file=sys.stderr))
+        yield Callbacks(step=on_step, epoch=on_epoch, warning=lambda text: print(f"warning: {text}", file=sys.stderr))
     if log is not None:
         log.close()
 

@@ -18,11 +18,11 @@ from .. import __version__
 from ..etl.inputs.bed import read_peaks
 from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import InputError, UsageError
-from ..store.text import megabytes
+from ..store.text import format_bytes
 from .common.arguments import HelpFormatter, add_common, cell_name
 from .common.progress import peak_memory, progress_line
 from .common.runner import run_command
-from .common.store_options import add_store, given_store
+from .common.store_options import add_store, open_store_from_args
 
 if TYPE_CHECKING:
     from ..model.motifs.html_report import LayerView
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..model.motifs.pwm import Motif
     from ..model.motifs.tomtom import KernelRow, MotifMatch
     from ..model.prediction.bins import Bins
-    from ..store.genome.intervals import GenomeAxis
+    from ..store.genome.intervals import GenomeCoordinates
 
 
 _DEFAULT_CHROMOSOME = "chr11"
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), _run, argv)
 
 
-def sequences_of(path: Path, axis: GenomeAxis, chrom: str | None, aliases: dict[str, str]) -> Bins:
+def sequences_of(path: Path, axis: GenomeCoordinates, chrom: str | None, aliases: dict[str, str]) -> Bins:
     """The intervals of a BED file on one chromosome; None is FactorNet's, chr11.
 
     Raises:
@@ -96,7 +96,7 @@ def sequences_of(path: Path, axis: GenomeAxis, chrom: str | None, aliases: dict[
     here = found.chrom == index
     if not here.any():
         there = ", ".join(axis.names[i] for i in sorted(set(found.chrom.tolist()))) or "none at all"
-        raise InputError(path, f"no interval on {name}; there are on {there}", cure="choose another with -c")
+        raise InputError(path, f"no interval on {name}; there are on {there}", hint="choose another with -c")
     return Bins(found.chrom[here], found.start[here], found.stop[here])
 
 
@@ -114,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is no folder; name one, there or not")
     device = choose_device(options.device)
-    store = given_store(options)
+    store = open_store_from_args(options)
     network = load_network(options.model, weights=options.weights)
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
     sequences = sequences_of(options.bed, store.axis, options.chrom, read_aliases(options.chrom_alias))
@@ -142,7 +142,7 @@ def _run(options: argparse.Namespace) -> int:
         _print_table(number, view.rows)
     print(
         f"{folder}/index.html: {len(rows)} kernels in {len(sequences):,} sequences of {chrom}; "
-        f"{perf_counter() - begin:.1f} s on {device}; peak memory {megabytes(peak_memory())}"
+        f"{perf_counter() - begin:.1f} s on {device}; peak memory {format_bytes(peak_memory())}"
     )
     return 0
 
@@ -176,14 +176,14 @@ def _write(
     from ..model.motifs.html_report import page
     from ..model.motifs.kernel_motifs import write_motifs
     from ..model.motifs.tomtom import rows_csv
-    from ..store.storage.files import write_file
+    from ..store.storage.files import write_atomic
 
     folder.mkdir(parents=True, exist_ok=True)
     write_motifs(folder, [view.sites for view in layers], tracks)
-    write_file(folder / "kernels.csv", rows_csv([row for view in layers for row in view.rows]).encode())
+    write_atomic(folder / "kernels.csv", rows_csv([row for view in layers for row in view.rows]).encode())
     _save_pictures(folder, layers, tracks, options.pictures)
     title = f"What the kernels of {options.model.resolve().name} look for"
-    write_file(folder / "index.html", page(title, facts, layers, tracks, known=known).encode())
+    write_atomic(folder / "index.html", page(title, facts, layers, tracks, known=known).encode())
 
 
 def _save_pictures(folder: Path, layers: Sequence[LayerView], tracks: Sequence[str], formats: Sequence[str]) -> None:

@@ -23,11 +23,11 @@ from .network.config import NetworkConfig, strand_order
 from .network.factornet import FactorNet, one_hot
 from .network.lstm import BidirectionalLSTM
 from .prediction.bins import Bins
-from .prediction.predict import predict_bins, predict_plan, predict_stretches
+from .prediction.predict import predict_bins, predict_plan, predict_tiles
 from .prediction.to_file import Predictor, predict_intervals, predict_regions
 from .prediction.writers import read_bedgraph, write_bedgraph, write_bigwig
-from .training.distributed import Team, join_team
-from .training.history import EpochRecord, Listeners, StepReport, TrainingResult
+from .training.distributed import ProcessGroup, init_process_group
+from .training.history import Callbacks, EpochRecord, StepReport, TrainingResult
 from .training.optimizer import KerasAdam
 from .training.trainer import TrainingError, TrainingOptions, train
 

@@ -2,10 +2,10 @@
 
 from .errors import FactorNetError, InputError, StoreError, UsageError
 from .format.tables import Peaks
-from .genome.intervals import GenomeAxis, Intervals
+from .genome.intervals import GenomeCoordinates, Intervals
 from .genome.regions import Region, parse_region
 from .reader import Store, open_store, read_span
-from .sampling.plan import Plan
+from .sampling.plan import SamplingPlan
 from .sampling.sampler import Sampler
 from .sampling.splits import Split, split_genome, widened_blacklist
 from .schema import BASES, BIN, FEATURES, SCHEMA_VERSION, STRIDE, CellInfo, StoreInfo

@@ -19,18 +19,18 @@ class InputError(FactorNetError):
         line: 1-based line number in the (decompressed) file, where there is one.
     """
 
-    def __init__(self, path: str | Path, problem: str, *, cure: str = "", line: int | None = None) -> None:
+    def __init__(self, path: str | Path, problem: str, *, hint: str = "", line: int | None = None) -> None:
         place = f"{path}:{line}" if line is not None else f"{path}"
-        super().__init__(f"{place}: {problem}" + (f"; {cure}" if cure else ""))
-        self.path, self.problem, self.cure, self.line = str(path), problem, cure, line
+        super().__init__(f"{place}: {problem}" + (f"; {hint}" if hint else ""))
+        self.path, self.problem, self.hint, self.line = str(path), problem, hint, line
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a worker process with all fields."""
-        return (_rebuild_input_error, (self.path, self.problem, self.cure, self.line))
+        return (_rebuild_input_error, (self.path, self.problem, self.hint, self.line))
 
 
-def _rebuild_input_error(path: str, problem: str, cure: str, line: int | None) -> InputError:
-    return InputError(path, problem, cure=cure, line=line)
+def _rebuild_input_error(path: str, problem: str, hint: str, line: int | None) -> InputError:
+    return InputError(path, problem, hint=hint, line=line)
 
 
 class StoreError(FactorNetError):

@@ -12,18 +12,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .errors import StoreError, UsageError
-from .format.cell_index import CELL_LIST, parse_cell_list
+from .format.cell_index import CELL_INDEX, parse_cell_index
 from .schema import FORMAT, check_name
-from .storage.atomic_swap import heal
-from .storage.base import Entry, Folder, entry_of
-from .storage.cache import Cache
-from .storage.local import LocalFolder
-from .storage.remote import RemoteFolder, Server
-from .storage.retry import Patience
-from .storage.zip_archive import ZipFolder, ZipReader
+from .storage.atomic_swap import recover_interrupted_swaps
+from .storage.base import Entry, GroupStorage, stat_entry
+from .storage.cache import ObjectCache
+from .storage.local import LocalStorage
+from .storage.remote import ObjectServer, RemoteStorage
+from .storage.retry import RetryPolicy
+from .storage.zip_archive import ZipArchive, ZipStorage
 
 
-class Home(ABC):
+class StoreLocation(ABC):
     """Where a store lies.
 
     Attributes:
@@ -35,7 +35,7 @@ class Home(ABC):
     local = False
 
     @abstractmethod
-    def folder(self, group: str) -> Folder:
+    def folder(self, group: str) -> GroupStorage:
         """The folder of a group (``""`` for the root), as it is now.
 
         Raises:
@@ -91,13 +91,13 @@ class Home(ABC):
             OSError, StoreError: it cannot be read, or is damaged.
         """
         try:
-            text = self.folder("").read(CELL_LIST)
+            text = self.folder("").read(CELL_INDEX)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return parse_cell_list(text, place=f"{self.place}/cells")
+        return parse_cell_index(text, place=f"{self.place}/cells")
 
 
-class LocalHome(Home):
+class LocalLocation(StoreLocation):
     """A folder on a local disk."""
 
     local = True
@@ -105,9 +105,9 @@ class LocalHome(Home):
     def __init__(self, path: Path) -> None:
         self.path, self.place = path, str(path)
 
-    def folder(self, group: str) -> LocalFolder:
+    def folder(self, group: str) -> LocalStorage:
         """The folder of a group."""
-        return LocalFolder(Path(self.path, group) if group else self.path)
+        return LocalStorage(Path(self.path, group) if group else self.path)
 
     def top(self) -> dict[str, Entry]:
         """What lies directly in the root and in ``cells``."""
@@ -119,7 +119,7 @@ class LocalHome(Home):
             try:
                 for name in os.listdir(handle):  # noqa: PTH208, of a folder held open
                     with contextlib.suppress(FileNotFoundError):
-                        found[prefix + name] = entry_of(name, handle)
+                        found[prefix + name] = stat_entry(name, handle)
             finally:
                 os.close(handle)
         return found
@@ -138,7 +138,7 @@ class LocalHome(Home):
         return _is_name(cell) and (self.path / "cells" / cell).is_dir()
 
 
-class ZipHome(Home):
+class ZipLocation(StoreLocation):
     """A zip file.
 
     Raises:
@@ -147,29 +147,29 @@ class ZipHome(Home):
 
     def __init__(self, path: Path) -> None:
         self.place = str(path)
-        self._zipped = ZipReader(path)
+        self._zipped = ZipArchive(path)
 
-    def folder(self, group: str) -> ZipFolder:
+    def folder(self, group: str) -> ZipStorage:
         """The part of the file that a group is."""
         prefix = f"{group}/" if group else ""
         if not any(n.startswith(prefix) for n in self._zipped.entries):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.place}/{group}")
-        return ZipFolder(self._zipped, prefix)
+        return ZipStorage(self._zipped, prefix)
 
     def top(self) -> dict[str, Entry]:
         """What lies directly in the root and in ``cells``."""
         return _top({name: entry.size for name, entry in self._zipped.entries.items()})
 
 
-class RemoteHome(Home):
+class RemoteLocation(StoreLocation):
     """A server; what is read from it is kept in a cache."""
 
-    def __init__(self, server: Server, cache: Cache) -> None:
+    def __init__(self, server: ObjectServer, cache: ObjectCache) -> None:
         self.server, self.place, self._cache = server, server.place, cache
 
-    def folder(self, group: str) -> RemoteFolder:
+    def folder(self, group: str) -> RemoteStorage:
         """The folder of a group; whether it is there shows on reading."""
-        return RemoteFolder(self.server, f"{group}/" if group else "", self._cache)
+        return RemoteStorage(self.server, f"{group}/" if group else "", self._cache)
 
     def top(self) -> dict[str, Entry] | None:
         """What lies directly in the root and in ``cells``; None where the server does not list."""
@@ -184,12 +184,14 @@ class RemoteHome(Home):
         found = self.server.list("cells/")
         if found is None:
             raise StoreError(
-                f"{self.place}: has no list of cell lines ({CELL_LIST}), and web servers do not list; name those you "
+                f"{self.place}: has no list of cell lines ({CELL_INDEX}), and web servers do not list; name those you "
                 f"know of to a command that takes names, as `factornet-etl import {self.place} DEST --cells CELL`, or "
                 "put there what `factornet-etl export` makes: the list is in it"
             )
-        sealed = (name.split("/") for name in found)
-        return tuple(sorted(parts[0] for parts in sealed if parts[1:] == ["zarr.json"] and _is_name(parts[0])))
+        with_self_digest = (name.split("/") for name in found)
+        return tuple(
+            sorted(parts[0] for parts in with_self_digest if parts[1:] == ["zarr.json"] and _is_name(parts[0]))
+        )
 
     def cell_folders(self) -> tuple[str, ...]:
         """Where the server lists, all that lies there as a cell line does, in the list of cell lines or not."""
@@ -214,7 +216,7 @@ class RemoteHome(Home):
             return False
 
 
-def find_home(place: str | Path, cache: Cache) -> Home:
+def find_location(place: str | Path, cache: ObjectCache) -> StoreLocation:
     """Where the store is that a user names.
 
     Args:
@@ -225,26 +227,26 @@ def find_home(place: str | Path, cache: Cache) -> Home:
         StoreError: there is none (of a server: shows on reading), or the zip file is refused.
         UsageError: no such kind of URL.
     """
-    text = with_slashes(place)
+    text = with_forward_slashes(place)
     if is_remote(text):
-        return RemoteHome(connect(text), cache)
+        return RemoteLocation(connect(text), cache)
     path = Path(text).resolve()
     if path.is_file():
         if path.suffix != ".zip":
             raise StoreError(f"{place}: a file, and no store; a store is a folder, or a file that ends in .zip")
         try:
-            return ZipHome(path)
+            return ZipLocation(path)
         except OSError as e:
             raise StoreError(f"{path}: cannot be read ({e.strerror})") from e
-    heal(path)
+    recover_interrupted_swaps(path)
     if not path.is_dir():
         make = "factornet-etl export STORE" if path.suffix == ".zip" else "factornet-etl genome"
         more = " --fasta FILE" if make.endswith("genome") else ""
         raise StoreError(f"{place}: no such store; correct the name, or make one with `{make} {place}{more}`")
-    return LocalHome(path)
+    return LocalLocation(path)
 
 
-def refuse_others(home: Home, shown: str) -> None:
+def check_is_store(home: StoreLocation, shown: str) -> None:
     """See that a place has a part of a store at least; another folder is not a damaged store.
 
     Raises:
@@ -252,14 +254,14 @@ def refuse_others(home: Home, shown: str) -> None:
     """
     if FORMAT.encode() in _text(home, "") or _text(home, "genome"):
         return
-    near = "correct the address" if isinstance(home, RemoteHome) else "give the folder or file of a store"
-    if isinstance(home, LocalHome):
+    near = "correct the address" if isinstance(home, RemoteLocation) else "give the folder or file of a store"
+    if isinstance(home, LocalLocation):
         around = [*home.path.parents[:2], *sorted(p for p in home.path.iterdir() if p.is_dir())]
         near = next((f"did you mean {p}?" for p in around if (p / "genome" / "zarr.json").is_file()), near)
     raise StoreError(f"{shown}: not a FactorNet store (no zarr.json with the format {FORMAT!r} in it); {near}")
 
 
-def _text(home: Home, group: str) -> bytes:
+def _text(home: StoreLocation, group: str) -> bytes:
     """Content of the ``zarr.json`` of a group, nothing where there is none."""
     try:
         return home.folder(group).read("zarr.json")
@@ -267,7 +269,7 @@ def _text(home: Home, group: str) -> bytes:
         return b""
 
 
-def with_slashes(place: str | Path) -> str:
+def with_forward_slashes(place: str | Path) -> str:
     """A place as text; of a URL that was a `Path` for a while, the second slash is put back."""
     text = str(place)
     return re.sub(r"^(s3|gs|https?):/(?=[^/])", r"\1://", text) if isinstance(place, Path) else text
@@ -305,7 +307,7 @@ def is_remote(place: str) -> bool:
     return "://" in place
 
 
-def connect(url: str) -> Server:
+def connect(url: str) -> ObjectServer:
     """The server that a URL names.
 
     Raises:
@@ -316,13 +318,13 @@ def connect(url: str) -> Server:
         raise UsageError(f"{url.partition('?')[0]}: is a zip file on a server; download it, and give the file")
     try:
         if scheme in ("http", "https"):
-            from .storage.http_server import WebServer
+            from .storage.http_server import HttpServer
 
-            return WebServer(url, Patience.of_environment())
+            return HttpServer(url, RetryPolicy.from_environment())
         if scheme in ("s3", "gs"):
-            from .storage.s3_bucket import Bucket
+            from .storage.s3_bucket import S3Bucket
 
-            return Bucket(url, Patience.of_environment())
+            return S3Bucket(url, RetryPolicy.from_environment())
     except ImportError as e:
         raise UsageError(f"{url.partition('?')[0]}: stores on servers need {e.name}; install it with: {INSTALL}") from e
     raise UsageError(

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from .errors import StoreError, UsageError
 from .format.attributes import read_attributes, read_manifest
 from .format.layout import check_values
-from .format.manifest import CURE, Objects, check_seal, read_object
+from .format.manifest import CURE, Objects, check_self_digest, read_object
 from .format.memmap import map_array
 from .format.sharded import ShardedArray
 from .format.tables import Peaks, read_table
-from .format.zarr_json import parse_node
-from .genome.intervals import GenomeAxis, Intervals, merge
-from .location import Home, find_home, is_remote, refuse_others, with_slashes
+from .format.zarr_json import parse_zarr_json
+from .genome.intervals import GenomeCoordinates, Intervals, merge
+from .location import StoreLocation, check_is_store, find_location, is_remote, with_forward_slashes
 from .schema import CellInfo, PeakSet, StoreInfo
-from .storage.base import Folder
-from .storage.cache import Cache, default_cache
+from .storage.base import GroupStorage
+from .storage.cache import ObjectCache, default_cache
 
 StoredArray = ShardedArray | NDArray[Any]
 """An array of a store; a memory map where the store is raw. Both have a shape and are sliced alike."""
@@ -45,18 +45,18 @@ class Store:
     path: str
     info: StoreInfo
     pins: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
-    cache: Cache = field(default_factory=default_cache, repr=False, compare=False)
+    cache: ObjectCache = field(default_factory=default_cache, repr=False, compare=False)
     _opened: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Store, (self.path, self.info, dict(self.pins), self.cache))
 
     @property
-    def home(self) -> Home:
+    def home(self) -> StoreLocation:
         """Where the store lies."""
         if "home" not in self._opened:
-            self._opened["home"] = find_home(self.path, self.cache)
-        home: Home = self._opened["home"]
+            self._opened["home"] = find_location(self.path, self.cache)
+        home: StoreLocation = self._opened["home"]
         return home
 
     @property
@@ -65,7 +65,7 @@ class Store:
         return self.home.place
 
     @cached_property
-    def axis(self) -> GenomeAxis:
+    def axis(self) -> GenomeCoordinates:
         """The chromosomes as one coordinate axis."""
         return self.info.axis
 
@@ -75,7 +75,7 @@ class Store:
         return self.info.encoding == "raw"
 
     @property
-    def gathers(self) -> bool:
+    def random_access(self) -> bool:
         """Whether windows are cut from arrays that lie in memory, so that any order is as quick."""
         return self.is_raw
 
@@ -111,12 +111,12 @@ class Store:
         place = f"{self.place}/cells/{name}"
         text, attributes = read_attributes(self.folder(f"cells/{name}"))
         info = CellInfo.from_attributes(attributes, place=place)
-        check_seal(text, attributes, place=place)
+        check_self_digest(text, attributes, place=place)
         if info.name != name:
             raise StoreError(
                 f"{place}: is the cell line {info.name}, not {name}; `factornet-etl verify` says what to do"
             )
-        self.info.refuse_foreign(info, place=place)
+        self.info.check_genome(info, place=place)
         if self.pins.setdefault(name, info.manifest) != info.manifest:
             raise StoreError(f"{place}: was replaced while it was in use; start again to use the new version")
         return info
@@ -138,7 +138,7 @@ class Store:
     def genome_attributes(self) -> dict[str, Any]:
         """Attributes of the genome's group: names of the shared tracks, and whether there is annotation."""
         text = read_object(self.folder("genome"), "zarr.json", self.objects("genome"))
-        return dict(parse_node(text, "group")["attributes"])
+        return dict(parse_zarr_json(text, "group")["attributes"])
 
     def labels(self, cell: str, chrom: str) -> StoredArray:
         """Labels of a chromosome's bins, uint8 (bins, factors)."""
@@ -208,7 +208,7 @@ class Store:
         array: StoredArray = self._opened[path]
         return array
 
-    def folder(self, group: str) -> Folder:
+    def folder(self, group: str) -> GroupStorage:
         """The folder of ``genome`` or ``cells/<cell>`` as it was when it was first asked for.
 
         Raises:
@@ -220,7 +220,7 @@ class Store:
                 self._opened[key] = self.home.folder(group)
             except OSError as e:
                 raise StoreError(f"{self.place}/{group}: cannot be read ({e.strerror}); {CURE}") from e
-        folder: Folder = self._opened[key]
+        folder: GroupStorage = self._opened[key]
         return folder
 
     def objects(self, group: str) -> Objects:
@@ -241,13 +241,13 @@ class Store:
         return objects
 
 
-def open_store(path: str | Path, *, cache: Cache | str | Path | None = None) -> Store:
+def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = None) -> Store:
     """The store at `path`, for reading.
 
     Args:
         path: a folder, a ``.zip`` file that ``factornet-etl export`` made, or a URL: ``s3://``, ``gs://``,
             ``https://``, ``http://``.
-        cache: of a store on a server: folder (or `Cache`, with a limit) for objects that were fetched, each whole and
+        cache: of a store on a server: folder (or `ObjectCache`, with a limit) for objects that were fetched, each whole and
             once; $FACTORNET_CACHE or the user's cache folder where None.
 
     Raises:
@@ -255,8 +255,10 @@ def open_store(path: str | Path, *, cache: Cache | str | Path | None = None) -> 
             give it.
         UsageError: no such kind of URL.
     """
-    cache = cache if isinstance(cache, Cache) else Cache(Path(cache).absolute()) if cache else default_cache()
-    home = find_home(path, cache)
+    cache = (
+        cache if isinstance(cache, ObjectCache) else ObjectCache(Path(cache).absolute()) if cache else default_cache()
+    )
+    home = find_location(path, cache)
     shown = home.place if is_remote(home.place) else str(path)
     try:
         folder = home.folder("")
@@ -266,10 +268,10 @@ def open_store(path: str | Path, *, cache: Cache | str | Path | None = None) -> 
         text, attributes = read_attributes(folder)
         info = StoreInfo.from_attributes(attributes, place=shown)
     except StoreError:
-        refuse_others(home, shown)
+        check_is_store(home, shown)
         raise
-    check_seal(text, attributes, place=shown)
-    store = Store(with_slashes(path) if is_remote(home.place) else home.place, info, cache=cache)
+    check_self_digest(text, attributes, place=shown)
+    store = Store(with_forward_slashes(path) if is_remote(home.place) else home.place, info, cache=cache)
     store._opened["home"] = home
     return store
 

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .errors import StoreError, UsageError
-from .genome.intervals import GenomeAxis
+from .genome.intervals import GenomeCoordinates
 
 FORMAT = "factornet-store"
 SCHEMA_VERSION = 1
@@ -83,9 +83,9 @@ class StoreInfo:
     unpacked_from: str = ""
 
     @property
-    def axis(self) -> GenomeAxis:
+    def axis(self) -> GenomeCoordinates:
         """The chromosomes as one coordinate axis."""
-        return GenomeAxis(tuple(c.name for c in self.chromosomes), tuple(c.length for c in self.chromosomes))
+        return GenomeCoordinates(tuple(c.name for c in self.chromosomes), tuple(c.length for c in self.chromosomes))
 
     @property
     def sequences(self) -> str:
@@ -93,7 +93,7 @@ class StoreInfo:
         lines = "".join(f"{c.name}\t{c.length}\t{c.digest}\n" for c in self.chromosomes)
         return hashlib.sha256(lines.encode()).hexdigest()
 
-    def refuse_foreign(self, cell: CellInfo, *, place: str) -> None:
+    def check_genome(self, cell: CellInfo, *, place: str) -> None:
         """See that a cell line was built on this genome, with the shared tracks that this one has.
 
         Raises:

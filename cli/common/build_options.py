@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ...etl.builders.report import BuildReport
 from ...etl.shards.executor import OnPlan, OnReport, Resources
 from ...etl.shards.tasks import ShardTask
-from ...store.text import count, megabytes
+from ...store.text import format_bytes, format_count
 from .arguments import add_common, parse_size, positive
 from .progress import Throughput, peak_memory, progress_line
 
@@ -100,8 +100,8 @@ def print_report(report: BuildReport, seconds: float, options: argparse.Namespac
         return
     size = sum(r.bytes for r in report.reports)
     print(
-        f"{report.what}: {count(len(report.reports), 'shard')}, {megabytes(size)} in {seconds:.1f} s; "
-        f"peak memory {megabytes(memory['worker'])} a worker, {megabytes(memory['main'])} the main process"
+        f"{report.what}: {format_count(len(report.reports), 'shard')}, {format_bytes(size)} in {seconds:.1f} s; "
+        f"peak memory {format_bytes(memory['worker'])} a worker, {format_bytes(memory['main'])} the main process"
     )
     for note in report.notes:
         print(f"  {note}")

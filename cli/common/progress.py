@@ -11,7 +11,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ...store.text import megabytes
+from ...store.text import format_bytes
 
 
 def peak_memory() -> int:
@@ -68,4 +68,4 @@ class Throughput:
     def add(self, size: int) -> None:
         """One more is done, of so many bytes."""
         self._size += size
-        self._line.advance(1, f"{megabytes(self._size / max(perf_counter() - self._begin, 1e-9))}/s")
+        self._line.advance(1, f"{format_bytes(self._size / max(perf_counter() - self._begin, 1e-9))}/s")

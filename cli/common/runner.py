@@ -29,7 +29,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
-        with redirect_stdout(cast("TextIO", _Unheard(sys.stdout or io.StringIO()))):
+        with redirect_stdout(cast("TextIO", _DeferredSignals(sys.stdout or io.StringIO()))):
             status = (handler or options.handler)(options)
             sys.stdout.flush()
             return status
@@ -59,7 +59,7 @@ def _said(error: BaseException) -> str:
 
 
 @contextmanager
-def ended_tidily() -> Iterator[None]:
+def handle_termination() -> Iterator[None]:
     """The time in which SIGTERM and a terminal that is closed end this process as an interrupt does.
 
     They would end it at once, and processes that it has started would not always follow.
@@ -82,7 +82,7 @@ def ended_tidily() -> Iterator[None]:
 
 
 @contextmanager
-def if_interrupted(how: str) -> Iterator[None]:
+def report_interrupt(how: str) -> Iterator[None]:
     """The time in which an interrupt is told with a word on how to go on."""
     try:
         yield
@@ -91,7 +91,7 @@ def if_interrupted(how: str) -> Iterator[None]:
         raise
 
 
-class _Unheard:
+class _DeferredSignals:
     """Standard output that work goes on without: ``| head`` has enough of it, a build of many cell lines has not.
 
     What is printed from then on goes nowhere.

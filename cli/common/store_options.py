@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ...store.reader import Store, open_store
-from ...store.storage.cache import DEFAULT_LIMIT, Cache, default_cache
+from ...store.storage.cache import DEFAULT_LIMIT, ObjectCache, default_cache
 from .arguments import parse_size
 
 STORE_HELP = "a store made by factornet-etl: folder, .zip file, s3://bucket/name, https://host/name"
@@ -33,18 +33,18 @@ def add_store(group: argparse._ActionsContainer) -> None:
     )
 
 
-def given_store(options: argparse.Namespace) -> Store:
+def open_store_from_args(options: argparse.Namespace) -> Store:
     """The store that these options name.
 
     Raises:
         StoreError, UsageError: as for `open_store`.
     """
     folder = options.cache.absolute() if options.cache else default_cache().folder
-    return open_store(options.store, cache=Cache(folder, options.cache_size))
+    return open_store(options.store, cache=ObjectCache(folder, options.cache_size))
 
 
 @contextmanager
-def passing_cache() -> Iterator[Cache]:
+def temporary_cache() -> Iterator[ObjectCache]:
     """A cache for what is read once (copied, verified): it holds what is being read, and is removed at the end."""
     with TemporaryDirectory(prefix="factornet-") as folder:
-        yield Cache(Path(folder), 0)
+        yield ObjectCache(Path(folder), 0)

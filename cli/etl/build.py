@@ -19,11 +19,11 @@ from ...store.errors import UsageError
 from ...store.location import is_remote
 from ...store.reader import Store, open_store
 from ...store.schema import CellInfo
-from ...store.text import count, megabytes
+from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_of
-from ..common.runner import if_interrupted
-from ..common.store_options import passing_cache
+from ..common.runner import report_interrupt
+from ..common.store_options import temporary_cache
 from .info import print_cell
 from .verify import print_findings
 
@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
 def _run_away(options: argparse.Namespace, settings: CellOptions, sheets: list[CellFolder]) -> None:
     if options.repair:
         raise UsageError("--repair works on folders; build the cell line anew with --force, or export a sound copy")
-    with work_folder(options.store, options.work) as local, passing_cache() as cache:
+    with work_folder(options.store, options.work) as local, temporary_cache() as cache:
         store = start_work(options.store, local, cache)
         there = _there(options, settings, store, sheets)
         for cell in sheets:
@@ -92,7 +92,7 @@ def _run_away(options: argparse.Namespace, settings: CellOptions, sheets: list[C
             _say(options, report, seconds, open_store(local).cell(cell.name))
             sent = send(local, options.store, cell=cell.name, force=options.force)
             if not options.json:
-                print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
+                print(f"{sent.place}: {format_count(sent.objects, 'object')} sent, {format_bytes(sent.bytes)}")
 
 
 def _there(
@@ -108,7 +108,7 @@ def _build(
 ) -> tuple[BuildReport, float]:
     flags = {"force": options.force, "repair": options.repair}
     build = partial(build_cell, store, cell.path, settings, resources_of(options), **flags)
-    with if_interrupted(f"the same command given again goes on with {cell.name}"):
+    with report_interrupt(f"the same command given again goes on with {cell.name}"):
         return build_with_progress(cell.name, build)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from ...etl.download.fetch import Fetched, fetch
 from ...etl.download.registry import choose, default_registry, read_registry
-from ...store.storage.retry import Patience
-from ...store.text import megabytes
+from ...store.storage.retry import RetryPolicy
+from ...store.text import format_bytes
 from ..common.arguments import HelpFormatter, add_common
 from ..common.progress import progress_line
-from ..common.runner import if_interrupted
+from ..common.runner import report_interrupt
 
 
 def add_parser(commands: Any) -> None:
@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
                 print(f"      {url}")
         return 0
     downloads = choose(registry, options.only, options.assembly)
-    again = if_interrupted("the same command given again goes on from here")
+    again = report_interrupt("the same command given again goes on from here")
     with again, progress_line("fetch", 0, unit="MB") as line:
         done: dict[str, int] = {}
         shown = 0
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
             line.advance(now - shown, name)
             shown = now
 
-        found = fetch(downloads, options.folder, patience=Patience.of_environment(), on_bytes=on_bytes)
+        found = fetch(downloads, options.folder, retry_policy=RetryPolicy.from_environment(), on_bytes=on_bytes)
     _print(found, options)
     return 0
 
@@ -79,7 +79,7 @@ def _print(found: Sequence[Fetched], options: argparse.Namespace) -> None:
         return
     for f in found:
         state = "fetched" if f.new else "there already"
-        print(f"{f.path}: {state}, {megabytes(f.path.stat().st_size)}, compared with {f.compared_with}")
+        print(f"{f.path}: {state}, {format_bytes(f.path.stat().st_size)}, compared with {f.compared_with}")
     takes = " ".join(
         f"{f.download.option}{f.path}" if f.download.option.endswith("=") else f"{f.download.option} {f.path}"
         for f in found

@@ -12,14 +12,14 @@ from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
 from ...etl.builders.report import BuildReport
 from ...etl.inputs.annotation import README_RULES, published_rules
 from ...etl.inputs.chrom_aliases import read_aliases
-from ...etl.transfer.remote_build import refuse_store, send, work_folder
+from ...etl.transfer.remote_build import check_no_store, send, work_folder
 from ...store.location import is_remote
 from ...store.reader import open_store
 from ...store.schema import FEATURES
-from ...store.text import count, megabytes
+from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, pairs
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_of
-from ..common.runner import if_interrupted
+from ..common.runner import report_interrupt
 
 
 def add_parser(commands: Any) -> None:
@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
         report, seconds = _build(options, Path(options.store), inputs, settings, force=options.force)
         print_report(report, seconds, options, {"store": options.store})
         return 0
-    refuse_store(options.store)
+    check_no_store(options.store)
     with work_folder(options.store, options.work) as local:
         # One that was built and not sent is built again.
         report, seconds = _build(options, local, inputs, settings, force=True)
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
         print_report(report, seconds, options, {"store": options.store})
         sent = send(local, options.store, cell=None, force=False)
         if not options.json:
-            print(f"{sent.place}: {count(sent.objects, 'object')} sent, {megabytes(sent.bytes)}")
+            print(f"{sent.place}: {format_count(sent.objects, 'object')} sent, {format_bytes(sent.bytes)}")
     return 0
 
 
@@ -101,5 +101,5 @@ def _build(
     options: argparse.Namespace, store: Path, inputs: GenomeInputs, settings: GenomeOptions, *, force: bool
 ) -> tuple[BuildReport, float]:
     build = partial(build_genome, store, inputs, settings, resources_of(options), force=force)
-    with if_interrupted("the same command given again goes on with the genome"):
+    with report_interrupt("the same command given again goes on with the genome"):
         return build_with_progress("genome", build)

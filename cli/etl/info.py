@@ -11,13 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ...etl.verify.remedies import GONE, gone_cure
+from ...etl.verify.remedies import LOST, lost_remedy
 from ...store.errors import FactorNetError, StoreError, UsageError
-from ...store.format.manifest import FOREIGN
+from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
 from ...store.schema import CellInfo
 from ...store.storage.retry import RemoteError
-from ...store.text import count
+from ...store.text import format_count
 from ..common.arguments import HelpFormatter, add_common
 from ..common.store_options import STORE_HELP
 
@@ -48,13 +48,13 @@ def _run(options: argparse.Namespace) -> int:
         try:
             _print(options.store, store, found)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise StoreError(f"{store.place}: a summary in its attributes is of another form; {FOREIGN}") from e
+            raise StoreError(f"{store.place}: a summary in its attributes is of another form; {NOT_FACTORNET}") from e
     if found.unlisted:
         raise found.unlisted
     faults = [str(e) for e in found.damaged.values()]
     if faults:
         faults.append(f"see `factornet-etl verify {options.store}` for what repairs it")
-    faults += [f"{store.place}/cells/{c}: {GONE}; {gone_cure(store.home, c)}" for c in found.missing]
+    faults += [f"{store.place}/cells/{c}: {LOST}; {lost_remedy(store.home, c)}" for c in found.missing]
     if faults:
         raise StoreError("; ".join(faults))
     return 0
@@ -106,7 +106,7 @@ def _print(place: str, store: Store, found: _Found) -> None:
     bases = sum(c.length for c in store.info.chromosomes)
     names = store.axis.names
     chroms = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    print(f"{place}: {store.info.assembly}, {count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
+    print(f"{place}: {store.info.assembly}, {format_count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
     print(f"made by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
         print(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
@@ -116,7 +116,7 @@ def _print(place: str, store: Store, found: _Found) -> None:
     bad = f", and damaged: {', '.join(found.damaged)}" if found.damaged else ""
     gone = f", and missing: {', '.join(found.missing)}" if found.missing else ""
     add = "" if found.cells or bad or gone else " (add some with `factornet-etl build`)"
-    print(f"{count(len(found.cells), 'cell line')}{bad}{gone}{add}")
+    print(f"{format_count(len(found.cells), 'cell line')}{bad}{gone}{add}")
     for cell in found.cells:
         print_cell(cell)
 

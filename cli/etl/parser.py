@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ... import __version__
 from ..common.arguments import HelpFormatter
-from ..common.runner import ended_tidily, run_command
+from ..common.runner import handle_termination, run_command
 from . import build, demo, fetch, genome, info, rm, transfer, unpack, verify
 
 
@@ -29,5 +29,5 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit status comes back."""
-    with ended_tidily():
+    with handle_termination():
         return run_command(make_parser(), None, argv)

@@ -10,14 +10,14 @@ from time import perf_counter
 from typing import Any
 
 from ...etl.transfer.copy_groups import CopyReport, copy_groups
-from ...etl.transfer.open_destination import open_target
+from ...etl.transfer.open_destination import open_destination
 from ...store.errors import UsageError
 from ...store.reader import open_store
-from ...store.text import count, megabytes
+from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common, positive
 from ..common.progress import Throughput, progress_line
-from ..common.runner import if_interrupted
-from ..common.store_options import passing_cache
+from ..common.runner import report_interrupt
+from ..common.store_options import temporary_cache
 
 _PLACES = "A place is a folder, a file that ends in .zip, or object storage (s3://bucket/name)"
 
@@ -90,15 +90,15 @@ def _run(options: argparse.Namespace, others: Sequence[str], destination: str, *
     """Copy `others` to a destination, which must be there already unless it may be `new`."""
     begin = perf_counter()
     # What is copied from a server is read once: it does not belong into the cache.
-    with passing_cache() as cache, progress_line("copy", 0, unit="objects") as line:
+    with temporary_cache() as cache, progress_line("copy", 0, unit="objects") as line:
         shown = Throughput(line)
-        sources, target = [open_store(s, cache=cache) for s in others], open_target(destination)
+        sources, target = [open_store(s, cache=cache) for s in others], open_destination(destination)
         if not new and target.there(sources[0].info) is None:
             raise UsageError(
                 f"{destination}: no such store to add to; correct the name, or make one of the first: "
                 f"factornet-etl import {others[0]} {destination}"
             )
-        with if_interrupted("the same command given again goes on from here"):
+        with report_interrupt("the same command given again goes on from here"):
             report = copy_groups(
                 sources,
                 target,
@@ -117,7 +117,9 @@ def _print(options: argparse.Namespace, report: CopyReport, seconds: float) -> N
         print(json.dumps({**asdict(report), "seconds": seconds}))
         return
     kept = f"; {report.kept} were there already" if report.kept else ""
-    print(f"{report.place}: {count(report.objects, 'object')}, {megabytes(report.bytes)} in {seconds:.1f} s{kept}")
+    print(
+        f"{report.place}: {format_count(report.objects, 'object')}, {format_bytes(report.bytes)} in {seconds:.1f} s{kept}"
+    )
     equal = f"there already, equal {'by sha256 of every object' if options.force else 'in manifest, names and sizes'}"
     mended = "replaced, because damaged"
     for what, groups in (("copied", report.copied), (mended, report.mended), (equal, report.skipped)):

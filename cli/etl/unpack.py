@@ -11,7 +11,7 @@ from typing import Any
 
 from ...etl.builders.unpack import unpack_store
 from ...etl.shards.executor import Resources
-from ...store.text import count, megabytes
+from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common, parse_size, positive
 from ..common.progress import Throughput, peak_memory, progress_line
 
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
         print(json.dumps({**content, "store": str(options.destination), "peak_rss": memory}))
         return 0
     print(
-        f"{report.what}: {count(len(report.reports), 'array')}, {megabytes(size)} in {seconds:.1f} s; "
-        f"peak memory {megabytes(memory['worker'])} a worker, {megabytes(memory['main'])} the main process"
+        f"{report.what}: {format_count(len(report.reports), 'array')}, {format_bytes(size)} in {seconds:.1f} s; "
+        f"peak memory {format_bytes(memory['worker'])} a worker, {format_bytes(memory['main'])} the main process"
     )
     return 0

@@ -15,10 +15,10 @@ from ...etl.verify.findings import Finding
 from ...etl.verify.objects import VerifyReport, verify_store
 from ...etl.verify.sources import compare_with_sources
 from ...store.reader import open_store
-from ...store.text import count, megabytes
+from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common, positive
 from ..common.progress import Throughput, progress_line
-from ..common.store_options import STORE_HELP, passing_cache
+from ..common.store_options import STORE_HELP, temporary_cache
 
 
 def add_parser(commands: Any) -> None:
@@ -53,7 +53,7 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     begin = perf_counter()
-    with passing_cache() as cache, progress_line("verify", 0, unit="objects") as line:
+    with temporary_cache() as cache, progress_line("verify", 0, unit="objects") as line:
         shown = Throughput(line)
         report = verify_store(
             options.store,
@@ -84,11 +84,11 @@ def print_findings(findings: Sequence[Finding]) -> None:
     """Each fault, and after those that one command repairs that command."""
     by_cure: dict[str, list[Finding]] = {}
     for finding in findings:
-        by_cure.setdefault(finding.cure, []).append(finding)
-    for cure, together in by_cure.items():
+        by_cure.setdefault(finding.hint, []).append(finding)
+    for hint, together in by_cure.items():
         for finding in together:
             print(f"{finding.kind}: {finding.path}: {finding.problem}")
-        print(f"    repair: {cure}")
+        print(f"    repair: {hint}")
 
 
 def _print(
@@ -101,10 +101,10 @@ def _print(
         return
     print_findings(findings)
     how = "by size" if options.quick else "by sha256"
-    groups = count(len(report.groups), "group")
+    groups = format_count(len(report.groups), "group")
     print(
-        f"{options.store}: {count(report.objects, 'object')} in {groups}, {megabytes(report.bytes)}, compared {how} in "
-        f"{seconds:.1f} s: " + (count(len(findings), "fault") if findings else "all is well")
+        f"{options.store}: {format_count(report.objects, 'object')} in {groups}, {format_bytes(report.bytes)}, compared {how} in "
+        f"{seconds:.1f} s: " + (format_count(len(findings), "fault") if findings else "all is well")
     )
     if compared:
-        print(f"{count(compared, 'position')} compared with the sources")
+        print(f"{format_count(compared, 'position')} compared with the sources")

@@ -16,27 +16,34 @@ import zarr
 from ...store.errors import StoreError
 from ...store.format.layout import DEFAULT_LAYOUT, Layout, create_array
 from ...store.format.tables import Peaks
-from ...store.genome.intervals import GenomeAxis, IntArray
+from ...store.genome.intervals import GenomeCoordinates, IntArray
 from ...store.reader import Store, open_store
 from ...store.schema import CellInfo, Factor, Track, bin_count
-from ...store.storage.atomic_swap import cell_work, home_of
+from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ...store.storage.files import file_digest
-from ..inputs.bigwig import SignalSource, open_source
+from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.cell_line_folder import CellFolder, SignalFile, read_cell_folder
-from ..inputs.chip_peaks import FactorPeaks, factor_notes, lent_peaks, read_factor
-from ..inputs.provenance import InputState, blaming_change, check_unchanged, describe_build, look_at, what_changed
-from ..publish.disk_space import refuse_full_disk
+from ..inputs.chip_peaks import FactorPeaks, factor_notes, read_factor, warn_shared_peak_files
+from ..inputs.provenance import (
+    InputFingerprint,
+    check_unchanged,
+    describe_build,
+    fingerprint_inputs,
+    report_changed_inputs,
+    what_changed,
+)
+from ..publish.disk_space import check_disk_space
 from ..publish.manifest_writer import write_group, write_manifest
-from ..publish.transaction import Version, publish, refuse_replaced, staging, version_at
+from ..publish.transaction import Version, check_not_replaced, publish, staging, version_at
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
-from ..shards.tasks import ShardReport, ShardTask, WriteLabels, targets
+from ..shards.tasks import ShardReport, ShardTask, WriteLabels, shard_regions
 from ..verify.objects import verify_store
 from .report import BuildReport
 from .size_estimate import cell_bytes
 from .table_writer import peaks_dataset, write_dataset
 from .tracks import create_track, signal_notes, signal_tasks
-from .up_to_date import is_built, recorded
+from .up_to_date import is_built, recorded_cell_line
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,13 @@ def build_cell(
     if store.is_raw:
         raise StoreError(f"{path}: is a raw store; build into the compressed one it came from, and unpack that again")
     sheets = read_cell_folder(folder)
-    seen = version_at(home_of(Path(store.path), cell_work(sheets.name)))
+    seen = version_at(final_path(Path(store.path), cell_line_staging_name(sheets.name)))
     # In a store of its own: who has looked into a cell line reads it, and would keep a replaced one from being removed.
     if seen is not None and not (force or repair):
         if is_built(open_store(path), sheets, options.describe()):
             return unchanged(sheets.name, store.path)
         raise StoreError(f"{path}/cells/{sheets.name}: is there already, and no cell line; give --force to replace it")
-    states = look_at(sheets.files)
+    states = fingerprint_inputs(sheets.files)
     build = _Build(store, sheets, options, states, describe_build(states, options.describe()), seen)
     return (build.repair if repair else build.make)(resources, on_report, on_plan)
 
@@ -119,16 +126,16 @@ class _Build:
     store: Store
     sheets: CellFolder
     options: CellOptions
-    states: tuple[InputState, ...]
+    states: tuple[InputFingerprint, ...]
     provenance: dict[str, Any]
     seen: Version | None
     before: CellInfo | None = None
 
     def make(self, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
         """Build, and publish, and say what is wrong with the genome: whoever reads the cell line reads that too."""
-        root, name = Path(self.store.path), cell_work(self.sheets.name)
+        root, name = Path(self.store.path), cell_line_staging_name(self.sheets.name)
         with staging(root, name, keep=True) as work:
-            refuse_replaced(home_of(root, name), self.seen)
+            check_not_replaced(final_path(root, name), self.seen)
             report = self._run(work, resources, on_report, on_plan)
         return replace(report, left=verify_store(self.store.path, cells=(), quick=True).findings)
 
@@ -136,7 +143,7 @@ class _Build:
         """Build again what was there, where it is damaged, and say what was, and what is wrong beside it."""
         path, name = self.store.path, self.sheets.name
         # In a store of its own, as above.
-        before = recorded(open_store(path), self.sheets, self.provenance)
+        before = recorded_cell_line(open_store(path), self.sheets, self.provenance)
         seen = verify_store(path, cells=[name])
         found = seen.of(f"cells/{name}")
         left = tuple(f for f in seen.findings if f not in found)
@@ -153,7 +160,7 @@ class _Build:
         axis = store.axis
         factors = [read_factor(row, axis, options.aliases) for row in sheets.chip]
         missing = options.allow_missing
-        sources = [open_source(t.path, axis, options.aliases, allow_missing=missing) for t in sheets.tracks]
+        sources = [open_bigwig(t.path, axis, options.aliases, allow_missing=missing) for t in sheets.tracks]
         tracks = tuple(_as_track(store, t) for t in sheets.tracks)
         self._refuse_full_disk(sum(not t.shared for t in tracks))
         with closing(Journal(work, self._state())) as journal:
@@ -166,7 +173,7 @@ class _Build:
             _write_meta(staged, sheets)
             if on_plan:
                 on_plan(tasks)
-            with blaming_change(self.states):
+            with report_changed_inputs(self.states):
                 reports = journal.run(tasks, staged, resources, on_report)
             info = CellInfo(
                 sheets.name,
@@ -181,9 +188,11 @@ class _Build:
             manifest = write_manifest(staged, known=journal.known)
             write_group(staged, {**info.to_attributes(), **manifest})
             check = partial(self._check, manifest["manifest"])
-            publish(staged, Path(store.path), cell_work(sheets.name), check=check)
+            publish(staged, Path(store.path), cell_line_staging_name(sheets.name), check=check)
         notes = [*([journal.note] if journal.note else []), *_notes(factors, tracks, sources, reports)]
-        notes += lent_peaks(sheets.chip, self.states, _readable(store, [n for n in store.cells if n != sheets.name]))
+        notes += warn_shared_peak_files(
+            sheets.chip, self.states, _readable(store, [n for n in store.cells if n != sheets.name])
+        )
         return BuildReport(f"cell line {sheets.name} in {store.path}", tuple(reports), tuple(notes))
 
     def _state(self) -> dict[str, Any]:
@@ -199,7 +208,7 @@ class _Build:
         files = [f for c in self.sheets.chip for f in (c.conservative, c.relaxed) if f is not None]
         needed = cell_bytes(self.store.axis, tracks=tracks, peak_files=files)
         place = Path(self.store.path)
-        refuse_full_disk(place, needed, what=f"cell line {self.sheets.name}", cure="or move the store to another disk")
+        check_disk_space(place, needed, what=f"cell line {self.sheets.name}", hint="or move the store to another disk")
 
     def _check(self, manifest: str) -> None:
         """Refuse to publish what is not what it should be."""
@@ -242,10 +251,10 @@ def _as_track(store: Store, signal: SignalFile) -> Track:
 def _signal_tasks(
     group: zarr.Group,
     staged: Path,
-    axis: GenomeAxis,
+    axis: GenomeCoordinates,
     *,
     tracks: tuple[Track, ...],
-    sources: list[SignalSource],
+    sources: list[CheckedBigWig],
     layout: Layout,
 ) -> list[ShardTask]:
     tasks: list[ShardTask] = []
@@ -257,7 +266,7 @@ def _signal_tasks(
 
 
 def _label_tasks(
-    group: zarr.Group, staged: Path, axis: GenomeAxis, factors: list[FactorPeaks], layout: Layout
+    group: zarr.Group, staged: Path, axis: GenomeCoordinates, factors: list[FactorPeaks], layout: Layout
 ) -> list[ShardTask]:
     if not factors:
         return []
@@ -275,7 +284,7 @@ def _label_tasks(
             attributes={"factors": [f.name for f in factors], "values": "0=unbound 1=bound 2=ambiguous"},
         )
         peaks = tuple((_on(f.conservative.peaks, i), _on((f.relaxed or f.conservative).peaks, i)) for f in factors)
-        tasks += [WriteLabels(t, peaks) for t in targets(staged, f"labels/{name}")]
+        tasks += [WriteLabels(t, peaks) for t in shard_regions(staged, f"labels/{name}")]
     return tasks
 
 
@@ -322,7 +331,7 @@ def summarise(tracks: tuple[Track, ...], factors: list[FactorPeaks], reports: li
 
 
 def _notes(
-    factors: list[FactorPeaks], tracks: tuple[Track, ...], sources: list[SignalSource], reports: list[ShardReport]
+    factors: list[FactorPeaks], tracks: tuple[Track, ...], sources: list[CheckedBigWig], reports: list[ShardReport]
 ) -> list[str]:
     notes = [f"track {t.name}: shared, kept with the genome" for t in tracks if t.shared]
     for track, source in zip(tracks, sources, strict=True):

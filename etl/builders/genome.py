@@ -14,22 +14,22 @@ import zarr
 
 from ...store.errors import InputError, StoreError, UsageError
 from ...store.format.layout import DEFAULT_LAYOUT, Layout, create_array
-from ...store.genome.intervals import GenomeAxis, IntArray, Intervals
+from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ...store.reader import open_store
 from ...store.schema import FEATURES, Chromosome, StoreInfo, check_name
-from ...store.text import count
+from ...store.text import format_count
 from ..inputs.annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
 from ..inputs.bed import read_peaks
-from ..inputs.bigwig import SignalSource, open_source
+from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.chrom_aliases import alias_hint, default_selection, file_names
 from ..inputs.fasta import PreparedFasta, prepare_fasta
-from ..inputs.provenance import blaming_change, check_unchanged, describe_build, look_at
-from ..publish.disk_space import refuse_full_disk
+from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
+from ..publish.disk_space import check_disk_space
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
-from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, targets
+from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, shard_regions
 from .report import BuildReport
 from .size_estimate import genome_bytes
 from .table_writer import intervals_dataset, write_dataset
@@ -63,7 +63,7 @@ class GenomeInputs:
             raise UsageError(f"ready annotation needs exactly one BED file each of {', '.join(FEATURES)}, and no --gtf")
         for path in self.files:
             if not path.is_file():
-                raise InputError(path, "no such file", cure="correct the path")
+                raise InputError(path, "no such file", hint="correct the path")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -123,7 +123,7 @@ def build_genome(
     check_name(store.name, "store")
     for name in inputs.tracks:
         check_name(name, "track")
-    states = look_at(inputs.files)
+    states = fingerprint_inputs(inputs.files)
     provenance = describe_build(states, options.describe())
     state = _state(inputs, options, provenance)
     refuse = partial(_refuse_existing, store, force=force)
@@ -131,10 +131,10 @@ def build_genome(
         refuse()  # again, now that no other can start one
         fasta = prepare_fasta(inputs.fasta, journal.folder)
         records, notes = _select(inputs.fasta, fasta, options)
-        axis = GenomeAxis(tuple(records), tuple(fasta.lengths[r] for r in records.values()))
+        axis = GenomeCoordinates(tuple(records), tuple(fasta.lengths[r] for r in records.values()))
         assembly = _assembly(options.assembly, axis, inputs.fasta)
         needed = genome_bytes(axis, tracks=len(inputs.tracks))
-        refuse_full_disk(store, needed, what="the genome", cure="or make the store on another disk")
+        check_disk_space(store, needed, what="the genome", hint="or make the store on another disk")
         staged = journal.folder / store.name
         root = zarr.create_group(str(staged), zarr_format=3)
         genome = root.create_group("genome")
@@ -146,7 +146,7 @@ def build_genome(
         notes += _write_blacklist(staged, axis, inputs, options)
         if on_plan:
             on_plan(tasks)
-        with blaming_change(states):
+        with report_changed_inputs(states):
             reports = journal.run(tasks, staged, resources, on_report)
         notes += [note for name, source in sources.items() for note in signal_notes(name, source, reports)]
         known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
@@ -163,7 +163,7 @@ def build_genome(
     )
 
 
-def _chromosomes(axis: GenomeAxis, reports: Sequence[ShardReport]) -> tuple[Chromosome, ...]:
+def _chromosomes(axis: GenomeCoordinates, reports: Sequence[ShardReport]) -> tuple[Chromosome, ...]:
     digests = {r.chrom: r.digest for r in reports if r.digest}
     return tuple(Chromosome(n, size, digests[n]) for n, size in zip(axis.names, axis.lengths, strict=True))
 
@@ -205,20 +205,20 @@ def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[d
     if absent:
         have = ", ".join(list(fasta.lengths)[:6])
         raise InputError(
-            path, f"no record for {', '.join(absent)}; it has {have}", cure=alias_hint(fasta.lengths, absent)
+            path, f"no record for {', '.join(absent)}; it has {have}", hint=alias_hint(fasta.lengths, absent)
         )
     for name in records:
         try:
             check_name(name, "chromosome")
         except UsageError as e:
-            cure = "rename it with --chrom-alias, or leave it out with --chroms"
-            raise InputError(path, str(e), cure=cure) from e
+            hint = "rename it with --chrom-alias, or leave it out with --chroms"
+            raise InputError(path, str(e), hint=hint) from e
     left = [n for n in names if n not in records]
     shown = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
-    return records, [f"{count(len(left), 'record')} of the FASTA left out: {shown}"] if left else []
+    return records, [f"{format_count(len(left), 'record')} of the FASTA left out: {shown}"] if left else []
 
 
-def _assembly(given: str | None, axis: GenomeAxis, fasta: Path) -> str:
+def _assembly(given: str | None, axis: GenomeCoordinates, fasta: Path) -> str:
     """The assembly's name: recognised by the lengths of its chromosomes, given, or the FASTA's file name.
 
     Raises:
@@ -231,7 +231,7 @@ def _assembly(given: str | None, axis: GenomeAxis, fasta: Path) -> str:
         if given == name and wrong:
             chrom, size = wrong[0]
             problem = f"{chrom} has {size} bases, in {name} it has {known.get(chrom, 'no place')}"
-            raise InputError(fasta, problem, cure="fetch the file anew if it was cut, or correct --assembly")
+            raise InputError(fasta, problem, hint="fetch the file anew if it was cut, or correct --assembly")
         if given is None and not wrong:
             return name
     return given or fasta.name.split(".")[0]
@@ -240,7 +240,7 @@ def _assembly(given: str | None, axis: GenomeAxis, fasta: Path) -> str:
 def _sequence_tasks(
     genome: zarr.Group,
     staged: Path,
-    axis: GenomeAxis,
+    axis: GenomeCoordinates,
     *,
     fasta: PreparedFasta,
     records: Mapping[str, str],
@@ -258,12 +258,12 @@ def _sequence_tasks(
             layout=layout.for_rows(length),
             attributes={"codes": "0=A 1=C 2=G 3=T 4=other"},
         )
-        tasks += [WriteSequence(t, fasta, records[name]) for t in targets(staged, f"genome/sequence/{name}")]
+        tasks += [WriteSequence(t, fasta, records[name]) for t in shard_regions(staged, f"genome/sequence/{name}")]
     return tasks
 
 
 def _annotation_tasks(
-    genome: zarr.Group, staged: Path, axis: GenomeAxis, inputs: GenomeInputs, options: GenomeOptions
+    genome: zarr.Group, staged: Path, axis: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions
 ) -> list[ShardTask]:
     if inputs.gtf and inputs.cpg:
         features = annotation_from_gtf(inputs.gtf, inputs.cpg, axis, options.aliases, options.rules)
@@ -283,7 +283,7 @@ def _annotation_tasks(
             layout=options.layout.for_rows(length),
             attributes={"bits": list(FEATURES)},
         )
-        for target in targets(staged, f"genome/annotation/{name}"):
+        for target in shard_regions(staged, f"genome/annotation/{name}"):
             first, last = axis.offsets[i] + target.start, axis.offsets[i] + target.stop
             tasks.append(
                 WriteAnnotation(target, tuple(_between(features[f], first, last, axis.offsets[i]) for f in FEATURES))
@@ -291,13 +291,13 @@ def _annotation_tasks(
     return tasks
 
 
-def _open_tracks(inputs: GenomeInputs, axis: GenomeAxis, options: GenomeOptions) -> dict[str, SignalSource]:
+def _open_tracks(inputs: GenomeInputs, axis: GenomeCoordinates, options: GenomeOptions) -> dict[str, CheckedBigWig]:
     missing = options.allow_missing
-    return {n: open_source(p, axis, options.aliases, allow_missing=missing) for n, p in inputs.tracks.items()}
+    return {n: open_bigwig(p, axis, options.aliases, allow_missing=missing) for n, p in inputs.tracks.items()}
 
 
 def _track_tasks(
-    genome: zarr.Group, staged: Path, axis: GenomeAxis, sources: Mapping[str, SignalSource], layout: Layout
+    genome: zarr.Group, staged: Path, axis: GenomeCoordinates, sources: Mapping[str, CheckedBigWig], layout: Layout
 ) -> list[ShardTask]:
     tasks: list[ShardTask] = []
     for name, source in sources.items():
@@ -312,13 +312,13 @@ def _between(merged: Intervals, first: int, last: int, offset: int) -> tuple[Int
     return merged.starts[keep] - offset, merged.stops[keep] - offset
 
 
-def _write_blacklist(staged: Path, axis: GenomeAxis, inputs: GenomeInputs, options: GenomeOptions) -> list[str]:
+def _write_blacklist(staged: Path, axis: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions) -> list[str]:
     if inputs.blacklist is None:
         empty = np.array([], np.int64)
         write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
         return ["no blacklist given: none of the genome is left out"]
     found = read_peaks(inputs.blacklist, axis, options.aliases)
     if not found.peaks.start.size:
-        raise InputError(inputs.blacklist, "no interval in the file", cure="fetch it anew, or leave --blacklist out")
+        raise InputError(inputs.blacklist, "no interval in the file", hint="fetch it anew, or leave --blacklist out")
     write_dataset(intervals_dataset(found.peaks.chrom, found.peaks.start, found.peaks.stop), staged, "genome/blacklist")
-    return [f"blacklist: {count(found.peaks.chrom.size, 'interval')}"]
+    return [f"blacklist: {format_count(found.peaks.chrom.size, 'interval')}"]

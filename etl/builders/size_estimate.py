@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...store.genome.intervals import GenomeAxis
+from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import STRIDE
 
 _TRACK = 0.5  # bytes a position, packed; 0.1 to 0.4 were seen (docs/store.md)
@@ -14,13 +14,13 @@ _LABELS = 0.1  # bytes a bin and factor
 _SMALL = 8192  # bytes of the metadata of one array
 
 
-def genome_bytes(axis: GenomeAxis, *, tracks: int) -> int:
+def genome_bytes(axis: GenomeCoordinates, *, tracks: int) -> int:
     """About what a genome takes, bytes."""
     bases = sum(axis.lengths)
     return int(bases * (2 * _CODES + tracks * _TRACK)) + (2 + tracks) * len(axis.names) * _SMALL
 
 
-def cell_bytes(axis: GenomeAxis, *, tracks: int, peak_files: Sequence[Path]) -> int:
+def cell_bytes(axis: GenomeCoordinates, *, tracks: int, peak_files: Sequence[Path]) -> int:
     """About what a cell line takes, bytes. One that it replaces is there until the end, and count already."""
     bases = sum(axis.lengths)
     peaks = sum(4 * f.stat().st_size for f in peak_files)  # gzipped text; columns of 4 bytes

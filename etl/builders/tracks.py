@@ -8,12 +8,12 @@ from pathlib import Path
 import zarr
 
 from ...store.format.layout import Layout, create_array
-from ...store.genome.intervals import GenomeAxis
-from ..inputs.bigwig import SignalSource
-from ..shards.tasks import ShardReport, ShardTask, WriteSignal, targets
+from ...store.genome.intervals import GenomeCoordinates
+from ..inputs.bigwig import CheckedBigWig
+from ..shards.tasks import ShardReport, ShardTask, WriteSignal, shard_regions
 
 
-def create_track(parent: zarr.Group, folder: str, name: str, axis: GenomeAxis, layout: Layout) -> None:
+def create_track(parent: zarr.Group, folder: str, name: str, axis: GenomeCoordinates, layout: Layout) -> None:
     """Create the (empty) arrays of a track, one a chromosome, under ``parent/folder/name``."""
     group = parent.require_group(folder).create_group(name)
     for chrom, length in zip(axis.names, axis.lengths, strict=True):
@@ -28,16 +28,16 @@ def create_track(parent: zarr.Group, folder: str, name: str, axis: GenomeAxis, l
         )
 
 
-def signal_tasks(root: Path, path: str, name: str, axis: GenomeAxis, source: SignalSource) -> list[ShardTask]:
+def signal_tasks(root: Path, path: str, name: str, axis: GenomeCoordinates, source: CheckedBigWig) -> list[ShardTask]:
     """One task a shard of the track at `path` of the store being built at `root`."""
     return [
         WriteSignal(target, name, source.path.resolve(), source.names.get(chrom))
         for chrom in axis.names
-        for target in targets(root, f"{path}/{chrom}")
+        for target in shard_regions(root, f"{path}/{chrom}")
     ]
 
 
-def signal_notes(name: str, source: SignalSource, reports: Sequence[ShardReport]) -> list[str]:
+def signal_notes(name: str, source: CheckedBigWig, reports: Sequence[ShardReport]) -> list[str]:
     """What a user should know of a track: chromosomes that were missing or are empty, and values below 0."""
     mine = [(r.chrom, r.signal) for r in reports if r.name == name and r.signal is not None]
     covered = {chrom for chrom, signal in mine if signal.covered}

@@ -18,12 +18,12 @@ from ...store.errors import StoreError, UsageError
 from ...store.format.manifest import read_object
 from ...store.format.memmap import raw_bytes, raw_file, raw_node
 from ...store.format.sharded import ShardedArray
-from ...store.format.zarr_json import DTYPES, read_node
-from ...store.location import is_remote, with_slashes
+from ...store.format.zarr_json import DTYPES, read_zarr_json
+from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store, read_span
 from ...store.schema import check_name
 from ...store.storage.files import file_digest
-from ..publish.disk_space import refuse_full_disk
+from ..publish.disk_space import check_disk_space
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources, run
@@ -94,7 +94,7 @@ class WriteRaw:
         Raises:
             StoreError: a chunk is missing or damaged, or the disk is full.
         """
-        node = read_node(self.source / self.path, "array")
+        node = read_zarr_json(self.source / self.path, "array")
         file, size = raw_file(self.root / self.path, node), raw_bytes(node)
         sha = hashlib.sha256()
         if size:
@@ -159,8 +159,8 @@ def unpack_store(
     arrays = [(path, node) for part in parts for path, node in part.arrays]
     files = sum(len(part.nodes) for part in parts)
     needed = sum(raw_bytes(node) for _, node in arrays) + files * _SMALL_FILE
-    cure = "take fewer cell lines (--cells), or unpack to another disk"
-    refuse_full_disk(destination, needed, what="a raw store of this", cure=cure)
+    hint = "take fewer cell lines (--cells), or unpack to another disk"
+    check_disk_space(destination, needed, what="a raw store of this", hint=hint)
     with staging(destination.resolve(), "unpack") as work:
         staged = work / destination.name
         tasks: list[ShardTask] = [WriteRaw(Path(store.path), staged, path) for path, _ in arrays]
@@ -189,9 +189,9 @@ def _refuse_destination(destination: Path) -> None:
     Raises:
         StoreError, UsageError: it cannot.
     """
-    if is_remote(with_slashes(destination)):
+    if is_remote(with_forward_slashes(destination)):
         raise UsageError(
-            f"{with_slashes(destination)}: is no folder; a raw store is memory-mapped from a local disk: name a folder "
+            f"{with_forward_slashes(destination)}: is no folder; a raw store is memory-mapped from a local disk: name a folder "
             "there, and share the compressed store"
         )
     if destination.exists():
@@ -236,7 +236,7 @@ def _read_part(store: Store, path: str) -> _Part:
 def _listed_digest(store: Store, path: str) -> str:
     """SHA-256 of a group's manifest, as the attributes have it at this moment."""
     home, key = ("", "genome_manifest") if path == "genome" else (path, "manifest")
-    return str(read_node(Path(store.path, home), "group")["attributes"].get(key))
+    return str(read_zarr_json(Path(store.path, home), "group")["attributes"].get(key))
 
 
 def _write_node(folder: Path, node: dict[str, Any]) -> None:

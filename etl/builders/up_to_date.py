@@ -12,7 +12,7 @@ from ...store.errors import StoreError, UsageError
 from ...store.reader import Store
 from ...store.schema import CellInfo
 from ..inputs.cell_line_folder import CellFolder
-from ..inputs.provenance import describe_build, look_at, what_changed
+from ..inputs.provenance import describe_build, fingerprint_inputs, what_changed
 from ..verify.objects import verify_store
 
 _FORCE = "give --force to replace it by a new build"
@@ -37,7 +37,7 @@ def is_built(store: Store, sheets: CellFolder, options: Mapping[str, Any]) -> bo
         info, meta = store.cell(name), store.meta(name)
     except StoreError as e:
         raise StoreError(f"{e}; cell line {name} is there already, and damaged: {_FORCE}") from e
-    changed = changes(info, meta, sheets, describe_build(look_at(sheets.files), options))
+    changed = changes(info, meta, sheets, describe_build(fingerprint_inputs(sheets.files), options))
     if changed:
         raise StoreError(
             f"{store.place}: cell line {name} is there already, from other inputs or options; changed since it was "
@@ -46,12 +46,12 @@ def is_built(store: Store, sheets: CellFolder, options: Mapping[str, Any]) -> bo
     for finding in verify_store(store.path, cells=[name], quick=True).findings:
         raise StoreError(
             f"{store.place}/{finding.path}: {finding.problem}; cell line {name} is there already, from the same inputs "
-            f"and options, but not all is well: {finding.cure}"
+            f"and options, but not all is well: {finding.hint}"
         )
     return True
 
 
-def recorded(store: Store, sheets: CellFolder, provenance: Mapping[str, Any]) -> CellInfo:
+def recorded_cell_line(store: Store, sheets: CellFolder, provenance: Mapping[str, Any]) -> CellInfo:
     """What the attributes say of a cell line that is to be repaired from a folder.
 
     Raises:

@@ -21,8 +21,8 @@ from urllib3.exceptions import HTTPError
 
 from ...store.errors import StoreError
 from ...store.storage.files import file_digest
-from ...store.storage.retry import Patience, TryAgainError
-from ..publish.disk_space import refuse_full_disk
+from ...store.storage.retry import RetryPolicy, TransientError
+from ..publish.disk_space import check_disk_space
 from .registry import Download
 
 OnBytes = Callable[[str, int, int], None]
@@ -47,7 +47,7 @@ def fetch(
     downloads: Sequence[Download],
     folder: Path,
     *,
-    patience: Patience,
+    retry_policy: RetryPolicy,
     on_bytes: OnBytes = lambda name, here, total: None,
 ) -> list[Fetched]:
     """Fetch files into a folder; those that are there, and as they must be, are left.
@@ -57,17 +57,17 @@ def fetch(
             is kept, and the next call goes on from there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return [_fetch_one(d, folder, patience, on_bytes) for d in downloads]
+    return [_fetch_one(d, folder, retry_policy, on_bytes) for d in downloads]
 
 
-def _fetch_one(download: Download, folder: Path, patience: Patience, on_bytes: OnBytes) -> Fetched:
+def _fetch_one(download: Download, folder: Path, retry_policy: RetryPolicy, on_bytes: OnBytes) -> Fetched:
     path, problems = folder / download.name, []
     recorded = _read_record(folder).get(download.name, {})
     for url in download.urls:
         try:
-            digest, source = _expected(download, url, recorded, patience)
+            digest, source = _expected(download, url, recorded, retry_policy)
             before = path.stat().st_mtime_ns if path.exists() else None
-            resume = _Resume(download, folder, patience, on_bytes)
+            resume = _Resume(download, folder, retry_policy, on_bytes)
             pooch.get_logger().setLevel("ERROR")
             pooch.retrieve(url, known_hash=digest or None, fname=download.name, path=folder, downloader=resume)
         except (StoreError, ValueError) as e:
@@ -83,7 +83,7 @@ def _fetch_one(download: Download, folder: Path, patience: Patience, on_bytes: O
     )
 
 
-def _expected(download: Download, url: str, recorded: dict[str, Any], patience: Patience) -> tuple[str, str]:
+def _expected(download: Download, url: str, recorded: dict[str, Any], retry_policy: RetryPolicy) -> tuple[str, str]:
     """The digest that a file must have, empty where nobody says, and who says so."""
     if download.digest:
         return download.digest, "the registry"
@@ -91,11 +91,11 @@ def _expected(download: Download, url: str, recorded: dict[str, Any], patience: 
         return f"sha256:{recorded['sha256']}", f"the first download ({recorded['when']})"
     if download.digests:
         listed = download.listed_at(url)
-        return f"md5:{_listed_digest(listed, download.name, patience)}", listed
+        return f"md5:{_listed_digest(listed, download.name, retry_policy)}", listed
     return "", "nothing: nobody publishes its digest; it is taken down now"
 
 
-def _listed_digest(url: str, name: str, patience: Patience) -> str:
+def _listed_digest(url: str, name: str, retry_policy: RetryPolicy) -> str:
     """MD5 that a publisher's list gives for a file; digest and name may stand in either order.
 
     Raises:
@@ -103,10 +103,10 @@ def _listed_digest(url: str, name: str, patience: Patience) -> str:
     """
 
     def ask() -> str:
-        with _get(url, {}, patience) as answer:
+        with _get(url, {}, retry_policy) as answer:
             return str(answer.text)
 
-    for line in patience.insist(ask, url=url).splitlines():
+    for line in retry_policy.call(ask, url=url).splitlines():
         words = line.split()
         digests = [w.lower() for w in words if re.fullmatch(r"[0-9a-fA-F]{32}", w)]
         if digests and any(w.lstrip("*./") == name for w in words):
@@ -120,7 +120,7 @@ class _Resume:
 
     download: Download
     folder: Path
-    patience: Patience
+    retry_policy: RetryPolicy
     on_bytes: OnBytes
 
     def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
@@ -130,7 +130,7 @@ class _Resume:
             StoreError: the server does not give it, or the disk is full.
         """
         part = self.folder / f".{self.download.name}.part"
-        self.patience.insist(lambda: self._go_on(url, part), url=url)
+        self.retry_policy.call(lambda: self._go_on(url, part), url=url)
         _version(part).unlink(missing_ok=True)
         part.replace(output_file)
 
@@ -139,10 +139,10 @@ class _Resume:
         here = part.stat().st_size if part.exists() else 0
         version = _version(part).read_text() if here and _version(part).exists() else ""
         asked = {"Range": f"bytes={here}-", "If-Range": version} if here and version else {}
-        with _get(url, asked, self.patience) as answer:
+        with _get(url, asked, self.retry_policy) as answer:
             begin = _begin(answer, here if asked else 0)
             length = int(answer.headers.get("Content-Length") or 0)
-            refuse_full_disk(part, length, what=self.download.name, cure="or fetch to another disk")
+            check_disk_space(part, length, what=self.download.name, hint="or fetch to another disk")
             # A validator that a server gives to each version of a file; without it a part cannot be trusted later.
             tag = answer.headers.get("ETag", "")
             _version(part).write_text(
@@ -161,9 +161,9 @@ class _Resume:
                 here += len(piece)
                 self.on_bytes(self.download.name, here, total)
         except (HTTPError, RequestException) as e:
-            raise TryAgainError(f"the connection broke after {here} bytes") from e
+            raise TransientError(f"the connection broke after {here} bytes") from e
         if total and here != total:
-            raise TryAgainError(f"the connection ended after {here} of {total} bytes")
+            raise TransientError(f"the connection ended after {here} of {total} bytes")
 
 
 def _version(part: Path) -> Path:
@@ -176,11 +176,11 @@ def _begin(answer: Any, here: int) -> int:
         return 0
     found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
     if not found or int(found[1]) != here:
-        raise TryAgainError(f"asked for bytes from {here} on, got {answer.headers.get('Content-Range')!r}", limit=2)
+        raise TransientError(f"asked for bytes from {here} on, got {answer.headers.get('Content-Range')!r}", limit=2)
     return here
 
 
-def _get(url: str, headers: dict[str, str], patience: Patience) -> Any:
+def _get(url: str, headers: dict[str, str], retry_policy: RetryPolicy) -> Any:
     """The answer of a server, its body not yet read.
 
     Raises:
@@ -189,12 +189,12 @@ def _get(url: str, headers: dict[str, str], patience: Patience) -> Any:
     """
     try:
         answer = requests.get(
-            url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=patience.timeout
+            url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=retry_policy.timeout
         )
     except RequestException as e:
-        raise TryAgainError(f"cannot be reached ({e})") from e
+        raise TransientError(f"cannot be reached ({e})") from e
     if answer.status_code in _BUSY or answer.status_code >= 500:
-        raise TryAgainError(f"the server answers {answer.status_code}")
+        raise TransientError(f"the server answers {answer.status_code}")
     if answer.status_code not in (200, 206):
         raise StoreError(f"{url}: the server answers {answer.status_code} {answer.reason}")
     return answer

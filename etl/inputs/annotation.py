@@ -15,11 +15,11 @@ import pandas as pd
 import pybedtools
 
 from ...store.errors import InputError, UsageError
-from ...store.genome.intervals import GenomeAxis, Intervals
+from ...store.genome.intervals import GenomeCoordinates, Intervals
 from ...store.schema import FEATURES
-from ...store.text import count
+from ...store.text import format_count
 from .bed import read_peaks, text_lines
-from .chrom_aliases import alias_hint, some
+from .chrom_aliases import abbreviate, alias_hint
 
 _GTF_KINDS = ("transcript", "exon", "CDS", "stop_codon")
 
@@ -50,14 +50,14 @@ def published_rules() -> AnnotationRules:
 
 
 def annotation_from_beds(
-    beds: Mapping[str, Path], axis: GenomeAxis, aliases: Mapping[str, str]
+    beds: Mapping[str, Path], axis: GenomeCoordinates, aliases: Mapping[str, str]
 ) -> dict[str, Intervals]:
     """Features from one BED file each, merged, in axis coordinates."""
     features = {}
     for name in FEATURES:
         peaks = read_peaks(beds[name], axis, aliases).peaks
         if not peaks.chrom.size:
-            raise InputError(beds[name], "no interval in the file", cure=f"give the BED file of {name}")
+            raise InputError(beds[name], "no interval in the file", hint=f"give the BED file of {name}")
         names = np.asarray(axis.names)[peaks.chrom]
         table = pd.DataFrame({"chrom": names, "start": peaks.start, "stop": peaks.stop})
         features[name] = merged_on_axis(table, axis)
@@ -65,7 +65,7 @@ def annotation_from_beds(
 
 
 def annotation_from_gtf(
-    gtf: Path, cpg: Path, axis: GenomeAxis, aliases: Mapping[str, str], rules: AnnotationRules
+    gtf: Path, cpg: Path, axis: GenomeCoordinates, aliases: Mapping[str, str], rules: AnnotationRules
 ) -> dict[str, Intervals]:
     """Features from transcripts and CpG islands, merged, in axis coordinates.
 
@@ -97,7 +97,7 @@ def annotation_from_gtf(
     return merged
 
 
-def _read_gtf(gtf: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.DataFrame:
+def _read_gtf(gtf: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) -> pd.DataFrame:
     """Transcripts, exons, CDS and stop codons on the store's chromosomes; 0-based, half-open."""
     rows: list[tuple[str, str, int, int, str, str, bool]] = []
     others: set[str] = set()
@@ -107,7 +107,7 @@ def _read_gtf(gtf: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.Dat
         fields = line.split("\t")
         if len(fields) != 9:
             raise InputError(
-                gtf, f"{count(len(fields), 'column')}, expected 9", cure="give a GTF (GENCODE v19)", line=number
+                gtf, f"{format_count(len(fields), 'column')}, expected 9", hint="give a GTF (GENCODE v19)", line=number
             )
         if fields[2] not in _GTF_KINDS:
             continue
@@ -117,8 +117,8 @@ def _read_gtf(gtf: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.Dat
             continue
         _, found, rest = fields[8].partition('transcript_id "')
         if not found or fields[6] not in ("+", "-") or not (fields[3].isdecimal() and fields[4].isdecimal()):
-            cure = "give a GTF with transcript_id, strand and whole numbers"
-            raise InputError(gtf, f"cannot be read as GTF: {line[:80]!r}", cure=cure, line=number)
+            hint = "give a GTF with transcript_id, strand and whole numbers"
+            raise InputError(gtf, f"cannot be read as GTF: {line[:80]!r}", hint=hint, line=number)
         transcript = rest.partition('"')[0]
         start, stop = int(fields[3]) - 1, int(fields[4])
         _check_interval((chrom, start, stop), axis, gtf, line=number)
@@ -126,14 +126,14 @@ def _read_gtf(gtf: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.Dat
     if not rows:
         raise InputError(
             gtf,
-            f"no transcript on a chromosome of the store; the file has {some(sorted(others)) or 'none'}",
-            cure=alias_hint(sorted(others), axis.names),
+            f"no transcript on a chromosome of the store; the file has {abbreviate(sorted(others)) or 'none'}",
+            hint=alias_hint(sorted(others), axis.names),
         )
     table = pd.DataFrame(rows, columns=["chrom", "kind", "start", "stop", "strand", "transcript", "basic"])
     return table[table.basic] if table.basic.any() else table
 
 
-def _read_cpg(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.DataFrame:
+def _read_cpg(path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) -> pd.DataFrame:
     """CpG islands from UCSC's cpgIslandExt table (its first column is a bin number), or from a BED file."""
     rows = []
     others: set[str] = set()
@@ -144,8 +144,8 @@ def _read_cpg(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.Da
         numbered = fields[0].isdecimal() and fields[0] not in aliases and fields[0] not in axis.names
         chrom, start, stop = fields[1:4] if numbered and len(fields) > 3 else [*fields, "", ""][:3]
         if not (start.isdecimal() and stop.isdecimal()):
-            cure = "give UCSC's cpgIslandExt table or a BED file"
-            raise InputError(path, f"cannot be read as CpG islands: {line[:60]!r}", cure=cure, line=number)
+            hint = "give UCSC's cpgIslandExt table or a BED file"
+            raise InputError(path, f"cannot be read as CpG islands: {line[:60]!r}", hint=hint, line=number)
         chrom = aliases.get(chrom, chrom)
         if chrom not in axis.names:
             others.add(chrom)
@@ -153,17 +153,17 @@ def _read_cpg(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> pd.Da
         _check_interval((chrom, int(start), int(stop)), axis, path, line=number)
         rows.append((chrom, int(start), int(stop)))
     if not rows:
-        problem = f"no CpG island on a chromosome of the store; the file has {some(sorted(others)) or 'none'}"
-        raise InputError(path, problem, cure=alias_hint(sorted(others), axis.names))
+        problem = f"no CpG island on a chromosome of the store; the file has {abbreviate(sorted(others)) or 'none'}"
+        raise InputError(path, problem, hint=alias_hint(sorted(others), axis.names))
     return pd.DataFrame(rows, columns=["chrom", "start", "stop"])
 
 
-def _check_interval(interval: tuple[str, int, int], axis: GenomeAxis, path: Path, *, line: int) -> None:
+def _check_interval(interval: tuple[str, int, int], axis: GenomeCoordinates, path: Path, *, line: int) -> None:
     chrom, start, stop = interval
     length = axis.lengths[axis.index(chrom)]
     if not 0 <= start < stop <= length:
         problem = f"{chrom}:{start}-{stop} is no interval of the chromosome's {length} bases"
-        raise InputError(path, problem, cure="is it of another assembly, or was the FASTA cut short?", line=line)
+        raise InputError(path, problem, hint="is it of another assembly, or was the FASTA cut short?", line=line)
 
 
 def _introns(exons: pd.DataFrame) -> pd.DataFrame:
@@ -218,7 +218,7 @@ def bedtools_session() -> Iterator[Path]:
             pybedtools.set_tempdir(before)
 
 
-def merged_on_axis(table: pd.DataFrame, axis: GenomeAxis) -> Intervals:
+def merged_on_axis(table: pd.DataFrame, axis: GenomeCoordinates) -> Intervals:
     """Sorted union of intervals, by bedtools, in axis coordinates.
 
     Args:

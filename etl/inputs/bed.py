@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ...store.errors import InputError
 from ...store.format.tables import Peaks
-from ...store.genome.intervals import GenomeAxis
-from ...store.text import count
-from .chrom_aliases import alias_hint, some
+from ...store.genome.intervals import GenomeCoordinates
+from ...store.text import format_count
+from .chrom_aliases import abbreviate, alias_hint
 
 _NARROW_PEAK_COLUMNS = 10
 
@@ -52,15 +52,15 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
         raise InputError(
-            path, f"gzip data is cut short or damaged after line {number} ({e})", cure="fetch it anew"
+            path, f"gzip data is cut short or damaged after line {number} ({e})", hint="fetch it anew"
         ) from e
     except UnicodeDecodeError as e:
         raise InputError(
-            path, f"not text after line {number} ({e.reason})", cure="give a BED or narrowPeak file"
+            path, f"not text after line {number} ({e.reason})", hint="give a BED or narrowPeak file"
         ) from e
 
 
-def read_intervals(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> NDArray[np.int64]:
+def read_intervals(path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) -> NDArray[np.int64]:
     """Chromosome index, start and stop of a BED file's intervals in their own order, int64 (3, intervals).
 
     Raises:
@@ -71,14 +71,16 @@ def read_intervals(path: Path, axis: GenomeAxis, aliases: Mapping[str, str]) -> 
         raise InputError(
             path,
             f"intervals on {', '.join(found.dropped)}, which the store does not have ({', '.join(axis.names)})",
-            cure=alias_hint(found.dropped, axis.names),
+            hint=alias_hint(found.dropped, axis.names),
         )
     if found.peaks.start.size == 0:
-        raise InputError(path, "no interval in the file", cure="give a BED file with intervals to predict")
+        raise InputError(path, "no interval in the file", hint="give a BED file with intervals to predict")
     return np.stack([found.peaks.chrom, found.peaks.start, found.peaks.stop])
 
 
-def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_file_order: bool = False) -> PeakFile:
+def read_peaks(
+    path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str], *, in_file_order: bool = False
+) -> PeakFile:
     """Peaks of a narrowPeak or BED file on the store's chromosomes.
 
     Columns are parted by tabs or spaces; comment, ``track`` and ``browser`` lines are passed over. The summit is
@@ -89,7 +91,7 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_f
             stop past the chromosome's end, or no line on a chromosome of the store.
     """
     if not path.is_file():
-        raise InputError(path, "no such file", cure="correct the path")
+        raise InputError(path, "no such file", hint="correct the path")
     index = {name: i for i, name in enumerate(axis.names)}
     rows: list[tuple[int, int, int, int]] = []
     dropped: dict[str, int] = {}
@@ -107,7 +109,7 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_f
             raise InputError(
                 path,
                 f"{name}:{start}-{stop} ends past the chromosome's {axis.lengths[index[name]]} bases",
-                cure="is the file of another assembly?",
+                hint="is the file of another assembly?",
                 line=number,
             )
         beyond += summit >= stop - start
@@ -115,8 +117,8 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_f
     if dropped and not rows:
         raise InputError(
             path,
-            f"no peak on a chromosome of the store; the file has {some(dropped)}, the store {some(axis.names)}",
-            cure=alias_hint(dropped, axis.names),
+            f"no peak on a chromosome of the store; the file has {abbreviate(dropped)}, the store {abbreviate(axis.names)}",
+            hint=alias_hint(dropped, axis.names),
         )
     table = np.array(rows if in_file_order else sorted(rows), np.int64).reshape(-1, 4)
     repeated = len(rows) - len(set(rows))
@@ -124,16 +126,16 @@ def read_peaks(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, in_f
 
 
 def _parse(path: Path, number: int, fields: list[str]) -> tuple[str, int, int, int]:
-    cure = "write CHROM START STOP with whole numbers, 0-based and half-open"
+    hint = "write CHROM START STOP with whole numbers, 0-based and half-open"
     if len(fields) < 3:
-        raise InputError(path, f"{count(len(fields), 'column')}, expected 3 or more", cure=cure, line=number)
+        raise InputError(path, f"{format_count(len(fields), 'column')}, expected 3 or more", hint=hint, line=number)
     try:
         start, stop = _whole(fields[1]), _whole(fields[2])
         summit = _whole(fields[9]) if len(fields) >= _NARROW_PEAK_COLUMNS else -1
     except ValueError as e:
-        raise InputError(path, f"not a whole number ({e})", cure=cure, line=number) from e
+        raise InputError(path, f"not a whole number ({e})", hint=hint, line=number) from e
     if start < 0 or start >= stop:
-        raise InputError(path, f"{fields[0]}:{start}-{stop} is not an interval", cure=cure, line=number)
+        raise InputError(path, f"{fields[0]}:{start}-{stop} is not an interval", hint=hint, line=number)
     return fields[0], start, stop, summit
 
 

@@ -12,9 +12,9 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError
-from ...store.genome.intervals import GenomeAxis
+from ...store.genome.intervals import GenomeCoordinates
 from .bigwig_format import CURE, check_structure, read_blocks
-from .chrom_aliases import alias_hint, file_names, some
+from .chrom_aliases import abbreviate, alias_hint, file_names
 
 _NO_SIGNAL = 1e30
 """Values of this size stand for "no value" (1e38, the largest float): no experiment counts that far."""
@@ -27,12 +27,12 @@ def check_bigwig(path: Path) -> None:
         InputError: missing, not a bigWig (a bigBed, a web page), cut short or damaged.
     """
     if not path.is_file():
-        raise InputError(path, "no such file", cure="correct bigwig.txt or the path given")
+        raise InputError(path, "no such file", hint="correct bigwig.txt or the path given")
     check_structure(path)
 
 
 @dataclass(frozen=True)
-class SignalSource:
+class CheckedBigWig:
     """A checked bigWig and what it calls the store's chromosomes; `missing` are those it does not have."""
 
     path: Path
@@ -40,7 +40,9 @@ class SignalSource:
     missing: tuple[str, ...]
 
 
-def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, allow_missing: bool) -> SignalSource:
+def open_bigwig(
+    path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str], *, allow_missing: bool
+) -> CheckedBigWig:
     """Check a bigWig against the store's chromosomes.
 
     Raises:
@@ -53,8 +55,8 @@ def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, all
     if not names:
         raise InputError(
             path,
-            f"no chromosome of the store; the file has {some(lengths)}, the store {some(axis.names)}",
-            cure=alias_hint(lengths, axis.names),
+            f"no chromosome of the store; the file has {abbreviate(lengths)}, the store {abbreviate(axis.names)}",
+            hint=alias_hint(lengths, axis.names),
         )
     for name, theirs in names.items():
         expected = axis.lengths[axis.index(name)]
@@ -62,25 +64,25 @@ def open_source(path: Path, axis: GenomeAxis, aliases: Mapping[str, str], *, all
             raise InputError(
                 path,
                 f"{theirs} has {lengths[theirs]} bases, the store's {name} has {expected}",
-                cure="is it of another assembly, or was the FASTA cut short?",
+                hint="is it of another assembly, or was the FASTA cut short?",
             )
     missing = tuple(n for n in axis.names if n not in names)
     if missing and not allow_missing:
         raise InputError(
             path,
-            f"no signal for {some(missing)}; the file has {some(lengths)}",
-            cure="give a complete file, or take absent chromosomes as 0 with --allow-missing-chroms",
+            f"no signal for {abbreviate(missing)}; the file has {abbreviate(lengths)}",
+            hint="give a complete file, or take absent chromosomes as 0 with --allow-missing-chroms",
         )
-    return SignalSource(path, names, missing)
+    return CheckedBigWig(path, names, missing)
 
 
 def _open(path: Path) -> pyBigWig.bigWigFile:
     try:
         reader = pyBigWig.open(str(path))
     except RuntimeError as e:
-        raise InputError(path, f"pyBigWig cannot open it ({e})", cure=CURE) from e
+        raise InputError(path, f"pyBigWig cannot open it ({e})", hint=CURE) from e
     if not reader.isBigWig():
-        raise InputError(path, "not a bigWig", cure=CURE)
+        raise InputError(path, "not a bigWig", hint=CURE)
     return reader
 
 
@@ -124,8 +126,8 @@ def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[
     values, summary, end = np.zeros(stop - start, np.float32), SignalSummary(), 0
     for block in read_blocks(path, chrom, start, stop):
         first, last = (np.clip(at - start, 0, values.size) for at in (block.starts, block.stops))
-        some = (first < last) & ~np.isnan(block.values)
-        first, last, signal = first[some], last[some], block.values[some]
+        abbreviate = (first < last) & ~np.isnan(block.values)
+        first, last, signal = first[abbreviate], last[abbreviate], block.values[abbreviate]
         if not signal.size:
             continue
         twice = first < np.concatenate([[end], last[:-1]])
@@ -157,9 +159,9 @@ def _spread(
 
 def _odd_value(path: Path, value: float, place: str, *, twice: bool) -> InputError:
     if twice:
-        return InputError(path, f"two values for {place}", cure="make the file anew, of intervals that do not overlap")
+        return InputError(path, f"two values for {place}", hint="make the file anew, of intervals that do not overlap")
     what = f"value {value:g}, which is no signal," if np.isfinite(value) else "infinite value"
-    return InputError(path, f"{what} at {place}", cure="replace it by a number, or leave a gap there")
+    return InputError(path, f"{what} at {place}", hint="replace it by a number, or leave a gap there")
 
 
 def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.float32]:

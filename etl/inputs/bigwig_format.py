@@ -77,12 +77,12 @@ class _File:
     def piece(self, at: int, size: int, what: str) -> bytes:
         if at + size > self.size:
             problem = f"cut short or damaged: {what} should be at byte {at} to {at + size}, the file has {self.size}"
-            raise InputError(self.path, problem, cure=CURE)
+            raise InputError(self.path, problem, hint=CURE)
         self._file.seek(at)
         return self._file.read(size)
 
     def damaged(self, what: str, at: int) -> InputError:
-        return InputError(self.path, f"damaged: {what} at byte {at}", cure=CURE)
+        return InputError(self.path, f"damaged: {what} at byte {at}", hint=CURE)
 
 
 def check_structure(path: Path) -> None:
@@ -131,22 +131,22 @@ def read_blocks(path: Path, chrom: str, start: int, stop: int) -> Iterator[Block
 def _read_header(file: _File) -> _Header:
     head = file.piece(0, min(HEADER, file.size), "the header")
     if not head:
-        raise InputError(file.path, "the file is empty", cure=CURE)
+        raise InputError(file.path, "the file is empty", hint=CURE)
     magic = head[:4]
     if magic == struct.pack(">I", MAGIC):
-        raise InputError(file.path, "a bigWig of the other byte order", cure="write it anew on this kind of machine")
+        raise InputError(file.path, "a bigWig of the other byte order", hint="write it anew on this kind of machine")
     if magic != struct.pack("<I", MAGIC):
         kind = next((f" but {name}" for start, name in _OTHERS.items() if head.lower().startswith(start)), "")
-        raise InputError(file.path, f"not a bigWig{kind}: it begins with {head[:12]!r}", cure=_CURES.get(kind, CURE))
+        raise InputError(file.path, f"not a bigWig{kind}: it begins with {head[:12]!r}", hint=_CURES.get(kind, CURE))
     if len(head) < HEADER:
-        raise InputError(file.path, f"cut short: {file.size} bytes, less than a bigWig's header", cure=CURE)
+        raise InputError(file.path, f"cut short: {file.size} bytes, less than a bigWig's header", hint=CURE)
     _, _, zooms, tree, data, index, _, _, sql, summary, largest, extension = struct.unpack("<IHHQQQHHQQIQ", head)
     header = _Header(zooms, tree, data, index, (sql, summary, extension), largest)
     needed, others = (tree, data, index), [at for at in header.others if at]
     wrong = [at for at in (*needed, *others) if not HEADER <= at < file.size]
     if wrong:
         problem = f"cut short or damaged: its header points to byte {max(wrong)}, the file has {file.size}"
-        raise InputError(file.path, problem, cure=CURE)
+        raise InputError(file.path, problem, hint=CURE)
     for level in range(zooms):
         at = HEADER + _ZOOM * level
         _, _, *places = struct.unpack("<IIQQ", file.piece(at, _ZOOM, "a zoom level's header"))
@@ -155,7 +155,7 @@ def _read_header(file: _File) -> _Header:
     if largest > _LARGEST_BLOCK:
         raise file.damaged(f"blocks are said to unpack to {largest} bytes,", 52)
     if file.piece(file.size - 4, 4, "the end") != struct.pack("<I", MAGIC):
-        raise InputError(file.path, f"cut short: the mark that ends a bigWig is not at byte {file.size - 4}", cure=CURE)
+        raise InputError(file.path, f"cut short: the mark that ends a bigWig is not at byte {file.size - 4}", hint=CURE)
     return header
 
 

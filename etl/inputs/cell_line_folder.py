@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...store.errors import InputError, UsageError
 from ...store.schema import check_name
-from ...store.text import count
+from ...store.text import format_count
 
 _LARGEST = 3.4e38
 """What a float32 can hold."""
@@ -71,7 +71,7 @@ def _rows(sheet: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[
     try:
         text = sheet.read_text(encoding="utf-8-sig")  # spreadsheets put a mark in front
     except (OSError, UnicodeDecodeError) as e:
-        raise InputError(sheet, f"cannot be read as text ({e})", cure=f"write {columns}") from e
+        raise InputError(sheet, f"cannot be read as text ({e})", hint=f"write {columns}") from e
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()
         if not fields or line.startswith("#"):
@@ -79,7 +79,10 @@ def _rows(sheet: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[
         if len(fields) not in widths:
             expected = " or ".join(map(str, widths))
             raise InputError(
-                sheet, f"{count(len(fields), 'column')}, expected {expected}", cure=f"write {columns}", line=number
+                sheet,
+                f"{format_count(len(fields), 'column')}, expected {expected}",
+                hint=f"write {columns}",
+                line=number,
             )
         yield number, fields
 
@@ -91,7 +94,7 @@ def _existing(sheet: Path, line: int, name: str, columns: str) -> Path:
         raise InputError(
             sheet,
             f"file {name!r} {state}",
-            cure=f"put it into {sheet.parent} or correct the row ({columns})",
+            hint=f"put it into {sheet.parent} or correct the row ({columns})",
             line=line,
         )
     return found
@@ -99,7 +102,7 @@ def _existing(sheet: Path, line: int, name: str, columns: str) -> Path:
 
 def _once(seen: set[str], name: str, sheet: Path, line: int) -> str:
     if name in seen:
-        raise InputError(sheet, f"{name!r} is named twice", cure="keep one row", line=line)
+        raise InputError(sheet, f"{name!r} is named twice", hint="keep one row", line=line)
     seen.add(name)
     return name
 
@@ -121,7 +124,7 @@ def _read_tracks(sheet: Path) -> tuple[SignalFile, ...]:
             if name.endswith(end) and name.removesuffix(end) + other not in seen:
                 partner = name.removesuffix(end) + other
                 raise InputError(
-                    sheet, f"track {name!r} has no partner {partner!r}", cure="add it, or rename the track"
+                    sheet, f"track {name!r} has no partner {partner!r}", hint="add it, or rename the track"
                 )
     return tuple(rows)
 
@@ -141,8 +144,8 @@ def _read_meta(sheet: Path) -> tuple[tuple[str, float], ...]:
         try:
             value = float(text.replace("_", "?"))  # float() would take 1_0
         except ValueError as e:
-            raise InputError(sheet, f"{text!r} is not a number", cure=f"write {columns}", line=line) from e
+            raise InputError(sheet, f"{text!r} is not a number", hint=f"write {columns}", line=line) from e
         if not abs(value) <= _LARGEST:
-            raise InputError(sheet, f"{name} is {text}", cure="give a finite number", line=line)
+            raise InputError(sheet, f"{name} is {text}", hint="give a finite number", line=line)
         rows.append((_once(seen, name, sheet, line), value))
     return tuple(rows)

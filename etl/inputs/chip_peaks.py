@@ -9,12 +9,12 @@ import numpy as np
 
 from ...store.errors import InputError
 from ...store.genome import intervals as ax
-from ...store.genome.intervals import GenomeAxis
+from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import CellInfo
-from ...store.text import count
+from ...store.text import format_count
 from .bed import PeakFile, read_peaks
 from .cell_line_folder import ChipFiles
-from .provenance import InputState
+from .provenance import InputFingerprint
 
 _OUTSIDE = 0.25
 """Share of conservative peaks that may lie outside relaxed ones; of 29 pairs of ENCODE-DREAM none has a single one."""
@@ -34,21 +34,21 @@ class FactorPeaks:
     outside: int
 
 
-def read_factor(row: ChipFiles, axis: GenomeAxis, aliases: Mapping[str, str]) -> FactorPeaks:
+def read_factor(row: ChipFiles, axis: GenomeCoordinates, aliases: Mapping[str, str]) -> FactorPeaks:
     """Read and check the peaks of a row of chip.txt.
 
     Raises:
         InputError: as `read_peaks`; a file has no peak, or many conservative peaks touch no relaxed one.
     """
-    cure = f"give the peaks of {row.factor}, or take its row out of chip.txt"
+    hint = f"give the peaks of {row.factor}, or take its row out of chip.txt"
     conservative = read_peaks(row.conservative, axis, aliases)
     if conservative.peaks.start.size == 0:
-        raise InputError(row.conservative, "no peak in the file", cure=cure)
+        raise InputError(row.conservative, "no peak in the file", hint=hint)
     if row.relaxed is None:
         return FactorPeaks(row.factor, conservative, None, 0)
     relaxed = read_peaks(row.relaxed, axis, aliases)
     if relaxed.peaks.start.size == 0:
-        raise InputError(row.relaxed, "no peak in the file", cure=f"{cure}; a row may name conservative peaks alone")
+        raise InputError(row.relaxed, "no peak in the file", hint=f"{hint}; a row may name conservative peaks alone")
     merged = ax.merge(relaxed.peaks.on(axis))
     lone = ~ax.overlaps(conservative.peaks.on(axis), merged)
     if lone.mean() > _OUTSIDE:
@@ -58,7 +58,7 @@ def read_factor(row: ChipFiles, axis: GenomeAxis, aliases: Mapping[str, str]) ->
         raise InputError(
             row.conservative,
             f"{lone.sum()} of {lone.size} peaks touch no peak of {row.relaxed.name}, the first is {first}",
-            cure="are both of this cell line and factor, conservative in the first column of chip.txt? If so, name "
+            hint="are both of this cell line and factor, conservative in the first column of chip.txt? If so, name "
             "the conservative ones alone",
         )
     return FactorPeaks(row.factor, conservative, relaxed, int(lone.sum()))
@@ -71,15 +71,17 @@ def factor_notes(factor: FactorPeaks) -> list[str]:
         lost = ", ".join(f"{n} on {c}" for c, n in sorted(peaks.dropped.items()))
         notes.append(f"peaks dropped, {lost} (not in the store)")
     if peaks.beyond:
-        notes.append(f"{count(peaks.beyond, 'summit')} beyond their peak, kept as none")
+        notes.append(f"{format_count(peaks.beyond, 'summit')} beyond their peak, kept as none")
     if peaks.repeated:
-        notes.append(f"{count(peaks.repeated, 'peak')} in the file more than once, kept so")
+        notes.append(f"{format_count(peaks.repeated, 'peak')} in the file more than once, kept so")
     if factor.outside:
         notes.append(f"{factor.outside} of {peaks.peaks.start.size} conservative peaks touch no relaxed one, kept")
     return [f"factor {factor.name}: {note}" for note in notes]
 
 
-def lent_peaks(chip: tuple[ChipFiles, ...], states: tuple[InputState, ...], others: list[CellInfo]) -> list[str]:
+def warn_shared_peak_files(
+    chip: tuple[ChipFiles, ...], states: tuple[InputFingerprint, ...], others: list[CellInfo]
+) -> list[str]:
     """Notes on peak files that other cell lines of the store were built of too: one is likely the wrong one's."""
     digests = {s.path: s.sha256 for s in states}
     notes = []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...store.errors import InputError, UsageError
-from ...store.text import count
+from ...store.text import format_count
 
 _AUTOSOMES_AND_X = re.compile(r"chr(\d+|X)")
 
@@ -34,18 +34,18 @@ def read_aliases(items: Iterable[str]) -> dict[str, str]:
 
 
 def _alias_file(path: Path) -> dict[str, str]:
-    cure = "write a pair a line: `20 chr20`"
+    hint = "write a pair a line: `20 chr20`"
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as e:
-        raise InputError(path, f"not text at byte {e.start}", cure=cure) from e
+        raise InputError(path, f"not text at byte {e.start}", hint=hint) from e
     pairs: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()
         if not fields or line.startswith("#"):
             continue
         if len(fields) != 2:
-            raise InputError(path, f"{count(len(fields), 'column')}, expected 2", cure=cure, line=number)
+            raise InputError(path, f"{format_count(len(fields), 'column')}, expected 2", hint=hint, line=number)
         pairs[fields[0]] = fields[1]
     return pairs
 
@@ -63,7 +63,7 @@ def file_names(
         other = called.setdefault(aliases.get(name, name), name)
         if other != name:
             problem = f"--chrom-alias makes its {other} and {name} both {aliases.get(name, name)}"
-            raise InputError(file, problem, cure="give one of them only")
+            raise InputError(file, problem, hint="give one of them only")
     return {name: called[name] for name in store_names if name in called}
 
 
@@ -83,7 +83,7 @@ def alias_hint(in_file: Iterable[str], in_store: Iterable[str]) -> str:
     return "rename one side with --chrom-alias NAME_IN_FILE=NAME_IN_STORE"
 
 
-def some(names: Iterable[str]) -> str:
+def abbreviate(names: Iterable[str]) -> str:
     """The first few of many names, for a message."""
     items = list(names)
     return ", ".join(items[:6]) + (f" and {len(items) - 6} more" if len(items) > 6 else "")

@@ -55,7 +55,7 @@ def prepare_fasta(source: Path, work: Path) -> PreparedFasta:
             uneven length.
     """
     if not source.is_file():
-        raise InputError(source, "no such file", cure="give the genome as FASTA, plain or gzipped (--fasta)")
+        raise InputError(source, "no such file", hint="give the genome as FASTA, plain or gzipped (--fasta)")
     path = source
     with source.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
@@ -65,7 +65,7 @@ def prepare_fasta(source: Path, work: Path) -> PreparedFasta:
             with gzip.open(source) as packed, path.open("wb") as plain:
                 shutil.copyfileobj(packed, plain, _PIECE)
         except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-            raise InputError(source, f"gzip data is cut short or damaged ({e})", cure="fetch the file anew") from e
+            raise InputError(source, f"gzip data is cut short or damaged ({e})", hint="fetch the file anew") from e
     records = _scan(path, source)
     index = work / "genome.fa.fai"
     index.write_text("".join(record.index_line() for record in records), encoding="utf-8")
@@ -85,23 +85,23 @@ def _scan(path: Path, source: Path) -> list[_Record]:
                 name = fields[0].decode("utf-8", "replace") if fields else ""
                 if not name or name in records:
                     problem = f"record {name!r} comes twice" if name else "a record without a name"
-                    raise InputError(source, problem, cure="name each record once", line=number)
+                    raise InputError(source, problem, hint="name each record once", line=number)
                 if b"\r" in line.rstrip(b"\r\n"):
-                    raise InputError(source, "lines end in CR alone", cure="convert the line ends", line=number)
+                    raise InputError(source, "lines end in CR alone", hint="convert the line ends", line=number)
                 record = records[name] = _Record(source, name, number, file.tell())
             elif record is None:
-                cure = "the first line must be `>name`"
-                raise InputError(source, f"not a FASTA: it begins with {line[:20]!r}", cure=cure, line=number)
+                hint = "the first line must be `>name`"
+                raise InputError(source, f"not a FASTA: it begins with {line[:20]!r}", hint=hint, line=number)
             else:
                 first = not record.length
                 record.add(line, number)
                 number += record.add_regular(file) if first else 0
     if not records:
-        raise InputError(source, "the file is empty", cure="fetch it anew")
+        raise InputError(source, "the file is empty", hint="fetch it anew")
     for record in records.values():
         if not record.length:
-            cure = "remove it, or fetch the file anew"
-            raise InputError(source, f"record {record.name!r} has no sequence", cure=cure, line=record.line)
+            hint = "remove it, or fetch the file anew"
+            raise InputError(source, f"record {record.name!r} has no sequence", hint=hint, line=record.line)
     return list(records.values())
 
 
@@ -117,8 +117,8 @@ class _Record:
         """Check a line of sequence, and count its bases."""
         odd = line.translate(None, _ALLOWED)
         if odd:
-            cure = "joined without a newline?" if b">" in odd else "only IUPAC bases may stand in a sequence"
-            raise InputError(self.source, f"byte {odd[:1]!r} in record {self.name!r}", cure=cure, line=number)
+            hint = "joined without a newline?" if b">" in odd else "only IUPAC bases may stand in a sequence"
+            raise InputError(self.source, f"byte {odd[:1]!r} in record {self.name!r}", hint=hint, line=number)
         bases = len(line.rstrip(b"\r\n"))
         if not self.length:
             self._width, self._whole = bases, len(line)
@@ -127,7 +127,7 @@ class _Record:
         if self._other is not None and (bases > self._width or (bases and number > self._other[0])):
             at, size, end = self._other
             problem = f"a line of {size} bases ending in {end!r}, the first of record {self.name!r} has {self._width}"
-            raise InputError(self.source, problem, cure="wrap all lines of a record to one width", line=at)
+            raise InputError(self.source, problem, hint="wrap all lines of a record to one width", line=at)
         self.length += bases
 
     def add_regular(self, file: BinaryIO) -> int:

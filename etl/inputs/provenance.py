@@ -21,7 +21,7 @@ _TICK = 2_000_000_000
 
 
 @dataclass(frozen=True)
-class InputState:
+class InputFingerprint:
     """An input file as it was when a build began.
 
     Attributes:
@@ -41,7 +41,7 @@ class InputState:
         return {"name": self.path.name, "size": self.identity[1], "sha256": self.sha256}
 
 
-def look_at(inputs: Iterable[Path]) -> tuple[InputState, ...]:
+def fingerprint_inputs(inputs: Iterable[Path]) -> tuple[InputFingerprint, ...]:
     """The state of each input file, before it is read.
 
     Raises:
@@ -50,7 +50,7 @@ def look_at(inputs: Iterable[Path]) -> tuple[InputState, ...]:
     return tuple(_state(path) for path in inputs)
 
 
-def check_unchanged(states: Iterable[InputState]) -> None:
+def check_unchanged(states: Iterable[InputFingerprint]) -> None:
     """See that the inputs, all read by now, are what they were before.
 
     Raises:
@@ -66,12 +66,12 @@ def check_unchanged(states: Iterable[InputState]) -> None:
                 before.path,
                 f"was changed while it was being read{size} (now {after.identity[1]} bytes, "
                 f"sha256 {after.sha256[:16]}..., before {before.sha256[:16]}...); nothing was published",
-                cure="build again when it is complete",
+                hint="build again when it is complete",
             )
 
 
 @contextmanager
-def blaming_change(states: Iterable[InputState]) -> Iterator[None]:
+def report_changed_inputs(states: Iterable[InputFingerprint]) -> Iterator[None]:
     """Where an input is refused while it is read: was it changed meanwhile? Then that is what is wrong.
 
     Raises:
@@ -84,11 +84,11 @@ def blaming_change(states: Iterable[InputState]) -> Iterator[None]:
         raise
 
 
-def _state(path: Path) -> InputState:
+def _state(path: Path) -> InputFingerprint:
     identity = _identity(path)
     settled = time.time_ns() - max(identity[2:]) > _TICK
     try:
-        return InputState(path, identity, settled, file_digest(path))
+        return InputFingerprint(path, identity, settled, file_digest(path))
     except OSError as e:
         raise _unreadable(path, e) from e
 
@@ -103,10 +103,10 @@ def _identity(path: Path) -> tuple[int, int, int, int]:
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(path, f"cannot be read ({error.strerror})", cure="correct the path, or fetch it anew")
+    return InputError(path, f"cannot be read ({error.strerror})", hint="correct the path, or fetch it anew")
 
 
-def describe_build(inputs: Sequence[InputState], options: Mapping[str, Any]) -> dict[str, Any]:
+def describe_build(inputs: Sequence[InputFingerprint], options: Mapping[str, Any]) -> dict[str, Any]:
     """The provenance of a group. It holds no time of day, so that equal inputs give equal groups."""
     return {
         "factornet": __version__,

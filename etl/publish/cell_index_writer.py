@@ -1,4 +1,4 @@
-"""Keep the list of cell lines of a local store (`store.cell_list`), where it has one, up to date."""
+"""Keep the list of cell lines of a local store (`store.format_cell_index`), where it has one, up to date."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from uuid import uuid4
 
 from ...store.errors import StoreError
 from ...store.format.attributes import read_attributes
-from ...store.format.cell_index import CELL_LIST, cell_list
-from ...store.storage.atomic_swap import building
-from ...store.storage.local import LocalFolder
+from ...store.format.cell_index import CELL_INDEX, format_cell_index
+from ...store.storage.atomic_swap import staging_dir
+from ...store.storage.local import LocalStorage
 
 
-def write_cell_list(store: Path) -> None:
+def write_cell_index(store: Path) -> None:
     """Write the list anew, from what is there; one process at a time.
 
     Raises:
@@ -27,21 +27,21 @@ def write_cell_list(store: Path) -> None:
     try:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(held, fcntl.LOCK_EX)
-        new = building(store).with_name(f"{store.name}.list-{uuid4().hex[:8]}")
-        new.write_bytes(cell_list(_digests(folder)))
-        new.replace(store / CELL_LIST)
+        new = staging_dir(store).with_name(f"{store.name}.list-{uuid4().hex[:8]}")
+        new.write_bytes(format_cell_index(_digests(folder)))
+        new.replace(store / CELL_INDEX)
     finally:
         os.close(held)
 
 
-def refresh_cell_list(store: Path) -> None:
+def refresh_cell_index(store: Path) -> None:
     """The same, where the store has a list.
 
     Raises:
         OSError: the disk failed.
     """
-    if (store / CELL_LIST).exists():
-        write_cell_list(store)
+    if (store / CELL_INDEX).exists():
+        write_cell_index(store)
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -50,7 +50,7 @@ def _digests(folder: Path) -> dict[str, str]:
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.is_symlink():
             try:
-                found[path.name] = str(read_attributes(LocalFolder(path))[1]["manifest"])
+                found[path.name] = str(read_attributes(LocalStorage(path))[1]["manifest"])
             except (StoreError, OSError, KeyError):
                 continue
     return found

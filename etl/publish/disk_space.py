@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 from ...store.errors import StoreError
-from ...store.storage.atomic_swap import building
-from ...store.text import megabytes
+from ...store.storage.atomic_swap import staging_dir
+from ...store.text import format_bytes
 
 
-def refuse_unwritable(place: Path) -> None:
+def check_writable(place: Path) -> None:
     """See that a store, or a zip file of one, can be made or changed.
 
     Args:
@@ -21,7 +21,7 @@ def refuse_unwritable(place: Path) -> None:
     Raises:
         StoreError: it cannot.
     """
-    beside = building(place)
+    beside = staging_dir(place)
     made = not beside.exists()
     try:
         beside.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def _unwritable(place: Path, folder: Path, reason: str) -> StoreError:
     )
 
 
-def refuse_full_disk(place: Path, needed: int, *, what: str, cure: str) -> None:
+def check_disk_space(place: Path, needed: int, *, what: str, hint: str) -> None:
     """See that there is room for what is to be made.
 
     Args:
@@ -61,6 +61,6 @@ def refuse_full_disk(place: Path, needed: int, *, what: str, cure: str) -> None:
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise StoreError(
-            f"{place}: {what} takes {megabytes(needed)}, {megabytes(free)} are free there: {megabytes(needed - free)} "
-            f"are missing; make room, {cure}"
+            f"{place}: {what} takes {format_bytes(needed)}, {format_bytes(free)} are free there: {format_bytes(needed - free)} "
+            f"are missing; make room, {hint}"
         )

@@ -13,7 +13,7 @@ import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 
 from ...store.errors import StoreError
-from ...store.format.manifest import sealed
+from ...store.format.manifest import with_self_digest
 from ...store.storage.files import file_digest
 
 
@@ -75,4 +75,4 @@ def write_group(folder: Path, attributes: Mapping[str, Any]) -> None:
     """Write the ``zarr.json`` of a group that carries the digest of itself."""
     node = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "zarr.json").write_bytes(sealed(node))
+    (folder / "zarr.json").write_bytes(with_self_digest(node))

@@ -9,11 +9,11 @@ from shlex import quote
 from uuid import uuid4
 
 from ...store.errors import StoreError, UsageError
-from ...store.location import Home
+from ...store.location import StoreLocation
 from ...store.reader import open_store
-from ...store.storage.atomic_swap import cell_work, home_of, retired
-from ...store.storage.files import sync
-from .cell_index_writer import refresh_cell_list
+from ...store.storage.atomic_swap import cell_line_staging_name, final_path, old_versions_dir
+from ...store.storage.files import fsync_path
+from .cell_index_writer import refresh_cell_index
 from .transaction import staging
 
 
@@ -39,20 +39,20 @@ def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
         if cell not in there:
             has = ", ".join(sorted(there)) or "none"
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {has}")
-    names = [cell_work(cell) for cell in dict.fromkeys(cells)]
+    names = [cell_line_staging_name(cell) for cell in dict.fromkeys(cells)]
     with ExitStack() as held:
         for name in names:
             held.enter_context(staging(root, name))
         for name in names:
-            if home_of(root, name).exists():  # else it is in the list only
-                aside = retired(root, name)
+            if final_path(root, name).exists():  # else it is in the list only
+                aside = old_versions_dir(root, name)
                 aside.mkdir(parents=True, exist_ok=True)
-                home_of(root, name).rename(aside / uuid4().hex[:8])
-            refresh_cell_list(root)
-            sync(root / "cells")
+                final_path(root, name).rename(aside / uuid4().hex[:8])
+            refresh_cell_index(root)
+            fsync_path(root / "cells")
 
 
-def _listed(home: Home) -> set[str]:
+def _listed(home: StoreLocation) -> set[str]:
     """Cell lines of the list, whose folders may be gone; none where there is no sound list."""
     try:
         return set(home.listed() or ())

@@ -15,12 +15,21 @@ from typing import IO
 from uuid import uuid4
 
 from ...store.errors import StoreError, UsageError
-from ...store.storage.atomic_swap import SWAP, building, exchange, home_of, lock_file, move_back, retired, unread
-from ...store.storage.files import sync
-from .cell_index_writer import refresh_cell_list
+from ...store.storage.atomic_swap import (
+    SWAP,
+    final_path,
+    has_no_reader,
+    lock_file,
+    old_versions_dir,
+    restore_swapped,
+    staging_dir,
+    swap_dirs,
+)
+from ...store.storage.files import fsync_path
+from .cell_index_writer import refresh_cell_index
 
 
-class CutShortError(UsageError):
+class InterruptedBuildError(UsageError):
     """A build that ended through no fault of its input (a worker was killed): what is finished of it is kept."""
 
 
@@ -35,17 +44,17 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
     Raises:
         StoreError: another process is building the same (it is named), or the disk is full or faulty.
     """
-    root = building(store)
+    root = staging_dir(store)
     lock = _locked(store, name, wait=False)
     folder, kept = root / name, False
     try:
-        move_back(store, name)
+        restore_swapped(store, name)
         _clear_retired(store, name)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
         yield folder
-    except (KeyboardInterrupt, CutShortError):
+    except (KeyboardInterrupt, InterruptedBuildError):
         kept = keep
         raise
     except OSError as e:
@@ -86,7 +95,7 @@ def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
             holder = lock.read() or "another process"
             lock.close()
             raise StoreError(
-                f"{home_of(store, name)}: is being built already, by {holder}; wait for it, or end that process"
+                f"{final_path(store, name)}: is being built already, by {holder}; wait for it, or end that process"
             ) from None
         except OSError as e:
             lock.close()
@@ -117,8 +126,8 @@ def _unlock(lock: IO[str], root: Path) -> None:
 def _clear_retired(store: Path, name: str) -> None:
     """Remove replaced versions that nobody reads any more."""
     with contextlib.suppress(OSError):
-        for old in list(retired(store, name).iterdir()):
-            if (old.name != SWAP or home_of(store, name).exists()) and unread(old):
+        for old in list(old_versions_dir(store, name).iterdir()):
+            if (old.name != SWAP or final_path(store, name).exists()) and has_no_reader(old):
                 shutil.rmtree(old, ignore_errors=True)
 
 
@@ -135,7 +144,7 @@ def version_at(place: Path) -> Version | None:
     return state.st_dev, state.st_ino, state.st_mtime_ns
 
 
-def refuse_replaced(place: Path, seen: Version | None) -> None:
+def check_not_replaced(place: Path, seen: Version | None) -> None:
     """See that what was found at a place, when it was decided what to do, is there still.
 
     Raises:
@@ -164,26 +173,26 @@ def publish(staged: Path, store: Path, name: str, *, check: Callable[[], None]) 
         StoreError: `check` refused; or the new version is in its place, but the disk failed to confirm it.
     """
     for path in [*staged.rglob("*"), staged]:
-        sync(path)
+        fsync_path(path)
     lock = _locked(store, "publish", wait=True)
     try:
         check()
         _put(staged, store, name)
     finally:
-        _unlock(lock, building(store))
+        _unlock(lock, staging_dir(store))
 
 
 def _put(staged: Path, store: Path, name: str) -> None:
-    final = home_of(store, name)
+    final = final_path(store, name)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
-        _replace(staged, final, retired(store, name))
+        _replace(staged, final, old_versions_dir(store, name))
     else:
         staged.rename(final)
     try:
-        refresh_cell_list(store)
+        refresh_cell_index(store)
         for folder in (final.parent, final.parent.parent):
-            sync(folder)
+            fsync_path(folder)
     except OSError as e:
         raise StoreError(
             f"{final}: is published, but the disk did not confirm it ({e.strerror}); check it with factornet-etl verify"
@@ -196,9 +205,9 @@ def _replace(staged: Path, final: Path, aside: Path) -> None:
     # Out of the way of a later build first: it must not take the old version for shards of its own.
     staged.rename(other)
     try:
-        exchange(other, final)
+        swap_dirs(other, final)
     except NotImplementedError:
-        # Two renames. Killed between them, the next to open or build moves the old version back (`exchange.heal`).
+        # Two renames. Killed between them, the next to open or build moves the old version back (`swap_dirs.recover_interrupted_swaps`).
         final.rename(aside / SWAP)
         try:
             other.rename(final)

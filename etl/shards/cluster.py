@@ -13,8 +13,8 @@ from typing import Any
 
 from ... import __version__
 from ...store.errors import FactorNetError, StoreError, UsageError
-from ..publish.transaction import CutShortError
-from .signals import deaf_children
+from ..publish.transaction import InterruptedBuildError
+from .signals import shield_children_from_signals
 from .tasks import ShardReport
 
 _PATIENCE = 60  # seconds to wait for a scheduler, and for its first worker
@@ -38,7 +38,7 @@ def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
     with ExitStack() as stack:
         stack.callback(_restore, dict(os.environ))  # nannies set variables for the workers in this process too
         stack.enter_context(dask.config.set(settings))
-        with deaf_children():
+        with shield_children_from_signals():
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -141,11 +141,11 @@ def run_on(client: Any, nodes: Sequence[Any], on_report: Callable[[ShardReport],
     except FactorNetError:
         raise
     except (KilledWorker, FutureCancelledError, OSError) as e:
-        cure = (
+        hint = (
             "use fewer workers or give them more memory" if isinstance(e, KilledWorker) else "start the cluster again"
         )
-        raise CutShortError(
-            f"workers of the cluster were lost ({e}); {cure}, and run the command again: what is finished will not be "
+        raise InterruptedBuildError(
+            f"workers of the cluster were lost ({e}); {hint}, and run the command again: what is finished will not be "
             "done again"
         ) from e
     except Exception as e:

@@ -18,10 +18,10 @@ from dask.callbacks import Callback
 from dask.delayed import delayed
 
 from ...store.errors import FactorNetError, UsageError
-from ...store.text import megabytes
-from ..publish.transaction import CutShortError
+from ...store.text import format_bytes
+from ..publish.transaction import InterruptedBuildError
 from .cluster import local_cluster, remote_cluster, run_on
-from .signals import deaf_children
+from .signals import shield_children_from_signals
 from .tasks import ShardReport, ShardTask
 
 WORKER_MEMORY = 700 * 1024 * 1024
@@ -56,8 +56,8 @@ class Resources:
         fit = self.max_memory // WORKER_MEMORY
         if fit < 1:
             raise UsageError(
-                f"--max-memory {megabytes(self.max_memory)} is less than one worker needs "
-                f"({megabytes(WORKER_MEMORY)}); give more"
+                f"--max-memory {format_bytes(self.max_memory)} is less than one worker needs "
+                f"({format_bytes(WORKER_MEMORY)}); give more"
             )
         return min(self.workers, fit)
 
@@ -118,14 +118,14 @@ def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
     with ExitStack() as stack:
-        with deaf_children():
+        with shield_children_from_signals():
             pool = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_end_with_parent))
             for _ in range(workers):  # start them all, before an interrupt can come between one and the next
                 pool.submit(int)
         try:
             done = compute(*nodes, scheduler="processes", pool=pool, num_workers=workers, chunksize=1)
         except BrokenProcessPool as e:
-            raise CutShortError(
+            raise InterruptedBuildError(
                 "a worker process was killed, most likely for want of memory; use fewer (-p) or set --max-memory, "
                 "and run the command again: what is finished will not be done again"
             ) from e
@@ -160,8 +160,8 @@ def _workers_that_fit(workers: int) -> int:
         return workers
     if free < each:
         raise UsageError(
-            f"a build needs about {megabytes(each)} of memory, {megabytes(free)} are free: "
-            f"{megabytes(each - free)} are missing; end other programs, or build on another machine"
+            f"a build needs about {format_bytes(each)} of memory, {format_bytes(free)} are free: "
+            f"{format_bytes(each - free)} are missing; end other programs, or build on another machine"
         )
     return min(workers, free // each)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @contextmanager
-def deaf_children() -> Iterator[None]:
+def shield_children_from_signals() -> Iterator[None]:
     """The time in which processes are started that shall not hear of an interrupt, or of a terminal that is closed.
 
     A terminal sends both to all processes of a command. This one acts on them, when the block is over, and on SIGTERM;

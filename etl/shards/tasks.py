@@ -60,7 +60,7 @@ class ShardTask(Protocol):
 
 
 @dataclass(frozen=True)
-class Target:
+class ShardRegion:
     """Rows ``start:stop`` of the array at `path` in the store (being built) at `root`; `key` is the object's path."""
 
     root: Path
@@ -92,16 +92,16 @@ class Target:
             raise StoreError(f"{self.root / self.key}: cannot be written ({e}); nothing was published") from e
 
 
-def targets(root: Path, path: str) -> Iterator[Target]:
+def shard_regions(root: Path, path: str) -> Iterator[ShardRegion]:
     """One target a shard, covering the array."""
     array = zarr.open_array(str(root), path=path, mode="r", zarr_format=3)
     shard = (array.shards or array.chunks)[0]
     rest = "/0" * (array.ndim - 1)
     for start in range(0, array.shape[0], shard):
-        yield Target(root, path, start, min(start + shard, array.shape[0]), f"{path}/c/{start // shard}{rest}")
+        yield ShardRegion(root, path, start, min(start + shard, array.shape[0]), f"{path}/c/{start // shard}{rest}")
 
 
-def _report(target: Target, name: str, values: NDArray[Any], **extra: Any) -> ShardReport:
+def _report(target: ShardRegion, name: str, values: NDArray[Any], **extra: Any) -> ShardReport:
     """Write the values, and say so."""
     sha = target.write(values)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -112,7 +112,7 @@ def _report(target: Target, name: str, values: NDArray[Any], **extra: Any) -> Sh
 class WriteSequence:
     """Base codes of one shard of a chromosome."""
 
-    target: Target
+    target: ShardRegion
     fasta: PreparedFasta
     record: str
 
@@ -161,7 +161,7 @@ class DigestSequence:
 class WriteAnnotation:
     """Annotation bits of one shard: bit i is set where an interval of the i-th feature covers the base."""
 
-    target: Target
+    target: ShardRegion
     features: tuple[tuple[IntArray, IntArray], ...]
 
     @property
@@ -184,7 +184,7 @@ class WriteAnnotation:
 class WriteSignal:
     """One shard of a track; `record` is the bigWig's name for the chromosome, None where it has none (all 0)."""
 
-    target: Target
+    target: ShardRegion
     name: str
     bigwig: Path
     record: str | None
@@ -208,7 +208,7 @@ class WriteSignal:
 class WriteLabels:
     """Labels of one shard of bins, all factors: (conservative, relaxed) peaks of each on this chromosome."""
 
-    target: Target
+    target: ShardRegion
     peaks: tuple[tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]], ...]
 
     @property

@@ -9,10 +9,10 @@ from functools import partial
 
 from ...store.errors import StoreError, UsageError
 from ...store.reader import Store
-from ..publish.transaction import CutShortError
-from .destination import Target
-from .existing import State, There
-from .group import Part, cell_part, genome_part
+from ..publish.transaction import InterruptedBuildError
+from .destination import Destination
+from .existing import ExistingStore, GroupStatus
+from .group import GroupSnapshot, snapshot_cell_line, snapshot_genome
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class CopyReport:
 
 def copy_groups(
     sources: Sequence[Store],
-    target: Target,
+    target: Destination,
     *,
     cells: Sequence[str] | None = None,
     force: bool = False,
@@ -73,7 +73,7 @@ def copy_groups(
     _refuse_itself(sources, target)
     there = target.there(sources[0].info)
     parts = _plan(sources, there.store if there else None, cells)
-    target.refuse_unwritable()
+    target.check_writable()
     counts = _Counts(on_object)
     if there is not None and force:
         on_plan(sum(len(p.objects) for p in parts))
@@ -96,7 +96,7 @@ def copy_groups(
     return CopyReport(target.place, copied, mended, skipped, counts.objects, counts.bytes, counts.kept)
 
 
-def _refuse_itself(sources: Sequence[Store], target: Target) -> None:
+def _refuse_itself(sources: Sequence[Store], target: Destination) -> None:
     """See that no source is the target, or inside it, or around it; places are without links by now."""
     for source in sources:
         a, b = f"{source.place}/", f"{target.place}/"
@@ -107,12 +107,12 @@ def _refuse_itself(sources: Sequence[Store], target: Target) -> None:
             raise UsageError(f"{inner}: lies inside {outer}, and one is copied to the other; name a place beside it")
 
 
-def _absent(part: Part) -> State:
+def _absent(part: GroupSnapshot) -> GroupStatus:
     return "absent"
 
 
-def _refuse_clash(there: There, parts: Sequence[Part]) -> None:
-    def told(part: Part) -> str:
+def _refuse_clash(there: ExistingStore, parts: Sequence[GroupSnapshot]) -> None:
+    def told(part: GroupSnapshot) -> str:
         digest = there.manifest(part)
         what = f"manifest {digest[:16]}..." if digest else "damaged, so that it cannot be told what it was"
         return f"{part.cell} ({what}, {part.folder.place}: {part.digest[:16]}...)"
@@ -125,22 +125,25 @@ def _refuse_clash(there: There, parts: Sequence[Part]) -> None:
 
 
 def _also_damaged(
-    sources: Sequence[Store], there: There, parts: Sequence[Part], look: Callable[[Part], State]
-) -> Iterator[Part]:
+    sources: Sequence[Store],
+    there: ExistingStore,
+    parts: Sequence[GroupSnapshot],
+    look: Callable[[GroupSnapshot], GroupStatus],
+) -> Iterator[GroupSnapshot]:
     """Other cell lines of a file that is written as a whole: damaged ones that a source has."""
     planned = {p.group for p in parts}
     for cell in there.store.cells:
         source = next((s for s in sources if f"cells/{cell}" not in planned and s.home.has(cell)), None)
         if source is not None:
             try:
-                part = cell_part(source, cell)
+                part = snapshot_cell_line(source, cell)
             except StoreError:
                 continue  # damaged there: it was not asked for
             if look(part) == "damaged":
                 yield part
 
 
-def _rest(there: There, todo: Sequence[Part]) -> list[Part]:
+def _rest(there: ExistingStore, todo: Sequence[GroupSnapshot]) -> list[GroupSnapshot]:
     """What else is in a file that can only be written as a whole."""
     try:
         return there.rest({p.group for p in todo})
@@ -171,7 +174,7 @@ class _Counts:
         self._tell(size)
 
 
-def _plan(sources: Sequence[Store], there: Store | None, cells: Sequence[str] | None) -> list[Part]:
+def _plan(sources: Sequence[Store], there: Store | None, cells: Sequence[str] | None) -> list[GroupSnapshot]:
     """The genome and each cell line, of the first source that has it.
 
     Raises:
@@ -179,14 +182,14 @@ def _plan(sources: Sequence[Store], there: Store | None, cells: Sequence[str] | 
         UsageError: no source has a cell line that was named.
     """
     _refuse_others([*([there] if there else []), *sources])
-    parts: dict[str, Part] = {}
+    parts: dict[str, GroupSnapshot] = {}
     has = {id(s): s.cells for s in sources} if cells is None or len(sources) > 1 else {}
     for source in sources:
         names: Iterable[str] = has.get(id(source), ()) if cells is None else cells
         for name in dict.fromkeys(names):
             if len(sources) > 1 and name not in has[id(source)]:
                 continue
-            part = cell_part(source, name)
+            part = snapshot_cell_line(source, name)
             other = parts.setdefault(name, part)
             if other.digest != part.digest:
                 raise StoreError(
@@ -196,7 +199,7 @@ def _plan(sources: Sequence[Store], there: Store | None, cells: Sequence[str] | 
     if missing := [c for c in cells or () if c not in parts]:
         listed = ", ".join(sorted({c for names in has.values() for c in names})) or "none"
         raise UsageError(f"no cell line {missing[0]!r} in {', '.join(s.place for s in sources)}; there is {listed}")
-    return [genome_part(sources[0]), *parts.values()]
+    return [snapshot_genome(sources[0]), *parts.values()]
 
 
 def _refuse_others(stores: Sequence[Store]) -> None:
@@ -213,7 +216,7 @@ def _refuse_others(stores: Sequence[Store]) -> None:
                 )
 
 
-def _copy_part(part: Part, target: Target, threads: int, counts: _Counts) -> None:
+def _copy_part(part: GroupSnapshot, target: Destination, threads: int, counts: _Counts) -> None:
     with target.group(part) as sink, ThreadPoolExecutor(threads, thread_name_prefix="copy") as pool:
 
         def copy(name: str) -> tuple[int, bool]:
@@ -228,8 +231,10 @@ def _copy_part(part: Part, target: Target, threads: int, counts: _Counts) -> Non
             for size, kept in pool.map(copy, part.objects):
                 counts.count(size, kept=kept)
         except StoreError as e:
-            raise CutShortError(f"{e}{later}") from e
+            raise InterruptedBuildError(f"{e}{later}") from e
         except OSError as e:
-            raise CutShortError(f"{target.place}: cannot be written ({e.strerror or e}); see to the disk{later}") from e
+            raise InterruptedBuildError(
+                f"{target.place}: cannot be written ({e.strerror or e}); see to the disk{later}"
+            ) from e
         finally:
             pool.shutdown(cancel_futures=True)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from ...store.schema import StoreInfo
-from .existing import There
-from .group import Part
-from .object_writers import Sink
+from .existing import ExistingStore
+from .group import GroupSnapshot
+from .object_writers import ObjectWriter
 
 
-class Target(ABC):
+class Destination(ABC):
     """A place that groups are copied to.
 
     Attributes:
@@ -29,7 +29,7 @@ class Target(ABC):
         return f"in {self.place}"
 
     @abstractmethod
-    def there(self, info: StoreInfo | None = None) -> There | None:
+    def there(self, info: StoreInfo | None = None) -> ExistingStore | None:
         """The store that is there, None where there is none.
 
         Args:
@@ -39,7 +39,7 @@ class Target(ABC):
             StoreError: something else is there, or it is damaged and not known to be a store of this genome.
         """
 
-    def refuse_unwritable(self) -> None:  # noqa: B027, object storage says so on the first upload
+    def check_writable(self) -> None:  # noqa: B027, object storage says so on the first upload
         """See, before anything is copied, that the place can be written to.
 
         Raises:
@@ -47,9 +47,9 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def receiving(self, parts: Sequence[Part]) -> AbstractContextManager[None]:
+    def receiving(self, parts: Sequence[GroupSnapshot]) -> AbstractContextManager[None]:
         """The time in which these groups are copied."""
 
     @abstractmethod
-    def group(self, part: Part) -> AbstractContextManager[Sink]:
+    def group(self, part: GroupSnapshot) -> AbstractContextManager[ObjectWriter]:
         """The time in which one group is copied; at its end, unless by an error, the group is in place."""

@@ -10,30 +10,30 @@ from typing import Any, Literal
 
 from ...store.errors import StoreError
 from ...store.format.attributes import read_attributes
-from ...store.format.manifest import Objects, check_seal, parse_objects
-from ...store.location import Home
+from ...store.format.manifest import Objects, check_self_digest, parse_objects
+from ...store.location import StoreLocation
 from ...store.reader import Store, open_store
 from ...store.schema import StoreInfo
 from ...store.storage.retry import RemoteError
-from .group import Part, cell_part, genome_part
+from .group import GroupSnapshot, snapshot_cell_line, snapshot_genome
 
 Digest = Callable[[str], str]
 """SHA-256 of the object of this path in a store, empty where there is none that can be read."""
 
-State = Literal["absent", "equal", "damaged", "other", "unknown"]
+GroupStatus = Literal["absent", "equal", "damaged", "other", "unknown"]
 """Of a group at a destination; an ``unknown`` one is damaged so that it does not say what it was."""
 
 _MANIFEST = "manifest/c/0"
 
 
 @dataclass(frozen=True)
-class There:
+class ExistingStore:
     """The store at a destination, and how digests of its objects are had."""
 
     store: Store
     digest: Digest
 
-    def state(self, part: Part, *, deep: bool, threads: int, on_object: Callable[[int], None]) -> State:
+    def state(self, part: GroupSnapshot, *, deep: bool, threads: int, on_object: Callable[[int], None]) -> GroupStatus:
         """What is there of a group that is to be copied.
 
         Args:
@@ -50,7 +50,7 @@ class There:
             return "absent"
         attributes = _sealed_attributes(home, "" if genome else part.group)
         if attributes is None:
-            # The genome of a damaged root was compared by `open_there`.
+            # The genome of a damaged root was compared by `open_existing`.
             return "damaged" if genome or self._has_manifest(part) else "unknown"
         key = "genome_manifest" if genome else "manifest"
         if attributes.get(key) != part.digest:
@@ -63,11 +63,11 @@ class There:
             whole = self._has_digests(part.group, expected, threads, on_object)
         return "equal" if whole else "damaged"
 
-    def manifest(self, part: Part) -> str:
+    def manifest(self, part: GroupSnapshot) -> str:
         """Digest of the manifest of a cell line that is there; empty where it is damaged."""
         return str((_sealed_attributes(self.store.home, part.group) or {}).get("manifest", ""))
 
-    def _has_manifest(self, part: Part) -> bool:
+    def _has_manifest(self, part: GroupSnapshot) -> bool:
         return self.digest(f"{part.group}/{_MANIFEST}") == part.objects.get(_MANIFEST, (0, "none"))[1]
 
     def _has_sizes(self, group: str, expected: Objects) -> bool:
@@ -92,15 +92,15 @@ class There:
                     return False
         return True
 
-    def rest(self, without: Collection[str]) -> list[Part]:
+    def rest(self, without: Collection[str]) -> list[GroupSnapshot]:
         """All groups but these.
 
         Raises:
             StoreError: one is damaged.
         """
         groups = [f"cells/{c}" for c in self.store.cells]
-        parts = [] if "genome" in without else [genome_part(self.store)]
-        return parts + [cell_part(self.store, g.removeprefix("cells/")) for g in groups if g not in without]
+        parts = [] if "genome" in without else [snapshot_genome(self.store)]
+        return parts + [snapshot_cell_line(self.store, g.removeprefix("cells/")) for g in groups if g not in without]
 
     def has_wrong_list(self) -> bool:
         """Whether there is a list of cell lines, and it does not list those that are there."""
@@ -115,7 +115,7 @@ class There:
         return listed != {c: attributes.get("manifest") for c, attributes in found.items()}
 
 
-def open_there(home: Home, path: str | Path, info: StoreInfo | None, digest: Digest) -> There:
+def open_existing(home: StoreLocation, path: str | Path, info: StoreInfo | None, digest: Digest) -> ExistingStore:
     """The store at a destination.
 
     Args:
@@ -129,7 +129,7 @@ def open_there(home: Home, path: str | Path, info: StoreInfo | None, digest: Dig
         StoreError: there is something else, or what cannot be told to be a store of this genome.
     """
     try:
-        return There(open_store(path), digest)
+        return ExistingStore(open_store(path), digest)
     except RemoteError:
         raise
     except StoreError as e:
@@ -138,7 +138,7 @@ def open_there(home: Home, path: str | Path, info: StoreInfo | None, digest: Dig
         listed = parse_objects(info.genome_manifest_objects, place=home.place) if info else {}
         same = digest(f"genome/{_MANIFEST}") == listed.get(_MANIFEST, (0, "none"))[1]
         if info and (same or _genomes_of_cells(home) == {info.sequences}):
-            return There(Store(home.place, info), digest)
+            return ExistingStore(Store(home.place, info), digest)
         if not {"zarr.json", "genome"} & (home.top() or {}).keys():
             raise StoreError(f"{home.place}: is there, and is no FactorNet store; give another name") from e
         raise StoreError(
@@ -147,18 +147,18 @@ def open_there(home: Home, path: str | Path, info: StoreInfo | None, digest: Dig
         ) from e
 
 
-def _genomes_of_cells(home: Home) -> set[str]:
+def _genomes_of_cells(home: StoreLocation) -> set[str]:
     """Digests of the sequences that the cell lines were built on, of those whose attributes are whole."""
     found = (_sealed_attributes(home, f"cells/{cell}") for cell in home.cells())
     return {str(attributes.get("genome")) for attributes in found if attributes is not None}
 
 
-def _sealed_attributes(home: Home, group: str) -> dict[str, Any] | None:
+def _sealed_attributes(home: StoreLocation, group: str) -> dict[str, Any] | None:
     """Attributes of a group, None where they are not, byte for byte, as they were written."""
     try:
         folder = home.folder(group)
         text, attributes = read_attributes(folder)
-        check_seal(text, attributes, place=folder.place)
+        check_self_digest(text, attributes, place=folder.place)
     except RemoteError:
         raise
     except (StoreError, OSError):

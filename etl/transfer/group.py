@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from ...store.errors import StoreError
 from ...store.format.attributes import read_attributes
-from ...store.format.manifest import Objects, check_seal, parse_objects
+from ...store.format.manifest import Objects, check_self_digest, parse_objects
 from ...store.reader import Store
-from ...store.storage.base import Folder, Listed, Opened
+from ...store.storage.base import GroupStorage, ObjectDigest, OpenObject
 
 
 @dataclass(frozen=True)
-class Part:
+class GroupSnapshot:
     """A group to be copied: the genome, or a cell line.
 
     Attributes:
@@ -28,7 +28,7 @@ class Part:
 
     group: str
     digest: str
-    folder: Folder
+    folder: GroupStorage
     objects: Objects
     seal: str
     text: bytes
@@ -44,7 +44,7 @@ class Part:
         return self.group.removeprefix("cells/")
 
     @property
-    def listed(self) -> dict[str, Listed]:
+    def listed(self) -> dict[str, ObjectDigest]:
         """Path in the store, size and SHA-256 of everything, the seal too."""
         seal = {self.seal: (len(self.text), hashlib.sha256(self.text).hexdigest())}
         return {f"{self.group}/{name}": listed for name, listed in self.objects.items()} | seal
@@ -57,17 +57,17 @@ class Part:
         """
         place = f"{self.folder.place}/{name}"
         store = self.folder.place.removesuffix(f"/{self.group}")
-        cure = f"mend that store (`factornet-etl verify {store}` says how), or get it again"
+        hint = f"mend that store (`factornet-etl verify {store}` says how), or get it again"
         try:
             with self.folder.open(name, self.objects[name]) as opened:
-                yield from compared(opened, self.objects[name], place=place, cure=cure)
+                yield from compared(opened, self.objects[name], place=place, hint=hint)
         except FileNotFoundError as e:
-            raise StoreError(f"{place}: is missing, the manifest lists it; {cure}") from e
+            raise StoreError(f"{place}: is missing, the manifest lists it; {hint}") from e
         except OSError as e:
-            raise StoreError(f"{place}: cannot be read ({e.strerror}); {cure}") from e
+            raise StoreError(f"{place}: cannot be read ({e.strerror}); {hint}") from e
 
 
-def compared(opened: Opened, listed: Listed, *, place: str, cure: str) -> Iterator[bytes]:
+def compared(opened: OpenObject, listed: ObjectDigest, *, place: str, hint: str) -> Iterator[bytes]:
     """Content of an object, which is compared with what is listed as it goes by.
 
     Raises:
@@ -75,16 +75,16 @@ def compared(opened: Opened, listed: Listed, *, place: str, cure: str) -> Iterat
     """
     size, sha = listed
     if opened.size != size:
-        raise StoreError(f"{place}: damaged ({opened.size} bytes, the manifest says {size}); {cure}")
+        raise StoreError(f"{place}: damaged ({opened.size} bytes, the manifest says {size}); {hint}")
     digest = hashlib.sha256()
     for piece in opened.pieces():
         digest.update(piece)
         yield piece
     if digest.hexdigest() != sha:
-        raise StoreError(f"{place}: damaged (its digest is not the one in the manifest); {cure}")
+        raise StoreError(f"{place}: damaged (its digest is not the one in the manifest); {hint}")
 
 
-def genome_part(store: Store) -> Part:
+def snapshot_genome(store: Store) -> GroupSnapshot:
     """The genome of a store, with the root's attributes.
 
     Raises:
@@ -94,10 +94,10 @@ def genome_part(store: Store) -> Part:
     text = _seal(store, "", "genome_manifest", info.genome_manifest)
     own = parse_objects(info.genome_manifest_objects, place=store.place)
     objects = {**store.objects("genome"), **own}
-    return Part("genome", info.genome_manifest, store.folder("genome"), objects, "zarr.json", text)
+    return GroupSnapshot("genome", info.genome_manifest, store.folder("genome"), objects, "zarr.json", text)
 
 
-def cell_part(store: Store, cell: str) -> Part:
+def snapshot_cell_line(store: Store, cell: str) -> GroupSnapshot:
     """A cell line of a store.
 
     Raises:
@@ -108,13 +108,13 @@ def cell_part(store: Store, cell: str) -> Part:
     text = _seal(store, group, "manifest", info.manifest)
     objects = {**store.objects(group), **parse_objects(info.manifest_objects, place=f"{store.place}/{group}")}
     objects.pop("zarr.json", None)
-    return Part(group, info.manifest, store.folder(group), objects, f"{group}/zarr.json", text)
+    return GroupSnapshot(group, info.manifest, store.folder(group), objects, f"{group}/zarr.json", text)
 
 
 def _seal(store: Store, group: str, key: str, digest: str) -> bytes:
     folder = store.folder(group) if group else store.home.folder("")
     text, attributes = read_attributes(folder)
-    check_seal(text, attributes, place=folder.place)
+    check_self_digest(text, attributes, place=folder.place)
     if attributes.get(key) != digest:
         raise StoreError(f"{folder.place}: was replaced while it was in use; start again to use the new version")
     return text

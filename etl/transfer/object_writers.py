@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Protocol
 
 from ...store.errors import StoreError
-from ...store.storage.base import Listed
+from ...store.storage.base import ObjectDigest
 from ...store.storage.files import file_digest
-from ...store.storage.local import LocalFolder
+from ...store.storage.local import LocalStorage
 from .zip_writer import ZipWriter
 
 
-class Sink(Protocol):
+class ObjectWriter(Protocol):
     """Takes the objects of one group, from several threads."""
 
-    def has(self, name: str, listed: Listed) -> bool:
+    def has(self, name: str, listed: ObjectDigest) -> bool:
         """Whether an object is there already, with the right content."""
 
-    def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
+    def put(self, name: str, listed: ObjectDigest, pieces: Iterable[bytes]) -> None:
         """Put an object, and compare what is there then.
 
         Raises:
@@ -28,7 +28,7 @@ class Sink(Protocol):
         """
 
 
-class FolderSink(Sink):
+class DirectoryWriter(ObjectWriter):
     """Files in a folder that is being built; `done` is asked for once, so what lies there is digested once.
 
     Args:
@@ -40,7 +40,7 @@ class FolderSink(Sink):
         self._folder = folder
         self._old = files_below(old)
 
-    def has(self, name: str, listed: Listed) -> bool:
+    def has(self, name: str, listed: ObjectDigest) -> bool:
         """Whether it is there."""
         file = self._folder / name
         if _is_right(file, listed):
@@ -56,7 +56,7 @@ class FolderSink(Sink):
             return False  # a file system without links: it is copied from the source
         return True
 
-    def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
+    def put(self, name: str, listed: ObjectDigest, pieces: Iterable[bytes]) -> None:
         """Write it."""
         file = self._folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,27 +78,27 @@ class FolderSink(Sink):
 def files_below(folder: Path) -> dict[str, Path]:
     """Files below a folder, by their path in it; links are passed over."""
     try:
-        found = LocalFolder(folder).listing()
+        found = LocalStorage(folder).listing()
     except OSError:
         return {}
     return {name: folder / name for name, entry in found.items() if entry.kind == "file"}
 
 
-def _is_right(file: Path, listed: Listed) -> bool:
+def _is_right(file: Path, listed: ObjectDigest) -> bool:
     return file.is_file() and file.stat().st_size == listed[0] and file_digest(file) == listed[1]
 
 
-class ZipSink(Sink):
+class ZipObjectWriter(ObjectWriter):
     """Objects at the end of a zip file that is being written; `lock` is held while one is added."""
 
     def __init__(self, writer: ZipWriter, prefix: str, lock: threading.Lock) -> None:
         self._writer, self._prefix, self._lock = writer, prefix, lock
 
-    def has(self, name: str, listed: Listed) -> bool:
+    def has(self, name: str, listed: ObjectDigest) -> bool:
         """Whether it is there."""
         return self._prefix + name in self._writer.done
 
-    def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
+    def put(self, name: str, listed: ObjectDigest, pieces: Iterable[bytes]) -> None:
         """Write it."""
         source = iter(pieces)
         first = next(source, b"")  # what takes long to get is got before the others have to wait

@@ -5,27 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...store.errors import UsageError
-from ...store.location import connect, is_remote, with_slashes
+from ...store.location import connect, is_remote, with_forward_slashes
 from ...store.schema import check_name
-from .destination import Target
-from .path_destinations import LocalTarget, ZipTarget
+from .destination import Destination
+from .path_destinations import LocalDestination, ZipDestination
 
 
-def open_target(place: str | Path) -> Target:
+def open_destination(place: str | Path) -> Destination:
     """The target that a user names: ``s3://`` or ``gs://``, a name that ends in ``.zip``, or else a folder.
 
     Raises:
         UsageError: it cannot be written to.
     """
-    text = with_slashes(place)
+    text = with_forward_slashes(place)
     if is_remote(text):
         server = connect(text)
-        from ...store.storage.s3_bucket import Bucket
-        from .s3_destination import BucketTarget
+        from ...store.storage.s3_bucket import S3Bucket
+        from .s3_destination import S3Destination
 
-        if not isinstance(server, Bucket):
+        if not isinstance(server, S3Bucket):
             raise UsageError(f"{server.place}: web servers are only read from; give a folder, a .zip file or s3://")
-        return BucketTarget(server, text)
+        return S3Destination(server, text)
     path = Path(text).resolve()
     check_name(path.name, "store")
-    return ZipTarget(path) if path.suffix == ".zip" else LocalTarget(path)
+    return ZipDestination(path) if path.suffix == ".zip" else LocalDestination(path)

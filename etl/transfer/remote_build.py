@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ...store.errors import StoreError
 from ...store.reader import Store, open_store
-from ...store.storage.cache import Cache, default_cache
+from ...store.storage.cache import ObjectCache, default_cache
 from .copy_groups import CopyReport, copy_groups
-from .group import genome_part
-from .open_destination import open_target
+from .group import snapshot_genome
+from .open_destination import open_destination
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def _hold(folder: Path, url: str) -> int:
     return held
 
 
-def start_work(url: str, local: Path, cache: Cache) -> Store:
+def start_work(url: str, local: Path, cache: ObjectCache) -> Store:
     """Make a local store to build cell lines into: attributes and manifest of the genome at `url`, and no values.
 
     Returns:
@@ -63,9 +63,9 @@ def start_work(url: str, local: Path, cache: Cache) -> Store:
     Raises:
         StoreError, UsageError: there is none, or it cannot be written to.
     """
-    open_target(url)
+    open_destination(url)
     store = open_store(url, cache=cache)
-    part = genome_part(store)
+    part = snapshot_genome(store)
     if local.exists():
         shutil.rmtree(local)  # what a killed build has finished lies beside it
     for name in part.objects:
@@ -86,18 +86,18 @@ def send(local: Path, url: str, *, cell: str | None, force: bool) -> CopyReport:
     cells = [] if cell is None else [cell]
     # The local genome has no values (`start_work`): the one that is there is not looked at.
     whole = cell is None
-    report = copy_groups([open_store(local)], open_target(url), cells=cells, force=force, mend_genome=whole)
+    report = copy_groups([open_store(local)], open_destination(url), cells=cells, force=force, mend_genome=whole)
     if cell is not None:
         shutil.rmtree(local / "cells" / cell, ignore_errors=True)
     return report
 
 
-def refuse_store(url: str) -> None:
+def check_no_store(url: str) -> None:
     """See that no store is at `url` yet.
 
     Raises:
         StoreError: one is.
     """
-    target = open_target(url)
+    target = open_destination(url)
     if target.there() is not None:
         raise StoreError(f"{target.place}: is there already; give another name, or remove it by hand to start over")

@@ -7,38 +7,38 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...store.errors import StoreError, UsageError
-from ...store.format.cell_index import CELL_LIST, cell_list
-from ...store.location import find_home
+from ...store.format.cell_index import CELL_INDEX, format_cell_index
+from ...store.location import find_location
 from ...store.reader import Store
 from ...store.schema import StoreInfo
-from ...store.storage.base import Listed
+from ...store.storage.base import ObjectDigest
 from ...store.storage.cache import default_cache
 from ...store.storage.retry import RemoteError
-from ...store.storage.s3_bucket import Bucket
-from .destination import Target
-from .existing import There, open_there
-from .group import Part
-from .object_writers import Sink
+from ...store.storage.s3_bucket import S3Bucket
+from .destination import Destination
+from .existing import ExistingStore, open_existing
+from .group import GroupSnapshot
+from .object_writers import ObjectWriter
 
 
-class BucketTarget(Target):
+class S3Destination(Destination):
     """Object storage: what says that a group is there is put last, and removed first where a group is replaced."""
 
-    def __init__(self, bucket: Bucket, url: str) -> None:
+    def __init__(self, bucket: S3Bucket, url: str) -> None:
         self._bucket, self._url, self.place = bucket, url, bucket.place
         self._info: StoreInfo | None = None
         self._cells: dict[str, str] = {}
         self._listed = b""
 
-    def there(self, info: StoreInfo | None = None) -> There | None:
+    def there(self, info: StoreInfo | None = None) -> ExistingStore | None:
         """The store that is there."""
         self._info = info
         if "" not in self._bucket.list("zarr.json"):
             return None
-        home = find_home(self._url, default_cache())
-        there = open_there(home, self._url, info, self._digest)
+        home = find_location(self._url, default_cache())
+        there = open_existing(home, self._url, info, self._digest)
         with contextlib.suppress(FileNotFoundError):
-            self._listed = home.folder("").read(CELL_LIST)
+            self._listed = home.folder("").read(CELL_INDEX)
         self._info = there.store.info
         self._cells = self._manifests()
         return there
@@ -64,13 +64,13 @@ class BucketTarget(Target):
             return ""
 
     @contextmanager
-    def receiving(self, parts: Sequence[Part]) -> Iterator[None]:
+    def receiving(self, parts: Sequence[GroupSnapshot]) -> Iterator[None]:
         """The list of cell lines is brought up to date at the end."""
         yield
         self._put_list()
 
     @contextmanager
-    def group(self, part: Part) -> Iterator[Sink]:
+    def group(self, part: GroupSnapshot) -> Iterator[ObjectWriter]:
         """Put the objects, then what says that they are there."""
         if part.group != "genome" and self._manifests().get(part.cell) != self._cells.get(part.cell):
             raise StoreError(
@@ -79,7 +79,7 @@ class BucketTarget(Target):
             )
         there = self._bucket.list(f"{part.group}/")
         self._bucket.delete([part.seal] if self._replaces(part, there) else [])
-        yield _BucketSink(self._bucket, f"{part.group}/", there)
+        yield _S3ObjectWriter(self._bucket, f"{part.group}/", there)
         keep = part.listed
         self._bucket.delete(f"{part.group}/{n}" for n in there if f"{part.group}/{n}" not in keep)
         self._bucket.put(part.seal, part.text)
@@ -87,23 +87,23 @@ class BucketTarget(Target):
 
     def _put_list(self) -> None:
         """Others may put cell lines there at the same time: all that are there now are listed."""
-        listing = cell_list(self._manifests())
+        listing = format_cell_index(self._manifests())
         if listing != self._listed:
-            self._bucket.put(CELL_LIST, listing)
+            self._bucket.put(CELL_INDEX, listing)
             self._listed = listing
 
-    def _replaces(self, part: Part, there: dict[str, int]) -> bool:
+    def _replaces(self, part: GroupSnapshot, there: dict[str, int]) -> bool:
         return part.group != "genome" and "zarr.json" in there and self._cells.get(part.cell) != part.digest
 
 
-class _BucketSink:
-    def __init__(self, bucket: Bucket, prefix: str, there: dict[str, int]) -> None:
+class _S3ObjectWriter:
+    def __init__(self, bucket: S3Bucket, prefix: str, there: dict[str, int]) -> None:
         self._bucket, self._prefix, self._there = bucket, prefix, there
 
-    def has(self, name: str, listed: Listed) -> bool:
+    def has(self, name: str, listed: ObjectDigest) -> bool:
         return self._there.get(name) == listed[0] and self._digest(name) == listed[1]
 
-    def put(self, name: str, listed: Listed, pieces: Iterable[bytes]) -> None:
+    def put(self, name: str, listed: ObjectDigest, pieces: Iterable[bytes]) -> None:
         content = b"".join(pieces)
         for _ in range(2):
             self._bucket.put(self._prefix + name, content)
@@ -115,6 +115,6 @@ class _BucketSink:
         return _bucket_digest(self._bucket, self._prefix + name)
 
 
-def _bucket_digest(bucket: Bucket, key: str) -> str:
+def _bucket_digest(bucket: S3Bucket, key: str) -> str:
     """SHA-256 of what is there: the server's own, or, of servers that take none, of what it gives back."""
     return bucket.digest(key) or bucket.digest_by_reading(key)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ...store.storage.base import Listed
+from ...store.storage.base import ObjectDigest
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -45,7 +45,7 @@ class ZipWriter:
         done: objects that are in it.
     """
 
-    def __init__(self, file: BinaryIO, expected: Mapping[str, Listed], *, large: int = _FULL) -> None:
+    def __init__(self, file: BinaryIO, expected: Mapping[str, ObjectDigest], *, large: int = _FULL) -> None:
         self._file, self._large = file, large
         self.done: dict[str, _Written] = {}
         end = 0
@@ -55,7 +55,7 @@ class ZipWriter:
         file.seek(end)
         file.truncate()
 
-    def _read_entry(self, begin: int, expected: Mapping[str, Listed]) -> tuple[str, _Written, int] | None:
+    def _read_entry(self, begin: int, expected: Mapping[str, ObjectDigest]) -> tuple[str, _Written, int] | None:
         """The object whose header begins here, and where the next may; None where there is no whole one."""
         file = self._file
         file.seek(begin)

@@ -15,4 +15,4 @@ class Finding:
     path: str
     kind: Kind
     problem: str
-    cure: str
+    hint: str

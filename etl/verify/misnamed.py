@@ -42,9 +42,9 @@ class Misnamed:
         """Folder and cure; also of those that are to change places with a misnamed one."""
         for folder, found in self.found.items():
             if found.name != folder:
-                cure = self._cure(folder, found.name)
-                yield folder, cure
-                if cure == self._exchange(folder, found.name) and self._holds(found.name):
+                hint = self._cure(folder, found.name)
+                yield folder, hint
+                if hint == self._exchange(folder, found.name) and self._holds(found.name):
                     # What mends what lies there now would, after that, be done to the sound one.
                     yield found.name, f"as for cells/{folder}; then verify again"
 

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from ...store.errors import StoreError, UsageError
 from ...store.format.attributes import read_attributes, read_manifest
-from ...store.format.manifest import Objects, check_seal, parse_objects
-from ...store.location import Home, find_home, refuse_others
+from ...store.format.manifest import Objects, check_self_digest, parse_objects
+from ...store.location import StoreLocation, check_is_store, find_location
 from ...store.schema import CellInfo, StoreInfo, check_name
-from ...store.storage.base import Entry, Folder, Listed
-from ...store.storage.cache import Cache, default_cache
+from ...store.storage.base import Entry, GroupStorage, ObjectDigest
+from ...store.storage.cache import ObjectCache, default_cache
 from ...store.storage.retry import ContentError, RemoteError
-from ...store.text import count
+from ...store.text import format_count
 from .findings import Finding, Kind
 from .misnamed import Found, Misnamed
-from .remedies import object_cure, without_place
-from .root import list_faults, look_at_root, strays
+from .remedies import object_remedy, without_place
+from .root import check_cell_index, check_root, unexpected_entries
 from .schema_check import cell_arrays, genome_arrays, structure_faults, table_faults
 
 
@@ -44,14 +44,14 @@ class VerifyReport:
 class _Group:
     """A group under examination: the genome or a cell line; `objects` are those to be read and compared."""
 
-    home: Home
+    home: StoreLocation
     path: str
     raw: bool
     digest: str = ""  # of its manifest, once that is known
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     listed: Objects | None = None  # all of its objects, where they are known
-    folder: Folder | None = None
+    folder: GroupStorage | None = None
     own_name: str = ""  # of a whole cell line whose folder has the name of another
 
     @property
@@ -68,10 +68,10 @@ class _Group:
         """Take down a finding; a server at fault has its own cure, and mending the store is none."""
         path = f"{self.path}/{name}" if name else self.path
         if isinstance(problem, RemoteError) and not isinstance(problem, ContentError):
-            cure = problem.cure
+            hint = problem.hint
         else:
-            cure = object_cure(self.home, self.path, name, kind, raw=self.raw)
-        self.findings.append(Finding(path, kind, without_place(self.at, name, problem), cure))
+            hint = object_remedy(self.home, self.path, name, kind, raw=self.raw)
+        self.findings.append(Finding(path, kind, without_place(self.at, name, problem), hint))
 
 
 def verify_store(
@@ -80,7 +80,7 @@ def verify_store(
     cells: Sequence[str] | None = None,
     quick: bool = False,
     threads: int = 2,
-    cache: Cache | None = None,
+    cache: ObjectCache | None = None,
     on_plan: Callable[[int], None] = lambda objects: None,
     on_object: Callable[[int], None] = lambda size: None,
 ) -> VerifyReport:
@@ -100,16 +100,16 @@ def verify_store(
         StoreError: there is no store.
         UsageError: no such cell line.
     """
-    home = find_home(path, cache or default_cache())
-    refuse_others(home, str(path))
-    findings, info = look_at_root(home)
+    home = find_location(path, cache or default_cache())
+    check_is_store(home, str(path))
+    findings, info = check_root(home)
     raw = info is not None and info.encoding == "raw"
     there = home.cell_folders() if cells is None or home.local else ()
     for cell in cells or ():
         if cell not in there and not home.has(cell) and cell not in home.cells():
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(home.cells()) or 'none'}")
     if cells is None:
-        findings += strays(home)
+        findings += unexpected_entries(home)
     groups = [
         _Group(home, "genome", raw),
         *(_Group(home, f"cells/{c}", raw) for c in (there if cells is None else cells)),
@@ -127,7 +127,7 @@ def verify_store(
     findings += [f for g in groups for f in g.findings]
     if cells is None:
         digests = {g.cell: "" if g.own_name else g.digest for g in groups[1:]}
-        findings += list_faults(home, digests, {g.own_name for g in groups})
+        findings += check_cell_index(home, digests, {g.own_name for g in groups})
     return VerifyReport(
         tuple(g.path for g in groups),
         sum(len(g.objects) for g in groups) + len(groups),  # the attributes of store and cell lines too
@@ -136,12 +136,12 @@ def verify_store(
     )
 
 
-def _name_cures(home: Home, groups: Sequence[_Group], *, thorough: bool) -> None:
+def _name_cures(home: StoreLocation, groups: Sequence[_Group], *, thorough: bool) -> None:
     """Say what to do about cell lines in folders of other names, now that it is known what lies in the others."""
     found = {g.cell: Found(g.own_name or g.cell, len(g.findings) == bool(g.own_name), g.digest) for g in groups}
     cures = dict(Misnamed(home.place, found, home.has, thorough).cures())
     for group in groups:
-        group.findings = [replace(f, cure=cures.get(group.cell, f.cure)) for f in group.findings]
+        group.findings = [replace(f, hint=cures.get(group.cell, f.hint)) for f in group.findings]
 
 
 def _look_at_group(group: _Group, info: StoreInfo | None) -> None:
@@ -187,7 +187,7 @@ def _compare_listing(group: _Group, states: dict[str, Entry], expected: Objects)
             whole = next((str(f) for f in reversed(Path(name).parents) if str(f) not in known), name)
             added[whole] = added.get(whole, 0) + 1
     for name, number in added.items():
-        many = "" if name in states else f" ({count(number, 'object')})"
+        many = "" if name in states else f" ({format_count(number, 'object')})"
         group.found(name, "added", f"is in no manifest{many}")
 
 
@@ -200,7 +200,7 @@ def _not_a_file(group: _Group, name: str, entry: Entry) -> None:
         group.found(name, "added", "is neither file nor folder")
 
 
-def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | None:
+def _listed(group: _Group, folder: GroupStorage, info: StoreInfo | None) -> Objects | None:
     """What must be in the group, the objects of the manifest included; None where that cannot be known."""
     try:
         if group.path == "genome":
@@ -234,7 +234,7 @@ def _listed(group: _Group, folder: Folder, info: StoreInfo | None) -> Objects | 
     return objects
 
 
-def _manifest_fault(group: _Group, folder: Folder, error: StoreError) -> None:
+def _manifest_fault(group: _Group, folder: GroupStorage, error: StoreError) -> None:
     there = folder.listing() or {}
     for name in ("manifest/zarr.json", "manifest/c/0"):
         if name not in there or name in str(error):
@@ -243,11 +243,11 @@ def _manifest_fault(group: _Group, folder: Folder, error: StoreError) -> None:
     group.found("manifest", "manifest", str(error))
 
 
-def _cell_info(group: _Group, folder: Folder, store: StoreInfo | None) -> CellInfo:
+def _cell_info(group: _Group, folder: GroupStorage, store: StoreInfo | None) -> CellInfo:
     place = folder.place
     text, attributes = read_attributes(folder)
     info = CellInfo.from_attributes(attributes, place=place)
-    check_seal(text, attributes, place=place)
+    check_self_digest(text, attributes, place=place)
     if info.name != group.cell:
         problem = f"{place}: is the cell line {info.name}, not {group.cell}"
         with contextlib.suppress(StoreError, UsageError):
@@ -258,7 +258,7 @@ def _cell_info(group: _Group, folder: Folder, store: StoreInfo | None) -> CellIn
             raise StoreError(problem)
         group.found("zarr.json", "attributes", problem)  # and what else? It may be the only sound one
     if store is not None:
-        store.refuse_foreign(info, place=place)
+        store.check_genome(info, place=place)
     return info
 
 
@@ -276,7 +276,7 @@ def _digest_all(
             on_object(size)
 
 
-def _compare(folder: Folder | None, name: str, listed: Listed) -> str | StoreError:
+def _compare(folder: GroupStorage | None, name: str, listed: ObjectDigest) -> str | StoreError:
     """What is wrong with the content of an object; nothing where it has the digest it must have."""
     sha = hashlib.sha256()
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from shlex import quote
 
-from ...store.format.cell_index import CELL_LIST
-from ...store.location import Home
+from ...store.format.cell_index import CELL_INDEX
+from ...store.location import StoreLocation
 from ...store.storage.retry import RemoteError
 from .findings import Kind
 
-GONE = "is in the list of cell lines, and there is no such folder"
+LOST = "is in the list of cell lines, and there is no such folder"
 """What is wrong with a cell line that only the list has."""
 
 
@@ -20,10 +20,10 @@ def without_place(place: str, name: str, problem: str | Exception) -> str:
     return text.removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
 
 
-def object_cure(home: Home, group: str, name: str, kind: Kind, *, raw: bool) -> str:
+def object_remedy(home: StoreLocation, group: str, name: str, kind: Kind, *, raw: bool) -> str:
     """What to do about an object of a group: ``genome`` or ``cells/<cell>``."""
     cell, store = "" if group == "genome" else group.removeprefix("cells/"), quote(home.place)
-    copy = copy_cure(home, cell)
+    copy = copy_remedy(home, cell)
     if not home.local:
         return copy
     if kind in ("added", "link"):
@@ -41,7 +41,7 @@ def object_cure(home: Home, group: str, name: str, kind: Kind, *, raw: bool) -> 
     return f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')} --repair, or {copy}"
 
 
-def copy_cure(home: Home, cell: str) -> str:
+def copy_remedy(home: StoreLocation, cell: str) -> str:
     """The command that mends a copy from a sound one; of the genome where `cell` is empty."""
     what = f"--force --cells {quote(cell) if cell else ''}".rstrip()
     if _is_web(home):
@@ -51,31 +51,31 @@ def copy_cure(home: Home, cell: str) -> str:
     return f"factornet-etl import SOURCE {quote(home.place)} {what}"
 
 
-def root_cure(home: Home) -> str:
+def root_remedy(home: StoreLocation) -> str:
     """What mends the attributes of a store, and its genome with them. Whole cell lines say which genome it was."""
     if home.local and not home.cell_folders():
         return f"rm -r {quote(home.place)}; factornet-etl import SOURCE {quote(home.place)}"
-    return copy_cure(home, "")
+    return copy_remedy(home, "")
 
 
-def gone_cure(home: Home, cell: str) -> str:
+def lost_remedy(home: StoreLocation, cell: str) -> str:
     """What to do about a cell line that is in the list of cell lines, and gone."""
     store, name = quote(home.place), quote(cell)
     if home.local:
         bring = f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')}, or factornet-etl import SOURCE {store}"
         return f"{bring} --cells {name}; or take it off the list: factornet-etl rm {store} {name}"
     off = "" if _is_web(home) else f"; or take it off the list: factornet-etl export STORE {store} --force --cells"
-    return f"{copy_cure(home, cell)}{off}"
+    return f"{copy_remedy(home, cell)}{off}"
 
 
-def list_cure(home: Home) -> str:
+def cell_index_remedy(home: StoreLocation) -> str:
     """What to do about the list of cell lines."""
     if home.local:
-        return f"rm {quote(f'{home.place}/{CELL_LIST}')} (the next export or import to this place makes it anew)"
+        return f"rm {quote(f'{home.place}/{CELL_INDEX}')} (the next export or import to this place makes it anew)"
     if _is_web(home):
-        return f"put {CELL_LIST} there anew, from the store it was uploaded from"
-    return copy_cure(home, "")
+        return f"put {CELL_INDEX} there anew, from the store it was uploaded from"
+    return copy_remedy(home, "")
 
 
-def _is_web(home: Home) -> bool:
+def _is_web(home: StoreLocation) -> bool:
     return home.place.startswith(("http://", "https://"))

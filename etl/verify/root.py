@@ -7,16 +7,16 @@ from shlex import quote
 
 from ...store.errors import StoreError
 from ...store.format.attributes import read_attributes
-from ...store.format.cell_index import CELL_LIST
-from ...store.format.manifest import check_seal, is_sealed
-from ...store.location import Home, RemoteHome
+from ...store.format.cell_index import CELL_INDEX
+from ...store.format.manifest import check_self_digest, has_self_digest
+from ...store.location import RemoteLocation, StoreLocation
 from ...store.schema import StoreInfo
 from ...store.storage.retry import RemoteError
 from .findings import Finding, Kind
-from .remedies import GONE, gone_cure, list_cure, root_cure, without_place
+from .remedies import LOST, cell_index_remedy, lost_remedy, root_remedy, without_place
 
 
-def look_at_root(home: Home) -> tuple[list[Finding], StoreInfo | None]:
+def check_root(home: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
     """What the root says of the store, None where it is damaged; and what is wrong with it.
 
     Raises:
@@ -30,24 +30,24 @@ def look_at_root(home: Home) -> tuple[list[Finding], StoreInfo | None]:
         kind = "schema"
         info = StoreInfo.from_attributes(attributes, place=home.place)
         kind = "attributes"
-        check_seal(text, attributes, place=home.place)
+        check_self_digest(text, attributes, place=home.place)
     except RemoteError:
         raise  # of the server, not of the store
     except (StoreError, OSError) as e:
         # Of another schema version, and as it was written: there is nothing to mend.
-        sound = kind == "schema" and "schema version" in str(e) and is_sealed(text, attributes)
-        cure = "update factornet" if sound else root_cure(home)
+        sound = kind == "schema" and "schema version" in str(e) and has_self_digest(text, attributes)
+        hint = "update factornet" if sound else root_remedy(home)
         problem = f"{without_place(home.place, 'zarr.json', e)} (the genome cannot be judged without it)"
-        return [Finding("zarr.json", kind, problem, cure)], None
+        return [Finding("zarr.json", kind, problem, hint)], None
     return [], info
 
 
-def strays(home: Home) -> Iterator[Finding]:
+def unexpected_entries(home: StoreLocation) -> Iterator[Finding]:
     """What lies beside the genome and the cell lines and belongs to no group; and links in their place."""
-    known = {"zarr.json": "file", "genome": "folder", "cells": "folder", CELL_LIST: "file"}
+    known = {"zarr.json": "file", "genome": "folder", "cells": "folder", CELL_INDEX: "file"}
     for name, entry in sorted((home.top() or {}).items()):
         inside = name.startswith("cells/")
-        cure = (
+        hint = (
             f"rm -r {quote(f'{home.place}/{name}')}"
             if home.local
             else f"remove {name} from {home.place}, or make it anew"
@@ -55,12 +55,12 @@ def strays(home: Home) -> Iterator[Finding]:
         if entry.kind == "link":
             yield Finding(name, "link", f"is a link to {entry.target}", "put the folder itself in its place")
         elif not inside and entry.kind != known.get(name):
-            yield Finding(name, "added", "is no part of a store", cure)
+            yield Finding(name, "added", "is no part of a store", hint)
         elif inside and entry.kind != known.get(name, "folder"):
-            yield Finding(name, "added", "is no cell line", cure)
+            yield Finding(name, "added", "is no cell line", hint)
 
 
-def list_faults(home: Home, digests: Mapping[str, str], misnamed: Collection[str]) -> Iterator[Finding]:
+def check_cell_index(home: StoreLocation, digests: Mapping[str, str], misnamed: Collection[str]) -> Iterator[Finding]:
     """What is wrong with the list of cell lines: others may read it. A local store need not have one.
 
     Args:
@@ -68,18 +68,18 @@ def list_faults(home: Home, digests: Mapping[str, str], misnamed: Collection[str
         digests: of the manifests of the cell lines that are there, empty of those that are damaged.
         misnamed: names of those that lie in folders of other names.
     """
-    cure = list_cure(home)
+    hint = cell_index_remedy(home)
     try:
         listed = home.listed()
     except (StoreError, OSError) as e:
-        yield Finding(CELL_LIST, "attributes", without_place(home.place, CELL_LIST, e), cure)
+        yield Finding(CELL_INDEX, "attributes", without_place(home.place, CELL_INDEX, e), hint)
         return
     if listed is None:
-        if isinstance(home, RemoteHome):
-            yield Finding(CELL_LIST, "missing", "is missing: it is the list of cell lines, for who cannot list", cure)
+        if isinstance(home, RemoteLocation):
+            yield Finding(CELL_INDEX, "missing", "is missing: it is the list of cell lines, for who cannot list", hint)
         return
     for cell in sorted({*listed, *digests}.difference(misnamed)):
         if cell not in digests:
-            yield Finding(f"cells/{cell}", "missing", GONE, gone_cure(home, cell))
+            yield Finding(f"cells/{cell}", "missing", LOST, lost_remedy(home, cell))
         elif listed.get(cell) != digests[cell] and digests[cell]:
-            yield Finding(CELL_LIST, "differs", f"is not up to date about {cell}", cure)
+            yield Finding(CELL_INDEX, "differs", f"is not up to date about {cell}", hint)

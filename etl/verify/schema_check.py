@@ -13,15 +13,15 @@ from ...store.format.manifest import Objects, read_object
 from ...store.format.memmap import check_raw_layout, map_array, raw_bytes, raw_file
 from ...store.format.sharded import ShardedArray, parse_layout
 from ...store.format.tables import read_table
-from ...store.genome.intervals import GenomeAxis
+from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import CellInfo, StoreInfo, bin_count
-from ...store.storage.base import Folder
+from ...store.storage.base import GroupStorage
 
 Arrays = dict[str, tuple[int, ...] | None]
 """Path of an array in its group -> its shape, None for any length."""
 
 
-def genome_arrays(folder: Folder, objects: Objects, info: StoreInfo) -> Arrays:
+def genome_arrays(folder: GroupStorage, objects: Objects, info: StoreInfo) -> Arrays:
     """Arrays of the genome's group; only the sequence where its attributes cannot be read."""
     attributes: dict[str, Any] = {}
     with contextlib.suppress(StoreError, ValueError, KeyError):  # a damaged object like others: its digest tells
@@ -52,7 +52,7 @@ def cell_arrays(cell: CellInfo, info: StoreInfo) -> Arrays:
     return arrays
 
 
-def structure_faults(folder: Folder, objects: Objects, arrays: Arrays, *, raw: bool) -> Iterator[tuple[str, str]]:
+def structure_faults(folder: GroupStorage, objects: Objects, arrays: Arrays, *, raw: bool) -> Iterator[tuple[str, str]]:
     """Name and fault of each array that is not there as it must be; damaged ones are left to their digests."""
     for name, shape in arrays.items():
         meta = f"{name}/zarr.json"
@@ -74,7 +74,9 @@ def structure_faults(folder: Folder, objects: Objects, arrays: Arrays, *, raw: b
             yield name, f"has no object {absent[0].removeprefix(name + '/')} in the manifest"
 
 
-def table_faults(folder: Folder, objects: Objects, axis: GenomeAxis, *, raw: bool) -> Iterator[tuple[str, StoreError]]:
+def table_faults(
+    folder: GroupStorage, objects: Objects, axis: GenomeCoordinates, *, raw: bool
+) -> Iterator[tuple[str, StoreError]]:
     """Name and fault of each table of intervals in which there are others, of a group that is sound by its digests."""
     read = map_array if raw else ShardedArray
     for name in sorted({n.rpartition("/start/")[0] for n in objects if n.startswith(("blacklist/", "peaks/"))} - {""}):

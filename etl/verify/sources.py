@@ -15,7 +15,7 @@ from ...store.errors import StoreError, UsageError
 from ...store.reader import Store, StoredArray, read_span
 from ...store.schema import PeakSet
 from ..inputs.bed import read_peaks, text_lines
-from ..inputs.bigwig import open_source, read_by_pybigwig
+from ..inputs.bigwig import open_bigwig, read_by_pybigwig
 from ..inputs.cell_line_folder import ChipFiles, read_cell_folder
 from ..inputs.chrom_aliases import file_names
 from ..inputs.fasta import FastaReader, prepare_fasta
@@ -96,7 +96,7 @@ def _cell(store: Store, folder: Path, on_block: OnBlock) -> Iterator[Finding]:
 def _track(
     store: Store, place: str, file: Path, options: tuple[dict[str, str], bool], on_block: OnBlock
 ) -> Iterator[Finding]:
-    source = open_source(file, store.axis, options[0], allow_missing=options[1])
+    source = open_bigwig(file, store.axis, options[0], allow_missing=options[1])
     for chrom in store.axis.names:
         record = source.names.get(chrom)
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ...store.reader import Store
-from ...store.sampling.plan import Plan, generator
+from ...store.sampling.plan import SamplingPlan, make_rng
 from ...store.schema import BIN, FEATURES
-from ...store.windows.batch import StreamSettings, Windows, share_of
-from ...store.windows.in_memory import Needs, read_blocks
-from ...store.windows.loader import shared_meta, shared_tracks
+from ...store.windows.batch import StreamSettings, Windows, shard_batch
+from ...store.windows.in_memory import RequiredArrays, read_blocks
+from ...store.windows.loader import common_meta, common_tracks
 from ..network.config import NetworkConfig
 from .batches import TensorBatch
 
@@ -40,7 +40,7 @@ class DeviceSource:
     def __init__(
         self,
         store: Store,
-        needs: Needs,
+        needs: RequiredArrays,
         config: NetworkConfig,
         device: torch.device,
         *,
@@ -57,7 +57,13 @@ class DeviceSource:
         self._held = {k: self._load(named[k], needs, *hold[k], on_bytes=on_bytes) for k in named}
 
     def _load(
-        self, paths: list[str], needs: Needs, dtype: torch.dtype, outside: int, *, on_bytes: Callable[[int], None]
+        self,
+        paths: list[str],
+        needs: RequiredArrays,
+        dtype: torch.dtype,
+        outside: int,
+        *,
+        on_bytes: Callable[[int], None],
     ) -> Tensor:
         size = sum(needs.paths[p] + self._margin for p in paths) + self._margin
         held = torch.full((size,), outside, dtype=dtype, device=self.device)
@@ -71,12 +77,12 @@ class DeviceSource:
         return held
 
     def open(
-        self, plan: Plan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
+        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
     ) -> DeviceStream:
         """See `Source`; nothing need be ready ahead."""
         return DeviceStream(self, plan, settings, seed)
 
-    def bases(self, kind: str, plan: Plan, tracks: tuple[str, ...] = ()) -> Tensor:
+    def bases(self, kind: str, plan: SamplingPlan, tracks: tuple[str, ...] = ()) -> Tensor:
         """Where arrays begin: (chromosomes,) of codes or bits; (cells, tracks, chromosomes) of signal; -1 if absent."""
         names = self.store.axis.names
         if kind != "signal":
@@ -97,13 +103,13 @@ class DeviceStream:
     """Batches of a plan, cut on the device; the order is that of a raw store."""
 
     def __init__(
-        self, source: DeviceSource, plan: Plan, settings: StreamSettings, seed: tuple[int, ...] | None
+        self, source: DeviceSource, plan: SamplingPlan, settings: StreamSettings, seed: tuple[int, ...] | None
     ) -> None:
         store = source.store
-        tracks = shared_tracks(store, plan.cells)
+        tracks = common_tracks(store, plan.cells)
         meta = np.zeros((len(plan.cells), 0), np.float32)
         if settings.meta:
-            shared_meta(store, plan.cells)
+            common_meta(store, plan.cells)
             meta = np.stack([store.meta(cell) for cell in plan.cells])
         self._source, self._windows = source, Windows(store.axis, plan, settings, tracks, meta)
         self._seed = seed
@@ -122,8 +128,8 @@ class DeviceStream:
         if self._seed is None:
             order = np.argsort(windows.places, kind="stable")
         else:
-            order = generator(*self._seed).permutation(len(windows.plan))
-        index, sizes = share_of(order, settings.batch, *settings.share)
+            order = make_rng(*self._seed).permutation(len(windows.plan))
+        index, sizes = shard_batch(order, settings.batch, *settings.share)
         stop = 0
         for size in sizes:
             yield self._batch(index[stop : stop + size])

@@ -10,17 +10,17 @@ import torch
 
 from ...store.errors import UsageError
 from ...store.reader import Store
-from ...store.sampling.plan import Plan
+from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ...store.windows.batch import StreamSettings
-from ...store.windows.in_memory import arrays_needed, resident_copy
+from ...store.windows.in_memory import load_in_memory, required_arrays
 from ...store.windows.loader import WindowStream
 from ..network.config import NetworkConfig
 from .batches import TensorBatch, TensorStream
 from .device import free_memory
 from .device_windows import DeviceSource
 
-Residence = Literal["auto", "no", "host", "device"]
+DataPlacement = Literal["auto", "no", "host", "device"]
 _SHARE = 0.6  # of the free memory that held arrays may take
 
 
@@ -43,7 +43,7 @@ class Source(Protocol):
         ...
 
     def open(
-        self, plan: Plan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
+        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
     ) -> BatchStream:
         """The windows of a plan, in random order, or in order of place where `seed` is None."""
         ...
@@ -58,13 +58,13 @@ class StoreSource:
     reason: str
 
     def open(
-        self, plan: Plan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
+        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
     ) -> TensorStream:
         """See `Source`; `ahead` batches are kept ready by a thread."""
         return TensorStream(WindowStream(self.store, plan, settings, seed=seed), self.device, ahead=ahead)
 
 
-def choose_source(choice: Residence, sampler: Sampler, config: NetworkConfig, device: torch.device) -> Source:
+def choose_source(choice: DataPlacement, sampler: Sampler, config: NetworkConfig, device: torch.device) -> Source:
     """Where the windows of a training are to come from.
 
     "auto" holds the arrays on a GPU that has room for them, and streams otherwise: on a CPU a stream outruns the
@@ -73,11 +73,13 @@ def choose_source(choice: Residence, sampler: Sampler, config: NetworkConfig, de
     Raises:
         UsageError: no such choice, or no room for what was asked for; both sizes are given.
     """
-    if choice not in get_args(Residence):
-        raise UsageError(f"--resident {choice!r} is none of {', '.join(get_args(Residence))}")
+    if choice not in get_args(DataPlacement):
+        raise UsageError(f"--resident {choice!r} is none of {', '.join(get_args(DataPlacement))}")
     store = sampler.store
     cells = tuple(dict.fromkeys(sampler.cells + sampler.valid_cells))
-    needs = arrays_needed(store, cells=cells, tracks=config.tracks, gencode=config.gencode, chroms=sampler.chromosomes)
+    needs = required_arrays(
+        store, cells=cells, tracks=config.tracks, gencode=config.gencode, chroms=sampler.chromosomes
+    )
     size = f"{needs.bytes / 1e9:.2f} GB"
     if choice == "auto":
         room = free_memory(device) if device.type == "cuda" else 0
@@ -100,6 +102,6 @@ def choose_source(choice: Residence, sampler: Sampler, config: NetworkConfig, de
         )
     if choice == "device":
         return DeviceSource(store, needs, config, device, reason=f"cut on {device}, which holds {size} of the store")
-    held = resident_copy(store)
+    held = load_in_memory(store)
     held.hold(needs)
     return StoreSource(held, device, f"gathered from host memory, which holds {size} of the store")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...store.errors import UsageError
 from ...store.reader import Store, read_span
-from ...store.sampling.plan import Plan
+from ...store.sampling.plan import SamplingPlan
 from ...store.schema import AMBIGUOUS, BIN, BOUND, STRIDE
 from ...store.windows.batch import StreamSettings
 from ...store.windows.loader import WindowStream
@@ -89,7 +89,7 @@ def baselines(
         raise UsageError(f"cell line {cell} has no track {track!r}; it has {', '.join(names)}")
     zeros = np.zeros(len(bins), np.int64)
     middle = (bins.start + bins.stop) // 2 - BIN // 2
-    plan = Plan((cell,), zeros, bins.chrom, middle, zeros, np.zeros((len(bins), 0), np.uint8))
+    plan = SamplingPlan((cell,), zeros, bins.chrom, middle, zeros, np.zeros((len(bins), 0), np.uint8))
     asked = {"accessibility alone": track, "motif alone": log_odds}
     found = {name: np.empty(len(bins), np.float32) for name, value in asked.items() if value is not None}
     for batch in WindowStream(store, plan, StreamSettings(BIN, batch=4096), seed=None) if found else ():

@@ -128,7 +128,7 @@ def _read_model(directory: Path) -> _KerasModel:
     path = directory / "model.json"
     if not path.is_file():
         problem = "holds no model.json, so no model" if directory.is_dir() else "no such folder"
-        raise InputError(directory, problem, cure="name a folder with model.json and best_model.hdf5")
+        raise InputError(directory, problem, hint="name a folder with model.json and best_model.hdf5")
     graph = read_graph(path)
     sizes = {key: getattr(graph, key) for key in ("length", "kernels", "kernel_width", "recurrent", "dense", "dropout")}
     try:
@@ -175,12 +175,12 @@ def _has_gencode(directory: Path, features: int, values: Sequence[str] | None) -
     if features < 6 or features in (6, 8, 14):
         return features in (6, 14)
     problem = f"is missing, and so is meta.txt: the last 6 of the {features} features may be gencode's or not"
-    raise InputError(directory / "feature.txt", problem, cure="write one of the two, one name a line")
+    raise InputError(directory / "feature.txt", problem, hint="write one of the two, one name a line")
 
 
 def _counted(path: Path, names: Sequence[str] | None, count: int, of: str) -> tuple[str, ...]:
     if names is None and count:
-        raise InputError(path, f"is missing; model.json has {count} {of} to name", cure="write it, one name a line")
+        raise InputError(path, f"is missing; model.json has {count} {of} to name", hint="write it, one name a line")
     names = names or ()
     if len(names) != count:
         raise InputError(path, f"has {len(names)} names, but model.json has {count} {of}")
@@ -204,13 +204,13 @@ def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
     if not path.is_file():
         there = sorted(p.name for p in directory.glob("*.hdf5"))
         other = next((w for w, name in _FILES.items() if name in there), None)
-        cure = f"take the others with --weights {other}" if other else "copy the weights into the folder"
-        raise InputError(path, f"no such weights; there are: {', '.join(there) or 'none'}", cure=cure)
+        hint = f"take the others with --weights {other}" if other else "copy the weights into the folder"
+        raise InputError(path, f"no such weights; there are: {', '.join(there) or 'none'}", hint=hint)
     try:
         with h5py.File(path, "r") as file:
             arrays = _read_weights(path, file.get("model_weights", file), model)
     except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(path, f"damaged, or not weights of Keras 1 ({error})", cure="copy it again") from error
+        raise InputError(path, f"damaged, or not weights of Keras 1 ({error})", hint="copy it again") from error
     network = FactorNet(model.config)
     network.load_state_dict(_to_torch(arrays))
     return network.eval()
@@ -222,7 +222,7 @@ def _read_weights(path: Path, group: Any, model: _KerasModel) -> dict[str, list[
     expected = {model.layers[role]: role for role in _shapes(model.config)}
     if (got := {layer for layer, names in stored.items() if names}) != set(expected):
         problem = f"has weights of {', '.join(sorted(got)) or 'no layer'}, but model.json has {', '.join(expected)}"
-        raise InputError(path, problem, cure="take weights and model.json of one training")
+        raise InputError(path, problem, hint="take weights and model.json of one training")
     arrays = {}
     for layer, role in expected.items():
         found = {name: group[layer][name] for name in stored[layer]}
@@ -243,7 +243,7 @@ def _check_weights(path: Path, layer: str, found: Mapping[str, Any], shapes: Seq
     for (name, dataset), shape in zip(found.items(), shapes, strict=True):
         if tuple(dataset.shape) != shape:
             problem = f"layer {layer!r}: {name} has shape {tuple(dataset.shape)}, but by model.json it has {shape}"
-            raise InputError(path, problem, cure="take weights and model.json of one training")
+            raise InputError(path, problem, hint="take weights and model.json of one training")
         if dataset.dtype.kind != "f":
             raise InputError(path, f"layer {layer!r}: {name} is of type {dataset.dtype}, expected float32")
 

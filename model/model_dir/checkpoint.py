@@ -28,11 +28,11 @@ from torch import Tensor
 
 from ... import __version__
 from ...store.errors import InputError, UsageError
-from ...store.storage.files import write_file
+from ...store.storage.files import write_atomic
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 
-Which = Literal["best", "last"]
+WeightsKind = Literal["best", "last"]
 _MODEL, _STATE = ("factornet-model", 1), ("factornet-training-state", 1)
 _PLAIN = ("step", "epoch", "best_loss", "stale_epochs", "history")  # fields of a training state that are JSON
 _CURE = "copy or train it again, or use other weights"
@@ -120,7 +120,7 @@ def write_card(folder: str | Path, card: ModelCard) -> None:
     _write_json(folder / "model.json", _MODEL, content)
     for name, lines in lists.items():
         if lines or name != "meta.txt":
-            write_file(folder / name, "".join(f"{line}\n" for line in lines).encode())
+            write_atomic(folder / name, "".join(f"{line}\n" for line in lines).encode())
 
 
 def read_card(folder: str | Path) -> ModelCard:
@@ -132,10 +132,10 @@ def read_card(folder: str | Path) -> ModelCard:
     path = Path(folder) / "model.json"
     if not path.is_file():
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
-        raise InputError(folder, problem, cure=_MAKERS)
+        raise InputError(folder, problem, hint=_MAKERS)
     content = _read_json(path)
     if "keras_version" in content or content.get("class_name") == "Model":
-        raise InputError(path, "is the original FactorNet's (Keras)", cure="convert it with factornet-model import")
+        raise InputError(path, "is the original FactorNet's (Keras)", hint="convert it with factornet-model import")
     _check_format(path, content, _MODEL)
     try:
         config = NetworkConfig.from_json(content["config"])
@@ -145,16 +145,16 @@ def read_card(folder: str | Path) -> ModelCard:
     return ModelCard(config=config, **named)
 
 
-def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: Which) -> None:
+def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: WeightsKind) -> None:
     """Write a network's ``state_dict()`` as the best or the last weights of a model folder.
 
     Raises:
         InputError: the file cannot be written.
     """
-    write_file(Path(folder) / f"{which}.safetensors", _pack(weights))
+    write_atomic(Path(folder) / f"{which}.safetensors", _pack(weights))
 
 
-def load_network(folder: str | Path, *, weights: Which = "best") -> FactorNet:
+def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> FactorNet:
     """The network of a model folder, on the CPU, ready to predict.
 
     "last" is the newest training state where there is one, else last.safetensors.
@@ -168,17 +168,17 @@ def load_network(folder: str | Path, *, weights: Which = "best") -> FactorNet:
     path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
     if not path.is_file():
         there = ", ".join(sorted(p.name for p in folder.glob("*.safetensors"))) or "none"
-        raise InputError(path, f"no such weights; there are: {there}", cure=_CURE)
+        raise InputError(path, f"no such weights; there are: {there}", hint=_CURE)
     try:
         tensors = safetensors.load(path.read_bytes())
     except (SafetensorError, OSError) as error:
-        raise InputError(path, f"damaged ({error})", cure=_CURE) from error
+        raise InputError(path, f"damaged ({error})", hint=_CURE) from error
     got, want = ({name: tuple(t.shape) for name, t in d.items()} for d in (tensors, network.state_dict()))
     wrong = sorted(name for name in got | want if got.get(name) != want.get(name))
     if wrong:
         shapes = f"{wrong[0]} has shape {got.get(wrong[0])}, not {want.get(wrong[0])}"
         raise InputError(
-            path, f"{len(wrong)} of its tensors do not fit the network in model.json: {shapes}", cure=_CURE
+            path, f"{len(wrong)} of its tensors do not fit the network in model.json: {shapes}", hint=_CURE
         )
     network.load_state_dict(tensors)
     return network.eval()
@@ -197,7 +197,7 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     tensors |= {f"rng/{name}": value for name, value in state.rng.items()}
     files = dict(zip(_TENSORS, (_pack(state.weights), _pack(tensors)), strict=True))
     for suffix, data in files.items():
-        write_file(record.with_suffix(suffix), data)
+        write_atomic(record.with_suffix(suffix), data)
     digests = {suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()}
     plain = {key: getattr(state, key) for key in _PLAIN}
     _write_json(record, _STATE, {**plain, "optimizer": optimizer, "sha256": digests})
@@ -219,10 +219,10 @@ def load_training_state(folder: str | Path) -> tuple[TrainingState, str]:
     folder = Path(folder)
     records = _records(folder)
     if not records:
-        raise InputError(folder, "holds no training state to resume from", cure="start the training afresh")
+        raise InputError(folder, "holds no training state to resume from", hint="start the training afresh")
     found, damage = _newest_whole(records)
     if found is None:
-        raise InputError(folder, f"no training state is whole: {'; '.join(damage)}", cure="start the training afresh")
+        raise InputError(folder, f"no training state is whole: {'; '.join(damage)}", hint="start the training afresh")
     taken = f"going on from the one before, {found[0].name}, at step {found[1].step}"
     return found[1], "; ".join([*damage, taken]) if damage else ""
 
@@ -298,18 +298,18 @@ def _pack(tensors: Mapping[str, Tensor]) -> bytes:
 
 def _write_json(path: Path, kind: tuple[str, int], content: Mapping[str, Any]) -> None:
     stamped = {"format": kind[0], "version": kind[1], **content}
-    write_file(path, json.dumps(stamped, indent=1, allow_nan=False).encode())
+    write_atomic(path, json.dumps(stamped, indent=1, allow_nan=False).encode())
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
-        raise InputError(path, f"not JSON ({error.msg})", cure=_CURE, line=error.lineno) from error
+        raise InputError(path, f"not JSON ({error.msg})", hint=_CURE, line=error.lineno) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read ({error})") from error
     if not isinstance(content, dict):
-        raise InputError(path, f"expected a JSON object, got {type(content).__name__}", cure=_CURE)
+        raise InputError(path, f"expected a JSON object, got {type(content).__name__}", hint=_CURE)
     return content
 
 
@@ -318,8 +318,8 @@ def _check_format(path: Path, content: Mapping[str, Any], kind: tuple[str, int])
     got = content.get("version")
     if content.get("format") != name or not isinstance(got, int):
         raise InputError(
-            path, f"not a {name} file: its format is {content.get('format')!r}, version {got!r}", cure=_MAKERS
+            path, f"not a {name} file: its format is {content.get('format')!r}, version {got!r}", hint=_MAKERS
         )
     if got > version:
         problem = f"format version {got} is newer than {version}, the newest this factornet {__version__} reads"
-        raise _NewerError(path, problem, cure="update factornet")
+        raise _NewerError(path, problem, hint="update factornet")

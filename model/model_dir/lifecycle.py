@@ -41,7 +41,7 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
     """
     folder = Path(folder)
     _check_free(folder, overwrite=overwrite)
-    aside = replaced_by(folder)
+    aside = backup_path(folder)
     try:
         if folder.exists() and any(folder.iterdir()):
             if aside.exists():  # what is in place is an unfinished replacement of it
@@ -56,12 +56,12 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
 
 def complete_model(folder: str | Path) -> None:
     """Say that a model is whole: the one that it replaces goes, less the files in it that no training wrote."""
-    aside = replaced_by(folder)
+    aside = backup_path(folder)
     if aside.is_dir():
         _keep_foreign(aside, Path(folder))
 
 
-def replaced_by(folder: str | Path) -> Path:
+def backup_path(folder: str | Path) -> Path:
     """Where the model that `folder` replaces is kept until the new one is complete."""
     folder = Path(folder).absolute()
     return folder.with_name(f".{folder.name}.replaced")

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...store.reader import Store
-from ...store.sampling.plan import Plan
+from ...store.sampling.plan import SamplingPlan
 from ...store.schema import BIN
-from ...store.storage.files import write_file
+from ...store.storage.files import write_atomic
 from ...store.windows.batch import StreamSettings
 from ...store.windows.loader import WindowStream
 from ..data.batches import TensorStream
@@ -199,7 +199,7 @@ def find_kernel_sites(
 def _stream(config: NetworkConfig, store: Store, cell: str, sequences: Bins) -> WindowStream:
     zeros = np.zeros(len(sequences), np.int64)
     start = (sequences.start + sequences.stop) // 2 - BIN // 2
-    plan = Plan((cell,), zeros, sequences.chrom, start, zeros, np.zeros((zeros.size, 0), np.uint8))
+    plan = SamplingPlan((cell,), zeros, sequences.chrom, start, zeros, np.zeros((zeros.size, 0), np.uint8))
     values = 2 * config.kernels * max(config.positions, config.channels * config.kernel_width)  # of a window
     return WindowStream(store, plan, StreamSettings(config.length, batch=max(1, _BATCH_VALUES // values)), seed=None)
 
@@ -231,8 +231,8 @@ def write_motifs(folder: Path, layers: Sequence[KernelSites], tracks: Sequence[s
         InputError: a file cannot be written.
     """
     for layer, suffix in zip(layers, ("", "2"), strict=True):
-        write_file(folder / f"motifs{suffix}.txt", meme_text(layer).encode())
+        write_atomic(folder / f"motifs{suffix}.txt", meme_text(layer).encode())
         for track, signal in zip(tracks, layer.mean_signal, strict=True):
             buffer = io.BytesIO()
             np.save(buffer, signal)
-            write_file(folder / f"{track}_meansignal{suffix}.npy", buffer.getvalue())
+            write_atomic(folder / f"{track}_meansignal{suffix}.npy", buffer.getvalue())

@@ -26,7 +26,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 
-from ...store.storage.files import write_file
+from ...store.storage.files import write_atomic
 
 FloatArray = NDArray[np.float64]
 
@@ -255,4 +255,4 @@ def save_pictures(stem: FilePath, picture: KernelPicture, title: str, *, formats
         data = io.BytesIO()
         with rc_context({"svg.hashsalt": "factornet"}):
             drawn.savefig(data, format=suffix, dpi=110, metadata={"Date": None} if suffix == "svg" else {})
-        write_file(stem.with_name(f"{stem.name}.{suffix}"), data.getvalue())
+        write_atomic(stem.with_name(f"{stem.name}.{suffix}"), data.getvalue())

@@ -23,11 +23,11 @@ def read_meme(path: str | Path) -> dict[str, Motif]:
     try:
         text = Path(path).read_text("utf-8")
     except FileNotFoundError as error:
-        raise InputError(path, "no such file", cure="correct the path (--motifs)") from error
+        raise InputError(path, "no such file", hint="correct the path (--motifs)") from error
     except UnicodeDecodeError as error:
-        raise InputError(path, f"not text at byte {error.start}", cure="give a file in MEME format") from error
+        raise InputError(path, f"not text at byte {error.start}", hint="give a file in MEME format") from error
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", cure="give a file in MEME format") from error
+        raise InputError(path, f"cannot be read ({error.strerror})", hint="give a file in MEME format") from error
     lines = iter(enumerate(text.splitlines(), start=1))
     _check_header(path, lines)
     motifs: dict[str, Motif] = {}
@@ -36,26 +36,26 @@ def read_meme(path: str | Path) -> dict[str, Motif]:
         words = line.split()
         if words[:1] == ["ALPHABET="] and words[1:] != ["ACGT"]:
             raise InputError(
-                path, f"alphabet is {' '.join(words[1:])!r}, not ACGT", cure="give motifs of DNA", line=number
+                path, f"alphabet is {' '.join(words[1:])!r}, not ACGT", hint="give motifs of DNA", line=number
             )
         if words[:1] == ["MOTIF"]:
             _check_motif_line(path, number, words, pending, motifs)
             pending = number, words[1:3]
         elif line.startswith("letter-probability matrix"):
             if pending is None:
-                raise InputError(path, "a matrix without a MOTIF line before it", cure=_CURE, line=number)
+                raise InputError(path, "a matrix without a MOTIF line before it", hint=_CURE, line=number)
             matrix = _read_matrix(path, number, line, lines)
             name, alternate = (*pending[1], "")[:2]
             motifs[name] = Motif(name, alternate, matrix)
             pending = None
         elif len(words) == 4 and _numbers(words) is not None:
             raise InputError(
-                path, f"a row outside any matrix, whose width is too small: {line.strip()!r}", cure=_CURE, line=number
+                path, f"a row outside any matrix, whose width is too small: {line.strip()!r}", hint=_CURE, line=number
             )
     if pending is not None:
-        raise InputError(path, f"motif {pending[1][0]} has no letter-probability matrix", cure=_CURE, line=pending[0])
+        raise InputError(path, f"motif {pending[1][0]} has no letter-probability matrix", hint=_CURE, line=pending[0])
     if not motifs:
-        raise InputError(path, "holds no motif", cure=_CURE)
+        raise InputError(path, "holds no motif", hint=_CURE)
     return motifs
 
 
@@ -64,7 +64,7 @@ def _check_header(path: str | Path, lines: Iterator[tuple[int, str]]) -> None:
     if not line.startswith("MEME version"):
         raise InputError(
             path, f"not a MEME file: expected 'MEME version', got {line[:40]!r}", line=number,
-            cure="convert it, e.g. with the MEME suite's jaspar2meme or transfac2meme",
+            hint="convert it, e.g. with the MEME suite's jaspar2meme or transfac2meme",
         )  # fmt: skip
 
 
@@ -76,11 +76,11 @@ def _check_motif_line(
     motifs: Mapping[str, Motif],
 ) -> None:
     if pending is not None:
-        raise InputError(path, f"motif {pending[1][0]} has no letter-probability matrix", cure=_CURE, line=pending[0])
+        raise InputError(path, f"motif {pending[1][0]} has no letter-probability matrix", hint=_CURE, line=pending[0])
     if len(words) < 2:
-        raise InputError(path, "a MOTIF line without a name", cure=_CURE, line=number)
+        raise InputError(path, "a MOTIF line without a name", hint=_CURE, line=number)
     if words[1] in motifs:
-        raise InputError(path, f"motif {words[1]} is there twice", cure="keep one of them", line=number)
+        raise InputError(path, f"motif {words[1]} is there twice", hint="keep one of them", line=number)
 
 
 def _read_matrix(path: str | Path, number: int, header: str, lines: Iterator[tuple[int, str]]) -> FloatArray:
@@ -88,19 +88,19 @@ def _read_matrix(path: str | Path, number: int, header: str, lines: Iterator[tup
     settings = header.partition(":")[2].replace("=", " ").split()
     width = dict(zip(settings[::2], settings[1::2], strict=False)).get("w", "")
     if not width.isdecimal() or int(width) < 1:
-        raise InputError(path, f"matrix header without a width 'w= N': {header!r}", cure=_CURE, line=number)
+        raise InputError(path, f"matrix header without a width 'w= N': {header!r}", hint=_CURE, line=number)
     rows: list[list[float]] = []
     while len(rows) < int(width):
         at, line = next(lines, (number, ""))
         if not line.strip():
-            raise InputError(path, f"matrix of width {width} ends after {len(rows)} rows", cure=_CURE, line=at)
+            raise InputError(path, f"matrix of width {width} ends after {len(rows)} rows", hint=_CURE, line=at)
         row = _numbers(line.split())
         if row is None:
             problem = f"matrix of width {width} ends after {len(rows)} rows, got {line.strip()[:60]!r}"
-            raise InputError(path, problem, cure=_CURE, line=at)
+            raise InputError(path, problem, hint=_CURE, line=at)
         if len(row) != 4 or not are_probabilities(np.array(row)):
             raise InputError(
-                path, f"expected four probabilities that sum to 1, got {line.strip()!r}", cure=_CURE, line=at
+                path, f"expected four probabilities that sum to 1, got {line.strip()!r}", hint=_CURE, line=at
             )
         rows.append(row)
     return np.array(rows)

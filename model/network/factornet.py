@@ -128,9 +128,9 @@ class FactorNet(nn.Module):
     def classify(self, scanned: Tensor, features: Tensor | None) -> Tensor:
         """Layers 3 to 5: logits, shape (N, tasks), from `scan` of whole windows and one row of features each."""
         pooled: Tensor = functional.relu(MaxPool.apply(scanned, self.config.pool))  # type: ignore[no-untyped-call]
-        return self.decide(pooled, features)
+        return self.head(pooled, features)
 
-    def decide(self, y: Tensor, features: Tensor | None) -> Tensor:
+    def head(self, y: Tensor, features: Tensor | None) -> Tensor:
         """Layers 4 and 5: logits, shape (N, tasks), from the steps of layer 3, shape (N, P // pool, kernels)."""
         if self.recurrent is not None:
             # Sixty steps add up what bfloat16 rounds away, and the fused kernel takes weights and input of one kind.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import UsageError
-from ...store.genome.intervals import GenomeAxis, Intervals, overlaps
+from ...store.genome.intervals import GenomeCoordinates, Intervals, overlaps
 from ...store.genome.regions import Region
 from ...store.reader import Store
 from ...store.sampling.splits import widened_blacklist
@@ -49,7 +49,7 @@ def first_and_count(region: Region, *, stride: int) -> tuple[int, int]:
     return first, max(0, (region.stop - BIN - first) // stride + 1)
 
 
-def count_bins(regions: list[Region], axis: GenomeAxis, *, stride: int) -> int:
+def count_bins(regions: list[Region], axis: GenomeCoordinates, *, stride: int) -> int:
     """How many bins lie inside the regions, together.
 
     Raises:
@@ -65,7 +65,7 @@ def count_bins(regions: list[Region], axis: GenomeAxis, *, stride: int) -> int:
     return count
 
 
-def bins_of_regions(regions: list[Region], axis: GenomeAxis, *, stride: int) -> Bins:
+def bins_of_regions(regions: list[Region], axis: GenomeCoordinates, *, stride: int) -> Bins:
     """All 200-base bins that lie inside the regions, one every `stride` bases, counted from each chromosome's start.
 
     Raises:
@@ -76,7 +76,7 @@ def bins_of_regions(regions: list[Region], axis: GenomeAxis, *, stride: int) -> 
     return Bins(*(np.concatenate([getattr(p, column) for p in pieces]) for column in ("chrom", "start", "stop")))
 
 
-def pieces_of_region(region: Region, axis: GenomeAxis, *, stride: int, bins: int = 2**18) -> Iterator[Bins]:
+def pieces_of_region(region: Region, axis: GenomeCoordinates, *, stride: int, bins: int = 2**18) -> Iterator[Bins]:
     """The bins of a region, `bins` of them at a time: those of a chromosome would fill memory for nothing."""
     first, count = first_and_count(region, stride=stride)
     for i in range(0, count, bins):
@@ -85,7 +85,7 @@ def pieces_of_region(region: Region, axis: GenomeAxis, *, stride: int, bins: int
 
 
 @dataclass(frozen=True)
-class Placed:
+class SortedWindows:
     """Bins in order of place, with what prediction needs to know of each; arrays of one length.
 
     Attributes:
@@ -103,7 +103,7 @@ class Placed:
     length: int
 
     @classmethod
-    def of(cls, bins: Bins, store: Store, *, length: int) -> Placed:
+    def of(cls, bins: Bins, store: Store, *, length: int) -> SortedWindows:
         """The bins as windows of `length` bases on the store's chromosomes."""
         rows = bins.by_place()
         near, axis = bins.take(rows), store.axis

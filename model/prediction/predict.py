@@ -13,16 +13,16 @@ from torch import Tensor
 from ...store.errors import StoreError, UsageError
 from ...store.genome.regions import Region
 from ...store.reader import Store
-from ...store.sampling.plan import Plan
+from ...store.sampling.plan import SamplingPlan
 from ...store.schema import BIN
-from ...store.text import count
+from ...store.text import format_count
 from ...store.windows.loader import WindowStream
 from ..data.batches import TensorBatch, TensorStream, stream_settings
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
-from .bins import Bins, Placed, bins_of_regions
-from .shared_convolution import SharedScan
-from .tiles import Stretch, StretchReader, one_ahead
+from .bins import Bins, SortedWindows, bins_of_regions
+from .shared_convolution import SharedConvolution
+from .tiles import Tile, TileReader, prefetch
 from .writers import read_bedgraph, write_bedgraph, write_bigwig
 
 __all__ = [
@@ -89,7 +89,7 @@ def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
             )
 
 
-def predict_stretches(
+def predict_tiles(
     network: FactorNet,
     store: Store,
     cell: str,
@@ -121,11 +121,13 @@ def predict_stretches(
     """
     check_inputs(network.config, store, cell)
     network = network.to(device).eval()
-    placed = Placed.of(bins, store, length=network.config.length)
-    stretches = placed.stretches(stretch_bases(network.config))
+    placed = SortedWindows.of(bins, store, length=network.config.length)
+    stretches = placed.stretches(tile_bases(network.config))
     once, each = placed.bases_to_scan()
     if shared is None:
-        shared = worth_sharing(int(placed.clean.sum()), sum(bool(placed.clean[part].any()) for part in stretches))
+        shared = is_sharing_worthwhile(
+            int(placed.clean.sum()), sum(bool(placed.clean[part].any()) for part in stretches)
+        )
     way = "neighbouring windows share the convolution" if shared else "too far apart to share, so one by one"
     _log.info(
         f"{len(bins)} windows, {way}: {(once if shared else each) / 1e6:.2f} M bases to scan of {each / 1e6:.2f} M"
@@ -133,8 +135,8 @@ def predict_stretches(
     if not shared:
         yield from _one_by_one(network, store, cell, placed, device=device, batch=batch, amp=amp)
         return
-    scan, reader = SharedScan(network), StretchReader(store, cell, network.config)
-    for stretch in one_ahead(lambda part: reader.read(placed, part), stretches):
+    scan, reader = SharedConvolution(network), TileReader(store, cell, network.config)
+    for stretch in prefetch(lambda part: reader.read(placed, part), stretches):
         scores = np.zeros((stretch.part.stop - stretch.part.start, len(network.config.tasks)), np.float32)
         if stretch.starts.size:
             codes, tracks, starts, features = _tensors(stretch, device)
@@ -144,12 +146,12 @@ def predict_stretches(
         yield placed.rows[stretch.part], scores
 
 
-def stretch_bases(config: NetworkConfig) -> int:
+def tile_bases(config: NetworkConfig) -> int:
     """Bases within which the windows of a stretch begin: what both strands' activations, 128 MiB of them, allow."""
     return max(2**24 // config.kernels, 2**14)
 
 
-def worth_sharing(windows: int, stretches: int) -> bool:
+def is_sharing_worthwhile(windows: int, stretches: int) -> bool:
     """Whether so many windows in so many stretches lie close enough together.
 
     Positions to scan would always say yes: shared they are never more, and the scan of a stretch is faster a position
@@ -159,7 +161,7 @@ def worth_sharing(windows: int, stretches: int) -> bool:
     return windows >= 20 * stretches
 
 
-def _tensors(stretch: Stretch, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+def _tensors(stretch: Tile, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Codes, tracks, starts and features (None where there are none) on the device."""
     arrays = (stretch.codes, stretch.tracks, stretch.starts, stretch.features)
     codes, tracks, starts, features = (torch.from_numpy(array).to(device) for array in arrays)
@@ -167,14 +169,14 @@ def _tensors(stretch: Stretch, device: torch.device) -> tuple[Tensor, Tensor, Te
 
 
 def _one_by_one(
-    network: FactorNet, store: Store, cell: str, placed: Placed, *, device: torch.device, batch: int, amp: bool
+    network: FactorNet, store: Store, cell: str, placed: SortedWindows, *, device: torch.device, batch: int, amp: bool
 ) -> Iterator[Scored]:
-    """As `predict_stretches`, every window alone."""
+    """As `predict_tiles`, every window alone."""
     clean = np.flatnonzero(placed.clean)
     zeros = np.zeros(clean.size, np.int64)
     # A plan holds first bases of bins, of which the window's middle is the middle.
     start = placed.start[clean] + network.config.length // 2 - BIN // 2
-    plan = Plan((cell,), zeros, placed.chrom[clean], start, zeros, np.zeros((clean.size, 0), np.uint8))
+    plan = SamplingPlan((cell,), zeros, placed.chrom[clean], start, zeros, np.zeros((clean.size, 0), np.uint8))
     stream = WindowStream(store, plan, stream_settings(network.config, batch=batch), seed=None)
     done = 0
     for index, some in scored_batches(network, TensorStream(stream, device), device, amp=amp):
@@ -188,7 +190,7 @@ def _one_by_one(
         yield placed.rows[done:], np.zeros((len(placed.rows) - done, len(network.config.tasks)), np.float32)
 
 
-def _refuse_odd(scores: NDArray[np.float32], placed: Placed, part: slice, store: Store, cell: str) -> None:
+def _refuse_odd(scores: NDArray[np.float32], placed: SortedWindows, part: slice, store: Store, cell: str) -> None:
     """See that all scores of a part of the bins are numbers.
 
     Raises:
@@ -201,7 +203,7 @@ def _refuse_odd(scores: NDArray[np.float32], placed: Placed, part: slice, store:
     here = placed.start[odd[placed.chrom[odd] == chrom]]
     stop = min(int(here[-1]) + placed.length, store.axis.lengths[chrom])
     raise StoreError(
-        f"{store.place}: cell line {cell}: {count(odd.size, 'window')} of {len(scores)} have no number for a score, in "
+        f"{store.place}: cell line {cell}: {format_count(odd.size, 'window')} of {len(scores)} have no number for a score, in "
         f"{Region(store.axis.names[chrom], max(int(here[0]), 0), stop)}; look there for values in its tracks that are "
         "infinite or far too large, and for such weights in the model"
     )
@@ -221,10 +223,10 @@ def predict_bins(
 ) -> NDArray[np.float32]:
     """Probability of each bin, float32 (bins, tasks); 0 where the bin touches the widened blacklist.
 
-    Arguments and errors as for `predict_stretches`; `on_batch` hears of every so many bins done.
+    Arguments and errors as for `predict_tiles`; `on_batch` hears of every so many bins done.
     """
     scores = np.zeros((len(bins), len(network.config.tasks)), np.float32)
-    for rows, some in predict_stretches(network, store, cell, bins, device=device, batch=batch, amp=amp, shared=shared):
+    for rows, some in predict_tiles(network, store, cell, bins, device=device, batch=batch, amp=amp, shared=shared):
         scores[rows] = some
         on_batch(len(rows))
     return scores

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from ...store.errors import InputError, UsageError
 from ...store.genome.regions import Region
-from ...store.storage.files import write_file
+from ...store.storage.files import write_atomic
 
 _log = logging.getLogger("factornet-predict")
 _SETTINGS = "settings.json"
@@ -51,20 +51,20 @@ class Parts:
             )
             shutil.rmtree(parts.folder)
         parts.folder.mkdir()
-        write_file(parts.folder / _SETTINGS, json.dumps(dict(settings), indent=1).encode())
+        write_atomic(parts.folder / _SETTINGS, json.dumps(dict(settings), indent=1).encode())
         return parts
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         path = self.folder / _SETTINGS
-        cure = f"give the same, or leave --resume out to begin anew (this replaces {self.finished} finished regions)"
+        hint = f"give the same, or leave --resume out to begin anew (this replaces {self.finished} finished regions)"
         try:
             old = dict(json.loads(path.read_text()))
         except (ValueError, TypeError) as e:
-            raise InputError(path, f"cannot be read ({e})", cure=cure) from e
+            raise InputError(path, f"cannot be read ({e})", hint=hint) from e
         names = [n for n in {**old, **settings} if old.get(n) != settings.get(n)]
         if names:
             differ = "; ".join(f"{n} was {old.get(n)}, is {settings.get(n)}" for n in names)
-            raise UsageError(f"--resume: {self.folder} is of a run with other settings: {differ}; {cure}")
+            raise UsageError(f"--resume: {self.folder} is of a run with other settings: {differ}; {hint}")
 
     def path(self, i: int) -> Path:
         """Where the i-th region's scores are, or will be."""

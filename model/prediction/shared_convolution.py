@@ -37,7 +37,7 @@ def sliding_maximum(y: Tensor, size: int) -> Tensor:
     return torch.maximum(y[: len(y) - rest], y[rest:]) if rest else y
 
 
-class SharedScan:
+class SharedConvolution:
     """A network that scans stretches of bases once for all windows in them, which may begin anywhere.
 
     Args:
@@ -83,7 +83,7 @@ class SharedScan:
             for first in range(0, len(starts), some):
                 part = slice(first, first + some)
                 steps = steps_of_windows(maxima, starts[part], positions=config.positions, pool=config.pool)
-                logits = network.decide(steps, None if features is None else features[part].repeat(2, 1))
+                logits = network.head(steps, None if features is None else features[part].repeat(2, 1))
                 scores[part] = torch.sigmoid(logits.float()).view(2, -1, len(config.tasks)).mean(0)
         return scores
 
@@ -145,7 +145,7 @@ def steps_of_windows(maxima: Tensor, starts: Tensor, *, positions: int, pool: in
     """What layer 3 makes of each window and of its reverse complement, shape (2 N, positions // pool, k).
 
     Args:
-        maxima: of the stretch, `SharedScan.maxima`.
+        maxima: of the stretch, `SharedConvolution.maxima`.
         starts: first base of each window in the stretch, int64 (N,).
         positions: places of a kernel in a window.
         pool: places pooled into one step.

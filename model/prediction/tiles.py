@@ -16,7 +16,7 @@ from ...store.reader import Store, padded_span
 from ...store.schema import BIN
 from ...store.windows.batch import annotation_flags
 from ..network.config import NetworkConfig
-from .bins import Placed
+from .bins import SortedWindows
 
 _ANNOTATED = 4096  # bins whose annotation is gathered at once
 T = TypeVar("T")
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Tile:
     """Clean windows of a part of the bins, N of them, and the bases they see, S; those that none sees are left out.
 
     Attributes:
@@ -42,7 +42,7 @@ class Stretch:
     features: NDArray[np.float32]
 
 
-def closed_up(starts: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], list[slice]]:
+def remove_gaps(starts: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], list[slice]]:
     """Windows moved together so that no base lies between them, and the spans of bases that stay.
 
     Args:
@@ -60,7 +60,7 @@ def closed_up(starts: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64]
     return moved, [slice(a, b + length) for a, b in spans]
 
 
-class StretchReader:
+class TileReader:
     """Reads stretches of one cell line for one kind of network.
 
     Raises:
@@ -76,7 +76,7 @@ class StretchReader:
         self._store, self._cell, self._config = store, cell, config
         self._meta = store.meta(cell) if config.meta else np.zeros(0, np.float32)
 
-    def read(self, placed: Placed, part: slice) -> Stretch:
+    def read(self, placed: SortedWindows, part: slice) -> Tile:
         """The stretch of a part of the bins, which lie on one chromosome.
 
         Raises:
@@ -86,12 +86,12 @@ class StretchReader:
         config, length = self._config, self._config.length
         features = np.empty((starts.size, config.features), np.float32)
         if starts.size == 0:
-            return Stretch(part, np.empty(0, np.uint8), np.empty((len(config.tracks), 0), np.float32), starts, features)
+            return Tile(part, np.empty(0, np.uint8), np.empty((len(config.tracks), 0), np.float32), starts, features)
         chrom = self._store.axis.names[int(placed.chrom[part][0])]
         features[:, : self._meta.size] = self._meta
         if config.gencode:
             features[:, self._meta.size :] = self._annotation(chrom, starts + length // 2 - BIN // 2)
-        moved, spans = closed_up(starts, length)
+        moved, spans = remove_gaps(starts, length)
         low, high = int(starts[0]), int(starts[-1]) + length
 
         def seen(array: Any, outside: float) -> NDArray[Any]:
@@ -102,7 +102,7 @@ class StretchReader:
         tracks = np.empty((len(config.tracks), codes.size), np.float32)
         for row, name in zip(tracks, config.tracks, strict=True):
             row[:] = seen(self._store.track(self._cell, name, chrom), 0)
-        return Stretch(part, codes, tracks, moved, features)
+        return Tile(part, codes, tracks, moved, features)
 
     def _annotation(self, chrom: str, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The six booleans of each 200-base bin, uint8 (bins, 6); `starts` rise."""
@@ -113,7 +113,7 @@ class StretchReader:
         return np.concatenate([annotation_flags(bins[piece]) for piece in pieces])
 
 
-def one_ahead(make: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def prefetch(make: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """``map(make, items)``, where a thread makes the next one while the consumer uses the last."""
     with ThreadPoolExecutor(1, thread_name_prefix="stretches") as thread:
         waiting = None

@@ -22,9 +22,9 @@ from ...store.reader import Store
 from ...store.schema import BIN
 from ..network.factornet import FactorNet
 from .bins import Bins, count_bins, first_and_count, pieces_of_region
-from .predict import predict_stretches
+from .predict import predict_tiles
 from .region_parts import Parts
-from .writers import BedgraphFile, BigwigFile, PlainFile, ScoreFile, bigwig_of, write_bedgraph
+from .writers import BedgraphFile, BigwigFile, RawScoreFile, ScoreFile, bigwig_of, write_bedgraph
 
 OnBins = Callable[[int], None]
 BIGWIG_SUFFIXES = (".bw", ".bigwig", ".bigWig")
@@ -32,7 +32,7 @@ BIGWIG_SUFFIXES = (".bw", ".bigwig", ".bigWig")
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """Who predicts what: a network for one of its factors in a cell line; fields as for `predict_stretches`."""
+    """Who predicts what: a network for one of its factors in a cell line; fields as for `predict_tiles`."""
 
     network: FactorNet
     store: Store
@@ -50,7 +50,7 @@ class Predictor:
     def scored(self, bins: Bins) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Rows of the bins and their probabilities, (n,), in order of place."""
         column = self.network.config.tasks.index(self.factor)
-        for rows, scores in predict_stretches(
+        for rows, scores in predict_tiles(
             self.network, self.store, self.cell, bins, device=self.device, batch=self.batch, amp=self.amp
         ):
             yield rows, scores[:, column]
@@ -79,7 +79,7 @@ def predict_intervals(predictor: Predictor, bins: Bins, output: Path, on_bins: O
     Scores are written as they come. Only a bedgraph of unsorted intervals waits for the last, with 4 bytes a bin held.
 
     Raises:
-        UsageError: as for `predict_stretches`, or a bigWig is asked for and two intervals have the same middle.
+        UsageError: as for `predict_tiles`, or a bigWig is asked for and two intervals have the same middle.
     """
     axis = predictor.store.axis
     bigwig = output.suffix in BIGWIG_SUFFIXES
@@ -130,7 +130,7 @@ def predict_regions(
         if parts.path(i).exists():
             on_kept(first_and_count(region, stride=stride)[1])
             continue
-        with PlainFile(parts.path(i)) if bigwig else BedgraphFile(parts.path(i), axis) as file:
+        with RawScoreFile(parts.path(i)) if bigwig else BedgraphFile(parts.path(i), axis) as file:
             for bins in pieces_of_region(region, axis, stride=stride):
                 _stream(predictor, bins, file, on_bins)
     if bigwig:

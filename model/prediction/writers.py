@@ -13,7 +13,7 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError, UsageError
-from ...store.genome.intervals import GenomeAxis
+from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
 from .bins import Bins
 
@@ -35,7 +35,7 @@ class ScoreFile(Protocol):
 class BedgraphFile:
     """``chrom start stop score`` with tabs and ``%.3e``, gzipped, in the order it comes, as FactorNet's predict."""
 
-    def __init__(self, path: Path, axis: GenomeAxis) -> None:
+    def __init__(self, path: Path, axis: GenomeCoordinates) -> None:
         self._path, self._part, self._names = path, _part(path), axis.names
         self._raw = self._part.open("wb")
         # Level 9, Python's default, takes twelve times as long and saves 7 %.
@@ -69,7 +69,9 @@ class BigwigFile:
         single: whether there is one bin only, of which zoom levels cannot be made.
     """
 
-    def __init__(self, path: Path, axis: GenomeAxis, *, chroms: list[int], span: int, single: bool = False) -> None:
+    def __init__(
+        self, path: Path, axis: GenomeCoordinates, *, chroms: list[int], span: int, single: bool = False
+    ) -> None:
         self._path, self._part, self._axis, self._span = path, _part(path), axis, span
         self._file = pyBigWig.open(str(self._part), "w")
         self._file.addHeader([(axis.names[c], axis.lengths[c]) for c in chroms], maxZooms=0 if single else 10)
@@ -92,7 +94,7 @@ class BigwigFile:
         _publish(self._part, self._path, failed=error is not None)
 
 
-class PlainFile:
+class RawScoreFile:
     """Scores alone, as float32, little-endian: what is kept of bins that can be told without a file."""
 
     def __init__(self, path: Path) -> None:
@@ -124,7 +126,7 @@ def _publish(part: Path, path: Path, *, failed: bool) -> None:
     part.replace(path)
 
 
-def bigwig_of(path: Path, bins: Bins, axis: GenomeAxis) -> BigwigFile:
+def bigwig_of(path: Path, bins: Bins, axis: GenomeCoordinates) -> BigwigFile:
     """A bigWig to write these bins to, in order of place.
 
     Raises:
@@ -141,13 +143,13 @@ def bigwig_of(path: Path, bins: Bins, axis: GenomeAxis) -> BigwigFile:
     return BigwigFile(path, axis, chroms=chroms, span=span, single=len(bins) < 2)
 
 
-def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], axis: GenomeAxis) -> None:
+def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], axis: GenomeCoordinates) -> None:
     """Write scores, (bins,), as `BedgraphFile`, in the order of the bins."""
     with BedgraphFile(path, axis) as file:
         file.add(bins, scores)
 
 
-def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], axis: GenomeAxis) -> None:
+def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], axis: GenomeCoordinates) -> None:
     """Write scores, (bins,), as `BigwigFile`; each gets as many bases as there are between the closest two middles (50
     for the usual stride).
 
@@ -159,7 +161,7 @@ def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], axis: Geno
         file.add(bins.take(order), scores[order])
 
 
-def read_bedgraph(path: Path, axis: GenomeAxis) -> tuple[Bins, NDArray[np.float32]]:
+def read_bedgraph(path: Path, axis: GenomeCoordinates) -> tuple[Bins, NDArray[np.float32]]:
     """Bins and scores of a (gzipped) bedgraph.
 
     Raises:
@@ -167,7 +169,7 @@ def read_bedgraph(path: Path, axis: GenomeAxis) -> tuple[Bins, NDArray[np.float3
     """
     index = {name: i for i, name in enumerate(axis.names)}
     if not path.is_file():
-        raise InputError(path, "no such file", cure="write it with factornet-predict")
+        raise InputError(path, "no such file", hint="write it with factornet-predict")
     rows: list[tuple[int, int, int]] = []
     scores: list[float] = []
     with path.open("rb") as raw:
@@ -179,7 +181,7 @@ def read_bedgraph(path: Path, axis: GenomeAxis) -> tuple[Bins, NDArray[np.float3
                 rows.append((index[fields[0]], int(fields[1]), int(fields[2])))
                 scores.append(float(fields[3]))
             except (KeyError, IndexError, ValueError) as e:
-                cure = "write CHROM START STOP SCORE, with chromosomes of the store"
-                raise InputError(path, f"cannot be read: {line.strip()[:60]!r}", cure=cure, line=number) from e
+                hint = "write CHROM START STOP SCORE, with chromosomes of the store"
+                raise InputError(path, f"cannot be read: {line.strip()[:60]!r}", hint=hint, line=number) from e
     table = np.array(rows, np.int64).reshape(-1, 3)
     return Bins(table[:, 0], table[:, 1], table[:, 2]), np.array(scores, np.float32)

@@ -16,14 +16,14 @@ from ...store.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """The processes that train one network together, and which of them this one is. Alone by default."""
 
     rank: int = 0
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process prints and writes for all."""
         return self.rank == 0
 
@@ -48,7 +48,7 @@ class Team:
 
 
 @contextmanager
-def join_team(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
+def init_process_group(device: torch.device) -> Iterator[tuple[ProcessGroup, torch.device]]:
     """This process's team, as torchrun's environment says (RANK, WORLD_SIZE, LOCAL_RANK), and its own device.
 
     Raises:
@@ -56,7 +56,7 @@ def join_team(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield Team(), device
+        yield ProcessGroup(), device
         return
     rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     if device.type == "cuda":
@@ -66,6 +66,6 @@ def join_team(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size)
     try:
-        yield Team(rank, size), device
+        yield ProcessGroup(rank, size), device
     finally:
         distributed.destroy_process_group()

@@ -10,8 +10,8 @@ import torch
 
 from ..data.batches import stream_settings
 from ..network.factornet import FactorNet
-from .distributed import Team
-from .setup import TrainingPlan
+from .distributed import ProcessGroup
+from .setup import TrainingSetup
 from .trainer import cross_entropy
 
 _STEPS = 5
@@ -52,7 +52,7 @@ class Estimate:
         )
 
 
-def estimate(plan: TrainingPlan, device: torch.device, team: Team) -> Estimate:
+def estimate(plan: TrainingSetup, device: torch.device, team: ProcessGroup) -> Estimate:
     """Draw one epoch, take five steps on windows of no meaning, and see."""
     sampler, options = plan.sampler, plan.options
     windows, valid = len(sampler.epoch(options.seed, 0)), len(sampler.validation(options.seed))

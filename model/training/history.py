@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ...store.storage.files import write_file
+from ...store.storage.files import write_atomic
 from ..model_dir.checkpoint import TrainingState, load_training_state
 
 
@@ -50,7 +50,7 @@ class TrainingResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listeners:
+class Callbacks:
     """Whom a training tells: after each step, after each epoch, and of what a person should know."""
 
     step: Callable[[StepReport], None] = lambda report: None
@@ -118,9 +118,9 @@ class Progress:
 def write_history(folder: Path, history: list[EpochRecord]) -> None:
     """history.json and history.csv of a model folder."""
     rows = [asdict(r) for r in history]
-    write_file(folder / "history.json", json.dumps(rows, indent=1).encode())
+    write_atomic(folder / "history.json", json.dumps(rows, indent=1).encode())
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_file(folder / "history.csv", text.getvalue().encode())
+    write_atomic(folder / "history.csv", text.getvalue().encode())

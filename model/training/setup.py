@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...store.errors import UsageError
-from ...store.genome.intervals import GenomeAxis, Intervals
+from ...store.genome.intervals import GenomeCoordinates, Intervals
 from ...store.reader import Store
 from ...store.sampling.sampler import Sampler
 from ..model_dir.checkpoint import ModelCard, load_network, read_card
@@ -22,7 +22,7 @@ from .trainer import TrainingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingPlan:
+class TrainingSetup:
     """What a training is to be.
 
     Args:
@@ -79,7 +79,9 @@ class TrainingPlan:
         )
 
 
-def open_run(plan: TrainingPlan, folder: Path, *, resume: bool, overwrite: bool, leads: bool = True) -> FactorNet:
+def prepare_training(
+    plan: TrainingSetup, folder: Path, *, resume: bool, overwrite: bool, leads: bool = True
+) -> FactorNet:
     """The network to train, and its model folder ready to take weights; only who `leads` a team touches the folder.
 
     Raises:
@@ -148,7 +150,7 @@ def _check_data(folder: Path, old: ModelCard, new: ModelCard, store: str) -> Non
             )
 
 
-def _texts(parts: Intervals, axis: GenomeAxis) -> list[str]:
+def _texts(parts: Intervals, axis: GenomeCoordinates) -> list[str]:
     chrom, start = axis.locate(parts.starts)
     length = parts.stops - parts.starts
     return [f"{axis.names[c]}:{s}-{s + n}" for c, s, n in np.stack([chrom, start, length], 1).tolist()]

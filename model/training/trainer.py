@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...store.errors import FactorNetError, UsageError
-from ...store.sampling.plan import Plan
+from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
 from ..data.sources import BatchStream, Source, choose_source
@@ -24,8 +24,8 @@ from ..model_dir.checkpoint import save_training_state, save_weights
 from ..model_dir.lifecycle import complete_model
 from ..network.factornet import BatchShare, FactorNet
 from ..prediction.predict import predict_plan
-from .distributed import Team
-from .history import EpochRecord, Listeners, Progress, StepReport, TrainingResult, write_history
+from .distributed import ProcessGroup
+from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult, write_history
 from .optimizer import KerasAdam
 
 Precision = Literal["float32", "bfloat16", "float64"]
@@ -70,8 +70,8 @@ def train(
     device: torch.device,
     resume: bool = False,
     source: Source | None = None,
-    team: Team | None = None,
-    tell: Listeners | None = None,
+    team: ProcessGroup | None = None,
+    tell: Callbacks | None = None,
 ) -> TrainingResult:
     """Train, and keep best weights, last state and history in the model folder.
 
@@ -85,13 +85,13 @@ def train(
         UsageError: the batch cannot be shared evenly.
         InputError: no training state is whole, or a file cannot be written.
     """
-    team, tell = team or Team(), tell or Listeners()
+    team, tell = team or ProcessGroup(), tell or Callbacks()
     source = source or choose_source("no", sampler, network.config, device)
     with _Run(network, sampler, options, source=source, device=device, team=team, tell=tell) as run:
         progress = Progress()
         if resume:
             progress, warning = Progress.restored(network, run.optimizer, folder)
-            if warning and team.leads:
+            if warning and team.is_main:
                 tell.warning(warning)
         reason = f"all {options.epochs} epochs done"
         while progress.epoch < options.epochs:
@@ -100,13 +100,13 @@ def train(
                 break
             record, steps = run.epoch(progress)
             better = progress.add(record, steps)
-            if team.leads:
+            if team.is_main:
                 if better:
                     save_weights(folder, network.state_dict(), "best")
                 save_training_state(folder, progress.state(network, run.optimizer))
                 write_history(folder, progress.history)
                 tell.epoch(record)
-        if team.leads:
+        if team.is_main:
             save_weights(folder, network.state_dict(), "last")
             complete_model(folder)
         team.wait()
@@ -134,8 +134,8 @@ class _Run:
         *,
         source: Source,
         device: torch.device,
-        team: Team,
-        tell: Listeners,
+        team: ProcessGroup,
+        tell: Callbacks,
     ) -> None:
         if options.batch % team.size:
             raise UsageError(f"a batch of {options.batch} windows (-b) cannot be shared by {team.size} processes")
@@ -149,7 +149,7 @@ class _Run:
             network.compile()
         self.shared = team.wrap(network)
         self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
-        self.valid: Plan = sampler.validation(options.seed)
+        self.valid: SamplingPlan = sampler.validation(options.seed)
         self._prepared: _Epoch | None = None
         torch.manual_seed(options.seed)
 

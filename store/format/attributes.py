@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import StoreError
-from ..storage.base import Folder
-from .manifest import CURE, FOREIGN, Objects, parse_manifest, parse_objects
+from ..storage.base import GroupStorage
+from .manifest import CURE, NOT_FACTORNET, Objects, parse_manifest, parse_objects
 from .sharded import ShardedArray
-from .zarr_json import parse_node
+from .zarr_json import parse_zarr_json
 
 _MANIFEST = 256 * 1024 * 1024  # bytes of a manifest at most; that of hg19 with 20 tracks has 1 MB
 
 
-def read_manifest(group: Folder, digest: str, listed: Any) -> Objects:
+def read_manifest(group: GroupStorage, digest: str, listed: Any) -> Objects:
     """What the manifest of a group lists; `digest` and `listed` are what attributes say of it.
 
     Raises:
@@ -22,12 +22,12 @@ def read_manifest(group: Folder, digest: str, listed: Any) -> Objects:
     place = group.place
     array = ShardedArray(group, "manifest", parse_objects(listed, place=place))
     if array.ndim != 1 or len(array) > _MANIFEST:
-        raise StoreError(f"{place}/manifest: of shape {array.shape}, no manifest is that large; {FOREIGN}")
+        raise StoreError(f"{place}/manifest: of shape {array.shape}, no manifest is that large; {NOT_FACTORNET}")
     text = array[:].tobytes()
     return parse_manifest(text, digest, place=place)
 
 
-def read_attributes(group: Folder) -> tuple[bytes, dict[str, Any]]:
+def read_attributes(group: GroupStorage) -> tuple[bytes, dict[str, Any]]:
     """The ``zarr.json`` of a group, and the attributes in it.
 
     Raises:
@@ -38,6 +38,6 @@ def read_attributes(group: Folder) -> tuple[bytes, dict[str, Any]]:
     except OSError as e:
         raise StoreError(f"{group.place}: its zarr.json cannot be read ({e.strerror}); {CURE}") from e
     try:
-        return text, dict(parse_node(text, "group")["attributes"])
+        return text, dict(parse_zarr_json(text, "group")["attributes"])
     except (ValueError, KeyError, TypeError) as e:
         raise StoreError(f"{group.place}/zarr.json: damaged (it does not describe a Zarr v3 group); {CURE}") from e

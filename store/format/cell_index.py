@@ -9,29 +9,29 @@ from collections.abc import Mapping
 
 from ..errors import StoreError, UsageError
 from ..schema import check_name
-from .manifest import FOREIGN, check_seal, sealed
-from .zarr_json import parse_node
+from .manifest import NOT_FACTORNET, check_self_digest, with_self_digest
+from .zarr_json import parse_zarr_json
 
-CELL_LIST = "cells/zarr.json"
+CELL_INDEX = "cells/zarr.json"
 
 
-def cell_list(digests: Mapping[str, str]) -> bytes:
+def format_cell_index(digests: Mapping[str, str]) -> bytes:
     """The list of these cell lines; `digests` are those of their manifests."""
     attributes = {"cells": dict(sorted(digests.items()))}
-    return sealed({"attributes": attributes, "zarr_format": 3, "node_type": "group"})
+    return with_self_digest({"attributes": attributes, "zarr_format": 3, "node_type": "group"})
 
 
-def parse_cell_list(text: bytes, *, place: str) -> dict[str, str]:
+def parse_cell_index(text: bytes, *, place: str) -> dict[str, str]:
     """Cell lines, and the digests of their manifests.
 
     Raises:
         StoreError: it is damaged, or not such a list.
     """
     try:
-        attributes = parse_node(text, "group")["attributes"]
-        check_seal(text, attributes, place=place)
+        attributes = parse_zarr_json(text, "group")["attributes"]
+        check_self_digest(text, attributes, place=place)
         return {check_name(str(name), "cell line"): str(digest) for name, digest in attributes["cells"].items()}
     except (json.JSONDecodeError, ValueError, KeyError, TypeError, AttributeError, UsageError) as e:
         raise StoreError(
-            f"{place}/zarr.json: is no list of cell lines, or a damaged one; {FOREIGN}, or export the store anew"
+            f"{place}/zarr.json: is no list of cell lines, or a damaged one; {NOT_FACTORNET}, or export the store anew"
         ) from e

@@ -24,7 +24,7 @@ _HEADER = np.dtype([("skip", "V3"), ("unit", "u1"), ("bytes", "<u4"), ("block", 
 
 
 @dataclass(frozen=True)
-class Pieces:
+class ChunkSlices:
     """Stretches of chunks of one object, all in bytes; each field is int64 (pieces,).
 
     Attributes:
@@ -39,17 +39,19 @@ class Pieces:
     count: NDArray[np.int64]
     place: NDArray[np.int64]
 
-    def chosen(self, which: NDArray[np.bool_]) -> Pieces:
+    def chosen(self, which: NDArray[np.bool_]) -> ChunkSlices:
         """Some of them."""
-        return Pieces(self.offset[which], self.size[which], self.first[which], self.count[which], self.place[which])
+        return ChunkSlices(
+            self.offset[which], self.size[which], self.first[which], self.count[which], self.place[which]
+        )
 
 
-def can_unpack(codecs: tuple[str, ...]) -> bool:
+def can_decode(codecs: tuple[str, ...]) -> bool:
     """Whether all these codecs are known."""
     return all(name in _UNDO for name in codecs)
 
 
-def unpack(packed: bytes, pieces: Pieces, chunk: int, codecs: tuple[str, ...], out: NDArray[np.uint8]) -> None:
+def decode(packed: bytes, pieces: ChunkSlices, chunk: int, codecs: tuple[str, ...], out: NDArray[np.uint8]) -> None:
     """Fill the places of the pieces in `out`.
 
     Args:
@@ -65,7 +67,7 @@ def unpack(packed: bytes, pieces: Pieces, chunk: int, codecs: tuple[str, ...], o
     names = codecs
     if names and names[-1] == "crc32c":  # of what the manifest's digest covers
         names = names[:-1]
-        pieces = Pieces(pieces.offset, pieces.size - _CRC, pieces.first, pieces.count, pieces.place)
+        pieces = ChunkSlices(pieces.offset, pieces.size - _CRC, pieces.first, pieces.count, pieces.place)
     if (pieces.size < 0).any():
         raise ValueError("shorter than its checksum")
     if names == ("blosc",):
@@ -82,12 +84,12 @@ def unpack(packed: bytes, pieces: Pieces, chunk: int, codecs: tuple[str, ...], o
         out[place : place + count] = np.frombuffer(content, np.uint8, count, first)
 
 
-def _lists(pieces: Pieces) -> tuple[list[int], ...]:
+def _lists(pieces: ChunkSlices) -> tuple[list[int], ...]:
     fields = (pieces.offset, pieces.size, pieces.first, pieces.count, pieces.place)
     return tuple(field.tolist() for field in fields)
 
 
-def _unpack_blosc(packed: bytes, pieces: Pieces, chunk: int, out: NDArray[np.uint8]) -> None:
+def _unpack_blosc(packed: bytes, pieces: ChunkSlices, chunk: int, out: NDArray[np.uint8]) -> None:
     units = _checked_units(packed, pieces, chunk)
     whole = pieces.count == chunk
     straight = whole | ((pieces.first % units == 0) & (pieces.count % units == 0))
@@ -101,7 +103,7 @@ def _unpack_blosc(packed: bytes, pieces: Pieces, chunk: int, out: NDArray[np.uin
 
 def _unpack_straight(  # noqa: PLR0917
     packed: bytes,
-    pieces: Pieces,
+    pieces: ChunkSlices,
     units: NDArray[np.int64],
     whole: NDArray[np.bool_],
     chunk: int,
@@ -117,7 +119,7 @@ def _unpack_straight(  # noqa: PLR0917
         raise ValueError("blosc gave fewer bytes than there must be")
 
 
-def _checked_units(packed: bytes, pieces: Pieces, chunk: int) -> NDArray[np.int64]:
+def _checked_units(packed: bytes, pieces: ChunkSlices, chunk: int) -> NDArray[np.int64]:
     """Unit of each piece's chunk, after comparing what its header claims with what there is room for.
 
     Raises:
@@ -144,7 +146,7 @@ def _undo_checksum(packed: memoryview, _: NDArray[np.uint8]) -> memoryview:
 def _undo_blosc(packed: memoryview, out: NDArray[np.uint8]) -> memoryview:
     everything = np.zeros(1, np.int64)
     size, count = everything + len(packed), everything + out.size
-    _unpack_blosc(bytes(packed), Pieces(everything, size, everything, count, everything), out.size, out)
+    _unpack_blosc(bytes(packed), ChunkSlices(everything, size, everything, count, everything), out.size, out)
     return out.data
 
 
@@ -182,7 +184,7 @@ _UNDO: dict[str, Callable[[memoryview, NDArray[np.uint8]], memoryview]] = {
 """What undoes each codec: gives what is left to undo, into the array where it unpacks."""
 
 
-def unpacked_alone(codec: dict[str, Any]) -> int:
+def separately_decodable_bytes(codec: dict[str, Any]) -> int:
     """Bytes of a block that a blosc codec, as a ``zarr.json`` describes it, packs on its own; 0 where not known."""
     settings = codec.get("configuration", {})
     if codec.get("name") != "blosc" or int(settings.get("typesize") or 1) <= _SPLIT:

@@ -18,7 +18,7 @@ from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 
 from ..errors import StoreError
-from .manifest import CURE, FOREIGN
+from .manifest import CURE, NOT_FACTORNET
 
 Encoding = Literal["compressed", "raw"]
 
@@ -137,4 +137,4 @@ def check_values(values: NDArray[Any], *, place: str, start: int) -> None:
     value = values[at].item()
     if value != value or (values.dtype == np.uint8 and value == MISSING_CODE):  # noqa: PLR0124
         raise StoreError(f"{place}[{start}:{start + len(values)}]: a chunk is missing; {CURE}")
-    raise StoreError(f"{place}: row {start + at[0]} is {value}, it can be {low:g} to {high:g}; {FOREIGN}")
+    raise StoreError(f"{place}: row {start + at[0]} is {value}, it can be {low:g} to {high:g}; {NOT_FACTORNET}")

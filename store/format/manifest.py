@@ -15,30 +15,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import StoreError
-from ..storage.base import Folder, Listed, is_object_name
+from ..storage.base import GroupStorage, ObjectDigest, is_object_name
 
-Objects = Mapping[str, Listed]
+Objects = Mapping[str, ObjectDigest]
 """Path of an object in its group -> size in bytes and SHA-256."""
 
 CURE = "copy or rebuild this part of the store"
-FOREIGN = "factornet did not write this; do not use it"
-SEAL = "self_digest"
+NOT_FACTORNET = "factornet did not write this; do not use it"
+SELF_DIGEST = "self_digest"
 _BLANK = "0" * 64
 _LARGEST = 2**44  # bytes of an object; a raw chr1 has 2**30
 
 
-def sealed(node: dict[str, Any]) -> bytes:
+def with_self_digest(node: dict[str, Any]) -> bytes:
     """The ``zarr.json`` of a group, with the digest of itself among its attributes."""
-    attributes = {k: v for k, v in node["attributes"].items() if k != SEAL}
-    text = json.dumps({**node, "attributes": {**attributes, SEAL: _BLANK}}, indent=2).encode()
+    attributes = {k: v for k, v in node["attributes"].items() if k != SELF_DIGEST}
+    text = json.dumps({**node, "attributes": {**attributes, SELF_DIGEST: _BLANK}}, indent=2).encode()
     return text.replace(_line(_BLANK), _line(hashlib.sha256(text).hexdigest()))
 
 
 def _line(digest: str) -> bytes:
-    return f'"{SEAL}": "{digest}"'.encode()
+    return f'"{SELF_DIGEST}": "{digest}"'.encode()
 
 
-def check_seal(text: bytes, attributes: Mapping[str, Any], *, place: str) -> None:
+def check_self_digest(text: bytes, attributes: Mapping[str, Any], *, place: str) -> None:
     """See that a ``zarr.json`` is, byte for byte, what was written. `attributes` are those in it.
 
     The digest is of the bytes: a flipped bit may leave the JSON equal (1e5 and 1E5, the last digit of a fraction).
@@ -46,17 +46,17 @@ def check_seal(text: bytes, attributes: Mapping[str, Any], *, place: str) -> Non
     Raises:
         StoreError: it was changed, or carries no digest.
     """
-    if attributes.get(SEAL) is None:
+    if attributes.get(SELF_DIGEST) is None:
         raise StoreError(
-            f"{place}/zarr.json: its attributes have no {SEAL}, as factornet writes it; {CURE} with this version"
+            f"{place}/zarr.json: its attributes have no {SELF_DIGEST}, as factornet writes it; {CURE} with this version"
         )
-    if not is_sealed(text, attributes):
-        raise StoreError(f"{place}/zarr.json: damaged (its {SEAL} is not that of its content); {CURE}")
+    if not has_self_digest(text, attributes):
+        raise StoreError(f"{place}/zarr.json: damaged (its {SELF_DIGEST} is not that of its content); {CURE}")
 
 
-def is_sealed(text: bytes, attributes: Mapping[str, Any]) -> bool:
+def has_self_digest(text: bytes, attributes: Mapping[str, Any]) -> bool:
     """Whether a ``zarr.json`` with these attributes is, byte for byte, what was written."""
-    digest = str(attributes.get(SEAL))
+    digest = str(attributes.get(SELF_DIGEST))
     line = _line(digest)
     return text.count(line) == 1 and hashlib.sha256(text.replace(line, _line(_BLANK))).hexdigest() == digest
 
@@ -73,9 +73,9 @@ def parse_objects(listed: Any, *, place: str) -> Objects:
         raise StoreError(f"{place}: no list of objects with size and digest ({e!r}); {CURE}") from e
     for name, (size, sha) in found.items():
         if not is_object_name(name):
-            raise StoreError(f"{place}: lists an object {name!r}, which is no path inside a store; {FOREIGN}")
+            raise StoreError(f"{place}: lists an object {name!r}, which is no path inside a store; {NOT_FACTORNET}")
         if not (0 <= size < _LARGEST and re.fullmatch(r"[0-9a-f]{64}", sha)):
-            raise StoreError(f"{place}: lists {name} with {size} bytes and sha256 {sha!r}; {FOREIGN}")
+            raise StoreError(f"{place}: lists {name} with {size} bytes and sha256 {sha!r}; {NOT_FACTORNET}")
     return found
 
 
@@ -90,11 +90,11 @@ def parse_manifest(text: bytes, digest: str, *, place: str) -> Objects:
     try:
         listed = json.loads(text)["objects"]
     except (ValueError, KeyError, TypeError, RecursionError) as e:
-        raise StoreError(f"{place}/manifest: is no JSON with the key objects ({e!r}); {FOREIGN}") from e
+        raise StoreError(f"{place}/manifest: is no JSON with the key objects ({e!r}); {NOT_FACTORNET}") from e
     return parse_objects(listed, place=f"{place}/manifest")
 
 
-def read_object(group: Folder, name: str, objects: Objects) -> bytes:
+def read_object(group: GroupStorage, name: str, objects: Objects) -> bytes:
     """The content of an object, after comparing it with what the manifest of its group lists.
 
     Raises:

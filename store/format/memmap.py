@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StoreError
-from ..storage.base import Folder
+from ..storage.base import GroupStorage
 from .manifest import Objects, read_object
 from .zarr_json import DTYPES
 
@@ -62,7 +62,7 @@ def check_raw_layout(node: dict[str, Any], place: str) -> tuple[np.dtype[Any], t
     return dtype, shape, size
 
 
-def map_array(group: Folder, name: str, objects: Objects) -> NDArray[Any]:
+def map_array(group: GroupStorage, name: str, objects: Objects) -> NDArray[Any]:
     """A raw array, memory-mapped and read-only; a plain array where it is a column of a table, or has no values.
 
     Tables (peaks, values, blacklist) are compared with the manifest; what lies along the genome is not, since that

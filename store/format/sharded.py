@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StoreError
-from ..storage.base import Folder
-from .chunk_decoder import Pieces, can_unpack, unpack, unpacked_alone
+from ..storage.base import GroupStorage
+from .chunk_decoder import ChunkSlices, can_decode, decode, separately_decodable_bytes
 from .manifest import CURE, Objects, read_object
 from .zarr_json import DTYPES
 
@@ -77,7 +77,7 @@ def parse_layout(node: dict[str, Any], place: str) -> ArrayLayout:
                 raise ValueError(f"an index packed by {index} at the {settings.get('index_location')}")
         names = tuple(str(c["name"]) for c in codecs)
         fill = node["fill_value"]
-        if names[0] != "bytes" or not can_unpack(names[1:]) or node["chunk_key_encoding"]["name"] != "default":
+        if names[0] != "bytes" or not can_decode(names[1:]) or node["chunk_key_encoding"]["name"] != "default":
             raise ValueError(f"codecs {', '.join(names)}")
         if (
             min(shape) < 0
@@ -92,7 +92,9 @@ def parse_layout(node: dict[str, Any], place: str) -> ArrayLayout:
         if math.prod(grid) * dtype.itemsize > 2**31:
             raise ValueError(f"objects of {math.prod(grid) * dtype.itemsize} bytes")
         number = float(fill) if fill != "NaN" else math.nan
-        block = unpacked_alone(codecs[1]) // (math.prod(shape[1:]) * dtype.itemsize) if len(codecs) > 1 else 0
+        block = (
+            separately_decodable_bytes(codecs[1]) // (math.prod(shape[1:]) * dtype.itemsize) if len(codecs) > 1 else 0
+        )
         block = block if block and inner[0] % block == 0 else inner[0]
         return ArrayLayout(shape, dtype, grid[0], inner[0], block, sharded, names, number)
     except (KeyError, IndexError, TypeError, ValueError) as e:
@@ -122,7 +124,7 @@ class ShardedArray:
         StoreError: there is no such array, its zarr.json is not the one listed, or not one of a store.
     """
 
-    def __init__(self, group: Folder, name: str, objects: Objects) -> None:
+    def __init__(self, group: GroupStorage, name: str, objects: Objects) -> None:
         self.place = f"{group.place}/{name}"
         if f"{name}/zarr.json" not in objects:
             raise StoreError(f"{self.place}: no such array in the store")
@@ -215,9 +217,9 @@ class ShardedArray:
         if not there.any():
             return
         offset, size = held[there].astype(np.int64).T
-        found = Pieces(offset, size, first[there], count[there], place[there])
+        found = ChunkSlices(offset, size, first[there], count[there], place[there])
         try:
-            unpack(packed, found, layout.chunk_rows * row, layout.codecs[1:], out)
+            decode(packed, found, layout.chunk_rows * row, layout.codecs[1:], out)
         except (ValueError, RuntimeError) as e:
             raise StoreError(f"{self.place}: a chunk of object {number} is damaged ({e}); {CURE}") from e
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StoreError
-from ..genome.intervals import GenomeAxis, Intervals
-from .manifest import FOREIGN
+from ..genome.intervals import GenomeCoordinates, Intervals
+from .manifest import NOT_FACTORNET
 from .sharded import ShardedArray
 
 
@@ -28,13 +28,13 @@ class Peaks:
     stop: NDArray[np.int64]
     summit: NDArray[np.int64]
 
-    def on(self, axis: GenomeAxis) -> Intervals:
+    def on(self, axis: GenomeCoordinates) -> Intervals:
         """The peaks in axis coordinates, in their own order, not merged."""
         return Intervals(axis.place(self.chrom, self.start), axis.place(self.chrom, self.stop))
 
 
 def read_table(
-    columns: Mapping[str, ShardedArray | NDArray[Any]], axis: GenomeAxis, *, place: str
+    columns: Mapping[str, ShardedArray | NDArray[Any]], axis: GenomeCoordinates, *, place: str
 ) -> dict[str, NDArray[np.int64]]:
     """The columns of a table of intervals, int64 (rows,) each.
 
@@ -50,7 +50,9 @@ def read_table(
     rows = next(iter(columns.values())).shape[0]
     for name, column in columns.items():
         if column.shape != (rows,) or column.dtype.kind not in "iu":
-            raise StoreError(f"{place}/{name}: {column.dtype} {column.shape}, expected {rows} whole numbers; {FOREIGN}")
+            raise StoreError(
+                f"{place}/{name}: {column.dtype} {column.shape}, expected {rows} whole numbers; {NOT_FACTORNET}"
+            )
     table = {name: np.asarray(column[:], np.int64) for name, column in columns.items()}
     chrom, start, stop = table["chrom"], table["start"], table["stop"]
     known = (chrom >= 0) & (chrom < len(axis.names))
@@ -62,5 +64,5 @@ def read_table(
     if not fine.all():
         row = int(np.flatnonzero(~fine)[0])
         values = ", ".join(f"{name} {column[row]}" for name, column in table.items())
-        raise StoreError(f"{place}: row {row} is no interval on a chromosome of the store ({values}); {FOREIGN}")
+        raise StoreError(f"{place}: row {row} is no interval on a chromosome of the store ({values}); {NOT_FACTORNET}")
     return table

@@ -10,17 +10,17 @@ DTYPES = {"uint8": "|u1", "int16": "<i2", "int32": "<i4", "int64": "<i8", "float
 """Zarr's name of each type that a store holds, and numpy's."""
 
 
-def read_node(folder: Path, kind: str) -> dict[str, Any]:
+def read_zarr_json(folder: Path, kind: str) -> dict[str, Any]:
     """The ``zarr.json`` of a group or an array.
 
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is damaged, or not of this kind.
     """
-    return parse_node((folder / "zarr.json").read_bytes(), kind)
+    return parse_zarr_json((folder / "zarr.json").read_bytes(), kind)
 
 
-def parse_node(text: bytes, kind: str) -> dict[str, Any]:
+def parse_zarr_json(text: bytes, kind: str) -> dict[str, Any]:
     """What a ``zarr.json`` says.
 
     Raises:

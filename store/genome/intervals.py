@@ -27,7 +27,7 @@ class Intervals(NamedTuple):
 
 
 @dataclass(frozen=True)
-class GenomeAxis:
+class GenomeCoordinates:
     """Chromosome names and lengths (bases), in store order."""
 
     names: tuple[str, ...]

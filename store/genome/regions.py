@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UsageError
-from .intervals import GenomeAxis, Intervals, merge
+from .intervals import GenomeCoordinates, Intervals, merge
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Region:
         return f"{self.chrom}:{self.start}-{self.stop}"
 
 
-def parse_region(text: str, axis: GenomeAxis) -> Region:
+def parse_region(text: str, axis: GenomeCoordinates) -> Region:
     """The region that `text` names; a bare chromosome name means all of it.
 
     Raises:
@@ -42,7 +42,7 @@ def parse_region(text: str, axis: GenomeAxis) -> Region:
     return Region(chrom, start, stop)
 
 
-def region_intervals(regions: Iterable[Region], axis: GenomeAxis) -> Intervals:
+def region_intervals(regions: Iterable[Region], axis: GenomeCoordinates) -> Intervals:
     """The regions as merged intervals on the axis."""
     regions = list(regions)
     chrom = np.array([axis.index(r.chrom) for r in regions], np.int64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..genome import intervals as ax
-from ..genome.intervals import GenomeAxis, IntArray, Intervals
+from ..genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ..schema import BIN, BOUND_BASES, STRIDE
 
 _INSIDE = 75
@@ -25,7 +25,7 @@ BIN_JITTER = 20
 
 
 @dataclass(frozen=True)
-class Sites:
+class Positives:
     """Places of positives: axis start of each bin, its largest jitter, and its targets, uint8 (sites, tasks)."""
 
     start: IntArray
@@ -36,15 +36,15 @@ class Sites:
         """Number of positives."""
         return int(self.start.size)
 
-    def inside(self, region: Intervals, length: int) -> Sites:
+    def inside(self, region: Intervals, length: int) -> Positives:
         """Those whose window of `length` bases, at any jitter, stays inside one interval of merged `region`."""
         reach = max(length, BIN)
         left = self.start + BIN // 2 - reach // 2
         keep = ax.contains(region, Intervals(left - self.jitter, left + reach + self.jitter))
-        return Sites(self.start[keep], self.jitter[keep], self.label[keep])
+        return Positives(self.start[keep], self.jitter[keep], self.label[keep])
 
 
-def peak_sites(peaks: Intervals, blacklist: Intervals) -> Sites:
+def positives_of_peaks(peaks: Intervals, blacklist: Intervals) -> Positives:
     """Single task: the bin at the middle of each peak outside the blacklist; the jitter keeps 75 bases of the peak.
 
     Args:
@@ -54,10 +54,10 @@ def peak_sites(peaks: Intervals, blacklist: Intervals) -> Sites:
     clean = ~ax.overlaps(peaks, blacklist)
     starts, stops = peaks.starts[clean], peaks.stops[clean]
     first = (starts + stops) // 2 - BIN // 2
-    return Sites(first, stops - first - _INSIDE - 1, np.ones((first.size, 1), np.uint8))
+    return Positives(first, stops - first - _INSIDE - 1, np.ones((first.size, 1), np.uint8))
 
 
-def bin_sites(factors: Sequence[Intervals], blacklist: Intervals, axis: GenomeAxis) -> Sites:
+def positives_of_bins(factors: Sequence[Intervals], blacklist: Intervals, axis: GenomeCoordinates) -> Positives:
     """Multi-task: every bin outside the blacklist with 101 bases in the factors' peaks; its targets, factor by factor.
 
     The original merges the peaks of all factors before it asks which bins are positive, but not those of one factor
@@ -74,10 +74,10 @@ def bin_sites(factors: Sequence[Intervals], blacklist: Intervals, axis: GenomeAx
     start = start[~ax.overlaps(Intervals(start, start + BIN), blacklist)]
     here = Intervals(start, start + 1)
     label = [ax.overlaps(here, _bound_starts(peaks, axis)) for peaks in factors]
-    return Sites(start, np.full(start.size, BIN_JITTER, np.int64), np.stack(label, axis=1).astype(np.uint8))
+    return Positives(start, np.full(start.size, BIN_JITTER, np.int64), np.stack(label, axis=1).astype(np.uint8))
 
 
-def _bound_starts(peaks: Intervals, axis: GenomeAxis) -> Intervals:
+def _bound_starts(peaks: Intervals, axis: GenomeCoordinates) -> Intervals:
     """Starts at which 200 bases have 101 of them in one of the peaks, and lie on its chromosome; merged."""
     chrom, _ = axis.locate(peaks.starts)
     long_enough = peaks.stops - peaks.starts >= BOUND_BASES
@@ -86,7 +86,7 @@ def _bound_starts(peaks: Intervals, axis: GenomeAxis) -> Intervals:
     return ax.merge(Intervals(first[long_enough], last[long_enough] + 1))
 
 
-def _bins_starting_in(starts: Intervals, axis: GenomeAxis) -> IntArray:
+def _bins_starting_in(starts: Intervals, axis: GenomeCoordinates) -> IntArray:
     """Axis starts of the bins (every 50 bases from each chromosome's first) that lie in a merged set."""
     chrom, first = axis.locate(starts.starts)
     low = -(-first // STRIDE)

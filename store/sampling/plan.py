@@ -13,7 +13,7 @@ _COLUMNS = ("cell", "chrom", "start", "jitter", "label")
 
 
 @dataclass(frozen=True)
-class Plan:
+class SamplingPlan:
     """Windows of one epoch (or of a prediction), n of them.
 
     A window of L bases is centred on its bin: ``mid = start + jitter + 100``, ``[mid - L//2, mid - L//2 + L)``.
@@ -46,20 +46,20 @@ class Plan:
         """First base of each model window of `length` bases; may lie before a chromosome's first base."""
         return self.bin_starts + (BIN // 2 - length // 2)
 
-    def take(self, rows: NDArray[np.int64]) -> Plan:
+    def take(self, rows: NDArray[np.int64]) -> SamplingPlan:
         """These windows, in this order."""
-        return Plan(self.cells, *(getattr(self, k)[rows] for k in _COLUMNS))
+        return SamplingPlan(self.cells, *(getattr(self, k)[rows] for k in _COLUMNS))
 
     @staticmethod
-    def join(parts: list[Plan]) -> Plan:
+    def join(parts: list[SamplingPlan]) -> SamplingPlan:
         """Plans over the same cell lines, one after the other."""
-        return Plan(
+        return SamplingPlan(
             parts[0].cells,
             *(np.concatenate([getattr(p, k) for p in parts]) for k in _COLUMNS),
         )
 
 
-def generator(seed: int, *path: int) -> np.random.Generator:
+def make_rng(seed: int, *path: int) -> np.random.Generator:
     """Random numbers that depend on the seed and the path (epoch, purpose, cell line) alone: counter-based, so that
     any process can draw any epoch without drawing those before it.
     """

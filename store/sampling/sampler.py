@@ -20,13 +20,13 @@ from ..genome import intervals as ax
 from ..genome.intervals import Intervals
 from ..reader import Store
 from ..schema import BIN
-from .candidates import BIN_JITTER, Sites, bin_sites, draw_negatives, negative_starts, peak_sites
-from .plan import Plan, generator
+from .candidates import BIN_JITTER, Positives, draw_negatives, negative_starts, positives_of_bins, positives_of_peaks
+from .plan import SamplingPlan, make_rng
 from .splits import Split, widened_blacklist
 
 
 @dataclass(frozen=True)
-class CellSites:
+class CellPositives:
     """What one cell line contributes to a part of the genome: positives, and where negatives may be.
 
     Attributes:
@@ -35,7 +35,7 @@ class CellSites:
         starts: bin starts to draw negatives from: in `free`, and their window in the part of the genome.
     """
 
-    positives: Sites
+    positives: Positives
     free: Intervals
     starts: Intervals
 
@@ -102,13 +102,13 @@ class Sampler:
             raise UsageError(f"cell line {self.cells[0]} has no factors to learn; it is for prediction only")
         return tasks
 
-    def _sites(self, cell: str, region: Intervals, what: str) -> CellSites:
+    def _sites(self, cell: str, region: Intervals, what: str) -> CellPositives:
         axis = self.store.axis
         peaks = [self.store.peaks(cell, task, "conservative").on(axis) for task in self.tasks]
         if self.multitask:
-            everywhere, near = bin_sites(peaks, self._blacklist, axis), ax.union(*peaks)
+            everywhere, near = positives_of_bins(peaks, self._blacklist, axis), ax.union(*peaks)
         else:
-            everywhere, near = peak_sites(peaks[0], self._blacklist), self._relaxed(cell, peaks[0])
+            everywhere, near = positives_of_peaks(peaks[0], self._blacklist), self._relaxed(cell, peaks[0])
         found = everywhere.inside(region, self.length)
         if len(found) == 0:
             raise UsageError(
@@ -117,7 +117,7 @@ class Sampler:
             )
         free = ax.subtract(region, ax.union(axis.widen(near, BIN), self._blacklist))
         jitter = BIN_JITTER if self.multitask else 0
-        return CellSites(found, free, negative_starts(free, region, length=self.length, jitter=jitter))
+        return CellPositives(found, free, negative_starts(free, region, length=self.length, jitter=jitter))
 
     def _relaxed(self, cell: str, conservative: Intervals) -> Intervals:
         """Peaks that negatives keep away from; where there is no relaxed set, the conservative ones outside the
@@ -141,20 +141,20 @@ class Sampler:
         """Positives of each training cell line."""
         return tuple(len(s.positives) for s in self.train_sites)
 
-    def epoch(self, seed: int, epoch: int) -> Plan:
+    def epoch(self, seed: int, epoch: int) -> SamplingPlan:
         """Training windows of one epoch: all positives, jittered, and fresh negatives. Depends on nothing else."""
         return self._draw(self.cells, self.train_sites, seed, epoch, jittered=True)
 
-    def validation(self, seed: int) -> Plan:
+    def validation(self, seed: int) -> SamplingPlan:
         """Validation windows, the same each time: positives (those of a single task without jitter) and negatives."""
         return self._draw(self.valid_cells, self.valid_sites, seed, -1, jittered=self.multitask)
 
     def _draw(
-        self, cells: tuple[str, ...], sites: tuple[CellSites, ...], seed: int, epoch: int, *, jittered: bool
-    ) -> Plan:
+        self, cells: tuple[str, ...], sites: tuple[CellPositives, ...], seed: int, epoch: int, *, jittered: bool
+    ) -> SamplingPlan:
         parts = []
         for i, cell in enumerate(sites):
-            rng = generator(seed, epoch + 1, i)
+            rng = make_rng(seed, epoch + 1, i)
             n = len(cell.positives)
             reach = np.zeros(n * (1 + self.per_positive), np.int64)
             reach[:n] = cell.positives.jitter
@@ -164,5 +164,5 @@ class Sampler:
             chrom, start = self.store.axis.locate(np.concatenate([cell.positives.start, others]))
             label = np.zeros((start.size, len(self.tasks)), np.uint8)
             label[:n] = cell.positives.label
-            parts.append(Plan(cells, np.full(start.size, i, np.int64), chrom, start, jitter, label))
-        return Plan.join(parts)
+            parts.append(SamplingPlan(cells, np.full(start.size, i, np.int64), chrom, start, jitter, label))
+        return SamplingPlan.join(parts)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..genome import intervals as ax
-from ..genome.intervals import GenomeAxis, Intervals
+from ..genome.intervals import GenomeCoordinates, Intervals
 from ..genome.regions import Region, region_intervals
 from ..reader import Store
 
@@ -23,7 +23,7 @@ class Split:
     test: Intervals
 
 
-def split_genome(genome: GenomeAxis, *, valid: Iterable[Region], test: Iterable[Region]) -> Split:
+def split_genome(genome: GenomeCoordinates, *, valid: Iterable[Region], test: Iterable[Region]) -> Split:
     """Validation and test regions, and all the rest to train on.
 
     Raises:

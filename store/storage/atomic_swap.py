@@ -14,28 +14,28 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 _CELL = "cells."
-GENOME_FOLDER = "genome-folder"
+GENOME_DIR = "genome-folder"
 """Name under which the genome of a store that is there already is put together again; its cell lines stay."""
 SWAP = "swap"
 """Name of an old folder while the new one is not yet in its place, where that takes two renames."""
 
 
-def building(store: Path) -> Path:
+def staging_dir(store: Path) -> Path:
     """The folder beside a store in which groups are built, and from which they are moved into it."""
     return store.with_name(store.name + ".building")
 
 
-def retired(store: Path, name: str) -> Path:
+def old_versions_dir(store: Path, name: str) -> Path:
     """The folder of versions of `name` that were replaced, and are kept while someone reads them."""
-    return building(store) / ".old" / name
+    return staging_dir(store) / ".old" / name
 
 
 def lock_file(store: Path, name: str) -> Path:
     """The file that whoever builds `name` holds a lock on."""
-    return building(store) / ".locks" / name
+    return staging_dir(store) / ".locks" / name
 
 
-def exchange(a: Path, b: Path) -> None:
+def swap_dirs(a: Path, b: Path) -> None:
     """Let two folders of one file system change places in one atomic step.
 
     Raises:
@@ -54,30 +54,30 @@ def exchange(a: Path, b: Path) -> None:
     raise OSError(code, os.strerror(code), str(b))
 
 
-def cell_work(cell: str) -> str:
+def cell_line_staging_name(cell: str) -> str:
     """The name that a cell line is built under; no cell line's is that of a whole store (``genome``, ``unpack``)."""
     return f"{_CELL}{cell}"
 
 
-def home_of(store: Path, name: str) -> Path:
+def final_path(store: Path, name: str) -> Path:
     """Where what is built as `name` belongs: a cell line's folder, the genome's, or the store itself."""
-    if name == GENOME_FOLDER:
+    if name == GENOME_DIR:
         return store / "genome"
     return store / "cells" / name.removeprefix(_CELL) if name.startswith(_CELL) else store
 
 
-def heal(store: Path) -> None:
+def recover_interrupted_swaps(store: Path) -> None:
     """Move back what a build was replacing when it was killed between two renames; others' work is left alone.
 
     Does nothing where it may not write: a store on a read-only mount is not being built.
     """
     with contextlib.suppress(OSError):
-        for swap in building(store).glob(f".old/*/{SWAP}"):
-            heal_one(store, swap.parent.name)
+        for swap in staging_dir(store).glob(f".old/*/{SWAP}"):
+            recover_interrupted_swap(store, swap.parent.name)
 
 
-def heal_one(store: Path, name: str) -> None:
-    """`heal` for one name, unless a process is building it.
+def recover_interrupted_swap(store: Path, name: str) -> None:
+    """`recover_interrupted_swaps` for one name, unless a process is building it.
 
     Raises:
         OSError: the folders cannot be written.
@@ -87,18 +87,18 @@ def heal_one(store: Path, name: str) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return
-        move_back(store, name)
+        restore_swapped(store, name)
 
 
-def move_back(store: Path, name: str) -> None:
+def restore_swapped(store: Path, name: str) -> None:
     """The same, for who holds the lock."""
-    swap, final = retired(store, name) / SWAP, home_of(store, name)
+    swap, final = old_versions_dir(store, name) / SWAP, final_path(store, name)
     if swap.exists() and not final.exists():
         swap.rename(final)
 
 
-def unread(folder: Path) -> bool:
-    """Whether no process holds this folder, or a group in it, open for reading (see `folder.Folder`)."""
+def has_no_reader(folder: Path) -> bool:
+    """Whether no process holds this folder, or a group in it, open for reading (see `folder.GroupStorage`)."""
     return all(_free(f) for f in _groups(folder))
 
 

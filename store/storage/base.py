@@ -1,6 +1,6 @@
 """Where the objects of a group are read from. Here: the interface, and the folder on a local disk.
 
-`LocalFolder` is held open: what it held when it was opened stays readable, also after it is replaced. Other kinds are
+`LocalStorage` is held open: what it held when it was opened stays readable, also after it is replaced. Other kinds are
 in `zipped` (a part of a zip file) and `remote` (on a server).
 """
 
@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Listed = tuple[int, str]
+ObjectDigest = tuple[int, str]
 """Size and SHA-256 of an object, as a manifest lists it."""
 
 _PIECE = 8 * 1024 * 1024
 
 
-class Opened:
+class OpenObject:
     """An object, open for reading, in a local file: a context manager.
 
     Args:
@@ -68,7 +68,7 @@ class Opened:
             os.close(self._handle)
             self._owned = False
 
-    def __enter__(self) -> Opened:
+    def __enter__(self) -> OpenObject:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +84,7 @@ class Entry:
     target: str = ""
 
 
-class Folder(ABC):
+class GroupStorage(ABC):
     """The folder of a group.
 
     Attributes:
@@ -94,7 +94,7 @@ class Folder(ABC):
     place: str
 
     @abstractmethod
-    def open(self, name: str, listed: Listed | None = None) -> Opened:
+    def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:
         """An object of the folder.
 
         Args:
@@ -124,12 +124,12 @@ class Folder(ABC):
         """
 
 
-def identity_of(state: os.stat_result) -> tuple[int, int, int]:
+def file_identity(state: os.stat_result) -> tuple[int, int, int]:
     """What changes when a file does."""
     return state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def entry_of(name: str, folder: int) -> Entry:
+def stat_entry(name: str, folder: int) -> Entry:
     """What `name` is in the folder with this handle.
 
     Raises:

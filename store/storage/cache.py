@@ -19,7 +19,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from ..errors import StoreError
-from .base import Opened, identity_of
+from .base import OpenObject, file_identity
 
 DEFAULT_LIMIT = 50_000_000_000
 _TOUCH = 60.0  # seconds: reading marks an object as used no more often
@@ -28,14 +28,14 @@ _STALE = 86_400.0  # seconds after which a half-written object is taken for one 
 
 
 @dataclass(frozen=True)
-class Cache:
+class ObjectCache:
     """A cache in `folder`, of about `limit` bytes (5 % more at times); the folder is made when it is first needed."""
 
     folder: Path
     limit: int = DEFAULT_LIMIT
     _since: list[int] = field(default_factory=list, repr=False, compare=False)
 
-    def open(self, sha: str) -> Opened | None:
+    def open(self, sha: str) -> OpenObject | None:
         """The object with this SHA-256, None where it is not there; its content may have been damaged since.
 
         Raises:
@@ -50,9 +50,9 @@ class Cache:
         if time.time() - state.st_atime > _TOUCH:
             with contextlib.suppress(OSError):  # someone else's cache, which we may only read
                 os.utime(path, ns=(time.time_ns(), state.st_mtime_ns))
-        return Opened(handle, size=state.st_size, identity=identity_of(state))
+        return OpenObject(handle, size=state.st_size, identity=file_identity(state))
 
-    def add(self, sha: str, write: Callable[[BinaryIO], None]) -> Opened | None:
+    def add(self, sha: str, write: Callable[[BinaryIO], None]) -> OpenObject | None:
         """Put an object in, and open it. `write` is called with an empty file, and checks what it writes.
 
         Returns:
@@ -89,7 +89,7 @@ class Cache:
         if len(self._since) == 1 or sum(self._since) > self.limit / 20:
             self._since[:] = [0]
             self._trim(keep=path)
-        return Opened(handle, size=state.st_size, identity=identity_of(state))
+        return OpenObject(handle, size=state.st_size, identity=file_identity(state))
 
     def drop(self, sha: str) -> None:
         """Remove an object that is damaged."""
@@ -144,9 +144,9 @@ def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
                     yield state.st_atime, state.st_size, Path(item.path)
 
 
-def default_cache() -> Cache:
+def default_cache() -> ObjectCache:
     """The cache that is used where none is named: $FACTORNET_CACHE, or a folder of the user's caches."""
     if named := os.environ.get("FACTORNET_CACHE"):
-        return Cache(Path(named).absolute())
+        return ObjectCache(Path(named).absolute())
     home = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()
-    return Cache(Path(os.environ.get("XDG_CACHE_HOME") or home) / "factornet")
+    return ObjectCache(Path(os.environ.get("XDG_CACHE_HOME") or home) / "factornet")

@@ -12,7 +12,7 @@ from ..errors import InputError
 _PIECE = 8 * 1024 * 1024
 
 
-def sync(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """See that a file or folder is on the disk.
 
     Raises:
@@ -36,7 +36,7 @@ def file_digest(path: Path) -> str:
     return sha.hexdigest()
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     """Replace a file in one step: whoever reads, and whatever fails, there is the old or the new one."""
     part = path.with_name(f".{path.name}.part")
     try:
@@ -52,4 +52,4 @@ def write_file(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise InputError(path, f"cannot be written ({error.strerror})", cure="check the disk and its rights") from error
+        raise InputError(path, f"cannot be written ({error.strerror})", hint="check the disk and its rights") from error

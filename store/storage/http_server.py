@@ -14,14 +14,14 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, SSLError
 
 from ..errors import StoreError, UsageError
-from .remote import PIECE, Server
-from .retry import Patience, TryAgainError
+from .remote import PIECE, ObjectServer
+from .retry import RetryPolicy, TransientError
 
 _REDIRECTS = 5
 _BUSY = (408, 425, 429)  # besides all from 500 on
 
 
-class WebServer(Server):
+class HttpServer(ObjectServer):
     """A store below a URL, which may have a query (a signature) that goes with every request.
 
     Args:
@@ -32,11 +32,11 @@ class WebServer(Server):
         UsageError: the URL names no host.
     """
 
-    def __init__(self, url: str, patience: Patience) -> None:
+    def __init__(self, url: str, retry_policy: RetryPolicy) -> None:
         parts = urlsplit(url)
         if not parts.hostname:
             raise UsageError(f"{url}: names no host; write it as https://host/path/hg19.zarr")
-        self._parts, self.patience = parts, patience
+        self._parts, self.retry_policy = parts, retry_policy
         host = parts.hostname + (f":{parts.port}" if parts.port else "")
         self.place = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "factornet"}
@@ -49,7 +49,7 @@ class WebServer(Server):
         """The body of an object, piece by piece; one try.
 
         Raises:
-            TryAgainError, FileNotFoundError, StoreError: as for `Server`.
+            TryAgainError, FileNotFoundError, StoreError: as for `ObjectServer`.
         """
         url = urlunsplit(self._parts._replace(netloc=urlsplit(self.place).netloc, path=self._path(key), fragment=""))
         try:
@@ -84,7 +84,7 @@ class WebServer(Server):
                 preload_content=False,
                 redirect=False,
                 retries=False,
-                timeout=urllib3.Timeout(self.patience.timeout),
+                timeout=urllib3.Timeout(self.retry_policy.timeout),
             )
             to = response.headers.get("Location")
             if response.status not in (301, 302, 303, 307, 308) or not to:
@@ -117,14 +117,14 @@ def _raise_for(status: int, url: str) -> None:
     """What a status other than 200 means.
 
     Raises:
-        TryAgainError, FileNotFoundError, StoreError: as for `Server.get`.
+        TryAgainError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
     """
     if status == 200:
         return
     if status in (404, 410):
         raise FileNotFoundError(errno.ENOENT, f"HTTP {status}: there is no such object", url)
     if status >= 500 or status in _BUSY:
-        raise TryAgainError(f"HTTP {status}")
+        raise TransientError(f"HTTP {status}")
     why = "access is refused; see that you may read it" if status in (401, 403) else "correct the URL"
     raise StoreError(f"{url}: HTTP {status}: {why}")
 
@@ -134,4 +134,4 @@ def _broken(error: HTTPError, url: str) -> Exception:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, SSLError):
         return StoreError(f"{url}: no secure connection ({reason}); look at the server's certificate")
-    return TryAgainError(f"{type(reason).__name__}: {reason}")
+    return TransientError(f"{type(reason).__name__}: {reason}")

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .base import Entry, Folder, Listed, Opened, entry_of, identity_of
+from .base import Entry, GroupStorage, ObjectDigest, OpenObject, file_identity, stat_entry
 
 
-class LocalFolder(Folder):
+class LocalStorage(GroupStorage):
     """A folder on a local disk.
 
     Files are opened relative to a handle of the folder, not by path. When a cell line is replaced its old folder is
@@ -38,7 +38,7 @@ class LocalFolder(Folder):
         self._handle = _hold(path)
         weakref.finalize(self, os.close, self._handle).atexit = False
 
-    def open(self, name: str, listed: Listed | None = None) -> Opened:
+    def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:
         """A file of the folder.
 
         Raises:
@@ -50,7 +50,7 @@ class LocalFolder(Folder):
         if not stat.S_ISREG(state.st_mode):
             os.close(handle)
             raise OSError(errno.EINVAL, "is no file", name)
-        return Opened(handle, size=state.st_size, identity=identity_of(state))
+        return OpenObject(handle, size=state.st_size, identity=file_identity(state))
 
     def read(self, name: str) -> bytes:
         """Content of a file of the folder.
@@ -74,7 +74,7 @@ class LocalFolder(Folder):
         found = {}
         for root, folders, files, handle in os.fwalk(".", dir_fd=self._handle, onerror=fail):
             for name in (*files, *folders):
-                entry = entry_of(name, handle)
+                entry = stat_entry(name, handle)
                 if entry.kind != "folder":
                     found[os.path.normpath(f"{root}/{name}")] = entry
         return found

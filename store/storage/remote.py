@@ -15,16 +15,16 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from ..errors import StoreError
-from .base import Entry, Folder, Listed, Opened
-from .cache import Cache
-from .retry import ContentError, Patience, TryAgainError
+from .base import Entry, GroupStorage, ObjectDigest, OpenObject
+from .cache import ObjectCache
+from .retry import ContentError, RetryPolicy, TransientError
 
 PIECE = 1024 * 1024
 _SMALL = 64 * 1024 * 1024  # bytes of a zarr.json at most: one with all cell lines and inputs has some 100 kB
 _RESUMED = "it was damaged there, or replaced while it was in use: start again, and if that does not help copy it anew"
 
 
-class Server(ABC):
+class ObjectServer(ABC):
     """What a store is fetched from, and where it can, put to.
 
     Attributes:
@@ -33,7 +33,7 @@ class Server(ABC):
     """
 
     place: str
-    patience: Patience
+    retry_policy: RetryPolicy
 
     @abstractmethod
     def get(self, key: str) -> AbstractContextManager[Iterator[bytes]]:
@@ -58,7 +58,7 @@ class Server(ABC):
         return f"{self.place}/{key}"
 
 
-class RemoteFolder(Folder):
+class RemoteStorage(GroupStorage):
     """A folder on a server.
 
     Args:
@@ -67,12 +67,12 @@ class RemoteFolder(Folder):
         cache: where fetched objects are kept.
     """
 
-    def __init__(self, server: Server, prefix: str, cache: Cache) -> None:
+    def __init__(self, server: ObjectServer, prefix: str, cache: ObjectCache) -> None:
         self.place = server.url(prefix).rstrip("/")
         self._server, self._prefix, self._cache = server, prefix, cache
         self._sound: dict[str, tuple[int, int, int]] = {}
 
-    def open(self, name: str, listed: Listed | None = None) -> Opened:
+    def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:
         """An object, from the cache, where it is put first if need be.
 
         What is in the cache is compared with its digest before its first use here, and fetched again if it is damaged.
@@ -90,7 +90,7 @@ class RemoteFolder(Folder):
         self._sound[sha] = opened.identity
         return opened
 
-    def _cached(self, sha: str) -> Opened | None:
+    def _cached(self, sha: str) -> OpenObject | None:
         opened = self._cache.open(sha)
         if opened is not None and opened.identity != self._sound.get(sha) and _digest(opened) != sha:
             opened.close()
@@ -115,7 +115,7 @@ class RemoteFolder(Folder):
                         raise StoreError(f"{url}: more than {_SMALL} bytes, which no zarr.json has; correct the URL")
             return content.getvalue()
 
-        return self._server.patience.insist(once, url=url)
+        return self._server.retry_policy.call(once, url=url)
 
     def listing(self) -> dict[str, Entry] | None:
         """Path and size of all below, None where the server does not tell.
@@ -126,7 +126,7 @@ class RemoteFolder(Folder):
         found = self._server.list(self._prefix)
         return None if found is None else {k: Entry("file", size) for k, size in found.items()}
 
-    def _fetch(self, name: str, listed: Listed, file: BinaryIO) -> None:
+    def _fetch(self, name: str, listed: ObjectDigest, file: BinaryIO) -> None:
         size, sha = listed
         url = self._server.url(self._prefix + name)
 
@@ -138,19 +138,19 @@ class RemoteFolder(Folder):
                 for piece in pieces:
                     digest.update(piece)
                     if file.write(piece) and file.tell() > size:
-                        raise TryAgainError(f"more than the {size} bytes that the manifest lists", 2, _RESUMED)
+                        raise TransientError(f"more than the {size} bytes that the manifest lists", 2, _RESUMED)
             if file.tell() != size:
-                raise TryAgainError(f"{file.tell()} bytes, the manifest says {size}", 3, _RESUMED)
+                raise TransientError(f"{file.tell()} bytes, the manifest says {size}", 3, _RESUMED)
             if digest.hexdigest() != sha:
-                raise TryAgainError("damaged: its digest is not the one in the manifest", 2, _RESUMED)
+                raise TransientError("damaged: its digest is not the one in the manifest", 2, _RESUMED)
 
         try:
-            self._server.patience.insist(once, url=url)
+            self._server.retry_policy.call(once, url=url)
         except FileNotFoundError as e:
             raise ContentError(f"{url}: {e.strerror}; the manifest lists it with {size} bytes", _RESUMED) from None
 
 
-def _digest(opened: Opened) -> str:
+def _digest(opened: OpenObject) -> str:
     sha = hashlib.sha256()
     for piece in opened.pieces():
         sha.update(piece)

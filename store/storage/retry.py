@@ -15,7 +15,7 @@ T = TypeVar("T")
 _LATER = "try again later, or look after the server"
 
 
-class TryAgainError(Exception):
+class TransientError(Exception):
     """A fault that may pass: the server is busy, a connection broke.
 
     Args:
@@ -24,17 +24,17 @@ class TryAgainError(Exception):
         cure: where the object is at fault and not the server: what to do if the fault stays.
     """
 
-    def __init__(self, reason: str, limit: int | None = None, cure: str = "") -> None:
+    def __init__(self, reason: str, limit: int | None = None, hint: str = "") -> None:
         super().__init__(reason)
-        self.limit, self.cure = limit, cure
+        self.limit, self.hint = limit, hint
 
 
 class RemoteError(StoreError):
     """A server did not give or take what it was asked to, after all tries; what is done so far can be gone on with."""
 
-    def __init__(self, problem: str, cure: str = "") -> None:
-        super().__init__(f"{problem}; {cure}" if cure else problem)
-        self.problem, self.cure = problem, cure
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(f"{problem}; {hint}" if hint else problem)
+        self.problem, self.hint = problem, hint
 
 
 class ContentError(RemoteError):
@@ -42,7 +42,7 @@ class ContentError(RemoteError):
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often to ask, how long to wait.
 
     Attributes:
@@ -56,7 +56,7 @@ class Patience:
     timeout: float = 60.0
 
     @classmethod
-    def of_environment(cls) -> Patience:
+    def from_environment(cls) -> RetryPolicy:
         """As FACTORNET_TRIES and FACTORNET_TIMEOUT say.
 
         Raises:
@@ -71,8 +71,8 @@ class Patience:
             raise UsageError(f"FACTORNET_TRIES={tries}, FACTORNET_TIMEOUT={timeout}: must be above 0")
         return found
 
-    def insist(self, action: Callable[[], T], *, url: str) -> T:
-        """What `action` returns, tried again while it raises `TryAgainError`.
+    def call(self, action: Callable[[], T], *, url: str) -> T:
+        """What `action` returns, tried again while it raises `TransientError`.
 
         Raises:
             RemoteError, ContentError: it did so to the end; the message has the URL and the last reason.
@@ -81,11 +81,11 @@ class Patience:
         for number in range(1, self.tries + 1):
             try:
                 return action()
-            except TryAgainError as e:
+            except TransientError as e:
                 if number >= min(self.tries, e.limit or self.tries):
                     took = time.monotonic() - begin
                     told = f"{url}: {e} ({number} tries in {took:.0f} s)"
-                    raise (ContentError(told, e.cure) if e.cure else RemoteError(told, _LATER)) from e
+                    raise (ContentError(told, e.hint) if e.hint else RemoteError(told, _LATER)) from e
             # Not all at the same moment, when many wait for one server.
             time.sleep(wait * random.uniform(0.75, 1.25))
             wait = min(2 * wait, 10.0)

@@ -1,6 +1,6 @@
 """Stores in object storage that speaks S3, by boto3. Settings are those of the AWS tools (AWS_ENDPOINT_URL and so on).
 
-One request is one try: how often to try is `Patience`'s to say, as for any server. Clients are made anew in a forked
+One request is one try: how often to try is `RetryPolicy`'s to say, as for any server. Clients are made anew in a forked
 process: nothing here has threads of its own.
 """
 
@@ -22,15 +22,15 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.exceptions import HTTPClientError as ConnectionFault
 
 from ..errors import StoreError, UsageError
-from .remote import PIECE, Server
-from .retry import Patience, T, TryAgainError
+from .remote import PIECE, ObjectServer
+from .retry import RetryPolicy, T, TransientError
 
 _GOOGLE = "https://storage.googleapis.com"
 _TEMPORARY = ("SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "ThrottlingException")
 _LARGEST = 5 * 1024**3  # bytes that one PUT takes
 
 
-class Bucket(Server):
+class S3Bucket(ObjectServer):
     """A store below ``s3://bucket/prefix``, or ``gs://`` through its S3 interface (with HMAC keys).
 
     Args:
@@ -41,12 +41,12 @@ class Bucket(Server):
         UsageError: the URL names no bucket, or lacks the prefix.
     """
 
-    def __init__(self, url: str, patience: Patience) -> None:
+    def __init__(self, url: str, retry_policy: RetryPolicy) -> None:
         parts = urlsplit(url)
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
         if not self._bucket or not self._prefix:
             raise UsageError(f"{url}: names no place of a store; write it as {parts.scheme}://bucket/hg19.zarr")
-        self.place, self.patience = f"{parts.scheme}://{self._bucket}/{self._prefix}", patience
+        self.place, self.retry_policy = f"{parts.scheme}://{self._bucket}/{self._prefix}", retry_policy
         self._google = parts.scheme == "gs"
         self._clients: dict[int, Any] = {}
 
@@ -55,10 +55,10 @@ class Bucket(Server):
         """The body of an object, piece by piece; one try.
 
         Raises:
-            TryAgainError, FileNotFoundError, StoreError: as for `Server`.
+            TryAgainError, FileNotFoundError, StoreError: as for `ObjectServer`.
         """
         with self._faults(key):
-            body = self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"]
+            body = self._client.get_object(S3Bucket=self._bucket, Key=self._key(key))["Body"]
             try:
                 yield body.iter_chunks(PIECE)
             finally:
@@ -74,7 +74,7 @@ class Bucket(Server):
 
         def once() -> dict[str, int]:
             with self._faults(prefix):
-                pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=whole)
+                pages = self._client.get_paginator("list_objects_v2").paginate(S3Bucket=self._bucket, Prefix=whole)
                 return {o["Key"][len(whole) :]: int(o["Size"]) for page in pages for o in page.get("Contents", ())}
 
         return self._insist(prefix, once)
@@ -88,7 +88,7 @@ class Bucket(Server):
 
         def once() -> str | None:
             with self._faults(key):
-                head = self._client.head_object(Bucket=self._bucket, Key=self._key(key), ChecksumMode="ENABLED")
+                head = self._client.head_object(S3Bucket=self._bucket, Key=self._key(key), ChecksumMode="ENABLED")
                 return _hex(head.get("ChecksumSHA256"))
 
         return self._insist(key, once)
@@ -121,7 +121,7 @@ class Bucket(Server):
 
         def once() -> None:
             with self._faults(key):
-                self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=content, **checksum)
+                self._client.put_object(S3Bucket=self._bucket, Key=self._key(key), Body=content, **checksum)
 
         self._insist(key, once)
 
@@ -135,12 +135,12 @@ class Bucket(Server):
 
             def once(key: str = key) -> None:
                 with self._faults(key):
-                    self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
+                    self._client.delete_object(S3Bucket=self._bucket, Key=self._key(key))
 
             self._insist(key, once)
 
     def _insist(self, key: str, action: Callable[[], T]) -> T:
-        return self.patience.insist(action, url=self.url(key))
+        return self.retry_policy.call(action, url=self.url(key))
 
     def _key(self, key: str) -> str:
         return f"{self._prefix}/{key}"
@@ -156,7 +156,7 @@ class Bucket(Server):
     def _connect(self) -> Any:
         session = boto3.Session()
         anonymous = {"signature_version": UNSIGNED} if session.get_credentials() is None else {}
-        timeout = self.patience.timeout
+        timeout = self.retry_policy.timeout
         config = Config(
             connect_timeout=min(timeout, 20.0),
             read_timeout=timeout,
@@ -187,9 +187,9 @@ class Bucket(Server):
         except SSLError as e:
             raise StoreError(f"{url}: no secure connection ({e}); look at the server's certificate") from e
         except (ConnectionFault, ConnectionError, TimeoutError) as e:
-            raise TryAgainError(f"{type(e).__name__}: {e}") from e
+            raise TransientError(f"{type(e).__name__}: {e}") from e
         except BotoCoreError as e:  # bodies that end early among them
-            raise TryAgainError(f"{type(e).__name__}: {e}") from e
+            raise TransientError(f"{type(e).__name__}: {e}") from e
 
 
 def _meaning(response: Mapping[str, Any], url: str) -> Exception:
@@ -201,7 +201,7 @@ def _meaning(response: Mapping[str, Any], url: str) -> Exception:
     if status == 404:
         return FileNotFoundError(errno.ENOENT, "HTTP 404: there is no such object", url)
     if status >= 500 or status == 429 or code in _TEMPORARY:
-        return TryAgainError(f"HTTP {status} {code}".rstrip())
+        return TransientError(f"HTTP {status} {code}".rstrip())
     if status in (401, 403):
         return StoreError(
             f"{url}: HTTP {status} {code}: access is refused (also said of what is not there, to whom may not list); "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import StoreError
-from .base import Entry, Folder, Listed, Opened, identity_of, is_object_name
+from .base import Entry, GroupStorage, ObjectDigest, OpenObject, file_identity, is_object_name
 
 _HEADER = struct.Struct("<4sHHHHHIIIHH")
 CURE = "get the file again, or make it anew with `factornet-etl export STORE FILE.zip`"
@@ -27,7 +27,7 @@ class ZipEntry:
     size: int
 
 
-class ZipFolder(Folder):
+class ZipStorage(GroupStorage):
     """The part of a zip file below a path.
 
     Args:
@@ -35,11 +35,11 @@ class ZipFolder(Folder):
         prefix: ``""`` or a path that ends in ``/``.
     """
 
-    def __init__(self, zipped: ZipReader, prefix: str) -> None:
+    def __init__(self, zipped: ZipArchive, prefix: str) -> None:
         self.place = f"{zipped.place}/{prefix}".rstrip("/")
         self._zipped, self._prefix = zipped, prefix
 
-    def open(self, name: str, listed: Listed | None = None) -> Opened:
+    def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:
         """An object, read from the zip file itself.
 
         Raises:
@@ -64,7 +64,7 @@ class ZipFolder(Folder):
         return {n[len(self._prefix) :]: Entry("file", e.size) for n, e in names if n.startswith(self._prefix)}
 
 
-class ZipReader:
+class ZipArchive:
     """A zip file, held open: a forked process may go on reading.
 
     Attributes:
@@ -80,14 +80,14 @@ class ZipReader:
         self.place = str(path)
         self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._handle).atexit = False
-        self._version = identity_of(os.fstat(self._handle))
+        self._version = file_identity(os.fstat(self._handle))
         try:
             with open(path, "rb", opener=lambda *_: os.dup(self._handle)) as file, zipfile.ZipFile(file) as zipped:
                 self.entries: Mapping[str, ZipEntry] = _checked(zipped, str(path))
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as e:
             raise StoreError(f"{path}: not a whole zip file, cut short or damaged on its way; {CURE}") from e
 
-    def open(self, name: str) -> Opened:
+    def open(self, name: str) -> OpenObject:
         """An object.
 
         Raises:
@@ -98,7 +98,7 @@ class ZipReader:
         entry = self.entries.get(name)
         if entry is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.place}/{name}")
-        version = identity_of(os.fstat(self._handle))
+        version = file_identity(os.fstat(self._handle))
         if version != self._version:
             raise StoreError(f"{self.place}: was changed while it was in use; start again to use the new version")
         header = os.pread(self._handle, _HEADER.size + 4 * len(name) + 64, entry.header)
@@ -111,7 +111,7 @@ class ZipReader:
             raise StoreError(f"{self.place}: the header of {name} does not agree with the file's list; {CURE}")
         begin = entry.header + _HEADER.size + length + extra
         inode, _, changed = version
-        return Opened(self._handle, size=entry.size, identity=(inode, begin, changed), begin=begin, owned=False)
+        return OpenObject(self._handle, size=entry.size, identity=(inode, begin, changed), begin=begin, owned=False)
 
 
 def _checked(zipped: zipfile.ZipFile, place: str) -> dict[str, ZipEntry]:

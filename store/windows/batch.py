@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..genome.intervals import GenomeAxis
-from ..sampling.plan import Plan
+from ..genome.intervals import GenomeCoordinates
+from ..sampling.plan import SamplingPlan
 from ..schema import FEATURES
 
 
@@ -67,7 +67,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class WindowBlock:
     """Windows held at once, in the order they are emitted, `sizes` of them at a time; fields as in `Batch`."""
 
     sizes: list[int]
@@ -76,7 +76,7 @@ class Block:
     tracks: NDArray[np.float32]
     features: NDArray[np.float32]
 
-    def cut(self, plan: Plan) -> Iterator[Batch]:
+    def cut(self, plan: SamplingPlan) -> Iterator[Batch]:
         """Its batches."""
         stop = 0
         for size in self.sizes:
@@ -97,8 +97,8 @@ class Windows:
         meta: values of each of the plan's cell lines, float32 (cells, values); no values where none are wanted.
     """
 
-    axis: GenomeAxis
-    plan: Plan
+    axis: GenomeCoordinates
+    plan: SamplingPlan
     settings: StreamSettings
     tracks: tuple[str, ...]
     meta: NDArray[np.float32]
@@ -127,7 +127,7 @@ class Windows:
         return features
 
 
-def share_of(block: NDArray[np.int64], batch: int, rank: int, size: int) -> tuple[NDArray[np.int64], list[int]]:
+def shard_batch(block: NDArray[np.int64], batch: int, rank: int, size: int) -> tuple[NDArray[np.int64], list[int]]:
     """The rank-th of `size` parts of each batch of a block, one after the other, and how many windows each has."""
     starts = np.arange(0, block.size, batch)
     windows = np.minimum(block.size - starts, batch)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 
-class Lines:
+class ArrayGatherer:
     """One-dimensional arrays of one type, of any lengths, to cut windows from.
 
     Args:

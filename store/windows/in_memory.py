@@ -13,16 +13,16 @@ _BLOCK = 16 * 1024 * 1024  # positions read at once while loading
 
 
 @dataclass(frozen=True)
-class Needs:
+class RequiredArrays:
     """Arrays that a training takes its windows from, by path, with their lengths in positions and bytes."""
 
     paths: dict[str, int]
     bytes: int
 
 
-def arrays_needed(
+def required_arrays(
     store: Store, *, cells: Iterable[str], tracks: Iterable[str], gencode: bool, chroms: Iterable[str]
-) -> Needs:
+) -> RequiredArrays:
     """What to hold to cut windows of these cell lines and tracks from these chromosomes; shared tracks count once."""
     tracks, size = tuple(tracks), 0
     paths: dict[str, int] = {}
@@ -33,17 +33,17 @@ def arrays_needed(
         signal = {store.track_path(cell, track, chrom) for cell in cells for track in tracks}
         paths |= dict.fromkeys([*codes, *sorted(signal)], length)
         size += length * (len(codes) + 4 * len(signal))
-    return Needs(paths, size)
+    return RequiredArrays(paths, size)
 
 
-class ResidentStore(Store):
+class InMemoryStore(Store):
     """A store with some of its arrays in the memory of this process; the others are read as ever.
 
     Raises:
         StoreError: an array is missing or damaged.
     """
 
-    def hold(self, needs: Needs, *, on_bytes: Callable[[int], None] = lambda size: None) -> None:
+    def hold(self, needs: RequiredArrays, *, on_bytes: Callable[[int], None] = lambda size: None) -> None:
         """Read these arrays into memory."""
         for path, length in needs.paths.items():
             source = self.array(path)
@@ -54,7 +54,7 @@ class ResidentStore(Store):
             self._opened[path] = held
 
     @property
-    def gathers(self) -> bool:
+    def random_access(self) -> bool:
         """Windows are cut from arrays that lie in memory."""
         return True
 
@@ -65,6 +65,6 @@ def read_blocks(array: StoredArray, length: int) -> Iterator[tuple[int, np.ndarr
         yield start, read_span(array, start, min(start + _BLOCK, length))
 
 
-def resident_copy(store: Store) -> ResidentStore:
+def load_in_memory(store: Store) -> InMemoryStore:
     """The same store, opened anew so that it may hold arrays."""
-    return ResidentStore(store.path, store.info, dict(store.pins), store.cache)
+    return InMemoryStore(store.path, store.info, dict(store.pins), store.cache)

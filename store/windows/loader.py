@@ -14,15 +14,15 @@ import numpy as np
 
 from ..errors import UsageError
 from ..reader import Store
-from ..sampling.plan import Plan, generator
+from ..sampling.plan import SamplingPlan, make_rng
 from .batch import Batch, StreamSettings, Windows
-from .random_access import Gatherer, mapped_blocks
-from .shuffle_buffer import pooled_blocks
+from .random_access import Gatherer, random_access_blocks
+from .shuffle_buffer import shuffled_blocks
 
 __all__ = ["Batch", "StreamSettings", "WindowStream", "shared_meta", "shared_tracks"]
 
 
-def shared_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
+def common_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     """Track names of the cell lines, which must be the same in the same order.
 
     Raises:
@@ -31,7 +31,7 @@ def shared_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     return _shared("tracks", {cell: store.cell(cell).track_names for cell in cells})
 
 
-def shared_meta(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
+def common_meta(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the cell lines' values, which must be the same in the same order, and some.
 
     Raises:
@@ -72,12 +72,14 @@ class WindowStream:
         StoreError: an array of a raw store is missing or damaged (of a compressed store, this shows on reading).
     """
 
-    def __init__(self, store: Store, plan: Plan, settings: StreamSettings, *, seed: tuple[int, ...] | None) -> None:
+    def __init__(
+        self, store: Store, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None
+    ) -> None:
         self._store, self._seed = store, seed
-        tracks = shared_tracks(store, plan.cells)
+        tracks = common_tracks(store, plan.cells)
         meta = np.zeros((len(plan.cells), 0), np.float32)
         if settings.meta:
-            shared_meta(store, plan.cells)
+            common_meta(store, plan.cells)
             meta = np.stack([store.meta(cell) for cell in plan.cells])
         if settings.gencode and not store.has_annotation:
             raise UsageError(
@@ -85,7 +87,7 @@ class WindowStream:
                 "make the genome anew: factornet-etl genome --gtf ... --cpg ..."
             )
         self._windows = Windows(store.axis, plan, settings, tracks, meta)
-        if store.gathers:
+        if store.random_access:
             Gatherer(store, self._windows)  # opens every array in question: what is wrong with one shows now
 
     def __len__(self) -> int:
@@ -94,8 +96,8 @@ class WindowStream:
         return (len(self._windows.plan) + batch - 1) // batch
 
     def __iter__(self) -> Iterator[Batch]:
-        rng = None if self._seed is None else generator(*self._seed)
-        read = mapped_blocks if self._store.gathers else pooled_blocks
+        rng = None if self._seed is None else make_rng(*self._seed)
+        read = random_access_blocks if self._store.random_access else shuffled_blocks
         with closing(read(self._store, self._windows, rng)) as blocks:
             for block in blocks:
                 yield from block.cut(self._windows.plan)

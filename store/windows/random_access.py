@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..reader import Store
 from ..schema import BIN
-from .batch import Block, Windows, annotation_flags, share_of
-from .gather import Lines
+from .batch import WindowBlock, Windows, annotation_flags, shard_batch
+from .gather import ArrayGatherer
 
 BLOCK_WINDOWS = 512
 """Windows to gather at once, at least: numpy copies without Python's lock from 500 on."""
@@ -25,7 +25,9 @@ AHEAD = 3
 """Blocks gathered before the consumer asks for them."""
 
 
-def mapped_blocks(store: Store, windows: Windows, rng: np.random.Generator | None) -> Generator[Block, None, None]:
+def random_access_blocks(
+    store: Store, windows: Windows, rng: np.random.Generator | None
+) -> Generator[WindowBlock, None, None]:
     """The windows, a few batches a block.
 
     Args:
@@ -45,7 +47,7 @@ def mapped_blocks(store: Store, windows: Windows, rng: np.random.Generator | Non
     affordable = settings.pool_bytes * settings.share[1] // (windows.bytes_each * settings.batch * (AHEAD + 1))
     size = max(1, min(batches, affordable)) * settings.batch
     executor = ThreadPoolExecutor(1, thread_name_prefix="window-gather")
-    waiting: deque[Future[Block]] = deque()
+    waiting: deque[Future[WindowBlock]] = deque()
     try:
         for first in range(0, n, size):
             waiting.append(executor.submit(gatherer.block, order[first : first + size]))
@@ -70,21 +72,21 @@ class Gatherer:
         chroms = np.unique(plan.chrom).tolist()
         self._chrom = np.full(len(names), -1, np.int64)
         self._chrom[chroms] = np.arange(len(chroms))
-        self._sequence = Lines([np.asarray(store.sequence(names[c])) for c in chroms], np.uint8, outside=4)
+        self._sequence = ArrayGatherer([np.asarray(store.sequence(names[c])) for c in chroms], np.uint8, outside=4)
         bits = [np.asarray(store.annotation(names[c])) for c in chroms] if windows.settings.gencode else []
-        self._bits = Lines(bits, np.uint8, outside=0)
+        self._bits = ArrayGatherer(bits, np.uint8, outside=0)
         # Number of the array for (cell line, chromosome, track), over those pairs of the first two that occur.
         self._track = np.full((len(plan.cells), len(names), len(windows.tracks)), -1, np.int64)
         pairs = [divmod(p, len(names)) for p in np.unique(plan.cell * len(names) + plan.chrom).tolist()]
         signal = [np.asarray(store.track(plan.cells[i], t, names[c])) for i, c in pairs for t in windows.tracks]
         for k, (i, c) in enumerate(pairs):
             self._track[i, c] = np.arange(len(windows.tracks)) + k * len(windows.tracks)
-        self._signal = Lines(signal, np.float32, outside=0)
+        self._signal = ArrayGatherer(signal, np.float32, outside=0)
 
-    def block(self, index: NDArray[np.int64]) -> Block:
+    def block(self, index: NDArray[np.int64]) -> WindowBlock:
         """Those of the windows at `index` of the plan that fall to this process."""
         windows, settings = self._windows, self._windows.settings
-        index, sizes = share_of(index, settings.batch, *settings.share)
+        index, sizes = shard_batch(index, settings.batch, *settings.share)
         chrom, starts = windows.plan.chrom[index], windows.starts[index]
         codes = self._sequence.windows(self._chrom[chrom], starts, settings.length)
         which = self._track[windows.plan.cell[index], chrom]
@@ -93,4 +95,4 @@ class Gatherer:
         if settings.gencode:
             bits = self._bits.windows(self._chrom[chrom], windows.plan.bin_starts[index], BIN)
             features[:, windows.meta.shape[1] :] = annotation_flags(bits)
-        return Block(sizes, index, codes, tracks, features)
+        return WindowBlock(sizes, index, codes, tracks, features)

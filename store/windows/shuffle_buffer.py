@@ -22,7 +22,7 @@ from ..format.native import copy_windows
 from ..format.sharded import ShardedArray
 from ..reader import Store, StoredArray, place_of
 from ..schema import BIN
-from .batch import Block, Windows, annotation_flags, share_of
+from .batch import WindowBlock, Windows, annotation_flags, shard_batch
 
 _NEAR = 2048  # positions; to unpack so many takes as long as to begin a new stretch
 
@@ -48,7 +48,9 @@ def emission_order(places: NDArray[np.int64], pool: int, rng: np.random.Generato
     return [rng.permutation(order[i : i + pool]) for i in range(0, order.size, pool)]
 
 
-def pooled_blocks(store: Store, windows: Windows, rng: np.random.Generator | None) -> Generator[Block, None, None]:
+def shuffled_blocks(
+    store: Store, windows: Windows, rng: np.random.Generator | None
+) -> Generator[WindowBlock, None, None]:
     """The windows, pool after pool; while one is used the next is read.
 
     Args:
@@ -86,20 +88,20 @@ class _SlabReader:
         self._store, self._windows = store, windows
         self._scratch = threading.local()
 
-    def begin(self, executor: ThreadPoolExecutor, index: NDArray[np.int64]) -> tuple[Block, list[Future[None]]]:
+    def begin(self, executor: ThreadPoolExecutor, index: NDArray[np.int64]) -> tuple[WindowBlock, list[Future[None]]]:
         """Start to fill a pool; each slab is one job, and jobs write to disjoint rows."""
         windows, settings = self._windows, self._windows.settings
-        index, sizes = share_of(index, settings.batch, *settings.share)
+        index, sizes = shard_batch(index, settings.batch, *settings.share)
         n, length = index.size, settings.length
         codes, tracks = np.empty((n, length), np.uint8), np.empty((n, len(windows.tracks), length), np.float32)
-        pool = Block(sizes, index, codes, tracks, windows.features_of(index))
+        pool = WindowBlock(sizes, index, codes, tracks, windows.features_of(index))
         rows = np.lexsort((windows.starts[index], windows.places[index]))
         places = windows.places[index][rows]
         cuts = np.flatnonzero(np.diff(places)) + 1
         jobs = np.split(rows, cuts) if n else []
         return pool, [executor.submit(self._fill, pool, job) for job in jobs]
 
-    def _fill(self, pool: Block, rows: NDArray[np.int64]) -> None:
+    def _fill(self, pool: WindowBlock, rows: NDArray[np.int64]) -> None:
         """Read one place and cut the windows of these rows of the pool from it."""
         store, plan, length = self._store, self._windows.plan, self._windows.settings.length
         index = pool.index[rows]

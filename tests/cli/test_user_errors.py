@@ -16,7 +16,7 @@ import pytest
 from factornet.cli import etl, evaluate, model, predict, train, visualize
 from factornet.store import open_store
 from factornet.store.storage.cache import DEFAULT_LIMIT
-from factornet.store.text import megabytes
+from factornet.store.text import format_bytes
 
 LENGTHS = {"chrA": 20_000, "chrB": 12_000}
 
@@ -327,7 +327,7 @@ def test_the_default_of_a_size_is_parsed_too():
 
 
 def test_counts_and_sizes_are_in_words_of_people(files, built, capsys):
-    assert [megabytes(n) for n in (0, 1, 999, 12_345, 4_000_000, 2_500_000_000)] == [
+    assert [format_bytes(n) for n in (0, 1, 999, 12_345, 4_000_000, 2_500_000_000)] == [
         "0 bytes",
         "1 byte",
         "999 bytes",

@@ -13,7 +13,7 @@ import torch
 from factornet.cli import visualize
 from factornet.model import FactorNet, ModelCard, NetworkConfig, create_model, inject_motif, read_meme, save_weights
 from factornet.model.motifs.logo import KernelPicture, letter_heights, logo_letters, save_pictures, svg
-from factornet.store import GenomeAxis, UsageError
+from factornet.store import GenomeCoordinates, UsageError
 
 
 def test_letters_stand_on_each_other_the_tallest_on_top():
@@ -176,6 +176,6 @@ def test_output_that_is_a_file(arguments, tmp_path, capsys):
 
 
 def test_store_without_the_usual_chromosome(tmp_path):
-    axis = GenomeAxis(("chrA", "chrB"), (1000, 1000))
+    axis = GenomeCoordinates(("chrA", "chrB"), (1000, 1000))
     with pytest.raises(UsageError, match=r"the store has no chr11: choose from chrA, chrB with -c"):
         visualize.sequences_of(tmp_path / "x.bed", axis, None, {})

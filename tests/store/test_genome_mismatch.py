@@ -14,7 +14,7 @@ from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, b
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, open_store
-from factornet.store.format.manifest import sealed
+from factornet.store.format.manifest import with_self_digest
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_cell_line_whose_shared_track_was_made_from_another_file_is_not_read(f
 def changed(file: Path, key: str, value: object) -> None:
     """Give a group another attribute, with the seal that belongs to it."""
     node = json.loads(file.read_text())
-    file.write_bytes(sealed({**node, "attributes": {**node["attributes"], key: value}}))
+    file.write_bytes(with_self_digest({**node, "attributes": {**node["attributes"], key: value}}))
 
 
 @pytest.mark.parametrize("value", [5, None, [], {}, "x", "\x1b[31mred\x1b[0m\nall is well", [1], [{"name": 1}]])
@@ -142,7 +142,7 @@ def test_cures_hold_where_paths_have_spaces(store, tmp_path):
     shutil.copytree(place / "cells/HepG2", place / "cells/HepG2b")
     (place / "a note.txt").write_text("x")
     for finding in verify_store(place).findings:
-        subprocess.run(finding.cure, shell=True, check=True)
+        subprocess.run(finding.hint, shell=True, check=True)
     assert verify_store(place).findings == ()
     assert (tmp_path / "my").is_dir()
 

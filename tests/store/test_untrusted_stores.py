@@ -17,12 +17,12 @@ from factornet.etl import Resources
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, open_store
-from factornet.store.format.cell_index import cell_list, parse_cell_list
-from factornet.store.format.manifest import parse_manifest, parse_objects, sealed
+from factornet.store.format.cell_index import format_cell_index, parse_cell_index
+from factornet.store.format.manifest import parse_manifest, parse_objects, with_self_digest
 from factornet.store.format.sharded import ShardedArray, parse_layout
-from factornet.store.format.zarr_json import parse_node
+from factornet.store.format.zarr_json import parse_zarr_json
 from factornet.store.storage.base import is_object_name
-from factornet.store.storage.local import LocalFolder, open_beneath, walk_beneath
+from factornet.store.storage.local import LocalStorage, open_beneath, walk_beneath
 
 FIXTURE = Path(__file__).parents[1] / "fixtures/store-schema-1.zip"
 SHA = "0" * 64
@@ -76,13 +76,13 @@ def test_manifests_that_are_none_are_refused(text):
     with pytest.raises(StoreError, match="manifest"):
         parse_manifest(text, sha256(text).hexdigest(), place="here")
     with pytest.raises(ValueError):
-        parse_node(text, "group")
+        parse_zarr_json(text, "group")
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x\ny"])
 def test_cell_lines_with_names_that_lead_out_are_refused(name):
     with pytest.raises(StoreError, match="is no list of cell lines"):
-        parse_cell_list(cell_list({name: SHA}), place="here")
+        parse_cell_index(format_cell_index({name: SHA}), place="here")
 
 
 def test_object_storage_with_keys_that_lead_out(s3, store, tmp_path):
@@ -93,7 +93,7 @@ def test_object_storage_with_keys_that_lead_out(s3, store, tmp_path):
     assert open_store(s3.url).cells == ("CELL",)
     assert etl.main(["import", s3.url, str(tmp_path / "back.zarr")]) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["back.zarr", "small.zarr"]
-    s3.client.put_object(**s3.key("cells/zarr.json"), Body=cell_list({"../evil": SHA}))
+    s3.client.put_object(**s3.key("cells/zarr.json"), Body=format_cell_index({"../evil": SHA}))
     with pytest.raises(StoreError, match="is no list of cell lines"):
         _ = open_store(s3.url).cells
 
@@ -121,7 +121,7 @@ def replace_manifest(store: Path, objects: dict) -> None:
     files = {f"manifest/{n}": cell / "manifest" / n for n in ("c/0", "zarr.json")}
     listed = {n: [f.stat().st_size, sha256(f.read_bytes()).hexdigest()] for n, f in files.items()}
     own["attributes"] |= {"manifest": sha256(text).hexdigest(), "manifest_objects": listed}
-    (cell / "zarr.json").write_bytes(sealed(own))
+    (cell / "zarr.json").write_bytes(with_self_digest(own))
 
 
 # --- links
@@ -213,7 +213,7 @@ def array_of(tmp_path, packed: bytes, codec: str, shape=(1000,), **changes) -> S
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     objects = {name: (len(content), sha256(content).hexdigest()) for name, content in files.items()}
-    return ShardedArray(LocalFolder(tmp_path.resolve()), "a", objects)
+    return ShardedArray(LocalStorage(tmp_path.resolve()), "a", objects)
 
 
 @pytest.mark.parametrize("codec", ["zstd", "blosc"])
@@ -277,7 +277,7 @@ def test_a_manifest_that_claims_gigabytes(store, memory_limit):
     own = json.loads((store / "cells/CELL/zarr.json").read_text())
     text = meta.read_bytes()
     own["attributes"]["manifest_objects"]["manifest/zarr.json"] = [len(text), sha256(text).hexdigest()]
-    (store / "cells/CELL/zarr.json").write_bytes(sealed(own))
+    (store / "cells/CELL/zarr.json").write_bytes(with_self_digest(own))
     with memory_limit(50_000_000), pytest.raises(StoreError, match="no manifest is that large"):
         labels(store)
 

@@ -92,7 +92,7 @@ def check_message(case: Case, text: str) -> None:
     problem = re.search(case.problem, said)
     assert problem, f"{said!r} does not say {case.problem!r}"
     assert (case.named or Path(case.file).name) in said
-    assert re.search(case.cure, said[problem.end() :]), f"{said!r} does not then say {case.cure!r}"
+    assert re.search(case.hint, said[problem.end() :]), f"{said!r} does not then say {case.hint!r}"
 
 
 def check_untouched(store: Path, before: Path) -> None:
@@ -110,7 +110,7 @@ def test_the_corpus_covers_what_it_must():
     assert sum(c.refused for c in CASES) >= 60
     assert sum(not c.refused for c in CASES) >= 20
     assert len({title(c) for c in CASES}) == len(CASES)
-    assert all(c.cure for c in CASES if c.refused)
+    assert all(c.hint for c in CASES if c.refused)
 
 
 def test_a_track_that_one_cell_line_lacks(base, forked, tmp_path):

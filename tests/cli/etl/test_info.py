@@ -99,11 +99,11 @@ def test_without_a_list_on_a_web_server_the_genome_is_shown(lying, tmp_path, cap
     out, line = info_of(lying, capsys)
     assert "demo, 5 chromosomes" in out
     assert "cell lines: not known\n" in out
-    cure = f"factornet-etl import {lying.place} DEST --cells CELL"
+    hint = f"factornet-etl import {lying.place} DEST --cells CELL"
     assert "has no list of cell lines (cells/zarr.json), and web servers do not list; name those you" in line
-    assert f"`{cure}`" in line
+    assert f"`{hint}`" in line
     assert etl.main(["info", lying.place, "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["cells"] is None
     copy = str(tmp_path / "copy.zarr")
-    assert etl.main([w.replace("DEST", copy).replace("CELL", "K562") for w in cure.split()[1:]]) == 0
+    assert etl.main([w.replace("DEST", copy).replace("CELL", "K562") for w in hint.split()[1:]]) == 0
     assert etl.main(["info", copy]) == 0

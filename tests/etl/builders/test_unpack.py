@@ -19,7 +19,7 @@ from factornet.etl import Resources
 from factornet.etl.builders import unpack
 from factornet.etl.builders.unpack import unpack_store
 from factornet.store import StoreError, UsageError, open_store
-from factornet.store.format.manifest import sealed
+from factornet.store.format.manifest import with_self_digest
 
 CELLS = ("GM12878", "HepG2", "K562")
 
@@ -185,7 +185,7 @@ def test_a_source_that_is_replaced_meanwhile_is_an_error(demo_store, tmp_path):
         meta = copy / "cells/K562/zarr.json"
         node = json.loads(meta.read_text())
         node["attributes"]["manifest"] = "0" * 64
-        meta.write_bytes(sealed(node))
+        meta.write_bytes(with_self_digest(node))
 
     with pytest.raises(
         StoreError, match=r"was replaced while it was being read|its digest is not the one in the attributes"

@@ -14,9 +14,9 @@ from factornet.cli.etl.parser import main
 from factornet.etl.download.fetch import fetch
 from factornet.etl.download.registry import Download, choose, default_registry, read_registry
 from factornet.store import StoreError, UsageError
-from factornet.store.storage.retry import Patience
+from factornet.store.storage.retry import RetryPolicy
 
-QUICK = Patience(tries=4, wait=0.01, timeout=1)
+QUICK = RetryPolicy(tries=4, wait=0.01, timeout=1)
 NAME = "big.fa.gz"
 CONTENT = b"".join(i.to_bytes(4, "little") for i in range(1_000_000))
 MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
@@ -92,21 +92,21 @@ def download(*urls, **more) -> Download:
 def test_a_file_is_fetched_once_and_compared_every_time(server, tmp_path):
     seen = []
     folder = tmp_path / "new" / "hg19"
-    found = fetch([download(server.url)], folder, patience=QUICK, on_bytes=lambda *a: seen.append(a))
+    found = fetch([download(server.url)], folder, retry_policy=QUICK, on_bytes=lambda *a: seen.append(a))
     assert [(f.new, f.compared_with) for f in found] == [(True, "the registry")]
     assert (folder / NAME).read_bytes() == CONTENT
     assert seen[-1] == (NAME, len(CONTENT), len(CONTENT))
-    assert [f.new for f in fetch([download(server.url)], folder, patience=QUICK)] == [False]
+    assert [f.new for f in fetch([download(server.url)], folder, retry_policy=QUICK)] == [False]
     assert len(server.asked) == 1
     (folder / NAME).write_bytes(CONTENT[:-1])
-    assert [f.new for f in fetch([download(server.url)], folder, patience=QUICK)] == [True]
+    assert [f.new for f in fetch([download(server.url)], folder, retry_policy=QUICK)] == [True]
     assert (folder / NAME).read_bytes() == CONTENT
     assert sorted(p.name for p in folder.iterdir()) == [NAME, "fetched.json"]
 
 
 def test_connections_that_break_are_gone_on_with(server, tmp_path):
     server.cut = lambda nth: 1_000_000 if nth < 3 else None
-    fetch([download(server.url)], tmp_path, patience=QUICK)
+    fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert (tmp_path / NAME).read_bytes() == CONTENT
     assert server.asked == ["", "bytes=1000000-", "bytes=2000000-", "bytes=3000000-"]
     assert server.sent == len(CONTENT)
@@ -115,9 +115,9 @@ def test_connections_that_break_are_gone_on_with(server, tmp_path):
 def test_a_later_call_goes_on_too(server, tmp_path):
     server.cut = lambda nth: 500_000
     with pytest.raises(StoreError, match=r"big.fa.gz: no server gave it .*broke after 2000000 bytes .*kept"):
-        fetch([download(server.url)], tmp_path, patience=QUICK)
+        fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     server.cut = lambda nth: None
-    fetch([download(server.url)], tmp_path, patience=QUICK)
+    fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert (tmp_path / NAME).read_bytes() == CONTENT
     assert server.asked[-1] == "bytes=2000000-"
 
@@ -126,9 +126,9 @@ def test_a_later_call_goes_on_too(server, tmp_path):
 def test_what_changed_meanwhile_or_knows_no_ranges_is_begun_anew(server, tmp_path, ranges):
     server.cut = lambda nth: 500_000 if nth == 0 else None
     with pytest.raises(StoreError):
-        fetch([download(server.url)], tmp_path, patience=Patience(tries=1, wait=0.01, timeout=1))
+        fetch([download(server.url)], tmp_path, retry_policy=RetryPolicy(tries=1, wait=0.01, timeout=1))
     server.ranges, server.tag = ranges, '"v2"'
-    fetch([download(server.url)], tmp_path, patience=QUICK)
+    fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
@@ -136,7 +136,7 @@ def test_mirrors_are_tried_in_turn(server, tmp_path):
     with serving(Publisher()) as bad:
         bad.content = CONTENT[:-1] + b"x"
         gone = "http://127.0.0.1:9/" + NAME
-        found = fetch([download(gone, bad.url, server.url)], tmp_path, patience=QUICK)
+        found = fetch([download(gone, bad.url, server.url)], tmp_path, retry_policy=QUICK)
     assert found[0].new
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
@@ -144,7 +144,7 @@ def test_mirrors_are_tried_in_turn(server, tmp_path):
 def test_a_file_of_other_content_is_not_taken(server, tmp_path):
     server.content = CONTENT[:-1] + b"x"
     with pytest.raises(StoreError, match=r"no server gave it as it must be: .*MD5 hash|no server gave it .*hash"):
-        fetch([download(server.url)], tmp_path, patience=QUICK)
+        fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert not (tmp_path / NAME).exists()
 
 
@@ -152,49 +152,49 @@ def test_a_file_of_other_content_is_not_taken(server, tmp_path):
 def test_what_is_not_there_is_said_at_once(server, tmp_path, status):
     server.status = lambda nth: status
     with pytest.raises(StoreError, match=rf"{NAME}: the server answers {status}"):
-        fetch([download(server.url)], tmp_path, patience=QUICK)
+        fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert len(server.asked) == 1
 
 
 def test_a_busy_server_is_asked_again(server, tmp_path):
     server.status = lambda nth: 503 if nth < 2 else 200
-    fetch([download(server.url)], tmp_path, patience=QUICK)
+    fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert len(server.asked) == 3
     server.status = lambda nth: 500
     with pytest.raises(StoreError, match=r"the server answers 500 \(4 tries"):
-        fetch([download(server.url)], tmp_path / "b", patience=QUICK)
+        fetch([download(server.url)], tmp_path / "b", retry_policy=QUICK)
 
 
 def test_the_publishers_list_of_digests(server, tmp_path):
-    fetched = fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "a", patience=QUICK)
+    fetched = fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "a", retry_policy=QUICK)
     assert fetched[0].compared_with == server.url.replace(NAME, "md5sum.txt")
     server.digests = f"{'0' * 32}  ./{NAME}\n"
     with pytest.raises(StoreError, match="hash"):
-        fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "b", patience=QUICK)
+        fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "b", retry_policy=QUICK)
     server.digests = "nothing\n"
     with pytest.raises(StoreError, match=r"md5sum.txt: lists no MD5 of big.fa.gz"):
-        fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "c", patience=QUICK)
+        fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "c", retry_policy=QUICK)
 
 
 def test_without_any_digest_the_first_download_holds(server, tmp_path):
-    first = fetch([download(server.url, digest="")], tmp_path, patience=QUICK)
+    first = fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
     assert first[0].compared_with.startswith("nothing: nobody publishes its digest")
-    again = fetch([download(server.url, digest="")], tmp_path, patience=QUICK)
+    again = fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
     assert (again[0].new, again[0].compared_with[:18]) == (False, "the first download")
     (tmp_path / NAME).unlink()
     server.content = CONTENT[::-1]
     with pytest.raises(StoreError, match="hash"):
-        fetch([download(server.url, digest="")], tmp_path, patience=QUICK)
+        fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
     (tmp_path / "fetched.json").write_text("{")
     with pytest.raises(StoreError, match=r"fetched.json: is damaged .*remove it"):
-        fetch([download(server.url, digest="")], tmp_path, patience=QUICK)
+        fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
 
 
 def test_a_full_disk_is_said_before(server, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda place: usage)
     with pytest.raises(StoreError, match=r"big.fa.gz takes 4 MB, 1 kB are free there"):
-        fetch([download(server.url)], tmp_path, patience=QUICK)
+        fetch([download(server.url)], tmp_path, retry_policy=QUICK)
 
 
 def registry_file(tmp_path, **entries):

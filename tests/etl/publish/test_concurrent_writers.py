@@ -10,7 +10,7 @@ from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
 from factornet.etl.builders import cell_line as cell
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.transfer.copy_groups import copy_groups
-from factornet.etl.transfer.open_destination import open_target
+from factornet.etl.transfer.open_destination import open_destination
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, open_store
 
@@ -57,13 +57,13 @@ def test_a_cell_line_that_another_build_has_put_there(files, monkeypatch):
 
 def test_a_cell_line_that_was_built_during_an_import(files, theirs):
     store = files / "s.zarr"
-    target = open_target(store)
+    target = open_destination(store)
     with pytest.raises(StoreError, match=r"cells/B: was put there by another process in the meantime.*run the same"):
         copy_groups([open_store(theirs)], target, on_object=once(lambda: build(files, "B")))
     assert manifest(store, "A") == manifest(theirs, "A")
     assert manifest(store, "B") != manifest(theirs, "B")
     with pytest.raises(StoreError, match=r"has other content of B .*give --force"):
-        copy_groups([open_store(theirs)], open_target(store))
+        copy_groups([open_store(theirs)], open_destination(store))
     assert verify_store(store).findings == ()
 
 
@@ -96,11 +96,11 @@ def test_a_genome_that_was_replaced_during_a_build_or_an_import(files, theirs):
 
     source = open_store(theirs)
     for act in (
-        lambda: copy_groups([source], open_target(store), cells=["A"], on_object=once(replace)),
+        lambda: copy_groups([source], open_destination(store), cells=["A"], on_object=once(replace)),
         lambda: build(files, on_report=once(replace)),
     ):
         shutil.rmtree(store)
-        copy_groups([source], open_target(store), cells=[])
+        copy_groups([source], open_destination(store), cells=[])
         with pytest.raises(StoreError, match="the genome was replaced during the"):
             act()
         assert open_store(store).cells == ()
@@ -109,26 +109,26 @@ def test_a_genome_that_was_replaced_during_a_build_or_an_import(files, theirs):
 def test_a_zip_file_that_another_export_has_replaced(files, theirs):
     file = files / "x.zip"
     source = open_store(theirs)
-    copy_groups([source], open_target(file), cells=[])
-    other = once(lambda: copy_groups([source], open_target(file), cells=["A"]))
+    copy_groups([source], open_destination(file), cells=[])
+    other = once(lambda: copy_groups([source], open_destination(file), cells=["A"]))
     with pytest.raises(StoreError, match=r"x.zip: was replaced by another process in the meantime"):
-        copy_groups([source], open_target(file), cells=["B"], on_plan=other)
-    copy_groups([source], open_target(file), cells=["B"])
+        copy_groups([source], open_destination(file), cells=["B"], on_plan=other)
+    copy_groups([source], open_destination(file), cells=["B"])
     assert open_store(file).cells == ("A", "B")
 
 
 def test_two_commands_put_cell_lines_into_a_bucket(files, theirs, s3):
     """Neither is lost from the list, and none is replaced by who did not see it."""
     source = open_store(theirs)
-    copy_groups([source], open_target(s3.url), cells=[])
-    other = once(lambda: copy_groups([source], open_target(s3.url), cells=["B"]))
-    copy_groups([source], open_target(s3.url), cells=["A"], on_object=other)
+    copy_groups([source], open_destination(s3.url), cells=[])
+    other = once(lambda: copy_groups([source], open_destination(s3.url), cells=["B"]))
+    copy_groups([source], open_destination(s3.url), cells=["A"], on_object=other)
     assert open_store(s3.url).cells == ("A", "B")
     assert verify_store(s3.url).findings == ()
     build(files, "A")
     place = f"{s3.url.removesuffix('.zarr')}2.zarr"
-    copy_groups([source], open_target(place), cells=[])
-    other = once(lambda: copy_groups([source], open_target(place), cells=["A"]))
+    copy_groups([source], open_destination(place), cells=[])
+    other = once(lambda: copy_groups([source], open_destination(place), cells=["A"]))
     with pytest.raises(StoreError, match=r"cells/A: was put there, replaced or removed by another"):
-        copy_groups([open_store(files / "s.zarr")], open_target(place), cells=["A"], on_plan=other)
+        copy_groups([open_store(files / "s.zarr")], open_destination(place), cells=["A"], on_plan=other)
     assert manifest(place, "A") == manifest(theirs, "A")

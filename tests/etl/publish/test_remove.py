@@ -8,7 +8,7 @@ from factornet.cli.etl.parser import main
 from factornet.etl.publish.transaction import staging
 from factornet.etl.verify.objects import verify_store
 from factornet.store import open_store, read_span
-from factornet.store.storage.atomic_swap import building, cell_work
+from factornet.store.storage.atomic_swap import cell_line_staging_name, staging_dir
 
 
 def test_a_removed_cell_line_is_gone_and_its_readers_go_on(store, capsys):
@@ -28,7 +28,7 @@ def test_nothing_is_left_where_nobody_reads(store):
     (store / "cells/K562/zarr.json").write_text("{")  # a damaged one can be removed too
     assert main(["rm", str(store), "K562"]) == 0
     assert not (store / "cells/K562").exists()
-    assert not building(store).exists()
+    assert not staging_dir(store).exists()
 
 
 @pytest.mark.parametrize("name", ["NONE", "../copy.zarr", "K562/tracks", ""])
@@ -41,17 +41,17 @@ def test_no_such_cell_line(store, capsys, name):
 def test_all_names_are_looked_at_before_the_first_is_removed(store, capsys):
     assert main(["rm", str(store), "HepG2", "K563", "K562"]) == 2
     assert "no cell line 'K563'" in capsys.readouterr().err
-    with staging(store, cell_work("K562")):
+    with staging(store, cell_line_staging_name("K562")):
         assert main(["rm", str(store), "HepG2", "K562"]) == 2
     assert "K562: is being built already, by process" in capsys.readouterr().err
     assert open_store(store).cells == ("GM12878", "HepG2", "K562")
     assert main(["rm", str(store), "HepG2", "K562", "HepG2"]) == 0
     assert open_store(store).cells == ("GM12878",)
-    assert not building(store).exists()
+    assert not staging_dir(store).exists()
 
 
 def test_not_while_it_is_built(store, capsys):
-    with staging(store, cell_work("K562")):
+    with staging(store, cell_line_staging_name("K562")):
         assert main(["rm", str(store), "K562"]) == 2
     assert "K562: is being built already, by process" in capsys.readouterr().err
     assert "K562" in open_store(store).cells
@@ -76,10 +76,10 @@ def test_from_what_is_no_folder_the_others_are_copied(demo_store, tmp_path, caps
     assert main(["rm", place, *names]) == 2
     line = capsys.readouterr().err.strip()
     assert line.startswith(f"factornet-etl: error: {place}: is no folder, and cell lines are removed from folders only")
-    cure = line.partition("new place: ")[2]
-    assert cure.startswith(f"factornet-etl export {place} DEST --cells")
+    hint = line.partition("new place: ")[2]
+    assert hint.startswith(f"factornet-etl export {place} DEST --cells")
     copy = str(tmp_path / "copy.zarr")
-    assert main(cure.replace("DEST", copy).split()[1:]) == 0
+    assert main(hint.replace("DEST", copy).split()[1:]) == 0
     assert open_store(copy).cells == left
     assert main(["unpack", place, str(tmp_path / "raw.zarr")]) == 2
     line = capsys.readouterr().err.strip()

@@ -14,7 +14,7 @@ import pytest
 
 from factornet.cli.etl.parser import main
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
-from factornet.etl.publish.transaction import CutShortError
+from factornet.etl.publish.transaction import InterruptedBuildError
 from factornet.etl.shards import executor as graph
 from factornet.etl.verify.objects import verify_store
 from factornet.store import UsageError, open_store
@@ -189,10 +189,10 @@ def test_all_workers_die_and_the_build_goes_on_later(store, demo_files, undistur
 
     def note(client, nodes, on_report):
         notes.append(len(nodes))
-        raise CutShortError("no more")
+        raise InterruptedBuildError("no more")
 
     monkeypatch.setattr(graph, "run_on", note)
-    with pytest.raises(CutShortError):
+    with pytest.raises(InterruptedBuildError):
         build(store, demo_files, Resources(scheduler=address))
     assert build(store, demo_files, Resources(1)) == undisturbed
 

@@ -165,7 +165,7 @@ class Stop:
 def test_an_interrupted_copy_is_gone_on_with(demo_store, tmp_path, capsys, monkeypatch, name):
     out = tmp_path / name
     with monkeypatch.context() as patch:
-        Stop(patch, sinks.FolderSink if name == "out.zarr" else sinks.ZipSink, 40)
+        Stop(patch, sinks.DirectoryWriter if name == "out.zarr" else sinks.ZipObjectWriter, 40)
         assert command("export", demo_store, out, "-p", 1) == 130
     said = "factornet-etl: interrupted; the same command given again goes on from here\n"
     assert capsys.readouterr().err == said
@@ -180,7 +180,7 @@ def test_a_copy_that_filled_the_disk_is_gone_on_with(demo_store, tmp_path, capsy
     out = tmp_path / name
     with monkeypatch.context() as patch:
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{out}.building/x")
-        Stop(patch, sinks.FolderSink if name == "out.zarr" else sinks.ZipSink, 20, full)
+        Stop(patch, sinks.DirectoryWriter if name == "out.zarr" else sinks.ZipObjectWriter, 20, full)
         line = refused(capsys, "export", demo_store, out, "-p", 1)
     assert f"error: {out}: cannot be written (No space left on device); see to the disk" in line
     assert f"kept in {out}.building, which may be removed" in line
@@ -225,7 +225,7 @@ def test_an_import_goes_on_after_its_server_failed(demo_store, tmp_path, capsys,
 def test_what_lies_in_the_way_of_a_resumed_copy_is_not_trusted(demo_store, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out.zarr"
     with monkeypatch.context() as patch:
-        Stop(patch, sinks.FolderSink, 40)
+        Stop(patch, sinks.DirectoryWriter, 40)
         assert command("export", demo_store, out, "-p", 1) == 130
     files = sorted(p for p in (tmp_path / "out.zarr.building").rglob("*") if p.is_file())
     files[0].write_bytes(files[0].read_bytes()[:-1] + b"x")

@@ -12,7 +12,7 @@ from support.transfer_helpers import assert_equal, command, digests, refused, re
 
 from factornet.etl.verify.objects import verify_store
 from factornet.store import open_store
-from factornet.store.format.manifest import sealed
+from factornet.store.format.manifest import with_self_digest
 
 
 @pytest.fixture
@@ -113,8 +113,8 @@ def test_what_verify_names_as_cure_mends(damaged, demo_store):
         found = verify_store(damaged.place).findings
         assert found
         assert not [f for f in found if f.problem.startswith(str(damaged.place))], "the path is said once"
-        for cure in dict.fromkeys(f.cure for f in found):
-            line = next(c for c in cure.split(" or ") if "export" in c or "import" in c or c.startswith("rm "))
+        for hint in dict.fromkeys(f.hint for f in found):
+            line = next(c for c in hint.split(" or ") if "export" in c or "import" in c or c.startswith("rm "))
             line = line.partition("; ")[0].strip(" ,")
             if line.startswith("rm "):
                 Path(line.split()[1]).unlink()
@@ -163,7 +163,7 @@ def test_a_root_that_cannot_be_known_is_left(copied, demo_store, foreign, tmp_pa
         assert "its genome is not known to be the same; give another name" in line
     node = json.loads((demo_store / "zarr.json").read_text())
     node["attributes"]["schema_version"] = 2
-    (copied / "zarr.json").write_bytes(sealed(node))
+    (copied / "zarr.json").write_bytes(with_self_digest(node))
     assert "has schema version 2" in refused(capsys, "import", demo_store, copied, "--force")
 
 

@@ -10,9 +10,9 @@ from stress.damage_store import torture
 
 from factornet.cli import etl
 from factornet.etl.verify.objects import verify_store
-from factornet.store import Plan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
-from factornet.store.format.manifest import check_seal, sealed
-from factornet.store.format.zarr_json import parse_node
+from factornet.store import SamplingPlan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
+from factornet.store.format.manifest import check_self_digest, with_self_digest
+from factornet.store.format.zarr_json import parse_zarr_json
 
 CELLS = ("GM12878", "HepG2", "K562")
 
@@ -86,7 +86,7 @@ def test_every_bit_of_attributes(demo_store, name):
         broken = bytearray(text)
         broken[bit // 8] ^= 1 << bit % 8
         try:
-            check_seal(bytes(broken), parse_node(bytes(broken), "group")["attributes"], place="here")
+            check_self_digest(bytes(broken), parse_zarr_json(bytes(broken), "group")["attributes"], place="here")
             missed.append(bit)
         except (ValueError, KeyError, TypeError, AttributeError, StoreError):
             pass
@@ -94,13 +94,15 @@ def test_every_bit_of_attributes(demo_store, name):
 
 
 def test_equal_json_of_other_bytes_is_found():
-    text = sealed({"attributes": {"a": 1e-7, "b": 0.30000000000000004}, "zarr_format": 3, "node_type": "group"})
+    text = with_self_digest(
+        {"attributes": {"a": 1e-7, "b": 0.30000000000000004}, "zarr_format": 3, "node_type": "group"}
+    )
     for old, new in ((b"1e-07", b"1E-07"), (b"0000004", b"0000005")):
         other = text.replace(old, new)
         assert json.loads(other)["attributes"] == json.loads(text)["attributes"]
         with pytest.raises(StoreError, match="damaged"):
-            check_seal(other, json.loads(other)["attributes"], place="here")
-    check_seal(text, json.loads(text)["attributes"], place="here")
+            check_self_digest(other, json.loads(other)["attributes"], place="here")
+    check_self_digest(text, json.loads(text)["attributes"], place="here")
 
 
 def test_random_faults_of_every_kind(copy):
@@ -148,7 +150,7 @@ def test_schema_encoding_names_and_structure(store, demo_store):
     def attributes(file, /, **changes):
         node = json.loads((demo_store / file).read_text())
         node["attributes"] |= changes
-        (store / file).write_bytes(sealed(node))
+        (store / file).write_bytes(with_self_digest(node))
         return [(f.path, f.kind, f.problem) for f in verify_store(store, quick=True).findings]
 
     ((path, kind, problem),) = attributes("zarr.json", schema_version=2)
@@ -229,7 +231,7 @@ def test_a_stream_ends_with_the_fault(store):
     chrom = opened.axis.index("chr21")
     start = np.arange(20_000, 900_000, 9000)
     n, zeros = len(start), np.zeros(len(start), np.int64)
-    plan = Plan(CELLS, np.arange(n) % 3, np.full(n, chrom), start, zeros, np.zeros((n, 0), np.uint8))
+    plan = SamplingPlan(CELLS, np.arange(n) % 3, np.full(n, chrom), start, zeros, np.zeros((n, 0), np.uint8))
     settings = StreamSettings(1000, meta=True, gencode=True)
     assert len(list(WindowStream(opened, plan, settings, seed=(1,)))) > 0
     rng = np.random.default_rng(6)

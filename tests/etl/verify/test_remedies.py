@@ -9,10 +9,10 @@ import pytest
 from support.tiny_experiment import build, write_cell
 
 from factornet.cli import etl
-from factornet.etl.publish.cell_index_writer import write_cell_list
+from factornet.etl.publish.cell_index_writer import write_cell_index
 from factornet.etl.verify.objects import verify_store
 from factornet.store import open_store
-from factornet.store.format.manifest import sealed
+from factornet.store.format.manifest import with_self_digest
 
 CELLS = ("GM12878", "HepG2", "K562")
 
@@ -27,7 +27,7 @@ def test_each_kind_of_finding_and_its_cure(store, capsys):
     (store / "cells/HepG2/zarr.json").unlink()
     (store / "cells/GM12878/manifest/c/0").write_bytes(b"")
     os.mkfifo(store / "genome/pipe")
-    kinds = {f.path: (f.kind, f.cure) for f in verify_store(store, quick=True).findings}
+    kinds = {f.path: (f.kind, f.hint) for f in verify_store(store, quick=True).findings}
     assert {path: kind for path, (kind, _) in kinds.items()} == {
         "genome/sequence/chr21/c/0": "missing",
         "cells/K562/labels/chr21/c/0/0": "damaged",
@@ -38,8 +38,8 @@ def test_each_kind_of_finding_and_its_cure(store, capsys):
         "cells/GM12878/manifest/c/0": "manifest",
         "genome/pipe": "added",
     }
-    cure = kinds["cells/K562/labels/chr21/c/0/0"][1]
-    assert cure.startswith(f"factornet-etl build {store} PATH/TO/K562 --repair")
+    hint = kinds["cells/K562/labels/chr21/c/0/0"][1]
+    assert hint.startswith(f"factornet-etl build {store} PATH/TO/K562 --repair")
     assert kinds["notes.txt"][1] == f"rm -r {store / 'notes.txt'}"
     assert etl.main(["verify", str(store), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
@@ -49,12 +49,12 @@ def test_each_kind_of_finding_and_its_cure(store, capsys):
     text = capsys.readouterr().out
     assert "link: cells/K562/tracks/DGF/chr7/c/0: is a link to /etc/hosts, which leads out of the store" in text
     assert f"{len(kinds)} faults" in text
-    assert text.count("    repair: ") == len({cure for _, cure in kinds.values()}), "a cure of several is said once"
+    assert text.count("    repair: ") == len({hint for _, hint in kinds.values()}), "a cure of several is said once"
 
 
 def run_cure(finding, files):
     """Do what a finding says repairs it, the first way where there are several."""
-    command = finding.cure.partition(", or")[0].replace("PATH/TO/", f"{files}/cells/").split()
+    command = finding.hint.partition(", or")[0].replace("PATH/TO/", f"{files}/cells/").split()
     if command[0] == "factornet-etl":
         assert etl.main([*command[1:], *(["-p", "1"] if command[1] == "build" else [])]) == 0, command
     else:
@@ -66,7 +66,7 @@ def as_array(node):
 
 
 def with_another_version(node):
-    return sealed({**node, "attributes": {**node["attributes"], "schema_version": 7}})
+    return with_self_digest({**node, "attributes": {**node["attributes"], "schema_version": 7}})
 
 
 @pytest.mark.parametrize("change", [None, lambda node: b"{", as_array, with_another_version])
@@ -79,7 +79,7 @@ def test_the_cure_of_damaged_attributes_works(store, demo_files, change):
         file.write_bytes(change(json.loads(text)))
     (store / "cells/K562/zarr.json").unlink()  # nor may one damaged cell line hinder another
     for finding in verify_store(store, quick=True).findings:
-        assert f"PATH/TO/{finding.path.split('/')[1]} --force, or factornet-etl import" in finding.cure
+        assert f"PATH/TO/{finding.path.split('/')[1]} --force, or factornet-etl import" in finding.hint
         run_cure(finding, demo_files)
     assert verify_store(store).findings == ()
     assert file.read_bytes() == text
@@ -89,27 +89,27 @@ def test_the_cure_of_damaged_attributes_works(store, demo_files, change):
 def test_renamed_and_copied_by_hand(store, demo_files, listed):
     cells = store / "cells"
     if listed:
-        write_cell_list(store)
+        write_cell_index(store)
     for names, command in (("AB", "mv -T {0}/A {0}/K562"), ("A", "mv -T {0}/A {0}/K562"), ("B", "rm -r {0}/B")):
         if "A" in names:
             (cells / "K562").rename(cells / "A")
         if "B" in names:
             shutil.copytree(cells / ("A" if "A" in names else "K562"), cells / "B")
         finding = verify_store(store).findings[0]
-        assert (finding.kind, finding.cure) == ("attributes", command.format(cells))
+        assert (finding.kind, finding.hint) == ("attributes", command.format(cells))
         assert finding.problem == f"is the cell line K562, not {finding.path[6]}"
         while findings := verify_store(store).findings:
             run_cure(findings[0], demo_files)
         assert verify_store(store).groups == ("genome", *(f"cells/{c}" for c in CELLS))
     shutil.copy(cells / "HepG2/zarr.json", cells / "K562")  # no cell line of another name: attributes of another
     (finding,) = verify_store(store).findings
-    assert "PATH/TO/K562 --force" in finding.cure
+    assert "PATH/TO/K562 --force" in finding.hint
     run_cure(finding, demo_files)
     for old, new in (("K562", "A"), ("GM12878", "K562"), ("A", "GM12878")):  # two changed places
         (cells / old).rename(cells / new)
     first, second = verify_store(store).findings
-    assert second.cure == "as for cells/GM12878: it mends both"
-    subprocess.run(first.cure, shell=True, check=True)
+    assert second.hint == "as for cells/GM12878: it mends both"
+    subprocess.run(first.hint, shell=True, check=True)
     assert verify_store(store).findings == ()
 
 
@@ -126,13 +126,13 @@ def contents(folder):
 def mend(store, *, backwards):
     """Run the commands that verify prints, in any order, and again, until nothing is found; damaged ones are removed."""
     for _ in range(5):
-        cures = list(dict.fromkeys(f.cure for f in verify_store(store).findings))
-        for cure in reversed(cures) if backwards else cures:
-            if cure.startswith(("mv ", "rm ")):
-                assert "mv -T " in cure or "mv" not in cure
-                subprocess.run(cure, shell=True, check=True)
-            elif "or factornet-etl rm " in cure:
-                assert etl.main(cure.rpartition("or factornet-etl ")[2].split()) == 0
+        cures = list(dict.fromkeys(f.hint for f in verify_store(store).findings))
+        for hint in reversed(cures) if backwards else cures:
+            if hint.startswith(("mv ", "rm ")):
+                assert "mv -T " in hint or "mv" not in hint
+                subprocess.run(hint, shell=True, check=True)
+            elif "or factornet-etl rm " in hint:
+                assert etl.main(hint.rpartition("or factornet-etl ")[2].split()) == 0
     return verify_store(store).findings
 
 
@@ -161,8 +161,8 @@ def test_folders_in_the_place_of_others_are_not_buried(store, moves, cures, back
     for move in moves:
         old, new = move.split(">")
         (cells / old).rename(cells / new)
-    found = {f.path.split("/")[1]: f.cure for f in verify_store(store, quick=True).findings}
-    assert found == {folder: cure.format(cells) for folder, cure in cures.items()}
+    found = {f.path.split("/")[1]: f.hint for f in verify_store(store, quick=True).findings}
+    assert found == {folder: hint.format(cells) for folder, hint in cures.items()}
     assert mend(store, backwards=backwards) == ()
     assert contents(cells) == before
 
@@ -176,7 +176,7 @@ def test_a_sound_copy_takes_the_place_of_the_damaged_one(store, copies, damaged,
     for copy in copies:
         shutil.copytree(cells / "K562", cells / copy)
     spoil(cells / "K562" / damaged)
-    assert all(f"rm -r {cells}" not in f.cure for f in verify_store(store).findings)
+    assert all(f"rm -r {cells}" not in f.hint for f in verify_store(store).findings)
     assert mend(store, backwards=backwards) == ()
     assert contents(cells) == before
 
@@ -186,7 +186,7 @@ def test_of_two_damaged_ones_none_is_removed(store, demo_files):
     spoil(store / "cells/K562/labels/chr1/c/0/0")
     shutil.copytree(store / "cells/K562", store / "cells/A")
     first, second, third = verify_store(store).findings
-    assert first.cure == second.cure == "first mend cells/K562, then verify again"
+    assert first.hint == second.hint == "first mend cells/K562, then verify again"
     assert [f.path for f in (first, second)] == ["cells/A/zarr.json", "cells/A/labels/chr1/c/0/0"]
     run_cure(third, demo_files)
     assert mend(store, backwards=False) == ()
@@ -199,7 +199,7 @@ def test_what_was_not_looked_at_is_not_called_sound(store):
     spoil(store / "cells/K562/tracks/DGF/chr2/c/0")
     for options in ({"quick": True}, {"cells": ["A"]}):
         (finding,) = verify_store(store, **options).findings
-        assert finding.cure == f"first look at all of the store: factornet-etl verify {store}"
+        assert finding.hint == f"first look at all of the store: factornet-etl verify {store}"
 
 
 def test_a_copy_of_another_build_is_not_just_removed(files):
@@ -210,7 +210,7 @@ def test_a_copy_of_another_build_is_not_just_removed(files):
     write_cell(files / "A", 2.5)
     build(files)
     (finding,) = verify_store(files / "s.zarr").findings
-    assert finding.cure == f"it is of another build than cells/A; if that is the one to keep: rm -r {cells}/A.old"
+    assert finding.hint == f"it is of another build than cells/A; if that is the one to keep: rm -r {cells}/A.old"
 
 
 @pytest.mark.parametrize("steps", [1, 2])
@@ -220,7 +220,7 @@ def test_an_exchange_that_was_cut_short_is_gone_on_with(store, steps):
     shutil.copytree(cells / "K562", cells / "A")
     spoil(cells / "K562/tracks/DGF/chr2/c/0")
     finding = verify_store(store).findings[0]
-    subprocess.run(" && ".join(finding.cure.split(" && ")[:steps]), shell=True, check=True)
+    subprocess.run(" && ".join(finding.hint.split(" && ")[:steps]), shell=True, check=True)
     assert mend(store, backwards=False) == ()
     assert contents(cells) == before
 
@@ -245,13 +245,13 @@ def test_info_names_damaged_cell_lines_beside_the_others(store, capsys, text):
 @pytest.mark.parametrize("removed", [False, True])
 def test_listed_and_gone(store, demo_files, removed):
     """It is brought back, or taken off the list."""
-    write_cell_list(store)
+    write_cell_index(store)
     shutil.rmtree(store / "cells/HepG2")
     (finding,) = verify_store(store, quick=True).findings
     assert (finding.path, finding.kind) == ("cells/HepG2", "missing")
     assert "is in the list of cell lines" in finding.problem
     rm = f"factornet-etl rm {store} HepG2"
-    assert finding.cure.endswith(f"; or take it off the list: {rm}")
+    assert finding.hint.endswith(f"; or take it off the list: {rm}")
     if removed:
         assert etl.main(rm.split()[1:]) == 0
     else:
@@ -276,7 +276,7 @@ def test_what_lies_in_a_store_and_is_none_of_it_is_one_finding_each(store, capsy
     assert found["cells/K562/HepG2"].problem == f"is in no manifest ({count} objects)"
     assert found["cells/K9"].problem == "is no cell line"
     for finding in found.values():
-        subprocess.run(finding.cure, shell=True, check=True)
+        subprocess.run(finding.hint, shell=True, check=True)
     assert verify_store(store).findings == ()
 
 
@@ -284,15 +284,15 @@ def test_a_file_where_the_cell_lines_must_lie(store, capsys):
     shutil.rmtree(store / "cells")
     (store / "cells").write_text("x")
     (finding,) = verify_store(store, quick=True).findings
-    assert (finding.path, finding.kind, finding.cure) == ("cells", "added", f"rm -r {store}/cells")
-    subprocess.run(finding.cure, shell=True, check=True)
+    assert (finding.path, finding.kind, finding.hint) == ("cells", "added", f"rm -r {store}/cells")
+    subprocess.run(finding.hint, shell=True, check=True)
     assert verify_store(store).groups == ("genome",)
 
 
 def change_root(store, **more):
     file = store / "zarr.json"
     node = json.loads(file.read_text())
-    file.write_bytes(sealed({**node, "attributes": {**node["attributes"], **more}}))
+    file.write_bytes(with_self_digest({**node, "attributes": {**node["attributes"], **more}}))
     return file
 
 
@@ -300,10 +300,10 @@ def test_a_store_of_a_newer_schema_is_not_damaged(store):
     """What this version cannot read need not be wrong; where its seal is broken it is."""
     file = change_root(store, schema_version=7)
     (finding,) = verify_store(store, quick=True).findings
-    assert (finding.kind, finding.cure) == ("schema", "update factornet")
+    assert (finding.kind, finding.hint) == ("schema", "update factornet")
     file.write_bytes(file.read_bytes() + b" ")
     (finding,) = verify_store(store, quick=True).findings
-    assert finding.cure == f"factornet-etl import SOURCE {store} --force --cells"
+    assert finding.hint == f"factornet-etl import SOURCE {store} --force --cells"
 
 
 @pytest.mark.parametrize("cells", [CELLS, ()])
@@ -314,7 +314,7 @@ def test_attributes_and_manifest_of_the_genome_both_damaged(store, exported, cap
     (store / "zarr.json").write_bytes(b"{")
     (store / "genome/manifest/c/0").write_bytes(b"")
     (finding,) = verify_store(store, quick=True).findings
-    command = finding.cure.replace("SOURCE", str(exported)).replace("factornet-etl", "").split("; ")
+    command = finding.hint.replace("SOURCE", str(exported)).replace("factornet-etl", "").split("; ")
     if not cells:
         assert command.pop(0) == f"rm -r {store}"
         shutil.rmtree(store)

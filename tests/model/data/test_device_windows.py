@@ -9,8 +9,8 @@ from factornet.model import NetworkConfig
 from factornet.model.data.batches import stream_settings
 from factornet.model.data.device_windows import DeviceSource
 from factornet.model.data.sources import StoreSource, choose_source
-from factornet.store import Plan, Sampler, UsageError, open_store, parse_region, split_genome
-from factornet.store.windows.in_memory import arrays_needed, resident_copy
+from factornet.store import Sampler, SamplingPlan, UsageError, open_store, parse_region, split_genome
+from factornet.store.windows.in_memory import load_in_memory, required_arrays
 
 CPU = torch.device("cpu")
 CELLS = ("GM12878", "HepG2")
@@ -22,7 +22,7 @@ def setting(demo_store):
     config = NetworkConfig(
         tasks=("CTCF",), tracks=("Unique35", "DGF"), meta=store.cell("HepG2").meta, gencode=True, kernels=4
     )
-    needs = arrays_needed(store, cells=CELLS, tracks=config.tracks, gencode=True, chroms=store.axis.names)
+    needs = required_arrays(store, cells=CELLS, tracks=config.tracks, gencode=True, chroms=store.axis.names)
     return store, config, needs
 
 
@@ -35,7 +35,7 @@ def edge_plan(store, n=150):
     start[:25] = rng.integers(-600, 300, 25)
     start[25:50] = size[25:50] - rng.integers(0, 600, 25)
     zeros = np.zeros(n, np.int64)
-    return Plan(CELLS, rng.integers(0, 2, n), chrom, start, zeros, rng.integers(0, 2, (n, 1)).astype(np.uint8))
+    return SamplingPlan(CELLS, rng.integers(0, 2, n), chrom, start, zeros, rng.integers(0, 2, (n, 1)).astype(np.uint8))
 
 
 @pytest.mark.parametrize("share", [(0, 1), (1, 2)])
@@ -43,7 +43,7 @@ def edge_plan(store, n=150):
 def test_device_and_host_memory_give_the_store_s_windows(setting, seed, share):
     store, config, needs = setting
     plan, settings = edge_plan(store), stream_settings(config, batch=20, share=share)
-    held = resident_copy(store)
+    held = load_in_memory(store)
     held.hold(needs)
     sources = {
         "stream": StoreSource(store, CPU, ""),

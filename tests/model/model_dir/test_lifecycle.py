@@ -6,7 +6,7 @@ import pytest
 
 from factornet.model import FactorNet, ModelCard, NetworkConfig, complete_model, create_model, load_network, read_card
 from factornet.model.model_dir.checkpoint import save_weights
-from factornet.model.model_dir.lifecycle import replaced_by
+from factornet.model.model_dir.lifecycle import backup_path
 from factornet.store import InputError, UsageError
 
 OLD = NetworkConfig(tasks=("CTCF",), tracks=("DGF",), length=40, kernels=4, kernel_width=6, recurrent=3, dense=5)
@@ -36,9 +36,9 @@ def test_without_overwrite_a_folder_that_is_there_is_refused(model, tmp_path):
 def test_the_old_model_is_kept_until_the_new_one_is_complete(model):
     create_model(model, ModelCard(config=NEW), overwrite=True)
     assert read_card(model).config == NEW
-    assert load_network(replaced_by(model)).config == OLD
+    assert load_network(backup_path(model)).config == OLD
     complete_model(model)
-    assert not replaced_by(model).exists()
+    assert not backup_path(model).exists()
     listed = sorted(p.name for p in model.iterdir())
     assert listed == ["bigwig.txt", "chip.txt", "feature.txt", "model.json", "notes.md"]
     assert read_card(model).config == NEW
@@ -49,7 +49,7 @@ def test_a_second_try_does_not_take_the_old_model_along(model):
     create_model(model, ModelCard(config=NEW), overwrite=True)
     (model / "more.md").write_text("mine too")
     create_model(model, ModelCard(config=NEW), overwrite=True)
-    assert load_network(replaced_by(model)).config == OLD
+    assert load_network(backup_path(model)).config == OLD
     complete_model(model)
     assert (model / "notes.md").read_text() == "mine"
     assert (model / "more.md").read_text() == "mine too"

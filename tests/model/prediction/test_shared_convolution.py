@@ -17,13 +17,13 @@ from factornet.model import (
     predict_bins,
     predict_intervals,
     predict_regions,
-    predict_stretches,
+    predict_tiles,
     read_bedgraph,
 )
 from factornet.model.prediction import predict as prediction
 from factornet.model.prediction.bins import bins_of_regions, pieces_of_region
-from factornet.model.prediction.shared_convolution import SharedScan, sliding_maximum
-from factornet.model.prediction.tiles import closed_up, one_ahead
+from factornet.model.prediction.shared_convolution import SharedConvolution, sliding_maximum
+from factornet.model.prediction.tiles import prefetch, remove_gaps
 from factornet.store import UsageError, open_store, parse_region
 from factornet.store.genome.intervals import Intervals
 
@@ -80,7 +80,7 @@ def test_scores_are_those_of_each_window_alone(name, block, monkeypatch):
     ends = [0, 0, len(codes) - length]
     starts = torch.from_numpy(np.concatenate([ends, rng.integers(0, len(codes) - length, 60)]))
     features = torch.randn(len(starts), config.features) if config.features else None
-    shared = SharedScan(network).score(codes, tracks, starts, features=features, batch=17)
+    shared = SharedConvolution(network).score(codes, tracks, starts, features=features, batch=17)
     with torch.inference_mode():
         alone = network(
             torch.stack([codes[s : s + length] for s in starts]),
@@ -164,7 +164,7 @@ def test_every_row_comes_once_in_order_of_place(store, monkeypatch):
     monkeypatch.setattr(prediction, "stretch_bases", lambda config: 400)
     bins, network = bed(store, "clusters"), network_of(recurrent=-1)
     for shared in (True, False):
-        rows = [rows for rows, _ in predict_stretches(network, store, "K562", bins, device=CPU, shared=shared)]
+        rows = [rows for rows, _ in predict_tiles(network, store, "K562", bins, device=CPU, shared=shared)]
         assert np.concatenate(rows).tolist() == bins.by_place().tolist()
 
 
@@ -186,16 +186,16 @@ def test_no_bins_and_blacklisted_ones_only(store):
 
 
 def test_windows_closed_up():
-    moved, spans = closed_up(np.array([100, 105, 105, 115, 130, 133]), 10)
+    moved, spans = remove_gaps(np.array([100, 105, 105, 115, 130, 133]), 10)
     assert moved.tolist() == [0, 5, 5, 15, 25, 28]
     assert spans == [slice(0, 25), slice(30, 43)]
 
 
 def test_one_ahead_keeps_order_and_passes_errors_on():
-    assert list(one_ahead(lambda x: x * x, range(5))) == [0, 1, 4, 9, 16]
-    assert list(one_ahead(str, [])) == []
+    assert list(prefetch(lambda x: x * x, range(5))) == [0, 1, 4, 9, 16]
+    assert list(prefetch(str, [])) == []
     with pytest.raises(ZeroDivisionError):
-        list(one_ahead(lambda x: 1 // x, [1, 0]))
+        list(prefetch(lambda x: 1 // x, [1, 0]))
 
 
 def test_pieces_are_the_regions_bins(store):

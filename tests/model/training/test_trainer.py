@@ -20,8 +20,8 @@ from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOpt
 from factornet.model.data.sources import StoreSource
 from factornet.model.model_dir.checkpoint import ModelCard
 from factornet.model.model_dir.lifecycle import create_model
-from factornet.model.training.history import Listeners
-from factornet.model.training.setup import TrainingPlan, open_run
+from factornet.model.training.history import Callbacks
+from factornet.model.training.setup import TrainingSetup, prepare_training
 from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
 
 
@@ -69,17 +69,17 @@ def test_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
         assert all(torch.equal(a[k], b[k]) for k in a)
 
 
-def make_plan(path: Path) -> TrainingPlan:
+def make_plan(path: Path) -> TrainingSetup:
     network = {"tracks": ("Unique35", "DGF"), "kernels": 8, "recurrent": 4, "dense": 8}
-    return TrainingPlan(sampler=make_sampler(path), network=network, options=TrainingOptions())
+    return TrainingSetup(sampler=make_sampler(path), network=network, options=TrainingOptions())
 
 
 def test_goes_on_with_the_data_it_began_with(store, demo_files, raw_store, exported, tmp_path):
     """Other values under the same names would change what is learnt, and nothing else would tell."""
     folder = tmp_path / "model"
-    open_run(make_plan(store), folder, resume=False, overwrite=False)
+    prepare_training(make_plan(store), folder, resume=False, overwrite=False)
     for same in (store, raw_store, exported):
-        open_run(make_plan(same), folder, resume=True, overwrite=False)
+        prepare_training(make_plan(same), folder, resume=True, overwrite=False)
     cells = shutil.copytree(demo_files, tmp_path / "files") / "cells"
     shutil.copy(cells / "K562/K562.DGF.bw", cells / "GM12878/GM12878.DGF.bw")
     before = open_store(store).cell("GM12878").manifest
@@ -89,13 +89,13 @@ def test_goes_on_with_the_data_it_began_with(store, demo_files, raw_store, expor
     now = open_store(store).cell("GM12878").manifest
     for other in (store, raw):
         with pytest.raises(UsageError) as refused:
-            open_run(make_plan(other), folder, resume=True, overwrite=False)
+            prepare_training(make_plan(other), folder, resume=True, overwrite=False)
         told = f"{folder}: the training began with cells/GM12878 of manifest {before[:16]}..., that in {other} is of "
         assert str(refused.value).startswith(f"{told}{now[:16]}...; ")
     card = json.loads((folder / "model.json").read_text())
     assert card["provenance"].pop("manifests")
     (folder / "model.json").write_text(json.dumps(card))  # as it was saved before these were recorded
-    open_run(make_plan(store), folder, resume=True, overwrite=False)
+    prepare_training(make_plan(store), folder, resume=True, overwrite=False)
 
 
 def command(store: Path, folder: Path) -> list[str]:
@@ -199,7 +199,7 @@ def test_a_truncated_newest_state_falls_back_to_the_one_before_and_says_so(demo_
     whole = run(sampler, tmp_path / "model", epochs=3)
     newest = max((tmp_path / "model").glob("last-*.optimizer.safetensors"))
     newest.write_bytes(newest.read_bytes()[:-9])
-    resumed = run(sampler, tmp_path / "model", epochs=3, resume=True, tell=Listeners(warning=told.append))
+    resumed = run(sampler, tmp_path / "model", epochs=3, resume=True, tell=Callbacks(warning=told.append))
     assert [r.loss for r in resumed.history] == [r.loss for r in whole.history]
     assert len(told) == 1
     assert newest.name in told[0]

@@ -15,10 +15,10 @@ from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ZstdCodec
 
 from factornet.store.format import chunk_decoder as packing
 from factornet.store.format import native
-from factornet.store.format.chunk_decoder import Pieces, can_unpack, unpack, unpacked_alone
+from factornet.store.format.chunk_decoder import ChunkSlices, can_decode, decode, separately_decodable_bytes
 from factornet.store.format.layout import Layout, create_array
 from factornet.store.format.sharded import ShardedArray
-from factornet.store.storage.local import LocalFolder
+from factornet.store.storage.local import LocalStorage
 
 ROWS = 50_000
 
@@ -27,7 +27,7 @@ def opened(folder, name="x"):
     """The array, with a manifest made on the spot."""
     files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
     objects = {k: (p.stat().st_size, hashlib.sha256(p.read_bytes()).hexdigest()) for k, p in files.items()}
-    return ShardedArray(LocalFolder(folder), name, objects)
+    return ShardedArray(LocalStorage(folder), name, objects)
 
 
 def values_of(dtype, shape, seed=0):
@@ -91,22 +91,22 @@ def test_only_the_blocks_of_a_stretch_are_unpacked(stored):
         return
     node = json.loads((array._group.path / "x/zarr.json").read_text())
     codec = node["codecs"][0]["configuration"]["codecs"][1]
-    assert unpacked_alone(codec) == 8192
+    assert separately_decodable_bytes(codec) == 8192
     assert array.layout.block_rows == 2048
     whole = Blosc("lz4hc", 5, 0, blocksize=8192).encode(np.zeros(8192, "V32"))
     assert int.from_bytes(whole[8:12], "little") == 8192
 
 
 def test_blocks_that_c_blosc_would_enlarge_do_not_count():
-    assert unpacked_alone(BloscCodec(cname="lz4", typesize=4, blocksize=8192).to_dict()) == 0
-    assert unpacked_alone(BloscCodec(cname="lz4", typesize=32, blocksize=0).to_dict()) == 0
-    assert unpacked_alone(ZstdCodec().to_dict()) == 0
-    assert unpacked_alone(Crc32cCodec().to_dict()) == 0
+    assert separately_decodable_bytes(BloscCodec(cname="lz4", typesize=4, blocksize=8192).to_dict()) == 0
+    assert separately_decodable_bytes(BloscCodec(cname="lz4", typesize=32, blocksize=0).to_dict()) == 0
+    assert separately_decodable_bytes(ZstdCodec().to_dict()) == 0
+    assert separately_decodable_bytes(Crc32cCodec().to_dict()) == 0
 
 
 def one(packed, first=0, count=None, *, chunk):
     whole = chunk if count is None else count
-    return Pieces(*(np.array([n], np.int64) for n in (0, len(packed), first, whole, 0)))
+    return ChunkSlices(*(np.array([n], np.int64) for n in (0, len(packed), first, whole, 0)))
 
 
 CHUNK = 4096
@@ -133,7 +133,7 @@ ZSTD = Zstd(3).encode(np.zeros(CHUNK, np.uint8))
 def test_what_claims_another_size_is_refused(packed, codecs, message, count):
     packed = bytes(packed)
     with pytest.raises(ValueError, match=message):
-        unpack(packed, one(packed, 0, count, chunk=CHUNK), CHUNK, codecs, np.zeros(CHUNK, np.uint8))
+        decode(packed, one(packed, 0, count, chunk=CHUNK), CHUNK, codecs, np.zeros(CHUNK, np.uint8))
 
 
 @pytest.mark.parametrize("codecs", [("blosc",), ("zstd",)])
@@ -146,13 +146,13 @@ def test_noise_never_gives_values_of_another_size(codecs):
             noise[at] = rng.integers(0, 256)
         out = np.full(CHUNK + 64, 9, np.uint8)
         with contextlib.suppress(ValueError, RuntimeError):
-            unpack(bytes(noise), one(noise, chunk=CHUNK), CHUNK, codecs, out[:CHUNK])
+            decode(bytes(noise), one(noise, chunk=CHUNK), CHUNK, codecs, out[:CHUNK])
         assert (out[CHUNK:] == 9).all()
 
 
 def test_unknown_codecs():
-    assert can_unpack(("blosc", "crc32c"))
-    assert not can_unpack(("blosc", "pickle"))
+    assert can_decode(("blosc", "crc32c"))
+    assert not can_decode(("blosc", "pickle"))
 
 
 def test_the_compiled_loop_gives_the_same(stored):
@@ -172,9 +172,9 @@ def test_the_compiled_loop_stops_at_a_damaged_chunk():
     native._compiling().result(timeout=120)
     bad = bytes(GOOD[:20]) + b"\xff" * (len(GOOD) - 20)
     n = 64
-    pieces = Pieces(*(np.full(n, v, np.int64) for v in (0, len(bad), 0, CHUNK)), np.arange(n) * CHUNK)
+    pieces = ChunkSlices(*(np.full(n, v, np.int64) for v in (0, len(bad), 0, CHUNK)), np.arange(n) * CHUNK)
     with pytest.raises(ValueError, match="blosc gave fewer bytes"):
-        unpack(bad, pieces, CHUNK, ("blosc",), np.zeros(n * CHUNK, np.uint8))
+        decode(bad, pieces, CHUNK, ("blosc",), np.zeros(n * CHUNK, np.uint8))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])

@@ -16,7 +16,7 @@ from factornet.etl.publish.manifest_writer import genome_attributes, write_group
 from factornet.etl.verify.objects import verify_store
 from factornet.model import FactorNet, NetworkConfig, predict_bins
 from factornet.model.prediction.bins import bins_of_regions
-from factornet.store import Plan, StoreError, StreamSettings, WindowStream, open_store, parse_region, read_span
+from factornet.store import SamplingPlan, StoreError, StreamSettings, WindowStream, open_store, parse_region, read_span
 
 CPU = torch.device("cpu")
 FIXTURE = Path(__file__).parents[2] / "fixtures/store-schema-1.zip"
@@ -38,11 +38,11 @@ def forge(store: Path, path: str, at, value) -> None:
     parts = path.split("/")
     own = parts[0] == "genome"
     group = store / "genome" if own else store.joinpath(*parts[:2])
-    sealed = store if own else group
+    with_self_digest = store if own else group
     shutil.rmtree(group / "manifest")
     manifest = write_manifest(group, own=own)
-    attributes = json.loads((sealed / "zarr.json").read_text())["attributes"]
-    write_group(sealed, attributes | (genome_attributes(manifest) if own else manifest))
+    attributes = json.loads((with_self_digest / "zarr.json").read_text())["attributes"]
+    write_group(with_self_digest, attributes | (genome_attributes(manifest) if own else manifest))
 
 
 def refused(message: str, read, *arguments) -> None:
@@ -115,7 +115,7 @@ VALUES = {
 
 def windows(store: Path) -> list:
     starts, zeros = np.arange(1000, 31_000, 1000), np.zeros(30, np.int64)
-    plan = Plan(("CELL",), zeros, zeros + 1, starts, zeros, np.zeros((30, 0), np.uint8))
+    plan = SamplingPlan(("CELL",), zeros, zeros + 1, starts, zeros, np.zeros((30, 0), np.uint8))
     return list(WindowStream(open_store(store), plan, StreamSettings(1000, gencode=True), seed=(1,)))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from factornet.store import Plan, StoreError, StreamSettings, WindowStream, open_store, read_span
-from factornet.store.windows.gather import Lines
+from factornet.store import SamplingPlan, StoreError, StreamSettings, WindowStream, open_store, read_span
+from factornet.store.windows.gather import ArrayGatherer
 
 CELLS = ("GM12878", "HepG2", "K562")
 
@@ -29,7 +29,7 @@ def random_plan(store, n, seed=0, tasks=1):
     size = np.array(store.axis.lengths)[chrom]
     start = rng.integers(-800, size + 600)
     labels = rng.integers(0, 3, (n, tasks)).astype(np.uint8)
-    return Plan(CELLS, rng.integers(0, 3, n), chrom, start, rng.integers(-50, 50, n), labels)
+    return SamplingPlan(CELLS, rng.integers(0, 3, n), chrom, start, rng.integers(-50, 50, n), labels)
 
 
 # Opening
@@ -181,7 +181,7 @@ def test_leaving_early_ends_the_thread(raw_store):
 def test_an_error_of_the_thread_reaches_the_consumer(raw_store, monkeypatch):
     store = open_store(raw_store)
     stream = WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch=16), seed=(1,))
-    calls, windows = [], Lines.windows
+    calls, windows = [], ArrayGatherer.windows
 
     def failing(self, *args):
         calls.append(1)
@@ -189,7 +189,7 @@ def test_an_error_of_the_thread_reaches_the_consumer(raw_store, monkeypatch):
             raise MemoryError("in the thread")
         return windows(self, *args)
 
-    monkeypatch.setattr(Lines, "windows", failing)
+    monkeypatch.setattr(ArrayGatherer, "windows", failing)
     with pytest.raises(MemoryError, match="in the thread"):
         list(stream)
     assert not gather_threads()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from factornet.store.errors import UsageError
 from factornet.store.genome.intervals import (
-    GenomeAxis,
+    GenomeCoordinates,
     Intervals,
     contains,
     intersect,
@@ -69,7 +69,7 @@ def test_starts_inside(items, width):
 
 
 def test_axis_round_trip_and_widen():
-    axis = GenomeAxis(("chr1", "chr2"), (10, 20))
+    axis = GenomeCoordinates(("chr1", "chr2"), (10, 20))
     chrom, position = np.array([0, 0, 1, 1]), np.array([0, 9, 0, 19])
     assert [x.tolist() for x in axis.locate(axis.place(chrom, position))] == [chrom.tolist(), position.tolist()]
     wide = axis.widen(Intervals(axis.place([0, 1], [8, 1]), axis.place([0, 1], [9, 3])), 5)
@@ -90,7 +90,7 @@ def test_axis_round_trip_and_widen():
     ],
 )
 def test_parse_region(text, expected):
-    axis = GenomeAxis(("chr1", "chr2"), (10, 20))
+    axis = GenomeCoordinates(("chr1", "chr2"), (10, 20))
     if expected is None:
         with pytest.raises(UsageError, match="chr"):
             parse_region(text, axis)

@@ -11,7 +11,7 @@ from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, b
 from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
 from factornet.store.genome import intervals as ax
 from factornet.store.genome.intervals import Intervals
-from factornet.store.sampling.candidates import BIN_JITTER, bin_sites
+from factornet.store.sampling.candidates import BIN_JITTER, positives_of_bins
 from factornet.store.sampling.splits import widened_blacklist
 
 BIN, LENGTH = 200, 1000
@@ -96,7 +96,7 @@ def check_multitask(store, cell, folder, recipe):
     peaks = [recipe.own(files[n]) for n in names]
     bins, labels = recipe.positive_bins(peaks)
     own = [store.peaks(cell, n, "conservative").on(store.axis) for n in names]
-    sites = bin_sites(own, widened_blacklist(store, LENGTH), store.axis)
+    sites = positives_of_bins(own, widened_blacklist(store, LENGTH), store.axis)
     want = recipe.intervals(bins).starts
     order = np.argsort(want)
     np.testing.assert_array_equal(sites.start, want[order])
@@ -122,20 +122,20 @@ def test_bins_and_labels_equal_bedtools(demo_store, demo_files, tmp_path, cell):
 
 def test_one_factor_is_not_merged_with_itself():
     """Two peaks of one factor side by side: 101 bases in both together are not 101 in one."""
-    axis = ax.GenomeAxis(("chr1",), (10_000,))
+    axis = ax.GenomeCoordinates(("chr1",), (10_000,))
     pair = Intervals(np.array([5000, 5060]), np.array([5060, 5160]))
     nothing = Intervals(np.array([], int), np.array([], int))
-    assert len(bin_sites([pair], nothing, axis)) == 0
-    two = bin_sites([pair, nothing], nothing, axis)
+    assert len(positives_of_bins([pair], nothing, axis)) == 0
+    two = positives_of_bins([pair, nothing], nothing, axis)
     assert two.start.tolist() == [4950, 5000, 5050]
     assert not two.label.any()
 
 
 def test_bins_stop_at_the_ends_of_chromosomes():
-    axis = ax.GenomeAxis(("chr1", "chr2"), (1030, 500))
+    axis = ax.GenomeCoordinates(("chr1", "chr2"), (1030, 500))
     whole = axis.whole
     nothing = Intervals(np.array([], int), np.array([], int))
-    chrom, start = axis.locate(bin_sites([whole], nothing, axis).start)
+    chrom, start = axis.locate(positives_of_bins([whole], nothing, axis).start)
     assert start[chrom == 0].tolist() == list(range(0, 831, 50))
     assert start[chrom == 1].tolist() == list(range(0, 301, 50))
 

@@ -12,7 +12,7 @@ from scipy.stats import chisquare, ttest_1samp
 from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
 from factornet.store.genome.intervals import Intervals, size
 from factornet.store.sampling.candidates import draw_negatives
-from factornet.store.sampling.plan import generator
+from factornet.store.sampling.plan import make_rng
 
 BIN, LENGTH = 200, 1000
 VALID, TEST = ("chr11:200000-900000",), ("chr1", "chr21:0-500000")
@@ -215,7 +215,7 @@ def test_jitter_is_uniform(demo_store):
     reach = np.tile(reach, 150)
     assert (drawn == reach).any()
     assert (drawn == -reach).any()
-    spread = (drawn + reach + generator(5).random(drawn.size)) / (2 * reach + 1)
+    spread = (drawn + reach + make_rng(5).random(drawn.size)) / (2 * reach + 1)
     assert chisquare(np.histogram(spread, 11, (0, 1))[0]).pvalue > 1e-3
 
 
@@ -236,7 +236,7 @@ def test_negatives_are_uniform_over_what_is_allowed(demo_store):
 def test_crowded_negatives_never_overlap():
     allowed = Intervals(np.array([0]), np.array([20_000]))
     for i in range(200):
-        starts = np.sort(draw_negatives(allowed, 40, generator(19, i)))
+        starts = np.sort(draw_negatives(allowed, 40, make_rng(19, i)))
         assert starts.size == 40
         assert (np.diff(starts) >= BIN).all(), f"draw {i}: {starts[:-1][np.diff(starts) < BIN]}"
 
@@ -244,7 +244,7 @@ def test_crowded_negatives_never_overlap():
 def test_crowded_negatives_prefer_neither_end():
     """A draw and its mirror image are as likely, also where bins crowd a small interval."""
     allowed = Intervals(np.array([5000]), np.array([6000]))
-    middles = [draw_negatives(allowed, 3, generator(17, i)).mean() for i in range(10_000)]
+    middles = [draw_negatives(allowed, 3, make_rng(17, i)).mean() for i in range(10_000)]
     assert ttest_1samp(middles, 5499.5).pvalue > 1e-4, f"mean of the starts is {np.mean(middles):.1f}, not 5499.5"
 
 

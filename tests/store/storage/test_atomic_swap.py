@@ -7,15 +7,15 @@ from support.tiny_experiment import build, left, write_cell
 
 from factornet.etl.publish import transaction as publish
 from factornet.etl.verify.objects import verify_store
-from factornet.store import Plan, StoreError, StreamSettings, WindowStream, open_store
-from factornet.store.storage import atomic_swap as exchange
+from factornet.store import SamplingPlan, StoreError, StreamSettings, WindowStream, open_store
+from factornet.store.storage import atomic_swap as swap_dirs
 
 
 def plan_of(store, n=400):
     rng = np.random.default_rng(1)
     chrom = rng.integers(0, 2, n)
     start = rng.integers(0, np.array(store.axis.lengths)[chrom] - 200)
-    return Plan(("A",), np.zeros(n, np.int64), chrom, start, np.zeros(n, np.int64), np.zeros((n, 0), np.uint8))
+    return SamplingPlan(("A",), np.zeros(n, np.int64), chrom, start, np.zeros(n, np.int64), np.zeros((n, 0), np.uint8))
 
 
 def contents(stream):
@@ -107,9 +107,9 @@ def test_exchange_is_one_step(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "who").write_text(name)
     try:
-        exchange.exchange(tmp_path / "a", tmp_path / "b")
+        swap_dirs.exchange(tmp_path / "a", tmp_path / "b")
     except NotImplementedError:
         pytest.skip("no renameat2 here")
     assert (tmp_path / "a/who").read_text() == "b"
     with pytest.raises(OSError, match="No such file"):
-        exchange.exchange(tmp_path / "a", tmp_path / "c")
+        swap_dirs.exchange(tmp_path / "a", tmp_path / "c")

@@ -16,7 +16,7 @@ from support.remote_reading import sequence
 
 from factornet.cli import etl
 from factornet.store import Store, StoreError, open_store, read_span
-from factornet.store.storage.cache import Cache
+from factornet.store.storage.cache import ObjectCache
 
 
 def read_all(store: Store, results) -> None:
@@ -68,7 +68,7 @@ def test_two_processes_share_a_cache(away, tmp_path):
 
 
 def test_who_comes_while_another_fetches_waits(tmp_path):
-    cache, count = Cache(tmp_path), []
+    cache, count = ObjectCache(tmp_path), []
 
     def fetch(file):
         count.append(1)
@@ -100,7 +100,7 @@ def test_a_damaged_cache_entry_is_fetched_again(away, demo_store, tmp_path):
 
 
 def test_the_cache_is_bounded(away, demo_store, tmp_path):
-    cache = Cache(tmp_path / "small", 300_000)
+    cache = ObjectCache(tmp_path / "small", 300_000)
     store, local = open_store(away.url, cache=cache), open_store(demo_store)
     for chrom in local.axis.names * 2:
         assert np.array_equal(read_span(store.sequence(chrom), 0, 5000), read_span(local.sequence(chrom), 0, 5000))
@@ -114,7 +114,7 @@ def test_the_cache_is_bounded(away, demo_store, tmp_path):
 
 
 def test_the_least_recently_used_goes_first(tmp_path):
-    cache = Cache(tmp_path, 10)
+    cache = ObjectCache(tmp_path, 10)
     for i, sha in enumerate(("aa" * 32, "bb" * 32)):
         cache.add(sha, lambda file: file.write(bytes(4)) and None).close()
         os.utime(tmp_path / sha[:2] / sha, (1000 + i, 1000))
@@ -130,4 +130,4 @@ def test_the_least_recently_used_goes_first(tmp_path):
 def test_a_cache_that_cannot_be_written(away, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cache of remote stores cannot be written .*FACTORNET_CACHE"):
-        sequence(away.url, cache=Cache(tmp_path / "file"))
+        sequence(away.url, cache=ObjectCache(tmp_path / "file"))

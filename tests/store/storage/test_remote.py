@@ -19,7 +19,7 @@ from support.servers import serving, web_server
 from factornet.cli import etl, predict, train
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, UsageError, open_store, read_span
-from factornet.store.storage.cache import Cache
+from factornet.store.storage.cache import ObjectCache
 
 
 def test_train_and_predict_from_object_storage(away, demo_store, tmp_path, capsys):
@@ -110,7 +110,7 @@ def test_two_builds_for_one_store_do_not_share_a_work_folder(files, s3, capsys, 
 def test_from_a_plain_web_server(website, demo_store, tmp_path, capsys):
     assert np.array_equal(sequence(website), sequence(demo_store))
     assert open_store(website).cells == ("GM12878", "HepG2", "K562")
-    assert not verify_store(website, cache=Cache(tmp_path / "other", 0)).findings
+    assert not verify_store(website, cache=ObjectCache(tmp_path / "other", 0)).findings
     assert etl.main(["info", website]) == 0
     assert etl.main(["import", website, str(tmp_path / "back.zarr"), "--cells", "HepG2"]) == 0
     assert open_store(tmp_path / "back.zarr").cell("HepG2") == open_store(demo_store).cell("HepG2")
@@ -127,7 +127,7 @@ def test_from_a_server_that_knows_ranges(away, moto, demo_store):
         "Resource": f"arn:aws:s3:::{away.bucket}/*",
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
-    away.client.put_bucket_policy(Bucket=away.bucket, Policy=policy)
+    away.client.put_bucket_policy(S3Bucket=away.bucket, Policy=policy)
     url = f"{moto}/{away.bucket}/some/demo.zarr"
     assert np.array_equal(sequence(url), sequence(demo_store))
 

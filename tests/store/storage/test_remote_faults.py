@@ -17,8 +17,8 @@ from factornet.cli import etl, train
 from factornet.etl import CellOptions, Resources, build_cell
 from factornet.etl.verify.objects import verify_store
 from factornet.store import Store, StoreError, open_store
-from factornet.store.format.cell_index import cell_list, parse_cell_list
-from factornet.store.format.manifest import sealed
+from factornet.store.format.cell_index import format_cell_index, parse_cell_index
+from factornet.store.format.manifest import with_self_digest
 
 
 def failing(proxy, *faults, part="/sequence/", method="GET"):
@@ -153,7 +153,7 @@ def test_verify_names_one_cure_of_an_object_on_a_server(away, fault):
     always(away.proxy, fault, name)
     (finding,) = verify_store(away.url, cells=["K562"]).findings
     assert (finding.path, finding.kind) == (name, "damaged")
-    problem, cure = {
+    problem, hint = {
         "flip": (
             r"damaged: its digest is not the one in the manifest \(2 tries in \d+ s\)",
             f"put it there anew: factornet-etl export STORE {away.url} --force --cells K562",
@@ -161,18 +161,24 @@ def test_verify_names_one_cure_of_an_object_on_a_server(away, fault):
         "500": (r"HTTP 500.* \(3 tries in \d+ s\)", "try again later, or look after the server"),
     }[fault]
     assert re.fullmatch(problem, finding.problem)
-    assert finding.cure == cure
+    assert finding.hint == hint
 
 
 def test_verify_compares_the_list_with_what_object_storage_lists(away, demo_store):
-    sound = parse_cell_list(away.client.get_object(**away.key("cells/zarr.json"))["Body"].read(), place="list")
-    cure = f"put it there anew: factornet-etl export STORE {away.url} --force --cells"
-    gone = f"{cure} HepG2; or take it off the list: factornet-etl export STORE {away.url} --force --cells"
+    sound = parse_cell_index(away.client.get_object(**away.key("cells/zarr.json"))["Body"].read(), place="list")
+    hint = f"put it there anew: factornet-etl export STORE {away.url} --force --cells"
+    gone = f"{hint} HepG2; or take it off the list: factornet-etl export STORE {away.url} --force --cells"
     for content, kind, path, problem, repair in (
-        (cell_list({}), "differs", "cells/zarr.json", "is not up to date about K562", cure),
-        (None, "missing", "cells/zarr.json", "is missing: it is the list of cell lines, for who cannot list", cure),
-        (b"{", "attributes", "cells/zarr.json", "is no list of cell lines, or a damaged one", cure),
-        (cell_list({**sound, "HepG2": "0" * 64}), "missing", "cells/HepG2", "and there is no such folder", gone),
+        (format_cell_index({}), "differs", "cells/zarr.json", "is not up to date about K562", hint),
+        (None, "missing", "cells/zarr.json", "is missing: it is the list of cell lines, for who cannot list", hint),
+        (b"{", "attributes", "cells/zarr.json", "is no list of cell lines, or a damaged one", hint),
+        (
+            format_cell_index({**sound, "HepG2": "0" * 64}),
+            "missing",
+            "cells/HepG2",
+            "and there is no such folder",
+            gone,
+        ),
     ):
         if content is None:
             away.client.delete_object(**away.key(path))
@@ -180,10 +186,10 @@ def test_verify_compares_the_list_with_what_object_storage_lists(away, demo_stor
             away.client.put_object(**away.key("cells/zarr.json"), Body=content)
         report = verify_store(away.url, quick=True)
         (finding,) = report.findings
-        assert (finding.path, finding.kind, finding.cure) == (path, kind, repair)
+        assert (finding.path, finding.kind, finding.hint) == (path, kind, repair)
         assert problem in finding.problem
         assert report.groups == ("genome", "cells/K562")
-    command = finding.cure.rpartition(": ")[2].replace("STORE", str(demo_store))  # the same for all of them
+    command = finding.hint.rpartition(": ")[2].replace("STORE", str(demo_store))  # the same for all of them
     assert etl.main(command.split()[1:]) == 0
     assert verify_store(away.url, quick=True).findings == ()
 
@@ -212,7 +218,7 @@ def test_a_newer_schema_is_refused(exported, s3, tmp_path, kind):
     node["attributes"]["schema_version"] = 2
     (tmp_path / "web").mkdir()
     store = Path(shutil.copytree(exported, tmp_path / "web/new.zarr"))
-    (store / "zarr.json").write_bytes(sealed(node))
+    (store / "zarr.json").write_bytes(with_self_digest(node))
     place = tmp_path / "new.zip"
     if kind == "zip":
         subprocess.run(
@@ -226,7 +232,7 @@ def test_a_newer_schema_is_refused(exported, s3, tmp_path, kind):
             check=True,
         )
     elif kind == "s3":
-        s3.client.put_object(**s3.key("zarr.json"), Body=sealed(node))
+        s3.client.put_object(**s3.key("zarr.json"), Body=with_self_digest(node))
         place = s3.url
     with (
         web_server(tmp_path / "web") as url,

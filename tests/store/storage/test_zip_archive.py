@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from factornet.cli import etl
-from factornet.etl.transfer.open_destination import open_target
+from factornet.etl.transfer.open_destination import open_destination
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, open_store
-from factornet.store.storage.zip_archive import ZipReader
+from factornet.store.storage.zip_archive import ZipArchive
 
 FIXTURE = Path(__file__).parents[2] / "fixtures/store-schema-1.zip"
 
@@ -39,7 +39,7 @@ def repacked(path: Path, old: bytes, new: bytes, *, last: bool = False) -> Path:
 
 
 def refused(path: Path, message: str) -> None:
-    for use in (ZipReader, open_store, lambda p: open_target(p).there()):
+    for use in (ZipArchive, open_store, lambda p: open_destination(p).there()):
         with pytest.raises(StoreError, match=message) as caught:
             use(path)
         assert str(path) in str(caught.value)

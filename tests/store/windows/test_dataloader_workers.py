@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from factornet.etl import Resources
 from factornet.etl.builders.unpack import unpack_store
-from factornet.store import Plan, Store, StreamSettings, WindowStream, open_store
+from factornet.store import SamplingPlan, Store, StreamSettings, WindowStream, open_store
 
 pytestmark = pytest.mark.alone
 
@@ -21,7 +21,7 @@ CELLS = ("GM12878", "HepG2", "K562")
 class Windows(IterableDataset):
     """Batches of a plan; each data worker reads its share of every batch."""
 
-    def __init__(self, store: Store, plan: Plan) -> None:
+    def __init__(self, store: Store, plan: SamplingPlan) -> None:
         self.store, self.plan = store, plan
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -41,11 +41,11 @@ def path(request, demo_store, tmp_path_factory):
     return raw
 
 
-def plan_of(store: Store) -> Plan:
+def plan_of(store: Store) -> SamplingPlan:
     rng = np.random.default_rng(0)
     start = rng.integers(0, 40_000, 200)
     zeros = np.zeros(200, np.int64)
-    return Plan(CELLS, rng.integers(0, 3, 200), zeros, start, zeros, np.zeros((200, 1), np.uint8))
+    return SamplingPlan(CELLS, rng.integers(0, 3, 200), zeros, start, zeros, np.zeros((200, 1), np.uint8))
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")

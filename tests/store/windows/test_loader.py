@@ -11,8 +11,8 @@ import pyfaidx
 import pytest
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
-from factornet.store import Plan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
-from factornet.store.format.manifest import sealed
+from factornet.store import SamplingPlan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
+from factornet.store.format.manifest import with_self_digest
 
 CELLS = ("GM12878", "HepG2", "K562")
 
@@ -62,7 +62,7 @@ def make_plan(store, n, seed, length):
     start[n // 4 : n // 2] = size[n // 4 : n // 2] - rng.integers(0, length // 2 + 50, n // 2 - n // 4)
     zeros = np.zeros(n, np.int64)
     label = rng.integers(0, 2, (n, 1)).astype(np.uint8)
-    return Plan(CELLS, rng.integers(0, 3, n), chrom, start, zeros + rng.integers(-50, 50, n), label)
+    return SamplingPlan(CELLS, rng.integers(0, 3, n), chrom, start, zeros + rng.integers(-50, 50, n), label)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def bare_plan(cell, chrom, start):
     n = len(start)
     cell = np.arange(n) % len(CELLS) if cell is None else np.full(n, cell)
     zeros = np.zeros(n, np.int64)
-    return Plan(CELLS, cell, np.full(n, chrom), np.asarray(start, np.int64), zeros, np.zeros((n, 0), np.uint8))
+    return SamplingPlan(CELLS, cell, np.full(n, chrom), np.asarray(start, np.int64), zeros, np.zeros((n, 0), np.uint8))
 
 
 @pytest.mark.parametrize("length", [1, 200, 999])
@@ -246,7 +246,7 @@ def test_cells_with_other_tracks_are_refused(demo_store, tmp_path):
     copy = tmp_path / "copy.zarr"
     shutil.copytree(demo_store, copy)
     meta = copy / "cells/HepG2/zarr.json"
-    meta.write_bytes(sealed(json.loads(meta.read_text().replace('"name": "DGF"', '"name": "DNase"'))))
+    meta.write_bytes(with_self_digest(json.loads(meta.read_text().replace('"name": "DGF"', '"name": "DNase"'))))
     store = open_store(copy)
     with pytest.raises(UsageError, match="GM12878 has Unique35, DGF; HepG2 has Unique35, DNase"):
         WindowStream(store, make_plan(store, 10, 1, 1000), StreamSettings(1000), seed=None)

@@ -68,7 +68,7 @@ class Case:
     file: str
     change: Change
     problem: str = ""
-    cure: str = ""
+    hint: str = ""
     options: tuple[str, ...] = ()
     named: str = ""
     same: bool = True
@@ -81,10 +81,10 @@ class Case:
 
 
 def bad(
-    name: str, change: Change, problem: str, cure: str, *options: str, named: str = ""
+    name: str, change: Change, problem: str, hint: str, *options: str, named: str = ""
 ) -> tuple[str, Change, dict[str, object]]:
     """To be refused."""
-    return name, change, {"problem": problem, "cure": cure, "options": options, "named": named}
+    return name, change, {"problem": problem, "cure": hint, "options": options, "named": named}
 
 
 def odd(
