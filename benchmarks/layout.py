@@ -4,7 +4,7 @@ One row a layout: bytes a position, writing (GB/s of decoded data), reading in s
 windows of 1,000. Pages are warm. Each repetition goes through all layouts, in an order of its own after one run that
 is not counted; the last column compares slab reading with the default layout of the same repetition, because absolute
 rates move from minute to minute. The defaults are
-`factornet.store.layout.Layout`; docs/decisions.md says what follows. `--json FILE` keeps the table.
+`factornet.store.format.layout.Layout`; docs/decisions.md says what follows. `--json FILE` keeps the table.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -224,9 +225,10 @@ def _assembly(given: str | None, axis: GenomeCoordinates, fasta: Path) -> str:
     Raises:
         InputError: the name given is one we know, and a length differs.
     """
-    for sizes in sorted((Path(__file__).parent.parent / "resources").glob("*.chrom.sizes")):
-        known = dict(line.split() for line in sizes.read_text().splitlines())
-        name = sizes.name.removesuffix(".chrom.sizes")
+    tables = [t for t in (files("factornet") / "resources").iterdir() if t.name.endswith(".chrom.sizes")]
+    for table in sorted(tables, key=lambda t: t.name):
+        known = dict(line.split() for line in table.read_text().splitlines())
+        name = table.name.removesuffix(".chrom.sizes")
         wrong = [(n, size) for n, size in zip(axis.names, axis.lengths, strict=True) if known.get(n) != str(size)]
         if given == name and wrong:
             chrom, size = wrong[0]

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -51,7 +52,7 @@ class Download:
 
 def default_registry() -> Path:
     """The list that comes with factornet."""
-    return Path(__file__).parent.parent / "resources" / "registry.json"
+    return Path(str(files("factornet") / "resources" / "registry.json"))
 
 
 def read_registry(path: Path) -> tuple[Download, ...]:

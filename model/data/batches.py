@@ -21,7 +21,7 @@ from ..network.config import NetworkConfig
 
 @dataclass(frozen=True, slots=True)
 class TensorBatch:
-    """A batch on the device; fields as in `factornet.store.stream.Batch`, labels as float32, no features as None."""
+    """A batch on the device; fields as in `factornet.store.Batch`, labels as float32, no features as None."""
 
     index: NDArray[np.int64]
     codes: Tensor

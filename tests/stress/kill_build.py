@@ -29,7 +29,7 @@ from factornet.store.format.layout import Layout
 _CHILD = """
 import sys; from pathlib import Path
 from factornet.etl import CellOptions, Resources, build_cell
-from factornet.store.layout import Layout
+from factornet.store.format.layout import Layout
 print("ready", flush=True)
 options = CellOptions(layout=Layout(65536, 65536 * 4))
 build_cell(Path(sys.argv[1]), Path(sys.argv[2]), options, Resources(1), force="force" in sys.argv,

@@ -157,7 +157,7 @@ def test_bad_input_leaves_nothing(files):
 _CHILD = """
 import sys, time; from pathlib import Path
 from factornet.etl import CellOptions, Resources, build_cell
-from factornet.store.layout import Layout
+from factornet.store.format.layout import Layout
 def wait(report):
     print("shard", flush=True)
     if sys.argv[3] == "wait": sys.stdin.readline()

@@ -161,7 +161,7 @@ def test_killed_in_the_middle_leaves_nothing_and_a_second_run_works(demo_store, 
     new = tmp_path / "raw.zarr"
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from factornet.etl import Resources; from factornet.etl.unpack import unpack_store\n"
+        "from factornet.etl import Resources; from factornet.etl.builders.unpack import unpack_store\n"
         "done = []\n"
         "def report(r):\n"
         "    done.append(r)\n"

@@ -258,7 +258,7 @@ def test_a_zip_file_cut_anywhere_is_gone_on_with(tmp_path):
 
 def test_a_killed_export_leaves_nothing_visible(demo_store, tmp_path):
     program = (
-        "import os, sys; from factornet.etl import sinks; from factornet.cli import etl; n = [0]\n"
+        "import os, sys; from factornet.etl.transfer import object_writers as sinks; from factornet.cli import etl; n = [0]\n"
         "put = sinks.ZipSink.put\n"
         "def dies(*a):\n    n[0] += 1\n    put(*a)\n    n[0] >= 60 and os.kill(os.getpid(), 9)\n"
         "sinks.ZipSink.put = dies\n"
