@@ -95,10 +95,10 @@ def main() -> None:
         sides = [servers.enter_context(Forked(t.modules, t.python)) for t in TOOLS]
         rows = []
         for number, case in enumerate(cases):
-            place = Path(folder, str(number))
-            answers = [ask_us(ours, case, write_case(case, clean, place / "ours"))]
+            location = Path(folder, str(number))
+            answers = [ask_us(ours, case, write_case(case, clean, location / "ours"))]
             for tool, side in zip(TOOLS, sides, strict=True):
-                answers.append(ask(side, tool, case, write_case(case, clean, place / tool.title), clean))
+                answers.append(ask(side, tool, case, write_case(case, clean, location / tool.title), clean))
             rows.append((case, answers))
             print(f"{number + 1}/{len(cases)} {case.name}", file=sys.stderr)
     print(page(rows))

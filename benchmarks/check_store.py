@@ -63,7 +63,7 @@ def check_store(path: Path, sources: Sources, *, places: int, work: Path) -> lis
 
 def random_places(store: Store, n: int, rng: np.random.Generator, reach: int = 1):
     """Chromosome index and position, uniform over the genome."""
-    sizes = np.array(store.axis.lengths)
+    sizes = np.array(store.coordinates.lengths)
     chrom = rng.choice(sizes.size, n, p=sizes / sizes.sum())
     return chrom, rng.integers(0, sizes[chrom] - reach)
 
@@ -73,7 +73,7 @@ def stored(array_of, store: Store, chrom, position):
     found = None
     for c in np.unique(chrom):
         here = chrom == c
-        array = array_of(store.axis.names[c])
+        array = array_of(store.coordinates.names[c])
         values = read_span(array, 0, array.shape[0])[position[here]]
         found = np.empty((chrom.size, *values.shape[1:]), values.dtype) if found is None else found
         found[here] = values
@@ -90,7 +90,7 @@ def check_sequence(store: Store, sources: Sources, places, work: Path) -> Check:
     got = stored(store.sequence, store, *places)
     want = []
     for c, p in zip(*places, strict=True):
-        want.append(BASES.find(fasta[sources.records[store.axis.names[c]]][int(p) : int(p) + 1]) % 5)
+        want.append(BASES.find(fasta[sources.records[store.coordinates.names[c]]][int(p) : int(p) + 1]) % 5)
     fasta.close()
     return Check("sequence", len(want), int((got != np.array(want)).sum()), len(set(want)))
 
@@ -98,7 +98,7 @@ def check_sequence(store: Store, sources: Sources, places, work: Path) -> Check:
 def check_track(store: Store, cell: str, name: str, path: Path, places) -> Check:
     """Against pyBigWig; gaps are 0; compared bit by bit."""
     file = pyBigWig.open(str(path))
-    want = [file.values(store.axis.names[c], int(p), int(p) + 1)[0] for c, p in zip(*places, strict=True)]
+    want = [file.values(store.coordinates.names[c], int(p), int(p) + 1)[0] for c, p in zip(*places, strict=True)]
     file.close()
     want = np.nan_to_num(np.array(want, np.float32), nan=0.0)
     got = stored(lambda chrom: store.track(cell, name, chrom), store, *places)
@@ -109,7 +109,7 @@ def check_track(store: Store, cell: str, name: str, path: Path, places) -> Check
 def bedtools_hits(store: Store, places, width: int, bed: Path, work: Path, *options: str) -> np.ndarray:
     """Number of features of `bed` that each place of `width` bases meets, by `bedtools intersect -c`."""
     queries = work / "queries.bed"
-    rows = (f"{store.axis.names[c]}\t{p}\t{p + width}\n" for c, p in zip(*places, strict=True))
+    rows = (f"{store.coordinates.names[c]}\t{p}\t{p + width}\n" for c, p in zip(*places, strict=True))
     queries.write_text("".join(rows))
     command = ["bedtools", "intersect", "-c", *options, "-a", str(queries), "-b", str(bed)]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -191,7 +191,7 @@ def main() -> int:
     parser.add_argument("--annotation-bed", nargs=6, required=True, metavar="FEATURE=FILE")
     parser.add_argument("--places", type=int, default=10_000)
     options = parser.parse_args()
-    names = {name: name for name in open_store(options.store).axis.names}
+    names = {name: name for name in open_store(options.store).coordinates.names}
     records = names | dict(item.split("=") for item in options.record)
     beds = {k: Path(v) for k, v in (item.split("=") for item in options.annotation_bed)}
     sources = Sources(options.fasta, records, options.cells, beds=beds)

@@ -99,7 +99,9 @@ def first_batch(store: Store, plan: SamplingPlan) -> Callable[[int], float]:
 
     def measure(repeat: int) -> float:
         begin = perf_counter()
-        stream = iter(WindowStream(open_store(store.path), plan, StreamSettings(LENGTH, batch=BATCH), seed=(repeat,)))
+        stream = iter(
+            WindowStream(open_store(store.path), plan, StreamSettings(LENGTH, batch_size=BATCH), seed=(repeat,))
+        )
         next(stream)
         seconds = perf_counter() - begin
         stream.close()
@@ -124,7 +126,7 @@ def rates(store: Store, peer: Peer, plan: SamplingPlan) -> tuple[Callable[[int],
 
     def ours(repeat: int) -> float:
         begin = perf_counter()
-        sums.add(read_all(WindowStream(store, plan, StreamSettings(LENGTH, batch=BATCH), seed=(repeat,))))
+        sums.add(read_all(WindowStream(store, plan, StreamSettings(LENGTH, batch_size=BATCH), seed=(repeat,))))
         return len(plan) / (perf_counter() - begin)
 
     def theirs(repeat: int) -> float:

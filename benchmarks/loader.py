@@ -42,7 +42,7 @@ def compare(sources: Sources, store: Store, *, spacing: int, repeats: int) -> Ro
         kept = {}
         begin = perf_counter()
         for epoch in range(EPOCHS):
-            for batch in WindowStream(store, plan, StreamSettings(LENGTH, batch=BATCH), seed=(repeat, epoch)):
+            for batch in WindowStream(store, plan, StreamSettings(LENGTH, batch_size=BATCH), seed=(repeat, epoch)):
                 # Copies: to hold on to a part of a batch would hold its whole pool.
                 kept[int(batch.index[0])] = (batch.codes[0].copy(), batch.tracks[0].copy())
         rate = EPOCHS * len(plan) / (perf_counter() - begin)

@@ -101,12 +101,12 @@ class EnoughError(Exception):
 def train_once(path: Path) -> None:
     """An epoch, validation included, on all cell lines of a store; a quarter of the chromosomes validates."""
     store = open_store(path)
-    valid = [Region(name, 0, size) for name, size in zip(store.axis.names, store.axis.lengths, strict=True)][
-        : len(store.axis.names) // 4
-    ]
-    split = split_genome(store.axis, valid=valid, test=[])
+    valid = [
+        Region(name, 0, size) for name, size in zip(store.coordinates.names, store.coordinates.lengths, strict=True)
+    ][: len(store.coordinates.names) // 4]
+    split = split_genome(store.coordinates, valid=valid, test=[])
     config = NetworkConfig(tasks=(FACTOR,), tracks=TRACKS, recurrent=-1)
-    sampler = Sampler(store, cells=store.cells, factor=FACTOR, split=split, length=config.length)
+    sampler = Sampler(store, cells=store.cells, factor=FACTOR, split=split, window_length=config.window_length)
 
     def enough(_: EpochRecord) -> None:
         raise EnoughError
@@ -114,9 +114,9 @@ def train_once(path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         create_model(Path(folder, "model"), ModelCard(config=config, training={}, provenance={}))
         network, options = FactorNet(config, seed=1), TrainingOptions(epochs=2)
-        tell, device = Callbacks(epoch=enough), torch.device("cpu")
+        callbacks, device = Callbacks(epoch=enough), torch.device("cpu")
         try:
-            train(network, sampler, Path(folder, "model"), options, device=device, tell=tell)
+            train(network, sampler, Path(folder, "model"), options, device=device, callbacks=callbacks)
         except EnoughError:
             return
     raise AssertionError("the training told of no epoch")
@@ -125,13 +125,13 @@ def train_once(path: Path) -> None:
 def make_store(path: Path, case: Case, windows: int) -> Path:
     """A compressed store; half of an epoch's windows are peaks, a third more of them validate."""
     names = tuple(f"chr{i + 1}" for i in range(case.chromosomes))
-    axis = GenomeCoordinates(names, (case.length,) * case.chromosomes)
+    coordinates = GenomeCoordinates(names, (case.length,) * case.chromosomes)
     rng = np.random.default_rng(0)
     rows = DEFAULT_LAYOUT.shard
     zarr.create_group(str(path), zarr_format=3).create_group("genome").create_group("sequence")
     template = path.with_suffix(".bases")
     write_shard(template, rng.integers(0, 4, rows, dtype=np.uint8))
-    link_arrays(path / "genome" / "sequence", axis, "uint8", template)
+    link_arrays(path / "genome" / "sequence", coordinates, "uint8", template)
     empty = np.array([], np.int64)
     write_dataset(intervals_dataset(empty, empty, empty), path, "genome/blacklist")
     genome = zarr.open_group(str(path / "genome"), mode="r+")
@@ -142,21 +142,21 @@ def make_store(path: Path, case: Case, windows: int) -> Path:
     template = path.with_suffix(".signal")
     write_shard(template, sparse_signal(rows, rng))
     for i in range(case.cells):
-        write_cell(path, f"cell{i}", axis, template, peaks=windows * 2 // 3 // case.cells, rng=rng)
+        write_cell(path, f"cell{i}", coordinates, template, peaks=windows * 2 // 3 // case.cells, rng=rng)
     return path
 
 
 def write_cell(
-    path: Path, name: str, axis: GenomeCoordinates, template: Path, *, peaks: int, rng: np.random.Generator
+    path: Path, name: str, coordinates: GenomeCoordinates, template: Path, *, peaks: int, rng: np.random.Generator
 ) -> None:
     """A cell line with two tracks and so many peaks, spread over the genome."""
     folder = path / "cells" / name
     group = zarr.create_group(str(folder), zarr_format=3)
     for track in TRACKS:
         group.create_group(f"tracks/{track}")
-        link_arrays(folder / "tracks" / track, axis, "float32", template)
-    chrom = np.sort(np.arange(peaks) % len(axis.names))
-    start = rng.integers(10_000, axis.lengths[0] - 10_000, peaks)
+        link_arrays(folder / "tracks" / track, coordinates, "float32", template)
+    chrom = np.sort(np.arange(peaks) % len(coordinates.names))
+    start = rng.integers(10_000, coordinates.lengths[0] - 10_000, peaks)
     start = start[np.lexsort((start, chrom))]
     found = Peaks(chrom, start, start + 400, start + 200)
     write_dataset(peaks_dataset(found), folder, f"peaks/{FACTOR}/conservative")
@@ -183,10 +183,10 @@ def write_shard(path: Path, values: np.ndarray) -> None:
         array[:] = values
 
 
-def link_arrays(folder: Path, axis: GenomeCoordinates, dtype: str, template: Path) -> None:
+def link_arrays(folder: Path, coordinates: GenomeCoordinates, dtype: str, template: Path) -> None:
     """An array for each chromosome, all of whose shards are the template's one."""
     group = zarr.open_group(str(folder), mode="r+")
-    for name, length in zip(axis.names, axis.lengths, strict=True):
+    for name, length in zip(coordinates.names, coordinates.lengths, strict=True):
         names = (f"position_{name}",)
         create_array(group, name, shape=(length,), dtype=dtype, dimension_names=names, layout=DEFAULT_LAYOUT)
         objects = folder / name / "c"

@@ -43,10 +43,10 @@ def run(program, words: str) -> str:
 def shuffled_precision(folder: Path, store_path: Path) -> tuple[float, float, float]:
     """Average precision of windows as they are, and with their features shuffled; mean change of a probability."""
     network, store = load_network(folder), open_store(store_path)
-    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[])
+    split = split_genome(store.coordinates, valid=[parse_region("chr11", store.coordinates)], test=[])
     cells = ("GM12878", "HepG2", "K562")
-    sampler = Sampler(store, cells=cells, factor="CTCF", split=split, length=1000, negatives=5)
-    stream = WindowStream(store, sampler.validation(1), stream_settings(network.config, batch=4000), seed=(1,))
+    sampler = Sampler(store, cells=cells, factor="CTCF", split=split, window_length=1000, negatives=5)
+    stream = WindowStream(store, sampler.validation(1), stream_settings(network.config, batch_size=4000), seed=(1,))
     rng, scores, labels = torch.Generator().manual_seed(0), [], []
     for batch in stream:
         features = torch.from_numpy(batch.features)

@@ -47,7 +47,7 @@ def unpack(compressed: Store, path: Path) -> Store:
 
 def stream(store: Store, plan: SamplingPlan) -> Callable[[int], int]:
     """An epoch of the stream; a sum over what it read comes back, so that the ways can be compared."""
-    return lambda repeat: read_all(WindowStream(store, plan, StreamSettings(LENGTH, batch=BATCH), seed=(repeat,)))
+    return lambda repeat: read_all(WindowStream(store, plan, StreamSettings(LENGTH, batch_size=BATCH), seed=(repeat,)))
 
 
 def bare(store: Store, plan: SamplingPlan) -> Callable[[int], int]:

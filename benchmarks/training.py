@@ -42,7 +42,7 @@ def main() -> None:
 def compare(store: Store, plan: SamplingPlan, *, repeats: int) -> Row:
     """Windows a second of both ways."""
     config = NetworkConfig(tasks=(FACTOR,), tracks=TRACKS, kernels=32, recurrent=32, dense=64)
-    windows = WindowStream(store, plan, stream_settings(config, batch=BATCH), seed=(1,))
+    windows = WindowStream(store, plan, stream_settings(config, batch_size=BATCH), seed=(1,))
     with TensorStream(windows, CPU) as stream:
         kept = list(stream)
     losses, waits = set(), []

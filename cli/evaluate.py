@@ -58,14 +58,14 @@ def _run(options: argparse.Namespace) -> int:
     motif = None
     if options.motifs is not None:
         motif = log_odds(find_motif(read_meme(options.motifs), options.motif_name or options.factor).probabilities)
-    bins, scores = read_bedgraph(options.predictions, store.axis)
+    bins, scores = read_bedgraph(options.predictions, store.coordinates)
     others = baselines(store, cell, bins, track=options.track, log_odds=motif)
     result = evaluate(store, cell, options.factor, bins, scores, others=others)
     if options.picture is not None:
         region = (
-            parse_region(options.region, store.axis)
+            parse_region(options.region, store.coordinates)
             if options.region
-            else best_locus(bins, scores, store.axis.names, store.axis.lengths)
+            else best_locus(bins, scores, store.coordinates.names, store.coordinates.lengths)
         )
         plot_locus(store, cell, options.factor, bins=bins, scores=scores, region=region, path=options.picture)
     if options.json:

@@ -80,11 +80,11 @@ def _run(options: argparse.Namespace) -> int:
         batch=options.batch,
         amp=options.amp,
     )
-    regions = [parse_region(r, store.axis) for r in options.regions or ()]
+    regions = [parse_region(r, store.coordinates) for r in options.regions or ()]
     if regions:
-        count = count_bins(regions, store.axis, stride=options.stride)
+        count = count_bins(regions, store.coordinates, stride=options.stride)
     else:
-        bins = Bins(*read_intervals(options.bed, store.axis, read_aliases(options.chrom_alias)))
+        bins = Bins(*read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias)))
         count = len(bins)
     with progress_line("predicting", count, unit="windows") as line:
         rate = _Rate(line)

@@ -46,15 +46,15 @@ def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
     from ..model.training.distributed import init_process_group
 
-    with init_process_group(choose_device(options.device)) as (team, device):
+    with init_process_group(choose_device(options.device)) as (process_group, device):
         if options.threads:
             import torch
 
             torch.set_num_threads(options.threads)
         plan = _plan(options)
         if options.dry_run:
-            return _dry_run(plan, device, team, options)
-        return _train(plan, folder, device, team, options)
+            return _dry_run(plan, device, process_group, options)
+        return _train(plan, folder, device, process_group, options)
 
 
 def _plan(options: argparse.Namespace) -> TrainingSetup:
@@ -67,7 +67,7 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
     given |= {"recurrent": options.recurrent, "dense": options.dense, "dropout": options.dropout}
     network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     start = read_card(options.init_from).config if options.init_from else None
-    length = network.get("length", start.length if start else NetworkConfig.length)
+    length = network.get("length", start.window_length if start else NetworkConfig.window_length)
     sampler = _sampler(options, open_store_from_args(options), length)
     cells = sampler.cells + sampler.valid_cells
     network["tracks"] = common_tracks(sampler.store, cells)
@@ -92,8 +92,8 @@ def _sampler(options: argparse.Namespace, store: Store, length: int) -> Sampler:
         cells=tuple(cell_name(c) for c in options.cells),
         valid_cells=tuple(cell_name(c) for c in options.valid_cells),
         factor=options.factor,
-        split=split_genome(store.axis, valid=valid, test=regions_of(options.test, DEFAULT_TEST, store)),
-        length=length,
+        split=split_genome(store.coordinates, valid=valid, test=regions_of(options.test, DEFAULT_TEST, store)),
+        window_length=length,
         negatives=options.negatives,
     )
 
@@ -109,17 +109,19 @@ def _motif(options: argparse.Namespace) -> Motif:
     return find_motif(read_meme(options.motifs), name) if options.motifs else jaspar_motif(name)
 
 
-def _dry_run(plan: TrainingSetup, device: torch.device, team: ProcessGroup, options: argparse.Namespace) -> int:
+def _dry_run(
+    plan: TrainingSetup, device: torch.device, process_group: ProcessGroup, options: argparse.Namespace
+) -> int:
     from ..model.training.estimate import estimate
 
-    if team.is_main:
-        found = estimate(plan, device, team)
+    if process_group.is_main:
+        found = estimate(plan, device, process_group)
         print(json.dumps(asdict(found), indent=1) if options.json else found.text(options.epochs))
     return 0
 
 
 def _train(
-    plan: TrainingSetup, folder: Path, device: torch.device, team: ProcessGroup, options: argparse.Namespace
+    plan: TrainingSetup, folder: Path, device: torch.device, process_group: ProcessGroup, options: argparse.Namespace
 ) -> int:
     from ..model.data.sources import choose_source
     from ..model.model_dir.lifecycle import backup_path
@@ -128,20 +130,20 @@ def _train(
     from ..model.training.trainer import train
 
     network = prepare_training(
-        plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, leads=team.is_main
+        plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, leads=process_group.is_main
     )
     say = sys.stderr if options.json else sys.stdout
-    if team.is_main:
-        _print_plan(plan, device, team, say)
+    if process_group.is_main:
+        _print_plan(plan, device, process_group, say)
         if backup_path(folder).exists():
             print(
                 f"the model that was in {folder} is kept as {backup_path(folder)} until this one is complete", file=say
             )
     source = choose_source(options.resident, plan.sampler, network.config, device)
-    if team.is_main:
+    if process_group.is_main:
         print(f"windows: {source.reason}", file=say, flush=True)
     again = report_interrupt(f"-o {folder} --resume goes on after the last whole epoch")
-    with again, _listeners(options, folder, say, shown=team.is_main) as tell:
+    with again, _listeners(options, folder, say, shown=process_group.is_main) as callbacks:
         result = train(
             network,
             plan.sampler,
@@ -150,10 +152,10 @@ def _train(
             device=device,
             resume=options.resume,
             source=source,
-            team=team,
-            tell=tell,
+            process_group=process_group,
+            callbacks=callbacks,
         )
-    if not team.is_main:
+    if not process_group.is_main:
         return 0
     plot_history(result.history, folder / "training.png")
     if options.json:
@@ -167,10 +169,10 @@ def _train(
     return 0
 
 
-def _print_plan(plan: TrainingSetup, device: torch.device, team: ProcessGroup, say: Any) -> None:
+def _print_plan(plan: TrainingSetup, device: torch.device, process_group: ProcessGroup, say: Any) -> None:
     sampler = plan.sampler
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
-    processes = f", {team.size} processes" if team.size > 1 else ""
+    processes = f", {process_group.size} processes" if process_group.size > 1 else ""
     motif = f"; motif {plan.motif.name} in kernels 0 and 1" if plan.motif else ""
     print(
         f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.per_positive} negatives each; "

@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), _run, argv)
 
 
-def sequences_of(path: Path, axis: GenomeCoordinates, chrom: str | None, aliases: dict[str, str]) -> Bins:
+def sequences_of(path: Path, coordinates: GenomeCoordinates, chrom: str | None, aliases: dict[str, str]) -> Bins:
     """The intervals of a BED file on one chromosome; None is FactorNet's, chr11.
 
     Raises:
@@ -88,14 +88,14 @@ def sequences_of(path: Path, axis: GenomeCoordinates, chrom: str | None, aliases
     """
     from ..model.prediction.bins import Bins
 
-    if chrom is None and _DEFAULT_CHROMOSOME not in axis.names:
-        raise UsageError(f"the store has no {_DEFAULT_CHROMOSOME}: choose from {', '.join(axis.names)} with -c")
+    if chrom is None and _DEFAULT_CHROMOSOME not in coordinates.names:
+        raise UsageError(f"the store has no {_DEFAULT_CHROMOSOME}: choose from {', '.join(coordinates.names)} with -c")
     name = chrom or _DEFAULT_CHROMOSOME
-    index = axis.index(name)
-    found = read_peaks(path, axis, aliases, in_file_order=True).peaks
+    index = coordinates.index(name)
+    found = read_peaks(path, coordinates, aliases, in_file_order=True).peaks
     here = found.chrom == index
     if not here.any():
-        there = ", ".join(axis.names[i] for i in sorted(set(found.chrom.tolist()))) or "none at all"
+        there = ", ".join(coordinates.names[i] for i in sorted(set(found.chrom.tolist()))) or "none at all"
         raise InputError(path, f"no interval on {name}; there are on {there}", hint="choose another with -c")
     return Bins(found.chrom[here], found.start[here], found.stop[here])
 
@@ -117,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
     store = open_store_from_args(options)
     network = load_network(options.model, weights=options.weights)
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
-    sequences = sequences_of(options.bed, store.axis, options.chrom, read_aliases(options.chrom_alias))
+    sequences = sequences_of(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
     begin = perf_counter()
     with progress_line("scanning", len(sequences), unit="sequences") as line:
         found = find_kernel_sites(
@@ -125,11 +125,11 @@ def _run(options: argparse.Namespace) -> int:
         )
     matches = _compare(found, known)
     layers = [LayerView(s, kernel_rows(n, s, m), m) for n, (s, m) in enumerate(zip(found, matches, strict=True), 1)]
-    chrom = store.axis.names[int(sequences.chrom[0])]
+    chrom = store.coordinates.names[int(sequences.chrom[0])]
     facts = {
         "model": f"{options.model} ({', '.join(network.config.tasks)}), {options.weights} weights",
         "cell line": cell_name(options.cell),
-        "sequences": f"{len(sequences):,} of {options.bed.name}, {network.config.length} bases each, both strands",
+        "sequences": f"{len(sequences):,} of {options.bed.name}, {network.config.window_length} bases each, both strands",
         "chromosome": chrom,
         "made by": f"factornet {__version__}",
     }

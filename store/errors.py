@@ -20,8 +20,8 @@ class InputError(FactorNetError):
     """
 
     def __init__(self, path: str | Path, problem: str, *, hint: str = "", line: int | None = None) -> None:
-        place = f"{path}:{line}" if line is not None else f"{path}"
-        super().__init__(f"{place}: {problem}" + (f"; {hint}" if hint else ""))
+        location = f"{path}:{line}" if line is not None else f"{path}"
+        super().__init__(f"{location}: {problem}" + (f"; {hint}" if hint else ""))
         self.path, self.problem, self.hint, self.line = str(path), problem, hint, line
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -31,7 +31,7 @@ class StoreLocation(ABC):
         local: whether it is a folder on a local disk.
     """
 
-    place: str
+    location: str
     local = False
 
     @abstractmethod
@@ -94,7 +94,7 @@ class StoreLocation(ABC):
             text = self.folder("").read(CELL_INDEX)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return parse_cell_index(text, place=f"{self.place}/cells")
+        return parse_cell_index(text, location=f"{self.location}/cells")
 
 
 class LocalLocation(StoreLocation):
@@ -103,7 +103,7 @@ class LocalLocation(StoreLocation):
     local = True
 
     def __init__(self, path: Path) -> None:
-        self.path, self.place = path, str(path)
+        self.path, self.location = path, str(path)
 
     def folder(self, group: str) -> LocalStorage:
         """The folder of a group."""
@@ -146,14 +146,14 @@ class ZipLocation(StoreLocation):
     """
 
     def __init__(self, path: Path) -> None:
-        self.place = str(path)
+        self.location = str(path)
         self._zipped = ZipArchive(path)
 
     def folder(self, group: str) -> ZipStorage:
         """The part of the file that a group is."""
         prefix = f"{group}/" if group else ""
         if not any(n.startswith(prefix) for n in self._zipped.entries):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.place}/{group}")
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.location}/{group}")
         return ZipStorage(self._zipped, prefix)
 
     def top(self) -> dict[str, Entry]:
@@ -165,7 +165,7 @@ class RemoteLocation(StoreLocation):
     """A server; what is read from it is kept in a cache."""
 
     def __init__(self, server: ObjectServer, cache: ObjectCache) -> None:
-        self.server, self.place, self._cache = server, server.place, cache
+        self.server, self.location, self._cache = server, server.location, cache
 
     def folder(self, group: str) -> RemoteStorage:
         """The folder of a group; whether it is there shows on reading."""
@@ -184,8 +184,8 @@ class RemoteLocation(StoreLocation):
         found = self.server.list("cells/")
         if found is None:
             raise StoreError(
-                f"{self.place}: has no list of cell lines ({CELL_INDEX}), and web servers do not list; name those you "
-                f"know of to a command that takes names, as `factornet-etl import {self.place} DEST --cells CELL`, or "
+                f"{self.location}: has no list of cell lines ({CELL_INDEX}), and web servers do not list; name those you "
+                f"know of to a command that takes names, as `factornet-etl import {self.location} DEST --cells CELL`, or "
                 "put there what `factornet-etl export` makes: the list is in it"
             )
         with_self_digest = (name.split("/") for name in found)
@@ -216,7 +216,7 @@ class RemoteLocation(StoreLocation):
             return False
 
 
-def find_location(place: str | Path, cache: ObjectCache) -> StoreLocation:
+def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
     """Where the store is that a user names.
 
     Args:
@@ -227,13 +227,13 @@ def find_location(place: str | Path, cache: ObjectCache) -> StoreLocation:
         StoreError: there is none (of a server: shows on reading), or the zip file is refused.
         UsageError: no such kind of URL.
     """
-    text = with_forward_slashes(place)
+    text = with_forward_slashes(location)
     if is_remote(text):
         return RemoteLocation(connect(text), cache)
     path = Path(text).resolve()
     if path.is_file():
         if path.suffix != ".zip":
-            raise StoreError(f"{place}: a file, and no store; a store is a folder, or a file that ends in .zip")
+            raise StoreError(f"{location}: a file, and no store; a store is a folder, or a file that ends in .zip")
         try:
             return ZipLocation(path)
         except OSError as e:
@@ -242,7 +242,7 @@ def find_location(place: str | Path, cache: ObjectCache) -> StoreLocation:
     if not path.is_dir():
         make = "factornet-etl export STORE" if path.suffix == ".zip" else "factornet-etl genome"
         more = " --fasta FILE" if make.endswith("genome") else ""
-        raise StoreError(f"{place}: no such store; correct the name, or make one with `{make} {place}{more}`")
+        raise StoreError(f"{location}: no such store; correct the name, or make one with `{make} {location}{more}`")
     return LocalLocation(path)
 
 
@@ -269,10 +269,10 @@ def _text(home: StoreLocation, group: str) -> bytes:
         return b""
 
 
-def with_forward_slashes(place: str | Path) -> str:
+def with_forward_slashes(location: str | Path) -> str:
     """A place as text; of a URL that was a `Path` for a while, the second slash is put back."""
-    text = str(place)
-    return re.sub(r"^(s3|gs|https?):/(?=[^/])", r"\1://", text) if isinstance(place, Path) else text
+    text = str(location)
+    return re.sub(r"^(s3|gs|https?):/(?=[^/])", r"\1://", text) if isinstance(location, Path) else text
 
 
 def _is_name(text: str) -> bool:
@@ -302,9 +302,9 @@ def _top(names: Mapping[str, int]) -> dict[str, Entry]:
 INSTALL = "pip install 'factornet[remote]'"
 
 
-def is_remote(place: str) -> bool:
+def is_remote(location: str) -> bool:
     """Whether a store is named by a URL."""
-    return "://" in place
+    return "://" in location
 
 
 def connect(url: str) -> ObjectServer:

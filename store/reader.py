@@ -60,14 +60,14 @@ class Store:
         return home
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the store lies, for messages."""
-        return self.home.place
+        return self.home.location
 
     @cached_property
-    def axis(self) -> GenomeCoordinates:
+    def coordinates(self) -> GenomeCoordinates:
         """The chromosomes as one coordinate axis."""
-        return self.info.axis
+        return self.info.coordinates
 
     @property
     def is_raw(self) -> bool:
@@ -89,7 +89,7 @@ class Store:
         try:
             return self.home.cells()
         except OSError as e:
-            raise StoreError(f"{self.place}/cells: cannot be read ({e.strerror}); {CURE}") from e
+            raise StoreError(f"{self.location}/cells: cannot be read ({e.strerror}); {CURE}") from e
 
     def cell(self, name: str) -> CellInfo:
         """What the store says about a cell line.
@@ -102,23 +102,23 @@ class Store:
             # One that the list of a server names is there, though damaged, also where its attributes are gone.
             if not self.home.has(name) and name not in self.cells:
                 has = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
-                raise UsageError(f"{self.place}: no cell line {name!r} in the store; it has {has}")
+                raise UsageError(f"{self.location}: no cell line {name!r} in the store; it has {has}")
             self._opened[f"cells/{name}"] = self._read_cell(name)
         info: CellInfo = self._opened[f"cells/{name}"]
         return info
 
     def _read_cell(self, name: str) -> CellInfo:
-        place = f"{self.place}/cells/{name}"
+        location = f"{self.location}/cells/{name}"
         text, attributes = read_attributes(self.folder(f"cells/{name}"))
-        info = CellInfo.from_attributes(attributes, place=place)
-        check_self_digest(text, attributes, place=place)
+        info = CellInfo.from_attributes(attributes, location=location)
+        check_self_digest(text, attributes, location=location)
         if info.name != name:
             raise StoreError(
-                f"{place}: is the cell line {info.name}, not {name}; `factornet-etl verify` says what to do"
+                f"{location}: is the cell line {info.name}, not {name}; `factornet-etl verify` says what to do"
             )
-        self.info.check_genome(info, place=place)
+        self.info.check_genome(info, location=location)
         if self.pins.setdefault(name, info.manifest) != info.manifest:
-            raise StoreError(f"{place}: was replaced while it was in use; start again to use the new version")
+            raise StoreError(f"{location}: was replaced while it was in use; start again to use the new version")
         return info
 
     def sequence(self, chrom: str) -> StoredArray:
@@ -170,7 +170,7 @@ class Store:
             StoreError: it is damaged, or holds what is no interval on a chromosome.
         """
         found = self._table("genome/blacklist", "chrom", "start", "stop")
-        return merge(Intervals(*(self.axis.place(found["chrom"], found[k]) for k in ("start", "stop"))))
+        return merge(Intervals(*(self.coordinates.to_absolute(found["chrom"], found[k]) for k in ("start", "stop"))))
 
     def peaks(self, cell: str, factor: str, which: PeakSet) -> Peaks:
         """Peaks of a factor. Where there is no relaxed set, the conservative one stands in for it.
@@ -186,7 +186,7 @@ class Store:
 
     def _table(self, group: str, *columns: str) -> dict[str, NDArray[np.int64]]:
         arrays = {name: self.array(f"{group}/{name}") for name in columns}
-        return read_table(arrays, self.axis, place=f"{self.place}/{group}")
+        return read_table(arrays, self.coordinates, location=f"{self.location}/{group}")
 
     def array(self, path: str) -> StoredArray:
         """Any array of the store, opened once a process.
@@ -200,8 +200,8 @@ class Store:
             group, name = "/".join(parts[:depth]), "/".join(parts[depth:])
             if self.is_raw and not self.home.local:
                 raise StoreError(
-                    f"{self.place}: a raw store is there to be memory-mapped from a local disk; bring it there with "
-                    f"`factornet-etl import {self.place} DEST`, or export the compressed store it came from"
+                    f"{self.location}: a raw store is there to be memory-mapped from a local disk; bring it there with "
+                    f"`factornet-etl import {self.location} DEST`, or export the compressed store it came from"
                 )
             read = map_array if self.is_raw else ShardedArray
             self._opened[path] = read(self.folder(group), name, self.objects(group))
@@ -219,7 +219,7 @@ class Store:
             try:
                 self._opened[key] = self.home.folder(group)
             except OSError as e:
-                raise StoreError(f"{self.place}/{group}: cannot be read ({e.strerror}); {CURE}") from e
+                raise StoreError(f"{self.location}/{group}: cannot be read ({e.strerror}); {CURE}") from e
         folder: GroupStorage = self._opened[key]
         return folder
 
@@ -259,19 +259,19 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
         cache if isinstance(cache, ObjectCache) else ObjectCache(Path(cache).absolute()) if cache else default_cache()
     )
     home = find_location(path, cache)
-    shown = home.place if is_remote(home.place) else str(path)
+    shown = home.location if is_remote(home.location) else str(path)
     try:
         folder = home.folder("")
     except OSError as e:
         raise StoreError(f"{shown}: cannot be read ({e.strerror}); {CURE}") from e
     try:
         text, attributes = read_attributes(folder)
-        info = StoreInfo.from_attributes(attributes, place=shown)
+        info = StoreInfo.from_attributes(attributes, location=shown)
     except StoreError:
         check_is_store(home, shown)
         raise
-    check_self_digest(text, attributes, place=shown)
-    store = Store(with_forward_slashes(path) if is_remote(home.place) else home.place, info, cache=cache)
+    check_self_digest(text, attributes, location=shown)
+    store = Store(with_forward_slashes(path) if is_remote(home.location) else home.location, info, cache=cache)
     store._opened["home"] = home
     return store
 
@@ -283,28 +283,28 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
         StoreError: a chunk is missing or damaged, a value is none that valid data have, or the span lies outside the
             array; the message names array and rows.
     """
-    place = f"{place_of(array)}[{start}:{stop}]"
+    location = f"{array_location(array)}[{start}:{stop}]"
     if not 0 <= start <= stop <= array.shape[0]:
-        raise StoreError(f"{place}: outside the array of {array.shape[0]} rows")
+        raise StoreError(f"{location}: outside the array of {array.shape[0]} rows")
     try:
         values = np.array(array[start:stop], copy=None if isinstance(array, ShardedArray) else True)
     except StoreError:
         raise
     except Exception as e:
-        raise StoreError(f"{place}: a chunk is damaged ({e}); {CURE}") from e
-    check_values(values, place=place_of(array), start=start)
+        raise StoreError(f"{location}: a chunk is damaged ({e}); {CURE}") from e
+    check_values(values, location=array_location(array), start=start)
     return values
 
 
-def place_of(array: StoredArray) -> str:
+def array_location(array: StoredArray) -> str:
     """Where an array lies, for messages."""
-    return array.place if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
+    return array.location if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
 
 
-def padded_span(array: StoredArray, start: int, stop: int, *, outside: float) -> NDArray[Any]:
-    """Positions ``start:stop`` of a chromosome's array, with `outside` before its first and after its last."""
+def padded_span(array: StoredArray, start: int, stop: int, *, pad_value: float) -> NDArray[Any]:
+    """Positions ``start:stop`` of a chromosome's array, with `pad_value` before its first and after its last."""
     inner = read_span(array, min(max(start, 0), array.shape[0]), max(min(stop, array.shape[0]), 0))
     before, after = min(max(-start, 0), stop - start), min(max(stop - array.shape[0], 0), stop - start)
     if before == after == 0:
         return inner
-    return np.pad(inner, (before, after), constant_values=outside)
+    return np.pad(inner, (before, after), constant_values=pad_value)

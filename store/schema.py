@@ -83,7 +83,7 @@ class StoreInfo:
     unpacked_from: str = ""
 
     @property
-    def axis(self) -> GenomeCoordinates:
+    def coordinates(self) -> GenomeCoordinates:
         """The chromosomes as one coordinate axis."""
         return GenomeCoordinates(tuple(c.name for c in self.chromosomes), tuple(c.length for c in self.chromosomes))
 
@@ -93,7 +93,7 @@ class StoreInfo:
         lines = "".join(f"{c.name}\t{c.length}\t{c.digest}\n" for c in self.chromosomes)
         return hashlib.sha256(lines.encode()).hexdigest()
 
-    def check_genome(self, cell: CellInfo, *, place: str) -> None:
+    def check_genome(self, cell: CellInfo, *, location: str) -> None:
         """See that a cell line was built on this genome, with the shared tracks that this one has.
 
         Raises:
@@ -101,7 +101,7 @@ class StoreInfo:
         """
         if cell.genome != self.sequences:
             raise StoreError(
-                f"{place}: was built on another genome (sequences {cell.genome[:16]}..., those of the store are "
+                f"{location}: was built on another genome (sequences {cell.genome[:16]}..., those of the store are "
                 f"{self.sequences[:16]}...); remove it, or build it on this one with --force"
             )
         for name, digest in cell.shared.items():
@@ -109,7 +109,7 @@ class StoreInfo:
             if ours != digest:
                 other = f"another (values {ours[:16]}..., it was built on {digest[:16]}...)" if ours else "none"
                 raise StoreError(
-                    f"{place}: its track {name} is shared by all cell lines, and the genome of this store has {other}; "
+                    f"{location}: its track {name} is shared by all cell lines, and the genome of this store has {other}; "
                     "remove it, or build it on this one with --force"
                 )
 
@@ -118,7 +118,7 @@ class StoreInfo:
         return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **_attributes(self)}
 
     @classmethod
-    def from_attributes(cls, attributes: dict[str, Any], *, place: str) -> StoreInfo:
+    def from_attributes(cls, attributes: dict[str, Any], *, location: str) -> StoreInfo:
         """The info that `to_attributes` wrote.
 
         Raises:
@@ -126,18 +126,18 @@ class StoreInfo:
         """
         if attributes.get("format") != FORMAT:
             raise StoreError(
-                f"{place}: not a FactorNet store (its root has no attribute format={FORMAT!r}); "
+                f"{location}: not a FactorNet store (its root has no attribute format={FORMAT!r}); "
                 "make one with `factornet-etl genome`"
             )
         version = attributes.get("schema_version")
         if version != SCHEMA_VERSION:
             raise StoreError(
-                f"{place}: the store has schema version {version}, this factornet reads version {SCHEMA_VERSION}; "
+                f"{location}: the store has schema version {version}, this factornet reads version {SCHEMA_VERSION}; "
                 "update factornet, or rebuild the store"
             )
         if attributes.get("encoding") not in ENCODINGS:
             raise StoreError(
-                f"{place}: the store's encoding is {attributes.get('encoding')!r}, this factornet reads "
+                f"{location}: the store's encoding is {attributes.get('encoding')!r}, this factornet reads "
                 f"{' and '.join(ENCODINGS)}; update factornet"
             )
         try:
@@ -162,7 +162,7 @@ class StoreInfo:
             _refuse_other(info.genome_manifest_objects, dict)
         except (KeyError, TypeError) as e:
             raise StoreError(
-                f"{place}: root attributes as factornet does not write them ({_told(e)}); copy its zarr.json anew"
+                f"{location}: root attributes as factornet does not write them ({_told(e)}); copy its zarr.json anew"
             ) from e
         return info
 
@@ -208,7 +208,7 @@ class CellInfo:
         return {"schema_version": SCHEMA_VERSION, **_attributes(self)}
 
     @classmethod
-    def from_attributes(cls, attributes: dict[str, Any], *, place: str) -> CellInfo:
+    def from_attributes(cls, attributes: dict[str, Any], *, location: str) -> CellInfo:
         """The info that `to_attributes` wrote.
 
         Raises:
@@ -216,7 +216,7 @@ class CellInfo:
         """
         if attributes.get("schema_version") != SCHEMA_VERSION:
             raise StoreError(
-                f"{place}: cell line of schema version {attributes.get('schema_version')}, this factornet reads "
+                f"{location}: cell line of schema version {attributes.get('schema_version')}, this factornet reads "
                 f"version {SCHEMA_VERSION}; update factornet, or rebuild the cell line"
             )
         try:
@@ -246,7 +246,7 @@ class CellInfo:
                 raise TypeError(f"the digest of the shared track {absent[0]} is missing")
         except (KeyError, TypeError) as e:
             raise StoreError(
-                f"{place}: attributes as factornet does not write them ({_told(e)}); rebuild or copy the cell line anew"
+                f"{location}: attributes as factornet does not write them ({_told(e)}); rebuild or copy the cell line anew"
             ) from e
         return info
 

@@ -25,8 +25,8 @@ def cell_name(text: str) -> str:
 def regions_of(items: Sequence[str] | None, default: Sequence[str], store: Store) -> list[Region]:
     """Regions the user named, which must be there, or those of the default that the store has."""
     if items is None:
-        items = [name for name in default if name in store.axis.names]
-    return [parse_region(item, store.axis) for item in items]
+        items = [name for name in default if name in store.coordinates.names]
+    return [parse_region(item, store.coordinates) for item in items]
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
     left: list[Finding] = []
     for cell in sheets:
         if cell in there:
-            _say(options, unchanged(cell.name, store.place), 0.0, store.cell(cell.name))
+            _say(options, unchanged(cell.name, store.location), 0.0, store.cell(cell.name))
         else:
             report, seconds = _build(options, Path(options.store), settings, cell)
             _say(options, report, seconds, open_store(options.store).cell(cell.name))
@@ -84,15 +84,15 @@ def _run_away(options: argparse.Namespace, settings: CellOptions, sheets: list[C
         there = _there(options, settings, store, sheets)
         for cell in sheets:
             if cell in there:
-                _say(options, unchanged(cell.name, store.place), 0.0, store.cell(cell.name))
+                _say(options, unchanged(cell.name, store.location), 0.0, store.cell(cell.name))
                 continue
             report, seconds = _build(options, local, settings, cell)
             # It is where it was built for a moment only, beside a genome without values: what is said is where it goes.
-            report = replace(report, what=f"cell line {cell.name} for {store.place}", left=())
+            report = replace(report, what=f"cell line {cell.name} for {store.location}", left=())
             _say(options, report, seconds, open_store(local).cell(cell.name))
             sent = send(local, options.store, cell=cell.name, force=options.force)
             if not options.json:
-                print(f"{sent.place}: {format_count(sent.objects, 'object')} sent, {format_bytes(sent.bytes)}")
+                print(f"{sent.location}: {format_count(sent.objects, 'object')} sent, {format_bytes(sent.bytes)}")
 
 
 def _there(

@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
         print_report(report, seconds, options, {"store": options.store})
         sent = send(local, options.store, cell=None, force=False)
         if not options.json:
-            print(f"{sent.place}: {format_count(sent.objects, 'object')} sent, {format_bytes(sent.bytes)}")
+            print(f"{sent.location}: {format_count(sent.objects, 'object')} sent, {format_bytes(sent.bytes)}")
     return 0
 
 

@@ -48,13 +48,15 @@ def _run(options: argparse.Namespace) -> int:
         try:
             _print(options.store, store, found)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise StoreError(f"{store.place}: a summary in its attributes is of another form; {NOT_FACTORNET}") from e
+            raise StoreError(
+                f"{store.location}: a summary in its attributes is of another form; {NOT_FACTORNET}"
+            ) from e
     if found.unlisted:
         raise found.unlisted
     faults = [str(e) for e in found.damaged.values()]
     if faults:
         faults.append(f"see `factornet-etl verify {options.store}` for what repairs it")
-    faults += [f"{store.place}/cells/{c}: {LOST}; {lost_remedy(store.home, c)}" for c in found.missing]
+    faults += [f"{store.location}/cells/{c}: {LOST}; {lost_remedy(store.home, c)}" for c in found.missing]
     if faults:
         raise StoreError("; ".join(faults))
     return 0
@@ -102,11 +104,11 @@ def _look(store: Store) -> _Found:
     return found
 
 
-def _print(place: str, store: Store, found: _Found) -> None:
+def _print(location: str, store: Store, found: _Found) -> None:
     bases = sum(c.length for c in store.info.chromosomes)
-    names = store.axis.names
+    names = store.coordinates.names
     chroms = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    print(f"{place}: {store.info.assembly}, {format_count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
+    print(f"{location}: {store.info.assembly}, {format_count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
     print(f"made by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
         print(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")

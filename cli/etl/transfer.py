@@ -118,7 +118,7 @@ def _print(options: argparse.Namespace, report: CopyReport, seconds: float) -> N
         return
     kept = f"; {report.kept} were there already" if report.kept else ""
     print(
-        f"{report.place}: {format_count(report.objects, 'object')}, {format_bytes(report.bytes)} in {seconds:.1f} s{kept}"
+        f"{report.location}: {format_count(report.objects, 'object')}, {format_bytes(report.bytes)} in {seconds:.1f} s{kept}"
     )
     equal = f"there already, equal {'by sha256 of every object' if options.force else 'in manifest, names and sizes'}"
     mended = "replaced, because damaged"

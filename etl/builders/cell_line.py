@@ -112,10 +112,10 @@ def build_cell(
     return (build.repair if repair else build.make)(resources, on_report, on_plan)
 
 
-def unchanged(name: str, place: str) -> BuildReport:
+def unchanged(name: str, location: str) -> BuildReport:
     """Of a cell line that is there as it would be built."""
     return BuildReport(
-        f"cell line {name} in {place}", (), ("is there already, from the same inputs and options",), unchanged=True
+        f"cell line {name} in {location}", (), ("is there already, from the same inputs and options",), unchanged=True
     )
 
 
@@ -157,17 +157,17 @@ class _Build:
     def _run(self, work: Path, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
         """Build in the folder `work`, and publish."""
         store, sheets, options = self.store, self.sheets, self.options
-        axis = store.axis
-        factors = [read_factor(row, axis, options.aliases) for row in sheets.chip]
+        coordinates = store.coordinates
+        factors = [read_factor(row, coordinates, options.aliases) for row in sheets.chip]
         missing = options.allow_missing
-        sources = [open_bigwig(t.path, axis, options.aliases, allow_missing=missing) for t in sheets.tracks]
+        sources = [open_bigwig(t.path, coordinates, options.aliases, allow_missing=missing) for t in sheets.tracks]
         tracks = tuple(_as_track(store, t) for t in sheets.tracks)
         self._refuse_full_disk(sum(not t.shared for t in tracks))
         with closing(Journal(work, self._state())) as journal:
             staged = journal.folder / sheets.name
             group = zarr.create_group(str(staged), zarr_format=3)
-            tasks = _signal_tasks(group, staged, axis, tracks=tracks, sources=sources, layout=options.layout)
-            tasks += _label_tasks(group, staged, axis, factors, options.layout)
+            tasks = _signal_tasks(group, staged, coordinates, tracks=tracks, sources=sources, layout=options.layout)
+            tasks += _label_tasks(group, staged, coordinates, factors, options.layout)
             for factor in factors:
                 _write_peaks(staged, factor)
             _write_meta(staged, sheets)
@@ -206,9 +206,11 @@ class _Build:
 
     def _refuse_full_disk(self, tracks: int) -> None:
         files = [f for c in self.sheets.chip for f in (c.conservative, c.relaxed) if f is not None]
-        needed = cell_bytes(self.store.axis, tracks=tracks, peak_files=files)
-        place = Path(self.store.path)
-        check_disk_space(place, needed, what=f"cell line {self.sheets.name}", hint="or move the store to another disk")
+        needed = cell_bytes(self.store.coordinates, tracks=tracks, peak_files=files)
+        location = Path(self.store.path)
+        check_disk_space(
+            location, needed, what=f"cell line {self.sheets.name}", hint="or move the store to another disk"
+        )
 
     def _check(self, manifest: str) -> None:
         """Refuse to publish what is not what it should be."""
@@ -251,7 +253,7 @@ def _as_track(store: Store, signal: SignalFile) -> Track:
 def _signal_tasks(
     group: zarr.Group,
     staged: Path,
-    axis: GenomeCoordinates,
+    coordinates: GenomeCoordinates,
     *,
     tracks: tuple[Track, ...],
     sources: list[CheckedBigWig],
@@ -260,19 +262,19 @@ def _signal_tasks(
     tasks: list[ShardTask] = []
     for track, source in zip(tracks, sources, strict=True):
         if not track.shared:
-            create_track(group, "tracks", track.name, axis, layout)
-            tasks += signal_tasks(staged, f"tracks/{track.name}", track.name, axis, source)
+            create_track(group, "tracks", track.name, coordinates, layout)
+            tasks += signal_tasks(staged, f"tracks/{track.name}", track.name, coordinates, source)
     return tasks
 
 
 def _label_tasks(
-    group: zarr.Group, staged: Path, axis: GenomeCoordinates, factors: list[FactorPeaks], layout: Layout
+    group: zarr.Group, staged: Path, coordinates: GenomeCoordinates, factors: list[FactorPeaks], layout: Layout
 ) -> list[ShardTask]:
     if not factors:
         return []
     labels = group.create_group("labels")
     tasks: list[ShardTask] = []
-    for i, (name, length) in enumerate(zip(axis.names, axis.lengths, strict=True)):
+    for i, (name, length) in enumerate(zip(coordinates.names, coordinates.lengths, strict=True)):
         bins = bin_count(length)
         create_array(
             labels,

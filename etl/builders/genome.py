@@ -132,19 +132,19 @@ def build_genome(
         refuse()  # again, now that no other can start one
         fasta = prepare_fasta(inputs.fasta, journal.folder)
         records, notes = _select(inputs.fasta, fasta, options)
-        axis = GenomeCoordinates(tuple(records), tuple(fasta.lengths[r] for r in records.values()))
-        assembly = _assembly(options.assembly, axis, inputs.fasta)
-        needed = genome_bytes(axis, tracks=len(inputs.tracks))
+        coordinates = GenomeCoordinates(tuple(records), tuple(fasta.lengths[r] for r in records.values()))
+        assembly = _assembly(options.assembly, coordinates, inputs.fasta)
+        needed = genome_bytes(coordinates, tracks=len(inputs.tracks))
         check_disk_space(store, needed, what="the genome", hint="or make the store on another disk")
         staged = journal.folder / store.name
         root = zarr.create_group(str(staged), zarr_format=3)
         genome = root.create_group("genome")
         tasks: list[ShardTask] = [DigestSequence(name, fasta, record) for name, record in records.items()]
-        tasks += _sequence_tasks(genome, staged, axis, fasta=fasta, records=records, layout=options.layout)
-        tasks += _annotation_tasks(genome, staged, axis, inputs, options)
-        sources = _open_tracks(inputs, axis, options)
-        tasks += _track_tasks(genome, staged, axis, sources, options.layout)
-        notes += _write_blacklist(staged, axis, inputs, options)
+        tasks += _sequence_tasks(genome, staged, coordinates, fasta=fasta, records=records, layout=options.layout)
+        tasks += _annotation_tasks(genome, staged, coordinates, inputs, options)
+        sources = _open_tracks(inputs, coordinates, options)
+        tasks += _track_tasks(genome, staged, coordinates, sources, options.layout)
+        notes += _write_blacklist(staged, coordinates, inputs, options)
         if on_plan:
             on_plan(tasks)
         with report_changed_inputs(states):
@@ -152,7 +152,7 @@ def build_genome(
         notes += [note for name, source in sources.items() for note in signal_notes(name, source, reports)]
         known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
         shared = {name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks}
-        info = StoreInfo(assembly, _chromosomes(axis, reports), shared=shared, provenance=provenance)
+        info = StoreInfo(assembly, _chromosomes(coordinates, reports), shared=shared, provenance=provenance)
         genome.attrs["tracks"] = list(inputs.tracks)
         genome.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
         manifest = write_manifest(staged / "genome", own=True, known=known)
@@ -164,9 +164,11 @@ def build_genome(
     )
 
 
-def _chromosomes(axis: GenomeCoordinates, reports: Sequence[ShardReport]) -> tuple[Chromosome, ...]:
+def _chromosomes(coordinates: GenomeCoordinates, reports: Sequence[ShardReport]) -> tuple[Chromosome, ...]:
     digests = {r.chrom: r.digest for r in reports if r.digest}
-    return tuple(Chromosome(n, size, digests[n]) for n, size in zip(axis.names, axis.lengths, strict=True))
+    return tuple(
+        Chromosome(n, size, digests[n]) for n, size in zip(coordinates.names, coordinates.lengths, strict=True)
+    )
 
 
 def _state(inputs: GenomeInputs, options: GenomeOptions, provenance: dict[str, Any]) -> dict[str, Any]:
@@ -219,7 +221,7 @@ def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[d
     return records, [f"{format_count(len(left), 'record')} of the FASTA left out: {shown}"] if left else []
 
 
-def _assembly(given: str | None, axis: GenomeCoordinates, fasta: Path) -> str:
+def _assembly(given: str | None, coordinates: GenomeCoordinates, fasta: Path) -> str:
     """The assembly's name: recognised by the lengths of its chromosomes, given, or the FASTA's file name.
 
     Raises:
@@ -229,7 +231,11 @@ def _assembly(given: str | None, axis: GenomeCoordinates, fasta: Path) -> str:
     for table in sorted(tables, key=lambda t: t.name):
         known = dict(line.split() for line in table.read_text().splitlines())
         name = table.name.removesuffix(".chrom.sizes")
-        wrong = [(n, size) for n, size in zip(axis.names, axis.lengths, strict=True) if known.get(n) != str(size)]
+        wrong = [
+            (n, size)
+            for n, size in zip(coordinates.names, coordinates.lengths, strict=True)
+            if known.get(n) != str(size)
+        ]
         if given == name and wrong:
             chrom, size = wrong[0]
             problem = f"{chrom} has {size} bases, in {name} it has {known.get(chrom, 'no place')}"
@@ -242,7 +248,7 @@ def _assembly(given: str | None, axis: GenomeCoordinates, fasta: Path) -> str:
 def _sequence_tasks(
     genome: zarr.Group,
     staged: Path,
-    axis: GenomeCoordinates,
+    coordinates: GenomeCoordinates,
     *,
     fasta: PreparedFasta,
     records: Mapping[str, str],
@@ -250,7 +256,7 @@ def _sequence_tasks(
 ) -> list[ShardTask]:
     group = genome.create_group("sequence")
     tasks: list[ShardTask] = []
-    for name, length in zip(axis.names, axis.lengths, strict=True):
+    for name, length in zip(coordinates.names, coordinates.lengths, strict=True):
         create_array(
             group,
             name,
@@ -265,17 +271,17 @@ def _sequence_tasks(
 
 
 def _annotation_tasks(
-    genome: zarr.Group, staged: Path, axis: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions
+    genome: zarr.Group, staged: Path, coordinates: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions
 ) -> list[ShardTask]:
     if inputs.gtf and inputs.cpg:
-        features = annotation_from_gtf(inputs.gtf, inputs.cpg, axis, options.aliases, options.rules)
+        features = annotation_from_gtf(inputs.gtf, inputs.cpg, coordinates, options.aliases, options.rules)
     elif inputs.beds:
-        features = annotation_from_beds(inputs.beds, axis, options.aliases)
+        features = annotation_from_beds(inputs.beds, coordinates, options.aliases)
     else:
         return []
     group = genome.create_group("annotation")
     tasks: list[ShardTask] = []
-    for i, (name, length) in enumerate(zip(axis.names, axis.lengths, strict=True)):
+    for i, (name, length) in enumerate(zip(coordinates.names, coordinates.lengths, strict=True)):
         create_array(
             group,
             name,
@@ -286,25 +292,33 @@ def _annotation_tasks(
             attributes={"bits": list(FEATURES)},
         )
         for target in shard_regions(staged, f"genome/annotation/{name}"):
-            first, last = axis.offsets[i] + target.start, axis.offsets[i] + target.stop
+            first, last = coordinates.offsets[i] + target.start, coordinates.offsets[i] + target.stop
             tasks.append(
-                WriteAnnotation(target, tuple(_between(features[f], first, last, axis.offsets[i]) for f in FEATURES))
+                WriteAnnotation(
+                    target, tuple(_between(features[f], first, last, coordinates.offsets[i]) for f in FEATURES)
+                )
             )
     return tasks
 
 
-def _open_tracks(inputs: GenomeInputs, axis: GenomeCoordinates, options: GenomeOptions) -> dict[str, CheckedBigWig]:
+def _open_tracks(
+    inputs: GenomeInputs, coordinates: GenomeCoordinates, options: GenomeOptions
+) -> dict[str, CheckedBigWig]:
     missing = options.allow_missing
-    return {n: open_bigwig(p, axis, options.aliases, allow_missing=missing) for n, p in inputs.tracks.items()}
+    return {n: open_bigwig(p, coordinates, options.aliases, allow_missing=missing) for n, p in inputs.tracks.items()}
 
 
 def _track_tasks(
-    genome: zarr.Group, staged: Path, axis: GenomeCoordinates, sources: Mapping[str, CheckedBigWig], layout: Layout
+    genome: zarr.Group,
+    staged: Path,
+    coordinates: GenomeCoordinates,
+    sources: Mapping[str, CheckedBigWig],
+    layout: Layout,
 ) -> list[ShardTask]:
     tasks: list[ShardTask] = []
     for name, source in sources.items():
-        create_track(genome, "tracks", name, axis, layout)
-        tasks += signal_tasks(staged, f"genome/tracks/{name}", name, axis, source)
+        create_track(genome, "tracks", name, coordinates, layout)
+        tasks += signal_tasks(staged, f"genome/tracks/{name}", name, coordinates, source)
     return tasks
 
 
@@ -314,12 +328,14 @@ def _between(merged: Intervals, first: int, last: int, offset: int) -> tuple[Int
     return merged.starts[keep] - offset, merged.stops[keep] - offset
 
 
-def _write_blacklist(staged: Path, axis: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions) -> list[str]:
+def _write_blacklist(
+    staged: Path, coordinates: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions
+) -> list[str]:
     if inputs.blacklist is None:
         empty = np.array([], np.int64)
         write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
         return ["no blacklist given: none of the genome is left out"]
-    found = read_peaks(inputs.blacklist, axis, options.aliases)
+    found = read_peaks(inputs.blacklist, coordinates, options.aliases)
     if not found.peaks.start.size:
         raise InputError(inputs.blacklist, "no interval in the file", hint="fetch it anew, or leave --blacklist out")
     write_dataset(intervals_dataset(found.peaks.chrom, found.peaks.start, found.peaks.stop), staged, "genome/blacklist")

@@ -14,15 +14,15 @@ _LABELS = 0.1  # bytes a bin and factor
 _SMALL = 8192  # bytes of the metadata of one array
 
 
-def genome_bytes(axis: GenomeCoordinates, *, tracks: int) -> int:
+def genome_bytes(coordinates: GenomeCoordinates, *, tracks: int) -> int:
     """About what a genome takes, bytes."""
-    bases = sum(axis.lengths)
-    return int(bases * (2 * _CODES + tracks * _TRACK)) + (2 + tracks) * len(axis.names) * _SMALL
+    bases = sum(coordinates.lengths)
+    return int(bases * (2 * _CODES + tracks * _TRACK)) + (2 + tracks) * len(coordinates.names) * _SMALL
 
 
-def cell_bytes(axis: GenomeCoordinates, *, tracks: int, peak_files: Sequence[Path]) -> int:
+def cell_bytes(coordinates: GenomeCoordinates, *, tracks: int, peak_files: Sequence[Path]) -> int:
     """About what a cell line takes, bytes. One that it replaces is there until the end, and count already."""
-    bases = sum(axis.lengths)
+    bases = sum(coordinates.lengths)
     peaks = sum(4 * f.stat().st_size for f in peak_files)  # gzipped text; columns of 4 bytes
     labels = bases // STRIDE * len(peak_files) * _LABELS
-    return int(bases * tracks * _TRACK + labels) + peaks + (1 + tracks) * len(axis.names) * _SMALL
+    return int(bases * tracks * _TRACK + labels) + peaks + (1 + tracks) * len(coordinates.names) * _SMALL

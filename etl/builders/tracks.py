@@ -13,10 +13,10 @@ from ..inputs.bigwig import CheckedBigWig
 from ..shards.tasks import ShardReport, ShardTask, WriteSignal, shard_regions
 
 
-def create_track(parent: zarr.Group, folder: str, name: str, axis: GenomeCoordinates, layout: Layout) -> None:
+def create_track(parent: zarr.Group, folder: str, name: str, coordinates: GenomeCoordinates, layout: Layout) -> None:
     """Create the (empty) arrays of a track, one a chromosome, under ``parent/folder/name``."""
     group = parent.require_group(folder).create_group(name)
-    for chrom, length in zip(axis.names, axis.lengths, strict=True):
+    for chrom, length in zip(coordinates.names, coordinates.lengths, strict=True):
         create_array(
             group,
             chrom,
@@ -28,11 +28,13 @@ def create_track(parent: zarr.Group, folder: str, name: str, axis: GenomeCoordin
         )
 
 
-def signal_tasks(root: Path, path: str, name: str, axis: GenomeCoordinates, source: CheckedBigWig) -> list[ShardTask]:
+def signal_tasks(
+    root: Path, path: str, name: str, coordinates: GenomeCoordinates, source: CheckedBigWig
+) -> list[ShardTask]:
     """One task a shard of the track at `path` of the store being built at `root`."""
     return [
         WriteSignal(target, name, source.path.resolve(), source.names.get(chrom))
-        for chrom in axis.names
+        for chrom in coordinates.names
         for target in shard_regions(root, f"{path}/{chrom}")
     ]
 

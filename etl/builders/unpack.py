@@ -168,7 +168,7 @@ def unpack_store(
             _write_nodes(staged / part.path, part)
         if on_plan:
             on_plan(tasks)
-        reports = run(tasks, resources, on_report=on_report, place=work)
+        reports = run(tasks, resources, on_report=on_report, location=work)
         for part in parts:
             if _listed_digest(store, part.path) != part.digest:
                 raise StoreError(f"{source}/{part.path}: was replaced while it was being read; unpack again")
@@ -207,8 +207,8 @@ def _open_compressed(source: Path) -> Store:
     """
     store = open_store(source)
     if not store.home.local:
-        bring = f"factornet-etl import {quote(store.place)} FOLDER"
-        raise StoreError(f"{store.place}: is no folder; bring it here, and unpack that: {bring}")
+        bring = f"factornet-etl import {quote(store.location)} FOLDER"
+        raise StoreError(f"{store.location}: is no folder; bring it here, and unpack that: {bring}")
     if store.is_raw:
         raise StoreError(f"{source}: is a raw store already; unpack the compressed store that it came from")
     return store
@@ -223,7 +223,7 @@ def _read_part(store: Store, path: str) -> _Part:
     """
     folder, objects, nodes = store.folder(path), store.objects(path), {}
     for name, (size, _) in objects.items():
-        file = Path(folder.place, name)
+        file = Path(folder.location, name)
         if file.name == "zarr.json":
             nodes[str(Path(name).parent)] = json.loads(read_object(folder, name, objects))
         elif not file.is_file():

@@ -40,12 +40,12 @@ def is_built(store: Store, sheets: CellFolder, options: Mapping[str, Any]) -> bo
     changed = changes(info, meta, sheets, describe_build(fingerprint_inputs(sheets.files), options))
     if changed:
         raise StoreError(
-            f"{store.place}: cell line {name} is there already, from other inputs or options; changed since it was "
+            f"{store.location}: cell line {name} is there already, from other inputs or options; changed since it was "
             f"built: {changed}; {_FORCE}"
         )
     for finding in verify_store(store.path, cells=[name], quick=True).findings:
         raise StoreError(
-            f"{store.place}/{finding.path}: {finding.problem}; cell line {name} is there already, from the same inputs "
+            f"{store.location}/{finding.path}: {finding.problem}; cell line {name} is there already, from the same inputs "
             f"and options, but not all is well: {finding.hint}"
         )
     return True
@@ -61,7 +61,9 @@ def recorded_cell_line(store: Store, sheets: CellFolder, provenance: Mapping[str
     name = sheets.name
     if not store.home.has(name):
         has = ", ".join(store.cells) or "none"
-        raise UsageError(f"{store.place}: no cell line {name!r} to repair, there is {has}; build it without --repair")
+        raise UsageError(
+            f"{store.location}: no cell line {name!r} to repair, there is {has}; build it without --repair"
+        )
     try:
         info = store.cell(name)
     except StoreError as e:
@@ -73,7 +75,7 @@ def recorded_cell_line(store: Store, sheets: CellFolder, provenance: Mapping[str
     changed = changes(info, meta, sheets, provenance)
     if changed:
         raise StoreError(
-            f"{store.place}/cells/{name}: cannot be repaired from this folder; changed since it was built: {changed}; "
+            f"{store.location}/cells/{name}: cannot be repaired from this folder; changed since it was built: {changed}; "
             f"put back what it was built of, or {_FORCE}"
         )
     return info

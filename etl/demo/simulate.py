@@ -244,8 +244,8 @@ def accessibility(chromosome: Chromosome, cell: str, bound: IntArray, rng: Rng) 
         # Coverage of reads is smooth: one draw for every ten bases.
         expected = (height[i] * (np.cos(np.pi * x) + 1.1) / 2)[::10]
         signal[start:stop] += np.repeat(rng.poisson(4 * expected) / 4, 10)[: stop - start]
-    for place in bound:
-        signal[place - 8 : place + 8] *= 0.5
+    for location in bound:
+        signal[location - 8 : location + 8] *= 0.5
     signal = np.round(signal, 2)
     signal[chromosome.codes == 4] = np.nan
     for start in rng.integers(_EDGE, length - 2 * _EDGE, 12):

@@ -50,33 +50,33 @@ def published_rules() -> AnnotationRules:
 
 
 def annotation_from_beds(
-    beds: Mapping[str, Path], axis: GenomeCoordinates, aliases: Mapping[str, str]
+    beds: Mapping[str, Path], coordinates: GenomeCoordinates, aliases: Mapping[str, str]
 ) -> dict[str, Intervals]:
     """Features from one BED file each, merged, in axis coordinates."""
     features = {}
     for name in FEATURES:
-        peaks = read_peaks(beds[name], axis, aliases).peaks
+        peaks = read_peaks(beds[name], coordinates, aliases).peaks
         if not peaks.chrom.size:
             raise InputError(beds[name], "no interval in the file", hint=f"give the BED file of {name}")
-        names = np.asarray(axis.names)[peaks.chrom]
+        names = np.asarray(coordinates.names)[peaks.chrom]
         table = pd.DataFrame({"chrom": names, "start": peaks.start, "stop": peaks.stop})
-        features[name] = merged_on_axis(table, axis)
+        features[name] = merged_on_axis(table, coordinates)
     return features
 
 
 def annotation_from_gtf(
-    gtf: Path, cpg: Path, axis: GenomeCoordinates, aliases: Mapping[str, str], rules: AnnotationRules
+    gtf: Path, cpg: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str], rules: AnnotationRules
 ) -> dict[str, Intervals]:
     """Features from transcripts and CpG islands, merged, in axis coordinates.
 
     Where transcripts carry the tag ``basic`` (GENCODE), only those are used, as FactorNet did. The stop codon counts
     as coding.
     """
-    table = _read_gtf(gtf, axis, aliases)
+    table = _read_gtf(gtf, coordinates, aliases)
     coding = table[table.kind.isin(("CDS", "stop_codon"))]
     exons = table[table.kind == "exon"].sort_values(["transcript", "start"], kind="stable")
     parts = {
-        "cpg": _read_cpg(cpg, axis, aliases),
+        "cpg": _read_cpg(cpg, coordinates, aliases),
         "cds": coding,
         "intron": _introns(exons),
         "promoter": _promoters(table[table.kind == "transcript"], rules),
@@ -87,17 +87,17 @@ def annotation_from_gtf(
     extra = exons[~exons.transcript.isin(coding.transcript)] if rules.untranslated == "ucsc" else exons[:0]
     parts["utr5"] = pd.concat([both[five], extra[extra.strand == "-"]])
     parts["utr3"] = pd.concat([both[~five], extra[extra.strand == "+"]])
-    lengths = dict(zip(axis.names, axis.lengths, strict=True))
+    lengths = dict(zip(coordinates.names, coordinates.lengths, strict=True))
     merged = {}
     for name in FEATURES:
         rows = parts[name]
         stop = np.minimum(rows.stop, rows.chrom.map(lengths)) if len(rows) else rows.stop
         rows = rows.assign(start=np.maximum(rows.start, 0), stop=stop)
-        merged[name] = merged_on_axis(rows[rows.stop > rows.start], axis)
+        merged[name] = merged_on_axis(rows[rows.stop > rows.start], coordinates)
     return merged
 
 
-def _read_gtf(gtf: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) -> pd.DataFrame:
+def _read_gtf(gtf: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> pd.DataFrame:
     """Transcripts, exons, CDS and stop codons on the store's chromosomes; 0-based, half-open."""
     rows: list[tuple[str, str, int, int, str, str, bool]] = []
     others: set[str] = set()
@@ -112,7 +112,7 @@ def _read_gtf(gtf: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) ->
         if fields[2] not in _GTF_KINDS:
             continue
         chrom = aliases.get(fields[0], fields[0])
-        if chrom not in axis.names:
+        if chrom not in coordinates.names:
             others.add(chrom)
             continue
         _, found, rest = fields[8].partition('transcript_id "')
@@ -121,19 +121,19 @@ def _read_gtf(gtf: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) ->
             raise InputError(gtf, f"cannot be read as GTF: {line[:80]!r}", hint=hint, line=number)
         transcript = rest.partition('"')[0]
         start, stop = int(fields[3]) - 1, int(fields[4])
-        _check_interval((chrom, start, stop), axis, gtf, line=number)
+        _check_interval((chrom, start, stop), coordinates, gtf, line=number)
         rows.append((chrom, fields[2], start, stop, fields[6], transcript, 'tag "basic"' in fields[8]))
     if not rows:
         raise InputError(
             gtf,
             f"no transcript on a chromosome of the store; the file has {abbreviate(sorted(others)) or 'none'}",
-            hint=alias_hint(sorted(others), axis.names),
+            hint=alias_hint(sorted(others), coordinates.names),
         )
     table = pd.DataFrame(rows, columns=["chrom", "kind", "start", "stop", "strand", "transcript", "basic"])
     return table[table.basic] if table.basic.any() else table
 
 
-def _read_cpg(path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) -> pd.DataFrame:
+def _read_cpg(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> pd.DataFrame:
     """CpG islands from UCSC's cpgIslandExt table (its first column is a bin number), or from a BED file."""
     rows = []
     others: set[str] = set()
@@ -141,26 +141,26 @@ def _read_cpg(path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) -
         fields = line.split("\t")
         if not line or line.startswith("#"):
             continue
-        numbered = fields[0].isdecimal() and fields[0] not in aliases and fields[0] not in axis.names
+        numbered = fields[0].isdecimal() and fields[0] not in aliases and fields[0] not in coordinates.names
         chrom, start, stop = fields[1:4] if numbered and len(fields) > 3 else [*fields, "", ""][:3]
         if not (start.isdecimal() and stop.isdecimal()):
             hint = "give UCSC's cpgIslandExt table or a BED file"
             raise InputError(path, f"cannot be read as CpG islands: {line[:60]!r}", hint=hint, line=number)
         chrom = aliases.get(chrom, chrom)
-        if chrom not in axis.names:
+        if chrom not in coordinates.names:
             others.add(chrom)
             continue
-        _check_interval((chrom, int(start), int(stop)), axis, path, line=number)
+        _check_interval((chrom, int(start), int(stop)), coordinates, path, line=number)
         rows.append((chrom, int(start), int(stop)))
     if not rows:
         problem = f"no CpG island on a chromosome of the store; the file has {abbreviate(sorted(others)) or 'none'}"
-        raise InputError(path, problem, hint=alias_hint(sorted(others), axis.names))
+        raise InputError(path, problem, hint=alias_hint(sorted(others), coordinates.names))
     return pd.DataFrame(rows, columns=["chrom", "start", "stop"])
 
 
-def _check_interval(interval: tuple[str, int, int], axis: GenomeCoordinates, path: Path, *, line: int) -> None:
+def _check_interval(interval: tuple[str, int, int], coordinates: GenomeCoordinates, path: Path, *, line: int) -> None:
     chrom, start, stop = interval
-    length = axis.lengths[axis.index(chrom)]
+    length = coordinates.lengths[coordinates.index(chrom)]
     if not 0 <= start < stop <= length:
         problem = f"{chrom}:{start}-{stop} is no interval of the chromosome's {length} bases"
         raise InputError(path, problem, hint="is it of another assembly, or was the FASTA cut short?", line=line)
@@ -218,7 +218,7 @@ def bedtools_session() -> Iterator[Path]:
             pybedtools.set_tempdir(before)
 
 
-def merged_on_axis(table: pd.DataFrame, axis: GenomeCoordinates) -> Intervals:
+def merged_on_axis(table: pd.DataFrame, coordinates: GenomeCoordinates) -> Intervals:
     """Sorted union of intervals, by bedtools, in axis coordinates.
 
     Args:
@@ -232,7 +232,7 @@ def merged_on_axis(table: pd.DataFrame, axis: GenomeCoordinates) -> Intervals:
         table[["chrom", "start", "stop"]].to_csv(source, sep="\t", header=False, index=False)
         merged = pybedtools.BedTool(str(source)).sort().merge()
         frame = pd.read_csv(merged.fn, sep="\t", header=None, names=["chrom", "start", "stop"], dtype={"chrom": str})
-    chrom = frame["chrom"].map({name: i for i, name in enumerate(axis.names)}).to_numpy(np.int64)
-    starts, stops = (axis.place(chrom, frame[k].to_numpy(np.int64)) for k in ("start", "stop"))
+    chrom = frame["chrom"].map({name: i for i, name in enumerate(coordinates.names)}).to_numpy(np.int64)
+    starts, stops = (coordinates.to_absolute(chrom, frame[k].to_numpy(np.int64)) for k in ("start", "stop"))
     order = np.argsort(starts, kind="stable")
     return Intervals(starts[order], stops[order])

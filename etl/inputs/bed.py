@@ -60,18 +60,18 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from e
 
 
-def read_intervals(path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str]) -> NDArray[np.int64]:
+def read_intervals(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> NDArray[np.int64]:
     """Chromosome index, start and stop of a BED file's intervals in their own order, int64 (3, intervals).
 
     Raises:
         InputError: as for `read_peaks`; here a chromosome outside the store is an error too, and so is an empty file.
     """
-    found = read_peaks(path, axis, aliases, in_file_order=True)
+    found = read_peaks(path, coordinates, aliases, in_file_order=True)
     if found.dropped:
         raise InputError(
             path,
-            f"intervals on {', '.join(found.dropped)}, which the store does not have ({', '.join(axis.names)})",
-            hint=alias_hint(found.dropped, axis.names),
+            f"intervals on {', '.join(found.dropped)}, which the store does not have ({', '.join(coordinates.names)})",
+            hint=alias_hint(found.dropped, coordinates.names),
         )
     if found.peaks.start.size == 0:
         raise InputError(path, "no interval in the file", hint="give a BED file with intervals to predict")
@@ -79,7 +79,7 @@ def read_intervals(path: Path, axis: GenomeCoordinates, aliases: Mapping[str, st
 
 
 def read_peaks(
-    path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str], *, in_file_order: bool = False
+    path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str], *, in_file_order: bool = False
 ) -> PeakFile:
     """Peaks of a narrowPeak or BED file on the store's chromosomes.
 
@@ -92,7 +92,7 @@ def read_peaks(
     """
     if not path.is_file():
         raise InputError(path, "no such file", hint="correct the path")
-    index = {name: i for i, name in enumerate(axis.names)}
+    index = {name: i for i, name in enumerate(coordinates.names)}
     rows: list[tuple[int, int, int, int]] = []
     dropped: dict[str, int] = {}
     beyond = 0
@@ -105,10 +105,10 @@ def read_peaks(
         if name not in index:
             dropped[name] = dropped.get(name, 0) + 1
             continue
-        if stop > axis.lengths[index[name]]:
+        if stop > coordinates.lengths[index[name]]:
             raise InputError(
                 path,
-                f"{name}:{start}-{stop} ends past the chromosome's {axis.lengths[index[name]]} bases",
+                f"{name}:{start}-{stop} ends past the chromosome's {coordinates.lengths[index[name]]} bases",
                 hint="is the file of another assembly?",
                 line=number,
             )
@@ -117,8 +117,8 @@ def read_peaks(
     if dropped and not rows:
         raise InputError(
             path,
-            f"no peak on a chromosome of the store; the file has {abbreviate(dropped)}, the store {abbreviate(axis.names)}",
-            hint=alias_hint(dropped, axis.names),
+            f"no peak on a chromosome of the store; the file has {abbreviate(dropped)}, the store {abbreviate(coordinates.names)}",
+            hint=alias_hint(dropped, coordinates.names),
         )
     table = np.array(rows if in_file_order else sorted(rows), np.int64).reshape(-1, 4)
     repeated = len(rows) - len(set(rows))

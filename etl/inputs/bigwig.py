@@ -41,7 +41,7 @@ class CheckedBigWig:
 
 
 def open_bigwig(
-    path: Path, axis: GenomeCoordinates, aliases: Mapping[str, str], *, allow_missing: bool
+    path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str], *, allow_missing: bool
 ) -> CheckedBigWig:
     """Check a bigWig against the store's chromosomes.
 
@@ -51,22 +51,22 @@ def open_bigwig(
     check_bigwig(path)
     with closing(_open(path)) as reader:
         lengths: dict[str, int] = reader.chroms() or {}
-    names = file_names(axis.names, lengths, aliases, file=path)
+    names = file_names(coordinates.names, lengths, aliases, file=path)
     if not names:
         raise InputError(
             path,
-            f"no chromosome of the store; the file has {abbreviate(lengths)}, the store {abbreviate(axis.names)}",
-            hint=alias_hint(lengths, axis.names),
+            f"no chromosome of the store; the file has {abbreviate(lengths)}, the store {abbreviate(coordinates.names)}",
+            hint=alias_hint(lengths, coordinates.names),
         )
     for name, theirs in names.items():
-        expected = axis.lengths[axis.index(name)]
+        expected = coordinates.lengths[coordinates.index(name)]
         if lengths[theirs] != expected:
             raise InputError(
                 path,
                 f"{theirs} has {lengths[theirs]} bases, the store's {name} has {expected}",
                 hint="is it of another assembly, or was the FASTA cut short?",
             )
-    missing = tuple(n for n in axis.names if n not in names)
+    missing = tuple(n for n in coordinates.names if n not in names)
     if missing and not allow_missing:
         raise InputError(
             path,
@@ -157,11 +157,13 @@ def _spread(
         values[np.repeat(first - before, lengths) + np.arange(spread.size)] = spread
 
 
-def _odd_value(path: Path, value: float, place: str, *, twice: bool) -> InputError:
+def _odd_value(path: Path, value: float, location: str, *, twice: bool) -> InputError:
     if twice:
-        return InputError(path, f"two values for {place}", hint="make the file anew, of intervals that do not overlap")
+        return InputError(
+            path, f"two values for {location}", hint="make the file anew, of intervals that do not overlap"
+        )
     what = f"value {value:g}, which is no signal," if np.isfinite(value) else "infinite value"
-    return InputError(path, f"{what} at {place}", hint="replace it by a number, or leave a gap there")
+    return InputError(path, f"{what} at {location}", hint="replace it by a number, or leave a gap there")
 
 
 def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.float32]:

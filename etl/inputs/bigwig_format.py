@@ -221,12 +221,12 @@ def _read_index(file: _File, header: _Header, within: tuple[int, int]) -> Iterat
 
 
 def _place(chrom: NDArray[np.uint32], position: NDArray[np.uint32]) -> NDArray[np.uint64]:
-    place: NDArray[np.uint64] = chrom.astype(np.uint64) << np.uint64(32) | position
-    return place
+    location: NDArray[np.uint64] = chrom.astype(np.uint64) << np.uint64(32) | position
+    return location
 
 
-def _words(place: int) -> str:
-    return f"({int(place) >> 32}, {int(place) % 2**32})"
+def _words(location: int) -> str:
+    return f"({int(location) >> 32}, {int(location) % 2**32})"
 
 
 def _read_block(file: _File, header: _Header, leaf: NDArray[np.void], chromosomes: int) -> Block:

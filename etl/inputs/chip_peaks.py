@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...store.errors import InputError
-from ...store.genome import intervals as ax
+from ...store.genome import intervals
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import CellInfo
 from ...store.text import format_count
@@ -34,27 +34,27 @@ class FactorPeaks:
     outside: int
 
 
-def read_factor(row: ChipFiles, axis: GenomeCoordinates, aliases: Mapping[str, str]) -> FactorPeaks:
+def read_factor(row: ChipFiles, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> FactorPeaks:
     """Read and check the peaks of a row of chip.txt.
 
     Raises:
         InputError: as `read_peaks`; a file has no peak, or many conservative peaks touch no relaxed one.
     """
     hint = f"give the peaks of {row.factor}, or take its row out of chip.txt"
-    conservative = read_peaks(row.conservative, axis, aliases)
+    conservative = read_peaks(row.conservative, coordinates, aliases)
     if conservative.peaks.start.size == 0:
         raise InputError(row.conservative, "no peak in the file", hint=hint)
     if row.relaxed is None:
         return FactorPeaks(row.factor, conservative, None, 0)
-    relaxed = read_peaks(row.relaxed, axis, aliases)
+    relaxed = read_peaks(row.relaxed, coordinates, aliases)
     if relaxed.peaks.start.size == 0:
         raise InputError(row.relaxed, "no peak in the file", hint=f"{hint}; a row may name conservative peaks alone")
-    merged = ax.merge(relaxed.peaks.on(axis))
-    lone = ~ax.overlaps(conservative.peaks.on(axis), merged)
+    merged = intervals.merge(relaxed.peaks.on(coordinates))
+    lone = ~intervals.overlaps(conservative.peaks.on(coordinates), merged)
     if lone.mean() > _OUTSIDE:
         i = int(np.flatnonzero(lone)[0])
         peaks = conservative.peaks
-        first = f"{axis.names[peaks.chrom[i]]}:{peaks.start[i]}-{peaks.stop[i]}"
+        first = f"{coordinates.names[peaks.chrom[i]]}:{peaks.start[i]}-{peaks.stop[i]}"
         raise InputError(
             row.conservative,
             f"{lone.sum()} of {lone.size} peaks touch no peak of {row.relaxed.name}, the first is {first}",

@@ -12,7 +12,7 @@ from ...store.storage.atomic_swap import staging_dir
 from ...store.text import format_bytes
 
 
-def check_writable(place: Path) -> None:
+def check_writable(location: Path) -> None:
     """See that a store, or a zip file of one, can be made or changed.
 
     Args:
@@ -21,29 +21,29 @@ def check_writable(place: Path) -> None:
     Raises:
         StoreError: it cannot.
     """
-    beside = staging_dir(place)
+    beside = staging_dir(location)
     made = not beside.exists()
     try:
         beside.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise _unwritable(place, place.parent, e.strerror or str(e)) from e
-    for folder in (beside, *((place, place / "cells") if place.is_dir() else ())):
+        raise _unwritable(location, location.parent, e.strerror or str(e)) from e
+    for folder in (beside, *((location, location / "cells") if location.is_dir() else ())):
         if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-            raise _unwritable(place, folder, "no permission to write, or a read-only file system")
+            raise _unwritable(location, folder, "no permission to write, or a read-only file system")
     if made:
         with contextlib.suppress(OSError):
             beside.rmdir()
 
 
-def _unwritable(place: Path, folder: Path, reason: str) -> StoreError:
-    where = "" if folder == place else f" in {folder}"
+def _unwritable(location: Path, folder: Path, reason: str) -> StoreError:
+    where = "" if folder == location else f" in {folder}"
     return StoreError(
-        f"{place}: cannot be written: nothing can be made{where} ({reason}); name a place where you may write, or ask "
+        f"{location}: cannot be written: nothing can be made{where} ({reason}); name a place where you may write, or ask "
         "for leave to write there"
     )
 
 
-def check_disk_space(place: Path, needed: int, *, what: str, hint: str) -> None:
+def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> None:
     """See that there is room for what is to be made.
 
     Args:
@@ -55,12 +55,12 @@ def check_disk_space(place: Path, needed: int, *, what: str, hint: str) -> None:
     Raises:
         StoreError: there is not; the message says how much is missing.
     """
-    parent = place.resolve().parent
+    parent = location.resolve().parent
     while not parent.exists():
         parent = parent.parent
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise StoreError(
-            f"{place}: {what} takes {format_bytes(needed)}, {format_bytes(free)} are free there: {format_bytes(needed - free)} "
+            f"{location}: {what} takes {format_bytes(needed)}, {format_bytes(free)} are free there: {format_bytes(needed - free)} "
             f"are missing; make room, {hint}"
         )

@@ -135,25 +135,25 @@ Version = tuple[int, int, int]
 """What tells a file or folder from one that has taken its place."""
 
 
-def version_at(place: Path) -> Version | None:
+def version_at(location: Path) -> Version | None:
     """Which file or folder is there; None where there is none."""
     try:
-        state = place.stat()
+        state = location.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     return state.st_dev, state.st_ino, state.st_mtime_ns
 
 
-def check_not_replaced(place: Path, seen: Version | None) -> None:
+def check_not_replaced(location: Path, seen: Version | None) -> None:
     """See that what was found at a place, when it was decided what to do, is there still.
 
     Raises:
         StoreError: another process has put something there, replaced it, or removed it.
     """
-    if version_at(place) != seen:
-        did = "removed" if not place.exists() else "put there" if seen is None else "replaced"
+    if version_at(location) != seen:
+        did = "removed" if not location.exists() else "put there" if seen is None else "replaced"
         raise StoreError(
-            f"{place}: was {did} by another process in the meantime, and is left as it is; run the same command again"
+            f"{location}: was {did} by another process in the meantime, and is left as it is; run the same command again"
         )
 
 

@@ -59,7 +59,7 @@ def _restore(environment: dict[str, str]) -> None:
 
 
 @contextmanager
-def remote_cluster(address: str, place: Path) -> Iterator[Any]:
+def remote_cluster(address: str, location: Path) -> Iterator[Any]:
     """A client of a scheduler that runs somewhere.
 
     Args:
@@ -86,7 +86,7 @@ def remote_cluster(address: str, place: Path) -> Iterator[Any]:
             raise UsageError(
                 f"--scheduler {address}: has no workers after {_PATIENCE} s; start some with `dask worker {address}`"
             ) from e
-        _refuse_unfit(client, place)
+        _refuse_unfit(client, location)
         yield client
 
 
@@ -101,8 +101,8 @@ def _hush() -> None:
     logging.getLogger("distributed").setLevel(level.upper())
 
 
-def _refuse_unfit(client: Any, place: Path) -> None:
-    answers = client.run(_look, str(place), on_error="return")
+def _refuse_unfit(client: Any, location: Path) -> None:
+    answers = client.run(_look, str(location), on_error="return")
     for worker, answer in answers.items():
         if isinstance(answer, Exception):
             raise UsageError(
@@ -114,12 +114,12 @@ def _refuse_unfit(client: Any, place: Path) -> None:
                 f"worker {worker}: has factornet {version}, this is {__version__}; install the same on all"
             )
         if not sees:
-            raise UsageError(f"worker {worker}: does not see {place}; build on a file system that all workers share")
+            raise UsageError(f"worker {worker}: does not see {location}; build on a file system that all workers share")
 
 
-def _look(place: str) -> tuple[str, bool]:
+def _look(location: str) -> tuple[str, bool]:
     """On a worker: its version of factornet, and whether it sees a folder."""
-    return __version__, Path(place).is_dir()
+    return __version__, Path(location).is_dir()
 
 
 def run_on(client: Any, nodes: Sequence[Any], on_report: Callable[[ShardReport], None]) -> list[ShardReport]:

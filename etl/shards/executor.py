@@ -82,7 +82,7 @@ def _call(task: ShardTask) -> ShardReport:
     return task()
 
 
-def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport, place: Path) -> list[ShardReport]:
+def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport, location: Path) -> list[ShardReport]:
     """Run all tasks, and return their reports in the order of the tasks.
 
     Args:
@@ -100,7 +100,7 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
         return []
     nodes = [delayed(_call, pure=False, traverse=False)(task) for task in tasks]
     if resources.scheduler is not None:
-        with remote_cluster(resources.scheduler, place) as client:
+        with remote_cluster(resources.scheduler, location) as client:
             return run_on(client, nodes, on_report)
     workers = _workers_that_fit(min(resources.affordable_workers(), len(tasks)))
     if resources.cluster:

@@ -104,7 +104,7 @@ class Journal:
             on_report(report)
 
         todo = [t for t in tasks if t.key not in reports]
-        reports |= {r.key: r for r in run(todo, resources, on_report=finished, place=staged)}
+        reports |= {r.key: r for r in run(todo, resources, on_report=finished, location=staged)}
         if self._done:
             done = len(tasks) - len(todo)
             self.note = f"an earlier build was cut short: {done} of {len(tasks)} tasks were done by it"

@@ -10,8 +10,10 @@ from ...store.schema import AMBIGUOUS, BIN, BOUND, BOUND_BASES, STRIDE
 IntArray = NDArray[np.int64]
 
 
-def bins_with_overlap(starts: IntArray, stops: IntArray, *, least: int, first: int, count: int) -> NDArray[np.bool_]:
-    """Which bins share at least `least` bases with one of the peaks.
+def bins_with_overlap(
+    starts: IntArray, stops: IntArray, *, min_overlap: int, first: int, count: int
+) -> NDArray[np.bool_]:
+    """Which bins share at least `min_overlap` bases with one of the peaks.
 
     Args:
         starts: first base of each peak on the chromosome.
@@ -23,11 +25,11 @@ def bins_with_overlap(starts: IntArray, stops: IntArray, *, least: int, first: i
     Returns:
         bool (count,).
     """
-    long_enough = stops - starts >= least
+    long_enough = stops - starts >= min_overlap
     starts, stops = starts[long_enough], stops[long_enough]
     # Bin start s qualifies for peak [b, e) iff b - (200 - least) <= s <= e - least.
-    low = -((BIN - least - starts) // STRIDE) - first  # ceil((b - 200 + least) / 50)
-    high = (stops - least) // STRIDE + 1 - first
+    low = -((BIN - min_overlap - starts) // STRIDE) - first  # ceil((b - 200 + least) / 50)
+    high = (stops - min_overlap) // STRIDE + 1 - first
     edges = np.zeros(count + 1, np.int64)
     np.add.at(edges, np.clip(low, 0, count), 1)
     np.add.at(edges, np.clip(high, 0, count), -1)
@@ -48,6 +50,8 @@ def bin_labels(
     Returns:
         uint8 (count,). Source: ENCODE-DREAM challenge rules.
     """
-    labels = np.where(bins_with_overlap(*relaxed, least=1, first=first, count=count), AMBIGUOUS, 0).astype(np.uint8)
-    labels[bins_with_overlap(*conservative, least=BOUND_BASES, first=first, count=count)] = BOUND
+    labels = np.where(bins_with_overlap(*relaxed, min_overlap=1, first=first, count=count), AMBIGUOUS, 0).astype(
+        np.uint8
+    )
+    labels[bins_with_overlap(*conservative, min_overlap=BOUND_BASES, first=first, count=count)] = BOUND
     return labels

@@ -29,7 +29,7 @@ class CopyReport:
         kept: objects of the copied groups that were there: an interrupted copy had put them, or they were not damaged.
     """
 
-    place: str
+    location: str
     copied: tuple[str, ...]
     mended: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -93,17 +93,17 @@ def copy_groups(
     with target.receiving(todo):
         for part in todo:
             _copy_part(part, target, threads, counts)
-    return CopyReport(target.place, copied, mended, skipped, counts.objects, counts.bytes, counts.kept)
+    return CopyReport(target.location, copied, mended, skipped, counts.objects, counts.bytes, counts.kept)
 
 
 def _refuse_itself(sources: Sequence[Store], target: Destination) -> None:
     """See that no source is the target, or inside it, or around it; places are without links by now."""
     for source in sources:
-        a, b = f"{source.place}/", f"{target.place}/"
+        a, b = f"{source.location}/", f"{target.location}/"
         if a == b:
-            raise UsageError(f"{target.place}: is the same place as what is copied; name another")
+            raise UsageError(f"{target.location}: is the same place as what is copied; name another")
         if a.startswith(b) or b.startswith(a):
-            inner, outer = sorted((source.place, target.place), key=len, reverse=True)
+            inner, outer = sorted((source.location, target.location), key=len, reverse=True)
             raise UsageError(f"{inner}: lies inside {outer}, and one is copied to the other; name a place beside it")
 
 
@@ -115,11 +115,11 @@ def _refuse_clash(there: ExistingStore, parts: Sequence[GroupSnapshot]) -> None:
     def told(part: GroupSnapshot) -> str:
         digest = there.manifest(part)
         what = f"manifest {digest[:16]}..." if digest else "damaged, so that it cannot be told what it was"
-        return f"{part.cell} ({what}, {part.folder.place}: {part.digest[:16]}...)"
+        return f"{part.cell} ({what}, {part.folder.location}: {part.digest[:16]}...)"
 
     if parts:
         raise StoreError(
-            f"{there.store.place}: has other content of {', '.join(map(told, parts))}; give --force to replace what is "
+            f"{there.store.location}: has other content of {', '.join(map(told, parts))}; give --force to replace what is "
             "there"
         )
 
@@ -157,8 +157,8 @@ def _rest(there: ExistingStore, todo: Sequence[GroupSnapshot]) -> list[GroupSnap
 class _Counts:
     """How many objects and bytes were copied so far, and how many were there."""
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        self._tell = tell
+    def __init__(self, add: Callable[[int], None]) -> None:
+        self._tell = add
         self.objects = self.bytes = self.kept = self.compared = 0
 
     def compare(self, size: int) -> None:
@@ -193,12 +193,12 @@ def _plan(sources: Sequence[Store], there: Store | None, cells: Sequence[str] | 
             other = parts.setdefault(name, part)
             if other.digest != part.digest:
                 raise StoreError(
-                    f"cell line {name} differs: manifest {other.digest} in {other.folder.place}, {part.digest} in "
-                    f"{part.folder.place}; leave one of these stores out"
+                    f"cell line {name} differs: manifest {other.digest} in {other.folder.location}, {part.digest} in "
+                    f"{part.folder.location}; leave one of these stores out"
                 )
     if missing := [c for c in cells or () if c not in parts]:
         listed = ", ".join(sorted({c for names in has.values() for c in names})) or "none"
-        raise UsageError(f"no cell line {missing[0]!r} in {', '.join(s.place for s in sources)}; there is {listed}")
+        raise UsageError(f"no cell line {missing[0]!r} in {', '.join(s.location for s in sources)}; there is {listed}")
     return [snapshot_genome(sources[0]), *parts.values()]
 
 
@@ -211,7 +211,7 @@ def _refuse_others(stores: Sequence[Store]) -> None:
         ):
             if a != b:
                 raise StoreError(
-                    f"{other.place}: has another {what} than {first.place} ({what} {b} and {a}); cell lines go only "
+                    f"{other.location}: has another {what} than {first.location} ({what} {b} and {a}); cell lines go only "
                     f"into stores of their own {what}"
                 )
 
@@ -234,7 +234,7 @@ def _copy_part(part: GroupSnapshot, target: Destination, threads: int, counts: _
             raise InterruptedBuildError(f"{e}{later}") from e
         except OSError as e:
             raise InterruptedBuildError(
-                f"{target.place}: cannot be written ({e.strerror or e}); see to the disk{later}"
+                f"{target.location}: cannot be written ({e.strerror or e}); see to the disk{later}"
             ) from e
         finally:
             pool.shutdown(cancel_futures=True)

@@ -20,13 +20,13 @@ class Destination(ABC):
         whole: whether it can only be written as a whole, with the groups that are there already.
     """
 
-    place: str
+    location: str
     whole = False
 
     @property
     def kept(self) -> str:
         """Where what was copied is kept when a copy ends before its end, for messages."""
-        return f"in {self.place}"
+        return f"in {self.location}"
 
     @abstractmethod
     def there(self, info: StoreInfo | None = None) -> ExistingStore | None:

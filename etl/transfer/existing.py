@@ -56,7 +56,7 @@ class ExistingStore:
         if attributes.get(key) != part.digest:
             return "other"
         # The manifest itself may have been packed by another zstd: it is as the attributes that are there say.
-        own = parse_objects(attributes.get(f"{key}_objects"), place=home.place)
+        own = parse_objects(attributes.get(f"{key}_objects"), location=home.location)
         expected = {**part.objects, **own}
         whole = self._has_sizes(part.group, expected)
         if whole and deep:
@@ -135,14 +135,14 @@ def open_existing(home: StoreLocation, path: str | Path, info: StoreInfo | None,
     except StoreError as e:
         if _sealed_attributes(home, "") is not None:
             raise  # one that this factornet does not read
-        listed = parse_objects(info.genome_manifest_objects, place=home.place) if info else {}
+        listed = parse_objects(info.genome_manifest_objects, location=home.location) if info else {}
         same = digest(f"genome/{_MANIFEST}") == listed.get(_MANIFEST, (0, "none"))[1]
         if info and (same or _genomes_of_cells(home) == {info.sequences}):
-            return ExistingStore(Store(home.place, info), digest)
+            return ExistingStore(Store(home.location, info), digest)
         if not {"zarr.json", "genome"} & (home.top() or {}).keys():
-            raise StoreError(f"{home.place}: is there, and is no FactorNet store; give another name") from e
+            raise StoreError(f"{home.location}: is there, and is no FactorNet store; give another name") from e
         raise StoreError(
-            f"{home.place}: is no FactorNet store, or its attributes (zarr.json) are damaged and its genome is not "
+            f"{home.location}: is no FactorNet store, or its attributes (zarr.json) are damaged and its genome is not "
             "known to be the same; give another name, or remove what is there and run the same command again"
         ) from e
 
@@ -158,7 +158,7 @@ def _sealed_attributes(home: StoreLocation, group: str) -> dict[str, Any] | None
     try:
         folder = home.folder(group)
         text, attributes = read_attributes(folder)
-        check_self_digest(text, attributes, place=folder.place)
+        check_self_digest(text, attributes, location=folder.location)
     except RemoteError:
         raise
     except (StoreError, OSError):

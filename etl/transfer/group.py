@@ -55,19 +55,19 @@ class GroupSnapshot:
         Raises:
             StoreError: it is missing, or at its end: not what is listed.
         """
-        place = f"{self.folder.place}/{name}"
-        store = self.folder.place.removesuffix(f"/{self.group}")
+        location = f"{self.folder.location}/{name}"
+        store = self.folder.location.removesuffix(f"/{self.group}")
         hint = f"mend that store (`factornet-etl verify {store}` says how), or get it again"
         try:
             with self.folder.open(name, self.objects[name]) as opened:
-                yield from compared(opened, self.objects[name], place=place, hint=hint)
+                yield from compared(opened, self.objects[name], location=location, hint=hint)
         except FileNotFoundError as e:
-            raise StoreError(f"{place}: is missing, the manifest lists it; {hint}") from e
+            raise StoreError(f"{location}: is missing, the manifest lists it; {hint}") from e
         except OSError as e:
-            raise StoreError(f"{place}: cannot be read ({e.strerror}); {hint}") from e
+            raise StoreError(f"{location}: cannot be read ({e.strerror}); {hint}") from e
 
 
-def compared(opened: OpenObject, listed: ObjectDigest, *, place: str, hint: str) -> Iterator[bytes]:
+def compared(opened: OpenObject, listed: ObjectDigest, *, location: str, hint: str) -> Iterator[bytes]:
     """Content of an object, which is compared with what is listed as it goes by.
 
     Raises:
@@ -75,13 +75,13 @@ def compared(opened: OpenObject, listed: ObjectDigest, *, place: str, hint: str)
     """
     size, sha = listed
     if opened.size != size:
-        raise StoreError(f"{place}: damaged ({opened.size} bytes, the manifest says {size}); {hint}")
+        raise StoreError(f"{location}: damaged ({opened.size} bytes, the manifest says {size}); {hint}")
     digest = hashlib.sha256()
     for piece in opened.pieces():
         digest.update(piece)
         yield piece
     if digest.hexdigest() != sha:
-        raise StoreError(f"{place}: damaged (its digest is not the one in the manifest); {hint}")
+        raise StoreError(f"{location}: damaged (its digest is not the one in the manifest); {hint}")
 
 
 def snapshot_genome(store: Store) -> GroupSnapshot:
@@ -92,7 +92,7 @@ def snapshot_genome(store: Store) -> GroupSnapshot:
     """
     info = store.info
     text = _seal(store, "", "genome_manifest", info.genome_manifest)
-    own = parse_objects(info.genome_manifest_objects, place=store.place)
+    own = parse_objects(info.genome_manifest_objects, location=store.location)
     objects = {**store.objects("genome"), **own}
     return GroupSnapshot("genome", info.genome_manifest, store.folder("genome"), objects, "zarr.json", text)
 
@@ -106,7 +106,7 @@ def snapshot_cell_line(store: Store, cell: str) -> GroupSnapshot:
     """
     info, group = store.cell(cell), f"cells/{cell}"
     text = _seal(store, group, "manifest", info.manifest)
-    objects = {**store.objects(group), **parse_objects(info.manifest_objects, place=f"{store.place}/{group}")}
+    objects = {**store.objects(group), **parse_objects(info.manifest_objects, location=f"{store.location}/{group}")}
     objects.pop("zarr.json", None)
     return GroupSnapshot(group, info.manifest, store.folder(group), objects, f"{group}/zarr.json", text)
 
@@ -114,7 +114,7 @@ def snapshot_cell_line(store: Store, cell: str) -> GroupSnapshot:
 def _seal(store: Store, group: str, key: str, digest: str) -> bytes:
     folder = store.folder(group) if group else store.home.folder("")
     text, attributes = read_attributes(folder)
-    check_self_digest(text, attributes, place=folder.place)
+    check_self_digest(text, attributes, location=folder.location)
     if attributes.get(key) != digest:
-        raise StoreError(f"{folder.place}: was replaced while it was in use; start again to use the new version")
+        raise StoreError(f"{folder.location}: was replaced while it was in use; start again to use the new version")
     return text

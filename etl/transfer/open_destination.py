@@ -11,20 +11,20 @@ from .destination import Destination
 from .path_destinations import LocalDestination, ZipDestination
 
 
-def open_destination(place: str | Path) -> Destination:
+def open_destination(location: str | Path) -> Destination:
     """The target that a user names: ``s3://`` or ``gs://``, a name that ends in ``.zip``, or else a folder.
 
     Raises:
         UsageError: it cannot be written to.
     """
-    text = with_forward_slashes(place)
+    text = with_forward_slashes(location)
     if is_remote(text):
         server = connect(text)
         from ...store.storage.s3_bucket import S3Bucket
         from .s3_destination import S3Destination
 
         if not isinstance(server, S3Bucket):
-            raise UsageError(f"{server.place}: web servers are only read from; give a folder, a .zip file or s3://")
+            raise UsageError(f"{server.location}: web servers are only read from; give a folder, a .zip file or s3://")
         return S3Destination(server, text)
     path = Path(text).resolve()
     check_name(path.name, "store")

@@ -35,12 +35,12 @@ class _PathDestination(Destination):
     """On a disk."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self.place = path, str(path)
+        self._path, self.location = path, str(path)
         self._seen: dict[Path, Version | None] = {}
         self._genome = ""
 
-    def _refuse_replaced(self, place: Path) -> None:
-        check_not_replaced(place, self._seen.get(place))
+    def _refuse_replaced(self, location: Path) -> None:
+        check_not_replaced(location, self._seen.get(location))
 
     @property
     def kept(self) -> str:
@@ -83,7 +83,7 @@ class LocalDestination(_PathDestination):
 
     def _home(self) -> StoreLocation:
         if not self._path.is_dir():
-            raise StoreError(f"{self.place}: is there, and is no FactorNet store; give another name")
+            raise StoreError(f"{self.location}: is there, and is no FactorNet store; give another name")
         return find_location(self._path, default_cache())
 
     @contextmanager
@@ -122,7 +122,7 @@ class LocalDestination(_PathDestination):
     def _refuse_other_genome(self) -> None:
         """See that the store has not become one of another genome."""
         if open_store(self._path).info.genome_manifest != self._genome:
-            raise StoreError(f"{self.place}: the genome was replaced during the copy; run the same command again")
+            raise StoreError(f"{self.location}: the genome was replaced during the copy; run the same command again")
 
 
 class ZipDestination(_PathDestination):
@@ -137,14 +137,14 @@ class ZipDestination(_PathDestination):
 
     def _home(self) -> StoreLocation:
         if not self._path.is_file():
-            raise StoreError(f"{self.place}: is there, and is no file; give another name")
+            raise StoreError(f"{self.location}: is there, and is no file; give another name")
         try:
             return ZipLocation(self._path)
         except StoreError as e:
             reason = str(e).removesuffix(CURE)
             raise StoreError(f"{reason}give another name, or delete it and run the same command again") from e
         except OSError as e:
-            raise StoreError(f"{self.place}: cannot be read ({e.strerror})") from e
+            raise StoreError(f"{self.location}: cannot be read ({e.strerror})") from e
 
     @contextmanager
     def receiving(self, parts: Sequence[GroupSnapshot]) -> Iterator[None]:
@@ -189,7 +189,7 @@ def _compare_zip(path: Path, expected: dict[str, ObjectDigest]) -> None:
         raise StoreError(f"{path}: lacks {sorted(expected.keys() - zipped.entries.keys())}; check the disk")
     for name, listed in expected.items():
         with zipped.open(name) as opened:
-            for _ in compared(opened, listed, place=f"{path}/{name}", hint="check the disk"):
+            for _ in compared(opened, listed, location=f"{path}/{name}", hint="check the disk"):
                 pass
 
 

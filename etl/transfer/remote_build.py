@@ -100,4 +100,4 @@ def check_no_store(url: str) -> None:
     """
     target = open_destination(url)
     if target.there() is not None:
-        raise StoreError(f"{target.place}: is there already; give another name, or remove it by hand to start over")
+        raise StoreError(f"{target.location}: is there already; give another name, or remove it by hand to start over")

@@ -25,7 +25,7 @@ class S3Destination(Destination):
     """Object storage: what says that a group is there is put last, and removed first where a group is replaced."""
 
     def __init__(self, bucket: S3Bucket, url: str) -> None:
-        self._bucket, self._url, self.place = bucket, url, bucket.place
+        self._bucket, self._url, self.location = bucket, url, bucket.location
         self._info: StoreInfo | None = None
         self._cells: dict[str, str] = {}
         self._listed = b""
@@ -74,7 +74,7 @@ class S3Destination(Destination):
         """Put the objects, then what says that they are there."""
         if part.group != "genome" and self._manifests().get(part.cell) != self._cells.get(part.cell):
             raise StoreError(
-                f"{self.place}/{part.group}: was put there, replaced or removed by another process in the meantime, "
+                f"{self.location}/{part.group}: was put there, replaced or removed by another process in the meantime, "
                 "and is left as it is; run the same command again"
             )
         there = self._bucket.list(f"{part.group}/")

@@ -21,7 +21,7 @@ from ...store.storage.retry import ContentError, RemoteError
 from ...store.text import format_count
 from .findings import Finding, Kind
 from .misnamed import Found, Misnamed
-from .remedies import object_remedy, without_place
+from .remedies import object_remedy, without_location
 from .root import check_cell_index, check_root, unexpected_entries
 from .schema_check import cell_arrays, genome_arrays, structure_faults, table_faults
 
@@ -62,7 +62,7 @@ class _Group:
     @property
     def at(self) -> str:
         """Where it is."""
-        return f"{self.home.place}/{self.path}"
+        return f"{self.home.location}/{self.path}"
 
     def found(self, name: str, kind: Kind, problem: str | StoreError) -> None:
         """Take down a finding; a server at fault has its own cure, and mending the store is none."""
@@ -71,7 +71,7 @@ class _Group:
             hint = problem.hint
         else:
             hint = object_remedy(self.home, self.path, name, kind, raw=self.raw)
-        self.findings.append(Finding(path, kind, without_place(self.at, name, problem), hint))
+        self.findings.append(Finding(path, kind, without_location(self.at, name, problem), hint))
 
 
 def verify_store(
@@ -120,7 +120,7 @@ def verify_store(
         _digest_all(groups, threads, on_plan, on_object)
         for group in groups:
             if info is not None and group.folder and group.listed and not group.findings:
-                for name, fault in table_faults(group.folder, group.listed, info.axis, raw=raw):
+                for name, fault in table_faults(group.folder, group.listed, info.coordinates, raw=raw):
                     group.found(name, "schema", fault)
     if home.local:
         _name_cures(home, groups[1:], thorough=cells is None and not quick)
@@ -139,7 +139,7 @@ def verify_store(
 def _name_cures(home: StoreLocation, groups: Sequence[_Group], *, thorough: bool) -> None:
     """Say what to do about cell lines in folders of other names, now that it is known what lies in the others."""
     found = {g.cell: Found(g.own_name or g.cell, len(g.findings) == bool(g.own_name), g.digest) for g in groups}
-    cures = dict(Misnamed(home.place, found, home.has, thorough).cures())
+    cures = dict(Misnamed(home.location, found, home.has, thorough).cures())
     for group in groups:
         group.findings = [replace(f, hint=cures.get(group.cell, f.hint)) for f in group.findings]
 
@@ -193,7 +193,7 @@ def _compare_listing(group: _Group, states: dict[str, Entry], expected: Objects)
 
 def _not_a_file(group: _Group, name: str, entry: Entry) -> None:
     if entry.kind == "link":
-        inside = Path(group.at, name).resolve().is_relative_to(group.home.place)
+        inside = Path(group.at, name).resolve().is_relative_to(group.home.location)
         where = "" if inside else ", which leads out of the store"
         group.found(name, "link", f"is a link to {entry.target}{where}")
     else:
@@ -219,7 +219,7 @@ def _listed(group: _Group, folder: GroupStorage, info: StoreInfo | None) -> Obje
         return None
     group.digest = digest
     try:
-        own = parse_objects(listed, place=folder.place)
+        own = parse_objects(listed, location=folder.location)
         objects = {**read_manifest(folder, digest, listed), **own}
     except RemoteError as e:
         group.found("manifest", "missing", e)
@@ -244,12 +244,12 @@ def _manifest_fault(group: _Group, folder: GroupStorage, error: StoreError) -> N
 
 
 def _cell_info(group: _Group, folder: GroupStorage, store: StoreInfo | None) -> CellInfo:
-    place = folder.place
+    location = folder.location
     text, attributes = read_attributes(folder)
-    info = CellInfo.from_attributes(attributes, place=place)
-    check_self_digest(text, attributes, place=place)
+    info = CellInfo.from_attributes(attributes, location=location)
+    check_self_digest(text, attributes, location=location)
     if info.name != group.cell:
-        problem = f"{place}: is the cell line {info.name}, not {group.cell}"
+        problem = f"{location}: is the cell line {info.name}, not {group.cell}"
         with contextlib.suppress(StoreError, UsageError):
             read_manifest(folder, info.manifest, info.manifest_objects)
             # All of it is that cell line, not its attributes alone.
@@ -258,7 +258,7 @@ def _cell_info(group: _Group, folder: GroupStorage, store: StoreInfo | None) -> 
             raise StoreError(problem)
         group.found("zarr.json", "attributes", problem)  # and what else? It may be the only sound one
     if store is not None:
-        store.check_genome(info, place=place)
+        store.check_genome(info, location=location)
     return info
 
 

@@ -14,20 +14,20 @@ LOST = "is in the list of cell lines, and there is no such folder"
 """What is wrong with a cell line that only the list has."""
 
 
-def without_place(place: str, name: str, problem: str | Exception) -> str:
+def without_location(location: str, name: str, problem: str | Exception) -> str:
     """A problem without the place in front of it, and the cure behind it: those of the finding say it."""
     text = problem.problem if isinstance(problem, RemoteError) else str(problem)
-    return text.removeprefix(f"{place}/{name}: ").removeprefix(f"{place}: ")
+    return text.removeprefix(f"{location}/{name}: ").removeprefix(f"{location}: ")
 
 
 def object_remedy(home: StoreLocation, group: str, name: str, kind: Kind, *, raw: bool) -> str:
     """What to do about an object of a group: ``genome`` or ``cells/<cell>``."""
-    cell, store = "" if group == "genome" else group.removeprefix("cells/"), quote(home.place)
+    cell, store = "" if group == "genome" else group.removeprefix("cells/"), quote(home.location)
     copy = copy_remedy(home, cell)
     if not home.local:
         return copy
     if kind in ("added", "link"):
-        lies = f"{home.place}/{group}/{name}".rstrip("/")
+        lies = f"{home.location}/{group}/{name}".rstrip("/")
         remove = f"rm {'-r ' if Path(lies).is_dir() else ''}{quote(lies)}"
         return remove if kind == "added" else f"{remove} and put the file itself there, or {copy}"
     if raw:
@@ -47,20 +47,20 @@ def copy_remedy(home: StoreLocation, cell: str) -> str:
     if _is_web(home):
         return f"put {cell or 'the genome'} there anew, from the store it was uploaded from"
     if not home.local:
-        return f"put it there anew: factornet-etl export STORE {quote(home.place)} {what}"
-    return f"factornet-etl import SOURCE {quote(home.place)} {what}"
+        return f"put it there anew: factornet-etl export STORE {quote(home.location)} {what}"
+    return f"factornet-etl import SOURCE {quote(home.location)} {what}"
 
 
 def root_remedy(home: StoreLocation) -> str:
     """What mends the attributes of a store, and its genome with them. Whole cell lines say which genome it was."""
     if home.local and not home.cell_folders():
-        return f"rm -r {quote(home.place)}; factornet-etl import SOURCE {quote(home.place)}"
+        return f"rm -r {quote(home.location)}; factornet-etl import SOURCE {quote(home.location)}"
     return copy_remedy(home, "")
 
 
 def lost_remedy(home: StoreLocation, cell: str) -> str:
     """What to do about a cell line that is in the list of cell lines, and gone."""
-    store, name = quote(home.place), quote(cell)
+    store, name = quote(home.location), quote(cell)
     if home.local:
         bring = f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')}, or factornet-etl import SOURCE {store}"
         return f"{bring} --cells {name}; or take it off the list: factornet-etl rm {store} {name}"
@@ -71,11 +71,11 @@ def lost_remedy(home: StoreLocation, cell: str) -> str:
 def cell_index_remedy(home: StoreLocation) -> str:
     """What to do about the list of cell lines."""
     if home.local:
-        return f"rm {quote(f'{home.place}/{CELL_INDEX}')} (the next export or import to this place makes it anew)"
+        return f"rm {quote(f'{home.location}/{CELL_INDEX}')} (the next export or import to this place makes it anew)"
     if _is_web(home):
         return f"put {CELL_INDEX} there anew, from the store it was uploaded from"
     return copy_remedy(home, "")
 
 
 def _is_web(home: StoreLocation) -> bool:
-    return home.place.startswith(("http://", "https://"))
+    return home.location.startswith(("http://", "https://"))

@@ -13,7 +13,7 @@ from ...store.location import RemoteLocation, StoreLocation
 from ...store.schema import StoreInfo
 from ...store.storage.retry import RemoteError
 from .findings import Finding, Kind
-from .remedies import LOST, cell_index_remedy, lost_remedy, root_remedy, without_place
+from .remedies import LOST, cell_index_remedy, lost_remedy, root_remedy, without_location
 
 
 def check_root(home: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
@@ -28,16 +28,16 @@ def check_root(home: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
         kind = "attributes" if "zarr.json" in (home.top() or ("zarr.json",)) else "missing"
         text, attributes = read_attributes(folder)
         kind = "schema"
-        info = StoreInfo.from_attributes(attributes, place=home.place)
+        info = StoreInfo.from_attributes(attributes, location=home.location)
         kind = "attributes"
-        check_self_digest(text, attributes, place=home.place)
+        check_self_digest(text, attributes, location=home.location)
     except RemoteError:
         raise  # of the server, not of the store
     except (StoreError, OSError) as e:
         # Of another schema version, and as it was written: there is nothing to mend.
         sound = kind == "schema" and "schema version" in str(e) and has_self_digest(text, attributes)
         hint = "update factornet" if sound else root_remedy(home)
-        problem = f"{without_place(home.place, 'zarr.json', e)} (the genome cannot be judged without it)"
+        problem = f"{without_location(home.location, 'zarr.json', e)} (the genome cannot be judged without it)"
         return [Finding("zarr.json", kind, problem, hint)], None
     return [], info
 
@@ -48,9 +48,9 @@ def unexpected_entries(home: StoreLocation) -> Iterator[Finding]:
     for name, entry in sorted((home.top() or {}).items()):
         inside = name.startswith("cells/")
         hint = (
-            f"rm -r {quote(f'{home.place}/{name}')}"
+            f"rm -r {quote(f'{home.location}/{name}')}"
             if home.local
-            else f"remove {name} from {home.place}, or make it anew"
+            else f"remove {name} from {home.location}, or make it anew"
         )
         if entry.kind == "link":
             yield Finding(name, "link", f"is a link to {entry.target}", "put the folder itself in its place")
@@ -72,7 +72,7 @@ def check_cell_index(home: StoreLocation, digests: Mapping[str, str], misnamed: 
     try:
         listed = home.listed()
     except (StoreError, OSError) as e:
-        yield Finding(CELL_INDEX, "attributes", without_place(home.place, CELL_INDEX, e), hint)
+        yield Finding(CELL_INDEX, "attributes", without_location(home.location, CELL_INDEX, e), hint)
         return
     if listed is None:
         if isinstance(home, RemoteLocation):

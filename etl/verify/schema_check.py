@@ -64,7 +64,7 @@ def structure_faults(folder: GroupStorage, objects: Objects, arrays: Arrays, *, 
         except (StoreError, ValueError):
             continue
         try:
-            needed = _objects_of(name, node, raw=raw, place=f"{folder.place}/{name}")
+            needed = _objects_of(name, node, raw=raw, location=f"{folder.location}/{name}")
         except StoreError as e:
             yield name, str(e)
             continue
@@ -75,7 +75,7 @@ def structure_faults(folder: GroupStorage, objects: Objects, arrays: Arrays, *, 
 
 
 def table_faults(
-    folder: GroupStorage, objects: Objects, axis: GenomeCoordinates, *, raw: bool
+    folder: GroupStorage, objects: Objects, coordinates: GenomeCoordinates, *, raw: bool
 ) -> Iterator[tuple[str, StoreError]]:
     """Name and fault of each table of intervals in which there are others, of a group that is sound by its digests."""
     read = map_array if raw else ShardedArray
@@ -83,21 +83,21 @@ def table_faults(
         columns = ("chrom", "start", "stop", *(["summit"] if name != "blacklist" else []))
         try:
             found = {column: read(folder, f"{name}/{column}", objects) for column in columns}
-            read_table(found, axis, place=f"{folder.place}/{name}")
+            read_table(found, coordinates, location=f"{folder.location}/{name}")
         except StoreError as e:
             yield name, e
 
 
-def _objects_of(name: str, node: dict[str, Any], *, raw: bool, place: str) -> list[str]:
+def _objects_of(name: str, node: dict[str, Any], *, raw: bool, location: str) -> list[str]:
     """Paths of the objects that hold an array's values.
 
     Raises:
         StoreError: it is of a type, codec or layout that a store does not have.
     """
     if raw:
-        check_raw_layout(node, place)
+        check_raw_layout(node, location)
         return [str(raw_file(Path(name), node))] if raw_bytes(node) else []
-    layout = parse_layout(node, place)
+    layout = parse_layout(node, location)
     rest = ["0"] * (len(layout.shape) - 1)
     count = -(-layout.shape[0] // layout.object_rows) if layout.width else 0
     return ["/".join([name, "c", str(i), *rest]) for i in range(count)]

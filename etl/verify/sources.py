@@ -85,8 +85,8 @@ def _cell(store: Store, folder: Path, on_block: OnBlock) -> Iterator[Finding]:
     values = np.array([value for _, value in sheets.meta], np.float32)
     yield from _compare(store, f"{home}/meta", lambda a, b: values[a:b], "meta.txt", on_block)
     for track, signal in zip(info.tracks, sheets.tracks, strict=True):
-        place = f"{'genome' if track.shared else home}/tracks/{track.name}"
-        yield from _track(store, place, signal.path, options, on_block)
+        location = f"{'genome' if track.shared else home}/tracks/{track.name}"
+        yield from _track(store, location, signal.path, options, on_block)
     for row in sheets.chip:
         yield from _peaks(store, sheets.name, row, options[0])
     if sheets.chip:
@@ -94,16 +94,16 @@ def _cell(store: Store, folder: Path, on_block: OnBlock) -> Iterator[Finding]:
 
 
 def _track(
-    store: Store, place: str, file: Path, options: tuple[dict[str, str], bool], on_block: OnBlock
+    store: Store, location: str, file: Path, options: tuple[dict[str, str], bool], on_block: OnBlock
 ) -> Iterator[Finding]:
-    source = open_bigwig(file, store.axis, options[0], allow_missing=options[1])
-    for chrom in store.axis.names:
+    source = open_bigwig(file, store.coordinates, options[0], allow_missing=options[1])
+    for chrom in store.coordinates.names:
         record = source.names.get(chrom)
 
         def signal(start: int, stop: int, record: str | None = record) -> NDArray[Any]:
             return read_by_pybigwig(file, record, start, stop) if record else np.zeros(stop - start, np.float32)
 
-        found = list(_compare(store, f"{place}/{chrom}", signal, str(file), on_block))
+        found = list(_compare(store, f"{location}/{chrom}", signal, str(file), on_block))
         if found:
             yield found[0]
             return  # the first place of a track is enough
@@ -119,41 +119,41 @@ def _sequence(store: Store, file: Path, on_block: OnBlock) -> Iterator[Finding]:
     aliases, _ = _options(store.info.provenance)
     with tempfile.TemporaryDirectory() as work:
         fasta = prepare_fasta(file, Path(work))
-        records = file_names(store.axis.names, fasta.lengths, aliases, file=file)
+        records = file_names(store.coordinates.names, fasta.lengths, aliases, file=file)
         with closing(FastaReader(fasta)) as reader:
-            for chrom, length in zip(store.axis.names, store.axis.lengths, strict=True):
-                place, record = f"genome/sequence/{chrom}", records.get(chrom)
+            for chrom, length in zip(store.coordinates.names, store.coordinates.lengths, strict=True):
+                location, record = f"genome/sequence/{chrom}", records.get(chrom)
                 if record is None or fasta.lengths[record] != length:
                     has = f"{fasta.lengths[record]} bases" if record else "no such record"
-                    yield _differs(place, f"has {length} bases, {file} has {has}")
+                    yield _differs(location, f"has {length} bases, {file} has {has}")
                     continue
 
                 def codes(start: int, stop: int, record: str = record) -> NDArray[Any]:
                     return reader.codes(record, start, stop)
 
-                yield from _compare(store, place, codes, str(file), on_block)
+                yield from _compare(store, location, codes, str(file), on_block)
 
 
 def _peaks(store: Store, cell: str, row: ChipFiles, aliases: dict[str, str]) -> Iterator[Finding]:
     which: PeakSet
     for which, file in (("conservative", row.conservative), ("relaxed", row.relaxed)):
-        place = f"cells/{cell}/peaks/{row.factor}/{which}"
+        location = f"cells/{cell}/peaks/{row.factor}/{which}"
         if file is None:
             continue
-        theirs = read_peaks(file, store.axis, aliases).peaks
+        theirs = read_peaks(file, store.coordinates, aliases).peaks
         try:
             mine = store.peaks(cell, row.factor, which)
         except StoreError as e:
-            yield _differs(place, str(e))
+            yield _differs(location, str(e))
             continue
         for column in ("chrom", "start", "stop", "summit"):
             a, b = getattr(mine, column), getattr(theirs, column)
             if a.size != b.size:
-                yield _differs(place, f"has {a.size} peaks, {file} has {b.size}")
+                yield _differs(location, f"has {a.size} peaks, {file} has {b.size}")
                 break
             if (wrong := np.flatnonzero(a != b)).size:
                 i = int(wrong[0])
-                yield _differs(f"{place}/{column}", f"peak {i} (sorted) has {a[i]}, {file} has {b[i]}")
+                yield _differs(f"{location}/{column}", f"peak {i} (sorted) has {a[i]}, {file} has {b[i]}")
 
 
 def _labels(
@@ -161,11 +161,11 @@ def _labels(
 ) -> Iterator[Finding]:
     pairs = []
     for row in rows:
-        conservative = read_peaks(row.conservative, store.axis, aliases).peaks
+        conservative = read_peaks(row.conservative, store.coordinates, aliases).peaks
         pairs.append(
-            (conservative, read_peaks(row.relaxed, store.axis, aliases).peaks if row.relaxed else conservative)
+            (conservative, read_peaks(row.relaxed, store.coordinates, aliases).peaks if row.relaxed else conservative)
         )
-    for i, chrom in enumerate(store.axis.names):
+    for i, chrom in enumerate(store.coordinates.names):
         here = [[(p.start[p.chrom == i], p.stop[p.chrom == i]) for p in pair] for pair in pairs]
 
         def labels(start: int, stop: int, here: list[Any] = here) -> NDArray[Any]:
@@ -182,10 +182,10 @@ def _compare(store: Store, path: str, expected: Block, source: str, on_block: On
             stop = min(start + _BLOCK, array.shape[0])
             mine, theirs = read_span(array, start, stop), np.ascontiguousarray(expected(start, stop))
             if mine.tobytes() != theirs.astype(mine.dtype, copy=False).tobytes():
-                place = tuple(np.argwhere(mine != theirs)[0].tolist())
-                row = start + place[0]
+                location = tuple(np.argwhere(mine != theirs)[0].tolist())
+                row = start + location[0]
                 yield _differs(
-                    path, f"position {row} (row, from 0) is {mine[place]}, by {source} it is {theirs[place]}"
+                    path, f"position {row} (row, from 0) is {mine[location]}, by {source} it is {theirs[location]}"
                 )
                 return
             on_block(stop - start)

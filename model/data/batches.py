@@ -45,13 +45,13 @@ class TensorStream:
     To be used as a context: leaving it ends the thread, wherever the consumer stopped.
     """
 
-    def __init__(self, stream: WindowStream, device: torch.device, *, ahead: int = 0) -> None:
+    def __init__(self, stream: WindowStream, device: torch.device, *, prefetch: int = 0) -> None:
         self._stream, self._device = stream, device
-        cuda = device.type == "cuda" and ahead > 0
+        cuda = device.type == "cuda" and prefetch > 0
         self._copies = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
-        self._ready: queue.Queue[_Ready] = queue.Queue(maxsize=max(1, ahead))
+        self._ready: queue.Queue[_Ready] = queue.Queue(maxsize=max(1, prefetch))
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="tensor-stream", daemon=True) if ahead else None
+        self._thread = threading.Thread(target=self._work, name="tensor-stream", daemon=True) if prefetch else None
         self.waited = 0.0
         """Seconds spent waiting for batches so far."""
         if self._thread is not None:
@@ -122,6 +122,13 @@ class TensorStream:
         return batch
 
 
-def stream_settings(config: NetworkConfig, *, batch: int, share: tuple[int, int] = (0, 1)) -> StreamSettings:
+def stream_settings(config: NetworkConfig, *, batch_size: int, rank: int = 0, world_size: int = 1) -> StreamSettings:
     """How to stream the windows that a network of this kind takes."""
-    return StreamSettings(config.length, batch=batch, meta=bool(config.meta), gencode=config.gencode, share=share)
+    return StreamSettings(
+        config.window_length,
+        batch_size=batch_size,
+        meta=bool(config.meta),
+        gencode=config.gencode,
+        rank=rank,
+        world_size=world_size,
+    )

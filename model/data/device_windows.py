@@ -48,7 +48,7 @@ class DeviceSource:
         on_bytes: Callable[[int], None] = lambda size: None,
     ) -> None:
         self.store, self.reason, self.device = store, reason, device
-        self._margin = max(config.length, BIN)
+        self._margin = max(config.window_length, BIN)
         self._base: dict[str, int] = {}
         kinds = {"codes": ("genome/sequence/",), "bits": ("genome/annotation/",)}
         named = {kind: [p for p in needs.paths if p.startswith(starts)] for kind, starts in kinds.items()}
@@ -61,30 +61,30 @@ class DeviceSource:
         paths: list[str],
         needs: RequiredArrays,
         dtype: torch.dtype,
-        outside: int,
+        pad_value: int,
         *,
         on_bytes: Callable[[int], None],
     ) -> Tensor:
         size = sum(needs.paths[p] + self._margin for p in paths) + self._margin
-        held = torch.full((size,), outside, dtype=dtype, device=self.device)
-        place = self._margin
+        held = torch.full((size,), pad_value, dtype=dtype, device=self.device)
+        location = self._margin
         for path in paths:
-            self._base[path] = place
+            self._base[path] = location
             for start, block in read_blocks(self.store.array(path), needs.paths[path]):
-                held[place + start : place + start + len(block)] = torch.from_numpy(block)
+                held[location + start : location + start + len(block)] = torch.from_numpy(block)
                 on_bytes(block.nbytes)
-            place += needs.paths[path] + self._margin
+            location += needs.paths[path] + self._margin
         return held
 
     def open(
-        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
+        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, prefetch: int = 0
     ) -> DeviceStream:
         """See `Source`; nothing need be ready ahead."""
         return DeviceStream(self, plan, settings, seed)
 
     def bases(self, kind: str, plan: SamplingPlan, tracks: tuple[str, ...] = ()) -> Tensor:
         """Where arrays begin: (chromosomes,) of codes or bits; (cells, tracks, chromosomes) of signal; -1 if absent."""
-        names = self.store.axis.names
+        names = self.store.coordinates.names
         if kind != "signal":
             folder = "sequence" if kind == "codes" else "annotation"
             return torch.tensor([self._base.get(f"genome/{folder}/{c}", -1) for c in names])
@@ -111,7 +111,7 @@ class DeviceStream:
         if settings.meta:
             common_meta(store, plan.cells)
             meta = np.stack([store.meta(cell) for cell in plan.cells])
-        self._source, self._windows = source, Windows(store.axis, plan, settings, tracks, meta)
+        self._source, self._windows = source, Windows(store.coordinates, plan, settings, tracks, meta)
         self._seed = seed
         self._codes, self._bits = source.bases("codes", plan), source.bases("bits", plan)
         self._signal = source.bases("signal", plan, tracks)
@@ -129,7 +129,7 @@ class DeviceStream:
             order = np.argsort(windows.places, kind="stable")
         else:
             order = make_rng(*self._seed).permutation(len(windows.plan))
-        index, sizes = shard_batch(order, settings.batch, *settings.share)
+        index, sizes = shard_batch(order, settings.batch_size, settings.rank, settings.world_size)
         stop = 0
         for size in sizes:
             yield self._batch(index[stop : stop + size])
@@ -140,9 +140,9 @@ class DeviceStream:
         settings, device = windows.settings, self._source.device
         chrom, cell = torch.from_numpy(plan.chrom[index]), torch.from_numpy(plan.cell[index])
         starts = torch.from_numpy(windows.starts[index])
-        codes = source.cut("codes", self._codes[chrom] + starts, settings.length)
+        codes = source.cut("codes", self._codes[chrom] + starts, settings.window_length)
         where = self._signal[cell, :, chrom] + starts[:, None]
-        tracks = source.cut("signal", where, settings.length)
+        tracks = source.cut("signal", where, settings.window_length)
         features = [torch.from_numpy(windows.meta[plan.cell[index]]).to(device)]
         if settings.gencode:
             bins = torch.from_numpy(plan.bin_starts[index])

@@ -43,7 +43,7 @@ class Source(Protocol):
         ...
 
     def open(
-        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
+        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, prefetch: int = 0
     ) -> BatchStream:
         """The windows of a plan, in random order, or in order of place where `seed` is None."""
         ...
@@ -58,10 +58,10 @@ class StoreSource:
     reason: str
 
     def open(
-        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, ahead: int = 0
+        self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, prefetch: int = 0
     ) -> TensorStream:
-        """See `Source`; `ahead` batches are kept ready by a thread."""
-        return TensorStream(WindowStream(self.store, plan, settings, seed=seed), self.device, ahead=ahead)
+        """See `Source`; `prefetch` batches are kept ready by a thread."""
+        return TensorStream(WindowStream(self.store, plan, settings, seed=seed), self.device, prefetch=prefetch)
 
 
 def choose_source(choice: DataPlacement, sampler: Sampler, config: NetworkConfig, device: torch.device) -> Source:

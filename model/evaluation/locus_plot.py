@@ -35,7 +35,7 @@ def plot_locus(
         signal = read_span(store.track(cell, name, region.chrom), region.start, region.stop)
         axes.fill_between(x, signal, color=GREY, linewidth=0)
         axes.set_ylabel(name)
-    index = store.axis.index(region.chrom)
+    index = store.coordinates.index(region.chrom)
     peaks_axes, model_axes = panels[-2], panels[-1]
     for row, which in enumerate(("relaxed", "conservative")):
         peaks = store.peaks(cell, factor, which)  # type: ignore[arg-type]

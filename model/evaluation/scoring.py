@@ -37,7 +37,7 @@ def labels_of(store: Store, cell: str, factor: str, bins: Bins) -> NDArray[np.ui
     column = store.cell(cell).factor_index(factor)
     odd = np.flatnonzero((bins.start % STRIDE != 0) | (bins.stop - bins.start != BIN))
     if odd.size:
-        chrom, start, stop = store.axis.names[int(bins.chrom[odd[0]])], bins.start[odd[0]], bins.stop[odd[0]]
+        chrom, start, stop = store.coordinates.names[int(bins.chrom[odd[0]])], bins.start[odd[0]], bins.stop[odd[0]]
         raise UsageError(
             f"{odd.size} intervals are not bins with labels, first {chrom}:{start}-{stop}; "
             f"bins have {BIN} bases and start at multiples of {STRIDE}"
@@ -47,7 +47,7 @@ def labels_of(store: Store, cell: str, factor: str, bins: Bins) -> NDArray[np.ui
         here = bins.chrom == c
         rows = bins.start[here] // STRIDE
         low, high = int(rows.min()), int(rows.max()) + 1
-        labels[here] = read_span(store.labels(cell, store.axis.names[c]), low, high)[rows - low, column]
+        labels[here] = read_span(store.labels(cell, store.coordinates.names[c]), low, high)[rows - low, column]
     return labels
 
 
@@ -92,7 +92,7 @@ def baselines(
     plan = SamplingPlan((cell,), zeros, bins.chrom, middle, zeros, np.zeros((len(bins), 0), np.uint8))
     asked = {"accessibility alone": track, "motif alone": log_odds}
     found = {name: np.empty(len(bins), np.float32) for name, value in asked.items() if value is not None}
-    for batch in WindowStream(store, plan, StreamSettings(BIN, batch=4096), seed=None) if found else ():
+    for batch in WindowStream(store, plan, StreamSettings(BIN, batch_size=4096), seed=None) if found else ():
         if track is not None:
             found["accessibility alone"][batch.index] = batch.tracks[:, names.index(track)].mean(1)
         if log_odds is not None:

@@ -151,10 +151,10 @@ def _sum_best_windows(channels: Tensor, activations: Tensor, width: int) -> _Sum
         activations: of the kernels, shape (N, L - width + 1, K).
         width: bases a kernel spans.
     """
-    highest, place = activations.max(dim=1)  # (N, K)
+    highest, location = activations.max(dim=1)  # (N, K)
     active = highest > 0
     rows = torch.arange(len(channels), device=channels.device)[:, None]
-    windows = channels.unfold(1, width, 1)[rows, place]  # (N, K, C, w)
+    windows = channels.unfold(1, width, 1)[rows, location]  # (N, K, C, w)
     return _Sums(
         (windows * active[:, :, None, None]).sum(0, dtype=torch.float64),
         active.sum(0),
@@ -201,7 +201,9 @@ def _stream(config: NetworkConfig, store: Store, cell: str, sequences: Bins) -> 
     start = (sequences.start + sequences.stop) // 2 - BIN // 2
     plan = SamplingPlan((cell,), zeros, sequences.chrom, start, zeros, np.zeros((zeros.size, 0), np.uint8))
     values = 2 * config.kernels * max(config.positions, config.channels * config.kernel_width)  # of a window
-    return WindowStream(store, plan, StreamSettings(config.length, batch=max(1, _BATCH_VALUES // values)), seed=None)
+    return WindowStream(
+        store, plan, StreamSettings(config.window_length, batch_size=max(1, _BATCH_VALUES // values)), seed=None
+    )
 
 
 def meme_text(layer: KernelSites) -> str:

@@ -71,7 +71,7 @@ class Letter(NamedTuple):
     """A letter of a logo: its base, place, lower edge and height."""
 
     base: str
-    place: int
+    location: int
     bottom: float
     height: float
 
@@ -91,11 +91,11 @@ def letter_heights(probabilities: FloatArray, information: FloatArray | None = N
 
 def logo_letters(heights: FloatArray) -> Iterator[Letter]:
     """The letters of a logo, place by place, the tallest on top; those too low to see are left out."""
-    for place, row in enumerate(heights):
+    for location, row in enumerate(heights):
         bottom = 0.0
         for i in np.argsort(row, kind="stable"):
             if row[i] > _FAINT:
-                yield Letter("ACGT"[i], place, bottom, float(row[i]))
+                yield Letter("ACGT"[i], location, bottom, float(row[i]))
             bottom += float(row[i])
 
 
@@ -152,8 +152,8 @@ def svg(picture: KernelPicture, label: str) -> str:
     return f'{head} aria-label="{html.escape(label)}">{"".join(parts)}</svg>'
 
 
-def _x(picture: KernelPicture, place: int) -> int:
-    return (place - picture.span[0]) * _COLUMN
+def _x(picture: KernelPicture, location: int) -> int:
+    return (location - picture.span[0]) * _COLUMN
 
 
 def _svg_text(x: float, y: float, text: str, anchor: str) -> str:
@@ -178,8 +178,8 @@ def _svg_logo(picture: KernelPicture, heights: FloatArray, start: int, height: i
     ticks = "".join(_svg_text(-6, height - bits * scale + 3.5, f"{bits}", "end") for bits in (0, 1, 2))
     letters = "".join(
         f'<use href="#letter-{base}" class="{base}" transform="matrix({_COLUMN - 1} 0 0 {size * scale:.1f} '
-        f'{_x(picture, start + place) + 0.5:g} {height - (bottom + size) * scale:.1f})"/>'
-        for base, place, bottom, size in logo_letters(heights)
+        f'{_x(picture, start + location) + 0.5:g} {height - (bottom + size) * scale:.1f})"/>'
+        for base, location, bottom, size in logo_letters(heights)
     )
     title = f'<text text-anchor="middle" transform="translate(-26 {height / 2:g}) rotate(-90)">bits</text>'
     return f'<path class="axis" d="M0 {height}H{width}"/>{ticks}{title}{letters}'
@@ -234,8 +234,8 @@ def figure(picture: KernelPicture, title: str) -> Figure:
 
 def _draw_logo(axes: Axes, heights: FloatArray, start: int) -> None:
     outlines: dict[str, list[Path]] = {base: [] for base in COLOURS}
-    for base, place, bottom, size in logo_letters(heights):
-        move = Affine2D().scale(0.94, size).translate(start + place + 0.03, bottom)
+    for base, location, bottom, size in logo_letters(heights):
+        move = Affine2D().scale(0.94, size).translate(start + location + 0.03, bottom)
         outlines[base].append(_glyph(base).transformed(move))
     for base, paths in outlines.items():
         if paths:

@@ -17,7 +17,7 @@ class NetworkConfig:
     Args:
         tasks: names of the outputs, one a factor.
         tracks: names of the signal tracks, in channel order; those ending in ``_fwd`` and ``_rev`` are pairs.
-        length: bases in a window.
+        window_length: bases in a window.
         meta: names of the cell line's values, the first of the extra features.
         gencode: whether the six annotation booleans follow them.
         kernels: kernels of the convolution.
@@ -33,7 +33,7 @@ class NetworkConfig:
 
     tasks: tuple[str, ...]
     tracks: tuple[str, ...]
-    length: int = 1000
+    window_length: int = 1000
     meta: tuple[str, ...] = ()
     gencode: bool = False
     kernels: int = 32
@@ -44,7 +44,13 @@ class NetworkConfig:
     gates: Gates = "sigmoid"
 
     def __post_init__(self) -> None:
-        for field, least in (("length", 1), ("kernels", 1), ("kernel_width", 2), ("recurrent", None), ("dense", 1)):
+        for field, least in (
+            ("window_length", 1),
+            ("kernels", 1),
+            ("kernel_width", 2),
+            ("recurrent", None),
+            ("dense", 1),
+        ):
             _check_integer(field, getattr(self, field), least)
         for field in ("tasks", "tracks", "meta"):
             _check_names(field, getattr(self, field))
@@ -57,9 +63,9 @@ class NetworkConfig:
         if self.gates not in get_args(Gates):
             raise UsageError(f"gates must be one of {', '.join(get_args(Gates))}, got {self.gates!r}")
         least = self.kernel_width + (self.kernel_width // 2 if self.recurrent >= 0 else 1) - 1
-        if self.length < least:
+        if self.window_length < least:
             raise UsageError(
-                f"length {self.length} is too short: kernel_width {self.kernel_width} needs {least} bases at least"
+                f"window_length {self.window_length} is too short: kernel_width {self.kernel_width} needs {least} bases at least"
             )
         strand_order(self.tracks)
 
@@ -76,7 +82,7 @@ class NetworkConfig:
     @property
     def positions(self) -> int:
         """Places of a kernel in a window."""
-        return self.length - self.kernel_width + 1
+        return self.window_length - self.kernel_width + 1
 
     @property
     def pool(self) -> int:

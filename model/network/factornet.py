@@ -153,8 +153,8 @@ class FactorNet(nn.Module):
     def _check_shapes(self, codes: Tensor, tracks: Tensor, features: Tensor | None) -> None:
         config, batch = self.config, len(codes)
         expected = {
-            "codes": (codes.shape, (batch, config.length)),
-            "tracks": (tracks.shape, (batch, len(config.tracks), config.length)),
+            "codes": (codes.shape, (batch, config.window_length)),
+            "tracks": (tracks.shape, (batch, len(config.tracks), config.window_length)),
             "features": (
                 () if features is None else features.shape,
                 (batch, config.features) if config.features else (),

@@ -49,14 +49,14 @@ def first_and_count(region: Region, *, stride: int) -> tuple[int, int]:
     return first, max(0, (region.stop - BIN - first) // stride + 1)
 
 
-def count_bins(regions: list[Region], axis: GenomeCoordinates, *, stride: int) -> int:
+def count_bins(regions: list[Region], coordinates: GenomeCoordinates, *, stride: int) -> int:
     """How many bins lie inside the regions, together.
 
     Raises:
         UsageError: a region is on a chromosome shorter than a bin, `stride` is no positive number, or there is none.
     """
     for region in regions:
-        if bin_count(axis.lengths[axis.index(region.chrom)]) == 0 or stride < 1:
+        if bin_count(coordinates.lengths[coordinates.index(region.chrom)]) == 0 or stride < 1:
             raise UsageError(f"{region}: no bin of {BIN} bases fits, or --stride {stride} is not a positive number")
     count = sum(first_and_count(region, stride=stride)[1] for region in regions)
     if count == 0:
@@ -65,23 +65,25 @@ def count_bins(regions: list[Region], axis: GenomeCoordinates, *, stride: int) -
     return count
 
 
-def bins_of_regions(regions: list[Region], axis: GenomeCoordinates, *, stride: int) -> Bins:
+def bins_of_regions(regions: list[Region], coordinates: GenomeCoordinates, *, stride: int) -> Bins:
     """All 200-base bins that lie inside the regions, one every `stride` bases, counted from each chromosome's start.
 
     Raises:
         UsageError: as for `count_bins`.
     """
-    total = count_bins(regions, axis, stride=stride)
-    pieces = [p for region in regions for p in pieces_of_region(region, axis, stride=stride, bins=total)]
+    total = count_bins(regions, coordinates, stride=stride)
+    pieces = [p for region in regions for p in pieces_of_region(region, coordinates, stride=stride, bins=total)]
     return Bins(*(np.concatenate([getattr(p, column) for p in pieces]) for column in ("chrom", "start", "stop")))
 
 
-def pieces_of_region(region: Region, axis: GenomeCoordinates, *, stride: int, bins: int = 2**18) -> Iterator[Bins]:
+def pieces_of_region(
+    region: Region, coordinates: GenomeCoordinates, *, stride: int, bins: int = 2**18
+) -> Iterator[Bins]:
     """The bins of a region, `bins` of them at a time: those of a chromosome would fill memory for nothing."""
     first, count = first_and_count(region, stride=stride)
     for i in range(0, count, bins):
         start = first + stride * np.arange(i, min(i + bins, count), dtype=np.int64)
-        yield Bins(np.full(start.size, axis.index(region.chrom), np.int64), start, start + BIN)
+        yield Bins(np.full(start.size, coordinates.index(region.chrom), np.int64), start, start + BIN)
 
 
 @dataclass(frozen=True)
@@ -106,17 +108,19 @@ class SortedWindows:
     def of(cls, bins: Bins, store: Store, *, length: int) -> SortedWindows:
         """The bins as windows of `length` bases on the store's chromosomes."""
         rows = bins.by_place()
-        near, axis = bins.take(rows), store.axis
-        on_axis = Intervals(axis.place(near.chrom, near.start), axis.place(near.chrom, near.stop))
+        near, coordinates = bins.take(rows), store.coordinates
+        on_axis = Intervals(
+            coordinates.to_absolute(near.chrom, near.start), coordinates.to_absolute(near.chrom, near.stop)
+        )
         clean = ~overlaps(on_axis, widened_blacklist(store, length))
         return cls(rows, near.chrom, near.middle - length // 2, clean, length)
 
     def stretches(self, bases: int) -> list[slice]:
         """Parts whose windows begin on one chromosome within `bases` bases, one after the other, all of them."""
-        place = self.chrom * (int(self.start.max(initial=0)) + 2 * self.length + bases) + self.start
+        location = self.chrom * (int(self.start.max(initial=0)) + 2 * self.length + bases) + self.start
         cuts = [0]
-        while cuts[-1] < place.size:
-            cuts.append(int(np.searchsorted(place, place[cuts[-1]] + bases)))
+        while cuts[-1] < location.size:
+            cuts.append(int(np.searchsorted(location, location[cuts[-1]] + bases)))
         return [slice(a, b) for a, b in pairwise(cuts)]
 
     def bases_to_scan(self) -> tuple[int, int]:

@@ -20,22 +20,9 @@ from ...store.windows.loader import WindowStream
 from ..data.batches import TensorBatch, TensorStream, stream_settings
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
-from .bins import Bins, SortedWindows, bins_of_regions
+from .bins import Bins, SortedWindows
 from .shared_convolution import SharedConvolution
 from .tiles import Tile, TileReader, prefetch
-from .writers import read_bedgraph, write_bedgraph, write_bigwig
-
-__all__ = [
-    "Bins",
-    "bins_of_regions",
-    "check_inputs",
-    "predict_bins",
-    "predict_plan",
-    "predict_stretches",
-    "read_bedgraph",
-    "write_bedgraph",
-    "write_bigwig",
-]
 
 _log = logging.getLogger("factornet-predict")
 
@@ -121,7 +108,7 @@ def predict_tiles(
     """
     check_inputs(network.config, store, cell)
     network = network.to(device).eval()
-    placed = SortedWindows.of(bins, store, length=network.config.length)
+    placed = SortedWindows.of(bins, store, length=network.config.window_length)
     stretches = placed.stretches(tile_bases(network.config))
     once, each = placed.bases_to_scan()
     if shared is None:
@@ -175,9 +162,9 @@ def _one_by_one(
     clean = np.flatnonzero(placed.clean)
     zeros = np.zeros(clean.size, np.int64)
     # A plan holds first bases of bins, of which the window's middle is the middle.
-    start = placed.start[clean] + network.config.length // 2 - BIN // 2
+    start = placed.start[clean] + network.config.window_length // 2 - BIN // 2
     plan = SamplingPlan((cell,), zeros, placed.chrom[clean], start, zeros, np.zeros((clean.size, 0), np.uint8))
-    stream = WindowStream(store, plan, stream_settings(network.config, batch=batch), seed=None)
+    stream = WindowStream(store, plan, stream_settings(network.config, batch_size=batch), seed=None)
     done = 0
     for index, some in scored_batches(network, TensorStream(stream, device), device, amp=amp):
         stop = int(clean[index[-1]]) + 1  # batches come in order of place
@@ -201,10 +188,10 @@ def _refuse_odd(scores: NDArray[np.float32], placed: SortedWindows, part: slice,
         return
     chrom = int(placed.chrom[odd[0]])
     here = placed.start[odd[placed.chrom[odd] == chrom]]
-    stop = min(int(here[-1]) + placed.length, store.axis.lengths[chrom])
+    stop = min(int(here[-1]) + placed.length, store.coordinates.lengths[chrom])
     raise StoreError(
-        f"{store.place}: cell line {cell}: {format_count(odd.size, 'window')} of {len(scores)} have no number for a score, in "
-        f"{Region(store.axis.names[chrom], max(int(here[0]), 0), stop)}; look there for values in its tracks that are "
+        f"{store.location}: cell line {cell}: {format_count(odd.size, 'window')} of {len(scores)} have no number for a score, in "
+        f"{Region(store.coordinates.names[chrom], max(int(here[0]), 0), stop)}; look there for values in its tracks that are "
         "infinite or far too large, and for such weights in the model"
     )
 

@@ -83,19 +83,19 @@ class TileReader:
             StoreError: a chunk is missing or damaged.
         """
         starts = placed.start[part][placed.clean[part]]
-        config, length = self._config, self._config.length
+        config, length = self._config, self._config.window_length
         features = np.empty((starts.size, config.features), np.float32)
         if starts.size == 0:
             return Tile(part, np.empty(0, np.uint8), np.empty((len(config.tracks), 0), np.float32), starts, features)
-        chrom = self._store.axis.names[int(placed.chrom[part][0])]
+        chrom = self._store.coordinates.names[int(placed.chrom[part][0])]
         features[:, : self._meta.size] = self._meta
         if config.gencode:
             features[:, self._meta.size :] = self._annotation(chrom, starts + length // 2 - BIN // 2)
         moved, spans = remove_gaps(starts, length)
         low, high = int(starts[0]), int(starts[-1]) + length
 
-        def seen(array: Any, outside: float) -> NDArray[Any]:
-            whole = padded_span(array, low, high, outside=outside)
+        def seen(array: Any, pad_value: float) -> NDArray[Any]:
+            whole = padded_span(array, low, high, pad_value=pad_value)
             return np.concatenate([whole[span] for span in spans])
 
         codes = seen(self._store.sequence(chrom), 4)
@@ -107,7 +107,7 @@ class TileReader:
     def _annotation(self, chrom: str, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The six booleans of each 200-base bin, uint8 (bins, 6); `starts` rise."""
         low = int(starts[0])
-        bits = padded_span(self._store.annotation(chrom), low, int(starts[-1]) + BIN, outside=0)
+        bits = padded_span(self._store.annotation(chrom), low, int(starts[-1]) + BIN, pad_value=0)
         bins = sliding_window_view(bits, BIN)
         pieces = (starts[i : i + _ANNOTATED] - low for i in range(0, starts.size, _ANNOTATED))
         return np.concatenate([annotation_flags(bins[piece]) for piece in pieces])

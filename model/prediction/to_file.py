@@ -81,16 +81,16 @@ def predict_intervals(predictor: Predictor, bins: Bins, output: Path, on_bins: O
     Raises:
         UsageError: as for `predict_tiles`, or a bigWig is asked for and two intervals have the same middle.
     """
-    axis = predictor.store.axis
+    coordinates = predictor.store.coordinates
     bigwig = output.suffix in BIGWIG_SUFFIXES
     if not bigwig and (bins.by_place() != np.arange(len(bins))).any():
         column = np.empty(len(bins), np.float32)
         for rows, scores in predictor.scored(bins):
             column[rows] = scores
             on_bins(rows.size)
-        write_bedgraph(output, bins, column, axis)
+        write_bedgraph(output, bins, column, coordinates)
         return
-    with bigwig_of(output, bins, axis) if bigwig else BedgraphFile(output, axis) as file:
+    with bigwig_of(output, bins, coordinates) if bigwig else BedgraphFile(output, coordinates) as file:
         _stream(predictor, bins, file, on_bins)
 
 
@@ -120,8 +120,8 @@ def predict_regions(
         UsageError: no bin lies in the regions, a bigWig is asked for and regions overlap, or an interrupted run had
             other settings.
     """
-    axis, bigwig = predictor.store.axis, output.suffix in BIGWIG_SUFFIXES
-    total = count_bins(regions, axis, stride=stride)
+    coordinates, bigwig = predictor.store.coordinates, output.suffix in BIGWIG_SUFFIXES
+    total = count_bins(regions, coordinates, stride=stride)
     if bigwig:
         _refuse_overlap(regions, output, stride=stride)
     named = {"stride": stride, "regions": [str(r) for r in regions], "format": "bigWig" if bigwig else "bedgraph"}
@@ -130,13 +130,13 @@ def predict_regions(
         if parts.path(i).exists():
             on_kept(first_and_count(region, stride=stride)[1])
             continue
-        with RawScoreFile(parts.path(i)) if bigwig else BedgraphFile(parts.path(i), axis) as file:
-            for bins in pieces_of_region(region, axis, stride=stride):
+        with RawScoreFile(parts.path(i)) if bigwig else BedgraphFile(parts.path(i), coordinates) as file:
+            for bins in pieces_of_region(region, coordinates, stride=stride):
                 _stream(predictor, bins, file, on_bins)
     if bigwig:
         span = min(stride, BIN) if total > 1 else BIN
-        chroms = sorted({axis.index(r.chrom) for r in regions if first_and_count(r, stride=stride)[1]})
-        with BigwigFile(output, axis, chroms=chroms, span=span, single=total < 2) as file:
+        chroms = sorted({coordinates.index(r.chrom) for r in regions if first_and_count(r, stride=stride)[1]})
+        with BigwigFile(output, coordinates, chroms=chroms, span=span, single=total < 2) as file:
             _join_bigwig(parts, file, predictor.store, stride=stride)
     else:
         _join_gzip(parts, output)
@@ -153,11 +153,11 @@ def _refuse_overlap(regions: list[Region], output: Path, *, stride: int) -> None
 
 def _join_bigwig(parts: Parts, file: BigwigFile, store: Store, *, stride: int) -> None:
     """A bigWig wants its entries in order of place, whatever the order of the regions."""
-    axis = store.axis
-    place = [(axis.index(region.chrom), region.start, i) for i, region in enumerate(parts.regions)]
-    for _, _, i in sorted(place):
+    coordinates = store.coordinates
+    location = [(coordinates.index(region.chrom), region.start, i) for i, region in enumerate(parts.regions)]
+    for _, _, i in sorted(location):
         with parts.path(i).open("rb") as scores:
-            for bins in pieces_of_region(parts.regions[i], axis, stride=stride):
+            for bins in pieces_of_region(parts.regions[i], coordinates, stride=stride):
                 file.add(bins, np.frombuffer(scores.read(4 * len(bins)), "<f4"))
 
 

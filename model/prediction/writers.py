@@ -35,8 +35,8 @@ class ScoreFile(Protocol):
 class BedgraphFile:
     """``chrom start stop score`` with tabs and ``%.3e``, gzipped, in the order it comes, as FactorNet's predict."""
 
-    def __init__(self, path: Path, axis: GenomeCoordinates) -> None:
-        self._path, self._part, self._names = path, _part(path), axis.names
+    def __init__(self, path: Path, coordinates: GenomeCoordinates) -> None:
+        self._path, self._part, self._names = path, _part(path), coordinates.names
         self._raw = self._part.open("wb")
         # Level 9, Python's default, takes twelve times as long and saves 7 %.
         self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=self._raw, mtime=0)
@@ -70,11 +70,13 @@ class BigwigFile:
     """
 
     def __init__(
-        self, path: Path, axis: GenomeCoordinates, *, chroms: list[int], span: int, single: bool = False
+        self, path: Path, coordinates: GenomeCoordinates, *, chroms: list[int], span: int, single: bool = False
     ) -> None:
-        self._path, self._part, self._axis, self._span = path, _part(path), axis, span
+        self._path, self._part, self._axis, self._span = path, _part(path), coordinates, span
         self._file = pyBigWig.open(str(self._part), "w")
-        self._file.addHeader([(axis.names[c], axis.lengths[c]) for c in chroms], maxZooms=0 if single else 10)
+        self._file.addHeader(
+            [(coordinates.names[c], coordinates.lengths[c]) for c in chroms], maxZooms=0 if single else 10
+        )
 
     def add(self, bins: Bins, scores: NDArray[np.float32]) -> None:
         """Append an entry a bin."""
@@ -126,7 +128,7 @@ def _publish(part: Path, path: Path, *, failed: bool) -> None:
     part.replace(path)
 
 
-def bigwig_of(path: Path, bins: Bins, axis: GenomeCoordinates) -> BigwigFile:
+def bigwig_of(path: Path, bins: Bins, coordinates: GenomeCoordinates) -> BigwigFile:
     """A bigWig to write these bins to, in order of place.
 
     Raises:
@@ -140,16 +142,16 @@ def bigwig_of(path: Path, bins: Bins, axis: GenomeCoordinates) -> BigwigFile:
         )
     span = int(min(gaps.min() if gaps.size else BIN, BIN))
     chroms: list[int] = np.unique(bins.chrom).tolist()
-    return BigwigFile(path, axis, chroms=chroms, span=span, single=len(bins) < 2)
+    return BigwigFile(path, coordinates, chroms=chroms, span=span, single=len(bins) < 2)
 
 
-def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], axis: GenomeCoordinates) -> None:
+def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:
     """Write scores, (bins,), as `BedgraphFile`, in the order of the bins."""
-    with BedgraphFile(path, axis) as file:
+    with BedgraphFile(path, coordinates) as file:
         file.add(bins, scores)
 
 
-def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], axis: GenomeCoordinates) -> None:
+def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:
     """Write scores, (bins,), as `BigwigFile`; each gets as many bases as there are between the closest two middles (50
     for the usual stride).
 
@@ -157,17 +159,17 @@ def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], axis: Geno
         UsageError: two intervals have the same middle.
     """
     order = bins.by_place()
-    with bigwig_of(path, bins, axis) as file:
+    with bigwig_of(path, bins, coordinates) as file:
         file.add(bins.take(order), scores[order])
 
 
-def read_bedgraph(path: Path, axis: GenomeCoordinates) -> tuple[Bins, NDArray[np.float32]]:
+def read_bedgraph(path: Path, coordinates: GenomeCoordinates) -> tuple[Bins, NDArray[np.float32]]:
     """Bins and scores of a (gzipped) bedgraph.
 
     Raises:
         InputError: no such file, or a line is not ``chrom start stop score`` on a chromosome of the store.
     """
-    index = {name: i for i, name in enumerate(axis.names)}
+    index = {name: i for i, name in enumerate(coordinates.names)}
     if not path.is_file():
         raise InputError(path, "no such file", hint="write it with factornet-predict")
     rows: list[tuple[int, int, int]] = []

@@ -52,13 +52,13 @@ class Estimate:
         )
 
 
-def estimate(plan: TrainingSetup, device: torch.device, team: ProcessGroup) -> Estimate:
+def estimate(plan: TrainingSetup, device: torch.device, process_group: ProcessGroup) -> Estimate:
     """Draw one epoch, take five steps on windows of no meaning, and see."""
     sampler, options = plan.sampler, plan.options
     windows, valid = len(sampler.epoch(options.seed, 0)), len(sampler.validation(options.seed))
     network = plan.build().to(device)
-    step, validation = _time_steps(network, options.batch // team.size, device)
-    steps = -(-windows // options.batch)
+    step, validation = _time_steps(network, options.batch_size // process_group.size, device)
+    steps = -(-windows // options.batch_size)
     return Estimate(
         positives=dict(zip(sampler.cells, sampler.positives_per_epoch, strict=True)),
         windows_an_epoch=windows,
@@ -66,12 +66,12 @@ def estimate(plan: TrainingSetup, device: torch.device, team: ProcessGroup) -> E
         steps_an_epoch=steps,
         parameters=sum(p.numel() for p in network.parameters() if p.requires_grad),
         # Two pools of windows are held, one read while the other is shown.
-        stream_bytes=2 * stream_settings(network.config, batch=options.batch).pool_bytes,
+        stream_bytes=2 * stream_settings(network.config, batch_size=options.batch_size).pool_bytes,
         resident_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         seconds_a_step=step,
-        seconds_an_epoch=step * steps + validation * valid / options.batch,
+        seconds_an_epoch=step * steps + validation * valid / options.batch_size,
         device=str(device),
-        processes=team.size,
+        processes=process_group.size,
     )
 
 
@@ -79,8 +79,8 @@ def _time_steps(network: FactorNet, batch: int, device: torch.device) -> tuple[f
     """Seconds of a step of training, and of a step of prediction."""
     config = network.config
     generator = torch.Generator().manual_seed(0)
-    codes = torch.randint(0, 4, (batch, config.length), generator=generator, dtype=torch.uint8).to(device)
-    tracks = torch.rand((batch, len(config.tracks), config.length), generator=generator).to(device)
+    codes = torch.randint(0, 4, (batch, config.window_length), generator=generator, dtype=torch.uint8).to(device)
+    tracks = torch.rand((batch, len(config.tracks), config.window_length), generator=generator).to(device)
     features = torch.zeros((batch, config.features), device=device) if config.features else None
     labels = torch.zeros((batch, len(config.tasks)), device=device)
     took = []

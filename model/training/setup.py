@@ -69,7 +69,7 @@ class TrainingSetup:
                 "negatives": sampler.per_positive,
                 "motif": self.motif.name if self.motif else None,
                 "init_from": self.init_from.name if self.init_from else None,
-                **{part: _texts(getattr(sampler.split, part), sampler.store.axis) for part in ("valid", "test")},
+                **{part: _texts(getattr(sampler.split, part), sampler.store.coordinates) for part in ("valid", "test")},
             },
             provenance={
                 "assembly": info.assembly,
@@ -92,7 +92,7 @@ def prepare_training(
     card = plan.card(network.config)
     if resume:
         _check_same(folder, old := read_card(folder), card)
-        _check_data(folder, old, card, plan.sampler.store.place)
+        _check_data(folder, old, card, plan.sampler.store.location)
     elif leads:
         create_model(folder, card, overwrite=overwrite)
     return network
@@ -150,7 +150,7 @@ def _check_data(folder: Path, old: ModelCard, new: ModelCard, store: str) -> Non
             )
 
 
-def _texts(parts: Intervals, axis: GenomeCoordinates) -> list[str]:
-    chrom, start = axis.locate(parts.starts)
+def _texts(parts: Intervals, coordinates: GenomeCoordinates) -> list[str]:
+    chrom, start = coordinates.from_absolute(parts.starts)
     length = parts.stops - parts.starts
-    return [f"{axis.names[c]}:{s}-{s + n}" for c, s, n in np.stack([chrom, start, length], 1).tolist()]
+    return [f"{coordinates.names[c]}:{s}-{s + n}" for c, s, n in np.stack([chrom, start, length], 1).tolist()]

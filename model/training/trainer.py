@@ -29,7 +29,7 @@ from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResul
 from .optimizer import KerasAdam
 
 Precision = Literal["float32", "bfloat16", "float64"]
-_AHEAD = 3  # batches ready on the device
+_PREFETCH = 3  # batches ready on the device
 _ORDER = 1  # purpose of random numbers, apart from those that draw a plan
 
 
@@ -45,7 +45,7 @@ class TrainingOptions:
         epochs: at most so many.
         patience: stop after so many epochs without a better validation loss.
         learning_rate: of Adam (`KerasAdam`).
-        batch: windows a step, of all processes together.
+        batch_size: windows a step, of all processes together.
         seed: of plans, order, dropout.
         precision: "bfloat16" computes in it where that is safe; weights, losses and the LSTM stay float32. "float64"
             is slow, and for comparisons: what differs there is no rounding.
@@ -55,7 +55,7 @@ class TrainingOptions:
     epochs: int = 100
     patience: int = 20
     learning_rate: float = 0.001
-    batch: int = 100
+    batch_size: int = 100
     seed: int = 420
     precision: Precision = "float32"
     compile: bool = False
@@ -70,8 +70,8 @@ def train(
     device: torch.device,
     resume: bool = False,
     source: Source | None = None,
-    team: ProcessGroup | None = None,
-    tell: Callbacks | None = None,
+    process_group: ProcessGroup | None = None,
+    callbacks: Callbacks | None = None,
 ) -> TrainingResult:
     """Train, and keep best weights, last state and history in the model folder.
 
@@ -85,14 +85,16 @@ def train(
         UsageError: the batch cannot be shared evenly.
         InputError: no training state is whole, or a file cannot be written.
     """
-    team, tell = team or ProcessGroup(), tell or Callbacks()
+    process_group, callbacks = process_group or ProcessGroup(), callbacks or Callbacks()
     source = source or choose_source("no", sampler, network.config, device)
-    with _Run(network, sampler, options, source=source, device=device, team=team, tell=tell) as run:
+    with _Run(
+        network, sampler, options, source=source, device=device, process_group=process_group, callbacks=callbacks
+    ) as run:
         progress = Progress()
         if resume:
             progress, warning = Progress.restored(network, run.optimizer, folder)
-            if warning and team.is_main:
-                tell.warning(warning)
+            if warning and process_group.is_main:
+                callbacks.warning(warning)
         reason = f"all {options.epochs} epochs done"
         while progress.epoch < options.epochs:
             if progress.stale >= options.patience:
@@ -100,16 +102,16 @@ def train(
                 break
             record, steps = run.epoch(progress)
             better = progress.add(record, steps)
-            if team.is_main:
+            if process_group.is_main:
                 if better:
                     save_weights(folder, network.state_dict(), "best")
                 save_training_state(folder, progress.state(network, run.optimizer))
                 write_history(folder, progress.history)
-                tell.epoch(record)
-        if team.is_main:
+                callbacks.epoch(record)
+        if process_group.is_main:
             save_weights(folder, network.state_dict(), "last")
             complete_model(folder)
-        team.wait()
+        process_group.wait()
     best = min(progress.history, key=lambda r: r.val_loss)
     return TrainingResult(tuple(progress.history), best, reason)
 
@@ -134,20 +136,24 @@ class _Run:
         *,
         source: Source,
         device: torch.device,
-        team: ProcessGroup,
-        tell: Callbacks,
+        process_group: ProcessGroup,
+        callbacks: Callbacks,
     ) -> None:
-        if options.batch % team.size:
-            raise UsageError(f"a batch of {options.batch} windows (-b) cannot be shared by {team.size} processes")
+        if options.batch_size % process_group.size:
+            raise UsageError(
+                f"a batch of {options.batch_size} windows (-b) cannot be shared by {process_group.size} processes"
+            )
         self.network, self.sampler, self.options = network, sampler, options
-        self.source, self.device, self.team, self.tell = source, device, team, tell
-        self.settings = stream_settings(network.config, batch=options.batch, share=(team.rank, team.size))
+        self.source, self.device, self.process_group, self.callbacks = source, device, process_group, callbacks
+        self.settings = stream_settings(
+            network.config, batch_size=options.batch_size, rank=process_group.rank, world_size=process_group.size
+        )
         network.to(device, torch.float64 if options.precision == "float64" else torch.float32)
         self.amp = options.precision == "bfloat16"
         if options.compile:
             _check_compiler(device)
             network.compile()
-        self.shared = team.wrap(network)
+        self.shared = process_group.wrap(network)
         self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
         self.valid: SamplingPlan = sampler.validation(options.seed)
         self._prepared: _Epoch | None = None
@@ -164,7 +170,7 @@ class _Run:
         """Draw an epoch and begin to read it."""
         plan = self.sampler.epoch(self.options.seed, number)
         order = (self.options.seed, number, _ORDER, 0)
-        return _Epoch(number, len(plan), self.source.open(plan, self.settings, seed=order, ahead=_AHEAD))
+        return _Epoch(number, len(plan), self.source.open(plan, self.settings, seed=order, prefetch=_PREFETCH))
 
     def epoch(self, progress: Progress) -> tuple[EpochRecord, int]:
         """Train for an epoch and validate: its record, and the steps done."""
@@ -193,7 +199,7 @@ class _Run:
         self.network.train()
         total, done, steps = 0.0, 0, 0
         for batch in epoch.stream:
-            windows = min(self.options.batch, epoch.windows - done)
+            windows = min(self.options.batch_size, epoch.windows - done)
             value = self._step(batch, windows)
             steps, done = steps + 1, done + windows
             fault = f"the loss is {value}" if not math.isfinite(value) else self._odd_gradient()
@@ -204,15 +210,19 @@ class _Run:
                 )
             self.optimizer.step()
             total += value
-            running = total * self.team.size / done
-            self.tell.step(StepReport(epoch=progress.epoch + 1, done=done, windows=epoch.windows, loss=running))
-        whole = self.team.sum(np.array([total], np.float32), self.device) if self.team.size > 1 else [total]
+            running = total * self.process_group.size / done
+            self.callbacks.step(StepReport(epoch=progress.epoch + 1, done=done, windows=epoch.windows, loss=running))
+        whole = (
+            self.process_group.sum(np.array([total], np.float32), self.device)
+            if self.process_group.size > 1
+            else [total]
+        )
         return float(whole[0]) / done, steps
 
     def _step(self, batch: TensorBatch, windows: int) -> float:
         """Gradients of the loss of a batch of `windows` in all; the summed loss of this process's share of it."""
-        rows, size = len(batch.index), self.team.size
-        self.network.batch_share = BatchShare.of(windows, self.team.rank, size) if size > 1 else None
+        rows, size = len(batch.index), self.process_group.size
+        self.network.batch_share = BatchShare.of(windows, self.process_group.rank, size) if size > 1 else None
         self.optimizer.zero_grad(set_to_none=True)
         if rows == 0:
             batch = _placeholder(batch)
@@ -236,14 +246,18 @@ class _Run:
         plan = self.valid
         store = self.sampler.store
         # Each process takes a stretch of the genome, so that none reads what another has read.
-        order = np.argsort(store.axis.place(plan.chrom, plan.start), kind="stable")
-        mine = order[self.team.rank * len(plan) // self.team.size : (self.team.rank + 1) * len(plan) // self.team.size]
+        order = np.argsort(store.coordinates.to_absolute(plan.chrom, plan.start), kind="stable")
+        mine = order[
+            self.process_group.rank * len(plan) // self.process_group.size : (self.process_group.rank + 1)
+            * len(plan)
+            // self.process_group.size
+        ]
         part = plan.take(mine)
         scores = np.zeros((len(plan), len(self.sampler.tasks)), np.float32)
-        settings = stream_settings(self.network.config, batch=self.options.batch)
+        settings = stream_settings(self.network.config, batch_size=self.options.batch_size)
         with self.source.open(part, settings, seed=None) as stream:
             scores[mine] = predict_plan(self.network, stream, len(part), self.device, amp=self.amp)
-        return score_validation(self.team.sum(scores, self.device), plan.label.astype(np.float32))
+        return score_validation(self.process_group.sum(scores, self.device), plan.label.astype(np.float32))
 
 
 def score_validation(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> tuple[float, float]:

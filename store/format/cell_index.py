@@ -21,7 +21,7 @@ def format_cell_index(digests: Mapping[str, str]) -> bytes:
     return with_self_digest({"attributes": attributes, "zarr_format": 3, "node_type": "group"})
 
 
-def parse_cell_index(text: bytes, *, place: str) -> dict[str, str]:
+def parse_cell_index(text: bytes, *, location: str) -> dict[str, str]:
     """Cell lines, and the digests of their manifests.
 
     Raises:
@@ -29,9 +29,9 @@ def parse_cell_index(text: bytes, *, place: str) -> dict[str, str]:
     """
     try:
         attributes = parse_zarr_json(text, "group")["attributes"]
-        check_self_digest(text, attributes, place=place)
+        check_self_digest(text, attributes, location=location)
         return {check_name(str(name), "cell line"): str(digest) for name, digest in attributes["cells"].items()}
     except (json.JSONDecodeError, ValueError, KeyError, TypeError, AttributeError, UsageError) as e:
         raise StoreError(
-            f"{place}/zarr.json: is no list of cell lines, or a damaged one; {NOT_FACTORNET}, or export the store anew"
+            f"{location}/zarr.json: is no list of cell lines, or a damaged one; {NOT_FACTORNET}, or export the store anew"
         ) from e

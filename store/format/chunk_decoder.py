@@ -37,12 +37,12 @@ class ChunkSlices:
     size: NDArray[np.int64]
     first: NDArray[np.int64]
     count: NDArray[np.int64]
-    place: NDArray[np.int64]
+    location: NDArray[np.int64]
 
     def chosen(self, which: NDArray[np.bool_]) -> ChunkSlices:
         """Some of them."""
         return ChunkSlices(
-            self.offset[which], self.size[which], self.first[which], self.count[which], self.place[which]
+            self.offset[which], self.size[which], self.first[which], self.count[which], self.location[which]
         )
 
 
@@ -67,7 +67,7 @@ def decode(packed: bytes, pieces: ChunkSlices, chunk: int, codecs: tuple[str, ..
     names = codecs
     if names and names[-1] == "crc32c":  # of what the manifest's digest covers
         names = names[:-1]
-        pieces = ChunkSlices(pieces.offset, pieces.size - _CRC, pieces.first, pieces.count, pieces.place)
+        pieces = ChunkSlices(pieces.offset, pieces.size - _CRC, pieces.first, pieces.count, pieces.location)
     if (pieces.size < 0).any():
         raise ValueError("shorter than its checksum")
     if names == ("blosc",):
@@ -75,17 +75,17 @@ def decode(packed: bytes, pieces: ChunkSlices, chunk: int, codecs: tuple[str, ..
         return
     whole = np.empty(chunk, np.uint8)
     view = memoryview(packed)
-    for offset, size, first, count, place in zip(*_lists(pieces), strict=True):
+    for offset, size, first, count, location in zip(*_lists(pieces), strict=True):
         content = view[offset : offset + size]
         for name in reversed(names):
             content = _UNDO[name](content, whole)
         if len(content) != chunk:
             raise ValueError(f"{len(content)} bytes, a chunk has {chunk}")
-        out[place : place + count] = np.frombuffer(content, np.uint8, count, first)
+        out[location : location + count] = np.frombuffer(content, np.uint8, count, first)
 
 
 def _lists(pieces: ChunkSlices) -> tuple[list[int], ...]:
-    fields = (pieces.offset, pieces.size, pieces.first, pieces.count, pieces.place)
+    fields = (pieces.offset, pieces.size, pieces.first, pieces.count, pieces.location)
     return tuple(field.tolist() for field in fields)
 
 
@@ -96,9 +96,9 @@ def _unpack_blosc(packed: bytes, pieces: ChunkSlices, chunk: int, out: NDArray[n
     if python_loop() is None:
         straight = np.zeros_like(straight)
     _unpack_straight(packed, pieces.chosen(straight), units[straight], whole[straight], chunk, out)
-    for offset, size, first, count, place in zip(*_lists(pieces.chosen(~straight)), strict=True):
+    for offset, size, first, count, location in zip(*_lists(pieces.chosen(~straight)), strict=True):
         content = blosc.decompress(packed[offset : offset + size])
-        out[place : place + count] = np.frombuffer(content, np.uint8, count, first)
+        out[location : location + count] = np.frombuffer(content, np.uint8, count, first)
 
 
 def _unpack_straight(  # noqa: PLR0917
@@ -110,7 +110,7 @@ def _unpack_straight(  # noqa: PLR0917
     out: NDArray[np.uint8],
 ) -> None:
     """Unpack whole chunks, and stretches of whole units, to where they belong."""
-    fields: tuple[Any, ...] = (pieces.offset, pieces.first, pieces.count, pieces.place, units, whole)
+    fields: tuple[Any, ...] = (pieces.offset, pieces.first, pieces.count, pieces.location, units, whole)
     loop = compiled_loop(len(units))
     if loop is None:
         loop, fields = python_loop(), tuple(field.tolist() for field in fields)

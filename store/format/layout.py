@@ -108,17 +108,17 @@ def create_array(
     )
 
 
-def valid_range(place: str, dtype: np.dtype[Any]) -> tuple[float, float]:
-    """The smallest and the largest value that the array at `place` can have; its fill value lies outside."""
+def valid_range(location: str, dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The smallest and the largest value that the array at `location` can have; its fill value lies outside."""
     if dtype.kind == "f":
         return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
     if dtype != np.uint8:
         return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-    kind = re.search(r"/(sequence|annotation|labels)/[^/]+(/c/0(/0)?)?$", place)  # a raw array is named by its file
+    kind = re.search(r"/(sequence|annotation|labels)/[^/]+(/c/0(/0)?)?$", location)  # a raw array is named by its file
     return 0, _LARGEST[kind[1]] if kind else MISSING_CODE - 1
 
 
-def check_values(values: NDArray[Any], *, place: str, start: int) -> None:
+def check_values(values: NDArray[Any], *, location: str, start: int) -> None:
     """See that all values are such as valid data have.
 
     Args:
@@ -129,12 +129,12 @@ def check_values(values: NDArray[Any], *, place: str, start: int) -> None:
     Raises:
         StoreError: one is the fill value, or has no meaning; the message names place, rows and value.
     """
-    low, high = valid_range(place, values.dtype)
+    low, high = valid_range(location, values.dtype)
     # Two passes without a temporary array. A minimum with NaN in it is NaN, which is not above anything.
     if not values.size or (low <= values.min() and values.max() <= high):
         return
     at = tuple(np.argwhere(~((values >= low) & (values <= high)))[0].tolist())
     value = values[at].item()
     if value != value or (values.dtype == np.uint8 and value == MISSING_CODE):  # noqa: PLR0124
-        raise StoreError(f"{place}[{start}:{start + len(values)}]: a chunk is missing; {CURE}")
-    raise StoreError(f"{place}: row {start + at[0]} is {value}, it can be {low:g} to {high:g}; {NOT_FACTORNET}")
+        raise StoreError(f"{location}[{start}:{start + len(values)}]: a chunk is missing; {CURE}")
+    raise StoreError(f"{location}: row {start + at[0]} is {value}, it can be {low:g} to {high:g}; {NOT_FACTORNET}")

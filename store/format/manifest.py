@@ -38,7 +38,7 @@ def _line(digest: str) -> bytes:
     return f'"{SELF_DIGEST}": "{digest}"'.encode()
 
 
-def check_self_digest(text: bytes, attributes: Mapping[str, Any], *, place: str) -> None:
+def check_self_digest(text: bytes, attributes: Mapping[str, Any], *, location: str) -> None:
     """See that a ``zarr.json`` is, byte for byte, what was written. `attributes` are those in it.
 
     The digest is of the bytes: a flipped bit may leave the JSON equal (1e5 and 1E5, the last digit of a fraction).
@@ -48,10 +48,10 @@ def check_self_digest(text: bytes, attributes: Mapping[str, Any], *, place: str)
     """
     if attributes.get(SELF_DIGEST) is None:
         raise StoreError(
-            f"{place}/zarr.json: its attributes have no {SELF_DIGEST}, as factornet writes it; {CURE} with this version"
+            f"{location}/zarr.json: its attributes have no {SELF_DIGEST}, as factornet writes it; {CURE} with this version"
         )
     if not has_self_digest(text, attributes):
-        raise StoreError(f"{place}/zarr.json: damaged (its {SELF_DIGEST} is not that of its content); {CURE}")
+        raise StoreError(f"{location}/zarr.json: damaged (its {SELF_DIGEST} is not that of its content); {CURE}")
 
 
 def has_self_digest(text: bytes, attributes: Mapping[str, Any]) -> bool:
@@ -61,7 +61,7 @@ def has_self_digest(text: bytes, attributes: Mapping[str, Any]) -> bool:
     return text.count(line) == 1 and hashlib.sha256(text.replace(line, _line(_BLANK))).hexdigest() == digest
 
 
-def parse_objects(listed: Any, *, place: str) -> Objects:
+def parse_objects(listed: Any, *, location: str) -> Objects:
     """Objects as JSON lists them, ``{path: [size, sha256]}``.
 
     Raises:
@@ -70,28 +70,28 @@ def parse_objects(listed: Any, *, place: str) -> Objects:
     try:
         found = {str(name): (int(size), str(sha)) for name, (size, sha) in listed.items()}
     except (AttributeError, TypeError, ValueError, OverflowError) as e:
-        raise StoreError(f"{place}: no list of objects with size and digest ({e!r}); {CURE}") from e
+        raise StoreError(f"{location}: no list of objects with size and digest ({e!r}); {CURE}") from e
     for name, (size, sha) in found.items():
         if not is_object_name(name):
-            raise StoreError(f"{place}: lists an object {name!r}, which is no path inside a store; {NOT_FACTORNET}")
+            raise StoreError(f"{location}: lists an object {name!r}, which is no path inside a store; {NOT_FACTORNET}")
         if not (0 <= size < _LARGEST and re.fullmatch(r"[0-9a-f]{64}", sha)):
-            raise StoreError(f"{place}: lists {name} with {size} bytes and sha256 {sha!r}; {NOT_FACTORNET}")
+            raise StoreError(f"{location}: lists {name} with {size} bytes and sha256 {sha!r}; {NOT_FACTORNET}")
     return found
 
 
-def parse_manifest(text: bytes, digest: str, *, place: str) -> Objects:
+def parse_manifest(text: bytes, digest: str, *, location: str) -> Objects:
     """The objects that a manifest lists.
 
     Raises:
         StoreError: it is not the one whose SHA-256 is `digest`.
     """
     if hashlib.sha256(text).hexdigest() != digest:
-        raise StoreError(f"{place}/manifest: its digest is not the one in the attributes; {CURE}")
+        raise StoreError(f"{location}/manifest: its digest is not the one in the attributes; {CURE}")
     try:
         listed = json.loads(text)["objects"]
     except (ValueError, KeyError, TypeError, RecursionError) as e:
-        raise StoreError(f"{place}/manifest: is no JSON with the key objects ({e!r}); {NOT_FACTORNET}") from e
-    return parse_objects(listed, place=f"{place}/manifest")
+        raise StoreError(f"{location}/manifest: is no JSON with the key objects ({e!r}); {NOT_FACTORNET}") from e
+    return parse_objects(listed, location=f"{location}/manifest")
 
 
 def read_object(group: GroupStorage, name: str, objects: Objects) -> bytes:
@@ -100,7 +100,7 @@ def read_object(group: GroupStorage, name: str, objects: Objects) -> bytes:
     Raises:
         StoreError: it is not listed, missing, or of other content.
     """
-    file = f"{group.place}/{name}"
+    file = f"{group.location}/{name}"
     if name not in objects:
         raise StoreError(f"{file}: is not in the manifest; {CURE}")
     size, sha = objects[name]

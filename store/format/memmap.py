@@ -46,7 +46,7 @@ def raw_file(folder: Path, node: dict[str, Any]) -> Path:
     return folder.joinpath("c", *("0" for _ in node["shape"]))
 
 
-def check_raw_layout(node: dict[str, Any], place: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+def check_raw_layout(node: dict[str, Any], location: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     """Type, shape and bytes of a raw array, from its ``zarr.json``.
 
     Raises:
@@ -56,9 +56,9 @@ def check_raw_layout(node: dict[str, Any], place: str) -> tuple[np.dtype[Any], t
         dtype, shape, size = np.dtype(DTYPES[node["data_type"]]), tuple(node["shape"]), raw_bytes(node)
         layout = {k: node[k] for k in ("chunk_grid", "codecs")}
     except (ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{place}: no such array, or its zarr.json is damaged ({e!r}); {_CURE}") from e
+        raise StoreError(f"{location}: no such array, or its zarr.json is damaged ({e!r}); {_CURE}") from e
     if layout != {k: raw_node(node)[k] for k in layout}:
-        raise StoreError(f"{place}: not laid out as an array of a raw store (one chunk, bytes codec only); {_CURE}")
+        raise StoreError(f"{location}: not laid out as an array of a raw store (one chunk, bytes codec only); {_CURE}")
     return dtype, shape, size
 
 
@@ -77,20 +77,20 @@ def map_array(group: GroupStorage, name: str, objects: Objects) -> NDArray[Any]:
         StoreError: there is none, it is not raw or not the one listed, or its file is not of the exact size that its
             shape asks for. Checked before mapping: to read a map past the end of its file kills the process.
     """
-    place = f"{group.place}/{name}"
+    location = f"{group.location}/{name}"
     if f"{name}/zarr.json" not in objects:
-        raise StoreError(f"{place}: no such array in the store")
+        raise StoreError(f"{location}: no such array in the store")
     node = json.loads(read_object(group, f"{name}/zarr.json", objects))
-    dtype, shape, size = check_raw_layout(node, place)
+    dtype, shape, size = check_raw_layout(node, location)
     if size == 0:
         return np.empty(shape, dtype)
     key = str(raw_file(Path(name), node))
     if node.get("dimension_names", [""])[0] in _TABLES:
         content = read_object(group, key, objects)
         if len(content) != size:
-            raise StoreError(f"{place}: {len(content)} bytes, an array of {dtype} {shape} has {size}; {_CURE}")
+            raise StoreError(f"{location}: {len(content)} bytes, an array of {dtype} {shape} has {size}; {_CURE}")
         return np.frombuffer(content, dtype).reshape(shape)
-    file = Path(group.place, key)
+    file = Path(group.location, key)
     try:
         with group.open(key) as opened:
             if opened.size != size:

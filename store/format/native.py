@@ -43,13 +43,13 @@ def python_loop() -> Loop | None:
     decompress.restype = stretch.restype = ctypes.c_int
 
     def loop(  # noqa: PLR0917
-        source: int, out: int, chunk: int, offset: Any, first: Any, count: Any, place: Any, unit: Any, whole: Any
+        source: int, out: int, chunk: int, offset: Any, first: Any, count: Any, location: Any, unit: Any, whole: Any
     ) -> int:
         for i in range(len(offset)):
             if whole[i]:
-                done = decompress(source + offset[i], out + place[i], chunk, 1)
+                done = decompress(source + offset[i], out + location[i], chunk, 1)
             else:
-                done = stretch(source + offset[i], first[i] // unit[i], count[i] // unit[i], out + place[i])
+                done = stretch(source + offset[i], first[i] // unit[i], count[i] // unit[i], out + location[i])
             if done != count[i]:
                 return i
         return -1
@@ -68,7 +68,7 @@ def copy_windows(
     starts: NDArray[np.int64],
     length: int,
     out: NDArray[Any],
-    place: NDArray[np.int64],
+    location: NDArray[np.int64],
     *,
     valid: tuple[float, float],
 ) -> bool:
@@ -88,10 +88,10 @@ def copy_windows(
     low, high = source.dtype.type(valid[0]), source.dtype.type(valid[1])
     compiled = _compiled()
     if compiled:
-        return bool(compiled.copy(source, starts, length, out, place, low, high))
+        return bool(compiled.copy(source, starts, length, out, location, low, high))
     lines = np.dtype((np.void, length * source.itemsize))  # numpy copies these whole, and without the lock
     windows = sliding_window_view(source, length).view(lines)[starts, 0]
-    sliding_window_view(out, length, writeable=True).view(lines)[place, 0] = windows
+    sliding_window_view(out, length, writeable=True).view(lines)[location, 0] = windows
     values = windows.view(source.dtype)
     return bool(low <= values.min(initial=0) and values.max(initial=0) <= high)  # the minimum is NaN where there is one
 
@@ -131,11 +131,11 @@ def _compile() -> _Compiled:
     return _Compiled(unpack, numba.njit([signature.format(t) for t in ("uint8", "float32")], nogil=True)(_copy))
 
 
-def _copy(source: Any, starts: Any, length: int, out: Any, place: Any, low: Any, high: Any) -> bool:  # noqa: PLR0917
+def _copy(source: Any, starts: Any, length: int, out: Any, location: Any, low: Any, high: Any) -> bool:  # noqa: PLR0917
     """`copy_windows`, to be compiled."""
     fine = True
     for i in range(len(starts)):
-        window, there = source[starts[i] : starts[i] + length], out[place[i] : place[i] + length]
+        window, there = source[starts[i] : starts[i] + length], out[location[i] : location[i] + length]
         for k in range(length):
             value = window[k]
             there[k] = value

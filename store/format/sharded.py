@@ -58,7 +58,7 @@ class ArrayLayout:
         return math.prod(self.shape[1:])
 
 
-def parse_layout(node: dict[str, Any], place: str) -> ArrayLayout:
+def parse_layout(node: dict[str, Any], location: str) -> ArrayLayout:
     """The layout that a ``zarr.json`` describes.
 
     Raises:
@@ -98,7 +98,7 @@ def parse_layout(node: dict[str, Any], place: str) -> ArrayLayout:
         block = block if block and inner[0] % block == 0 else inner[0]
         return ArrayLayout(shape, dtype, grid[0], inner[0], block, sharded, names, number)
     except (KeyError, IndexError, TypeError, ValueError) as e:
-        raise StoreError(f"{place}/zarr.json: not an array as a store has them ({e}); {CURE}") from e
+        raise StoreError(f"{location}/zarr.json: not an array as a store has them ({e}); {CURE}") from e
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,10 @@ class ShardedArray:
     """
 
     def __init__(self, group: GroupStorage, name: str, objects: Objects) -> None:
-        self.place = f"{group.place}/{name}"
+        self.location = f"{group.location}/{name}"
         if f"{name}/zarr.json" not in objects:
-            raise StoreError(f"{self.place}: no such array in the store")
-        self.layout = parse_layout(json.loads(read_object(group, f"{name}/zarr.json", objects)), self.place)
+            raise StoreError(f"{self.location}: no such array in the store")
+        self.layout = parse_layout(json.loads(read_object(group, f"{name}/zarr.json", objects)), self.location)
         self._group, self._name, self._objects = group, name, objects
         self._known: dict[int, _Object] = {}
 
@@ -210,18 +210,18 @@ class ShardedArray:
         row = layout.width * layout.dtype.itemsize
         held, packed = self._packed(number, chunks - number * (layout.object_rows // layout.chunk_rows))
         first = (pieces[:, 0] - chunks * layout.chunk_rows) * row
-        count, place = (pieces[:, 1] - pieces[:, 0]) * row, (pieces[:, 0] - start) * row
+        count, location = (pieces[:, 1] - pieces[:, 0]) * row, (pieces[:, 0] - start) * row
         there = held[:, 0] != _ABSENT
         for i in np.flatnonzero(~there).tolist():
-            out[place[i] : place[i] + count[i]].view(layout.dtype)[:] = layout.fill
+            out[location[i] : location[i] + count[i]].view(layout.dtype)[:] = layout.fill
         if not there.any():
             return
         offset, size = held[there].astype(np.int64).T
-        found = ChunkSlices(offset, size, first[there], count[there], place[there])
+        found = ChunkSlices(offset, size, first[there], count[there], location[there])
         try:
             decode(packed, found, layout.chunk_rows * row, layout.codecs[1:], out)
         except (ValueError, RuntimeError) as e:
-            raise StoreError(f"{self.place}: a chunk of object {number} is damaged ({e}); {CURE}") from e
+            raise StoreError(f"{self.location}: a chunk of object {number} is damaged ({e}); {CURE}") from e
 
     def _key(self, number: int) -> str:
         return "/".join([self._name, "c", str(number), *["0"] * (self.ndim - 1)])
@@ -229,7 +229,7 @@ class ShardedArray:
     def _packed(self, number: int, chunks: NDArray[np.int64]) -> tuple[NDArray[np.uint64], bytes]:
         """Offset and size of these chunks of an object, (chunks, 2), and the bytes that the offsets count from."""
         name = self._key(number)
-        file = f"{self._group.place}/{name}"
+        file = f"{self._group.location}/{name}"
         absent = np.full((len(chunks), 2), _ABSENT, np.uint64)
         try:
             with self._group.open(name, self._objects.get(name)) as opened:
@@ -262,7 +262,7 @@ class ShardedArray:
         chunks = table.reshape(count, 2) if table.size == 2 * count else table[:0].reshape(0, 2)
         ends = chunks[chunks[:, 0] != _ABSENT].astype(np.float64).sum(axis=1)
         if len(chunks) != count or (ends > len(content)).any():
-            raise StoreError(f"{self.place}: the index of object {number} is damaged; {CURE}")
+            raise StoreError(f"{self.location}: the index of object {number} is damaged; {CURE}")
         return chunks
 
 

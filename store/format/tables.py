@@ -28,13 +28,15 @@ class Peaks:
     stop: NDArray[np.int64]
     summit: NDArray[np.int64]
 
-    def on(self, axis: GenomeCoordinates) -> Intervals:
+    def on(self, coordinates: GenomeCoordinates) -> Intervals:
         """The peaks in axis coordinates, in their own order, not merged."""
-        return Intervals(axis.place(self.chrom, self.start), axis.place(self.chrom, self.stop))
+        return Intervals(
+            coordinates.to_absolute(self.chrom, self.start), coordinates.to_absolute(self.chrom, self.stop)
+        )
 
 
 def read_table(
-    columns: Mapping[str, ShardedArray | NDArray[Any]], axis: GenomeCoordinates, *, place: str
+    columns: Mapping[str, ShardedArray | NDArray[Any]], coordinates: GenomeCoordinates, *, location: str
 ) -> dict[str, NDArray[np.int64]]:
     """The columns of a table of intervals, int64 (rows,) each.
 
@@ -51,12 +53,12 @@ def read_table(
     for name, column in columns.items():
         if column.shape != (rows,) or column.dtype.kind not in "iu":
             raise StoreError(
-                f"{place}/{name}: {column.dtype} {column.shape}, expected {rows} whole numbers; {NOT_FACTORNET}"
+                f"{location}/{name}: {column.dtype} {column.shape}, expected {rows} whole numbers; {NOT_FACTORNET}"
             )
     table = {name: np.asarray(column[:], np.int64) for name, column in columns.items()}
     chrom, start, stop = table["chrom"], table["start"], table["stop"]
-    known = (chrom >= 0) & (chrom < len(axis.names))
-    lengths = np.asarray(axis.lengths, np.int64)[np.where(known, chrom, 0)]
+    known = (chrom >= 0) & (chrom < len(coordinates.names))
+    lengths = np.asarray(coordinates.lengths, np.int64)[np.where(known, chrom, 0)]
     fine = known & (start >= 0) & (start < stop) & (stop <= lengths)
     if "summit" in table:
         summit = table["summit"]
@@ -64,5 +66,7 @@ def read_table(
     if not fine.all():
         row = int(np.flatnonzero(~fine)[0])
         values = ", ".join(f"{name} {column[row]}" for name, column in table.items())
-        raise StoreError(f"{place}: row {row} is no interval on a chromosome of the store ({values}); {NOT_FACTORNET}")
+        raise StoreError(
+            f"{location}: row {row} is no interval on a chromosome of the store ({values}); {NOT_FACTORNET}"
+        )
     return table

@@ -57,19 +57,19 @@ class GenomeCoordinates:
             raise UsageError(f"no chromosome {name!r}; there are {', '.join(self.names)}")
         return self.names.index(name)
 
-    def place(self, chrom: ArrayLike, position: ArrayLike) -> IntArray:
+    def to_absolute(self, chrom: ArrayLike, position: ArrayLike) -> IntArray:
         """Axis coordinates of positions on chromosomes given by index."""
         return np.asarray(self.offsets[np.asarray(chrom)] + np.asarray(position, np.int64))
 
-    def locate(self, coordinate: ArrayLike) -> tuple[IntArray, IntArray]:
-        """Chromosome index and position of axis coordinates (the inverse of `place`)."""
+    def from_absolute(self, coordinate: ArrayLike) -> tuple[IntArray, IntArray]:
+        """Chromosome index and position of axis coordinates (the inverse of `location`)."""
         coordinate = np.asarray(coordinate, np.int64)
         chrom = np.searchsorted(self.offsets, coordinate, side="right") - 1
         return chrom.astype(np.int64), coordinate - self.offsets[chrom]
 
     def widen(self, intervals: Intervals, bases: int) -> Intervals:
         """Intervals longer by `bases` on both sides, cut at the ends of their chromosome (bedtools slop)."""
-        chrom, _ = self.locate(intervals.starts)
+        chrom, _ = self.from_absolute(intervals.starts)
         return Intervals(
             np.maximum(intervals.starts - bases, self.offsets[chrom]),
             np.minimum(intervals.stops + bases, self.ends[chrom]),

@@ -24,31 +24,33 @@ class Region:
         return f"{self.chrom}:{self.start}-{self.stop}"
 
 
-def parse_region(text: str, axis: GenomeCoordinates) -> Region:
+def parse_region(text: str, coordinates: GenomeCoordinates) -> Region:
     """The region that `text` names; a bare chromosome name means all of it.
 
     Raises:
         UsageError: unknown chromosome, not of the form name:start-stop, or past the chromosome's end.
     """
-    if text in axis.names:
-        return Region(text, 0, axis.lengths[axis.index(text)])
+    if text in coordinates.names:
+        return Region(text, 0, coordinates.lengths[coordinates.index(text)])
     match = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", text)
     if match is None:
-        raise UsageError(f"no chromosome {text!r}; give one of {', '.join(axis.names)}, or a part as chr20:0-45000000")
+        raise UsageError(
+            f"no chromosome {text!r}; give one of {', '.join(coordinates.names)}, or a part as chr20:0-45000000"
+        )
     chrom, start, stop = match[1], int(match[2].replace(",", "")), int(match[3].replace(",", ""))
-    length = axis.lengths[axis.index(chrom)]
+    length = coordinates.lengths[coordinates.index(chrom)]
     if not 0 <= start < stop <= length:
         raise UsageError(f"region {text!r} does not lie in {chrom}:0-{length} (0-based, half-open)")
     return Region(chrom, start, stop)
 
 
-def region_intervals(regions: Iterable[Region], axis: GenomeCoordinates) -> Intervals:
+def region_intervals(regions: Iterable[Region], coordinates: GenomeCoordinates) -> Intervals:
     """The regions as merged intervals on the axis."""
     regions = list(regions)
-    chrom = np.array([axis.index(r.chrom) for r in regions], np.int64)
+    chrom = np.array([coordinates.index(r.chrom) for r in regions], np.int64)
     return merge(
         Intervals(
-            axis.place(chrom, np.array([r.start for r in regions], np.int64)),
-            axis.place(chrom, np.array([r.stop for r in regions], np.int64)),
+            coordinates.to_absolute(chrom, np.array([r.start for r in regions], np.int64)),
+            coordinates.to_absolute(chrom, np.array([r.stop for r in regions], np.int64)),
         )
     )

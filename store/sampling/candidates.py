@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..genome import intervals as ax
+from ..genome import intervals
 from ..genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ..schema import BIN, BOUND_BASES, STRIDE
 
@@ -40,7 +40,7 @@ class Positives:
         """Those whose window of `length` bases, at any jitter, stays inside one interval of merged `region`."""
         reach = max(length, BIN)
         left = self.start + BIN // 2 - reach // 2
-        keep = ax.contains(region, Intervals(left - self.jitter, left + reach + self.jitter))
+        keep = intervals.contains(region, Intervals(left - self.jitter, left + reach + self.jitter))
         return Positives(self.start[keep], self.jitter[keep], self.label[keep])
 
 
@@ -51,13 +51,13 @@ def positives_of_peaks(peaks: Intervals, blacklist: Intervals) -> Positives:
         peaks: conservative peaks on the axis, any order, not merged.
         blacklist: merged.
     """
-    clean = ~ax.overlaps(peaks, blacklist)
+    clean = ~intervals.overlaps(peaks, blacklist)
     starts, stops = peaks.starts[clean], peaks.stops[clean]
     first = (starts + stops) // 2 - BIN // 2
     return Positives(first, stops - first - _INSIDE - 1, np.ones((first.size, 1), np.uint8))
 
 
-def positives_of_bins(factors: Sequence[Intervals], blacklist: Intervals, axis: GenomeCoordinates) -> Positives:
+def positives_of_bins(factors: Sequence[Intervals], blacklist: Intervals, coordinates: GenomeCoordinates) -> Positives:
     """Multi-task: every bin outside the blacklist with 101 bases in the factors' peaks; its targets, factor by factor.
 
     The original merges the peaks of all factors before it asks which bins are positive, but not those of one factor
@@ -69,40 +69,40 @@ def positives_of_bins(factors: Sequence[Intervals], blacklist: Intervals, axis: 
         axis: of the genome.
     """
     # bedtools' cat merges as soon as there are two files.
-    together = ax.union(*factors) if len(factors) > 1 else factors[0]
-    start = _bins_starting_in(_bound_starts(together, axis), axis)
-    start = start[~ax.overlaps(Intervals(start, start + BIN), blacklist)]
+    together = intervals.union(*factors) if len(factors) > 1 else factors[0]
+    start = _bins_starting_in(_bound_starts(together, coordinates), coordinates)
+    start = start[~intervals.overlaps(Intervals(start, start + BIN), blacklist)]
     here = Intervals(start, start + 1)
-    label = [ax.overlaps(here, _bound_starts(peaks, axis)) for peaks in factors]
+    label = [intervals.overlaps(here, _bound_starts(peaks, coordinates)) for peaks in factors]
     return Positives(start, np.full(start.size, BIN_JITTER, np.int64), np.stack(label, axis=1).astype(np.uint8))
 
 
-def _bound_starts(peaks: Intervals, axis: GenomeCoordinates) -> Intervals:
+def _bound_starts(peaks: Intervals, coordinates: GenomeCoordinates) -> Intervals:
     """Starts at which 200 bases have 101 of them in one of the peaks, and lie on its chromosome; merged."""
-    chrom, _ = axis.locate(peaks.starts)
+    chrom, _ = coordinates.from_absolute(peaks.starts)
     long_enough = peaks.stops - peaks.starts >= BOUND_BASES
-    first = np.maximum(peaks.starts - (BIN - BOUND_BASES), axis.offsets[chrom])
-    last = np.minimum(peaks.stops - BOUND_BASES, axis.ends[chrom] - BIN)
-    return ax.merge(Intervals(first[long_enough], last[long_enough] + 1))
+    first = np.maximum(peaks.starts - (BIN - BOUND_BASES), coordinates.offsets[chrom])
+    last = np.minimum(peaks.stops - BOUND_BASES, coordinates.ends[chrom] - BIN)
+    return intervals.merge(Intervals(first[long_enough], last[long_enough] + 1))
 
 
-def _bins_starting_in(starts: Intervals, axis: GenomeCoordinates) -> IntArray:
+def _bins_starting_in(starts: Intervals, coordinates: GenomeCoordinates) -> IntArray:
     """Axis starts of the bins (every 50 bases from each chromosome's first) that lie in a merged set."""
-    chrom, first = axis.locate(starts.starts)
+    chrom, first = coordinates.from_absolute(starts.starts)
     low = -(-first // STRIDE)
     high = -(-(first + starts.stops - starts.starts) // STRIDE)
     count = high - low
     rank = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    return np.asarray(np.repeat(axis.offsets[chrom] + low * STRIDE, count) + rank * STRIDE, np.int64)
+    return np.asarray(np.repeat(coordinates.offsets[chrom] + low * STRIDE, count) + rank * STRIDE, np.int64)
 
 
 def negative_starts(free: Intervals, region: Intervals, *, length: int, jitter: int) -> Intervals:
     """Bin starts to draw negatives from: 200 bases in merged `free`, window at any jitter inside merged `region`."""
     reach = max(length, BIN)
-    windows = ax.starts_inside(region, reach + 2 * jitter)
+    windows = intervals.starts_inside(region, reach + 2 * jitter)
     shift = jitter + reach // 2 - BIN // 2
     inside = Intervals(windows.starts + shift, windows.stops + shift)
-    return ax.intersect(ax.starts_inside(free, BIN), inside)
+    return intervals.intersect(intervals.starts_inside(free, BIN), inside)
 
 
 def draw_negatives(
@@ -113,18 +113,18 @@ def draw_negatives(
     Raises:
         UsageError: that many bins do not fit.
     """
-    room = ax.size(allowed)
+    room = intervals.size(allowed)
     taken = np.array([], np.int64)
     for _ in range(200):
         if taken.size == count:
             return taken
         if room == 0:
             break
-        fresh = ax.nth(allowed, rng.integers(0, room, count - taken.size))
+        fresh = intervals.nth(allowed, rng.integers(0, room, count - taken.size))
         if overlapping:
             return fresh
         placed = np.sort(taken)
-        fresh = fresh[~ax.overlaps(Intervals(fresh, fresh + BIN), Intervals(placed, placed + BIN))]
+        fresh = fresh[~intervals.overlaps(Intervals(fresh, fresh + BIN), Intervals(placed, placed + BIN))]
         taken = np.concatenate([taken, _first_drawn(fresh)])
     raise UsageError(
         f"no room for {count} negatives{'' if overlapping else ' that do not overlap'}: {room} bin starts are allowed; "

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UsageError
-from ..genome import intervals as ax
+from ..genome import intervals
 from ..genome.intervals import Intervals
 from ..reader import Store
 from ..schema import BIN
@@ -48,7 +48,7 @@ class Sampler:
         cells: training cell lines; each contributes its own positives and negatives.
         factor: which factor to learn, every cell line must have it; None for all factors of the one cell line.
         split: parts of the genome.
-        length: model window, bases.
+        window_length: model window, bases.
         negatives: negatives a positive and epoch.
         valid_cells: cell lines to validate on; the training ones if empty.
 
@@ -68,16 +68,16 @@ class Sampler:
         *,
         cells: tuple[str, ...],
         split: Split,
-        length: int,
+        window_length: int,
         factor: str | None = None,
         negatives: int = 1,
         valid_cells: tuple[str, ...] = (),
     ) -> None:
         self.store, self.factor, self.split = store, factor, split
-        self.cells, self.length, self.per_positive = cells, length, negatives
+        self.cells, self.window_length, self.per_positive = cells, window_length, negatives
         self.valid_cells = valid_cells or cells
         self.tasks = self._tasks()
-        self._blacklist = widened_blacklist(store, length)
+        self._blacklist = widened_blacklist(store, window_length)
         self.train_sites = tuple(self._sites(c, split.train, "training") for c in self.cells)
         self.valid_sites = tuple(self._sites(c, split.valid, "validation (-v)") for c in self.valid_cells)
 
@@ -103,21 +103,21 @@ class Sampler:
         return tasks
 
     def _sites(self, cell: str, region: Intervals, what: str) -> CellPositives:
-        axis = self.store.axis
-        peaks = [self.store.peaks(cell, task, "conservative").on(axis) for task in self.tasks]
+        coordinates = self.store.coordinates
+        peaks = [self.store.peaks(cell, task, "conservative").on(coordinates) for task in self.tasks]
         if self.multitask:
-            everywhere, near = positives_of_bins(peaks, self._blacklist, axis), ax.union(*peaks)
+            everywhere, near = positives_of_bins(peaks, self._blacklist, coordinates), intervals.union(*peaks)
         else:
             everywhere, near = positives_of_peaks(peaks[0], self._blacklist), self._relaxed(cell, peaks[0])
-        found = everywhere.inside(region, self.length)
+        found = everywhere.inside(region, self.window_length)
         if len(found) == 0:
             raise UsageError(
                 f"{self.factor or 'any factor'} has no usable peak of cell line {cell} in the {what} regions "
                 f"({sum(p.starts.size for p in peaks)} peaks in all); choose other regions or another cell line"
             )
-        free = ax.subtract(region, ax.union(axis.widen(near, BIN), self._blacklist))
+        free = intervals.subtract(region, intervals.union(coordinates.widen(near, BIN), self._blacklist))
         jitter = BIN_JITTER if self.multitask else 0
-        return CellPositives(found, free, negative_starts(free, region, length=self.length, jitter=jitter))
+        return CellPositives(found, free, negative_starts(free, region, length=self.window_length, jitter=jitter))
 
     def _relaxed(self, cell: str, conservative: Intervals) -> Intervals:
         """Peaks that negatives keep away from; where there is no relaxed set, the conservative ones outside the
@@ -125,16 +125,16 @@ class Sampler:
         """
         info = self.store.cell(cell)
         if info.factors[info.factor_index(self.tasks[0])].relaxed:
-            return self.store.peaks(cell, self.tasks[0], "relaxed").on(self.store.axis)
-        clean = ~ax.overlaps(conservative, self._blacklist)
+            return self.store.peaks(cell, self.tasks[0], "relaxed").on(self.store.coordinates)
+        clean = ~intervals.overlaps(conservative, self._blacklist)
         return Intervals(conservative.starts[clean], conservative.stops[clean])
 
     @property
     def chromosomes(self) -> tuple[str, ...]:
         """Names of the chromosomes that training and validation windows lie on."""
-        axis = self.store.axis
-        chroms = [axis.locate(part.starts)[0] for part in (self.split.train, self.split.valid)]
-        return tuple(axis.names[c] for c in np.unique(np.concatenate(chroms)))
+        coordinates = self.store.coordinates
+        chroms = [coordinates.from_absolute(part.starts)[0] for part in (self.split.train, self.split.valid)]
+        return tuple(coordinates.names[c] for c in np.unique(np.concatenate(chroms)))
 
     @property
     def positives_per_epoch(self) -> tuple[int, ...]:
@@ -161,7 +161,7 @@ class Sampler:
             reach[n:] = BIN_JITTER if self.multitask else 0
             jitter = rng.integers(-reach, reach, endpoint=True) if jittered else np.zeros_like(reach)
             others = draw_negatives(cell.starts, n * self.per_positive, rng, overlapping=self.multitask)
-            chrom, start = self.store.axis.locate(np.concatenate([cell.positives.start, others]))
+            chrom, start = self.store.coordinates.from_absolute(np.concatenate([cell.positives.start, others]))
             label = np.zeros((start.size, len(self.tasks)), np.uint8)
             label[:n] = cell.positives.label
             parts.append(SamplingPlan(cells, np.full(start.size, i, np.int64), chrom, start, jitter, label))

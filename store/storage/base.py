@@ -91,7 +91,7 @@ class GroupStorage(ABC):
         place: where it is, for messages.
     """
 
-    place: str
+    location: str
 
     @abstractmethod
     def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:

@@ -38,7 +38,7 @@ class HttpServer(ObjectServer):
             raise UsageError(f"{url}: names no host; write it as https://host/path/hg19.zarr")
         self._parts, self.retry_policy = parts, retry_policy
         host = parts.hostname + (f":{parts.port}" if parts.port else "")
-        self.place = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+        self.location = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "factornet"}
         if parts.username is not None:
             self._headers |= urllib3.make_headers(basic_auth=f"{parts.username}:{parts.password or ''}")
@@ -51,7 +51,7 @@ class HttpServer(ObjectServer):
         Raises:
             TryAgainError, FileNotFoundError, StoreError: as for `ObjectServer`.
         """
-        url = urlunsplit(self._parts._replace(netloc=urlsplit(self.place).netloc, path=self._path(key), fragment=""))
+        url = urlunsplit(self._parts._replace(netloc=urlsplit(self.location).netloc, path=self._path(key), fragment=""))
         try:
             response = self._follow(url)
             try:
@@ -94,12 +94,12 @@ class HttpServer(ObjectServer):
             scheme = urlsplit(to).scheme
             if scheme not in ("http", "https") or (before.scheme, scheme) == ("https", "http"):
                 raise StoreError(
-                    f"{self.place}: redirects to {to.partition('?')[0]}, which is refused; correct the URL"
+                    f"{self.location}: redirects to {to.partition('?')[0]}, which is refused; correct the URL"
                 )
             if urlsplit(to).netloc != before.netloc:  # a password is for the server that it was given for
                 headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
             url = to
-        raise StoreError(f"{self.place}: more than {_REDIRECTS} redirects; correct the URL")
+        raise StoreError(f"{self.location}: more than {_REDIRECTS} redirects; correct the URL")
 
     def _pool(self, url: str) -> Any:
         """Connections of this process: those of the parent are not shared by a forked one."""

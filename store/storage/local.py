@@ -32,7 +32,7 @@ class LocalStorage(GroupStorage):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.place = path, str(path)
+        self.path, self.location = path, str(path)
         if os.path.realpath(path) != str(path):
             raise OSError(errno.ELOOP, "is a link, or lies beyond one", str(path))
         self._handle = _hold(path)

@@ -32,7 +32,7 @@ class ObjectServer(ABC):
         patience: how often to ask.
     """
 
-    place: str
+    location: str
     retry_policy: RetryPolicy
 
     @abstractmethod
@@ -55,7 +55,7 @@ class ObjectServer(ABC):
 
     def url(self, key: str) -> str:
         """Where an object is, for messages."""
-        return f"{self.place}/{key}"
+        return f"{self.location}/{key}"
 
 
 class RemoteStorage(GroupStorage):
@@ -68,7 +68,7 @@ class RemoteStorage(GroupStorage):
     """
 
     def __init__(self, server: ObjectServer, prefix: str, cache: ObjectCache) -> None:
-        self.place = server.url(prefix).rstrip("/")
+        self.location = server.url(prefix).rstrip("/")
         self._server, self._prefix, self._cache = server, prefix, cache
         self._sound: dict[str, tuple[int, int, int]] = {}
 
@@ -82,7 +82,7 @@ class RemoteStorage(GroupStorage):
             StoreError: the server does not give it, or of other content, or the cache cannot be written.
         """
         if listed is None:
-            raise FileNotFoundError(errno.ENOENT, "is in no manifest", f"{self.place}/{name}")
+            raise FileNotFoundError(errno.ENOENT, "is in no manifest", f"{self.location}/{name}")
         sha = listed[1]
         opened = None
         while opened is None:

@@ -46,7 +46,7 @@ class S3Bucket(ObjectServer):
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
         if not self._bucket or not self._prefix:
             raise UsageError(f"{url}: names no place of a store; write it as {parts.scheme}://bucket/hg19.zarr")
-        self.place, self.retry_policy = f"{parts.scheme}://{self._bucket}/{self._prefix}", retry_policy
+        self.location, self.retry_policy = f"{parts.scheme}://{self._bucket}/{self._prefix}", retry_policy
         self._google = parts.scheme == "gs"
         self._clients: dict[int, Any] = {}
 
@@ -172,7 +172,7 @@ class S3Bucket(ObjectServer):
             endpoint = {"endpoint_url": _GOOGLE} if self._google else {}
             return session.client("s3", config=config, region_name=region, **endpoint)
         except (BotoCoreError, ValueError) as e:
-            raise StoreError(f"{self.place}: cannot be reached ({e}); look at your AWS settings") from e
+            raise StoreError(f"{self.location}: cannot be reached ({e}); look at your AWS settings") from e
 
     @contextmanager
     def _faults(self, key: str) -> Iterator[None]:

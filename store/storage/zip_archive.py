@@ -36,7 +36,7 @@ class ZipStorage(GroupStorage):
     """
 
     def __init__(self, zipped: ZipArchive, prefix: str) -> None:
-        self.place = f"{zipped.place}/{prefix}".rstrip("/")
+        self.location = f"{zipped.location}/{prefix}".rstrip("/")
         self._zipped, self._prefix = zipped, prefix
 
     def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:
@@ -77,7 +77,7 @@ class ZipArchive:
     """
 
     def __init__(self, path: Path) -> None:
-        self.place = str(path)
+        self.location = str(path)
         self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._handle).atexit = False
         self._version = file_identity(os.fstat(self._handle))
@@ -97,10 +97,10 @@ class ZipArchive:
         """
         entry = self.entries.get(name)
         if entry is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.place}/{name}")
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.location}/{name}")
         version = file_identity(os.fstat(self._handle))
         if version != self._version:
-            raise StoreError(f"{self.place}: was changed while it was in use; start again to use the new version")
+            raise StoreError(f"{self.location}: was changed while it was in use; start again to use the new version")
         header = os.pread(self._handle, _HEADER.size + 4 * len(name) + 64, entry.header)
         try:
             magic, _, flags, method, *_, length, extra = _HEADER.unpack_from(header)
@@ -108,13 +108,13 @@ class ZipArchive:
             magic, flags, method, length, extra = b"", 0, 0, 0, 0
         told = header[_HEADER.size : _HEADER.size + length]
         if magic != b"PK\x03\x04" or flags & _ENCRYPTED or method or told != name.encode():
-            raise StoreError(f"{self.place}: the header of {name} does not agree with the file's list; {CURE}")
+            raise StoreError(f"{self.location}: the header of {name} does not agree with the file's list; {CURE}")
         begin = entry.header + _HEADER.size + length + extra
         inode, _, changed = version
         return OpenObject(self._handle, size=entry.size, identity=(inode, begin, changed), begin=begin, owned=False)
 
 
-def _checked(zipped: zipfile.ZipFile, place: str) -> dict[str, ZipEntry]:
+def _checked(zipped: zipfile.ZipFile, location: str) -> dict[str, ZipEntry]:
     """The objects that a zip file lists.
 
     Raises:
@@ -136,11 +136,11 @@ def _checked(zipped: zipfile.ZipFile, place: str) -> dict[str, ZipEntry]:
         }
         for fault, found in faults.items():
             if found:
-                raise StoreError(f"{place}: entry {name!r} is refused: {fault}; {CURE}")
+                raise StoreError(f"{location}: entry {name!r} is refused: {fault}; {CURE}")
         entries[name] = ZipEntry(info.header_offset, info.file_size)
     ends = sorted((e.header, e.header + _HEADER.size + len(n.encode()) + e.size, n) for n, e in entries.items())
     starts = [begin for begin, _, _ in ends[1:]] + [zipped.start_dir]
     for (_, end, name), following in zip(ends, starts, strict=True):
         if end > following:
-            raise StoreError(f"{place}: entry {name!r} is refused: it lies over what follows it; {CURE}")
+            raise StoreError(f"{location}: entry {name!r} is refused: it lies over what follows it; {CURE}")
     return entries

@@ -20,30 +20,32 @@ class StreamSettings:
     """How to stream.
 
     Attributes:
-        length: model window, bases.
-        batch: windows a batch; the last one of an epoch may be smaller.
+        window_length: model window, bases.
+        batch_size: windows a batch; the last one of an epoch may be smaller.
         pool_bytes: memory for the windows of one pool; two pools are held. Of a raw store a few small blocks are.
         slab: bases read at once (compressed stores).
         threads: readers (compressed stores; a raw one is read by one thread, which fills the memory bus).
         meta: whether batches carry the cell line's values.
         gencode: whether batches carry the annotation of the bin, after the values.
-        share: (rank, size): yield the rank-th of `size` equal parts of every batch. The last batch of an epoch may
+        rank, world_size: yield the rank-th of `world_size` equal parts of every batch. The last batch of an epoch may
             leave some ranks less than others, or nothing; all get the same number of batches.
     """
 
-    length: int
-    batch: int = 100
+    window_length: int
+    batch_size: int = 100
     pool_bytes: int = 128 * 1024 * 1024
     slab: int = 4 * 1024 * 1024
     threads: int = 2
     meta: bool = False
     gencode: bool = False
-    share: tuple[int, int] = (0, 1)
+    rank: int = 0
+    world_size: int = 1
 
     def __post_init__(self) -> None:
-        rank, size = self.share
-        if not 0 <= rank < size or self.batch % size:
-            raise UsageError(f"a batch of {self.batch} windows cannot be shared by {size} processes (this is {rank})")
+        if not 0 <= self.rank < self.world_size or self.batch_size % self.world_size:
+            raise UsageError(
+                f"a batch of {self.batch_size} windows cannot be shared by {self.world_size} processes (this is {self.rank})"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Windows:
         meta: values of each of the plan's cell lines, float32 (cells, values); no values where none are wanted.
     """
 
-    axis: GenomeCoordinates
+    coordinates: GenomeCoordinates
     plan: SamplingPlan
     settings: StreamSettings
     tracks: tuple[str, ...]
@@ -106,18 +108,18 @@ class Windows:
     @cached_property
     def starts(self) -> NDArray[np.int64]:
         """First base of each window on its chromosome; it may lie before the first."""
-        return self.plan.window_starts(self.settings.length)
+        return self.plan.window_starts(self.settings.window_length)
 
     @cached_property
     def places(self) -> NDArray[np.int64]:
         """Which slab of which chromosome each window starts in, as one number that grows along the genome."""
-        places = self.axis.place(self.plan.chrom, self.starts) // self.settings.slab
-        return places * len(self.axis.names) + self.plan.chrom
+        places = self.coordinates.to_absolute(self.plan.chrom, self.starts) // self.settings.slab
+        return places * len(self.coordinates.names) + self.plan.chrom
 
     @property
     def bytes_each(self) -> int:
         """Memory a window takes."""
-        return self.settings.length * (1 + 4 * len(self.tracks))
+        return self.settings.window_length * (1 + 4 * len(self.tracks))
 
     def features_of(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         """Features of these windows with the meta values filled in, the annotation yet to come, float32 (n, all)."""
@@ -132,8 +134,8 @@ def shard_batch(block: NDArray[np.int64], batch: int, rank: int, size: int) -> t
     starts = np.arange(0, block.size, batch)
     windows = np.minimum(block.size - starts, batch)
     first, stop = windows * rank // size, windows * (rank + 1) // size
-    place = np.arange(block.size) % batch
-    mine = (place >= np.repeat(first, windows)) & (place < np.repeat(stop, windows))
+    location = np.arange(block.size) % batch
+    mine = (location >= np.repeat(first, windows)) & (location < np.repeat(stop, windows))
     return block[mine], (stop - first).tolist()
 
 

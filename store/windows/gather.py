@@ -32,8 +32,8 @@ class ArrayGatherer:
         ValueError: an array is of another type or shape, or not contiguous.
     """
 
-    def __init__(self, arrays: Sequence[NDArray[Any]], dtype: DTypeLike, *, outside: float) -> None:
-        self._dtype, self._outside = np.dtype(dtype), outside
+    def __init__(self, arrays: Sequence[NDArray[Any]], dtype: DTypeLike, *, pad_value: float) -> None:
+        self._dtype, self._pad_value = np.dtype(dtype), pad_value
         for i, array in enumerate(arrays):
             if array.dtype != self._dtype or array.ndim != 1 or not array.flags.c_contiguous:
                 raise ValueError(
@@ -81,7 +81,7 @@ class ArrayGatherer:
     def _padded(self, which: int, start: int, length: int) -> NDArray[Any]:
         """One window that reaches past an end of its array."""
         array = self._arrays[which]
-        window = np.full(length, self._outside, self._dtype)
+        window = np.full(length, self._pad_value, self._dtype)
         low, high = max(start, 0), min(start + length, array.size)
         if low < high:
             window[low - start : high - start] = array[low:high]

@@ -28,7 +28,7 @@ def required_arrays(
     paths: dict[str, int] = {}
     cells = tuple(cells)
     for chrom in chroms:
-        length = store.axis.lengths[store.axis.index(chrom)]
+        length = store.coordinates.lengths[store.coordinates.index(chrom)]
         codes = [f"genome/sequence/{chrom}"] + [f"genome/annotation/{chrom}"] * gencode
         signal = {store.track_path(cell, track, chrom) for cell in cells for track in tracks}
         paths |= dict.fromkeys([*codes, *sorted(signal)], length)

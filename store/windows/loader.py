@@ -19,8 +19,6 @@ from .batch import Batch, StreamSettings, Windows
 from .random_access import Gatherer, random_access_blocks
 from .shuffle_buffer import shuffled_blocks
 
-__all__ = ["Batch", "StreamSettings", "WindowStream", "shared_meta", "shared_tracks"]
-
 
 def common_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     """Track names of the cell lines, which must be the same in the same order.
@@ -86,13 +84,13 @@ class WindowStream:
                 f"{store.path}: has no annotation, which the model needs (-g); "
                 "make the genome anew: factornet-etl genome --gtf ... --cpg ..."
             )
-        self._windows = Windows(store.axis, plan, settings, tracks, meta)
+        self._windows = Windows(store.coordinates, plan, settings, tracks, meta)
         if store.random_access:
             Gatherer(store, self._windows)  # opens every array in question: what is wrong with one shows now
 
     def __len__(self) -> int:
         """Number of batches."""
-        batch = self._windows.settings.batch
+        batch = self._windows.settings.batch_size
         return (len(self._windows.plan) + batch - 1) // batch
 
     def __iter__(self) -> Iterator[Batch]:

@@ -43,9 +43,9 @@ def random_access_blocks(
         return
     gatherer = Gatherer(store, windows)
     order = np.argsort(windows.places, kind="stable") if rng is None else rng.permutation(n)
-    batches = -(-BLOCK_WINDOWS * settings.share[1] // settings.batch)
-    affordable = settings.pool_bytes * settings.share[1] // (windows.bytes_each * settings.batch * (AHEAD + 1))
-    size = max(1, min(batches, affordable)) * settings.batch
+    batches = -(-BLOCK_WINDOWS * settings.world_size // settings.batch_size)
+    affordable = settings.pool_bytes * settings.world_size // (windows.bytes_each * settings.batch_size * (AHEAD + 1))
+    size = max(1, min(batches, affordable)) * settings.batch_size
     executor = ThreadPoolExecutor(1, thread_name_prefix="window-gather")
     waiting: deque[Future[WindowBlock]] = deque()
     try:
@@ -68,29 +68,29 @@ class Gatherer:
 
     def __init__(self, store: Store, windows: Windows) -> None:
         self._windows = windows
-        plan, names = windows.plan, store.axis.names
+        plan, names = windows.plan, store.coordinates.names
         chroms = np.unique(plan.chrom).tolist()
         self._chrom = np.full(len(names), -1, np.int64)
         self._chrom[chroms] = np.arange(len(chroms))
-        self._sequence = ArrayGatherer([np.asarray(store.sequence(names[c])) for c in chroms], np.uint8, outside=4)
+        self._sequence = ArrayGatherer([np.asarray(store.sequence(names[c])) for c in chroms], np.uint8, pad_value=4)
         bits = [np.asarray(store.annotation(names[c])) for c in chroms] if windows.settings.gencode else []
-        self._bits = ArrayGatherer(bits, np.uint8, outside=0)
+        self._bits = ArrayGatherer(bits, np.uint8, pad_value=0)
         # Number of the array for (cell line, chromosome, track), over those pairs of the first two that occur.
         self._track = np.full((len(plan.cells), len(names), len(windows.tracks)), -1, np.int64)
         pairs = [divmod(p, len(names)) for p in np.unique(plan.cell * len(names) + plan.chrom).tolist()]
         signal = [np.asarray(store.track(plan.cells[i], t, names[c])) for i, c in pairs for t in windows.tracks]
         for k, (i, c) in enumerate(pairs):
             self._track[i, c] = np.arange(len(windows.tracks)) + k * len(windows.tracks)
-        self._signal = ArrayGatherer(signal, np.float32, outside=0)
+        self._signal = ArrayGatherer(signal, np.float32, pad_value=0)
 
     def block(self, index: NDArray[np.int64]) -> WindowBlock:
         """Those of the windows at `index` of the plan that fall to this process."""
         windows, settings = self._windows, self._windows.settings
-        index, sizes = shard_batch(index, settings.batch, *settings.share)
+        index, sizes = shard_batch(index, settings.batch_size, settings.rank, settings.world_size)
         chrom, starts = windows.plan.chrom[index], windows.starts[index]
-        codes = self._sequence.windows(self._chrom[chrom], starts, settings.length)
+        codes = self._sequence.windows(self._chrom[chrom], starts, settings.window_length)
         which = self._track[windows.plan.cell[index], chrom]
-        tracks = self._signal.windows(which, starts[:, None], settings.length)
+        tracks = self._signal.windows(which, starts[:, None], settings.window_length)
         features = windows.features_of(index)
         if settings.gencode:
             bits = self._bits.windows(self._chrom[chrom], windows.plan.bin_starts[index], BIN)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..format.layout import check_values, valid_range
 from ..format.native import copy_windows
 from ..format.sharded import ShardedArray
-from ..reader import Store, StoredArray, place_of
+from ..reader import Store, StoredArray, array_location
 from ..schema import BIN
 from .batch import WindowBlock, Windows, annotation_flags, shard_batch
 
@@ -59,7 +59,7 @@ def shuffled_blocks(
         rng: order of the windows, or None for the order of place.
     """
     settings = windows.settings
-    pool = max(1, settings.pool_bytes // windows.bytes_each // settings.batch) * settings.batch
+    pool = max(1, settings.pool_bytes // windows.bytes_each // settings.batch_size) * settings.batch_size
     pools = emission_order(windows.places, pool, rng)
     if not pools:
         return
@@ -91,8 +91,8 @@ class _SlabReader:
     def begin(self, executor: ThreadPoolExecutor, index: NDArray[np.int64]) -> tuple[WindowBlock, list[Future[None]]]:
         """Start to fill a pool; each slab is one job, and jobs write to disjoint rows."""
         windows, settings = self._windows, self._windows.settings
-        index, sizes = shard_batch(index, settings.batch, *settings.share)
-        n, length = index.size, settings.length
+        index, sizes = shard_batch(index, settings.batch_size, settings.rank, settings.world_size)
+        n, length = index.size, settings.window_length
         codes, tracks = np.empty((n, length), np.uint8), np.empty((n, len(windows.tracks), length), np.float32)
         pool = WindowBlock(sizes, index, codes, tracks, windows.features_of(index))
         rows = np.lexsort((windows.starts[index], windows.places[index]))
@@ -103,20 +103,23 @@ class _SlabReader:
 
     def _fill(self, pool: WindowBlock, rows: NDArray[np.int64]) -> None:
         """Read one place and cut the windows of these rows of the pool from it."""
-        store, plan, length = self._store, self._windows.plan, self._windows.settings.length
+        store, plan, length = self._store, self._windows.plan, self._windows.settings.window_length
         index = pool.index[rows]
-        chrom = store.axis.names[int(plan.chrom[index[0]])]
+        chrom = store.coordinates.names[int(plan.chrom[index[0]])]
         starts, cells = self._windows.starts[index], plan.cell[index]
-        self._cut(store.sequence(chrom), starts, length, pool.codes, rows, outside=4)
+        self._cut(store.sequence(chrom), starts, length, pool.codes, rows, pad_value=4)
         if self._windows.settings.gencode:
             bits = np.empty((rows.size, BIN), np.uint8)
-            self._cut(store.annotation(chrom), plan.bin_starts[index], BIN, bits, np.arange(rows.size), outside=0)
+            self._cut(store.annotation(chrom), plan.bin_starts[index], BIN, bits, np.arange(rows.size), pad_value=0)
             pool.features[rows, self._windows.meta.shape[1] :] = annotation_flags(bits)
         for cell in np.unique(cells):
             mine = cells == cell
             for t, track in enumerate(self._windows.tracks):
-                array, place = store.track(plan.cells[cell], track, chrom), rows[mine] * len(self._windows.tracks) + t
-                self._cut(array, starts[mine], length, pool.tracks, place, outside=0)
+                array, location = (
+                    store.track(plan.cells[cell], track, chrom),
+                    rows[mine] * len(self._windows.tracks) + t,
+                )
+                self._cut(array, starts[mine], length, pool.tracks, location, pad_value=0)
 
     def _cut(
         self,
@@ -124,11 +127,11 @@ class _SlabReader:
         starts: NDArray[np.int64],
         length: int,
         out: NDArray[Any],
-        place: NDArray[np.int64],
+        location: NDArray[np.int64],
         *,
-        outside: float,
+        pad_value: float,
     ) -> None:
-        """Windows of `length` positions, with `outside` beyond the chromosome's ends, to the `place`-th lines of `out`.
+        """Windows of `length` positions, with `pad_value` beyond the chromosome's ends, to the `location`-th lines of `out`.
 
         Raises:
             StoreError: an object is missing or damaged, or a value is none that valid data have.
@@ -136,11 +139,11 @@ class _SlabReader:
         low, high = int(starts.min()), int(starts.max()) + length
         span = self._span(array, starts, low, high, length)
         first, last = max(low, 0), min(high, array.shape[0])
-        span[: first - low], span[max(last - low, 0) :] = outside, outside
-        valid = valid_range(place_of(array), array.dtype)
-        if not copy_windows(span, starts - low, length, out.reshape(-1), place * length, valid=valid):
+        span[: first - low], span[max(last - low, 0) :] = pad_value, pad_value
+        valid = valid_range(array_location(array), array.dtype)
+        if not copy_windows(span, starts - low, length, out.reshape(-1), location * length, valid=valid):
             for start in starts.tolist():
-                check_values(span[start - low : start - low + length], place=place_of(array), start=start)
+                check_values(span[start - low : start - low + length], location=array_location(array), start=start)
 
     def _span(self, array: StoredArray, starts: NDArray[np.int64], low: int, high: int, length: int) -> NDArray[Any]:
         """Positions ``low:high``, of which those beyond the ends or under no window are left undefined."""

@@ -75,7 +75,7 @@ def test_the_originals_seven_commands_run_as_printed(workplace, monkeypatch, cap
         assert (folder / "bigwig.txt").read_text().split() == ["Unique35", "DGF"]
         assert (folder / "meta.txt").exists() == ("meta" in features)
     config = read_card("models/HepG2/multiTask_Unique35_DGF").config
-    assert (config.kernels, config.recurrent, config.dense, config.length, config.dropout) == (128, 128, 256, 1000, 0.5)
+    assert (config.kernels, config.recurrent, config.dense, config.window_length, config.dropout) == (128, 128, 256, 1000, 0.5)
 
 
 TYPES = {"multiTask": "", "onePeak": "-f CTCF", "meta": "-f CTCF -m", "GENCODE": "-f CTCF -g", "both": "-f CTCF -m -g"}
@@ -103,9 +103,9 @@ def test_each_kind_learns(trained, name):
 
 
 def validation_batches(store, config):
-    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[])
-    sampler = Sampler(store, cells=("GM12878", "HepG2"), factor="CTCF", split=split, length=config.length)
-    stream = WindowStream(store, sampler.validation(1), stream_settings(config, batch=200), seed=(1,))
+    split = split_genome(store.coordinates, valid=[parse_region("chr11", store.coordinates)], test=[])
+    sampler = Sampler(store, cells=("GM12878", "HepG2"), factor="CTCF", split=split, window_length=config.window_length)
+    stream = WindowStream(store, sampler.validation(1), stream_settings(config, batch_size=200), seed=(1,))
     return list(TensorStream(stream, torch.device("cpu")))
 
 

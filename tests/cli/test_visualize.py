@@ -19,7 +19,7 @@ from factornet.store import GenomeCoordinates, UsageError
 def test_letters_stand_on_each_other_the_tallest_on_top():
     heights = letter_heights(np.array([[0.7, 0.1, 0.2, 0.0], [0.25] * 4]))
     letters = list(logo_letters(heights))
-    assert [(x.base, x.place) for x in letters] == [("C", 0), ("G", 0), ("A", 0)], "an even place has no letters"
+    assert [(x.base, x.location) for x in letters] == [("C", 0), ("G", 0), ("A", 0)], "an even place has no letters"
     assert [x.bottom for x in letters] == pytest.approx([0, heights[0, 1], heights[0, 1:].sum()])
     entropy = -sum(p * np.log2(p) for p in (0.7, 0.1, 0.2))
     assert letters[-1].bottom + letters[-1].height == pytest.approx(2 - entropy)
@@ -176,6 +176,6 @@ def test_output_that_is_a_file(arguments, tmp_path, capsys):
 
 
 def test_store_without_the_usual_chromosome(tmp_path):
-    axis = GenomeCoordinates(("chrA", "chrB"), (1000, 1000))
+    coordinates = GenomeCoordinates(("chrA", "chrB"), (1000, 1000))
     with pytest.raises(UsageError, match=r"the store has no chr11: choose from chrA, chrB with -c"):
-        visualize.sequences_of(tmp_path / "x.bed", axis, None, {})
+        visualize.sequences_of(tmp_path / "x.bed", coordinates, None, {})

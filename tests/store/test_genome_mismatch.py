@@ -135,15 +135,15 @@ def test_a_summary_of_another_form_is_said_to_be_one(store, capsys):
 
 def test_cures_hold_where_paths_have_spaces(store, tmp_path):
     """Unquoted, this `rm -r` would take what the path begins with."""
-    place = tmp_path / "my data" / "s.zarr"
-    shutil.copytree(store, place)
+    location = tmp_path / "my data" / "s.zarr"
+    shutil.copytree(store, location)
     (tmp_path / "my").mkdir()
-    shutil.copytree(place / "cells/K562", place / "cells/K562 old")
-    shutil.copytree(place / "cells/HepG2", place / "cells/HepG2b")
-    (place / "a note.txt").write_text("x")
-    for finding in verify_store(place).findings:
+    shutil.copytree(location / "cells/K562", location / "cells/K562 old")
+    shutil.copytree(location / "cells/HepG2", location / "cells/HepG2b")
+    (location / "a note.txt").write_text("x")
+    for finding in verify_store(location).findings:
         subprocess.run(finding.hint, shell=True, check=True)
-    assert verify_store(place).findings == ()
+    assert verify_store(location).findings == ()
     assert (tmp_path / "my").is_dir()
 
 

@@ -62,19 +62,19 @@ def test_the_store_of_schema_1_stays_readable(tmp_path):
 def test_names_that_lead_out_are_refused(name):
     assert not is_object_name(name)
     with pytest.raises(StoreError, match="no path inside a store"):
-        parse_objects({name: [1, SHA]}, place="here")
+        parse_objects({name: [1, SHA]}, location="here")
 
 
 @pytest.mark.parametrize("listed", [[-1, SHA], [2**60, SHA], [1, "../../x"], [1, SHA[:-1]], [1, SHA.replace("0", "G")]])
 def test_sizes_and_digests_that_cannot_be_are_refused(listed):
     with pytest.raises(StoreError, match="did not write this"):
-        parse_objects({"c/0": listed}, place="here")
+        parse_objects({"c/0": listed}, location="here")
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"objects": 3}', b"[" * 100_000, b'{"objects": {"a": [1]}}', b"\xff"])
 def test_manifests_that_are_none_are_refused(text):
     with pytest.raises(StoreError, match="manifest"):
-        parse_manifest(text, sha256(text).hexdigest(), place="here")
+        parse_manifest(text, sha256(text).hexdigest(), location="here")
     with pytest.raises(ValueError):
         parse_zarr_json(text, "group")
 
@@ -82,7 +82,7 @@ def test_manifests_that_are_none_are_refused(text):
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x\ny"])
 def test_cell_lines_with_names_that_lead_out_are_refused(name):
     with pytest.raises(StoreError, match="is no list of cell lines"):
-        parse_cell_index(format_cell_index({name: SHA}), place="here")
+        parse_cell_index(format_cell_index({name: SHA}), location="here")
 
 
 def test_object_storage_with_keys_that_lead_out(s3, store, tmp_path):

@@ -69,7 +69,7 @@ def read_as_training(path: Path) -> None:
     """
     store = open_store(path)
     store.blacklist()
-    for chrom in store.axis.names:
+    for chrom in store.coordinates.names:
         _read(store, f"genome/sequence/{chrom}")
         _read(store, f"genome/annotation/{chrom}")
     if sorted(store.cells) != ["GM12878", "HepG2", "K562"]:
@@ -77,7 +77,7 @@ def read_as_training(path: Path) -> None:
     for cell in store.cells:
         store.meta(cell)
         info = store.cell(cell)
-        for chrom in store.axis.names:
+        for chrom in store.coordinates.names:
             _read(store, f"cells/{cell}/labels/{chrom}")
             for track in info.track_names:
                 _read(store, store.track_path(cell, track, chrom))

@@ -37,10 +37,10 @@ def digests(place) -> dict[str, str]:
 def batches(place) -> list[tuple[np.ndarray, ...]]:
     """What a training of one epoch sees."""
     store = open_store(place)
-    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[])
-    sampler = Sampler(store, cells=("HepG2", "K562"), factor="CTCF", split=split, length=200, negatives=1)
+    split = split_genome(store.coordinates, valid=[parse_region("chr11", store.coordinates)], test=[])
+    sampler = Sampler(store, cells=("HepG2", "K562"), factor="CTCF", split=split, window_length=200, negatives=1)
     plan = sampler.epoch(seed=420, epoch=0)
-    stream = WindowStream(store, plan, StreamSettings(length=200, batch=64), seed=(420, 0))
+    stream = WindowStream(store, plan, StreamSettings(window_length=200, batch_size=64), seed=(420, 0))
     return [(b.codes.copy(), b.tracks.copy(), b.labels.copy()) for b in stream]
 
 

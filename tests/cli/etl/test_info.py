@@ -18,7 +18,7 @@ KINDS = ("folder", "s3", "http")
 class Lying:
     """A store somewhere, and how something is taken out of it."""
 
-    place: str
+    location: str
     remove: Callable[[str], None]
 
 
@@ -51,7 +51,7 @@ def lying(request, exported, tmp_path):
 
 def info_of(lying, capsys) -> tuple[str, str]:
     """What is shown of a store in which something is wrong, and the one line of the error."""
-    assert etl.main(["info", lying.place]) == 2
+    assert etl.main(["info", lying.location]) == 2
     shown = capsys.readouterr()
     (line,) = shown.err.splitlines()
     return shown.out, line
@@ -63,12 +63,12 @@ def test_a_cell_line_without_attributes_is_named_beside_the_others(lying, capsys
     out, line = info_of(lying, capsys)
     assert "2 cell lines, and damaged: HepG2\n" in out
     assert "K562: tracks" in out
-    assert line.startswith(f"factornet-etl: error: {lying.place}/cells/HepG2: its zarr.json cannot be read")
-    assert line.endswith(f"see `factornet-etl verify {lying.place}` for what repairs it")
-    assert etl.main(["info", lying.place, "--json"]) == 2
+    assert line.startswith(f"factornet-etl: error: {lying.location}/cells/HepG2: its zarr.json cannot be read")
+    assert line.endswith(f"see `factornet-etl verify {lying.location}` for what repairs it")
+    assert etl.main(["info", lying.location, "--json"]) == 2
     said = json.loads(capsys.readouterr().out)
     assert ([c["name"] for c in said["cells"]], said["damaged"]) == (["GM12878", "K562"], ["HepG2"])
-    assert etl.main(["verify", lying.place, "--quick", "--cells", "HepG2"]) == 1
+    assert etl.main(["verify", lying.location, "--quick", "--cells", "HepG2"]) == 1
     assert "cells/HepG2/zarr.json: " in capsys.readouterr().out
 
 
@@ -78,17 +78,17 @@ def test_a_cell_line_that_only_the_list_has_is_missing(lying, capsys):
     out, line = info_of(lying, capsys)
     assert "2 cell lines, and missing: HepG2\n" in out
     assert "K562: tracks" in out
-    what = f"{lying.place}/cells/HepG2: is in the list of cell lines, and there is no such folder; "
+    what = f"{lying.location}/cells/HepG2: is in the list of cell lines, and there is no such folder; "
     assert line.startswith(f"factornet-etl: error: {what}")
     cures = {
-        "/": f"factornet-etl build {lying.place} PATH/TO/HepG2, or factornet-etl import SOURCE {lying.place} --cells HepG2; "
-        f"or take it off the list: factornet-etl rm {lying.place} HepG2",
-        "s": f"put it there anew: factornet-etl export STORE {lying.place} --force --cells HepG2; or take it off the "
-        f"list: factornet-etl export STORE {lying.place} --force --cells",
+        "/": f"factornet-etl build {lying.location} PATH/TO/HepG2, or factornet-etl import SOURCE {lying.location} --cells HepG2; "
+        f"or take it off the list: factornet-etl rm {lying.location} HepG2",
+        "s": f"put it there anew: factornet-etl export STORE {lying.location} --force --cells HepG2; or take it off the "
+        f"list: factornet-etl export STORE {lying.location} --force --cells",
         "h": "put HepG2 there anew, from the store it was uploaded from",
     }
-    assert line.endswith(cures[lying.place[0]])
-    assert etl.main(["info", lying.place, "--json"]) == 2
+    assert line.endswith(cures[lying.location[0]])
+    assert etl.main(["info", lying.location, "--json"]) == 2
     said = json.loads(capsys.readouterr().out)
     assert (len(said["cells"]), said["damaged"], said["missing"]) == (2, [], ["HepG2"])
 
@@ -99,10 +99,10 @@ def test_without_a_list_on_a_web_server_the_genome_is_shown(lying, tmp_path, cap
     out, line = info_of(lying, capsys)
     assert "demo, 5 chromosomes" in out
     assert "cell lines: not known\n" in out
-    hint = f"factornet-etl import {lying.place} DEST --cells CELL"
+    hint = f"factornet-etl import {lying.location} DEST --cells CELL"
     assert "has no list of cell lines (cells/zarr.json), and web servers do not list; name those you" in line
     assert f"`{hint}`" in line
-    assert etl.main(["info", lying.place, "--json"]) == 2
+    assert etl.main(["info", lying.location, "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["cells"] is None
     copy = str(tmp_path / "copy.zarr")
     assert etl.main([w.replace("DEST", copy).replace("CELL", "K562") for w in hint.split()[1:]]) == 0

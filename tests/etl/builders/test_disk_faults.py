@@ -136,7 +136,7 @@ def test_a_disk_that_takes_no_more(files):
 
 def test_disk_and_memory_are_reckoned_first(files, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(10**6, 10**6, 10**4))
+    monkeypatch.setattr(shutil, "disk_usage", lambda location: usage(10**6, 10**6, 10**4))
     with pytest.raises(StoreError, match=r"cell line A takes \d+ kB, 10 kB are free.* \d+ kB are missing; make room"):
         build(files)
     with pytest.raises(StoreError, match="the genome takes"):

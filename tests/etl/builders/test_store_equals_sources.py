@@ -15,7 +15,7 @@ from check_store import Sources, check_store
 def test_demo_store_equals_its_sources(demo_files, demo_store, tmp_path):
     sources = Sources(
         fasta=demo_files / "genome.fa",
-        records={name: name for name in open_store(demo_store).axis.names},
+        records={name: name for name in open_store(demo_store).coordinates.names},
         cells=demo_files / "cells",
         gtf=demo_files / "annotation/genes.gtf.gz",
         cpg=demo_files / "annotation/cpgIslandExt.txt.gz",

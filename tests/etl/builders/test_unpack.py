@@ -46,8 +46,8 @@ def test_every_array_equals_the_source_in_values_and_metadata(demo_store, raw_st
         assert raw.cell(cell) == packed.cell(cell)
         np.testing.assert_array_equal(raw.meta(cell), packed.meta(cell))
         for mine, theirs in zip(
-            raw.peaks(cell, "CTCF", "relaxed").on(raw.axis),
-            packed.peaks(cell, "CTCF", "relaxed").on(raw.axis),
+            raw.peaks(cell, "CTCF", "relaxed").on(raw.coordinates),
+            packed.peaks(cell, "CTCF", "relaxed").on(raw.coordinates),
             strict=True,
         ):
             np.testing.assert_array_equal(mine, theirs)
@@ -58,7 +58,7 @@ def test_positions_of_a_chromosome_are_one_file_of_nothing_else(raw_store):
     store = open_store(raw_store)
     for path, itemsize in (("genome/sequence/chr21", 1), ("cells/K562/tracks/DGF/chr21", 4)):
         (file,) = (p for p in (raw_store / path).rglob("*") if p.is_file() and p.name != "zarr.json")
-        assert file.stat().st_size == itemsize * store.axis.lengths[store.axis.index("chr21")]
+        assert file.stat().st_size == itemsize * store.coordinates.lengths[store.coordinates.index("chr21")]
 
 
 def test_xarray_opens_it(demo_store, raw_store):
@@ -118,7 +118,7 @@ def test_refusals(demo_store, raw_store, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="cannot be a name"):
         unpack_store(demo_store, tmp_path / "a b.zarr", Resources(1))
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(10**9, 9 * 10**8, 10**8))
+    monkeypatch.setattr(shutil, "disk_usage", lambda location: usage(10**9, 9 * 10**8, 10**8))
     with pytest.raises(
         StoreError, match=r"takes 14\d MB, 100 MB are free there: 4\d MB are missing; make room.*--cells"
     ):

@@ -192,7 +192,7 @@ def test_without_any_digest_the_first_download_holds(server, tmp_path):
 
 def test_a_full_disk_is_said_before(server, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr("shutil.disk_usage", lambda place: usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda location: usage)
     with pytest.raises(StoreError, match=r"big.fa.gz takes 4 MB, 1 kB are free there"):
         fetch([download(server.url)], tmp_path, retry_policy=QUICK)
 

@@ -126,9 +126,9 @@ def test_two_commands_put_cell_lines_into_a_bucket(files, theirs, s3):
     assert open_store(s3.url).cells == ("A", "B")
     assert verify_store(s3.url).findings == ()
     build(files, "A")
-    place = f"{s3.url.removesuffix('.zarr')}2.zarr"
-    copy_groups([source], open_destination(place), cells=[])
-    other = once(lambda: copy_groups([source], open_destination(place), cells=["A"]))
+    location = f"{s3.url.removesuffix('.zarr')}2.zarr"
+    copy_groups([source], open_destination(location), cells=[])
+    other = once(lambda: copy_groups([source], open_destination(location), cells=["A"]))
     with pytest.raises(StoreError, match=r"cells/A: was put there, replaced or removed by another"):
-        copy_groups([open_store(files / "s.zarr")], open_destination(place), cells=["A"], on_plan=other)
-    assert manifest(place, "A") == manifest(theirs, "A")
+        copy_groups([open_store(files / "s.zarr")], open_destination(location), cells=["A"], on_plan=other)
+    assert manifest(location, "A") == manifest(theirs, "A")

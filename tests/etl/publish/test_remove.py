@@ -67,20 +67,24 @@ def test_the_list_of_cell_lines_follows(store, tmp_path, capsys):
 def test_from_what_is_no_folder_the_others_are_copied(demo_store, tmp_path, capsys, request, kind):
     """The cure keeps a URL as it is, and does what was asked for."""
     if kind == "s3":
-        place = request.getfixturevalue("away").url
+        location = request.getfixturevalue("away").url
         names, left = ["K562"], ()
     else:
-        place = request.getfixturevalue("website") if kind == "http" else str(tmp_path / kind)
-        assert kind == "http" or main(["export", str(demo_store), place]) == 0
+        location = request.getfixturevalue("website") if kind == "http" else str(tmp_path / kind)
+        assert kind == "http" or main(["export", str(demo_store), location]) == 0
         names, left = ["GM12878", "K562"], ("HepG2",)
-    assert main(["rm", place, *names]) == 2
+    assert main(["rm", location, *names]) == 2
     line = capsys.readouterr().err.strip()
-    assert line.startswith(f"factornet-etl: error: {place}: is no folder, and cell lines are removed from folders only")
+    assert line.startswith(
+        f"factornet-etl: error: {location}: is no folder, and cell lines are removed from folders only"
+    )
     hint = line.partition("new place: ")[2]
-    assert hint.startswith(f"factornet-etl export {place} DEST --cells")
+    assert hint.startswith(f"factornet-etl export {location} DEST --cells")
     copy = str(tmp_path / "copy.zarr")
     assert main(hint.replace("DEST", copy).split()[1:]) == 0
     assert open_store(copy).cells == left
-    assert main(["unpack", place, str(tmp_path / "raw.zarr")]) == 2
+    assert main(["unpack", location, str(tmp_path / "raw.zarr")]) == 2
     line = capsys.readouterr().err.strip()
-    assert line.endswith(f"{place}: is no folder; bring it here, and unpack that: factornet-etl import {place} FOLDER")
+    assert line.endswith(
+        f"{location}: is no folder; bring it here, and unpack that: factornet-etl import {location} FOLDER"
+    )

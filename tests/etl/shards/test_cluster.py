@@ -221,7 +221,7 @@ def test_no_scheduler_no_workers_no_shared_folder(store, demo_files, scheduler, 
     assert re.search(
         r"--scheduler tcp://127.0.0.1:9: no dask scheduler answers .*`dask scheduler`", capsys.readouterr().err
     )
-    monkeypatch.setattr("factornet.etl.shards.cluster._look", lambda place: ("0.0.0", True))
+    monkeypatch.setattr("factornet.etl.shards.cluster._look", lambda location: ("0.0.0", True))
     with pytest.raises(UsageError, match=r"worker tcp://.*: has factornet 0.0.0, this is .*; install the same on all"):
         build(store, demo_files, Resources(scheduler=scheduler[0]))
     assert main(["build", str(store), folder, "--scheduler", "not an address"]) == 2

@@ -105,8 +105,8 @@ def test_cell_lines_are_added_and_equal_ones_left(demo_store, tmp_path, capsys, 
 
 
 @pytest.mark.parametrize("kind", ["out.zarr", "out.zip", "s3"])
-def test_other_content_is_replaced_only_by_force(demo_store, changed, place, capsys, kind):
-    out = place(kind)
+def test_other_content_is_replaced_only_by_force(demo_store, changed, location, capsys, kind):
+    out = location(kind)
     assert command("export", changed, out, "--cells", "K562") == 0
     line = refused(capsys, "export", demo_store, out)
     for digest in (digests(changed)["K562"], digests(demo_store)["K562"]):

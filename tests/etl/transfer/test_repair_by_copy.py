@@ -27,24 +27,24 @@ def copied(demo_store, tmp_path) -> Path:
 class Copy:
     """A copy of the demo store (one cell line) in some kind of place, to be damaged."""
 
-    def __init__(self, kind, place, source, s3) -> None:
-        self.kind, self.place, self.s3 = kind, place, s3
-        assert command("export", source, place, "--cells", "K562") == 0
+    def __init__(self, kind, location, source, s3) -> None:
+        self.kind, self.location, self.s3 = kind, location, s3
+        assert command("export", source, location, "--cells", "K562") == 0
 
     def read(self, name) -> bytes:
         if self.kind == "s3":
             return self.s3.client.get_object(**self.s3.key(name))["Body"].read()
         if self.kind == "out.zip":
-            with zipfile.ZipFile(self.place) as zipped:
+            with zipfile.ZipFile(self.location) as zipped:
                 return zipped.read(name)
-        return (self.place / name).read_bytes()
+        return (self.location / name).read_bytes()
 
     def change(self, **objects) -> None:
         """Give objects other content; None removes one."""
         if self.kind == "out.zip":
-            with zipfile.ZipFile(self.place) as zipped:
+            with zipfile.ZipFile(self.location) as zipped:
                 objects = {n: zipped.read(n) for n in zipped.namelist()} | objects
-            with zipfile.ZipFile(self.place, "w") as zipped:
+            with zipfile.ZipFile(self.location, "w") as zipped:
                 for name, content in objects.items():
                     if content is not None:
                         zipped.writestr(name, content)
@@ -56,9 +56,9 @@ class Copy:
                     self.s3.client.delete_object(**key)
                 )
             elif content is None:
-                (self.place / name).unlink()
+                (self.location / name).unlink()
             else:
-                (self.place / name).write_bytes(content)
+                (self.location / name).write_bytes(content)
 
     def flip(self, *names) -> None:
         self.change(**{n: self.read(n)[:-9] + bytes([self.read(n)[-9] ^ 1]) + self.read(n)[-8:] for n in names})
@@ -68,13 +68,13 @@ TRACK, SEQUENCE, CELL = "cells/K562/tracks/DGF/chr7/c/0", "genome/sequence/chr21
 
 
 @pytest.fixture(params=["out.zarr", "out.zip", "s3"])
-def damaged(request, place, demo_store, s3, monkeypatch) -> Copy:
+def damaged(request, location, demo_store, s3, monkeypatch) -> Copy:
     monkeypatch.setenv("FACTORNET_TRIES", "1")
-    return Copy(request.param, place(request.param), demo_store, s3)
+    return Copy(request.param, location(request.param), demo_store, s3)
 
 
 def test_what_is_there_and_damaged_is_replaced(damaged, demo_store, capsys):
-    again = ("export", demo_store, damaged.place, "--cells", "K562")
+    again = ("export", demo_store, damaged.location, "--cells", "K562")
     both = ["genome", "cells/K562"]
 
     def mended(*more) -> tuple[list, list]:
@@ -97,8 +97,8 @@ def test_what_is_there_and_damaged_is_replaced(damaged, demo_store, capsys):
     capsys.readouterr()
     assert command(*again) == 0
     assert "replaced, because damaged: K562" in capsys.readouterr().out
-    assert digests(damaged.place) == {k: v for k, v in digests(demo_store).items() if k in ("genome", "K562")}
-    assert not verify_store(damaged.place).findings
+    assert digests(damaged.location) == {k: v for k, v in digests(demo_store).items() if k in ("genome", "K562")}
+    assert not verify_store(damaged.location).findings
 
 
 def test_what_verify_names_as_cure_mends(damaged, demo_store):
@@ -110,9 +110,9 @@ def test_what_verify_names_as_cure_mends(damaged, demo_store):
     for name in (None, CELL, "zarr.json"):
         if name:
             damaged.flip(name)
-        found = verify_store(damaged.place).findings
+        found = verify_store(damaged.location).findings
         assert found
-        assert not [f for f in found if f.problem.startswith(str(damaged.place))], "the path is said once"
+        assert not [f for f in found if f.problem.startswith(str(damaged.location))], "the path is said once"
         for hint in dict.fromkeys(f.hint for f in found):
             line = next(c for c in hint.split(" or ") if "export" in c or "import" in c or c.startswith("rm "))
             line = line.partition("; ")[0].strip(" ,")
@@ -121,8 +121,8 @@ def test_what_verify_names_as_cure_mends(damaged, demo_store):
                 continue
             words = line[line.index("factornet-etl ") :].split()[1:]
             assert command(*[{"STORE": demo_store, "SOURCE": demo_store}.get(w, w) for w in words]) == 0
-        assert not verify_store(damaged.place).findings, name
-    assert open_store(damaged.place).cells == ("K562",), "no cell line came with the cure"
+        assert not verify_store(damaged.location).findings, name
+    assert open_store(damaged.location).cells == ("K562",), "no cell line came with the cure"
 
 
 def test_what_is_mended_in_a_folder_takes_over_what_is_right(copied, demo_store, tmp_path, capsys):
@@ -209,11 +209,11 @@ def test_what_is_no_store_in_the_way(demo_store, tmp_path, capsys):
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as zipped:
         zipped.writestr("notes", "x")
     for name in ("folder", "empty.zarr", "file.zarr", "folder.zip", "other.zip"):
-        place = tmp_path / name
-        for arguments in (["export", demo_store, place], ["merge", place, demo_store]):
+        location = tmp_path / name
+        for arguments in (["export", demo_store, location], ["merge", location, demo_store]):
             line = refused(capsys, *arguments)
             what = "file" if name == "folder.zip" else "FactorNet store"
-            assert f"error: {place}: is there, and is no {what}; give another name" in line
+            assert f"error: {location}: is there, and is no {what}; give another name" in line
     line = refused(capsys, "merge", tmp_path / "none.zarr", demo_store)
     assert (
         "none.zarr: no such store to add to; correct the name, or make one of the first: factornet-etl import" in line
@@ -229,7 +229,7 @@ def test_a_place_that_cannot_be_written_to(demo_store, tmp_path, capsys, monkeyp
     assert f"error: {tmp_path / 'file' / name}: cannot be written: nothing can be made in {tmp_path}/file (" in line
     out = tmp_path / name
     assert command("export", demo_store, out, "--cells", "K562") == 0
-    monkeypatch.setattr("shutil.disk_usage", lambda place: type("Usage", (), {"free": 0}))
+    monkeypatch.setattr("shutil.disk_usage", lambda location: type("Usage", (), {"free": 0}))
     mkdir = os.mkdir
 
     def read_only(path, *more, **options):
@@ -237,9 +237,9 @@ def test_a_place_that_cannot_be_written_to(demo_store, tmp_path, capsys, monkeyp
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
         return mkdir(path, *more, **options)
 
-    for place in (out, tmp_path / f"new-{name}"):
-        line = refused(capsys, "export", demo_store, place)
-        assert f"{place}: the " in line
+    for location in (out, tmp_path / f"new-{name}"):
+        line = refused(capsys, "export", demo_store, location)
+        assert f"{location}: the " in line
         assert "MB are missing" in line
     monkeypatch.setattr(os, "mkdir", read_only)
     line = refused(capsys, "export", demo_store, out)

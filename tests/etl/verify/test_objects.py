@@ -86,7 +86,7 @@ def test_every_bit_of_attributes(demo_store, name):
         broken = bytearray(text)
         broken[bit // 8] ^= 1 << bit % 8
         try:
-            check_self_digest(bytes(broken), parse_zarr_json(bytes(broken), "group")["attributes"], place="here")
+            check_self_digest(bytes(broken), parse_zarr_json(bytes(broken), "group")["attributes"], location="here")
             missed.append(bit)
         except (ValueError, KeyError, TypeError, AttributeError, StoreError):
             pass
@@ -101,8 +101,8 @@ def test_equal_json_of_other_bytes_is_found():
         other = text.replace(old, new)
         assert json.loads(other)["attributes"] == json.loads(text)["attributes"]
         with pytest.raises(StoreError, match="damaged"):
-            check_self_digest(other, json.loads(other)["attributes"], place="here")
-    check_self_digest(text, json.loads(text)["attributes"], place="here")
+            check_self_digest(other, json.loads(other)["attributes"], location="here")
+    check_self_digest(text, json.loads(text)["attributes"], location="here")
 
 
 def test_random_faults_of_every_kind(copy):
@@ -228,7 +228,7 @@ def test_training_reads_no_damaged_object(store):
 
 def test_a_stream_ends_with_the_fault(store):
     opened = open_store(store)
-    chrom = opened.axis.index("chr21")
+    chrom = opened.coordinates.index("chr21")
     start = np.arange(20_000, 900_000, 9000)
     n, zeros = len(start), np.zeros(len(start), np.int64)
     plan = SamplingPlan(CELLS, np.arange(n) % 3, np.full(n, chrom), start, zeros, np.zeros((n, 0), np.uint8))

@@ -19,7 +19,7 @@ def sources(files):
 def test_a_store_equals_its_sources(demo_files, demo_store, raw_store, capsys):
     seen = []
     assert compare_with_sources(open_store(raw_store), sources(demo_files), on_block=seen.append) == []
-    bases = sum(open_store(demo_store).axis.lengths)
+    bases = sum(open_store(demo_store).coordinates.lengths)
     assert sum(seen) > bases * (1 + 1 + 3 * 2)
     names = [str(s) for s in sources(demo_files)]
     assert etl.main(["verify", str(demo_store), "--against-sources", *names]) == 0
@@ -36,8 +36,8 @@ def test_the_first_place_that_differs_is_named(demo_files, raw_store, tmp_path, 
     ):
         file = next((copy / name / "c").rglob("0")) if "labels" not in name else copy / name / "c/0/0"
         values = np.memmap(file, dtype, mode="r+")
-        for place in at:
-            values[place] = (values[place] + 1) % 3
+        for location in at:
+            values[location] = (values[location] + 1) % 3
         values.flush()
     findings = compare_with_sources(open_store(copy), sources(demo_files))
     assert [(f.path, f.kind) for f in findings] == [

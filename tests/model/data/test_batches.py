@@ -39,8 +39,8 @@ def threads():
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
-def test_the_same_batches_however_far_ahead(ahead):
-    with TensorStream(Stream(7), CPU, ahead=ahead) as stream:
+def test_the_same_batches_however_far_ahead(prefetch):
+    with TensorStream(Stream(7), CPU, prefetch=prefetch) as stream:
         batches = list(stream)
     assert [b.index.tolist() for b in batches] == [[2 * i, 2 * i + 1] for i in range(7)]
     assert [float(b.tracks.mean()) for b in batches] == list(range(7))
@@ -51,7 +51,7 @@ def test_the_same_batches_however_far_ahead(ahead):
 
 def test_reading_begins_at_once_and_keeps_its_distance():
     source = Stream(50)
-    with TensorStream(source, CPU, ahead=3) as stream:
+    with TensorStream(source, CPU, prefetch=3) as stream:
         deadline = time.monotonic() + 10
         while source.given < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -62,9 +62,12 @@ def test_reading_begins_at_once_and_keeps_its_distance():
 
 def test_an_error_comes_after_the_batches_before_it():
     seen = []
-    with TensorStream(Stream(2, StoreError("a chunk is damaged")), CPU, ahead=3) as stream, pytest.raises(StoreError):
+    with (
+        TensorStream(Stream(2, StoreError("a chunk is damaged")), CPU, prefetch=3) as stream,
+        pytest.raises(StoreError),
+    ):
         seen.extend(stream)
-    with TensorStream(Stream(2, StoreError("a chunk is damaged")), CPU, ahead=3) as stream:
+    with TensorStream(Stream(2, StoreError("a chunk is damaged")), CPU, prefetch=3) as stream:
         batches = iter(stream)
         assert [next(batches).index[0], next(batches).index[0]] == [0, 2]
         with pytest.raises(StoreError, match="damaged"):
@@ -74,7 +77,7 @@ def test_an_error_comes_after_the_batches_before_it():
 
 def test_who_stops_early_leaves_no_thread():
     source = Stream(1000)
-    with TensorStream(source, CPU, ahead=2) as stream:
+    with TensorStream(source, CPU, prefetch=2) as stream:
         for batch in stream:
             if batch.index[0] == 10:
                 break

@@ -22,15 +22,15 @@ def setting(demo_store):
     config = NetworkConfig(
         tasks=("CTCF",), tracks=("Unique35", "DGF"), meta=store.cell("HepG2").meta, gencode=True, kernels=4
     )
-    needs = required_arrays(store, cells=CELLS, tracks=config.tracks, gencode=True, chroms=store.axis.names)
+    needs = required_arrays(store, cells=CELLS, tracks=config.tracks, gencode=True, chroms=store.coordinates.names)
     return store, config, needs
 
 
 def edge_plan(store, n=150):
     """Random windows of both cell lines, a third over the ends of chromosomes."""
     rng = np.random.default_rng(3)
-    chrom = rng.integers(0, len(store.axis.names), n)
-    size = np.array(store.axis.lengths)[chrom]
+    chrom = rng.integers(0, len(store.coordinates.names), n)
+    size = np.array(store.coordinates.lengths)[chrom]
     start = rng.integers(0, size - 200)
     start[:25] = rng.integers(-600, 300, 25)
     start[25:50] = size[25:50] - rng.integers(0, 600, 25)
@@ -42,7 +42,7 @@ def edge_plan(store, n=150):
 @pytest.mark.parametrize("seed", [None, (4, 2)])
 def test_device_and_host_memory_give_the_store_s_windows(setting, seed, share):
     store, config, needs = setting
-    plan, settings = edge_plan(store), stream_settings(config, batch=20, share=share)
+    plan, settings = edge_plan(store), stream_settings(config, batch_size=20, rank=share[0], world_size=share[1])
     held = load_in_memory(store)
     held.hold(needs)
     sources = {
@@ -69,13 +69,13 @@ def test_device_and_host_memory_give_the_store_s_windows(setting, seed, share):
 
 def test_what_is_needed_is_counted_once(setting):
     store, _, needs = setting
-    total = sum(store.axis.lengths)
+    total = sum(store.coordinates.lengths)
     assert needs.bytes == total * (1 + 1 + 4 * 3)  # codes, bits, a shared track, a track of each cell line
 
 
 def make_sampler(store):
-    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[])
-    return Sampler(store, cells=CELLS, factor="CTCF", split=split, length=1000)
+    split = split_genome(store.coordinates, valid=[parse_region("chr11", store.coordinates)], test=[])
+    return Sampler(store, cells=CELLS, factor="CTCF", split=split, window_length=1000)
 
 
 def test_the_choice_and_its_reason(setting, monkeypatch):

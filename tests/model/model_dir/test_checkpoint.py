@@ -26,7 +26,7 @@ from factornet.store.errors import InputError, UsageError
 
 CONFIG = NetworkConfig(
     tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), meta=("GEPC1", "GEPC2"), gencode=True,
-    length=40, kernels=4, kernel_width=6, recurrent=3, dense=5,
+    window_length=40, kernels=4, kernel_width=6, recurrent=3, dense=5,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from factornet.model.model_dir.checkpoint import save_weights
 from factornet.model.model_dir.lifecycle import backup_path
 from factornet.store import InputError, UsageError
 
-OLD = NetworkConfig(tasks=("CTCF",), tracks=("DGF",), length=40, kernels=4, kernel_width=6, recurrent=3, dense=5)
+OLD = NetworkConfig(tasks=("CTCF",), tracks=("DGF",), window_length=40, kernels=4, kernel_width=6, recurrent=3, dense=5)
 NEW = NetworkConfig(tasks=("A",), tracks=())
 
 

@@ -65,7 +65,7 @@ def tiny(tmp_path_factory):
 def exact_network(tracks):
     """Weights in eighths. Kernel 2 is never above 0, kernel 3 exactly 0, kernel 4 the same everywhere (all places tie)."""
     config = NetworkConfig(
-        tasks=("TF",), tracks=tracks, length=LENGTH, kernels=KERNELS, kernel_width=WIDTH, recurrent=-1, dense=2
+        tasks=("TF",), tracks=tracks, window_length=LENGTH, kernels=KERNELS, kernel_width=WIDTH, recurrent=-1, dense=2
     )
     network, rng = FactorNet(config), np.random.default_rng(2)
     with torch.no_grad():
@@ -111,8 +111,8 @@ def oracle(network, bases, signal, *, sequences, names):
                     column = [row[k] for row in activations]
                     best = max(column)
                     if best > 0:
-                        place = column.index(best)
-                        sums[layer, k] += x[place : place + WIDTH]
+                        location = column.index(best)
+                        sums[layer, k] += x[location : location + WIDTH]
                         sites[layer, k] += 1
                         total[layer, k] += best
                         highest[layer, k] = max(highest[layer, k], best)
@@ -150,7 +150,7 @@ def test_sites_are_those_that_loops_find(tiny, monkeypatch, cell, windows):
     found = find_kernel_sites(network, store, cell, sequences, device=CPU, on_batch=seen.append)
     assert sum(seen) == len(sequences)
     assert max(seen) == min(windows, len(sequences))
-    sums, sites, total, highest = oracle(network, bases, signal, sequences=sequences, names=store.axis.names)
+    sums, sites, total, highest = oracle(network, bases, signal, sequences=sequences, names=store.coordinates.names)
     for i, layer in enumerate(found):
         n = np.maximum(sites[i], 1)
         np.testing.assert_array_equal(layer.sites, sites[i])
@@ -170,7 +170,7 @@ def test_other_tracks_are_refused_but_meta_values_are_not_needed(tiny):
     one = Bins(np.array([0]), np.array([100]), np.array([200]))
     with pytest.raises(UsageError, match=r"BARE has the tracks none; the model was trained on U, S_fwd, S_rev"):
         find_kernel_sites(exact_network(TRACKS), store, "BARE", one, device=CPU)
-    config = NetworkConfig(tasks=("TF",), tracks=(), meta=("X",), length=60, kernel_width=7, recurrent=-1)
+    config = NetworkConfig(tasks=("TF",), tracks=(), meta=("X",), window_length=60, kernel_width=7, recurrent=-1)
     first, _ = find_kernel_sites(FactorNet(config), store, "BARE", one, device=CPU)
     assert first.sites.max() == 2
 

@@ -145,7 +145,9 @@ def activations(network: FactorNet, sequence: str) -> np.ndarray:
 @pytest.mark.parametrize(("kernel_width", "start"), [(12, 3), (13, 3), (7, 0)])
 def test_injected_kernels_answer_to_the_consensus_in_both_orientations(kernel_width, start):
     consensus = "GATTACC"
-    network = FactorNet(NetworkConfig(tasks=("X",), tracks=("t",), length=60, kernel_width=kernel_width, kernels=4))
+    network = FactorNet(
+        NetworkConfig(tasks=("X",), tracks=("t",), window_length=60, kernel_width=kernel_width, kernels=4)
+    )
     others = network.motifs.weight[2:].clone()
     inject_motif(network, sharp(consensus))
     rng = np.random.default_rng(0)
@@ -161,7 +163,7 @@ def test_injected_kernels_answer_to_the_consensus_in_both_orientations(kernel_wi
 
 
 def test_injection_clears_the_tracks_and_the_biases():
-    network = FactorNet(NetworkConfig(tasks=("X",), tracks=("t",), length=60, kernel_width=9, kernels=3))
+    network = FactorNet(NetworkConfig(tasks=("X",), tracks=("t",), window_length=60, kernel_width=9, kernels=3))
     torch.nn.init.ones_(network.motifs.bias)
     inject_motif(network, sharp("ACG"))
     assert network.motifs.weight[:2, 4].abs().sum() == 0

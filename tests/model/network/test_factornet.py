@@ -23,8 +23,8 @@ def small(**changes: Any) -> NetworkConfig:
 
 def inputs(config: NetworkConfig, n: int = 4, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor | None]:
     rng = np.random.default_rng(seed)
-    codes = torch.from_numpy(rng.integers(0, 5, (n, config.length)).astype(np.uint8))
-    tracks = torch.from_numpy(rng.random((n, len(config.tracks), config.length), np.float32))
+    codes = torch.from_numpy(rng.integers(0, 5, (n, config.window_length)).astype(np.uint8))
+    tracks = torch.from_numpy(rng.random((n, len(config.tracks), config.window_length), np.float32))
     features = torch.from_numpy(rng.random((n, config.features), np.float32)) if config.features else None
     return codes, tracks, features
 

@@ -72,7 +72,7 @@ def test_sliding_maximum(size):
 def test_scores_are_those_of_each_window_alone(name, block, monkeypatch):
     monkeypatch.setattr("factornet.model.prediction.shared_convolution._CACHED", block)  # many blocks a stretch
     network = network_of(**NETWORKS[name])
-    config, length = network.config, network.config.length
+    config, length = network.config, network.config.window_length
     rng = np.random.default_rng(0)
     codes = torch.from_numpy(rng.choice(5, 3 * length + 50, p=[0.24, 0.24, 0.24, 0.24, 0.04]).astype(np.uint8))
     codes[length : length + 30] = 4
@@ -95,12 +95,12 @@ def test_scores_are_those_of_each_window_alone(name, block, monkeypatch):
 def bed(store, kind):
     """Intervals of many kinds on the demo's chromosomes."""
     rng = np.random.default_rng(3)
-    n, axis = 300, store.axis
+    n, coordinates = 300, store.coordinates
     if kind.startswith("stride"):
-        region = parse_region(f"{axis.names[1]}:20000-40000", axis)
-        bins = bins_of_regions([region], axis, stride=int(kind.split()[1]))
+        region = parse_region(f"{coordinates.names[1]}:20000-40000", coordinates)
+        bins = bins_of_regions([region], coordinates, stride=int(kind.split()[1]))
         return bins.take(slice(0, 700))
-    chrom = rng.integers(0, len(axis.names), n)
+    chrom = rng.integers(0, len(coordinates.names), n)
     if kind == "dense, unsorted, repeated":
         start = 30_000 + rng.integers(0, 2_000, n)
         start[1:40:3] = start[:39:3]
@@ -108,7 +108,7 @@ def bed(store, kind):
     elif kind == "clusters":
         start = 10_000 + rng.integers(0, 30, n) * 1_000 + rng.integers(0, 150, n)
     else:  # sparse
-        start = rng.integers(0, np.array(axis.lengths)[chrom] - 400)
+        start = rng.integers(0, np.array(coordinates.lengths)[chrom] - 400)
     return Bins(chrom, start, start + rng.integers(1, 400, n))
 
 
@@ -137,7 +137,7 @@ def test_windows_over_the_ends_of_chromosomes(tmp_path, length, monkeypatch):
     monkeypatch.setattr("factornet.model.prediction.bins.widened_blacklist", lambda store, length: none)
     monkeypatch.setattr(prediction, "stretch_bases", lambda config: 700)
     store = small_store(tmp_path)
-    bins = bins_of_regions(regions_of(store, "chrA", "chrB"), store.axis, stride=50)
+    bins = bins_of_regions(regions_of(store, "chrA", "chrB"), store.coordinates, stride=50)
     network = network_of(recurrent=3, length=length, tracks=("DGF",))
     shared, alone = (predict_bins(network, store, "CELL", bins, device=CPU, shared=way) for way in (True, False))
     np.testing.assert_allclose(shared, alone, atol=1e-6, rtol=0)
@@ -199,10 +199,10 @@ def test_one_ahead_keeps_order_and_passes_errors_on():
 
 
 def test_pieces_are_the_regions_bins(store):
-    region = parse_region(f"{store.axis.names[1]}:1003-9999", store.axis)
+    region = parse_region(f"{store.coordinates.names[1]}:1003-9999", store.coordinates)
     whole, pieces = (
-        bins_of_regions([region], store.axis, stride=60),
-        list(pieces_of_region(region, store.axis, stride=60, bins=40)),
+        bins_of_regions([region], store.coordinates, stride=60),
+        list(pieces_of_region(region, store.coordinates, stride=60, bins=40)),
     )
     assert [len(p) for p in pieces] == [40, 40, 40, 27]
     assert np.concatenate([p.start for p in pieces]).tolist() == whole.start.tolist()
@@ -230,13 +230,13 @@ def predictor(store):
 
 
 def regions_of(store, *texts):
-    return [parse_region(t, store.axis) for t in texts]
+    return [parse_region(t, store.coordinates) for t in texts]
 
 
 def test_intervals_keep_their_order_in_a_bedgraph(store, predictor, tmp_path):
     bins = bed(store, "dense, unsorted, repeated")
     predict_intervals(predictor, bins, tmp_path / "x.bed.gz")
-    again, scores = read_bedgraph(tmp_path / "x.bed.gz", store.axis)
+    again, scores = read_bedgraph(tmp_path / "x.bed.gz", store.coordinates)
     assert again.start.tolist() == bins.start.tolist()
     np.testing.assert_allclose(scores, scores_of(predictor, bins), rtol=6e-4)
     order = bins.by_place()
@@ -253,9 +253,9 @@ def scores_of(predictor, bins):
 
 
 def test_bigwig_of_unsorted_intervals_and_of_regions(store, predictor, tmp_path):
-    names = store.axis.names
+    names = store.coordinates.names
     regions = regions_of(store, f"{names[2]}:9000-14000", f"{names[0]}:30000-31000", f"{names[2]}:5000-9000")
-    bins = bins_of_regions(regions, store.axis, stride=50)
+    bins = bins_of_regions(regions, store.coordinates, stride=50)
     expected = scores_of(predictor, bins)
     predict_regions(predictor, regions, tmp_path / "regions.bw", stride=50)
     order = np.random.default_rng(0).permutation(len(bins))
@@ -270,12 +270,12 @@ def test_bigwig_of_unsorted_intervals_and_of_regions(store, predictor, tmp_path)
 
 
 def test_overlapping_regions_are_for_bedgraphs(store, predictor, tmp_path):
-    name = store.axis.names[0]
+    name = store.coordinates.names[0]
     regions = regions_of(store, f"{name}:5000-6000", f"{name}:5500-6500")
     with pytest.raises(UsageError, match=rf"{name}:5000-6000 and {name}:5500-6500 overlap"):
         predict_regions(predictor, regions, tmp_path / "x.bw", stride=50)
     predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50)
-    assert len(read_bedgraph(tmp_path / "x.bed.gz", store.axis)[0]) == 34
+    assert len(read_bedgraph(tmp_path / "x.bed.gz", store.coordinates)[0]) == 34
     with pytest.raises(UsageError, match=r"no bin of 200 bases, one every 50, lies inside"):
         predict_regions(predictor, regions_of(store, f"{name}:5010-5240"), tmp_path / "y.bed.gz", stride=50)
 
@@ -286,7 +286,7 @@ class CutError(Exception):
 
 @pytest.mark.parametrize("name", ["x.bed.gz", "x.bw"])
 def test_a_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, name, caplog):
-    regions = regions_of(store, *(f"{n}:5000-9000" for n in store.axis.names[:3]))
+    regions = regions_of(store, *(f"{n}:5000-9000" for n in store.coordinates.names[:3]))
     output, heard = tmp_path / name, []
     predict_regions(predictor, regions, output, stride=50)
     whole = output.read_bytes()
@@ -300,10 +300,10 @@ def test_a_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, name, 
     with pytest.raises(CutError):
         predict_regions(predictor, regions, output, stride=50, on_bins=cut)
     parts = tmp_path / f".{name}.parts"
-    assert sorted(p.name for p in parts.iterdir()) == [f"00000-{store.axis.names[0]}", "settings.json"]
-    (parts / f".00001-{store.axis.names[1]}.part").write_bytes(b"half")  # what a killed run leaves
+    assert sorted(p.name for p in parts.iterdir()) == [f"00000-{store.coordinates.names[0]}", "settings.json"]
+    (parts / f".00001-{store.coordinates.names[1]}.part").write_bytes(b"half")  # what a killed run leaves
 
-    kept = (parts / f"00000-{store.axis.names[0]}").stat().st_mtime_ns
+    kept = (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns
     with pytest.raises(UsageError, match=r"stride was 50, is 100; .* begin anew \(this replaces 1 finished regions\)"):
         predict_regions(predictor, regions, output, stride=100, resume=True)
     other = Predictor(
@@ -315,7 +315,7 @@ def test_a_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, name, 
     )
     with pytest.raises(UsageError, match=r"model was \w+, is \w+; factor was CTCF, is MAX"):
         predict_regions(other, regions, output, stride=50, resume=True)
-    assert (parts / f"00000-{store.axis.names[0]}").stat().st_mtime_ns == kept
+    assert (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns == kept
 
     heard.clear()
     kept = []
@@ -330,7 +330,7 @@ def test_a_new_run_says_that_it_replaces_parts(store, predictor, tmp_path, caplo
     parts = tmp_path / ".x.bed.gz.parts"
     parts.mkdir()
     (parts / "00000-chr1").write_text("old")
-    regions = regions_of(store, f"{store.axis.names[0]}:5000-9000")
+    regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
     predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50)
     assert "1 finished regions of an interrupted run are replaced" in caplog.text
     assert list(tmp_path.iterdir()) == [tmp_path / "x.bed.gz"]
@@ -340,6 +340,6 @@ def test_damaged_settings_of_parts_are_named(store, predictor, tmp_path):
     parts = tmp_path / ".x.bed.gz.parts"
     parts.mkdir()
     (parts / "settings.json").write_text("{")
-    regions = regions_of(store, f"{store.axis.names[0]}:5000-9000")
+    regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
     with pytest.raises(Exception, match=r"settings\.json: cannot be read"):
         predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50, resume=True)

@@ -43,11 +43,11 @@ def test_every_interval_gets_the_score_of_its_window_alone(store, network):
     rng = np.random.default_rng(0)
     n = 40
     chrom = rng.integers(0, 5, n)
-    start = rng.integers(0, np.array(store.axis.lengths)[chrom] - 400)
+    start = rng.integers(0, np.array(store.coordinates.lengths)[chrom] - 400)
     bins = Bins(chrom, start, start + rng.integers(100, 400, n))
     scores = predict_bins(network, store, "K562", bins, device=torch.device("cpu"), batch=7)
     for i in range(n):
-        name, length = store.axis.names[chrom[i]], store.axis.lengths[chrom[i]]
+        name, length = store.coordinates.names[chrom[i]], store.coordinates.lengths[chrom[i]]
         left = (bins.start[i] + bins.stop[i]) // 2 - 500
         if bins.start[i] < 1000 or bins.stop[i] > length - 1000:
             assert scores[i] == 0
@@ -64,22 +64,22 @@ def test_every_interval_gets_the_score_of_its_window_alone(store, network):
 
 def test_bedgraph_keeps_order_and_form(store, tmp_path):
     bins = Bins(np.array([1, 0]), np.array([500, 100]), np.array([700, 300]))
-    write_bedgraph(tmp_path / "x.bed.gz", bins, np.array([0.5, 0.00123456], np.float32), store.axis)
-    names = store.axis.names
+    write_bedgraph(tmp_path / "x.bed.gz", bins, np.array([0.5, 0.00123456], np.float32), store.coordinates)
+    names = store.coordinates.names
     expected = f"{names[1]}\t500\t700\t5.000e-01\n{names[0]}\t100\t300\t1.235e-03\n"
     assert gzip.decompress((tmp_path / "x.bed.gz").read_bytes()).decode() == expected
-    again, scores = read_bedgraph(tmp_path / "x.bed.gz", store.axis)
+    again, scores = read_bedgraph(tmp_path / "x.bed.gz", store.coordinates)
     assert again.start.tolist() == [500, 100]
     assert scores.tolist() == pytest.approx([0.5, 0.001235])
 
 
 def test_bigwig_holds_each_score_around_its_middle(store, tmp_path):
-    bins = bins_of_regions([parse_region("chr21:100000-101000", store.axis)], store.axis, stride=50)
+    bins = bins_of_regions([parse_region("chr21:100000-101000", store.coordinates)], store.coordinates, stride=50)
     assert (bins.start[0], bins.stop[-1], len(bins)) == (100_000, 101_000, 17)
     scores = np.linspace(0, 1, len(bins)).astype(np.float32)
     order = np.random.default_rng(0).permutation(len(bins))
     shuffled = Bins(bins.chrom[order], bins.start[order], bins.stop[order])
-    write_bigwig(tmp_path / "x.bw", shuffled, scores[order], store.axis)
+    write_bigwig(tmp_path / "x.bw", shuffled, scores[order], store.coordinates)
     file = pyBigWig.open(str(tmp_path / "x.bw"))
     for start, stop, score in zip(bins.start, bins.stop, scores, strict=True):
         assert file.values("chr21", int(start + stop) // 2, int(start + stop) // 2 + 1) == [pytest.approx(score)]
@@ -105,8 +105,8 @@ def test_regions_on_the_command_line(store, network, command, tmp_path):
     status, shown = command("--regions", *places, "-o", output, "--resume", "--json")
     said = json.loads(shown.out)
     assert (status, said["intervals"], said["predicted"], shown.err) == (0, 154, 154, "")
-    bins, scores = read_bedgraph(output, store.axis)
-    expected = bins_of_regions([parse_region(p, store.axis) for p in places], store.axis, stride=50)
+    bins, scores = read_bedgraph(output, store.coordinates)
+    expected = bins_of_regions([parse_region(p, store.coordinates) for p in places], store.coordinates, stride=50)
     assert bins.start.tolist() == expected.start.tolist()
     whole = predict_bins(network, store, "K562", expected, device=torch.device("cpu"))[:, 0]
     np.testing.assert_allclose(scores, whole, rtol=6e-4)
@@ -138,7 +138,7 @@ def test_other_tracks_are_refused_naming_both(store):
 
 
 def test_evaluation_of_perfect_scores_and_of_baselines(store):
-    bins = bins_of_regions([parse_region("chr21", store.axis)], store.axis, stride=50)
+    bins = bins_of_regions([parse_region("chr21", store.coordinates)], store.coordinates, stride=50)
     labels = read_span(store.labels("K562", "chr21"), 0, len(bins))[:, 0]
     others = baselines(store, "K562", bins, track="DGF", log_odds=None)
     result = evaluate(store, "K562", "CTCF", bins, (labels == 1).astype(np.float32), others=others)

@@ -51,11 +51,17 @@ def test_two_ranks_have_the_loss_curve_of_one(demo_store, tmp_path):
 def test_the_shares_of_a_batch_are_the_batch(demo_store, windows, ranks):
     """Rows of all ranks, side by side, equal one process's batches; every rank gets as many batches."""
     store = open_store(demo_store)
-    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[])
-    plan = Sampler(store, cells=("K562",), factor="CTCF", split=split, length=1000).epoch(1, 0).take(np.arange(windows))
+    split = split_genome(store.coordinates, valid=[parse_region("chr11", store.coordinates)], test=[])
+    plan = (
+        Sampler(store, cells=("K562",), factor="CTCF", split=split, window_length=1000)
+        .epoch(1, 0)
+        .take(np.arange(windows))
+    )
 
     def batches(share):
-        settings = StreamSettings(1000, batch=20, pool_bytes=1_000_000, gencode=True, meta=True, share=share)
+        settings = StreamSettings(
+            1000, batch_size=20, pool_bytes=1_000_000, gencode=True, meta=True, rank=share[0], world_size=share[1]
+        )
         return list(WindowStream(store, plan, settings, seed=(3,)))
 
     whole = batches((0, 1))
@@ -70,4 +76,4 @@ def test_the_shares_of_a_batch_are_the_batch(demo_store, windows, ranks):
 
 def test_a_batch_that_cannot_be_shared_is_refused():
     with pytest.raises(UsageError, match="a batch of 25 windows cannot be shared by 2 processes"):
-        StreamSettings(1000, batch=25, share=(0, 2))
+        StreamSettings(1000, batch_size=25, rank=0, world_size=2)

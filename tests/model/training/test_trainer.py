@@ -37,11 +37,11 @@ def one_thread():
 def make_sampler(path: Path) -> Sampler:
     store = open_store(path)
     split = split_genome(
-        store.axis,
-        valid=[parse_region("chr11", store.axis)],
-        test=[parse_region(c, store.axis) for c in ("chr1", "chr2", "chr21")],
+        store.coordinates,
+        valid=[parse_region("chr11", store.coordinates)],
+        test=[parse_region(c, store.coordinates) for c in ("chr1", "chr2", "chr21")],
     )
-    return Sampler(store, cells=("GM12878",), factor="CTCF", split=split, length=1000, negatives=1)
+    return Sampler(store, cells=("GM12878",), factor="CTCF", split=split, window_length=1000, negatives=1)
 
 
 def make_network() -> FactorNet:
@@ -53,7 +53,7 @@ def run(sampler, folder, *, epochs, resume=False, network=None, **more):
     network = network or make_network()
     if not resume:
         create_model(folder, ModelCard(config=network.config))
-    options = TrainingOptions(epochs=epochs, batch=50, learning_rate=0.003)
+    options = TrainingOptions(epochs=epochs, batch_size=50, learning_rate=0.003)
     return train(network, sampler, folder, options, device=torch.device("cpu"), resume=resume, **more)
 
 
@@ -199,7 +199,7 @@ def test_a_truncated_newest_state_falls_back_to_the_one_before_and_says_so(demo_
     whole = run(sampler, tmp_path / "model", epochs=3)
     newest = max((tmp_path / "model").glob("last-*.optimizer.safetensors"))
     newest.write_bytes(newest.read_bytes()[:-9])
-    resumed = run(sampler, tmp_path / "model", epochs=3, resume=True, tell=Callbacks(warning=told.append))
+    resumed = run(sampler, tmp_path / "model", epochs=3, resume=True, callbacks=Callbacks(warning=told.append))
     assert [r.loss for r in resumed.history] == [r.loss for r in whole.history]
     assert len(told) == 1
     assert newest.name in told[0]

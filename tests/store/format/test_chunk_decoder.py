@@ -182,9 +182,9 @@ def test_windows_are_copied_and_values_that_are_not_valid_seen(dtype, monkeypatc
     """Compiled or not, the same windows in the same places, and nothing else touched."""
     rng = np.random.default_rng(0)
     source = rng.integers(0, 5, 500).astype(dtype) - (dtype is np.float32)  # negative values too
-    starts, place = rng.integers(0, 490, 20), rng.permutation(30)[:20] * 10
+    starts, location = rng.integers(0, 490, 20), rng.permutation(30)[:20] * 10
     expected = np.full(300, 7, dtype)
-    for start, at in zip(starts, place, strict=True):
+    for start, at in zip(starts, location, strict=True):
         expected[at : at + 10] = source[start : start + 10]
     native._compiling().result(timeout=120)
     for ready in (True, False):
@@ -192,7 +192,7 @@ def test_windows_are_copied_and_values_that_are_not_valid_seen(dtype, monkeypatc
             monkeypatch.setattr(native, "_compiled", lambda: None)
         out = np.full(300, 7, dtype)
         valid = (0, 254) if dtype is np.uint8 else (-9, 1e30)
-        copy = partial(native.copy_windows, starts=starts, length=10, out=out, place=place, valid=valid)
+        copy = partial(native.copy_windows, starts=starts, length=10, out=out, location=location, valid=valid)
         assert copy(source)
         np.testing.assert_array_equal(out, expected)
         for at in (starts[3], starts[19] + 9):

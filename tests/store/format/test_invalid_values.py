@@ -143,14 +143,18 @@ def test_no_score_is_made_of_signal_that_is_no_number(store, tmp_path, shared, v
     """Of a raw store, whose windows are gathered without a look at them, the scores tell."""
     raw = tmp_path / "raw.zarr"
     assert etl.main(["unpack", str(store), str(raw), "-p", "1"]) == 0
-    config = NetworkConfig(tasks=("CTCF",), tracks=("Unique35", "DGF"), kernels=4, recurrent=0, dense=4, length=200)
-    bins = bins_of_regions([parse_region("chr21:15000-30000", open_store(raw).axis)], open_store(raw).axis, stride=50)
+    config = NetworkConfig(
+        tasks=("CTCF",), tracks=("Unique35", "DGF"), kernels=4, recurrent=0, dense=4, window_length=200
+    )
+    bins = bins_of_regions(
+        [parse_region("chr21:15000-30000", open_store(raw).coordinates)], open_store(raw).coordinates, stride=50
+    )
 
-    def predict(place):
-        return predict_bins(FactorNet(config, seed=1), open_store(place), "CELL", bins, device=CPU, shared=shared)
+    def predict(location):
+        return predict_bins(FactorNet(config, seed=1), open_store(location), "CELL", bins, device=CPU, shared=shared)
 
     assert np.isfinite(predict(raw)).all()
-    for place in (store, raw):
-        forge(place, "cells/CELL/tracks/DGF/chr21", slice(20_000, 21_000), value)
+    for location in (store, raw):
+        forge(location, "cells/CELL/tracks/DGF/chr21", slice(20_000, 21_000), value)
         with pytest.raises(StoreError, match=r"CELL.*chr21|chr21.*CELL"):
-            predict(place)
+            predict(location)

@@ -25,8 +25,8 @@ def raw_copy(raw_store, tmp_path):
 
 def random_plan(store, n, seed=0, tasks=1):
     rng = np.random.default_rng(seed)
-    chrom = rng.integers(0, len(store.axis.names), n)
-    size = np.array(store.axis.lengths)[chrom]
+    chrom = rng.integers(0, len(store.coordinates.names), n)
+    size = np.array(store.coordinates.lengths)[chrom]
     start = rng.integers(-800, size + 600)
     labels = rng.integers(0, 3, (n, tasks)).astype(np.uint8)
     return SamplingPlan(CELLS, rng.integers(0, 3, n), chrom, start, rng.integers(-50, 50, n), labels)
@@ -110,7 +110,7 @@ def test_windows_equal_those_of_the_compressed_store(demo_store, raw_store, leng
     """Every field, with several targets; at the last length some chromosomes are shorter than a window."""
     packed, raw = open_store(demo_store), open_store(raw_store)
     plan = random_plan(raw, 12 if length > 10_000 else 700, length, tasks=3)
-    settings = StreamSettings(length, batch=7, meta=True, gencode=True)
+    settings = StreamSettings(length, batch_size=7, meta=True, gencode=True)
     mine, theirs = (by_window(WindowStream(s, plan, settings, seed=(1,))) for s in (raw, packed))
     assert mine == theirs
     assert len(mine) == len(plan)
@@ -124,7 +124,7 @@ def test_the_order_is_a_permutation_of_the_whole_plan(raw_store):
     plan = random_plan(store, 4000)
     orders = []
     for pool_bytes, batch in ((1, 10), (10**6, 10), (10**9, 37)):
-        settings = StreamSettings(100, batch=batch, pool_bytes=pool_bytes)
+        settings = StreamSettings(100, batch_size=batch, pool_bytes=pool_bytes)
         batches = list(WindowStream(store, plan, settings, seed=(7, 1)))
         assert [len(b.index) for b in batches[:-1]] == [batch] * (len(batches) - 1)
         orders.append(np.concatenate([b.index for b in batches]))
@@ -143,9 +143,9 @@ def test_the_order_is_a_permutation_of_the_whole_plan(raw_store):
 def test_shares_are_parts_of_each_batch(raw_store, size):
     store = open_store(raw_store)
     plan = random_plan(store, 1234)
-    whole = list(WindowStream(store, plan, StreamSettings(100, batch=20), seed=(1,)))
+    whole = list(WindowStream(store, plan, StreamSettings(100, batch_size=20), seed=(1,)))
     shares = [
-        list(WindowStream(store, plan, StreamSettings(100, batch=20, share=(rank, size)), seed=(1,)))
+        list(WindowStream(store, plan, StreamSettings(100, batch_size=20, rank=rank, world_size=size), seed=(1,)))
         for rank in range(size)
     ]
     assert {len(s) for s in shares} == {len(whole)}
@@ -159,7 +159,7 @@ def test_batches_stay_as_they_were(raw_store):
     """Nothing that a user holds is overwritten by what is read later."""
     store = open_store(raw_store)
     held, seen = [], []
-    for batch in WindowStream(store, random_plan(store, 3000), StreamSettings(200, batch=16), seed=(1,)):
+    for batch in WindowStream(store, random_plan(store, 3000), StreamSettings(200, batch_size=16), seed=(1,)):
         held.append(batch)
         seen += contents([batch])
     assert contents(held) == seen
@@ -171,7 +171,7 @@ def gather_threads():
 
 def test_leaving_early_ends_the_thread(raw_store):
     store = open_store(raw_store)
-    stream = iter(WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch=16), seed=(1,)))
+    stream = iter(WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch_size=16), seed=(1,)))
     next(stream)
     assert gather_threads()
     stream.close()
@@ -180,7 +180,7 @@ def test_leaving_early_ends_the_thread(raw_store):
 
 def test_an_error_of_the_thread_reaches_the_consumer(raw_store, monkeypatch):
     store = open_store(raw_store)
-    stream = WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch=16), seed=(1,))
+    stream = WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch_size=16), seed=(1,))
     calls, windows = [], ArrayGatherer.windows
 
     def failing(self, *args):
@@ -196,7 +196,7 @@ def test_an_error_of_the_thread_reaches_the_consumer(raw_store, monkeypatch):
 
 
 def _digest(store, plan, queue):
-    settings = StreamSettings(1000, batch=32, meta=True, gencode=True)
+    settings = StreamSettings(1000, batch_size=32, meta=True, gencode=True)
     rows = contents(WindowStream(store, plan, settings, seed=(5,)))
     again = open_store(store.path).cell("K562").track_names
     queue.put((hashlib.sha256(b"".join(b"".join(row) for row in rows)).hexdigest(), again))

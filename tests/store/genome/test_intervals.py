@@ -69,13 +69,18 @@ def test_starts_inside(items, width):
 
 
 def test_axis_round_trip_and_widen():
-    axis = GenomeCoordinates(("chr1", "chr2"), (10, 20))
+    coordinates = GenomeCoordinates(("chr1", "chr2"), (10, 20))
     chrom, position = np.array([0, 0, 1, 1]), np.array([0, 9, 0, 19])
-    assert [x.tolist() for x in axis.locate(axis.place(chrom, position))] == [chrom.tolist(), position.tolist()]
-    wide = axis.widen(Intervals(axis.place([0, 1], [8, 1]), axis.place([0, 1], [9, 3])), 5)
+    assert [x.tolist() for x in coordinates.from_absolute(coordinates.to_absolute(chrom, position))] == [
+        chrom.tolist(),
+        position.tolist(),
+    ]
+    wide = coordinates.widen(
+        Intervals(coordinates.to_absolute([0, 1], [8, 1]), coordinates.to_absolute([0, 1], [9, 3])), 5
+    )
     assert wide.starts.tolist() == [3, 11]
     assert wide.stops.tolist() == [10, 11 + 8]
-    assert merge(axis.whole).starts.size == 2, "neighbouring chromosomes must not merge"
+    assert merge(coordinates.whole).starts.size == 2, "neighbouring chromosomes must not merge"
 
 
 @pytest.mark.parametrize(
@@ -90,9 +95,9 @@ def test_axis_round_trip_and_widen():
     ],
 )
 def test_parse_region(text, expected):
-    axis = GenomeCoordinates(("chr1", "chr2"), (10, 20))
+    coordinates = GenomeCoordinates(("chr1", "chr2"), (10, 20))
     if expected is None:
         with pytest.raises(UsageError, match="chr"):
-            parse_region(text, axis)
+            parse_region(text, coordinates)
     else:
-        assert parse_region(text, axis) == expected
+        assert parse_region(text, coordinates) == expected

@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
 from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
-from factornet.store.genome import intervals as ax
+from factornet.store.genome import intervals
 from factornet.store.genome.intervals import Intervals
 from factornet.store.sampling.candidates import BIN_JITTER, positives_of_bins
 from factornet.store.sampling.splits import widened_blacklist
@@ -32,9 +32,9 @@ class Recipe:
     """What FactorNet's own code asks of bedtools, on the files themselves."""
 
     def __init__(self, store, blacklist_file, work):
-        self.axis, self.work = store.axis, work
+        self.coordinates, self.work = store.coordinates, work
         self.sizes = work / "sizes.txt"
-        pairs = sorted(zip(store.axis.names, store.axis.lengths, strict=True))
+        pairs = sorted(zip(store.coordinates.names, store.coordinates.lengths, strict=True))
         self.sizes.write_text("".join(f"{n}\t{s}\n" for n, s in pairs))
         self.blacklist_file = blacklist_file
 
@@ -42,7 +42,7 @@ class Recipe:
         """A peak or BED file as chrom, start, stop on the store's chromosomes, sorted."""
         data = path.read_bytes()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-        rows = [line.split("\t")[:3] for line in text.splitlines() if line.split("\t")[0] in self.axis.names]
+        rows = [line.split("\t")[:3] for line in text.splitlines() if line.split("\t")[0] in self.coordinates.names]
         return bedtools("sort", "-i", "-", stdin="".join("\t".join(r) + "\n" for r in rows))
 
     def save(self, name, text):
@@ -53,7 +53,7 @@ class Recipe:
         return bedtools("merge", "-i", "-", stdin=bedtools("sort", "-i", "-", stdin="".join(texts)))
 
     def blacklist(self, length=LENGTH):
-        pairs = list(zip(self.axis.names, self.axis.lengths, strict=True))
+        pairs = list(zip(self.coordinates.names, self.coordinates.lengths, strict=True))
         ends = "".join(f"{n}\t0\t{length}\n{n}\t{s - length}\t{s}\n" for n, s in pairs)
         slopped = bedtools("slop", "-g", self.sizes, "-b", length, "-i", "-", stdin=self.own(self.blacklist_file))
         return self.merged(slopped, ends)
@@ -80,8 +80,10 @@ class Recipe:
 
     def intervals(self, text):
         rows = [line.split("\t") for line in text.splitlines()]
-        chrom = np.array([self.axis.index(r[0]) for r in rows], int)
-        return Intervals(*(self.axis.place(chrom, np.array([int(r[k]) for r in rows], int)) for k in (1, 2)))
+        chrom = np.array([self.coordinates.index(r[0]) for r in rows], int)
+        return Intervals(
+            *(self.coordinates.to_absolute(chrom, np.array([int(r[k]) for r in rows], int)) for k in (1, 2))
+        )
 
 
 def assert_same(got, want):
@@ -95,19 +97,26 @@ def check_multitask(store, cell, folder, recipe):
     assert sorted(names) == sorted(files)
     peaks = [recipe.own(files[n]) for n in names]
     bins, labels = recipe.positive_bins(peaks)
-    own = [store.peaks(cell, n, "conservative").on(store.axis) for n in names]
-    sites = positives_of_bins(own, widened_blacklist(store, LENGTH), store.axis)
+    own = [store.peaks(cell, n, "conservative").on(store.coordinates) for n in names]
+    sites = positives_of_bins(own, widened_blacklist(store, LENGTH), store.coordinates)
     want = recipe.intervals(bins).starts
     order = np.argsort(want)
     np.testing.assert_array_equal(sites.start, want[order])
     np.testing.assert_array_equal(sites.label, labels[order])
-    near = ax.union(store.axis.widen(ax.union(*own), BIN), widened_blacklist(store, LENGTH))
-    assert_same(ax.subtract(store.axis.whole, near), ax.merge(recipe.intervals(recipe.free("".join(peaks)))))
+    near = intervals.union(store.coordinates.widen(intervals.union(*own), BIN), widened_blacklist(store, LENGTH))
+    assert_same(
+        intervals.subtract(store.coordinates.whole, near),
+        intervals.merge(recipe.intervals(recipe.free("".join(peaks)))),
+    )
     return sites
 
 
 def demo_sampler(store, **changes):
-    split = split_genome(store.axis, valid=[parse_region("chr11", store.axis)], test=[parse_region("chr1", store.axis)])
+    split = split_genome(
+        store.coordinates,
+        valid=[parse_region("chr11", store.coordinates)],
+        test=[parse_region("chr1", store.coordinates)],
+    )
     return Sampler(store, **({"cells": ("K562",), "split": split, "length": LENGTH} | changes))
 
 
@@ -122,20 +131,20 @@ def test_bins_and_labels_equal_bedtools(demo_store, demo_files, tmp_path, cell):
 
 def test_one_factor_is_not_merged_with_itself():
     """Two peaks of one factor side by side: 101 bases in both together are not 101 in one."""
-    axis = ax.GenomeCoordinates(("chr1",), (10_000,))
+    coordinates = intervals.GenomeCoordinates(("chr1",), (10_000,))
     pair = Intervals(np.array([5000, 5060]), np.array([5060, 5160]))
     nothing = Intervals(np.array([], int), np.array([], int))
-    assert len(positives_of_bins([pair], nothing, axis)) == 0
-    two = positives_of_bins([pair, nothing], nothing, axis)
+    assert len(positives_of_bins([pair], nothing, coordinates)) == 0
+    two = positives_of_bins([pair, nothing], nothing, coordinates)
     assert two.start.tolist() == [4950, 5000, 5050]
     assert not two.label.any()
 
 
 def test_bins_stop_at_the_ends_of_chromosomes():
-    axis = ax.GenomeCoordinates(("chr1", "chr2"), (1030, 500))
-    whole = axis.whole
+    coordinates = intervals.GenomeCoordinates(("chr1", "chr2"), (1030, 500))
+    whole = coordinates.whole
     nothing = Intervals(np.array([], int), np.array([], int))
-    chrom, start = axis.locate(positives_of_bins([whole], nothing, axis).start)
+    chrom, start = coordinates.from_absolute(positives_of_bins([whole], nothing, coordinates).start)
     assert start[chrom == 0].tolist() == list(range(0, 831, 50))
     assert start[chrom == 1].tolist() == list(range(0, 301, 50))
 
@@ -152,10 +161,10 @@ def test_an_epoch_of_all_factors(demo_store):
     for field in ("chrom", "start", "jitter", "label"):
         np.testing.assert_array_equal(getattr(plan, field), getattr(again, field))
     sites = sampler.train_sites[0]
-    at = store.axis.place(plan.chrom, plan.start)
-    assert ax.contains(sites.free, Intervals(at[n:], at[n:] + BIN)).all()
-    window = store.axis.place(plan.chrom, plan.window_starts(LENGTH))
-    assert ax.contains(sampler.split.train, Intervals(window, window + LENGTH)).all()
+    at = store.coordinates.to_absolute(plan.chrom, plan.start)
+    assert intervals.contains(sites.free, Intervals(at[n:], at[n:] + BIN)).all()
+    window = store.coordinates.to_absolute(plan.chrom, plan.window_starts(LENGTH))
+    assert intervals.contains(sampler.split.train, Intervals(window, window + LENGTH)).all()
     assert (sampler.epoch(3, 1).start[n:] != plan.start[n:]).mean() > 0.99
 
 
@@ -175,7 +184,7 @@ def test_jitter_is_uniform_for_positives_and_negatives_in_training_and_validatio
 def test_negatives_are_uniform_and_come_with_replacement(demo_store):
     sampler = demo_sampler(open_store(demo_store))
     allowed, n = sampler.train_sites[0].starts, sampler.positives_per_epoch[0]
-    at = [sampler.store.axis.place(p.chrom, p.start)[n:] for p in (sampler.epoch(5, e) for e in range(6))]
+    at = [sampler.store.coordinates.to_absolute(p.chrom, p.start)[n:] for p in (sampler.epoch(5, e) for e in range(6))]
     assert any((np.diff(np.sort(a)) < BIN).any() for a in at), "with replacement, some overlap"
     starts = np.concatenate(at)
     which = np.searchsorted(allowed.starts, starts, side="right") - 1
@@ -218,16 +227,16 @@ def test_real_bins_and_labels_equal_bedtools(real_store, realdata, tmp_path, cel
 @pytest.mark.parametrize("cell", ["GM12878", "HeLa-S3", "K562"])
 def test_real_positives_and_free_regions_equal_bedtools(real_store, realdata, tmp_path, cell):
     recipe = Recipe(real_store, realdata / "annotation/blacklist.bed.gz", tmp_path)
-    valid = [parse_region("chr20:40000000-45000000", real_store.axis)]
-    split = split_genome(real_store.axis, valid=valid, test=[])
+    valid = [parse_region("chr20:40000000-45000000", real_store.coordinates)]
+    split = split_genome(real_store.coordinates, valid=valid, test=[])
     black = recipe.save("black.bed", recipe.blacklist())
     for path, factor, relaxed in chip_rows(realdata / "cells" / cell):
-        sampler = Sampler(real_store, cells=(cell,), factor=factor, split=split, length=LENGTH)
+        sampler = Sampler(real_store, cells=(cell,), factor=factor, split=split, window_length=LENGTH)
         usable = bedtools("intersect", "-v", "-a", "-", "-b", black, stdin=recipe.own(path))
         near = recipe.intervals(recipe.free(recipe.own(relaxed) if relaxed else usable))
         for sites, part in ((sampler.train_sites[0], split.train), (sampler.valid_sites[0], split.valid)):
             assert len(sites.positives) == count_inside(usable, part)
-            assert_same(sites.free, ax.intersect(ax.merge(near), part))
+            assert_same(sites.free, intervals.intersect(intervals.merge(near), part))
 
 
 def count_inside(peaks, part):

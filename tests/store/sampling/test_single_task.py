@@ -39,11 +39,11 @@ def chip_files(files, cell, factor):
 
 
 def regions(store, texts):
-    return [parse_region(t, store.axis) for t in texts]
+    return [parse_region(t, store.coordinates) for t in texts]
 
 
 def demo_split(store, valid=VALID, test=TEST):
-    return split_genome(store.axis, valid=regions(store, valid), test=regions(store, test))
+    return split_genome(store.coordinates, valid=regions(store, valid), test=regions(store, test))
 
 
 def make_task(store, **changes):
@@ -56,7 +56,7 @@ class Bedtools:
 
     def __init__(self, store, files, work: Path):
         self.store, self.files, self.work = store, files, work
-        self.sizes = dict(zip(store.axis.names, store.axis.lengths, strict=True))
+        self.sizes = dict(zip(store.coordinates.names, store.coordinates.lengths, strict=True))
         self.genome = work / "sizes.txt"  # complement wants the order that `sort` gives
         self.genome.write_text("".join(f"{n}\t{self.sizes[n]}\n" for n in sorted(self.sizes)))
 
@@ -100,7 +100,7 @@ def oracle(demo_store, demo_files, tmp_path):
 
 
 def part_masks(store, texts):
-    masks = {n: np.zeros(s, bool) for n, s in zip(store.axis.names, store.axis.lengths, strict=True)}
+    masks = {n: np.zeros(s, bool) for n, s in zip(store.coordinates.names, store.coordinates.lengths, strict=True)}
     for region in regions(store, texts):
         masks[region.chrom][region.start : region.stop] = True
     return masks
@@ -125,13 +125,13 @@ def test_allowed_negatives_equal_bedtools_base_for_base(demo_store, oracle, cell
     free = oracle.free(cell, factor, length)
     for sites, part in ((task.train_sites[0], train_masks(store)), (task.valid_sites[0], part_masks(store, VALID))):
         allowed, total = sites.starts, 0
-        for i, name in enumerate(store.axis.names):
+        for i, name in enumerate(store.coordinates.names):
             starts = runs(free[name] & part[name], BIN)
             left = starts + BIN // 2 - length // 2  # the whole window must lie in the part too
             inside = np.isin(left, runs(part[name], length))
-            want = store.axis.place(i, starts[inside])
+            want = store.coordinates.to_absolute(i, starts[inside])
             got = np.concatenate(
-                [np.arange(a, b) for a, b in zip(*allowed, strict=True) if store.axis.locate(a)[0] == i]
+                [np.arange(a, b) for a, b in zip(*allowed, strict=True) if store.coordinates.from_absolute(a)[0] == i]
                 or [np.array([], int)]
             )
             np.testing.assert_array_equal(got, want)
@@ -145,7 +145,7 @@ def test_without_a_relaxed_set_conservative_peaks_are_kept_clear(demo_store, dem
     store = open_store(demo_store)
     plan = make_task(store, factor="MAX", negatives=10).epoch(1, 0)
     usable = [line.split("\t")[:3] for line in oracle.usable_peaks(conservative, LENGTH).splitlines()]
-    for c, name in enumerate(store.axis.names):
+    for c, name in enumerate(store.coordinates.names):
         start = plan.start[(plan.chrom == c) & (plan.label[:, 0] == 0)][:, None]
         first, last = (np.array([int(row[k]) for row in usable if row[0] == name]) for k in (1, 2))
         assert ((start + BIN <= first - BIN) | (start >= last + BIN)).all()
@@ -164,7 +164,7 @@ def test_negatives_stay_clear_of_peaks_blacklist_edges_and_each_other(demo_store
         mine = (plan.cell == i) & (plan.label[:, 0] == 0)
         assert mine.sum() == 20 * task.positives_per_epoch[i] > 100
         assert not plan.jitter[mine].any()
-        for c, name in enumerate(store.axis.names):
+        for c, name in enumerate(store.coordinates.names):
             starts = np.sort(plan.start[mine & (plan.chrom == c)])
             assert (np.diff(starts) >= BIN).all()
             far = starts[:, None] + BIN
@@ -174,7 +174,7 @@ def test_negatives_stay_clear_of_peaks_blacklist_edges_and_each_other(demo_store
                 last = np.array([p.stop + reach for p in here])
                 assert ((far <= first) | (starts[:, None] >= last)).all()
             assert (starts >= LENGTH).all()
-            assert (starts + BIN <= store.axis.lengths[c] - LENGTH).all()
+            assert (starts + BIN <= store.coordinates.lengths[c] - LENGTH).all()
 
 
 @pytest.mark.parametrize("length", [1000, 501, 1002, 150])
@@ -198,7 +198,7 @@ def test_positives_are_usable_peaks_with_their_middle_and_jitter(demo_store, dem
         positive = np.flatnonzero(plan.label[:, 0])
         assert positive.size == sum(map(len, want.values()))
         for i in positive:
-            key = store.axis.names[plan.chrom[i]], int(plan.start[i])
+            key = store.coordinates.names[plan.chrom[i]], int(plan.start[i])
             assert any(abs(plan.jitter[i]) <= jitter for jitter, *_ in want[key])
             moved = plan.start[i] + plan.jitter[i]
             kept = max(min(b, moved + BIN) - max(a, moved) for _, a, b in want[key])
@@ -225,7 +225,7 @@ def test_negatives_are_uniform_over_what_is_allowed(demo_store):
     ends = np.cumsum(allowed.stops - allowed.starts)
     plans = [task.epoch(13, e) for e in range(60)]
     chrom, start = (np.concatenate([getattr(p, k)[p.label[:, 0] == 0] for p in plans]) for k in ("chrom", "start"))
-    at = task.store.axis.place(chrom, start)
+    at = task.store.coordinates.to_absolute(chrom, start)
     which = np.searchsorted(allowed.starts, at, side="right") - 1
     rank = ends[which] - (allowed.stops[which] - at)
     assert rank.size > 40_000
@@ -257,7 +257,7 @@ def test_every_window_lies_in_its_split(demo_store):
     used = set()
     for plan, part in ((task.epoch(1, 0), train), (task.epoch(1, 1), train), (task.validation(1), held)):
         for c, start in zip(plan.chrom, plan.window_starts(LENGTH), strict=True):
-            name = store.axis.names[c]
+            name = store.coordinates.names[c]
             assert part[name][start : start + LENGTH].all()
             used.add(name)
     assert used == {"chr2", "chr7", "chr11", "chr1"}

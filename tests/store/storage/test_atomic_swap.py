@@ -14,7 +14,7 @@ from factornet.store.storage import atomic_swap as swap_dirs
 def plan_of(store, n=400):
     rng = np.random.default_rng(1)
     chrom = rng.integers(0, 2, n)
-    start = rng.integers(0, np.array(store.axis.lengths)[chrom] - 200)
+    start = rng.integers(0, np.array(store.coordinates.lengths)[chrom] - 200)
     return SamplingPlan(("A",), np.zeros(n, np.int64), chrom, start, np.zeros(n, np.int64), np.zeros((n, 0), np.uint8))
 
 
@@ -27,7 +27,7 @@ def test_readers_go_on_with_the_version_they_began_with(files, monkeypatch, atom
     if not atomic:
         monkeypatch.setattr(publish, "exchange", exchange_not_there)
     build(files)
-    settings = StreamSettings(100, batch=10, pool_bytes=20_000, slab=2000, meta=True)
+    settings = StreamSettings(100, batch_size=10, pool_bytes=20_000, slab=2000, meta=True)
     reader = open_store(files / "s.zarr")
     expected = contents(WindowStream(reader, plan_of(reader), settings, seed=(1,)))
     del reader

@@ -20,7 +20,7 @@ from factornet.store.storage.cache import ObjectCache
 
 
 def read_all(store: Store, results) -> None:
-    results.put({c: int(read_span(store.sequence(c), 0, 4000).sum()) for c in store.axis.names})
+    results.put({c: int(read_span(store.sequence(c), 0, 4000).sum()) for c in store.coordinates.names})
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_processes_read_on(places, demo_store, method, kind):
         for child in children:
             child.join(10)
     local = open_store(demo_store)
-    expected = {c: int(read_span(local.sequence(c), 0, 4000).sum()) for c in local.axis.names}
+    expected = {c: int(read_span(local.sequence(c), 0, 4000).sum()) for c in local.coordinates.names}
     assert found == [expected, expected]
     assert [c.exitcode for c in children] == [0, 0]
 
@@ -102,7 +102,7 @@ def test_a_damaged_cache_entry_is_fetched_again(away, demo_store, tmp_path):
 def test_the_cache_is_bounded(away, demo_store, tmp_path):
     cache = ObjectCache(tmp_path / "small", 300_000)
     store, local = open_store(away.url, cache=cache), open_store(demo_store)
-    for chrom in local.axis.names * 2:
+    for chrom in local.coordinates.names * 2:
         assert np.array_equal(read_span(store.sequence(chrom), 0, 5000), read_span(local.sequence(chrom), 0, 5000))
     sizes = [p.stat().st_size for p in cache.folder.rglob("*") if p.is_file()]
     assert sum(sizes) <= 315_000 + max(sizes)

@@ -69,14 +69,14 @@ def test_all_of_it_from_a_server_that_fails_now_and_then(demo_files, demo_store,
     ):
         assert etl.main([str(a) for a in arguments]) == 0
     local = open_store(demo_store)
-    for place in (s3.url, f"{s3.url}.export", back):
-        store = open_store(place)
+    for location in (s3.url, f"{s3.url}.export", back):
+        store = open_store(location)
         assert store.info.genome_manifest == local.info.genome_manifest
         assert {c: store.cell(c).manifest for c in store.cells} == {c: local.cell(c).manifest for c in store.cells}
-        assert not verify_store(place).findings
+        assert not verify_store(location).findings
     models = [tmp_path / "local", tmp_path / "remote"]
-    for place, model in zip((str(demo_store), s3.url), models, strict=True):
-        assert train.main(["--store", place, "-i", "K562", "-f", "CTCF", "-o", str(model), *NETWORK]) == 0
+    for location, model in zip((str(demo_store), s3.url), models, strict=True):
+        assert train.main(["--store", location, "-i", "K562", "-f", "CTCF", "-o", str(model), *NETWORK]) == 0
     assert (models[0] / "best.safetensors").read_bytes() == (models[1] / "best.safetensors").read_bytes()
     assert {"GET", "PUT"} <= set(failed)
     assert len(failed) > 20
@@ -165,7 +165,7 @@ def test_verify_names_one_cure_of_an_object_on_a_server(away, fault):
 
 
 def test_verify_compares_the_list_with_what_object_storage_lists(away, demo_store):
-    sound = parse_cell_index(away.client.get_object(**away.key("cells/zarr.json"))["Body"].read(), place="list")
+    sound = parse_cell_index(away.client.get_object(**away.key("cells/zarr.json"))["Body"].read(), location="list")
     hint = f"put it there anew: factornet-etl export STORE {away.url} --force --cells"
     gone = f"{hint} HepG2; or take it off the list: factornet-etl export STORE {away.url} --force --cells"
     for content, kind, path, problem, repair in (
@@ -219,13 +219,13 @@ def test_a_newer_schema_is_refused(exported, s3, tmp_path, kind):
     (tmp_path / "web").mkdir()
     store = Path(shutil.copytree(exported, tmp_path / "web/new.zarr"))
     (store / "zarr.json").write_bytes(with_self_digest(node))
-    place = tmp_path / "new.zip"
+    location = tmp_path / "new.zip"
     if kind == "zip":
         subprocess.run(
             [
                 sys.executable,
                 "-c",
-                f"import zipfile, pathlib; z = zipfile.ZipFile({str(place)!r}, 'w')\n"
+                f"import zipfile, pathlib; z = zipfile.ZipFile({str(location)!r}, 'w')\n"
                 f"for p in pathlib.Path({str(store)!r}).rglob('*'): p.is_file() and z.write(p, p.relative_to({str(store)!r}))\n"
                 "z.close()",
             ],
@@ -233,12 +233,12 @@ def test_a_newer_schema_is_refused(exported, s3, tmp_path, kind):
         )
     elif kind == "s3":
         s3.client.put_object(**s3.key("zarr.json"), Body=with_self_digest(node))
-        place = s3.url
+        location = s3.url
     with (
         web_server(tmp_path / "web") as url,
         pytest.raises(StoreError, match="schema version 2, this factornet reads version 1"),
     ):
-        open_store(f"{url}/new.zarr" if kind == "http" else place)
+        open_store(f"{url}/new.zarr" if kind == "http" else location)
 
 
 def test_what_an_earlier_upload_left_is_removed(away, demo_store):

@@ -102,8 +102,8 @@ def test_any_flipped_byte_of_a_zip_file_shows(tmp_path):
     """In what is read of it: of the bytes that nothing reads (dates, for one) there are few."""
     content = FIXTURE.read_bytes()
     path, rng, silent = tmp_path / "flipped.zip", np.random.default_rng(0), 0
-    for place in rng.integers(0, len(content), 60).tolist():
-        path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+    for location in rng.integers(0, len(content), 60).tolist():
+        path.write_bytes(content[:location] + bytes([content[location] ^ 4]) + content[location + 1 :])
         try:
             silent += not verify_store(path).findings
         except StoreError:
@@ -117,12 +117,12 @@ def test_a_zip_file_that_is_changed_while_it_is_open(tmp_path, change):
     path = Path(shutil.copy(FIXTURE, tmp_path / "a.zip"))
     os.utime(path, ns=(0, 10**18))
     store = open_store(path)
-    codes = store.sequence(store.axis.names[0])
+    codes = store.sequence(store.coordinates.names[0])
     before = codes[:]
     with zipfile.ZipFile(path) as zipped:
-        place = zipped.getinfo(f"genome/sequence/{store.axis.names[0]}/c/0").header_offset + 120
+        location = zipped.getinfo(f"genome/sequence/{store.coordinates.names[0]}/c/0").header_offset + 120
     other = bytearray(FIXTURE.read_bytes())
-    other[place] ^= 4
+    other[location] ^= 4
     if change == "removed":
         path.unlink()
     elif change == "renamed over":

@@ -27,7 +27,7 @@ class Windows(IterableDataset):
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         info = get_worker_info()
         share = (info.id, info.num_workers) if info else (0, 1)
-        settings = replace(StreamSettings(1000, batch=40), share=share)
+        settings = replace(StreamSettings(1000, batch_size=40), rank=share[0], world_size=share[1])
         for batch in WindowStream(self.store, self.plan, settings, seed=(3,)):
             yield tuple(map(torch.from_numpy, (batch.index, batch.codes, batch.tracks)))
 

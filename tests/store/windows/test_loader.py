@@ -55,8 +55,8 @@ def any_store(request, demo_store, raw_store):
 def make_plan(store, n, seed, length):
     """Random windows of all cell lines; some hang over the ends of chromosomes, some lie in runs of N."""
     rng = np.random.default_rng(seed)
-    chrom = rng.integers(0, len(store.axis.names), n)
-    size = np.array(store.axis.lengths)[chrom]
+    chrom = rng.integers(0, len(store.coordinates.names), n)
+    size = np.array(store.coordinates.lengths)[chrom]
     start = rng.integers(0, size - 200)
     start[: n // 4] = rng.integers(-length // 2 + 60, 10_000, n // 4)
     start[n // 4 : n // 2] = size[n // 4 : n // 2] - rng.integers(0, length // 2 + 50, n // 2 - n // 4)
@@ -80,7 +80,7 @@ def test_batches_equal_the_oracle_byte_for_byte(any_store, oracle, length, setti
     seen = []
     for batch in WindowStream(store, plan, StreamSettings(length, **settings), seed=(1,)):
         for i, codes, tracks, label in zip(batch.index, batch.codes, batch.tracks, batch.labels, strict=True):
-            cell, chrom = CELLS[plan.cell[i]], store.axis.names[plan.chrom[i]]
+            cell, chrom = CELLS[plan.cell[i]], store.coordinates.names[plan.chrom[i]]
             want_codes, want_tracks = oracle.window(cell, chrom, int(starts[i]), length)
             np.testing.assert_array_equal(codes, want_codes)
             assert tracks.tobytes() == want_tracks.astype(np.float32).tobytes()
@@ -95,7 +95,9 @@ def check_against(oracle, store, plan, stream, length):
     starts, seen = plan.window_starts(length), []
     for batch in stream:
         for i, codes, tracks in zip(batch.index, batch.codes, batch.tracks, strict=True):
-            want = oracle.window(plan.cells[plan.cell[i]], store.axis.names[plan.chrom[i]], int(starts[i]), length)
+            want = oracle.window(
+                plan.cells[plan.cell[i]], store.coordinates.names[plan.chrom[i]], int(starts[i]), length
+            )
             assert codes.tobytes() == want[0].tobytes()
             assert tracks.tobytes() == want[1].astype(np.float32).tobytes()
         seen += batch.index.tolist()
@@ -115,7 +117,7 @@ def test_runs_of_n_gaps_and_windows_off_the_chromosome(any_store, oracle, length
     """Places where a wrong fill value would show: the edges of N runs and of signal gaps, and past both ends."""
     store = open_store(any_store)
     name, cell = "chr21", "K562"
-    chrom, size = store.axis.index(name), len(oracle.fasta[name])
+    chrom, size = store.coordinates.index(name), len(oracle.fasta[name])
     letters = np.frombuffer(oracle.fasta[name][:].encode(), np.uint8)
     missing = np.isnan(np.array(oracle.dgf[cell].values(name, 0, size), np.float32))
     gap = missing & (letters != ord("N"))
@@ -124,20 +126,20 @@ def test_runs_of_n_gaps_and_windows_off_the_chromosome(any_store, oracle, length
     ends = np.array([-3 * length - 300, -length, -1, 0, size - 200, size - length, size, size + 3 * length])
     start = np.concatenate([*(e[:40] + shift for e in edges for shift in (-100, -length // 2)), ends])
     plan = bare_plan(CELLS.index(cell), chrom, start)
-    settings = StreamSettings(length, batch=10, pool_bytes=20 * length * 9, slab=30_000, threads=4)
+    settings = StreamSettings(length, batch_size=10, pool_bytes=20 * length * 9, slab=30_000, threads=4)
     check_against(oracle, store, plan, WindowStream(store, plan, settings, seed=(2,)), length)
 
 
 def test_without_a_seed_windows_come_in_order_of_place(any_store, oracle):
     store = open_store(any_store)
     plan = make_plan(store, 150, 8, 1000)
-    settings = StreamSettings(1000, batch=11, pool_bytes=300_000, slab=100_000)
+    settings = StreamSettings(1000, batch_size=11, pool_bytes=300_000, slab=100_000)
     stream = WindowStream(store, plan, settings, seed=None)
     assert len(stream) == len(list(stream)) == 14
     check_against(oracle, store, plan, stream, 1000)
     order = np.concatenate([batch.index for batch in stream])
-    place = store.axis.place(plan.chrom, plan.window_starts(1000)) // 100_000
-    assert (np.diff(place[order]) >= 0).all()
+    location = store.coordinates.to_absolute(plan.chrom, plan.window_starts(1000)) // 100_000
+    assert (np.diff(location[order]) >= 0).all()
 
 
 def test_a_plan_without_windows_gives_no_batch(any_store):
@@ -155,10 +157,10 @@ def orders(store, plan, settings, seed):
 def test_order_depends_on_the_seed_alone(any_store):
     store = open_store(any_store)
     plan = make_plan(store, 200, 5, 1000)
-    first = orders(store, plan, StreamSettings(1000, batch=20, threads=1), (3,))
+    first = orders(store, plan, StreamSettings(1000, batch_size=20, threads=1), (3,))
     for threads in (2, 4):
-        assert orders(store, plan, StreamSettings(1000, batch=20, threads=threads), (3,)) == first
-    assert orders(store, plan, StreamSettings(1000, batch=20), (4,)) != first
+        assert orders(store, plan, StreamSettings(1000, batch_size=20, threads=threads), (3,)) == first
+    assert orders(store, plan, StreamSettings(1000, batch_size=20), (4,)) != first
 
 
 def test_threads_change_no_byte_and_a_second_pass_repeats_the_first(any_store):
@@ -166,7 +168,7 @@ def test_threads_change_no_byte_and_a_second_pass_repeats_the_first(any_store):
     plan = make_plan(store, 200, 9, 1000)
 
     def batches(threads):
-        settings = StreamSettings(1000, batch=16, pool_bytes=500_000, slab=50_000, threads=threads)
+        settings = StreamSettings(1000, batch_size=16, pool_bytes=500_000, slab=50_000, threads=threads)
         return WindowStream(store, plan, settings, seed=(3, 1))
 
     def content(stream):
@@ -212,7 +214,7 @@ def test_a_stream_over_a_damaged_chunk_ends_with_the_error(demo_store, tmp_path,
     shutil.copytree(demo_store, copy)
     (copy / array / "c" / "0").unlink()
     store = open_store(copy)
-    chrom = store.axis.index("chr21")
+    chrom = store.coordinates.index("chr21")
     plan = bare_plan(None, chrom, np.arange(20_000, 900_000, 9000))
     with pytest.raises(StoreError, match=r"chr21.*missing"):
         list(WindowStream(store, plan, StreamSettings(1000, pool_bytes=100_000, slab=50_000), seed=(1,)))
@@ -230,13 +232,13 @@ def test_no_flipped_bit_changes_what_is_read(demo_store, tmp_path, array):
     rng = np.random.default_rng(3)
     places = [*range(0, 6), *rng.integers(0, len(data), 25).tolist(), *range(len(data) - 300, len(data), 13)]
     errors = 0
-    for place in places:
+    for location in places:
         broken = bytearray(data)
-        broken[place] ^= 1 << int(rng.integers(0, 8))
+        broken[location] ^= 1 << int(rng.integers(0, 8))
         shard.write_bytes(broken)
         damaged = open_store(copy).array(array)
         try:
-            assert read_span(damaged, 0, damaged.shape[0]).tobytes() == expected, f"byte {place} of {len(data)}"
+            assert read_span(damaged, 0, damaged.shape[0]).tobytes() == expected, f"byte {location} of {len(data)}"
         except StoreError:
             errors += 1
     assert errors > 0.9 * len(places)
@@ -278,13 +280,13 @@ def test_other_processes_read_the_same(any_store, method):
 def test_features_are_the_cells_values_and_the_annotation_of_the_bin_as_drawn(any_store):
     store = open_store(any_store)
     plan = make_plan(store, 400, 5, 1000)
-    settings = StreamSettings(1000, batch=64, slab=200_000, meta=True, gencode=True)
+    settings = StreamSettings(1000, batch_size=64, slab=200_000, meta=True, gencode=True)
     seen = 0
     for batch in WindowStream(store, plan, settings, seed=(2,)):
         assert batch.features.shape == (len(batch.index), 8 + 6)
         for i, row in zip(batch.index, batch.features, strict=True):
             np.testing.assert_array_equal(row[:8], store.meta(plan.cells[plan.cell[i]]))
-            annotation = store.annotation(store.axis.names[plan.chrom[i]])
+            annotation = store.annotation(store.coordinates.names[plan.chrom[i]])
             start = int(plan.start[i] + plan.jitter[i])  # the bin moves with the jitter; it may hang over an end
             bits = annotation[max(start, 0) : max(min(start + 200, annotation.shape[0]), 0)]
             want = [bool((bits >> k & 1).any()) for k in range(6)]
