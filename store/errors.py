@@ -1,31 +1,36 @@
-"""The errors a user is meant to read: what is wrong, where, and the cure."""
+"""Errors that users read: where, what is wrong, and what to do about it.
+
+Every one of them ends a command with its message on one line and exit status 2. Callers decide by class and fields,
+never by the text.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 
 class FactorNetError(Exception):
-    """Base of every error that ends a command with one clear line and exit status 2."""
+    """Base class of all errors that are reported to users without a traceback."""
 
 
 class InputError(FactorNetError):
-    """A file given by the user cannot be used.
+    """An input file cannot be used.
 
     Args:
-        path: the file at fault.
-        problem: what is wrong, with the offending value in it.
-        cure: what to do about it, as a sentence; empty where the problem says it all.
+        path: the file.
+        problem: what is wrong, with the offending value.
+        hint: what to do about it; empty where the problem says it all.
         line: 1-based line number in the (decompressed) file, where there is one.
     """
 
     def __init__(self, path: str | Path, problem: str, *, hint: str = "", line: int | None = None) -> None:
-        location = f"{path}:{line}" if line is not None else f"{path}"
-        super().__init__(f"{location}: {problem}" + (f"; {hint}" if hint else ""))
+        where = f"{path}:{line}" if line is not None else f"{path}"
+        super().__init__(_message(where, problem, hint))
         self.path, self.problem, self.hint, self.line = str(path), problem, hint, line
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way back from a worker process with all fields."""
+        """Pickle with all fields: workers send errors back to the parent process."""
         return (_rebuild_input_error, (self.path, self.problem, self.hint, self.line))
 
 
@@ -34,8 +39,46 @@ def _rebuild_input_error(path: str, problem: str, hint: str, line: int | None) -
 
 
 class StoreError(FactorNetError):
-    """A store cannot be opened, read or written as asked; the message names store, array and cure."""
+    """A store cannot be opened, read or written.
+
+    Args:
+        location: path or URL of the store, group, array or object at fault.
+        problem: what is wrong, with the offending value.
+        hint: what to do about it; empty where the problem says it all.
+    """
+
+    def __init__(self, location: str | Path, problem: str, *, hint: str = "") -> None:
+        super().__init__(_message(str(location), problem, hint))
+        self.location, self.problem, self.hint = str(location), problem, hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with all fields, of subclasses too."""
+        return (_rebuild_store_error, (type(self), self.location, self.problem, self.hint))
+
+    def with_hint(self, hint: str) -> Self:
+        """The same error with another hint."""
+        return type(self)(self.location, self.problem, hint=hint)
+
+
+def _rebuild_store_error(kind: type[StoreError], location: str, problem: str, hint: str) -> StoreError:
+    return kind(location, problem, hint=hint)
+
+
+class SchemaVersionError(StoreError):
+    """A store, or a cell line in it, has a schema version that this factornet does not read."""
+
+
+class RemoteError(StoreError):
+    """A server failed to send or accept an object after all retries; what was transferred so far is kept."""
+
+
+class ContentError(RemoteError):
+    """After all retries a server sends other bytes than the manifest lists: the object is at fault, not the server."""
 
 
 class UsageError(FactorNetError):
-    """Options that do not go together, or name something that is not there."""
+    """Parameters contradict each other, or name something that does not exist."""
+
+
+def _message(where: str, problem: str, hint: str) -> str:
+    return f"{where}: {problem}" + (f"; {hint}" if hint else "")

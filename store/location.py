@@ -184,9 +184,11 @@ class RemoteLocation(StoreLocation):
         found = self.server.list("cells/")
         if found is None:
             raise StoreError(
-                f"{self.location}: has no list of cell lines ({CELL_INDEX}), and web servers do not list; name those you "
-                f"know of to a command that takes names, as `factornet-etl import {self.location} DEST --cells CELL`, or "
-                "put there what `factornet-etl export` makes: the list is in it"
+                self.location,
+                f"has no list of cell lines ({CELL_INDEX}), and web servers do not list",
+                hint="name those you know of to a command that takes names, as `factornet-etl import "
+                f"{self.location} DEST --cells CELL`, or put there what `factornet-etl export` makes: the "
+                "list is in it",
             )
         with_self_digest = (name.split("/") for name in found)
         return tuple(
@@ -233,16 +235,18 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
     path = Path(text).resolve()
     if path.is_file():
         if path.suffix != ".zip":
-            raise StoreError(f"{location}: a file, and no store; a store is a folder, or a file that ends in .zip")
+            raise StoreError(location, "a file, and no store", hint="a store is a folder, or a file that ends in .zip")
         try:
             return ZipLocation(path)
         except OSError as e:
-            raise StoreError(f"{path}: cannot be read ({e.strerror})") from e
+            raise StoreError(path, f"cannot be read ({e.strerror})") from e
     recover_interrupted_swaps(path)
     if not path.is_dir():
         make = "factornet-etl export STORE" if path.suffix == ".zip" else "factornet-etl genome"
         more = " --fasta FILE" if make.endswith("genome") else ""
-        raise StoreError(f"{location}: no such store; correct the name, or make one with `{make} {location}{more}`")
+        raise StoreError(
+            location, "no such store", hint=f"correct the name, or make one with `{make} {location}{more}`"
+        )
     return LocalLocation(path)
 
 
@@ -258,7 +262,7 @@ def check_is_store(home: StoreLocation, shown: str) -> None:
     if isinstance(home, LocalLocation):
         around = [*home.path.parents[:2], *sorted(p for p in home.path.iterdir() if p.is_dir())]
         near = next((f"did you mean {p}?" for p in around if (p / "genome" / "zarr.json").is_file()), near)
-    raise StoreError(f"{shown}: not a FactorNet store (no zarr.json with the format {FORMAT!r} in it); {near}")
+    raise StoreError(shown, f"not a FactorNet store (no zarr.json with the format {FORMAT!r} in it)", hint=near)
 
 
 def _text(home: StoreLocation, group: str) -> bytes:

@@ -89,7 +89,7 @@ class Store:
         try:
             return self.home.cells()
         except OSError as e:
-            raise StoreError(f"{self.location}/cells: cannot be read ({e.strerror}); {CURE}") from e
+            raise StoreError(f"{self.location}/cells", f"cannot be read ({e.strerror})", hint=CURE) from e
 
     def cell(self, name: str) -> CellInfo:
         """What the store says about a cell line.
@@ -114,11 +114,11 @@ class Store:
         check_self_digest(text, attributes, location=location)
         if info.name != name:
             raise StoreError(
-                f"{location}: is the cell line {info.name}, not {name}; `factornet-etl verify` says what to do"
+                location, f"is the cell line {info.name}, not {name}", hint="`factornet-etl verify` says what to do"
             )
         self.info.check_genome(info, location=location)
         if self.pins.setdefault(name, info.manifest) != info.manifest:
-            raise StoreError(f"{location}: was replaced while it was in use; start again to use the new version")
+            raise StoreError(location, "was replaced while it was in use", hint="start again to use the new version")
         return info
 
     def sequence(self, chrom: str) -> StoredArray:
@@ -200,8 +200,10 @@ class Store:
             group, name = "/".join(parts[:depth]), "/".join(parts[depth:])
             if self.is_raw and not self.home.local:
                 raise StoreError(
-                    f"{self.location}: a raw store is there to be memory-mapped from a local disk; bring it there with "
-                    f"`factornet-etl import {self.location} DEST`, or export the compressed store it came from"
+                    self.location,
+                    "a raw store is there to be memory-mapped from a local disk",
+                    hint=f"bring it there with `factornet-etl import {self.location} DEST`, or export the "
+                    "compressed store it came from",
                 )
             read = map_array if self.is_raw else ShardedArray
             self._opened[path] = read(self.folder(group), name, self.objects(group))
@@ -219,7 +221,7 @@ class Store:
             try:
                 self._opened[key] = self.home.folder(group)
             except OSError as e:
-                raise StoreError(f"{self.location}/{group}: cannot be read ({e.strerror}); {CURE}") from e
+                raise StoreError(f"{self.location}/{group}", f"cannot be read ({e.strerror})", hint=CURE) from e
         folder: GroupStorage = self._opened[key]
         return folder
 
@@ -263,7 +265,7 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
     try:
         folder = home.folder("")
     except OSError as e:
-        raise StoreError(f"{shown}: cannot be read ({e.strerror}); {CURE}") from e
+        raise StoreError(shown, f"cannot be read ({e.strerror})", hint=CURE) from e
     try:
         text, attributes = read_attributes(folder)
         info = StoreInfo.from_attributes(attributes, location=shown)
@@ -285,13 +287,13 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
     """
     location = f"{array_location(array)}[{start}:{stop}]"
     if not 0 <= start <= stop <= array.shape[0]:
-        raise StoreError(f"{location}: outside the array of {array.shape[0]} rows")
+        raise StoreError(location, f"outside the array of {array.shape[0]} rows")
     try:
         values = np.array(array[start:stop], copy=None if isinstance(array, ShardedArray) else True)
     except StoreError:
         raise
     except Exception as e:
-        raise StoreError(f"{location}: a chunk is damaged ({e}); {CURE}") from e
+        raise StoreError(location, f"a chunk is damaged ({e})", hint=CURE) from e
     check_values(values, location=array_location(array), start=start)
     return values
 

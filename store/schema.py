@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from .errors import StoreError, UsageError
+from .errors import SchemaVersionError, StoreError, UsageError
 from .genome.intervals import GenomeCoordinates
 
 FORMAT = "factornet-store"
@@ -101,16 +101,19 @@ class StoreInfo:
         """
         if cell.genome != self.sequences:
             raise StoreError(
-                f"{location}: was built on another genome (sequences {cell.genome[:16]}..., those of the store are "
-                f"{self.sequences[:16]}...); remove it, or build it on this one with --force"
+                location,
+                f"was built on another genome (sequences {cell.genome[:16]}..., those of the store are "
+                f"{self.sequences[:16]}...)",
+                hint="remove it, or build it on this one with --force",
             )
         for name, digest in cell.shared.items():
             ours = self.shared.get(name)
             if ours != digest:
                 other = f"another (values {ours[:16]}..., it was built on {digest[:16]}...)" if ours else "none"
                 raise StoreError(
-                    f"{location}: its track {name} is shared by all cell lines, and the genome of this store has {other}; "
-                    "remove it, or build it on this one with --force"
+                    location,
+                    f"its track {name} is shared by all cell lines, and the genome of this store has {other}",
+                    hint="remove it, or build it on this one with --force",
                 )
 
     def to_attributes(self) -> dict[str, Any]:
@@ -126,19 +129,23 @@ class StoreInfo:
         """
         if attributes.get("format") != FORMAT:
             raise StoreError(
-                f"{location}: not a FactorNet store (its root has no attribute format={FORMAT!r}); "
-                "make one with `factornet-etl genome`"
+                location,
+                f"not a FactorNet store (its root has no attribute format={FORMAT!r})",
+                hint="make one with `factornet-etl genome`",
             )
         version = attributes.get("schema_version")
         if version != SCHEMA_VERSION:
-            raise StoreError(
-                f"{location}: the store has schema version {version}, this factornet reads version {SCHEMA_VERSION}; "
-                "update factornet, or rebuild the store"
+            raise SchemaVersionError(
+                location,
+                f"the store has schema version {version}, this factornet reads version {SCHEMA_VERSION}",
+                hint="update factornet, or rebuild the store",
             )
         if attributes.get("encoding") not in ENCODINGS:
             raise StoreError(
-                f"{location}: the store's encoding is {attributes.get('encoding')!r}, this factornet reads "
-                f"{' and '.join(ENCODINGS)}; update factornet"
+                location,
+                f"the store's encoding is {attributes.get('encoding')!r}, this factornet reads "
+                f"{' and '.join(ENCODINGS)}",
+                hint="update factornet",
             )
         try:
             _refuse_other(attributes["chromosomes"], list)
@@ -162,7 +169,9 @@ class StoreInfo:
             _refuse_other(info.genome_manifest_objects, dict)
         except (KeyError, TypeError) as e:
             raise StoreError(
-                f"{location}: root attributes as factornet does not write them ({_told(e)}); copy its zarr.json anew"
+                location,
+                f"root attributes as factornet does not write them ({_told(e)})",
+                hint="copy its zarr.json anew",
             ) from e
         return info
 
@@ -215,9 +224,11 @@ class CellInfo:
             StoreError: attributes are damaged or of another schema version.
         """
         if attributes.get("schema_version") != SCHEMA_VERSION:
-            raise StoreError(
-                f"{location}: cell line of schema version {attributes.get('schema_version')}, this factornet reads "
-                f"version {SCHEMA_VERSION}; update factornet, or rebuild the cell line"
+            raise SchemaVersionError(
+                location,
+                f"cell line of schema version {attributes.get('schema_version')}, this factornet reads "
+                f"version {SCHEMA_VERSION}",
+                hint="update factornet, or rebuild the cell line",
             )
         try:
             for key in ("tracks", "factors", "meta"):
@@ -246,7 +257,9 @@ class CellInfo:
                 raise TypeError(f"the digest of the shared track {absent[0]} is missing")
         except (KeyError, TypeError) as e:
             raise StoreError(
-                f"{location}: attributes as factornet does not write them ({_told(e)}); rebuild or copy the cell line anew"
+                location,
+                f"attributes as factornet does not write them ({_told(e)})",
+                hint="rebuild or copy the cell line anew",
             ) from e
         return info
 

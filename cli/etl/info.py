@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ...etl.verify.remedies import LOST, lost_remedy
-from ...store.errors import FactorNetError, StoreError, UsageError
+from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
 from ...store.schema import CellInfo
-from ...store.storage.retry import RemoteError
 from ...store.text import format_count
 from ..common.arguments import HelpFormatter, add_common
 from ..common.store_options import STORE_HELP
@@ -49,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
             _print(options.store, store, found)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise StoreError(
-                f"{store.location}: a summary in its attributes is of another form; {NOT_FACTORNET}"
+                store.location, "a summary in its attributes is of another form", hint=NOT_FACTORNET
             ) from e
     if found.unlisted:
         raise found.unlisted
@@ -58,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
         faults.append(f"see `factornet-etl verify {options.store}` for what repairs it")
     faults += [f"{store.location}/cells/{c}: {LOST}; {lost_remedy(store.home, c)}" for c in found.missing]
     if faults:
-        raise StoreError("; ".join(faults))
+        raise FactorNetError("; ".join(faults))
     return 0
 
 

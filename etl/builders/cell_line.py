@@ -97,16 +97,20 @@ def build_cell(
     """
     store = open_store(path)
     if not store.home.local:
-        raise StoreError(f"{path}: is no folder; build into a folder, and export that")
+        raise StoreError(path, "is no folder", hint="build into a folder, and export that")
     if store.is_raw:
-        raise StoreError(f"{path}: is a raw store; build into the compressed one it came from, and unpack that again")
+        raise StoreError(
+            path, "is a raw store", hint="build into the compressed one it came from, and unpack that again"
+        )
     sheets = read_cell_folder(folder)
     seen = version_at(final_path(Path(store.path), cell_line_staging_name(sheets.name)))
     # In a store of its own: who has looked into a cell line reads it, and would keep a replaced one from being removed.
     if seen is not None and not (force or repair):
         if is_built(open_store(path), sheets, options.describe()):
             return unchanged(sheets.name, store.path)
-        raise StoreError(f"{path}/cells/{sheets.name}: is there already, and no cell line; give --force to replace it")
+        raise StoreError(
+            f"{path}/cells/{sheets.name}", "is there already, and no cell line", hint="give --force to replace it"
+        )
     states = fingerprint_inputs(sheets.files)
     build = _Build(store, sheets, options, states, describe_build(states, options.describe()), seen)
     return (build.repair if repair else build.make)(resources, on_report, on_plan)
@@ -216,13 +220,17 @@ class _Build:
         """Refuse to publish what is not what it should be."""
         check_unchanged(self.states)
         if open_store(self.store.path).info.genome_manifest != self.store.info.genome_manifest:
-            raise StoreError(f"{self.store.path}: the genome was replaced during the build; build the cell line again")
+            raise StoreError(
+                self.store.path, "the genome was replaced during the build", hint="build the cell line again"
+            )
         if self.before is not None and manifest != self.before.manifest:
             changed = what_changed(self.before.provenance, self.provenance)
             raise StoreError(
-                f"{self.store.path}/cells/{self.sheets.name}: built again from the recorded inputs, it is not the same "
+                f"{self.store.path}/cells/{self.sheets.name}",
+                "built again from the recorded inputs, it is not the same "
                 f"({changed or 'meta.txt or the layout of chunks may have changed'}); nothing was "
-                "published; give --force to replace it"
+                "published",
+                hint="give --force to replace it",
             )
 
 
@@ -244,8 +252,9 @@ def _as_track(store: Store, signal: SignalFile) -> Track:
     made_from = dict(zip(reversed(shared), reversed(inputs), strict=False))  # the last of the inputs, in the same order
     if file_digest(signal.path) != made_from.get(signal.name):
         raise StoreError(
-            f"{signal.path}: track {signal.name!r} is shared by all cell lines of the store, from a file of other "
-            "content; name this one differently in bigwig.txt"
+            signal.path,
+            f"track {signal.name!r} is shared by all cell lines of the store, from a file of other content",
+            hint="name this one differently in bigwig.txt",
         )
     return Track(signal.name, shared=True)
 

@@ -187,7 +187,7 @@ def _refuse_existing(store: Path, *, force: bool) -> None:
     if not store.exists():
         return
     if not force:
-        raise StoreError(f"{store}: is there already; give another name, or --force to replace it")
+        raise StoreError(store, "is there already", hint="give another name, or --force to replace it")
     try:
         cells = open_store(store).cells
     except StoreError:
@@ -196,7 +196,7 @@ def _refuse_existing(store: Path, *, force: bool) -> None:
             raise
         cells = tuple(sorted(p.name for p in store.glob("cells/*")))
     if cells:
-        raise StoreError(f"{store}: holds the cell lines {', '.join(cells)}; remove it by hand to start over")
+        raise StoreError(store, f"holds the cell lines {', '.join(cells)}", hint="remove it by hand to start over")
 
 
 def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[dict[str, str], list[str]]:

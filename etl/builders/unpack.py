@@ -105,7 +105,7 @@ class WriteRaw:
                         sha.update(block)
                         out.write(block)
             except OSError as e:
-                raise StoreError(f"{file}: cannot be written ({e.strerror}); nothing was published") from e
+                raise StoreError(file, f"cannot be written ({e.strerror})", hint="nothing was published") from e
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return ShardReport(
             self.path,
@@ -171,7 +171,7 @@ def unpack_store(
         reports = run(tasks, resources, on_report=on_report, location=work)
         for part in parts:
             if _listed_digest(store, part.path) != part.digest:
-                raise StoreError(f"{source}/{part.path}: was replaced while it was being read; unpack again")
+                raise StoreError(f"{source}/{part.path}", "was replaced while it was being read", hint="unpack again")
         digests = {r.name: r.digest for r in reports if r.bytes}
         new = {part.path: _write_manifest(staged / part.path, part, digests) for part in parts}
         for part in parts[1:]:
@@ -195,7 +195,7 @@ def _refuse_destination(destination: Path) -> None:
             "there, and share the compressed store"
         )
     if destination.exists():
-        raise StoreError(f"{destination}: is there already; give another name, or remove it")
+        raise StoreError(destination, "is there already", hint="give another name, or remove it")
     check_name(destination.name, "store")
 
 
@@ -208,9 +208,9 @@ def _open_compressed(source: Path) -> Store:
     store = open_store(source)
     if not store.home.local:
         bring = f"factornet-etl import {quote(store.location)} FOLDER"
-        raise StoreError(f"{store.location}: is no folder; bring it here, and unpack that: {bring}")
+        raise StoreError(store.location, "is no folder", hint=f"bring it here, and unpack that: {bring}")
     if store.is_raw:
-        raise StoreError(f"{source}: is a raw store already; unpack the compressed store that it came from")
+        raise StoreError(source, "is a raw store already", hint="unpack the compressed store that it came from")
     return store
 
 
@@ -227,9 +227,9 @@ def _read_part(store: Store, path: str) -> _Part:
         if file.name == "zarr.json":
             nodes[str(Path(name).parent)] = json.loads(read_object(folder, name, objects))
         elif not file.is_file():
-            raise StoreError(f"{file}: is missing, the manifest lists it with {size} bytes; {_CURE}")
+            raise StoreError(file, f"is missing, the manifest lists it with {size} bytes", hint=_CURE)
         elif file.stat().st_size != size:
-            raise StoreError(f"{file}: has {file.stat().st_size} bytes, the manifest says {size}; {_CURE}")
+            raise StoreError(file, f"has {file.stat().st_size} bytes, the manifest says {size}", hint=_CURE)
     return _Part(path, _listed_digest(store, path), nodes)
 
 

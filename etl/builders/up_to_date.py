@@ -36,17 +36,20 @@ def is_built(store: Store, sheets: CellFolder, options: Mapping[str, Any]) -> bo
     try:
         info, meta = store.cell(name), store.meta(name)
     except StoreError as e:
-        raise StoreError(f"{e}; cell line {name} is there already, and damaged: {_FORCE}") from e
+        raise StoreError(f"{e}; cell line {name} is there already, and damaged", _FORCE) from e
     changed = changes(info, meta, sheets, describe_build(fingerprint_inputs(sheets.files), options))
     if changed:
         raise StoreError(
-            f"{store.location}: cell line {name} is there already, from other inputs or options; changed since it was "
-            f"built: {changed}; {_FORCE}"
+            store.location,
+            f"cell line {name} is there already, from other inputs or options; changed since it was built: {changed}",
+            hint=_FORCE,
         )
     for finding in verify_store(store.path, cells=[name], quick=True).findings:
         raise StoreError(
-            f"{store.location}/{finding.path}: {finding.problem}; cell line {name} is there already, from the same inputs "
-            f"and options, but not all is well: {finding.hint}"
+            f"{store.location}/{finding.path}",
+            finding.problem,
+            hint=f"cell line {name} is there already, from the same inputs and options, but not all is "
+            f"well: {finding.hint}",
         )
     return True
 
@@ -67,7 +70,7 @@ def recorded_cell_line(store: Store, sheets: CellFolder, provenance: Mapping[str
     try:
         info = store.cell(name)
     except StoreError as e:
-        raise StoreError(f"{e}; so it cannot be known what it was built of: {_FORCE}") from e
+        raise StoreError(f"{e}; so it cannot be known what it was built of", _FORCE) from e
     try:
         meta = store.meta(name)
     except (StoreError, UsageError):
@@ -75,8 +78,9 @@ def recorded_cell_line(store: Store, sheets: CellFolder, provenance: Mapping[str
     changed = changes(info, meta, sheets, provenance)
     if changed:
         raise StoreError(
-            f"{store.location}/cells/{name}: cannot be repaired from this folder; changed since it was built: {changed}; "
-            f"put back what it was built of, or {_FORCE}"
+            f"{store.location}/cells/{name}",
+            f"cannot be repaired from this folder; changed since it was built: {changed}",
+            hint=f"put back what it was built of, or {_FORCE}",
         )
     return info
 

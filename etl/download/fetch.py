@@ -78,8 +78,9 @@ def _fetch_one(download: Download, folder: Path, retry_policy: RetryPolicy, on_b
             _write_record(folder, download.name, url, path)
         return Fetched(download, path, new, source)
     raise StoreError(
-        f"{path}: no server gave it as it must be: {'; '.join(problems)}; try again later (what is here is kept), or "
-        "get it by other means and put it there"
+        path,
+        f"no server gave it as it must be: {'; '.join(problems)}",
+        hint="try again later (what is here is kept), or get it by other means and put it there",
     )
 
 
@@ -111,7 +112,7 @@ def _listed_digest(url: str, name: str, retry_policy: RetryPolicy) -> str:
         digests = [w.lower() for w in words if re.fullmatch(r"[0-9a-fA-F]{32}", w)]
         if digests and any(w.lstrip("*./") == name for w in words):
             return digests[0]
-    raise StoreError(f"{url}: lists no MD5 of {name}")
+    raise StoreError(url, f"lists no MD5 of {name}")
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def _get(url: str, headers: dict[str, str], retry_policy: RetryPolicy) -> Any:
     if answer.status_code in _BUSY or answer.status_code >= 500:
         raise TransientError(f"the server answers {answer.status_code}")
     if answer.status_code not in (200, 206):
-        raise StoreError(f"{url}: the server answers {answer.status_code} {answer.reason}")
+        raise StoreError(url, f"the server answers {answer.status_code} {answer.reason}")
     return answer
 
 
@@ -206,7 +207,9 @@ def _read_record(folder: Path) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         return {name: {"sha256": str(e["sha256"]), "when": str(e["when"]), **e} for name, e in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        raise StoreError(f"{path}: is damaged ({e!r}); remove it, and what cannot be verified is fetched anew") from e
+        raise StoreError(
+            path, f"is damaged ({e!r})", hint="remove it, and what cannot be verified is fetched anew"
+        ) from e
 
 
 def _write_record(folder: Path, name: str, url: str, path: Path) -> None:

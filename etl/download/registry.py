@@ -65,9 +65,11 @@ def read_registry(path: Path) -> tuple[Download, ...]:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return tuple(_download(name, entry) for name, entry in entries.items())
     except (OSError, ValueError, AttributeError) as e:
-        raise StoreError(f"{path}: no registry of downloads ({e}); see resources/registry.json for its form") from e
+        raise StoreError(
+            path, f"no registry of downloads ({e})", hint="see resources/registry.json for its form"
+        ) from e
     except (KeyError, TypeError) as e:
-        raise StoreError(f"{path}: an entry lacks {e}; see resources/registry.json for its form") from e
+        raise StoreError(path, f"an entry lacks {e}", hint="see resources/registry.json for its form") from e
 
 
 def _download(name: str, entry: dict[str, object]) -> Download:

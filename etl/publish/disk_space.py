@@ -38,8 +38,9 @@ def check_writable(location: Path) -> None:
 def _unwritable(location: Path, folder: Path, reason: str) -> StoreError:
     where = "" if folder == location else f" in {folder}"
     return StoreError(
-        f"{location}: cannot be written: nothing can be made{where} ({reason}); name a place where you may write, or ask "
-        "for leave to write there"
+        location,
+        f"cannot be written: nothing can be made{where} ({reason})",
+        hint="name a place where you may write, or ask for leave to write there",
     )
 
 
@@ -61,6 +62,8 @@ def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> No
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise StoreError(
-            f"{location}: {what} takes {format_bytes(needed)}, {format_bytes(free)} are free there: {format_bytes(needed - free)} "
-            f"are missing; make room, {hint}"
+            location,
+            f"{what} takes {format_bytes(needed)}, {format_bytes(free)} are free there: "
+            f"{format_bytes(needed - free)} are missing",
+            hint=f"make room, {hint}",
         )

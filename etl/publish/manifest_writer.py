@@ -46,7 +46,7 @@ def write_manifest(group: Path, *, own: bool = False, known: Mapping[str, str] |
     }
     for name, digest in (known or {}).items():
         if name not in objects or objects[name][1] != digest:
-            raise StoreError(f"{group / name}: is not as it was written; check the disk, and build again")
+            raise StoreError(group / name, "is not as it was written", hint="check the disk, and build again")
     text = json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":")).encode()
     zarr.open_group(str(group), mode="r+").create_array(
         "manifest",

@@ -30,8 +30,9 @@ def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
     if not store.home.local:
         keep = "".join(f" {quote(c)}" for c in store.cells if c not in cells)
         raise StoreError(
-            f"{store.location}: is no folder, and cell lines are removed from folders only; copy the others to a new "
-            f"place: factornet-etl export {quote(store.location)} DEST --cells{keep}"
+            store.location,
+            "is no folder, and cell lines are removed from folders only",
+            hint=f"copy the others to a new place: factornet-etl export {quote(store.location)} DEST --cells{keep}",
         )
     root = Path(store.path)
     there = {*store.cells, *store.home.cell_folders(), *_listed(store.home)}

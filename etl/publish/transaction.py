@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
-from ...store.errors import StoreError, UsageError
+from ...store.errors import FactorNetError, StoreError
 from ...store.storage.atomic_swap import (
     SWAP,
     final_path,
@@ -29,7 +29,7 @@ from ...store.storage.files import fsync_path
 from .cell_index_writer import refresh_cell_index
 
 
-class InterruptedBuildError(UsageError):
+class InterruptedBuildError(FactorNetError):
     """A build that ended through no fault of its input (a worker was killed): what is finished of it is kept."""
 
 
@@ -59,8 +59,9 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
         raise
     except OSError as e:
         raise StoreError(
-            f"{e.filename or folder}: {e.strerror or e}; the build was given up, nothing was published, and what was "
-            "there before is as it was"
+            e.filename or folder,
+            e.strerror or str(e),
+            hint="the build was given up, nothing was published, and what was there before is as it was",
         ) from e
     finally:
         if not kept:
@@ -81,7 +82,7 @@ def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
         except OSError as e:
             if isinstance(e, FileExistsError) and not path.parent.is_file():
                 continue  # the same: there when it was to be made, gone when it was looked at
-            raise StoreError(f"{path.parent}: cannot make the folder to build in ({e.strerror})") from e
+            raise StoreError(path.parent, f"cannot make the folder to build in ({e.strerror})") from e
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if _leads_to(path, lock):
@@ -95,11 +96,13 @@ def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
             holder = lock.read() or "another process"
             lock.close()
             raise StoreError(
-                f"{final_path(store, name)}: is being built already, by {holder}; wait for it, or end that process"
+                final_path(store, name), f"is being built already, by {holder}", hint="wait for it, or end that process"
             ) from None
         except OSError as e:
             lock.close()
-            raise StoreError(f"{path}: cannot be locked ({e.strerror}); build on a disk that has file locks") from e
+            raise StoreError(
+                path, f"cannot be locked ({e.strerror})", hint="build on a disk that has file locks"
+            ) from e
         lock.close()
 
 
@@ -153,7 +156,9 @@ def check_not_replaced(location: Path, seen: Version | None) -> None:
     if version_at(location) != seen:
         did = "removed" if not location.exists() else "put there" if seen is None else "replaced"
         raise StoreError(
-            f"{location}: was {did} by another process in the meantime, and is left as it is; run the same command again"
+            location,
+            f"was {did} by another process in the meantime, and is left as it is",
+            hint="run the same command again",
         )
 
 
@@ -195,7 +200,9 @@ def _put(staged: Path, store: Path, name: str) -> None:
             fsync_path(folder)
     except OSError as e:
         raise StoreError(
-            f"{final}: is published, but the disk did not confirm it ({e.strerror}); check it with factornet-etl verify"
+            final,
+            f"is published, but the disk did not confirm it ({e.strerror})",
+            hint="check it with factornet-etl verify",
         ) from e
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...store.errors import FactorNetError, StoreError, UsageError
+from ...store.errors import FactorNetError, UsageError
 from ..publish.transaction import InterruptedBuildError
 from .signals import shield_children_from_signals
 from .tasks import ShardReport
@@ -149,6 +149,8 @@ def run_on(client: Any, nodes: Sequence[Any], on_report: Callable[[ShardReport],
             "done again"
         ) from e
     except Exception as e:
-        raise StoreError(f"a task failed on the cluster ({e!r}); mend that, and run the command again") from e
+        raise InterruptedBuildError(
+            f"a task failed on the cluster ({e!r}); mend that, and run the command again"
+        ) from e
     finally:
         client.cancel(futures)

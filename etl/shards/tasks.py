@@ -84,12 +84,14 @@ class ShardRegion:
             array = zarr.open_array(str(self.root), path=self.path, mode="r+", zarr_format=3)
         shard = (array.shards or array.chunks)[0]
         if self.start % shard or (self.stop % shard and self.stop != array.shape[0]):
-            raise StoreError(f"{self.root}/{self.path}: rows {self.start}:{self.stop} are not whole shards of {shard}")
+            raise StoreError(
+                f"{self.root}/{self.path}", f"rows {self.start}:{self.stop} are not whole shards of {shard}"
+            )
         try:
             array[self.start : self.stop] = values
             return file_digest(self.root / self.key)
         except (OSError, RuntimeError) as e:  # zarrs has no errors of its own kind
-            raise StoreError(f"{self.root / self.key}: cannot be written ({e}); nothing was published") from e
+            raise StoreError(self.root / self.key, f"cannot be written ({e})", hint="nothing was published") from e
 
 
 def shard_regions(root: Path, path: str) -> Iterator[ShardRegion]:

@@ -119,8 +119,9 @@ def _refuse_clash(there: ExistingStore, parts: Sequence[GroupSnapshot]) -> None:
 
     if parts:
         raise StoreError(
-            f"{there.store.location}: has other content of {', '.join(map(told, parts))}; give --force to replace what is "
-            "there"
+            there.store.location,
+            f"has other content of {', '.join(map(told, parts))}",
+            hint="give --force to replace what is there",
         )
 
 
@@ -149,8 +150,8 @@ def _rest(there: ExistingStore, todo: Sequence[GroupSnapshot]) -> list[GroupSnap
         return there.rest({p.group for p in todo})
     except StoreError as e:
         raise StoreError(
-            f"{e}; the file is written as a whole: replace this as well, or delete the file and run the same command "
-            "again"
+            f"{e}; the file is written as a whole",
+            "replace this as well, or delete the file and run the same command again",
         ) from e
 
 
@@ -193,8 +194,9 @@ def _plan(sources: Sequence[Store], there: Store | None, cells: Sequence[str] | 
             other = parts.setdefault(name, part)
             if other.digest != part.digest:
                 raise StoreError(
-                    f"cell line {name} differs: manifest {other.digest} in {other.folder.location}, {part.digest} in "
-                    f"{part.folder.location}; leave one of these stores out"
+                    f"cell line {name} differs",
+                    f"manifest {other.digest} in {other.folder.location}, {part.digest} in {part.folder.location}",
+                    hint="leave one of these stores out",
                 )
     if missing := [c for c in cells or () if c not in parts]:
         listed = ", ".join(sorted({c for names in has.values() for c in names})) or "none"
@@ -211,8 +213,9 @@ def _refuse_others(stores: Sequence[Store]) -> None:
         ):
             if a != b:
                 raise StoreError(
-                    f"{other.location}: has another {what} than {first.location} ({what} {b} and {a}); cell lines go only "
-                    f"into stores of their own {what}"
+                    other.location,
+                    f"has another {what} than {first.location} ({what} {b} and {a})",
+                    hint=f"cell lines go only into stores of their own {what}",
                 )
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ...store.errors import StoreError
+from ...store.errors import RemoteError, StoreError
 from ...store.format.attributes import read_attributes
 from ...store.format.manifest import Objects, check_self_digest, parse_objects
 from ...store.location import StoreLocation
 from ...store.reader import Store, open_store
 from ...store.schema import StoreInfo
-from ...store.storage.retry import RemoteError
 from .group import GroupSnapshot, snapshot_cell_line, snapshot_genome
 
 Digest = Callable[[str], str]
@@ -140,10 +139,12 @@ def open_existing(home: StoreLocation, path: str | Path, info: StoreInfo | None,
         if info and (same or _genomes_of_cells(home) == {info.sequences}):
             return ExistingStore(Store(home.location, info), digest)
         if not {"zarr.json", "genome"} & (home.top() or {}).keys():
-            raise StoreError(f"{home.location}: is there, and is no FactorNet store; give another name") from e
+            raise StoreError(home.location, "is there, and is no FactorNet store", hint="give another name") from e
         raise StoreError(
-            f"{home.location}: is no FactorNet store, or its attributes (zarr.json) are damaged and its genome is not "
-            "known to be the same; give another name, or remove what is there and run the same command again"
+            home.location,
+            "is no FactorNet store, or its attributes (zarr.json) are damaged and its genome is not "
+            "known to be the same",
+            hint="give another name, or remove what is there and run the same command again",
         ) from e
 
 

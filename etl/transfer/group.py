@@ -62,9 +62,9 @@ class GroupSnapshot:
             with self.folder.open(name, self.objects[name]) as opened:
                 yield from compared(opened, self.objects[name], location=location, hint=hint)
         except FileNotFoundError as e:
-            raise StoreError(f"{location}: is missing, the manifest lists it; {hint}") from e
+            raise StoreError(location, "is missing, the manifest lists it", hint=hint) from e
         except OSError as e:
-            raise StoreError(f"{location}: cannot be read ({e.strerror}); {hint}") from e
+            raise StoreError(location, f"cannot be read ({e.strerror})", hint=hint) from e
 
 
 def compared(opened: OpenObject, listed: ObjectDigest, *, location: str, hint: str) -> Iterator[bytes]:
@@ -75,13 +75,13 @@ def compared(opened: OpenObject, listed: ObjectDigest, *, location: str, hint: s
     """
     size, sha = listed
     if opened.size != size:
-        raise StoreError(f"{location}: damaged ({opened.size} bytes, the manifest says {size}); {hint}")
+        raise StoreError(location, f"damaged ({opened.size} bytes, the manifest says {size})", hint=hint)
     digest = hashlib.sha256()
     for piece in opened.pieces():
         digest.update(piece)
         yield piece
     if digest.hexdigest() != sha:
-        raise StoreError(f"{location}: damaged (its digest is not the one in the manifest); {hint}")
+        raise StoreError(location, "damaged (its digest is not the one in the manifest)", hint=hint)
 
 
 def snapshot_genome(store: Store) -> GroupSnapshot:
@@ -116,5 +116,5 @@ def _seal(store: Store, group: str, key: str, digest: str) -> bytes:
     text, attributes = read_attributes(folder)
     check_self_digest(text, attributes, location=folder.location)
     if attributes.get(key) != digest:
-        raise StoreError(f"{folder.location}: was replaced while it was in use; start again to use the new version")
+        raise StoreError(folder.location, "was replaced while it was in use", hint="start again to use the new version")
     return text

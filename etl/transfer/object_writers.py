@@ -65,7 +65,7 @@ class DirectoryWriter(ObjectWriter):
             for piece in pieces:
                 out.write(piece)
         if not _is_right(file, listed):
-            raise StoreError(f"{file}: is not as it was written; check the disk")
+            raise StoreError(file, "is not as it was written", hint="check the disk")
 
     def keep_only(self, names: Iterable[str]) -> None:
         """Remove what an earlier try left that is none of these."""

@@ -20,7 +20,7 @@ from ...store.storage.atomic_swap import GENOME_DIR, cell_line_staging_name, fin
 from ...store.storage.base import ObjectDigest
 from ...store.storage.cache import default_cache
 from ...store.storage.files import fsync_path
-from ...store.storage.zip_archive import CURE, ZipArchive
+from ...store.storage.zip_archive import ZipArchive
 from ..publish.cell_index_writer import write_cell_index
 from ..publish.disk_space import check_disk_space, check_writable
 from ..publish.transaction import Version, check_not_replaced, publish, staging, version_at
@@ -83,7 +83,7 @@ class LocalDestination(_PathDestination):
 
     def _home(self) -> StoreLocation:
         if not self._path.is_dir():
-            raise StoreError(f"{self.location}: is there, and is no FactorNet store; give another name")
+            raise StoreError(self.location, "is there, and is no FactorNet store", hint="give another name")
         return find_location(self._path, default_cache())
 
     @contextmanager
@@ -122,7 +122,9 @@ class LocalDestination(_PathDestination):
     def _refuse_other_genome(self) -> None:
         """See that the store has not become one of another genome."""
         if open_store(self._path).info.genome_manifest != self._genome:
-            raise StoreError(f"{self.location}: the genome was replaced during the copy; run the same command again")
+            raise StoreError(
+                self.location, "the genome was replaced during the copy", hint="run the same command again"
+            )
 
 
 class ZipDestination(_PathDestination):
@@ -137,14 +139,13 @@ class ZipDestination(_PathDestination):
 
     def _home(self) -> StoreLocation:
         if not self._path.is_file():
-            raise StoreError(f"{self.location}: is there, and is no file; give another name")
+            raise StoreError(self.location, "is there, and is no file", hint="give another name")
         try:
             return ZipLocation(self._path)
         except StoreError as e:
-            reason = str(e).removesuffix(CURE)
-            raise StoreError(f"{reason}give another name, or delete it and run the same command again") from e
+            raise e.with_hint("give another name, or delete it and run the same command again") from e
         except OSError as e:
-            raise StoreError(f"{self.location}: cannot be read ({e.strerror})") from e
+            raise StoreError(self.location, f"cannot be read ({e.strerror})") from e
 
     @contextmanager
     def receiving(self, parts: Sequence[GroupSnapshot]) -> Iterator[None]:
@@ -186,7 +187,7 @@ class ZipDestination(_PathDestination):
 def _compare_zip(path: Path, expected: dict[str, ObjectDigest]) -> None:
     zipped = ZipArchive(path)
     if zipped.entries.keys() != expected.keys():
-        raise StoreError(f"{path}: lacks {sorted(expected.keys() - zipped.entries.keys())}; check the disk")
+        raise StoreError(path, f"lacks {sorted(expected.keys() - zipped.entries.keys())}", hint="check the disk")
     for name, listed in expected.items():
         with zipped.open(name) as opened:
             for _ in compared(opened, listed, location=f"{path}/{name}", hint="check the disk"):

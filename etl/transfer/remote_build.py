@@ -49,7 +49,9 @@ def _hold(folder: Path, url: str) -> int:
     except BlockingIOError as e:
         os.close(held)
         raise StoreError(
-            f"{folder}: another process builds for {url} there; wait for it, or name another folder with --work DIR"
+            folder,
+            f"another process builds for {url} there",
+            hint="wait for it, or name another folder with --work DIR",
         ) from e
     return held
 
@@ -100,4 +102,6 @@ def check_no_store(url: str) -> None:
     """
     target = open_destination(url)
     if target.there() is not None:
-        raise StoreError(f"{target.location}: is there already; give another name, or remove it by hand to start over")
+        raise StoreError(
+            target.location, "is there already", hint="give another name, or remove it by hand to start over"
+        )

@@ -6,14 +6,13 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from ...store.errors import StoreError, UsageError
+from ...store.errors import RemoteError, StoreError, UsageError
 from ...store.format.cell_index import CELL_INDEX, format_cell_index
 from ...store.location import find_location
 from ...store.reader import Store
 from ...store.schema import StoreInfo
 from ...store.storage.base import ObjectDigest
 from ...store.storage.cache import default_cache
-from ...store.storage.retry import RemoteError
 from ...store.storage.s3_bucket import S3Bucket
 from .destination import Destination
 from .existing import ExistingStore, open_existing
@@ -74,8 +73,9 @@ class S3Destination(Destination):
         """Put the objects, then what says that they are there."""
         if part.group != "genome" and self._manifests().get(part.cell) != self._cells.get(part.cell):
             raise StoreError(
-                f"{self.location}/{part.group}: was put there, replaced or removed by another process in the meantime, "
-                "and is left as it is; run the same command again"
+                f"{self.location}/{part.group}",
+                "was put there, replaced or removed by another process in the meantime, and is left as it is",
+                hint="run the same command again",
             )
         there = self._bucket.list(f"{part.group}/")
         self._bucket.delete([part.seal] if self._replaces(part, there) else [])
@@ -109,7 +109,7 @@ class _S3ObjectWriter:
             self._bucket.put(self._prefix + name, content)
             if self._digest(name) == listed[1]:
                 return
-        raise RemoteError(f"{self._bucket.url(self._prefix + name)}: did not arrive as it was sent, twice")
+        raise RemoteError(self._bucket.url(self._prefix + name), "did not arrive as it was sent, twice")
 
     def _digest(self, name: str) -> str:
         return _bucket_digest(self._bucket, self._prefix + name)

@@ -10,18 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...store.errors import StoreError, UsageError
+from ...store.errors import ContentError, RemoteError, SchemaVersionError, StoreError, UsageError
 from ...store.format.attributes import read_attributes, read_manifest
 from ...store.format.manifest import Objects, check_self_digest, parse_objects
 from ...store.location import StoreLocation, check_is_store, find_location
 from ...store.schema import CellInfo, StoreInfo, check_name
 from ...store.storage.base import Entry, GroupStorage, ObjectDigest
 from ...store.storage.cache import ObjectCache, default_cache
-from ...store.storage.retry import ContentError, RemoteError
 from ...store.text import format_count
 from .findings import Finding, Kind
 from .misnamed import Found, Misnamed
-from .remedies import object_remedy, without_location
+from .remedies import object_remedy, problem_at
 from .root import check_cell_index, check_root, unexpected_entries
 from .schema_check import cell_arrays, genome_arrays, structure_faults, table_faults
 
@@ -71,7 +70,7 @@ class _Group:
             hint = problem.hint
         else:
             hint = object_remedy(self.home, self.path, name, kind, raw=self.raw)
-        self.findings.append(Finding(path, kind, without_location(self.at, name, problem), hint))
+        self.findings.append(Finding(path, kind, problem_at(self.at, name, problem), hint))
 
 
 def verify_store(
@@ -214,8 +213,8 @@ def _listed(group: _Group, folder: GroupStorage, info: StoreInfo | None) -> Obje
         raise
     except StoreError as e:
         there = "zarr.json" in (folder.listing() or ("zarr.json",))
-        kind: Kind = "schema" if "schema version" in str(e) else "attributes"
-        group.found("zarr.json", kind if there else "missing", str(e) if there else "is missing")
+        kind: Kind = "schema" if isinstance(e, SchemaVersionError) else "attributes"
+        group.found("zarr.json", kind if there else "missing", e if there else "is missing")
         return None
     group.digest = digest
     try:
@@ -237,10 +236,10 @@ def _listed(group: _Group, folder: GroupStorage, info: StoreInfo | None) -> Obje
 def _manifest_fault(group: _Group, folder: GroupStorage, error: StoreError) -> None:
     there = folder.listing() or {}
     for name in ("manifest/zarr.json", "manifest/c/0"):
-        if name not in there or name in str(error):
-            group.found(name, "manifest" if name in there else "missing", str(error))
+        if name not in there or error.location.startswith(f"{folder.location}/{name}"):
+            group.found(name, "manifest" if name in there else "missing", error)
             return
-    group.found("manifest", "manifest", str(error))
+    group.found("manifest", "manifest", error)
 
 
 def _cell_info(group: _Group, folder: GroupStorage, store: StoreInfo | None) -> CellInfo:
@@ -249,13 +248,13 @@ def _cell_info(group: _Group, folder: GroupStorage, store: StoreInfo | None) -> 
     info = CellInfo.from_attributes(attributes, location=location)
     check_self_digest(text, attributes, location=location)
     if info.name != group.cell:
-        problem = f"{location}: is the cell line {info.name}, not {group.cell}"
+        problem = f"is the cell line {info.name}, not {group.cell}"
         with contextlib.suppress(StoreError, UsageError):
             read_manifest(folder, info.manifest, info.manifest_objects)
             # All of it is that cell line, not its attributes alone.
             group.own_name = check_name(info.name, "cell line")
         if not group.own_name or not group.home.local:
-            raise StoreError(problem)
+            raise StoreError(location, problem)
         group.found("zarr.json", "attributes", problem)  # and what else? It may be the only sound one
     if store is not None:
         store.check_genome(info, location=location)

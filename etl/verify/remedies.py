@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from shlex import quote
 
+from ...store.errors import StoreError
 from ...store.format.cell_index import CELL_INDEX
 from ...store.location import StoreLocation
-from ...store.storage.retry import RemoteError
 from .findings import Kind
 
 LOST = "is in the list of cell lines, and there is no such folder"
 """What is wrong with a cell line that only the list has."""
 
 
-def without_location(location: str, name: str, problem: str | Exception) -> str:
-    """A problem without the place in front of it, and the cure behind it: those of the finding say it."""
-    text = problem.problem if isinstance(problem, RemoteError) else str(problem)
-    return text.removeprefix(f"{location}/{name}: ").removeprefix(f"{location}: ")
+def problem_at(location: str, name: str, problem: str | Exception) -> str:
+    """The problem of an error about object `name` of the group at `location`; where it is about another, that is named."""
+    if not isinstance(problem, StoreError):
+        return str(problem)
+    if problem.location in (location, f"{location}/{name}"):
+        return problem.problem
+    return f"{problem.location.removeprefix(f'{location}/')}: {problem.problem}"
 
 
 def object_remedy(home: StoreLocation, group: str, name: str, kind: Kind, *, raw: bool) -> str:

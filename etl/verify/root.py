@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from shlex import quote
 
-from ...store.errors import StoreError
+from ...store.errors import RemoteError, SchemaVersionError, StoreError
 from ...store.format.attributes import read_attributes
 from ...store.format.cell_index import CELL_INDEX
 from ...store.format.manifest import check_self_digest, has_self_digest
 from ...store.location import RemoteLocation, StoreLocation
 from ...store.schema import StoreInfo
-from ...store.storage.retry import RemoteError
 from .findings import Finding, Kind
-from .remedies import LOST, cell_index_remedy, lost_remedy, root_remedy, without_location
+from .remedies import LOST, cell_index_remedy, lost_remedy, problem_at, root_remedy
 
 
 def check_root(home: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
@@ -35,9 +34,9 @@ def check_root(home: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
         raise  # of the server, not of the store
     except (StoreError, OSError) as e:
         # Of another schema version, and as it was written: there is nothing to mend.
-        sound = kind == "schema" and "schema version" in str(e) and has_self_digest(text, attributes)
+        sound = isinstance(e, SchemaVersionError) and has_self_digest(text, attributes)
         hint = "update factornet" if sound else root_remedy(home)
-        problem = f"{without_location(home.location, 'zarr.json', e)} (the genome cannot be judged without it)"
+        problem = f"{problem_at(home.location, 'zarr.json', e)} (the genome cannot be judged without it)"
         return [Finding("zarr.json", kind, problem, hint)], None
     return [], info
 
@@ -72,7 +71,7 @@ def check_cell_index(home: StoreLocation, digests: Mapping[str, str], misnamed: 
     try:
         listed = home.listed()
     except (StoreError, OSError) as e:
-        yield Finding(CELL_INDEX, "attributes", without_location(home.location, CELL_INDEX, e), hint)
+        yield Finding(CELL_INDEX, "attributes", problem_at(home.location, CELL_INDEX, e), hint)
         return
     if listed is None:
         if isinstance(home, RemoteLocation):

@@ -190,9 +190,11 @@ def _refuse_odd(scores: NDArray[np.float32], placed: SortedWindows, part: slice,
     here = placed.start[odd[placed.chrom[odd] == chrom]]
     stop = min(int(here[-1]) + placed.length, store.coordinates.lengths[chrom])
     raise StoreError(
-        f"{store.location}: cell line {cell}: {format_count(odd.size, 'window')} of {len(scores)} have no number for a score, in "
-        f"{Region(store.coordinates.names[chrom], max(int(here[0]), 0), stop)}; look there for values in its tracks that are "
-        "infinite or far too large, and for such weights in the model"
+        store.location,
+        f"cell line {cell}: {format_count(odd.size, 'window')} of {len(scores)} have no number "
+        f"for a score, in {Region(store.coordinates.names[chrom], max(int(here[0]), 0), stop)}",
+        hint="look there for values in its tracks that are infinite or far too large, and for such "
+        "weights in the model",
     )
 
 

@@ -22,7 +22,9 @@ def read_manifest(group: GroupStorage, digest: str, listed: Any) -> Objects:
     location = group.location
     array = ShardedArray(group, "manifest", parse_objects(listed, location=location))
     if array.ndim != 1 or len(array) > _MANIFEST:
-        raise StoreError(f"{location}/manifest: of shape {array.shape}, no manifest is that large; {NOT_FACTORNET}")
+        raise StoreError(
+            f"{location}/manifest", f"of shape {array.shape}, no manifest is that large", hint=NOT_FACTORNET
+        )
     text = array[:].tobytes()
     return parse_manifest(text, digest, location=location)
 
@@ -36,8 +38,10 @@ def read_attributes(group: GroupStorage) -> tuple[bytes, dict[str, Any]]:
     try:
         text = group.read("zarr.json")
     except OSError as e:
-        raise StoreError(f"{group.location}: its zarr.json cannot be read ({e.strerror}); {CURE}") from e
+        raise StoreError(group.location, f"its zarr.json cannot be read ({e.strerror})", hint=CURE) from e
     try:
         return text, dict(parse_zarr_json(text, "group")["attributes"])
     except (ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{group.location}/zarr.json: damaged (it does not describe a Zarr v3 group); {CURE}") from e
+        raise StoreError(
+            f"{group.location}/zarr.json", "damaged (it does not describe a Zarr v3 group)", hint=CURE
+        ) from e

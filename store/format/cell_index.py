@@ -33,5 +33,7 @@ def parse_cell_index(text: bytes, *, location: str) -> dict[str, str]:
         return {check_name(str(name), "cell line"): str(digest) for name, digest in attributes["cells"].items()}
     except (json.JSONDecodeError, ValueError, KeyError, TypeError, AttributeError, UsageError) as e:
         raise StoreError(
-            f"{location}/zarr.json: is no list of cell lines, or a damaged one; {NOT_FACTORNET}, or export the store anew"
+            f"{location}/zarr.json",
+            "is no list of cell lines, or a damaged one",
+            hint=f"{NOT_FACTORNET}, or export the store anew",
         ) from e

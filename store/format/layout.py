@@ -136,5 +136,5 @@ def check_values(values: NDArray[Any], *, location: str, start: int) -> None:
     at = tuple(np.argwhere(~((values >= low) & (values <= high)))[0].tolist())
     value = values[at].item()
     if value != value or (values.dtype == np.uint8 and value == MISSING_CODE):  # noqa: PLR0124
-        raise StoreError(f"{location}[{start}:{start + len(values)}]: a chunk is missing; {CURE}")
-    raise StoreError(f"{location}: row {start + at[0]} is {value}, it can be {low:g} to {high:g}; {NOT_FACTORNET}")
+        raise StoreError(f"{location}[{start}:{start + len(values)}]", "a chunk is missing", hint=CURE)
+    raise StoreError(location, f"row {start + at[0]} is {value}, it can be {low:g} to {high:g}", hint=NOT_FACTORNET)

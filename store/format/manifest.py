@@ -48,10 +48,12 @@ def check_self_digest(text: bytes, attributes: Mapping[str, Any], *, location: s
     """
     if attributes.get(SELF_DIGEST) is None:
         raise StoreError(
-            f"{location}/zarr.json: its attributes have no {SELF_DIGEST}, as factornet writes it; {CURE} with this version"
+            f"{location}/zarr.json",
+            f"its attributes have no {SELF_DIGEST}, as factornet writes it",
+            hint=f"{CURE} with this version",
         )
     if not has_self_digest(text, attributes):
-        raise StoreError(f"{location}/zarr.json: damaged (its {SELF_DIGEST} is not that of its content); {CURE}")
+        raise StoreError(f"{location}/zarr.json", f"damaged (its {SELF_DIGEST} is not that of its content)", hint=CURE)
 
 
 def has_self_digest(text: bytes, attributes: Mapping[str, Any]) -> bool:
@@ -70,12 +72,12 @@ def parse_objects(listed: Any, *, location: str) -> Objects:
     try:
         found = {str(name): (int(size), str(sha)) for name, (size, sha) in listed.items()}
     except (AttributeError, TypeError, ValueError, OverflowError) as e:
-        raise StoreError(f"{location}: no list of objects with size and digest ({e!r}); {CURE}") from e
+        raise StoreError(location, f"no list of objects with size and digest ({e!r})", hint=CURE) from e
     for name, (size, sha) in found.items():
         if not is_object_name(name):
-            raise StoreError(f"{location}: lists an object {name!r}, which is no path inside a store; {NOT_FACTORNET}")
+            raise StoreError(location, f"lists an object {name!r}, which is no path inside a store", hint=NOT_FACTORNET)
         if not (0 <= size < _LARGEST and re.fullmatch(r"[0-9a-f]{64}", sha)):
-            raise StoreError(f"{location}: lists {name} with {size} bytes and sha256 {sha!r}; {NOT_FACTORNET}")
+            raise StoreError(location, f"lists {name} with {size} bytes and sha256 {sha!r}", hint=NOT_FACTORNET)
     return found
 
 
@@ -86,11 +88,11 @@ def parse_manifest(text: bytes, digest: str, *, location: str) -> Objects:
         StoreError: it is not the one whose SHA-256 is `digest`.
     """
     if hashlib.sha256(text).hexdigest() != digest:
-        raise StoreError(f"{location}/manifest: its digest is not the one in the attributes; {CURE}")
+        raise StoreError(f"{location}/manifest", "its digest is not the one in the attributes", hint=CURE)
     try:
         listed = json.loads(text)["objects"]
     except (ValueError, KeyError, TypeError, RecursionError) as e:
-        raise StoreError(f"{location}/manifest: is no JSON with the key objects ({e!r}); {NOT_FACTORNET}") from e
+        raise StoreError(f"{location}/manifest", f"is no JSON with the key objects ({e!r})", hint=NOT_FACTORNET) from e
     return parse_objects(listed, location=f"{location}/manifest")
 
 
@@ -102,7 +104,7 @@ def read_object(group: GroupStorage, name: str, objects: Objects) -> bytes:
     """
     file = f"{group.location}/{name}"
     if name not in objects:
-        raise StoreError(f"{file}: is not in the manifest; {CURE}")
+        raise StoreError(file, "is not in the manifest", hint=CURE)
     size, sha = objects[name]
     try:
         with group.open(name, objects[name]) as opened:
@@ -110,11 +112,11 @@ def read_object(group: GroupStorage, name: str, objects: Objects) -> bytes:
             # What has grown beyond what is listed may be larger than the memory: it is not read.
             content = b"".join(opened.pieces()) if found == size else b""
     except FileNotFoundError:
-        raise StoreError(f"{file}: is missing, the manifest lists it with {size} bytes; {CURE}") from None
+        raise StoreError(file, f"is missing, the manifest lists it with {size} bytes", hint=CURE) from None
     except OSError as e:
-        raise StoreError(f"{file}: cannot be read ({e.strerror}); {CURE}") from e
+        raise StoreError(file, f"cannot be read ({e.strerror})", hint=CURE) from e
     if found != size:
-        raise StoreError(f"{file}: damaged ({found} bytes, the manifest says {size}); {CURE}")
+        raise StoreError(file, f"damaged ({found} bytes, the manifest says {size})", hint=CURE)
     if hashlib.sha256(content).hexdigest() != sha:
-        raise StoreError(f"{file}: damaged (its digest is not the one in the manifest); {CURE}")
+        raise StoreError(file, "damaged (its digest is not the one in the manifest)", hint=CURE)
     return content

@@ -56,9 +56,9 @@ def check_raw_layout(node: dict[str, Any], location: str) -> tuple[np.dtype[Any]
         dtype, shape, size = np.dtype(DTYPES[node["data_type"]]), tuple(node["shape"]), raw_bytes(node)
         layout = {k: node[k] for k in ("chunk_grid", "codecs")}
     except (ValueError, KeyError, TypeError) as e:
-        raise StoreError(f"{location}: no such array, or its zarr.json is damaged ({e!r}); {_CURE}") from e
+        raise StoreError(location, f"no such array, or its zarr.json is damaged ({e!r})", hint=_CURE) from e
     if layout != {k: raw_node(node)[k] for k in layout}:
-        raise StoreError(f"{location}: not laid out as an array of a raw store (one chunk, bytes codec only); {_CURE}")
+        raise StoreError(location, "not laid out as an array of a raw store (one chunk, bytes codec only)", hint=_CURE)
     return dtype, shape, size
 
 
@@ -79,7 +79,7 @@ def map_array(group: GroupStorage, name: str, objects: Objects) -> NDArray[Any]:
     """
     location = f"{group.location}/{name}"
     if f"{name}/zarr.json" not in objects:
-        raise StoreError(f"{location}: no such array in the store")
+        raise StoreError(location, "no such array in the store")
     node = json.loads(read_object(group, f"{name}/zarr.json", objects))
     dtype, shape, size = check_raw_layout(node, location)
     if size == 0:
@@ -88,15 +88,15 @@ def map_array(group: GroupStorage, name: str, objects: Objects) -> NDArray[Any]:
     if node.get("dimension_names", [""])[0] in _TABLES:
         content = read_object(group, key, objects)
         if len(content) != size:
-            raise StoreError(f"{location}: {len(content)} bytes, an array of {dtype} {shape} has {size}; {_CURE}")
+            raise StoreError(location, f"{len(content)} bytes, an array of {dtype} {shape} has {size}", hint=_CURE)
         return np.frombuffer(content, dtype).reshape(shape)
     file = Path(group.location, key)
     try:
         with group.open(key) as opened:
             if opened.size != size:
-                raise StoreError(f"{file}: {opened.size} bytes, an array of {dtype} {shape} has {size}; {_CURE}")
+                raise StoreError(file, f"{opened.size} bytes, an array of {dtype} {shape} has {size}", hint=_CURE)
             with open(file, "rb", buffering=0, opener=lambda *_: opened.duplicate()) as mapped:
                 return np.memmap(mapped, dtype, mode="r", shape=shape)
     except (OSError, ValueError) as e:
         more = "; raise the limit on open files (ulimit -n)" if getattr(e, "errno", None) == 24 else f"; {_CURE}"
-        raise StoreError(f"{file}: cannot be mapped ({e}){more}") from e
+        raise StoreError(file, f"cannot be mapped ({e}){more}") from e

@@ -98,7 +98,7 @@ def parse_layout(node: dict[str, Any], location: str) -> ArrayLayout:
         block = block if block and inner[0] % block == 0 else inner[0]
         return ArrayLayout(shape, dtype, grid[0], inner[0], block, sharded, names, number)
     except (KeyError, IndexError, TypeError, ValueError) as e:
-        raise StoreError(f"{location}/zarr.json: not an array as a store has them ({e}); {CURE}") from e
+        raise StoreError(f"{location}/zarr.json", f"not an array as a store has them ({e})", hint=CURE) from e
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class ShardedArray:
     def __init__(self, group: GroupStorage, name: str, objects: Objects) -> None:
         self.location = f"{group.location}/{name}"
         if f"{name}/zarr.json" not in objects:
-            raise StoreError(f"{self.location}: no such array in the store")
+            raise StoreError(self.location, "no such array in the store")
         self.layout = parse_layout(json.loads(read_object(group, f"{name}/zarr.json", objects)), self.location)
         self._group, self._name, self._objects = group, name, objects
         self._known: dict[int, _Object] = {}
@@ -221,7 +221,7 @@ class ShardedArray:
         try:
             decode(packed, found, layout.chunk_rows * row, layout.codecs[1:], out)
         except (ValueError, RuntimeError) as e:
-            raise StoreError(f"{self.location}: a chunk of object {number} is damaged ({e}); {CURE}") from e
+            raise StoreError(self.location, f"a chunk of object {number} is damaged ({e})", hint=CURE) from e
 
     def _key(self, number: int) -> str:
         return "/".join([self._name, "c", str(number), *["0"] * (self.ndim - 1)])
@@ -247,10 +247,10 @@ class ShardedArray:
         except FileNotFoundError:
             if name in self._objects:
                 size = self._objects[name][0]
-                raise StoreError(f"{file}: is missing, the manifest lists it with {size} bytes; {CURE}") from None
+                raise StoreError(file, f"is missing, the manifest lists it with {size} bytes", hint=CURE) from None
             return absent, b""
         except OSError as e:
-            raise StoreError(f"{file}: cannot be read ({e.strerror}); {CURE}") from e
+            raise StoreError(file, f"cannot be read ({e.strerror})", hint=CURE) from e
 
     def _index(self, number: int, content: bytes) -> NDArray[np.uint64]:
         """Offset and size of each chunk in an object, uint64 (chunks, 2)."""
@@ -262,7 +262,7 @@ class ShardedArray:
         chunks = table.reshape(count, 2) if table.size == 2 * count else table[:0].reshape(0, 2)
         ends = chunks[chunks[:, 0] != _ABSENT].astype(np.float64).sum(axis=1)
         if len(chunks) != count or (ends > len(content)).any():
-            raise StoreError(f"{self.location}: the index of object {number} is damaged; {CURE}")
+            raise StoreError(self.location, f"the index of object {number} is damaged", hint=CURE)
         return chunks
 
 

@@ -53,7 +53,9 @@ def read_table(
     for name, column in columns.items():
         if column.shape != (rows,) or column.dtype.kind not in "iu":
             raise StoreError(
-                f"{location}/{name}: {column.dtype} {column.shape}, expected {rows} whole numbers; {NOT_FACTORNET}"
+                f"{location}/{name}",
+                f"{column.dtype} {column.shape}, expected {rows} whole numbers",
+                hint=NOT_FACTORNET,
             )
     table = {name: np.asarray(column[:], np.int64) for name, column in columns.items()}
     chrom, start, stop = table["chrom"], table["start"], table["stop"]
@@ -67,6 +69,6 @@ def read_table(
         row = int(np.flatnonzero(~fine)[0])
         values = ", ".join(f"{name} {column[row]}" for name, column in table.items())
         raise StoreError(
-            f"{location}: row {row} is no interval on a chromosome of the store ({values}); {NOT_FACTORNET}"
+            location, f"row {row} is no interval on a chromosome of the store ({values})", hint=NOT_FACTORNET
         )
     return table

@@ -76,8 +76,9 @@ class ObjectCache:
             new.replace(path)
         except OSError as e:
             raise StoreError(
-                f"{e.filename or self.folder}: the cache of remote stores cannot be written ({e.strerror}); make room, "
-                "or name another folder with --cache or the environment variable FACTORNET_CACHE"
+                e.filename or self.folder,
+                f"the cache of remote stores cannot be written ({e.strerror})",
+                hint="make room, or name another folder with --cache or the environment variable FACTORNET_CACHE",
             ) from e
         finally:
             with contextlib.suppress(OSError):

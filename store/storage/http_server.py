@@ -60,9 +60,11 @@ class HttpServer(ObjectServer):
             finally:
                 response.close()
         except SSLError as e:
-            raise StoreError(f"{self.url(key)}: no secure connection ({e}); look at the server's certificate") from e
+            raise StoreError(
+                self.url(key), f"no secure connection ({e})", hint="look at the server's certificate"
+            ) from e
         except LocationParseError as e:
-            raise StoreError(f"{self.url(key)}: {e}; correct the URL") from e
+            raise StoreError(self.url(key), str(e), hint="correct the URL") from e
         except HTTPError as e:
             raise _broken(e, self.url(key)) from e
 
@@ -94,12 +96,12 @@ class HttpServer(ObjectServer):
             scheme = urlsplit(to).scheme
             if scheme not in ("http", "https") or (before.scheme, scheme) == ("https", "http"):
                 raise StoreError(
-                    f"{self.location}: redirects to {to.partition('?')[0]}, which is refused; correct the URL"
+                    self.location, f"redirects to {to.partition('?')[0]}, which is refused", hint="correct the URL"
                 )
             if urlsplit(to).netloc != before.netloc:  # a password is for the server that it was given for
                 headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
             url = to
-        raise StoreError(f"{self.location}: more than {_REDIRECTS} redirects; correct the URL")
+        raise StoreError(self.location, f"more than {_REDIRECTS} redirects", hint="correct the URL")
 
     def _pool(self, url: str) -> Any:
         """Connections of this process: those of the parent are not shared by a forked one."""
@@ -126,12 +128,12 @@ def _raise_for(status: int, url: str) -> None:
     if status >= 500 or status in _BUSY:
         raise TransientError(f"HTTP {status}")
     why = "access is refused; see that you may read it" if status in (401, 403) else "correct the URL"
-    raise StoreError(f"{url}: HTTP {status}: {why}")
+    raise StoreError(url, f"HTTP {status}: {why}")
 
 
 def _broken(error: HTTPError, url: str) -> Exception:
     """What a failed connection means: some faults will not pass."""
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, SSLError):
-        return StoreError(f"{url}: no secure connection ({reason}); look at the server's certificate")
+        return StoreError(url, f"no secure connection ({reason})", hint="look at the server's certificate")
     return TransientError(f"{type(reason).__name__}: {reason}")

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
-from ..errors import StoreError
+from ..errors import ContentError, StoreError
 from .base import Entry, GroupStorage, ObjectDigest, OpenObject
 from .cache import ObjectCache
-from .retry import ContentError, RetryPolicy, TransientError
+from .retry import RetryPolicy, TransientError
 
 PIECE = 1024 * 1024
 _SMALL = 64 * 1024 * 1024  # bytes of a zarr.json at most: one with all cell lines and inputs has some 100 kB
@@ -112,7 +112,9 @@ class RemoteStorage(GroupStorage):
             with self._server.get(self._prefix + name) as pieces:
                 for piece in pieces:
                     if content.write(piece) and content.tell() > _SMALL:
-                        raise StoreError(f"{url}: more than {_SMALL} bytes, which no zarr.json has; correct the URL")
+                        raise StoreError(
+                            url, f"more than {_SMALL} bytes, which no zarr.json has", hint="correct the URL"
+                        )
             return content.getvalue()
 
         return self._server.retry_policy.call(once, url=url)
@@ -147,7 +149,8 @@ class RemoteStorage(GroupStorage):
         try:
             self._server.retry_policy.call(once, url=url)
         except FileNotFoundError as e:
-            raise ContentError(f"{url}: {e.strerror}; the manifest lists it with {size} bytes", _RESUMED) from None
+            problem = f"{e.strerror}; the manifest lists it with {size} bytes"
+            raise ContentError(url, problem, hint=_RESUMED) from None
 
 
 def _digest(opened: OpenObject) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..errors import StoreError, UsageError
+from ..errors import ContentError, RemoteError, UsageError
 
 T = TypeVar("T")
 _LATER = "try again later, or look after the server"
@@ -27,18 +27,6 @@ class TransientError(Exception):
     def __init__(self, reason: str, limit: int | None = None, hint: str = "") -> None:
         super().__init__(reason)
         self.limit, self.hint = limit, hint
-
-
-class RemoteError(StoreError):
-    """A server did not give or take what it was asked to, after all tries; what is done so far can be gone on with."""
-
-    def __init__(self, problem: str, hint: str = "") -> None:
-        super().__init__(f"{problem}; {hint}" if hint else problem)
-        self.problem, self.hint = problem, hint
-
-
-class ContentError(RemoteError):
-    """What a server gives, after all tries, is not what the manifest lists: the object is at fault, not the server."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +72,10 @@ class RetryPolicy:
             except TransientError as e:
                 if number >= min(self.tries, e.limit or self.tries):
                     took = time.monotonic() - begin
-                    told = f"{url}: {e} ({number} tries in {took:.0f} s)"
-                    raise (ContentError(told, e.hint) if e.hint else RemoteError(told, _LATER)) from e
+                    problem = f"{e} ({number} tries in {took:.0f} s)"
+                    if e.hint:
+                        raise ContentError(url, problem, hint=e.hint) from e
+                    raise RemoteError(url, problem, hint=_LATER) from e
             # Not all at the same moment, when many wait for one server.
             time.sleep(wait * random.uniform(0.75, 1.25))
             wait = min(2 * wait, 10.0)

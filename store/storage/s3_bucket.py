@@ -116,7 +116,9 @@ class S3Bucket(ObjectServer):
             StoreError: refused, too large, or the server failed to the end.
         """
         if len(content) > _LARGEST:
-            raise StoreError(f"{self.url(key)}: {len(content)} bytes, an upload takes {_LARGEST}; export another store")
+            raise StoreError(
+                self.url(key), f"{len(content)} bytes, an upload takes {_LARGEST}", hint="export another store"
+            )
         checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": b64encode(sha256(content).digest()).decode()}
 
         def once() -> None:
@@ -172,7 +174,7 @@ class S3Bucket(ObjectServer):
             endpoint = {"endpoint_url": _GOOGLE} if self._google else {}
             return session.client("s3", config=config, region_name=region, **endpoint)
         except (BotoCoreError, ValueError) as e:
-            raise StoreError(f"{self.location}: cannot be reached ({e}); look at your AWS settings") from e
+            raise StoreError(self.location, f"cannot be reached ({e})", hint="look at your AWS settings") from e
 
     @contextmanager
     def _faults(self, key: str) -> Iterator[None]:
@@ -183,9 +185,9 @@ class S3Bucket(ObjectServer):
         except ClientError as e:
             raise _meaning(e.response, url) from e
         except NoCredentialsError as e:
-            raise StoreError(f"{url}: {e}; give AWS credentials, as for the AWS command line") from e
+            raise StoreError(url, e, hint="give AWS credentials, as for the AWS command line") from e
         except SSLError as e:
-            raise StoreError(f"{url}: no secure connection ({e}); look at the server's certificate") from e
+            raise StoreError(url, f"no secure connection ({e})", hint="look at the server's certificate") from e
         except (ConnectionFault, ConnectionError, TimeoutError) as e:
             raise TransientError(f"{type(e).__name__}: {e}") from e
         except BotoCoreError as e:  # bodies that end early among them
@@ -197,17 +199,20 @@ def _meaning(response: Mapping[str, Any], url: str) -> Exception:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = str(response.get("Error", {}).get("Code", ""))
     if code == "NoSuchBucket":
-        return StoreError(f"{url}: HTTP {status}: there is no such bucket; correct the name, or make it first")
+        return StoreError(url, f"HTTP {status}: there is no such bucket", hint="correct the name, or make it first")
     if status == 404:
         return FileNotFoundError(errno.ENOENT, "HTTP 404: there is no such object", url)
     if status >= 500 or status == 429 or code in _TEMPORARY:
         return TransientError(f"HTTP {status} {code}".rstrip())
     if status in (401, 403):
         return StoreError(
-            f"{url}: HTTP {status} {code}: access is refused (also said of what is not there, to whom may not list); "
-            "see that your AWS credentials may do this"
+            url,
+            f"HTTP {status} {code}: access is refused (also said of what is not there, to whom may not list)",
+            hint="see that your AWS credentials may do this",
         )
-    return StoreError(f"{url}: HTTP {status} {code}: {response.get('Error', {}).get('Message', '')}; correct the URL")
+    return StoreError(
+        url, f"HTTP {status} {code}: {response.get('Error', {}).get('Message', '')}", hint="correct the URL"
+    )
 
 
 def _hex(checksum: str | None) -> str | None:

@@ -85,7 +85,7 @@ class ZipArchive:
             with open(path, "rb", opener=lambda *_: os.dup(self._handle)) as file, zipfile.ZipFile(file) as zipped:
                 self.entries: Mapping[str, ZipEntry] = _checked(zipped, str(path))
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as e:
-            raise StoreError(f"{path}: not a whole zip file, cut short or damaged on its way; {CURE}") from e
+            raise StoreError(path, "not a whole zip file, cut short or damaged on its way", hint=CURE) from e
 
     def open(self, name: str) -> OpenObject:
         """An object.
@@ -100,7 +100,9 @@ class ZipArchive:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.location}/{name}")
         version = file_identity(os.fstat(self._handle))
         if version != self._version:
-            raise StoreError(f"{self.location}: was changed while it was in use; start again to use the new version")
+            raise StoreError(
+                self.location, "was changed while it was in use", hint="start again to use the new version"
+            )
         header = os.pread(self._handle, _HEADER.size + 4 * len(name) + 64, entry.header)
         try:
             magic, _, flags, method, *_, length, extra = _HEADER.unpack_from(header)
@@ -108,7 +110,7 @@ class ZipArchive:
             magic, flags, method, length, extra = b"", 0, 0, 0, 0
         told = header[_HEADER.size : _HEADER.size + length]
         if magic != b"PK\x03\x04" or flags & _ENCRYPTED or method or told != name.encode():
-            raise StoreError(f"{self.location}: the header of {name} does not agree with the file's list; {CURE}")
+            raise StoreError(self.location, f"the header of {name} does not agree with the file's list", hint=CURE)
         begin = entry.header + _HEADER.size + length + extra
         inode, _, changed = version
         return OpenObject(self._handle, size=entry.size, identity=(inode, begin, changed), begin=begin, owned=False)
@@ -136,11 +138,11 @@ def _checked(zipped: zipfile.ZipFile, location: str) -> dict[str, ZipEntry]:
         }
         for fault, found in faults.items():
             if found:
-                raise StoreError(f"{location}: entry {name!r} is refused: {fault}; {CURE}")
+                raise StoreError(location, f"entry {name!r} is refused: {fault}", hint=CURE)
         entries[name] = ZipEntry(info.header_offset, info.file_size)
     ends = sorted((e.header, e.header + _HEADER.size + len(n.encode()) + e.size, n) for n, e in entries.items())
     starts = [begin for begin, _, _ in ends[1:]] + [zipped.start_dir]
     for (_, end, name), following in zip(ends, starts, strict=True):
         if end > following:
-            raise StoreError(f"{location}: entry {name!r} is refused: it lies over what follows it; {CURE}")
+            raise StoreError(location, f"entry {name!r} is refused: it lies over what follows it", hint=CURE)
     return entries

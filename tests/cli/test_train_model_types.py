@@ -75,7 +75,13 @@ def test_the_originals_seven_commands_run_as_printed(workplace, monkeypatch, cap
         assert (folder / "bigwig.txt").read_text().split() == ["Unique35", "DGF"]
         assert (folder / "meta.txt").exists() == ("meta" in features)
     config = read_card("models/HepG2/multiTask_Unique35_DGF").config
-    assert (config.kernels, config.recurrent, config.dense, config.window_length, config.dropout) == (128, 128, 256, 1000, 0.5)
+    assert (config.kernels, config.recurrent, config.dense, config.window_length, config.dropout) == (
+        128,
+        128,
+        256,
+        1000,
+        0.5,
+    )
 
 
 TYPES = {"multiTask": "", "onePeak": "-f CTCF", "meta": "-f CTCF -m", "GENCODE": "-f CTCF -g", "both": "-f CTCF -m -g"}
