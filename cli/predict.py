@@ -13,10 +13,11 @@ from ..etl.inputs.bed import read_intervals
 from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import UsageError
 from ..store.genome.regions import parse_region
+from ..store.machine import peak_memory
 from ..store.schema import STRIDE
 from ..store.text import format_bytes
 from .common.arguments import HelpFormatter, add_common, cell_name, positive
-from .common.progress import ProgressLine, peak_memory, progress_line
+from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
 from .common.store_options import add_store, open_store_from_args
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..store.errors import UsageError
+from ..store.machine import peak_memory
 from ..store.reader import Store
 from ..store.sampling.sampler import Sampler
 from ..store.sampling.splits import split_genome
 from ..store.text import format_bytes
 from ..store.windows.loader import common_meta, common_tracks
-from .common.progress import peak_memory, progress_line
+from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
 from .common.store_options import open_store_from_args
 from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser

@@ -18,9 +18,10 @@ from .. import __version__
 from ..etl.inputs.bed import read_peaks
 from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import InputError, UsageError
+from ..store.machine import peak_memory
 from ..store.text import format_bytes
 from .common.arguments import HelpFormatter, add_common, cell_name
-from .common.progress import peak_memory, progress_line
+from .common.progress import progress_line
 from .common.runner import run_command
 from .common.store_options import add_store, open_store_from_args
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -13,16 +12,15 @@ from typing import Any, Protocol
 from ...etl.builders.report import BuildReport
 from ...etl.shards.executor import OnPlan, OnReport, Resources
 from ...etl.shards.tasks import ShardTask
+from ...store.machine import cpu_count, peak_memory
 from ...store.text import format_bytes, format_count
 from .arguments import add_common, parse_size, positive
-from .progress import Throughput, peak_memory, progress_line
+from .progress import Throughput, progress_line
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
     """Machine, names and replacement."""
-    parser.add_argument(
-        "-p", "--processes", type=positive, default=len(os.sched_getaffinity(0)), metavar="N", help="workers"
-    )
+    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="workers")
     cluster = parser.add_mutually_exclusive_group()
     cluster.add_argument(
         "--workers",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from ...etl.builders.unpack import unpack_store
 from ...etl.shards.executor import Resources
+from ...store.machine import cpu_count, peak_memory
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common, parse_size, positive
-from ..common.progress import Throughput, peak_memory, progress_line
+from ..common.progress import Throughput, progress_line
 
 
 def add_parser(commands: Any) -> None:
@@ -30,9 +30,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("store", type=Path, help="a compressed store")
     parser.add_argument("destination", type=Path, metavar="DEST", help="the raw store to make; must not be there yet")
     parser.add_argument("--cells", nargs="+", metavar="CELL", help="cell lines to take (default: all)")
-    parser.add_argument(
-        "-p", "--processes", type=positive, default=len(os.sched_getaffinity(0)), metavar="N", help="workers"
-    )
+    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="workers")
     parser.add_argument("--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, as 4GB")
     add_common(parser)
     parser.set_defaults(handler=_run)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from ...etl.verify.findings import Finding
 from ...etl.verify.objects import VerifyReport, verify_store
 from ...etl.verify.sources import compare_with_sources
+from ...store.machine import cpu_count
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common, positive
@@ -44,9 +44,7 @@ def add_parser(commands: Any) -> None:
         metavar="PATH",
         help="also read these again and compare all values: cell-line folders, FASTA, bigWigs of shared tracks",
     )
-    parser.add_argument(
-        "-p", "--processes", type=positive, default=len(os.sched_getaffinity(0)), metavar="N", help="readers"
-    )
+    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="readers")
     add_common(parser)
     parser.set_defaults(handler=_run)
 

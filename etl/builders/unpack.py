@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from ...store.format.memmap import raw_bytes, raw_file, raw_node
 from ...store.format.sharded import ShardedArray
 from ...store.format.zarr_json import DTYPES, read_zarr_json
 from ...store.location import is_remote, with_forward_slashes
+from ...store.machine import peak_memory
 from ...store.reader import Store, open_store, read_span
 from ...store.schema import check_name
 from ...store.storage.files import file_digest
@@ -106,7 +106,7 @@ class WriteRaw:
                         out.write(block)
             except OSError as e:
                 raise StoreError(file, f"cannot be written ({e.strerror})", hint="nothing was published") from e
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = peak_memory()
         return ShardReport(
             self.path,
             self.path.rpartition("/")[2],

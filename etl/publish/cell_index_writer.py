@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +12,7 @@ from ...store.format.attributes import read_attributes
 from ...store.format.cell_index import CELL_INDEX, format_cell_index
 from ...store.storage.atomic_swap import staging_dir
 from ...store.storage.local import LocalStorage
+from ...store.storage.locks import lock
 
 
 def write_cell_index(store: Path) -> None:
@@ -26,7 +26,7 @@ def write_cell_index(store: Path) -> None:
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(held, fcntl.LOCK_EX)
+            lock(held, wait=True)
         new = staging_dir(store).with_name(f"{store.name}.list-{uuid4().hex[:8]}")
         new.write_bytes(format_cell_index(_digests(folder)))
         new.replace(store / CELL_INDEX)

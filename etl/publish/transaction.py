@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import socket
@@ -26,6 +25,7 @@ from ...store.storage.atomic_swap import (
     swap_dirs,
 )
 from ...store.storage.files import fsync_path
+from ...store.storage.locks import lock
 from .cell_index_writer import refresh_cell_index
 
 
@@ -76,7 +76,7 @@ def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = path.open("a+")
+            file = path.open("a+")
         except FileNotFoundError:
             continue  # the build that was there before has just removed the folder
         except OSError as e:
@@ -84,26 +84,26 @@ def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
                 continue  # the same: there when it was to be made, gone when it was looked at
             raise StoreError(path.parent, f"cannot make the folder to build in ({e.strerror})") from e
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if _leads_to(path, lock):
-                lock.truncate(0)
-                now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-                lock.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
-                lock.flush()
-                return lock
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read() or "another process"
-            lock.close()
-            raise StoreError(
-                final_path(store, name), f"is being built already, by {holder}", hint="wait for it, or end that process"
-            ) from None
+            acquired = lock(file.fileno(), wait=wait)
         except OSError as e:
-            lock.close()
+            file.close()
             raise StoreError(
                 path, f"cannot be locked ({e.strerror})", hint="build on a disk that has file locks"
             ) from e
-        lock.close()
+        if not acquired:
+            file.seek(0)
+            holder = file.read() or "another process"
+            file.close()
+            raise StoreError(
+                final_path(store, name), f"is being built already, by {holder}", hint="wait for it, or end that process"
+            )
+        if _leads_to(path, file):
+            file.truncate(0)
+            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+            file.flush()
+            return file
+        file.close()
 
 
 def _leads_to(path: Path, lock: IO[str]) -> bool:

@@ -18,6 +18,7 @@ from dask.callbacks import Callback
 from dask.delayed import delayed
 
 from ...store.errors import FactorNetError, UsageError
+from ...store.machine import available_memory
 from ...store.text import format_bytes
 from ..publish.transaction import InterruptedBuildError
 from .cluster import local_cluster, remote_cluster, run_on
@@ -156,23 +157,12 @@ def _workers_that_fit(workers: int) -> int:
         UsageError: there is none for even one; the message says how much is missing.
     """
     free, each = available_memory(), WORKER_MEMORY // 2
-    if free is None:
-        return workers
     if free < each:
         raise UsageError(
             f"a build needs about {format_bytes(each)} of memory, {format_bytes(free)} are free: "
             f"{format_bytes(each - free)} are missing; end other programs, or build on another machine"
         )
     return min(workers, free // each)
-
-
-def available_memory() -> int | None:
-    """Bytes of memory that the system could give away now; None where it does not say."""
-    try:
-        rows = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        return int(rows["MemAvailable"].split()[0]) * 1024
-    except (OSError, ValueError, KeyError, IndexError):
-        return None
 
 
 def _plain(error: Exception) -> Exception:

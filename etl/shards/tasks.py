@@ -6,7 +6,6 @@ lose data silently when written in parallel, so a task that is not aligned is re
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ...store.errors import StoreError
+from ...store.machine import peak_memory
 from ...store.storage.files import file_digest
 from ..inputs.bigwig import SignalSummary, read_values
 from ..inputs.fasta import FastaReader, PreparedFasta
@@ -106,7 +106,7 @@ def shard_regions(root: Path, path: str) -> Iterator[ShardRegion]:
 def _report(target: ShardRegion, name: str, values: NDArray[Any], **extra: Any) -> ShardReport:
     """Write the values, and say so."""
     sha = target.write(values)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
     return ShardReport(name, target.chrom, len(values), values.nbytes, peak, key=target.key, sha256=sha, **extra)
 
 
@@ -155,7 +155,7 @@ class DigestSequence:
         finally:
             reader.close()
         rows = self.fasta.lengths[self.record]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = peak_memory()
         return ShardReport("digest", self.chrom, rows, rows, peak, digest=digest, key=self.key)
 
 

@@ -68,14 +68,11 @@ class _PathDestination(Destination):
 
 def _digest_in(home: StoreLocation, path: str) -> str:
     """SHA-256 of an object, empty where there is none that can be read."""
-    sha = hashlib.sha256()
     try:
         with home.folder("").open(path) as opened:
-            for piece in opened.pieces():
-                sha.update(piece)
+            return opened.sha256()
     except (OSError, StoreError):
         return ""
-    return sha.hexdigest()
 
 
 class LocalDestination(_PathDestination):

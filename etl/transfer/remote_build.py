@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from ...store.errors import StoreError
 from ...store.reader import Store, open_store
 from ...store.storage.cache import ObjectCache, default_cache
+from ...store.storage.locks import lock
 from .copy_groups import CopyReport, copy_groups
 from .group import snapshot_genome
 from .open_destination import open_destination
@@ -44,15 +44,13 @@ def work_folder(url: str, work: Path | None) -> Iterator[Path]:
 
 def _hold(folder: Path, url: str) -> int:
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as e:
+    if not lock(held):
         os.close(held)
         raise StoreError(
             folder,
             f"another process builds for {url} there",
             hint="wait for it, or name another folder with --work DIR",
-        ) from e
+        )
     return held
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -277,15 +276,14 @@ def _digest_all(
 
 def _compare(folder: GroupStorage | None, name: str, listed: ObjectDigest) -> str | StoreError:
     """What is wrong with the content of an object; nothing where it has the digest it must have."""
-    sha = hashlib.sha256()
+    found = ""
     try:
         if folder is not None:
             with folder.open(name, listed) as file:
-                for piece in file.pieces():
-                    sha.update(piece)
+                found = file.sha256()
     except OSError as e:
         return f"cannot be read ({e.strerror})"
     except StoreError as e:
         return e
-    found, expected = sha.hexdigest(), listed[1]
+    expected = listed[1]
     return "" if found == expected else f"its sha256 is {found[:16]}..., the manifest says {expected[:16]}..."

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
 from ...store.errors import UsageError
+from ...store.machine import available_memory
 
 
 def choose_device(name: str) -> torch.device:
@@ -30,4 +29,4 @@ def free_memory(device: torch.device) -> int:
     """Bytes that are free on a device, or on this machine."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(os.sysconf("SC_AVPHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))
+    return available_memory()

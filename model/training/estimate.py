@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 from dataclasses import dataclass
 from time import perf_counter
 
 import torch
 
+from ...store.machine import peak_memory
 from ..data.batches import stream_settings
 from ..network.factornet import FactorNet
 from .distributed import ProcessGroup
@@ -67,7 +67,7 @@ def estimate(plan: TrainingSetup, device: torch.device, process_group: ProcessGr
         parameters=sum(p.numel() for p in network.parameters() if p.requires_grad),
         # Two pools of windows are held, one read while the other is shown.
         stream_bytes=2 * stream_settings(network.config, batch_size=options.batch_size).pool_bytes,
-        resident_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        resident_bytes=peak_memory(),
         seconds_a_step=step,
         seconds_an_epoch=step * steps + validation * valid / options.batch_size,
         device=str(device),

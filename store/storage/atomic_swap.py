@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from .locks import lock
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -82,9 +83,10 @@ def recover_interrupted_swap(store: Path, name: str) -> None:
     Raises:
         OSError: the folders cannot be written.
     """
-    with lock_file(store, name).open("a") as lock:
+    with lock_file(store, name).open("a") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock(file.fileno()):
+                return
         except OSError:
             return
         restore_swapped(store, name)
@@ -115,11 +117,8 @@ def _free(folder: Path) -> bool:
     except FileNotFoundError:
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return lock(handle)
     except OSError:
         return True  # no locks on this file system: nobody can have asked to keep it
     finally:
         os.close(handle)
-    return True

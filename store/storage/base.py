@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from .files import sha256_of
+
 ObjectDigest = tuple[int, str]
 """Size and SHA-256 of an object, as a manifest lists it."""
 
@@ -57,6 +59,14 @@ class OpenObject:
         while piece := self.read(at, _PIECE):
             at += len(piece)
             yield piece
+
+    def sha256(self) -> str:
+        """SHA-256 of the object, in hexadecimal.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        return sha256_of(self.pieces())
 
     def duplicate(self) -> int:
         """Another handle of the file, for the caller to close."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import stat
 import struct
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .base import Entry, GroupStorage, ObjectDigest, OpenObject, file_identity, stat_entry
+from .locks import lock
 
 
 class LocalStorage(GroupStorage):
@@ -101,12 +101,9 @@ def _hold(path: Path) -> int:
 def _lock(handle: int) -> bool:
     """Whether the folder is ours to read: not being removed."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return lock(handle, shared=True)
     except OSError:
-        pass  # a file system without locks: nothing can be promised there, and reading is no worse for it
-    return True
+        return True  # a file system without locks: nothing can be promised there, and reading is no worse for it
 
 
 def _same(handle: int, path: Path) -> bool:

@@ -92,7 +92,7 @@ class RemoteStorage(GroupStorage):
 
     def _cached(self, sha: str) -> OpenObject | None:
         opened = self._cache.open(sha)
-        if opened is not None and opened.identity != self._sound.get(sha) and _digest(opened) != sha:
+        if opened is not None and opened.identity != self._sound.get(sha) and opened.sha256() != sha:
             opened.close()
             self._cache.drop(sha)
             return None
@@ -151,10 +151,3 @@ class RemoteStorage(GroupStorage):
         except FileNotFoundError as e:
             problem = f"{e.strerror}; the manifest lists it with {size} bytes"
             raise ContentError(url, problem, hint=_RESUMED) from None
-
-
-def _digest(opened: OpenObject) -> str:
-    sha = hashlib.sha256()
-    for piece in opened.pieces():
-        sha.update(piece)
-    return sha.hexdigest()
