@@ -1,0 +1,186 @@
+"""The structure of the code: which module may import which, where names come from, what the library may say."""
+
+import ast
+import importlib
+import re
+import tomllib
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# From the lowest to the highest: each may import those before it, none after it. A new sub-package gets its place here.
+LAYERS = """
+    store.errors store.text store.machine store.genome store.schema store.storage store.format store.location
+    store.reader store.sampling store.windows store
+    etl.demo etl.publish etl.inputs etl.download etl.shards etl.verify etl.builders etl.transfer etl
+    model.figures model.network model.model_dir model.keras model.data model.prediction model.motifs model.evaluation
+    model.training model
+    cli.common cli.etl cli.train_options cli.train cli.predict cli.evaluate cli.visualize cli.model cli.entry_points cli
+""".split()
+MOST_MODULES = 12  # in one folder
+
+
+@cache
+def modules() -> dict[str, Path]:
+    paths = [p for stage in ("store", "etl", "model", "cli") for p in (ROOT / stage).rglob("*.py")]
+    return {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in paths}
+
+
+@cache
+def imports() -> dict[str, set[tuple[str, str]]]:
+    """Module -> (module, name) of all that it imports from this project, inside functions too."""
+    found: dict[str, set[tuple[str, str]]] = {name: set() for name in modules()}
+    for importer, path in modules().items():
+        package = path.relative_to(ROOT).parts[:-1]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = ".".join((*package[: len(package) - node.level + 1], *filter(None, [node.module])))
+                for alias in node.names:
+                    whole = f"{base}.{alias.name}".strip(".")
+                    found[importer].add((whole, "") if whole in modules() else (base, alias.name))
+    return found
+
+
+def layer(module: str) -> str:
+    """The folder of a module, or the module itself where it lies directly in one of the four stages."""
+    parts = module.split(".")
+    return module if len(parts) <= 2 else ".".join(parts[:2])
+
+
+def test_every_module_has_a_layer():
+    assert {layer(m) for m in modules()} == set(LAYERS)
+
+
+def test_arrows_between_folders_run_down():
+    order = {name: i for i, name in enumerate(LAYERS)}
+    up = [
+        f"{importer} imports {imported}"
+        for importer, names in imports().items()
+        for imported, _ in names
+        if imported in modules()
+        and layer(importer) != layer(imported)
+        and order[layer(importer)] < order[layer(imported)]
+    ]
+    assert not up
+
+
+@pytest.mark.parametrize("stage", ["store", "etl", "model"])
+def test_stages_import_only_what_they_may(stage):
+    allowed = {"store": {"store"}, "etl": {"etl", "store"}, "model": {"model", "store"}}[stage]
+    foreign = [
+        (importer, imported)
+        for importer, names in imports().items()
+        for imported, _ in names
+        if importer.split(".")[0] == stage and imported and imported.split(".")[0] not in allowed
+    ]
+    assert not foreign
+
+
+def test_modules_form_no_cycle():
+    graph = {importer: {m for m, _ in names if m in modules()} for importer, names in imports().items()}
+    while leaves := {m for m, below in graph.items() if not below}:
+        graph = {m: below - leaves for m, below in graph.items() if m not in leaves}
+    assert not graph, "these modules import each other in a circle, or import one that does"
+
+
+def test_names_are_imported_from_where_they_are_defined():
+    """But in the faces (`__init__`), which re-export; and no private name leaves its module."""
+    wrong = []
+    for importer, names in imports().items():
+        for module, name in names:
+            if module not in modules() or not name:
+                continue
+            if name.startswith("_") and name != "__version__":
+                wrong.append(f"{importer} imports the private {module}.{name}")
+            elif modules()[importer].name != "__init__.py" and modules()[module].name == "__init__.py":
+                wrong.append(f"{importer} imports {name} from the face {module}")
+            elif modules()[importer].name != "__init__.py" and name not in defined(module):
+                wrong.append(f"{importer} imports {name} from {module}, where it is not defined")
+    assert not wrong
+
+
+@cache
+def defined(module: str) -> set[str]:
+    names = set()
+    for node in ast.parse(modules()[module].read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return names
+
+
+def test_no_folder_is_crowded():
+    counts = Counter(path.parent for path in modules().values() if path.name not in ("__init__.py", "__main__.py"))
+    assert {str(f.relative_to(ROOT)): n for f, n in counts.items() if n > MOST_MODULES} == {}
+
+
+def test_pyproject_lists_every_package():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {f"factornet.{m}" for m, path in modules().items() if path.name == "__init__.py"}
+    assert set(listed) == folders | {"factornet"}
+    assert len(listed) == len(set(listed))
+
+
+def test_every_package_says_what_it_is_for():
+    for path in modules().values():
+        if path.name == "__init__.py":
+            text = ast.get_docstring(ast.parse(path.read_text())) or ""
+            assert len(text.splitlines()[0]) > 20, path
+            if path.parent.parent != ROOT:
+                assert "May import" in text, path
+
+
+@pytest.mark.parametrize("module", [m for m, p in modules().items() if p.name == "__init__.py"])
+def test_face_is_pinned_and_sorted(module):
+    face = importlib.import_module(f"factornet.{module}")
+    if names := getattr(face, "__all__", None):
+        assert len(set(names)) == len(names)
+        assert all(hasattr(face, name) for name in names)
+
+
+# What the library says
+
+
+def strings(module: str) -> list[tuple[int, str]]:
+    """Line and text of every string in a module that is shown to users (docstrings too)."""
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(ast.parse(modules()[module].read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+FLAG = re.compile(r"(?<![\w-])(?:-(?:oc|vi|lr|mo|ep|[bdefgiklmnoprstvwL])(?![\w-])|--[a-z][a-z-]+)")
+
+
+@pytest.mark.parametrize("stage", ["store", "etl", "model"])
+def test_library_names_no_command_line_flag(stage):
+    """But where a whole command is printed, to be copied: `factornet-etl verify STORE --quick`."""
+    found = [
+        f"{module}:{line}: {text[:100]!r}"
+        for module in modules()
+        if module.split(".")[0] == stage
+        for line, text in strings(module)
+        if FLAG.search(text)
+        and not re.search(r"factornet-\w+ |\brm -r|\bmv |pip install|apt-get|conda install|brew ", text)
+    ]
+    assert not found
+
+
+def test_nothing_branches_on_the_text_of_an_error():
+    pattern = re.compile(
+        r"\bin str\((?:e|err|error|problem)\)|str\((?:e|err|error)\)\.(?:startswith|endswith|removeprefix|removesuffix|find)|\.args\[0\]"
+    )
+    found = [
+        f"{m}:{i}"
+        for m, p in modules().items()
+        for i, l in enumerate(p.read_text().splitlines(), 1)
+        if pattern.search(l)
+    ]
+    assert not found
