@@ -47,7 +47,7 @@ def test_enough_commands_were_found():
 
 def test_readme_code_runs(demo_store):
     text = (ROOT / "README.md").read_text()
-    block = re.search(r"\n((?:    from factornet\.store.*\n)(?:(?:    .*)?\n)+?)\nOr without us", text)[1]
+    block = re.search(r"\n((?:    from factornet\.store.*\n)(?:(?:    .*)?\n)+?)\nOr with xarray alone", text)[1]
     code = re.sub(r"^ {4}", "", block, flags=re.M).replace("build/demo/demo.zarr", str(demo_store))
     names: dict = {}
     exec(code, names)
