@@ -56,7 +56,7 @@ class Case:
         file: in the experiment; the message must name it.
         change: that makes it of the clean one.
         problem: what the message must say is wrong, and where: a pattern. Empty: the file is to be accepted.
-        cure: what it must say is to be done, a pattern.
+        hint: pattern of the remedy that the message must give.
         options: further ones of the command.
         named: what the message must name; the file, where that is empty.
         same: an accepted file must give arrays of the digests that the clean one gives.
@@ -84,7 +84,7 @@ def bad(
     name: str, change: Change, problem: str, hint: str, *options: str, named: str = ""
 ) -> tuple[str, Change, dict[str, object]]:
     """To be refused."""
-    return name, change, {"problem": problem, "cure": hint, "options": options, "named": named}
+    return name, change, {"problem": problem, "hint": hint, "options": options, "named": named}
 
 
 def odd(

@@ -64,7 +64,7 @@ def write_case(case: Case, clean: Path, folder: Path) -> Path:
 def describe(case: Case) -> dict[str, object]:
     """A row of cases.json."""
     if case.refused:
-        expected: dict[str, object] = {"outcome": "refused", "problem": case.problem, "cure": case.hint}
+        expected: dict[str, object] = {"outcome": "refused", "problem": case.problem, "hint": case.hint}
     else:
         expected = {"outcome": "accepted", "same digests": case.same, "report": case.notes}
     row = {"name": case.name, "command": case.command, "file": case.file, "options": list(case.options)}
