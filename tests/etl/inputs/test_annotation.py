@@ -17,7 +17,7 @@ from factornet.store.schema import FEATURES
 GENOME = GenomeCoordinates(("chr1", "chr2"), (10_000, 5_000))
 
 
-def gtf_row(chrom, kind, start, stop, strand, transcript):
+def gtf_row(chrom, kind, start, stop, strand, transcript):  # noqa: PLR0917
     return f'{chrom}\tx\t{kind}\t{start + 1}\t{stop}\t.\t{strand}\t.\tgene_id "g"; transcript_id "{transcript}";\n'
 
 
