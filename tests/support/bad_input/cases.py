@@ -1,4 +1,4 @@
-"""The corpus: what is wrong with a file, and what must come of it. One row a case."""
+"""The corpus of bad input: what is wrong with a file, and the expected outcome; one row per case."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ ANEW = r"(fetch|make) .*anew"
 AGAIN, RECREATE = "download (it|the file) again", "download or recreate the file"
 ASSEMBLY = "another assembly"
 TREE, DATA, INDEX = 8, 16, 24
-"""Where a bigWig's header has the places of its chromosomes, data and index."""
+"""Bytes of a bigWig's header with the offsets of its chromosome list, data and index."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One spoilt file.
+    """One changed file.
 
     Attributes:
         name: of the case.
-        command: that is to read it.
-        file: in the experiment; the message must name it.
-        change: that makes it of the clean one.
-        problem: what the message must say is wrong, and where: a pattern. Empty: the file is to be accepted.
+        command: the command that reads the file.
+        file: path in the experiment.
+        change: function that is applied to the clean file.
+        problem: pattern of problem and location in the message; empty where the file must be accepted.
         hint: pattern of the remedy that the message must give.
-        options: further ones of the command.
-        named: what the message must name; the file, where that is empty.
-        same: an accepted file must give arrays of the digests that the clean one gives.
-        notes: what the report of an accepted one must say, a pattern.
+        options: additional options of the command.
+        named: file that the message must name; `file` where empty.
+        same: whether an accepted file must give arrays with the digests of the clean file.
+        notes: pattern of the report on an accepted file.
     """
 
     name: str
@@ -77,21 +77,21 @@ class Case:
 
     @property
     def refused(self) -> bool:
-        """Whether the command must end with status 2."""
+        """Whether the command must exit with status 2."""
         return bool(self.problem)
 
 
 def bad(
     name: str, change: Change, problem: str, hint: str, *options: str, named: str = ""
 ) -> tuple[str, Change, dict[str, object]]:
-    """To be refused."""
+    """Return a row of a file to be refused."""
     return name, change, {"problem": problem, "hint": hint, "options": options, "named": named}
 
 
 def odd(
     name: str, change: Change, notes: str = "", *, same: bool = True, options: tuple[str, ...] = ()
 ) -> tuple[str, Change, dict[str, object]]:
-    """To be accepted."""
+    """Return a row of a file to be accepted."""
     return name, change, {"notes": notes, "same": same, "options": options}
 
 
