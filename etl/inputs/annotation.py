@@ -85,7 +85,7 @@ def annotation_from_gtf(
 ) -> dict[str, Intervals]:
     """Derive features from transcripts and CpG islands; return each merged, in absolute coordinates.
 
-    The stop codon counts as coding. What extends past an end of its chromosome is cut there.
+    The stop codon counts as coding. Features are clipped at the ends of their chromosome.
 
     Raises:
         InputError: as `read_gtf` and `read_cpg_islands`.
@@ -107,7 +107,7 @@ def annotation_from_gtf(
 
 
 def _introns(exons: pd.DataFrame) -> pd.DataFrame:
-    """Gaps between neighbouring exons of a transcript."""
+    """Return the gaps between adjacent exons of each transcript."""
     following = exons.shift(-1)
     same = (exons.transcript == following.transcript) & (exons.chrom == following.chrom)
     gaps = pd.DataFrame(
@@ -117,7 +117,7 @@ def _introns(exons: pd.DataFrame) -> pd.DataFrame:
 
 
 def _promoters(transcripts: pd.DataFrame, rules: AnnotationRules) -> pd.DataFrame:
-    """On +, ``[tss - upstream, tss + downstream + 1)``; on -, mirrored."""
+    """Return ``[tss - upstream, tss + downstream + 1)`` of each transcript on +, mirrored on -."""
     plus = transcripts.strand == "+"
     tss = np.where(plus, transcripts.start, transcripts.stop - 1)
     before = np.where(plus, rules.upstream, rules.downstream)
@@ -128,7 +128,7 @@ def _promoters(transcripts: pd.DataFrame, rules: AnnotationRules) -> pd.DataFram
 def _untranslated(
     exons: pd.DataFrame, coding: pd.DataFrame, rules: AnnotationRules
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """5' and 3' UTRs: what of coding transcripts' exons is outside the coding span; see `AnnotationRules`."""
+    """Return 5' and 3' UTRs: exons of coding transcripts without the coding span; see `AnnotationRules`."""
     span = coding.groupby("transcript").agg(first=("start", "min"), last=("stop", "max"))
     spanned = exons.join(span, on="transcript", how="inner")
     left = spanned.assign(stop=np.minimum(spanned.stop, spanned["first"]), side="left")

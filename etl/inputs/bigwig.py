@@ -127,7 +127,7 @@ class SignalSummary:
 def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[np.float32], SignalSummary]:
     """Read the signal of ``start:stop`` and its summary.
 
-    The check of a block unpacks it, so its items are expanded to bases here: pyBigWig would unpack it a second time,
+    The check of a block decompresses it, so its items are expanded to bases here: pyBigWig would decompress it again,
     and proceed base by base.
 
     Args:

@@ -7,7 +7,6 @@ from typing import Literal
 
 from support.bad_input.changes import (
     Change,
-    beside,
     both,
     copy_of,
     cut,
@@ -26,6 +25,7 @@ from support.bad_input.changes import (
     renamed,
     rewrite,
     shuffled,
+    sibling,
     stale_index,
     swap,
     value,
@@ -203,7 +203,7 @@ _ROWS = {
         odd("summit beyond its peak", edit(lambda b: b.replace(b"\t112\n", b"\t999\n", 1)), "factor CTCF: 1 summit outside the peak, stored as none", same=False),
         odd("a chromosome that the store lacks", edit(lambda b: b + b"chrY\t5\t90\n"), r"peaks dropped, 1 on chrY \(not in the store\)"),
         odd("outside every relaxed peak", edit(lambda b: b + b"chr7\t700\t900\n"), "factor CTCF: 1 of 8 conservative peaks overlap no relaxed peak", same=False),
-        odd("another cell line's file", both(copy_of("../OTHER/CTCF.conservative.bed"), beside("CTCF.relaxed.bed", copy_of("../OTHER/CTCF.relaxed.bed"))), "is identical to a file of cell line OTHER", same=False),
+        odd("another cell line's file", both(copy_of("../OTHER/CTCF.conservative.bed"), sibling("CTCF.relaxed.bed", copy_of("../OTHER/CTCF.relaxed.bed"))), "is identical to a file of cell line OTHER", same=False),
         bad("another cell line's, with our relaxed", copy_of("../OTHER/CTCF.conservative.bed"), r"\d+ of 11 peaks overlap no peak of CTCF\.relaxed\.bed, the first is chr\d+:\d+", "of this cell line"),
         bad("past the end", line(3, "chr7\t149900\t150001"), r"bed:3: chr7:149900-150001 ends past the chromosome's 150000", ASSEMBLY),
         bad("start below 0", line(3, "chr7\t-5\t100"), r"bed:3: chr7:-5-100 is not an interval", "0-based and half-open"),

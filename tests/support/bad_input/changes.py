@@ -37,7 +37,7 @@ def both(*changes: Change) -> Change:
     return apply
 
 
-def beside(name: str, change: Change) -> Change:
+def sibling(name: str, change: Change) -> Change:
     """Change another file of the same folder."""
     return lambda path: change(path.parent / name)
 
