@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 bedtools:
 	@command -v bedtools >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	  { apt-get -qq update && apt-get -qq install -y bedtools; } >/dev/null; } || \
-	  { echo "bedtools is needed: sudo apt-get install bedtools, or conda install -c bioconda bedtools"; exit 1; }
+	  { echo "bedtools is needed: sudo apt-get install bedtools, conda install -c bioconda bedtools, or brew install bedtools"; exit 1; }
 
 demo: install    ## made-up experiment: files, store, model, predictions, pictures in build/demo
 	PATH="$(abspath $(BIN)):$$PATH" bash docs/demo.sh build/demo

@@ -1,7 +1,7 @@
-"""Other tools' side of `bad_input.py`: read a file by one of them, compare with what it held before it was spoilt.
+"""Read a file with another tool for `bad_input.py`, and compare with the content of the clean file.
 
-Run by the Python that has the tool, in a process of its own (`tests/support/forked.py`); needs numpy only.
-What is printed is one line of JSON: what the tool read, in words.
+Run by the interpreter that has the tool, in a separate process (`tests/support/forked.py`); needs numpy only. Prints
+one line of JSON: the error, or the counts of `compare`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _WINDOW = 10_000
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``TOOL FILE TRUTH``; TRUTH is a .npz of what each chromosome held, float32 or letters as uint8."""
+    """Run ``TOOL FILE TRUTH``; TRUTH is a .npz of the expected content by chromosome, float32 or letters as uint8."""
     tool, file, truth = arguments
-    with np.load(truth) as held:
-        expected = {name: held[name] for name in held.files}
+    with np.load(truth) as arrays:
+        expected = {name: arrays[name] for name in arrays.files}
     try:
         found = TOOLS[tool](Path(file), expected)
-    except Exception as e:  # what the tool says is what is asked
+    except Exception as e:  # whatever the tool raises is the result
         print(json.dumps({"error": f"{type(e).__name__}: {e}"}))
         return 0
     print(json.dumps({"found": compare(expected, found)}))
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def compare(expected: Signal, found: Signal) -> dict[str, Any]:
-    """Chromosomes without an answer, bases that are wrong, and of those the ones that read as 0 or a gap."""
+    """Return missing chromosomes, and the number of wrong bases and of those that were read as 0 or a gap."""
     missing = sorted(set(expected) - set(found))
     wrong = lost = 0
     for name in set(expected) & set(found):
@@ -48,7 +48,7 @@ def compare(expected: Signal, found: Signal) -> dict[str, Any]:
 
 
 def _codes(letters: str) -> np.ndarray:
-    """Upper-case letters, all but ACGT as N."""
+    """Return upper-case letters, with all but ACGT as N."""
     codes = np.frombuffer(letters.upper().encode(), np.uint8).copy()
     codes[~np.isin(codes, np.frombuffer(b"ACGT", np.uint8))] = ord("N")
     return codes

@@ -19,7 +19,13 @@ from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ...store.reader import open_store
 from ...store.schema import FEATURES, Chromosome, StoreInfo, check_name
 from ...store.text import format_count
-from ..inputs.annotation import README_RULES, AnnotationRules, annotation_from_beds, annotation_from_gtf
+from ..inputs.annotation import (
+    README_RULES,
+    AnnotationRules,
+    annotation_from_beds,
+    annotation_from_gtf,
+    check_bedtools,
+)
 from ..inputs.bed import read_peaks
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.chrom_aliases import alias_hint, default_selection, file_names
@@ -124,6 +130,8 @@ def build_genome(
     check_name(store.name, "store")
     for name in inputs.tracks:
         check_name(name, "track")
+    if inputs.gtf is not None:
+        check_bedtools()
     states = fingerprint_inputs(inputs.files)
     provenance = describe_build(states, options.describe())
     state = _state(inputs, options, provenance)

@@ -1,4 +1,4 @@
-"""Simulate a small experiment and write it as the files a laboratory would have.
+"""Simulate a small experiment and write its source files: genome, annotation, tracks and cell lines.
 
-May import `factornet.store`.
+May import only `factornet.store`.
 """

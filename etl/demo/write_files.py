@@ -1,4 +1,4 @@
-"""Write the demo experiment as the files a laboratory would have."""
+"""Write the simulated experiment as source files: FASTA, GTF, bigWig, narrowPeak and cell-line folders."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import UsageError
+from ...store.genome.intervals import IntArray
 from .simulate import (
     CELLS,
     CHROMOSOMES,
     FACTORS,
     META,
-    Chromosome,
     PeakCall,
     Rng,
+    SimulatedChromosome,
     accessibility,
     call_peaks,
     simulate_chromosome,
@@ -28,7 +29,13 @@ from .simulate import (
 
 @dataclass(frozen=True)
 class DemoSummary:
-    """What was written: chromosome lengths, and peaks of each cell line and factor."""
+    """Summary of what was written.
+
+    Attributes:
+        directory: of the files.
+        chromosomes: bases by chromosome.
+        peaks: number of conservative peaks by cell line and factor.
+    """
 
     directory: Path
     chromosomes: dict[str, int]
@@ -36,18 +43,18 @@ class DemoSummary:
 
 
 def write_demo(directory: Path, *, seed: int = 420) -> DemoSummary:
-    """Write the experiment; the same seed gives the same bytes.
+    """Write the experiment to a new folder; the same seed gives the same bytes.
 
     Raises:
-        UsageError: the folder is there and not empty, or cannot be made.
+        UsageError: the folder exists and is not empty, or cannot be created.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory}: is there already, and not empty; name a new folder")
+        raise UsageError(f"{directory}: already exists and is not empty; give a new folder")
     try:
         for folder in ("annotation", "tracks", *(f"cells/{cell}" for cell in CELLS)):
             (directory / folder).mkdir(parents=True)
     except OSError as e:
-        raise UsageError(f"{directory}: cannot be made ({e.strerror})") from e
+        raise UsageError(f"{directory}: cannot be created ({e.strerror})") from e
     root = np.random.SeedSequence(seed)
     rngs = [np.random.default_rng(s) for s in root.spawn(len(CHROMOSOMES) + 1 + len(CELLS))]
     genome = {n: simulate_chromosome(size, rngs[i]) for i, (n, size) in enumerate(CHROMOSOMES.items())}
@@ -68,27 +75,27 @@ def _write_gz(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def _write_fasta(path: Path, genome: dict[str, Chromosome], rng: Rng) -> None:
-    """60 bases a line; repeats in lower case, a few ambiguous bases."""
+def _write_fasta(path: Path, genome: dict[str, SimulatedChromosome], rng: Rng) -> None:
+    """Write 60 bases per line, repeats in lower case, a few bases as R."""
     with path.open("wb") as file:
         for name, chromosome in genome.items():
             letters = np.frombuffer(b"ACGTN", np.uint8)[chromosome.codes].copy()
-            odd = rng.integers(0, letters.size, 20)
-            letters[odd[letters[odd] != ord("N")]] = ord("R")
-            for start, stop in zip(chromosome.repeats.start, chromosome.repeats.stop, strict=True):
+            ambiguous = rng.integers(0, letters.size, 20)
+            letters[ambiguous[letters[ambiguous] != ord("N")]] = ord("R")
+            for start, stop in zip(chromosome.repeats.starts, chromosome.repeats.stops, strict=True):
                 letters[start:stop] += 32
             file.write(f">{name}\n".encode())
             for start in range(0, letters.size, 60):
                 file.write(letters[start : start + 60].tobytes() + b"\n")
 
 
-def _write_annotation(folder: Path, genome: dict[str, Chromosome], rng: Rng) -> None:
+def _write_annotation(folder: Path, genome: dict[str, SimulatedChromosome], rng: Rng) -> None:
     gtf, cpg, blacklist = [], [], []
     for name, chromosome in genome.items():
-        for i in range(chromosome.genes.start.size):
-            start, stop = int(chromosome.genes.start[i]), int(chromosome.genes.stop[i])
+        for i in range(chromosome.genes.starts.size):
+            start, stop = int(chromosome.genes.starts[i]), int(chromosome.genes.stops[i])
             gtf += _gene_rows(name, i, start=start, stop=stop, strand="+" if chromosome.plus[i] else "-", rng=rng)
-        for start, stop in zip(chromosome.islands.start, chromosome.islands.stop, strict=True):
+        for start, stop in zip(chromosome.islands.starts, chromosome.islands.stops, strict=True):
             size = stop - start
             cpg.append(
                 f"585\t{name}\t{start}\t{stop}\tCpG: {size // 10}\t{size}\t{size // 10}\t{size * 2 // 3}\t20\t66\t0.9\n"
@@ -101,33 +108,34 @@ def _write_annotation(folder: Path, genome: dict[str, Chromosome], rng: Rng) -> 
 
 
 def _gene_rows(chrom: str, number: int, *, start: int, stop: int, strand: str, rng: Rng) -> list[str]:
-    """GTF rows of a gene with one transcript of three to six exons; one in six does not code."""
+    """Return GTF rows of a gene with one transcript of three to five exons; one gene in six is non-coding."""
     coding = rng.random() < 5 / 6
     kind = "protein_coding" if coding else "lincRNA"
     name = f"{chrom}G{number:04d}"
-    exons = np.sort(rng.choice(np.arange(start + 400, stop - 400, 100), 2 * int(rng.integers(2, 5)), replace=False))
-    edges = [start, *exons.tolist(), stop]
-    pieces = list(zip(edges[::2], edges[1::2], strict=True))
+    n_introns = int(rng.integers(2, 5))
+    inner_edges = np.sort(rng.choice(np.arange(start + 400, stop - 400, 100), 2 * n_introns, replace=False))
+    edges = [start, *inner_edges.tolist(), stop]
+    exons = list(zip(edges[::2], edges[1::2], strict=True))
     tag = ' tag "basic";' if rng.random() < 0.9 else ""
     attributes = f'gene_id "{name}"; transcript_id "{name}.1"; gene_type "{kind}"; transcript_type "{kind}";{tag}'
 
     def row(feature: str, a: int, b: int, frame: str = ".") -> str:
         return f"{chrom}\tdemo\t{feature}\t{a + 1}\t{b}\t.\t{strand}\t{frame}\t{attributes}\n"
 
-    rows = [row("gene", start, stop), row("transcript", start, stop), *(row("exon", a, b) for a, b in pieces)]
+    rows = [row("gene", start, stop), row("transcript", start, stop), *(row("exon", a, b) for a, b in exons)]
     if coding:
         first, last = start + 90, stop - 150  # coding span, both in the outer exons (each 400 bases or more)
         stop_codon = (last - 3, last) if strand == "+" else (first, first + 3)
         start_codon = (first, first + 3) if strand == "+" else (last - 3, last)
         low, high = (first, last - 3) if strand == "+" else (first + 3, last)
-        rows += [row("CDS", max(a, low), min(b, high), "0") for a, b in pieces if max(a, low) < min(b, high)]
+        rows += [row("CDS", max(a, low), min(b, high), "0") for a, b in exons if max(a, low) < min(b, high)]
         rows += [row("start_codon", *start_codon, "0"), row("stop_codon", *stop_codon, "0")]
         rows += [row("UTR", start, first), row("UTR", last, stop)]
     return rows
 
 
 def _write_motifs(path: Path) -> None:
-    """The planted motifs, as a MEME file like HOCOMOCO's."""
+    """Write the planted motifs in the form of HOCOMOCO's MEME file."""
     text = [
         "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n",
         "Background letter frequencies\nA 0.29 C 0.21 G 0.21 T 0.29\n",
@@ -141,7 +149,7 @@ def _write_motifs(path: Path) -> None:
 
 
 def _write_bigwig(path: Path, signal: dict[str, NDArray[np.float32]]) -> None:
-    """Runs of equal value as entries; NaN as gaps."""
+    """Write runs of equal value as entries, and NaN as gaps."""
     file = pyBigWig.open(str(path), "w")
     file.addHeader([(name, values.size) for name, values in signal.items()])
     for name, values in signal.items():
@@ -156,11 +164,11 @@ def _write_bigwig(path: Path, signal: dict[str, NDArray[np.float32]]) -> None:
     file.close()
 
 
-def _write_cell(folder: Path, cell: str, genome: dict[str, Chromosome], rng: Rng) -> dict[str, int]:
-    """Sheets, peaks and signal of a cell line; number of conservative peaks of each factor."""
+def _write_cell(folder: Path, cell: str, genome: dict[str, SimulatedChromosome], rng: Rng) -> dict[str, int]:
+    """Write tables, peaks and signal of a cell line; return the number of conservative peaks by factor."""
     counts: dict[str, int] = {}
     chip = []
-    bound: dict[str, list[NDArray[np.int64]]] = {name: [] for name in genome}
+    bound: dict[str, list[IntArray]] = {name: [] for name in genome}
     for factor in FACTORS:
         if cell not in factor.bound:
             continue
@@ -168,7 +176,7 @@ def _write_cell(folder: Path, cell: str, genome: dict[str, Chromosome], rng: Rng
         strong = f"ChIPseq.{cell}.{factor.name}.conservative.train.narrowPeak.gz"
         weak = f"ChIPseq.{cell}.{factor.name}.relaxed.narrowPeak.gz"
         counts[factor.name] = _write_peaks(folder / strong, {n: c[0] for n, c in calls.items()}, rng)
-        if (cell, factor.name) == ("K562", "MAX"):  # as in the real sheets: some factors have no relaxed peaks
+        if (cell, factor.name) == ("K562", "MAX"):  # as for some factors in the original data: no relaxed peaks
             chip.append(f"{strong}\t{factor.name}\n")
         else:
             _write_peaks(folder / weak, {n: c[1] for n, c in calls.items()}, rng)
@@ -185,7 +193,7 @@ def _write_cell(folder: Path, cell: str, genome: dict[str, Chromosome], rng: Rng
 
 
 def _write_peaks(path: Path, calls: dict[str, PeakCall], rng: Rng) -> int:
-    """A narrowPeak file in random order; its number of peaks."""
+    """Write a narrowPeak file in random order; return its number of peaks."""
     rows = [
         f"{name}\t{a}\t{b}\t.\t{score}\t.\t{score / 10:.4f}\t-1\t{score / 200:.4f}\t{s}\n"
         for name, call in calls.items()

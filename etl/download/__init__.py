@@ -1,4 +1,4 @@
-"""Download public inputs, resumed and compared with their digests.
+"""Download public inputs: resumable, from several servers, checked against published digests.
 
-May import `factornet.store`.
+May import only `factornet.store` and `factornet.etl.publish.disk_space`.
 """

@@ -1,7 +1,8 @@
-"""Fetch public inputs, through pooch: from the first server that gives them, resumed, compared with their digests.
+"""Download public inputs with pooch: from the first server that works, resumed, checked against their digests.
 
-A file is written as ``.<name>.part`` and takes its name when it is whole and has its digest. What is known of files
-without a published digest is kept in ``fetched.json`` beside them.
+A file is written to ``.<name>.part`` and renamed when it is complete and its digest is right. SHA-256 and source of
+each download are recorded in ``fetched.json`` in the same folder, with which files without a published digest are
+compared.
 """
 
 from __future__ import annotations
@@ -20,22 +21,29 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from ...store.errors import StoreError
-from ...store.storage.files import file_digest
+from ...store.storage.files import file_digest, write_atomic
 from ...store.storage.retry import RetryPolicy, TransientError
 from ..publish.disk_space import check_disk_space
 from .registry import Download
 
 OnBytes = Callable[[str, int, int], None]
-"""Called with a file's name, its bytes that are here, and those it has in all (0 where the server does not say)."""
+"""Called with a file's name, the bytes downloaded so far, and its size (0 where unknown)."""
 
-_PIECE = 1024 * 1024
-_BUSY = (408, 425, 429)  # besides all from 500 on
+_CHUNK_SIZE = 1024 * 1024
+_TRANSIENT_STATUS = (408, 425, 429)  # and all from 500 on
 _RECORD = "fetched.json"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is here: its path, whether it had to be fetched, and what it was compared with."""
+    """A downloaded file.
+
+    Attributes:
+        download: its entry in the registry.
+        path: where it is.
+        new: whether it was downloaded by this call.
+        compared_with: source of the digest that it was compared with.
+    """
 
     download: Download
     path: Path
@@ -48,30 +56,30 @@ def fetch(
     folder: Path,
     *,
     retry_policy: RetryPolicy,
-    on_bytes: OnBytes = lambda name, here, total: None,
+    on_bytes: OnBytes = lambda name, done, total: None,
 ) -> list[Fetched]:
-    """Fetch files into a folder; those that are there, and as they must be, are left.
+    """Download files into a folder, except those that already exist with the expected digest.
 
     Raises:
-        StoreError: no server gives a file, or none with the digest it must have; the disk is full. What is here of it
-            is kept, and the next call goes on from there.
+        StoreError: no server has a file with the expected digest, or the disk is full; a partial download is kept,
+            and the next call resumes it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return [_fetch_one(d, folder, retry_policy, on_bytes) for d in downloads]
+    return [_download_file(d, folder, retry_policy, on_bytes) for d in downloads]
 
 
-def _fetch_one(download: Download, folder: Path, retry_policy: RetryPolicy, on_bytes: OnBytes) -> Fetched:
+def _download_file(download: Download, folder: Path, retry_policy: RetryPolicy, on_bytes: OnBytes) -> Fetched:
     path, problems = folder / download.name, []
     recorded = _read_record(folder).get(download.name, {})
     for url in download.urls:
         try:
-            digest, source = _expected(download, url, recorded, retry_policy)
+            digest, source = _expected_digest(download, url, recorded, retry_policy)
             before = path.stat().st_mtime_ns if path.exists() else None
-            resume = _Resume(download, folder, retry_policy, on_bytes)
+            downloader = _ResumingDownloader(download, folder, retry_policy, on_bytes)
             pooch.get_logger().setLevel("ERROR")
-            pooch.retrieve(url, known_hash=digest or None, fname=download.name, path=folder, downloader=resume)
+            pooch.retrieve(url, known_hash=digest or None, fname=download.name, path=folder, downloader=downloader)
         except (StoreError, ValueError) as e:
-            problems.append(f"{e}")
+            problems.append(str(e))
             continue
         new = path.stat().st_mtime_ns != before
         if new or not recorded:
@@ -79,45 +87,47 @@ def _fetch_one(download: Download, folder: Path, retry_policy: RetryPolicy, on_b
         return Fetched(download, path, new, source)
     raise StoreError(
         path,
-        f"no server gave it as it must be: {'; '.join(problems)}",
-        hint="try again later (what is here is kept), or get it by other means and put it there",
+        f"cannot be downloaded: {'; '.join(problems)}",
+        hint="try again later (a partial download is kept and resumed), or put the file there by other means",
     )
 
 
-def _expected(download: Download, url: str, recorded: dict[str, Any], retry_policy: RetryPolicy) -> tuple[str, str]:
-    """The digest that a file must have, empty where nobody says, and who says so."""
+def _expected_digest(
+    download: Download, url: str, recorded: dict[str, Any], retry_policy: RetryPolicy
+) -> tuple[str, str]:
+    """Return the expected digest of a file, empty where unknown, and the source of the digest."""
     if download.digest:
         return download.digest, "the registry"
     if recorded:
         return f"sha256:{recorded['sha256']}", f"the first download ({recorded['when']})"
     if download.digests:
-        listed = download.listed_at(url)
-        return f"md5:{_listed_digest(listed, download.name, retry_policy)}", listed
-    return "", "nothing: nobody publishes its digest; it is taken down now"
+        list_url = download.digest_list_url(url)
+        return f"md5:{_read_listed_md5(list_url, download.name, retry_policy)}", list_url
+    return "", "nothing: its digest is not published; later downloads are compared with this one"
 
 
-def _listed_digest(url: str, name: str, retry_policy: RetryPolicy) -> str:
-    """MD5 that a publisher's list gives for a file; digest and name may stand in either order.
+def _read_listed_md5(url: str, name: str, retry_policy: RetryPolicy) -> str:
+    """Return the MD5 of a file from a publisher's list, whose lines have digest and name in either order.
 
     Raises:
-        StoreError: the list cannot be had, or does not name the file.
+        StoreError: the list cannot be downloaded, or does not have the file.
     """
 
-    def ask() -> str:
-        with _get(url, {}, retry_policy) as answer:
-            return str(answer.text)
+    def download_list() -> str:
+        with _get(url, {}, retry_policy) as response:
+            return str(response.text)
 
-    for line in retry_policy.call(ask, url=url).splitlines():
+    for line in retry_policy.call(download_list, url=url).splitlines():
         words = line.split()
         digests = [w.lower() for w in words if re.fullmatch(r"[0-9a-fA-F]{32}", w)]
         if digests and any(w.lstrip("*./") == name for w in words):
             return digests[0]
-    raise StoreError(url, f"lists no MD5 of {name}")
+    raise StoreError(url, f"has no MD5 of {name}")
 
 
 @dataclass(frozen=True)
-class _Resume:
-    """Downloads for pooch, going on with what an earlier call left."""
+class _ResumingDownloader:
+    """Downloader for pooch that resumes partial downloads."""
 
     download: Download
     folder: Path
@@ -125,91 +135,91 @@ class _Resume:
     on_bytes: OnBytes
 
     def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
-        """Fetch `url` into `output_file`.
+        """Download `url` to `output_file`.
 
         Raises:
-            StoreError: the server does not give it, or the disk is full.
+            StoreError: the download failed, or the disk is full.
         """
         part = self.folder / f".{self.download.name}.part"
-        self.retry_policy.call(lambda: self._go_on(url, part), url=url)
-        _version(part).unlink(missing_ok=True)
+        self.retry_policy.call(lambda: self._try_download(url, part), url=url)
+        _version_path(part).unlink(missing_ok=True)
         part.replace(output_file)
 
-    def _go_on(self, url: str, part: Path) -> None:
-        """One try: fetch what is missing of the part."""
-        here = part.stat().st_size if part.exists() else 0
-        version = _version(part).read_text() if here and _version(part).exists() else ""
-        asked = {"Range": f"bytes={here}-", "If-Range": version} if here and version else {}
-        with _get(url, asked, self.retry_policy) as answer:
-            begin = _begin(answer, here if asked else 0)
-            length = int(answer.headers.get("Content-Length") or 0)
-            check_disk_space(part, length, what=self.download.name, hint="or fetch to another disk")
-            # A validator that a server gives to each version of a file; without it a part cannot be trusted later.
-            tag = answer.headers.get("ETag", "")
-            _version(part).write_text(
-                tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+    def _try_download(self, url: str, part: Path) -> None:
+        """Download the missing rest of a partial file; one request."""
+        done = part.stat().st_size if part.exists() else 0
+        version = _version_path(part).read_text() if done and _version_path(part).exists() else ""
+        headers = {"Range": f"bytes={done}-", "If-Range": version} if done and version else {}
+        with _get(url, headers, self.retry_policy) as response:
+            begin = _first_byte(response, done if headers else 0)
+            length = int(response.headers.get("Content-Length") or 0)
+            check_disk_space(part, length, what=self.download.name, hint="or download to another disk")
+            # A strong validator of this version of the file (RFC 9110, If-Range); without it the part is not resumed.
+            etag = response.headers.get("ETag", "")
+            _version_path(part).write_text(
+                etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
             )
             with part.open("r+b" if begin else "wb") as file:
                 file.seek(begin)
                 file.truncate()
-                self._copy(answer, file, begin, length)
+                self._copy_body(response, file, begin, length)
 
-    def _copy(self, answer: Any, file: Any, begin: int, length: int) -> None:
-        here, total = begin, begin + length if length else 0
+    def _copy_body(self, response: Any, file: Any, begin: int, length: int) -> None:
+        done, total = begin, begin + length if length else 0
         try:
-            for piece in answer.raw.stream(_PIECE, decode_content=False):
-                file.write(piece)
-                here += len(piece)
-                self.on_bytes(self.download.name, here, total)
+            for chunk in response.raw.stream(_CHUNK_SIZE, decode_content=False):
+                file.write(chunk)
+                done += len(chunk)
+                self.on_bytes(self.download.name, done, total)
         except (HTTPError, RequestException) as e:
-            raise TransientError(f"the connection broke after {here} bytes") from e
-        if total and here != total:
-            raise TransientError(f"the connection ended after {here} of {total} bytes")
+            raise TransientError(f"the connection broke after {done} bytes") from e
+        if total and done != total:
+            raise TransientError(f"the connection ended after {done} of {total} bytes")
 
 
-def _version(part: Path) -> Path:
+def _version_path(part: Path) -> Path:
     return part.with_suffix(".version")
 
 
-def _begin(answer: Any, here: int) -> int:
-    """From which byte on the body is: 0 where the server sends all of it."""
-    if answer.status_code != 206:
+def _first_byte(response: Any, requested: int) -> int:
+    """Return the offset at which the body begins: 0 where the server sends the whole file."""
+    if response.status_code != 206:
         return 0
-    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    if not found or int(found[1]) != here:
-        raise TransientError(f"asked for bytes from {here} on, got {answer.headers.get('Content-Range')!r}", limit=2)
-    return here
+    content_range = response.headers.get("Content-Range", "")
+    found = re.match(r"bytes (\d+)-", content_range)
+    if not found or int(found[1]) != requested:
+        raise TransientError(f"requested bytes from {requested} on, got {content_range!r}", limit=2)
+    return requested
 
 
 def _get(url: str, headers: dict[str, str], retry_policy: RetryPolicy) -> Any:
-    """The answer of a server, its body not yet read.
+    """Send a GET request; return the response, its body not yet read.
 
     Raises:
-        TryAgainError: it may help to ask again.
-        StoreError: it will not.
+        TransientError: a fault that may pass.
+        StoreError: any other status than 200 and 206.
     """
     try:
-        answer = requests.get(
+        response = requests.get(
             url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=retry_policy.timeout
         )
     except RequestException as e:
         raise TransientError(f"cannot be reached ({e})") from e
-    if answer.status_code in _BUSY or answer.status_code >= 500:
-        raise TransientError(f"the server answers {answer.status_code}")
-    if answer.status_code not in (200, 206):
-        raise StoreError(url, f"the server answers {answer.status_code} {answer.reason}")
-    return answer
+    if response.status_code in _TRANSIENT_STATUS or response.status_code >= 500:
+        raise TransientError(f"HTTP {response.status_code}")
+    if response.status_code not in (200, 206):
+        raise StoreError(url, f"HTTP {response.status_code} {response.reason}")
+    return response
 
 
 def _read_record(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / _RECORD
     try:
-        found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return {name: {"sha256": str(e["sha256"]), "when": str(e["when"]), **e} for name, e in found.items()}
+        entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return {name: {"sha256": str(e["sha256"]), "when": str(e["when"]), **e} for name, e in entries.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        raise StoreError(
-            path, f"is damaged ({e!r})", hint="remove it, and what cannot be verified is fetched anew"
-        ) from e
+        hint = "remove it; the digests of the files are then recorded again"
+        raise StoreError(path, f"is damaged ({e!r})", hint=hint) from e
 
 
 def _write_record(folder: Path, name: str, url: str, path: Path) -> None:
@@ -219,6 +229,5 @@ def _write_record(folder: Path, name: str, url: str, path: Path) -> None:
         "sha256": file_digest(path),
         "when": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
-    beside = folder / f".{_RECORD}.new"
-    beside.write_text(json.dumps({**_read_record(folder), name: entry}, indent=1) + "\n", encoding="utf-8")
-    beside.replace(folder / _RECORD)
+    text = json.dumps({**_read_record(folder), name: entry}, indent=1) + "\n"
+    write_atomic(folder / _RECORD, text.encode())

@@ -1,8 +1,8 @@
-"""The list of public inputs that `factornet-etl fetch` knows: ``resources/registry.json``, or a file of the user's.
+"""Read the registry of public inputs: ``resources/registry.json``, or a file in the same form.
 
 An entry is ``name: {assembly, what, option, urls, digest | digests, bytes}``. `urls` are the same file on several
-servers, tried in turn. `digest` is what it must have (``md5:...``, ``sha256:...``); `digests` names the file beside it
-in which the publisher lists digests; where there is neither, the digest of the first download holds for later ones.
+servers, tried in turn. `digest` is the expected digest (``md5:...``, ``sha256:...``); `digests` names the publisher's
+list of digests, in the same directory as the file. Without either, later downloads are compared with the first.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Download:
     """A public file.
 
     Attributes:
-        name: of the file, here and in the registry.
-        assembly: the genome it is of.
-        what: it is, for people.
-        option: of ``factornet-etl genome`` that takes it.
-        urls: where it is, all the same file.
-        digest: ``algorithm:hexadecimal``; empty where not known beforehand.
-        digests: name of the publisher's list of digests, beside the file; empty where there is none.
-        size: bytes; 0 where not known beforehand.
+        name: file name, locally and in the registry.
+        assembly: genome assembly to which it belongs.
+        what: description for users.
+        option: option of ``factornet-etl genome`` that takes the file.
+        urls: addresses of the same file.
+        digest: ``algorithm:hexadecimal``; empty where unknown.
+        digests: name of the publisher's list of digests, next to the file; empty where there is none.
+        size: bytes; 0 where unknown.
     """
 
     name: str
@@ -45,44 +45,44 @@ class Download:
     digests: str = ""
     size: int = 0
 
-    def listed_at(self, url: str) -> str:
-        """URL of the publisher's list of digests beside the file at `url`."""
+    def digest_list_url(self, url: str) -> str:
+        """Return the URL of the publisher's list of digests next to the file at `url`."""
         return urljoin(url, self.digests)
 
 
 def default_registry() -> Path:
-    """The list that comes with factornet."""
+    """Return the path of the registry that is part of factornet."""
     return Path(str(files("factornet") / "resources" / "registry.json"))
 
 
 def read_registry(path: Path) -> tuple[Download, ...]:
-    """All entries of a registry.
+    """Read and check all entries of a registry.
 
     Raises:
-        StoreError: it cannot be read, or an entry is not as described.
+        StoreError: the file cannot be read, or an entry is invalid.
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(_download(name, entry) for name, entry in entries.items())
+        return tuple(_parse_entry(name, entry) for name, entry in entries.items())
     except (OSError, ValueError, AttributeError) as e:
         raise StoreError(
-            path, f"no registry of downloads ({e})", hint="see resources/registry.json for its form"
+            path, f"not a registry of downloads ({e})", hint="see resources/registry.json for its form"
         ) from e
     except (KeyError, TypeError) as e:
         raise StoreError(path, f"an entry lacks {e}", hint="see resources/registry.json for its form") from e
 
 
-def _download(name: str, entry: dict[str, object]) -> Download:
+def _parse_entry(name: str, entry: dict[str, object]) -> Download:
     urls = entry["urls"]
     digest, size = str(entry.get("digest", "")), entry.get("bytes", 0)
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no plain file name")
+        raise ValueError(f"{name!r} is not a plain file name")
     if not isinstance(urls, list) or not urls or any(urlsplit(str(u)).scheme not in ("http", "https") for u in urls):
         raise ValueError(f"{name}: urls must be a list of http:// or https:// addresses")
     if digest and not _DIGEST.fullmatch(digest):
         raise ValueError(f"{name}: digest {digest!r} is neither md5:... nor sha256:...")
     if not isinstance(size, int) or size < 0:
-        raise ValueError(f"{name}: bytes {size!r} is no size")
+        raise ValueError(f"{name}: bytes {size!r} is not a size")
     return Download(
         name,
         str(entry["assembly"]),
@@ -96,20 +96,19 @@ def _download(name: str, entry: dict[str, object]) -> Download:
 
 
 def choose(registry: Sequence[Download], names: Sequence[str], assembly: str) -> tuple[Download, ...]:
-    """The named downloads; without names, all of an assembly.
+    """Select downloads by name; without names, all of an assembly.
 
     Raises:
-        UsageError: there is no such download or assembly; the message lists those there are.
+        UsageError: no such download or assembly; the message lists those in the registry.
     """
     known = {d.name: d for d in registry}
     for name in names:
         if name not in known:
-            raise UsageError(f"no download {name!r}; there are {', '.join(known)}")
+            raise UsageError(f"no download {name!r}; the registry has {', '.join(known)}")
     if names:
         return tuple(known[name] for name in dict.fromkeys(names))
     found = tuple(d for d in registry if d.assembly == assembly)
     if not found:
-        raise UsageError(
-            f"no downloads for {assembly!r}; there are some for {', '.join({d.assembly for d in registry})}"
-        )
+        assemblies = ", ".join(dict.fromkeys(d.assembly for d in registry))
+        raise UsageError(f"no downloads for assembly {assembly!r}; the registry has {assemblies}")
     return found

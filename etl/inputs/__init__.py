@@ -1,4 +1,4 @@
 """Read and check source files: FASTA, bigWig, BED and narrowPeak, GTF, FactorNet's cell-line folders.
 
-May import `factornet.store`.
+May import only `factornet.store`.
 """

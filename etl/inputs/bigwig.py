@@ -1,4 +1,4 @@
-"""A bigWig signal as float32 without gaps; the file is looked over before pyBigWig may touch it."""
+"""Read a bigWig signal as float32, gaps as 0; the file is checked before pyBigWig opens it, which damage can crash."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError
-from ...store.genome.intervals import GenomeCoordinates
-from .bigwig_format import CURE, check_structure, read_blocks
+from ...store.genome.intervals import GenomeCoordinates, IntArray
+from .bigwig_format import HINT, check_structure, read_blocks
 from .chrom_aliases import abbreviate, alias_hint, file_names
 
 _NO_SIGNAL = 1e30
-"""Values of this size stand for "no value" (1e38, the largest float): no experiment counts that far."""
+"""Values of this size mark missing data (1e38, the largest float); no experiment counts that far."""
 
 
 def check_bigwig(path: Path) -> None:
-    """Refuse a file that would crash pyBigWig or be read short.
+    """Check that a file is a whole bigWig: others crash pyBigWig or lose values without an error.
 
     Raises:
         InputError: missing, not a bigWig (a bigBed, a web page), cut short or damaged.
     """
     if not path.is_file():
-        raise InputError(path, "no such file", hint="correct bigwig.txt or the path given")
+        raise InputError(path, "no such file", hint="correct bigwig.txt or the path")
     check_structure(path)
 
 
 @dataclass(frozen=True)
 class CheckedBigWig:
-    """A checked bigWig and what it calls the store's chromosomes; `missing` are those it does not have."""
+    """A bigWig that was checked against the store's chromosomes.
+
+    Attributes:
+        path: of the file.
+        names: store name -> name in the file, of the chromosomes that it has.
+        missing: the store's chromosomes that it lacks.
+    """
 
     path: Path
     names: dict[str, str]
@@ -55,15 +61,16 @@ def open_bigwig(
     if not names:
         raise InputError(
             path,
-            f"no chromosome of the store; the file has {abbreviate(lengths)}, the store {abbreviate(coordinates.names)}",
+            "no chromosome of the store; "
+            f"the file has {abbreviate(lengths)}, the store {abbreviate(coordinates.names)}",
             hint=alias_hint(lengths, coordinates.names),
         )
-    for name, theirs in names.items():
+    for name, name_in_file in names.items():
         expected = coordinates.lengths[coordinates.index(name)]
-        if lengths[theirs] != expected:
+        if lengths[name_in_file] != expected:
             raise InputError(
                 path,
-                f"{theirs} has {lengths[theirs]} bases, the store's {name} has {expected}",
+                f"{name_in_file} has {lengths[name_in_file]} bases, the store's {name} has {expected}",
                 hint="is it of another assembly, or was the FASTA cut short?",
             )
     missing = tuple(n for n in coordinates.names if n not in names)
@@ -71,7 +78,7 @@ def open_bigwig(
         raise InputError(
             path,
             f"no signal for {abbreviate(missing)}; the file has {abbreviate(lengths)}",
-            hint="give a complete file, or take absent chromosomes as 0 with --allow-missing-chroms",
+            hint="give a complete file, or allow missing chromosomes (their signal becomes 0)",
         )
     return CheckedBigWig(path, names, missing)
 
@@ -80,15 +87,24 @@ def _open(path: Path) -> pyBigWig.bigWigFile:
     try:
         reader = pyBigWig.open(str(path))
     except RuntimeError as e:
-        raise InputError(path, f"pyBigWig cannot open it ({e})", hint=CURE) from e
+        raise InputError(path, f"pyBigWig cannot open it ({e})", hint=HINT) from e
     if not reader.isBigWig():
-        raise InputError(path, "not a bigWig", hint=CURE)
+        raise InputError(path, "not a bigWig", hint=HINT)
     return reader
 
 
 @dataclass(frozen=True)
 class SignalSummary:
-    """Of the values of a span: `covered` bases have one, the rest were gaps; the other figures are over covered."""
+    """Statistics of a span of signal, which add up.
+
+    Attributes:
+        covered: bases with a value.
+        gaps: bases without.
+        total: sum over covered bases.
+        low: smallest value; inf where nothing is covered.
+        high: largest value; -inf where nothing is covered.
+        negative: bases with a value below 0.
+    """
 
     covered: int = 0
     gaps: int = 0
@@ -109,71 +125,71 @@ class SignalSummary:
 
 
 def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[np.float32], SignalSummary]:
-    """Signal of ``start:stop``, float32 (stop - start,), gaps as 0, and its summary.
+    """Read the signal of ``start:stop`` and its summary.
 
-    Blocks are unpacked to be checked, so their items are in memory, and are spread over the bases here: pyBigWig would
-    unpack them again, and go base by base.
+    The check of a block decompresses it, so its items are expanded to bases here: pyBigWig would decompress it again,
+    and proceed base by base.
 
     Args:
-        path: of a checked bigWig.
-        chrom: the file's own name for the chromosome.
-        start: first base.
+        path: a checked bigWig.
+        chrom: name of the chromosome in the file.
+        start: first base, 0-based.
         stop: past the last base.
 
+    Returns:
+        float32 (stop - start,), gaps as 0; and its summary.
+
     Raises:
-        InputError: the data are damaged, give a base two values, or one that is infinite or no signal (1e30 or more).
+        InputError: the data are damaged, or a base has two values, an infinite one, or one of 1e30 or more (no signal).
     """
     values, summary, end = np.zeros(stop - start, np.float32), SignalSummary(), 0
     for block in read_blocks(path, chrom, start, stop):
         first, last = (np.clip(at - start, 0, values.size) for at in (block.starts, block.stops))
-        abbreviate = (first < last) & ~np.isnan(block.values)
-        first, last, signal = first[abbreviate], last[abbreviate], block.values[abbreviate]
+        keep = (first < last) & ~np.isnan(block.values)
+        first, last, signal = first[keep], last[keep], block.values[keep]
         if not signal.size:
             continue
         twice = first < np.concatenate([[end], last[:-1]])
-        odd = twice | (np.abs(signal) >= _NO_SIGNAL)
-        if odd.any():
-            i = int(np.argmax(odd))
-            raise _odd_value(path, float(signal[i]), f"{chrom}:{start + first[i]}", twice=bool(twice[i]))
+        invalid = twice | (np.abs(signal) >= _NO_SIGNAL)
+        if invalid.any():
+            i = int(np.argmax(invalid))
+            raise _invalid_value(path, float(signal[i]), f"{chrom}:{start + first[i]}", twice=bool(twice[i]))
         end = last[-1]
         lengths = last - first
-        _spread(values, first, last, signal)
+        _expand(values, first, last, signal)
         low, high = float(signal.min()), float(signal.max())
         total, negative = float(np.dot(signal.astype(np.float64), lengths)), int(lengths[signal < 0].sum())
         summary += SignalSummary(int(lengths.sum()), 0, total, low, high, negative)
     return values, replace(summary, gaps=values.size - summary.covered)
 
 
-def _spread(
-    values: NDArray[np.float32], first: NDArray[np.int64], last: NDArray[np.int64], signal: NDArray[np.float32]
-) -> None:
-    """Put the signal of each item to the bases ``first:last`` that it covers."""
+def _expand(values: NDArray[np.float32], first: IntArray, last: IntArray, signal: NDArray[np.float32]) -> None:
+    """Set ``values[first:last]`` of each item to its signal; items must be sorted and disjoint."""
     lengths = last - first
-    spread = np.repeat(signal, lengths)
+    expanded = np.repeat(signal, lengths)
     if (first[1:] == last[:-1]).all():
-        values[first[0] : last[-1]] = spread
+        values[first[0] : last[-1]] = expanded
     else:
         before = np.cumsum(lengths) - lengths
-        values[np.repeat(first - before, lengths) + np.arange(spread.size)] = spread
+        values[np.repeat(first - before, lengths) + np.arange(expanded.size)] = expanded
 
 
-def _odd_value(path: Path, value: float, location: str, *, twice: bool) -> InputError:
+def _invalid_value(path: Path, value: float, location: str, *, twice: bool) -> InputError:
     if twice:
-        return InputError(
-            path, f"two values for {location}", hint="make the file anew, of intervals that do not overlap"
-        )
+        hint = "recreate the file from intervals that do not overlap"
+        return InputError(path, f"two values for {location}", hint=hint)
     what = f"value {value:g}, which is no signal," if np.isfinite(value) else "infinite value"
-    return InputError(path, f"{what} at {location}", hint="replace it by a number, or leave a gap there")
+    return InputError(path, f"{what} at {location}", hint="replace it with a number or a gap")
 
 
 def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.float32]:
-    """The same values as pyBigWig reads them: a witness that shares no code with `read_values`.
+    """Read the values of `read_values` through pyBigWig, as an independent check.
 
     Raises:
         InputError: the data are damaged.
     """
     for _ in read_blocks(path, chrom, start, stop):
-        pass  # what is damaged may crash pyBigWig
+        pass  # a damaged block could crash pyBigWig
     with closing(_open(path)) as reader:
         values: NDArray[np.float32] = reader.values(chrom, start, stop, numpy=True)
     return np.nan_to_num(values, nan=0)

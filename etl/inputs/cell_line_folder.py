@@ -1,4 +1,4 @@
-"""FactorNet's cell-line folder: bigwig.txt, chip.txt and meta.txt beside the files they name."""
+"""Read FactorNet's cell-line folders: bigwig.txt, chip.txt and meta.txt, next to the files they name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from ...store.errors import InputError, UsageError
 from ...store.schema import check_name
 from ...store.text import format_count
 
-_LARGEST = 3.4e38
-"""What a float32 can hold."""
+_MAX_FLOAT32 = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,15 @@ class ChipFiles:
 
 @dataclass(frozen=True)
 class CellFolder:
-    """What a cell-line folder says. Empty tuples where a sheet is absent."""
+    """Contents of a cell-line folder; a tuple is empty where its table is absent.
+
+    Attributes:
+        name: of the cell line.
+        path: of the folder.
+        tracks: rows of bigwig.txt.
+        chip: rows of chip.txt.
+        meta: rows of meta.txt, (name, value).
+    """
 
     name: str
     path: Path
@@ -43,109 +50,104 @@ class CellFolder:
 
     @property
     def files(self) -> list[Path]:
-        """The files that the sheets name, row by row."""
+        """Signal and peak files, row by row."""
         peaks = [f for row in self.chip for f in (row.conservative, row.relaxed) if f is not None]
         return [*(t.path for t in self.tracks), *peaks]
 
 
 def read_cell_folder(path: Path) -> CellFolder:
-    """Read the sheets of a folder; the cell line is named after the folder.
+    """Read the tables of a folder; the cell line has the name of the folder.
 
     Raises:
-        InputError: a sheet has a wrong column, a name twice, or names a file that is not there.
-        UsageError: no such folder, or a folder without any sheet.
+        InputError: a table has a wrong column, a duplicate name, or names a file that does not exist.
+        UsageError: no such folder, or a folder without any of the tables.
     """
     if not path.is_dir():
         raise UsageError(f"{path}: no such cell-line folder; it must hold bigwig.txt, chip.txt, meta.txt")
     name = check_name(path.resolve().name, "cell line")
-    sheets = [path / s for s in ("bigwig.txt", "chip.txt", "meta.txt")]
-    if not any(s.exists() for s in sheets):
-        raise UsageError(f"{path}: none of bigwig.txt, chip.txt and meta.txt is there; see data/README.md")
-    return CellFolder(name, path, _read_tracks(sheets[0]), _read_chip(sheets[1]), _read_meta(sheets[2]))
+    bigwig, chip, meta = (path / table for table in ("bigwig.txt", "chip.txt", "meta.txt"))
+    if not any(table.exists() for table in (bigwig, chip, meta)):
+        raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md")
+    return CellFolder(name, path, _read_tracks(bigwig), _read_chip(chip), _read_meta(meta))
 
 
-def _rows(sheet: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of each row; columns are parted by tabs or runs of spaces."""
-    if not sheet.exists():
+def _read_rows(table: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and fields of each row; columns are separated by tabs or spaces."""
+    if not table.exists():
         return
     try:
-        text = sheet.read_text(encoding="utf-8-sig")  # spreadsheets put a mark in front
+        text = table.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
     except (OSError, UnicodeDecodeError) as e:
-        raise InputError(sheet, f"cannot be read as text ({e})", hint=f"write {columns}") from e
+        raise InputError(table, f"cannot be read as text ({e})", hint=f"write {columns}") from e
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()
         if not fields or line.startswith("#"):
             continue
         if len(fields) not in widths:
             expected = " or ".join(map(str, widths))
-            raise InputError(
-                sheet,
-                f"{format_count(len(fields), 'column')}, expected {expected}",
-                hint=f"write {columns}",
-                line=number,
-            )
+            problem = f"{format_count(len(fields), 'column')}, expected {expected}"
+            raise InputError(table, problem, hint=f"write {columns}", line=number)
         yield number, fields
 
 
-def _existing(sheet: Path, line: int, name: str, columns: str) -> Path:
-    found = sheet.parent / name
-    if not found.is_file():
-        state = "is a dangling link" if found.is_symlink() else "is not there"
-        raise InputError(
-            sheet,
-            f"file {name!r} {state}",
-            hint=f"put it into {sheet.parent} or correct the row ({columns})",
-            line=line,
-        )
-    return found
+def _check_file(table: Path, line: int, name: str, columns: str) -> Path:
+    path = table.parent / name
+    if path.is_file():
+        return path
+    if path.exists():
+        problem = "is not a file"
+    else:
+        problem = "is a broken symbolic link" if path.is_symlink() else "does not exist"
+    hint = f"put it into {table.parent} or correct the row ({columns})"
+    raise InputError(table, f"file {name!r} {problem}", hint=hint, line=line)
 
 
-def _once(seen: set[str], name: str, sheet: Path, line: int) -> str:
+def _check_unique(seen: set[str], name: str, table: Path, line: int) -> str:
     if name in seen:
-        raise InputError(sheet, f"{name!r} is named twice", hint="keep one row", line=line)
+        raise InputError(table, f"{name!r} is named twice", hint="keep one row", line=line)
     seen.add(name)
     return name
 
 
-def _named(name: str, what: str, sheet: Path, line: int) -> str:
+def _check_name(name: str, what: str, table: Path, line: int) -> str:
     try:
         return check_name(name, what)
     except UsageError as e:
-        raise InputError(sheet, str(e), line=line) from e
+        raise InputError(table, str(e), line=line) from e
 
 
-def _read_tracks(sheet: Path) -> tuple[SignalFile, ...]:
+def _read_tracks(table: Path) -> tuple[SignalFile, ...]:
     columns, seen, rows = "FILE NAME (a bigWig and the name of its track)", set[str](), []
-    for line, (file, name) in _rows(sheet, (2,), columns):
-        path = _existing(sheet, line, file, columns)
-        rows.append(SignalFile(_once(seen, _named(name, "track", sheet, line), sheet, line), path))
+    for line, (file, name) in _read_rows(table, (2,), columns):
+        path = _check_file(table, line, file, columns)
+        rows.append(SignalFile(_check_unique(seen, _check_name(name, "track", table, line), table, line), path))
     for name in seen:
         for end, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
             if name.endswith(end) and name.removesuffix(end) + other not in seen:
                 partner = name.removesuffix(end) + other
-                raise InputError(
-                    sheet, f"track {name!r} has no partner {partner!r}", hint="add it, or rename the track"
-                )
+                problem = f"track {name!r} has no partner {partner!r}"
+                raise InputError(table, problem, hint="add it, or rename the track")
     return tuple(rows)
 
 
-def _read_chip(sheet: Path) -> tuple[ChipFiles, ...]:
+def _read_chip(table: Path) -> tuple[ChipFiles, ...]:
     columns, seen, rows = "CONSERVATIVE FACTOR [RELAXED] (peak files and the factor's name)", set[str](), []
-    for line, (file, factor, *more) in _rows(sheet, (2, 3), columns):
-        conservative = _existing(sheet, line, file, columns)
-        relaxed = _existing(sheet, line, more[0], columns) if more else None
-        rows.append(ChipFiles(_once(seen, _named(factor, "factor", sheet, line), sheet, line), conservative, relaxed))
+    for line, (file, factor, *relaxed_file) in _read_rows(table, (2, 3), columns):
+        conservative = _check_file(table, line, file, columns)
+        relaxed = _check_file(table, line, relaxed_file[0], columns) if relaxed_file else None
+        name = _check_unique(seen, _check_name(factor, "factor", table, line), table, line)
+        rows.append(ChipFiles(name, conservative, relaxed))
     return tuple(rows)
 
 
-def _read_meta(sheet: Path) -> tuple[tuple[str, float], ...]:
+def _read_meta(table: Path) -> tuple[tuple[str, float], ...]:
     columns, seen, rows = "VALUE NAME (a number first, then its name)", set[str](), []
-    for line, (text, name) in _rows(sheet, (2,), columns):
+    for line, (text, name) in _read_rows(table, (2,), columns):
         try:
             value = float(text.replace("_", "?"))  # float() would take 1_0
         except ValueError as e:
-            raise InputError(sheet, f"{text!r} is not a number", hint=f"write {columns}", line=line) from e
-        if not abs(value) <= _LARGEST:
-            raise InputError(sheet, f"{name} is {text}", hint="give a finite number", line=line)
-        rows.append((_once(seen, name, sheet, line), value))
+            raise InputError(table, f"{text!r} is not a number", hint=f"write {columns}", line=line) from e
+        if not abs(value) <= _MAX_FLOAT32:
+            raise InputError(table, f"{name} is {text}", hint="give a finite number", line=line)
+        rows.append((_check_unique(seen, name, table, line), value))
     return tuple(rows)

@@ -1,4 +1,4 @@
-"""The peaks of a factor as chip.txt names them, and what a user should know of them."""
+"""Read the peaks of a row of chip.txt, and report what is unusual in them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ from .bed import PeakFile, read_peaks
 from .cell_line_folder import ChipFiles
 from .provenance import InputFingerprint
 
-_OUTSIDE = 0.25
-"""Share of conservative peaks that may lie outside relaxed ones; of 29 pairs of ENCODE-DREAM none has a single one."""
+_MAX_OUTSIDE = 0.25
+"""Largest allowed share of conservative peaks that overlap no relaxed peak; it is 0 in all 29 pairs of ENCODE-DREAM."""
 
 
 @dataclass(frozen=True)
 class FactorPeaks:
-    """Peaks of one factor; `relaxed` is None where chip.txt names none, `outside` counts conservative peaks out of it.
+    """Peaks of one factor.
 
-    Relaxed peaks are where a factor may bind, conservative ones where it surely does: each of these should lie in one
-    of those.
+    A factor may bind in relaxed peaks and does bind in conservative ones, which should be inside relaxed ones.
+
+    Attributes:
+        name: of the factor.
+        conservative: its conservative peaks.
+        relaxed: its relaxed peaks; None where chip.txt names none.
+        n_outside: conservative peaks that overlap no relaxed peak.
     """
 
     name: str
     conservative: PeakFile
     relaxed: PeakFile | None
-    outside: int
+    n_outside: int
 
 
 def read_factor(row: ChipFiles, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> FactorPeaks:
     """Read and check the peaks of a row of chip.txt.
 
     Raises:
-        InputError: as `read_peaks`; a file has no peak, or many conservative peaks touch no relaxed one.
+        InputError: as `read_peaks`; a file without peaks, or too many conservative peaks that overlap no relaxed peak.
     """
-    hint = f"give the peaks of {row.factor}, or take its row out of chip.txt"
+    hint = f"give the peaks of {row.factor}, or remove its row from chip.txt"
     conservative = read_peaks(row.conservative, coordinates, aliases)
     if conservative.peaks.start.size == 0:
         raise InputError(row.conservative, "no peak in the file", hint=hint)
@@ -48,49 +53,49 @@ def read_factor(row: ChipFiles, coordinates: GenomeCoordinates, aliases: Mapping
         return FactorPeaks(row.factor, conservative, None, 0)
     relaxed = read_peaks(row.relaxed, coordinates, aliases)
     if relaxed.peaks.start.size == 0:
-        raise InputError(row.relaxed, "no peak in the file", hint=f"{hint}; a row may name conservative peaks alone")
+        raise InputError(row.relaxed, "no peak in the file", hint=f"{hint}; relaxed peaks are optional")
     merged = intervals.merge(relaxed.peaks.on(coordinates))
-    lone = ~intervals.overlaps(conservative.peaks.on(coordinates), merged)
-    if lone.mean() > _OUTSIDE:
-        i = int(np.flatnonzero(lone)[0])
+    outside = ~intervals.overlaps(conservative.peaks.on(coordinates), merged)
+    if outside.mean() > _MAX_OUTSIDE:
+        i = int(np.flatnonzero(outside)[0])
         peaks = conservative.peaks
         first = f"{coordinates.names[peaks.chrom[i]]}:{peaks.start[i]}-{peaks.stop[i]}"
         raise InputError(
             row.conservative,
-            f"{lone.sum()} of {lone.size} peaks touch no peak of {row.relaxed.name}, the first is {first}",
-            hint="are both of this cell line and factor, conservative in the first column of chip.txt? If so, name "
-            "the conservative ones alone",
+            f"{outside.sum()} of {outside.size} peaks overlap no peak of {row.relaxed.name}, the first is {first}",
+            hint="check that both files are of this cell line and factor, and the conservative file is in the first "
+            "column of chip.txt; if so, leave out the relaxed file",
         )
-    return FactorPeaks(row.factor, conservative, relaxed, int(lone.sum()))
+    return FactorPeaks(row.factor, conservative, relaxed, int(outside.sum()))
 
 
 def factor_notes(factor: FactorPeaks) -> list[str]:
-    """What was left out of, or is odd in, the peaks of a factor."""
-    peaks, notes = factor.conservative, []
-    if peaks.dropped:
-        lost = ", ".join(f"{n} on {c}" for c, n in sorted(peaks.dropped.items()))
-        notes.append(f"peaks dropped, {lost} (not in the store)")
-    if peaks.beyond:
-        notes.append(f"{format_count(peaks.beyond, 'summit')} beyond their peak, kept as none")
-    if peaks.repeated:
-        notes.append(f"{format_count(peaks.repeated, 'peak')} in the file more than once, kept so")
-    if factor.outside:
-        notes.append(f"{factor.outside} of {peaks.peaks.start.size} conservative peaks touch no relaxed one, kept")
+    """Return notes on peaks of a factor that were dropped or are unusual."""
+    file, notes = factor.conservative, []
+    if file.dropped:
+        counts = ", ".join(f"{n} on {chrom}" for chrom, n in sorted(file.dropped.items()))
+        notes.append(f"peaks dropped, {counts} (not in the store)")
+    if file.n_summits_outside:
+        notes.append(f"{format_count(file.n_summits_outside, 'summit')} outside the peak, stored as none")
+    if file.n_duplicates:
+        notes.append(f"{format_count(file.n_duplicates, 'duplicate peak')}, kept")
+    if factor.n_outside:
+        notes.append(f"{factor.n_outside} of {file.peaks.start.size} conservative peaks overlap no relaxed peak, kept")
     return [f"factor {factor.name}: {note}" for note in notes]
 
 
 def warn_shared_peak_files(
     chip: tuple[ChipFiles, ...], states: tuple[InputFingerprint, ...], others: list[CellInfo]
 ) -> list[str]:
-    """Notes on peak files that other cell lines of the store were built of too: one is likely the wrong one's."""
+    """Return notes on peak files from which other cell lines of the store were built, which is likely a mix-up."""
     digests = {s.path: s.sha256 for s in states}
     notes = []
     for row in chip:
         for cell in others:
-            theirs = {i["sha256"] for i in cell.provenance.get("inputs", [])}
-            if digests[row.conservative] in theirs:
+            inputs = {i["sha256"] for i in cell.provenance.get("inputs", [])}
+            if digests[row.conservative] in inputs:
                 notes.append(
-                    f"factor {row.factor}: {row.conservative.name} is, byte for byte, a file of cell line {cell.name} "
-                    "too; of which is it?"
+                    f"factor {row.factor}: {row.conservative.name} is identical to a file of cell line {cell.name}; "
+                    "check to which it belongs"
                 )
     return notes

@@ -1,4 +1,4 @@
-"""Chromosome names: what a file calls them, and what the store calls them."""
+"""Translate chromosome names between input files and the store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _AUTOSOMES_AND_X = re.compile(r"chr(\d+|X)")
 
 
 def read_aliases(items: Iterable[str]) -> dict[str, str]:
-    """File name -> store name, from ``20=chr20`` pairs and files of two columns (``20 chr20``).
+    """Read aliases from ``20=chr20`` pairs and from files of two columns (``20 chr20``).
+
+    Returns:
+        Store name by name in the file.
 
     Raises:
         UsageError: an item is neither a pair nor a file.
@@ -22,19 +25,19 @@ def read_aliases(items: Iterable[str]) -> dict[str, str]:
     aliases: dict[str, str] = {}
     for item in items:
         if "=" in item:
-            old, _, new = item.partition("=")
-            if not old or not new:
-                raise UsageError(f"--chrom-alias {item!r}: write it as 20=chr20")
-            aliases[old] = new
+            in_file, _, in_store = item.partition("=")
+            if not in_file or not in_store:
+                raise UsageError(f"chromosome alias {item!r}: write it as 20=chr20")
+            aliases[in_file] = in_store
         elif Path(item).is_file():
-            aliases |= _alias_file(Path(item))
+            aliases |= _read_alias_file(Path(item))
         else:
-            raise UsageError(f"--chrom-alias {item!r}: neither a pair like 20=chr20 nor a file")
+            raise UsageError(f"chromosome alias {item!r}: neither a pair like 20=chr20 nor a file")
     return aliases
 
 
-def _alias_file(path: Path) -> dict[str, str]:
-    hint = "write a pair a line: `20 chr20`"
+def _read_alias_file(path: Path) -> dict[str, str]:
+    hint = "write one pair per line: `20 chr20`"
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as e:
@@ -53,37 +56,38 @@ def _alias_file(path: Path) -> dict[str, str]:
 def file_names(
     store_names: Iterable[str], in_file: Iterable[str], aliases: Mapping[str, str], *, file: Path
 ) -> dict[str, str]:
-    """Store name -> name in the file, for those chromosomes of the store that the file has.
+    """Return the name in the file by store name, for chromosomes of the store that the file has.
 
     Raises:
-        InputError: two of the file's names would be one of the store's.
+        InputError: two names in the file become one store name.
     """
-    called: dict[str, str] = {}
+    by_store_name: dict[str, str] = {}
     for name in in_file:
-        other = called.setdefault(aliases.get(name, name), name)
+        store_name = aliases.get(name, name)
+        other = by_store_name.setdefault(store_name, name)
         if other != name:
-            problem = f"--chrom-alias makes its {other} and {name} both {aliases.get(name, name)}"
-            raise InputError(file, problem, hint="give one of them only")
-    return {name: called[name] for name in store_names if name in called}
+            problem = f"with the aliases, {other} and {name} are both {store_name}"
+            raise InputError(file, problem, hint="give one alias only")
+    return {name: by_store_name[name] for name in store_names if name in by_store_name}
 
 
 def default_selection(names: Iterable[str]) -> list[str]:
-    """The chromosomes FactorNet uses (chr1..chr22, chrX), or all where none is named so."""
+    """Return the chromosomes FactorNet uses (chr1..chr22, chrX), or all names where none matches."""
     names = list(names)
     return [n for n in names if _AUTOSOMES_AND_X.fullmatch(n)] or names
 
 
 def alias_hint(in_file: Iterable[str], in_store: Iterable[str]) -> str:
-    """The cure for names that do not match, with a pair to copy where one is plain."""
-    theirs, ours = list(in_file), list(in_store)
-    for name in theirs:
+    """Return the hint for names that do not match, with the alias to give where one is evident."""
+    store_names = set(in_store)
+    for name in in_file:
         for candidate in (f"chr{name}", name.removeprefix("chr")):
-            if candidate in ours and candidate != name:
-                return f"the same names? then give --chrom-alias {name}={candidate}"
-    return "rename one side with --chrom-alias NAME_IN_FILE=NAME_IN_STORE"
+            if candidate in store_names and candidate != name:
+                return f"if these are the same chromosomes, give the chromosome alias {name}={candidate}"
+    return "give chromosome aliases NAME_IN_FILE=NAME_IN_STORE"
 
 
 def abbreviate(names: Iterable[str]) -> str:
-    """The first few of many names, for a message."""
+    """Join the first six names for a message, and count the rest."""
     items = list(names)
     return ", ".join(items[:6]) + (f" and {len(items) - 6} more" if len(items) > 6 else "")

@@ -82,7 +82,7 @@ FASTA_MISTAKES = {
     "joined records": (write("g.fa", ">chrA\nACGT>chrB\nACGT\n"), "g.fa:2: byte b'>'"),
     "CR alone": (write("g.fa", ">chrA\rACGT\r"), "g.fa:1: lines end in CR alone"),
     "odd letter": (write("g.fa", ">chrA\nACGT\nAC1T\n"), "g.fa:3: byte b'1'"),
-    "record twice": (write("g.fa", ">chrA\nAC\n>chrA\nAC\n"), "g.fa:3: record 'chrA' comes twice"),
+    "record twice": (write("g.fa", ">chrA\nAC\n>chrA\nAC\n"), "g.fa:3: duplicate record 'chrA'"),
     "record empty": (write("g.fa", ">chrA\n>chrB\nAC\n"), "record 'chrA' has no sequence"),
     "ragged lines": (write("g.fa", ">chrA\nACGT\nAC\nACGT\n"), "a line of 2 bases"),
     "cut gzip": (write("g.fa", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x01\x02"), "gzip data is cut short"),
@@ -126,12 +126,12 @@ def damage(name, edit):
 
 
 CELL_MISTAKES = {
-    "bigWig missing": (lambda f: (f / "CELL/s.bw").unlink(), "bigwig.txt:1: file 's.bw' is not there"),
+    "bigWig missing": (lambda f: (f / "CELL/s.bw").unlink(), "bigwig.txt:1: file 's.bw' does not exist"),
     "bigWig empty": (write("CELL/s.bw", b""), "s.bw: the file is empty"),
     "bigWig a page": (write("CELL/s.bw", b"<html></html>"), "s.bw: not a bigWig"),
     "bigBed": (damage("s.bw", lambda b: struct.pack("<I", 0x8789F2EB) + b[4:]), "s.bw: not a bigWig"),
     **{f"bigWig cut to {n}": (damage("s.bw", lambda b, n=n: b[:n]), "s.bw: cut short") for n in (40, 64, 200, -1, -8)},
-    "bigWig names": (lambda f: write_bigwig(f / "CELL/s.bw", {"A": 20_000, "B": 12_000}), "--chrom-alias"),
+    "bigWig names": (lambda f: write_bigwig(f / "CELL/s.bw", {"A": 20_000, "B": 12_000}), "give the chromosome alias A=chrA"),
     "bigWig lengths": (lambda f: write_bigwig(f / "CELL/s.bw", LENGTHS | {"chrA": 19_999}), "chrA has 19999 bases"),
     "bigWig lacks one": (lambda f: write_bigwig(f / "CELL/s.bw", {"chrA": 20_000}), "no signal for chrB"),
     "sheet columns": (write("CELL/bigwig.txt", "s.bw\n"), "bigwig.txt:1: 1 column, expected 2"),
@@ -139,7 +139,7 @@ CELL_MISTAKES = {
     "strand alone": (write("CELL/bigwig.txt", "s.bw A_fwd\n"), "no partner 'A_rev'"),
     "name with path": (write("CELL/bigwig.txt", "s.bw ../A\n"), "bigwig.txt:1: track '../A' cannot be a name"),
     "factor twice": (write("CELL/chip.txt", "p.bed TF\np.bed TF\n"), "chip.txt:2: 'TF' is named twice"),
-    "peaks missing": (write("CELL/chip.txt", "q.bed TF\n"), "chip.txt:1: file 'q.bed' is not there"),
+    "peaks missing": (write("CELL/chip.txt", "q.bed TF\n"), "chip.txt:1: file 'q.bed' does not exist"),
     "meta order": (write("CELL/meta.txt", "GEPC1 0.5\n"), "meta.txt:1: 'GEPC1' is not a number"),
     "meta nan": (write("CELL/meta.txt", "nan GEPC1\n"), "meta.txt:1: GEPC1 is nan"),
     "peak past end": (write("CELL/p.bed", "chrA\t1\t20001\n"), "p.bed:1: chrA:1-20001 ends past"),
@@ -199,7 +199,7 @@ def test_store_mistakes(files, built, capsys):
         (["verify", built / "cells" / "CELL"], f"did you mean {built}?"),
         (["info", files / "g.fa"], "a file, and no store"),
         (["build", built, files / "CELL", "--force", "--max-memory", "10MB"], "less than one worker needs"),
-        (["demo", files], "is there already, and not empty"),
+        (["demo", files], "already exists and is not empty"),
     ):
         status, line = run(etl.main, arguments, capsys)
         assert status == 2

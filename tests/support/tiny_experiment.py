@@ -1,4 +1,4 @@
-"""A tiny experiment of two cell lines, for the tests of builds: its files, a build, and what a build left behind."""
+"""A tiny experiment for tests of builds: write a cell line, build it, list temporary folders that a build left."""
 
 import pyBigWig
 

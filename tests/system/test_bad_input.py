@@ -1,4 +1,4 @@
-"""Every file of the corpus is taken for what it is, or refused by a message with file, place and cure; see corpus.py."""
+"""Each file of the corpus is read correctly, or refused with file, location, problem and hint; see corpus.py."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from factornet.store import open_store
 
 @dataclass(frozen=True)
 class Base:
-    """The clean experiment; stores to begin with, by command; and what each command makes of the clean files."""
+    """The clean experiment, the initial store of each command, and the digest of its result on clean files."""
 
     files: Path
     stores: dict[str, Path]
@@ -53,19 +53,19 @@ def base(tmp_path_factory, forked) -> Base:
 
 
 def digest_of(command: str, folder: Path) -> str:
-    """Of the arrays, or the predictions, that a command has made."""
+    """Return the digest of the arrays or predictions that a command has written."""
     if command == "predict":
         return hashlib.sha256((folder / "out.bed.gz").read_bytes()).hexdigest()
     store = open_store(folder / "s.zarr")
     return store.info.genome_manifest if command == "genome" else store.cell("CELL").manifest
 
 
-def title(case: Case) -> str:
+def case_title(case: Case) -> str:
     return f"{case.command} {case.file}: {case.name}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=title)
-def test_case(case, base, forked, tmp_path):
+@pytest.mark.parametrize("case", CASES, ids=case_title)
+def test_file_is_accepted_or_refused_as_expected(case, base, forked, tmp_path):
     folder = write_case(case, base.files, tmp_path / "case")
     store = shutil.copytree(base.stores[case.command], folder / "s.zarr")
     ended = forked.run(f"factornet.cli.{MAIN[case.command]}", arguments_of(case), folder)
@@ -85,18 +85,18 @@ def test_case(case, base, forked, tmp_path):
 
 
 def check_message(case: Case, text: str) -> None:
-    """One line, of which a part names the file, one the place and the problem, and the last the cure."""
-    (message,) = text.strip().splitlines()
-    assert message.startswith("factornet-")
-    said = message.partition(": error: ")[2]
-    problem = re.search(case.problem, said)
-    assert problem, f"{said!r} does not say {case.problem!r}"
-    assert (case.named or Path(case.file).name) in said
-    assert re.search(case.hint, said[problem.end() :]), f"{said!r} does not then say {case.hint!r}"
+    """Check that the message is one line with file, location and problem, followed by the hint."""
+    (line,) = text.strip().splitlines()
+    assert line.startswith("factornet-")
+    message = line.partition(": error: ")[2]
+    problem = re.search(case.problem, message)
+    assert problem, f"{message!r} does not match {case.problem!r}"
+    assert (case.named or Path(case.file).name) in message
+    assert re.search(case.hint, message[problem.end() :]), f"{message!r} does not end with {case.hint!r}"
 
 
 def check_untouched(store: Path, before: Path) -> None:
-    """What was published is sound, and the same; nothing is left of what was tried."""
+    """Check that the store is valid and unchanged, and that no temporary files are left."""
     assert verify_store(store).findings == ()
     old, new = open_store(before), open_store(store)
     assert new.cells == old.cells
@@ -106,14 +106,14 @@ def check_untouched(store: Path, before: Path) -> None:
     assert not (store.parent / "new").exists()
 
 
-def test_the_corpus_covers_what_it_must():
+def test_corpus_has_enough_cases_with_unique_titles_and_hints():
     assert sum(c.refused for c in CASES) >= 60
     assert sum(not c.refused for c in CASES) >= 20
-    assert len({title(c) for c in CASES}) == len(CASES)
+    assert len({case_title(c) for c in CASES}) == len(CASES)
     assert all(c.hint for c in CASES if c.refused)
 
 
-def test_a_track_that_one_cell_line_lacks(base, forked, tmp_path):
+def test_training_names_the_track_that_one_cell_line_lacks(base, forked, tmp_path):
     shutil.copytree(base.stores["train"], tmp_path / "s.zarr")
     arguments = "--store s.zarr -i OTHER BARE -f CTCF -v chr21 -t chr7:0-9000 -o new".split()
     ended = forked.run("factornet.cli.train", arguments, tmp_path)
@@ -121,8 +121,8 @@ def test_a_track_that_one_cell_line_lacks(base, forked, tmp_path):
     assert re.search(r"BARE.*Unique35|OTHER.*DGF", ended.err)
 
 
-def test_commands_that_crash_or_hang_are_seen(forked, tmp_path):
-    """The watchdog watches: what the cases above would look like if they failed."""
+def test_commands_that_crash_or_hang_are_detected(forked, tmp_path):
+    """The cases above would fail like these."""
     (tmp_path / "crashes.py").write_text("import os, signal\ndef main(_): os.kill(os.getpid(), signal.SIGSEGV)")
     (tmp_path / "hangs.py").write_text("import time\ndef main(_): time.sleep(60)")
     assert forked.run("crashes", [], tmp_path).signal == "SIGSEGV"
@@ -130,7 +130,7 @@ def test_commands_that_crash_or_hang_are_seen(forked, tmp_path):
     assert "Traceback" in forked.run("is_not_there", [], tmp_path).err
 
 
-def test_written_to_a_folder(tmp_path):
+def test_corpus_is_written_to_a_folder(tmp_path):
     cases = [c for c in CASES if c.file == "CELL/signal.bw"][:9]
     write_corpus(tmp_path, cases)
     rows = json.loads((tmp_path / "cases.json").read_text())

@@ -153,7 +153,7 @@ def test_disk_and_memory_are_reckoned_first(files, monkeypatch):
 @pytest.mark.parametrize("name", ["s.bw", "p.bed"])
 def test_inputs_that_change_while_they_are_read(files, name, tick, monkeypatch):
     """Whether they were last changed long before (then their times tell) or a moment before (then their content)."""
-    monkeypatch.setattr(provenance, "_TICK", tick)
+    monkeypatch.setattr(provenance, "_TIME_RESOLUTION", tick)
 
     def on_report(report):
         file = files / "A" / name

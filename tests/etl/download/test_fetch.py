@@ -1,4 +1,4 @@
-"""Fetching of public inputs, from real servers on loopback that fail in all the ways servers do."""
+"""Downloads of public inputs, from servers on loopback that fail in the ways real servers do."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
 
 
 class Publisher(ThreadingHTTPServer):
-    """A server of one file and its list of digests; what it does wrong can be set."""
+    """A server of one file and its list of digests, with faults that can be set."""
 
     daemon_threads = True
 
@@ -31,9 +31,9 @@ class Publisher(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content, self.tag, self.ranges = CONTENT, '"v1"', True
         self.digests = f"other.txt {'0' * 32}\n{NAME} {MD5[4:]}\n"
-        self.cut: Callable[[int], int | None] = lambda nth: None  # bytes after which the nth answer ends
+        self.cut: Callable[[int], int | None] = lambda nth: None  # bytes after which the nth response ends
         self.status: Callable[[int], int] = lambda nth: 200
-        self.asked: list[str] = []  # ranges of the requests, "" for all of it
+        self.requested: list[str] = []  # ranges of the requests, "" for the whole file
         self.sent = 0
 
     @property
@@ -41,23 +41,23 @@ class Publisher(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/{NAME}"
 
     def handle_error(self, request, client_address) -> None:
-        """A client that goes away is no news."""
+        """Ignore clients that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *arguments) -> None:
-        """Nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         server = self.server
         if self.path.endswith("md5sum.txt"):
             self._send(200, server.digests.encode(), {})
             return
-        nth = len(server.asked)
+        nth = len(server.requested)
         wanted = self.headers.get("Range", "")
-        server.asked.append(wanted)
+        server.requested.append(wanted)
         if server.status(nth) != 200:
             self._send(server.status(nth), b"no", {})
         elif wanted and server.ranges and self.headers.get("If-Range") == server.tag:
@@ -89,7 +89,7 @@ def download(*urls, **more) -> Download:
     return Download(NAME, "hg19", "a genome", "--fasta", urls, **{"digest": MD5, **more})
 
 
-def test_a_file_is_fetched_once_and_compared_every_time(server, tmp_path):
+def test_file_is_downloaded_once_and_compared_every_time(server, tmp_path):
     seen = []
     folder = tmp_path / "new" / "hg19"
     found = fetch([download(server.url)], folder, retry_policy=QUICK, on_bytes=lambda *a: seen.append(a))
@@ -97,33 +97,35 @@ def test_a_file_is_fetched_once_and_compared_every_time(server, tmp_path):
     assert (folder / NAME).read_bytes() == CONTENT
     assert seen[-1] == (NAME, len(CONTENT), len(CONTENT))
     assert [f.new for f in fetch([download(server.url)], folder, retry_policy=QUICK)] == [False]
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1
     (folder / NAME).write_bytes(CONTENT[:-1])
     assert [f.new for f in fetch([download(server.url)], folder, retry_policy=QUICK)] == [True]
     assert (folder / NAME).read_bytes() == CONTENT
     assert sorted(p.name for p in folder.iterdir()) == [NAME, "fetched.json"]
 
 
-def test_connections_that_break_are_gone_on_with(server, tmp_path):
+def test_broken_connection_is_resumed(server, tmp_path):
     server.cut = lambda nth: 1_000_000 if nth < 3 else None
     fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert (tmp_path / NAME).read_bytes() == CONTENT
-    assert server.asked == ["", "bytes=1000000-", "bytes=2000000-", "bytes=3000000-"]
+    assert server.requested == ["", "bytes=1000000-", "bytes=2000000-", "bytes=3000000-"]
     assert server.sent == len(CONTENT)
 
 
-def test_a_later_call_goes_on_too(server, tmp_path):
+def test_later_call_resumes_partial_download(server, tmp_path):
     server.cut = lambda nth: 500_000
-    with pytest.raises(StoreError, match=r"big.fa.gz: no server gave it .*broke after 2000000 bytes .*kept"):
+    with pytest.raises(
+        StoreError, match=r"big.fa.gz: cannot be downloaded: .*broke after 2000000 bytes .*kept and resumed"
+    ):
         fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     server.cut = lambda nth: None
     fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert (tmp_path / NAME).read_bytes() == CONTENT
-    assert server.asked[-1] == "bytes=2000000-"
+    assert server.requested[-1] == "bytes=2000000-"
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_what_changed_meanwhile_or_knows_no_ranges_is_begun_anew(server, tmp_path, ranges):
+def test_partial_download_restarts_when_file_changed_or_server_has_no_ranges(server, tmp_path, ranges):
     server.cut = lambda nth: 500_000 if nth == 0 else None
     with pytest.raises(StoreError):
         fetch([download(server.url)], tmp_path, retry_policy=RetryPolicy(tries=1, wait=0.01, timeout=1))
@@ -141,44 +143,44 @@ def test_mirrors_are_tried_in_turn(server, tmp_path):
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
-def test_a_file_of_other_content_is_not_taken(server, tmp_path):
+def test_file_with_wrong_digest_is_refused(server, tmp_path):
     server.content = CONTENT[:-1] + b"x"
-    with pytest.raises(StoreError, match=r"no server gave it as it must be: .*MD5 hash|no server gave it .*hash"):
+    with pytest.raises(StoreError, match=r"cannot be downloaded: .*hash"):
         fetch([download(server.url)], tmp_path, retry_policy=QUICK)
     assert not (tmp_path / NAME).exists()
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_what_is_not_there_is_said_at_once(server, tmp_path, status):
+def test_missing_file_is_reported_without_retries(server, tmp_path, status):
     server.status = lambda nth: status
-    with pytest.raises(StoreError, match=rf"{NAME}: the server answers {status}"):
+    with pytest.raises(StoreError, match=rf"{NAME}: HTTP {status}"):
         fetch([download(server.url)], tmp_path, retry_policy=QUICK)
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1
 
 
-def test_a_busy_server_is_asked_again(server, tmp_path):
+def test_busy_server_is_retried(server, tmp_path):
     server.status = lambda nth: 503 if nth < 2 else 200
     fetch([download(server.url)], tmp_path, retry_policy=QUICK)
-    assert len(server.asked) == 3
+    assert len(server.requested) == 3
     server.status = lambda nth: 500
-    with pytest.raises(StoreError, match=r"the server answers 500 \(4 tries"):
+    with pytest.raises(StoreError, match=r"HTTP 500 \(4 tries"):
         fetch([download(server.url)], tmp_path / "b", retry_policy=QUICK)
 
 
-def test_the_publishers_list_of_digests(server, tmp_path):
+def test_download_is_compared_with_published_list_of_digests(server, tmp_path):
     fetched = fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "a", retry_policy=QUICK)
     assert fetched[0].compared_with == server.url.replace(NAME, "md5sum.txt")
     server.digests = f"{'0' * 32}  ./{NAME}\n"
     with pytest.raises(StoreError, match="hash"):
         fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "b", retry_policy=QUICK)
     server.digests = "nothing\n"
-    with pytest.raises(StoreError, match=r"md5sum.txt: lists no MD5 of big.fa.gz"):
+    with pytest.raises(StoreError, match=r"md5sum.txt: has no MD5 of big.fa.gz"):
         fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "c", retry_policy=QUICK)
 
 
-def test_without_any_digest_the_first_download_holds(server, tmp_path):
+def test_download_without_digest_is_compared_with_the_first(server, tmp_path):
     first = fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
-    assert first[0].compared_with.startswith("nothing: nobody publishes its digest")
+    assert first[0].compared_with.startswith("nothing: its digest is not published")
     again = fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
     assert (again[0].new, again[0].compared_with[:18]) == (False, "the first download")
     (tmp_path / NAME).unlink()
@@ -190,7 +192,7 @@ def test_without_any_digest_the_first_download_holds(server, tmp_path):
         fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
 
 
-def test_a_full_disk_is_said_before(server, tmp_path, monkeypatch):
+def test_full_disk_is_reported_before_the_download(server, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda location: usage)
     with pytest.raises(StoreError, match=r"big.fa.gz takes 4 MB, 1 kB are free there"):
@@ -203,7 +205,7 @@ def registry_file(tmp_path, **entries):
     return path
 
 
-def test_the_command(server, tmp_path, capsys):
+def test_command_downloads_and_prints_the_next_command(server, tmp_path, capsys):
     entry = {"assembly": "hg19", "what": "a genome", "option": "--fasta", "urls": [server.url], "digest": MD5}
     registry = str(registry_file(tmp_path, **{NAME: entry}))
     assert main(["fetch", str(tmp_path / "d"), "--registry", registry]) == 0
@@ -213,12 +215,12 @@ def test_the_command(server, tmp_path, capsys):
     assert main(["fetch", str(tmp_path / "d"), "--registry", registry, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["new"] is False
     assert main(["fetch", str(tmp_path / "d"), "--registry", registry, "--only", "nothing.gz"]) == 2
-    assert "no download 'nothing.gz'; there are big.fa.gz" in capsys.readouterr().err
+    assert "no download 'nothing.gz'; the registry has big.fa.gz" in capsys.readouterr().err
     assert main(["fetch", str(tmp_path / "d"), "--list"]) == 0
     assert "hg19  hg19.fa.gz  genome sequence (UCSC)" in capsys.readouterr().out
 
 
-def test_interrupted_it_says_how_to_go_on(server, tmp_path, capsys, monkeypatch):
+def test_interrupted_command_prints_how_to_resume(server, tmp_path, capsys, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
@@ -231,29 +233,29 @@ def test_interrupted_it_says_how_to_go_on(server, tmp_path, capsys, monkeypatch)
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("../x.gz", {}, "no plain file name"),
+        ("../x.gz", {}, "not a plain file name"),
         ("x.gz", {"urls": ["file:///etc/passwd"]}, "must be a list of http"),
         ("x.gz", {"urls": []}, "must be a list of http"),
         ("x.gz", {"digest": "crc:1"}, "neither md5"),
-        ("x.gz", {"bytes": -1}, "is no size"),
+        ("x.gz", {"bytes": -1}, "is not a size"),
         ("x.gz", {"assembly": None, "urls": 3}, "must be a list"),
     ],
 )
-def test_registries_that_are_none(tmp_path, name, change, message):
+def test_invalid_registry_is_refused(tmp_path, name, change, message):
     entry = {"assembly": "a", "what": "b", "option": "c", "urls": ["http://x/y"], **change}
     with pytest.raises(StoreError, match=message):
         read_registry(registry_file(tmp_path, **{name: entry}))
     (tmp_path / "r.json").write_text("[")
-    with pytest.raises(StoreError, match=r"r.json: no registry of downloads"):
+    with pytest.raises(StoreError, match=r"r.json: not a registry of downloads"):
         read_registry(tmp_path / "r.json")
     with pytest.raises(StoreError, match="an entry lacks 'urls'"):
         read_registry(registry_file(tmp_path, a={"what": "b"}))
 
 
-def test_the_registry_that_comes_along():
+def test_default_registry_has_all_inputs_of_hg19():
     registry = read_registry(default_registry())
     hg19 = {d.option for d in choose(registry, (), "hg19")}
     assert hg19 == {"--fasta", "--gtf", "--cpg", "--blacklist", "--track Unique35="}
     assert all(url.startswith("https://") for d in registry for url in d.urls)
-    with pytest.raises(UsageError, match="no downloads for 'hg99'; there are some for"):
+    with pytest.raises(UsageError, match="no downloads for assembly 'hg99'; the registry has hg19, hg38"):
         choose(registry, (), "hg99")

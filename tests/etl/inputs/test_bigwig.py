@@ -1,4 +1,4 @@
-"""Signals as they are read from the blocks of a bigWig, against pyBigWig, which shares no code with that."""
+"""Signal read from the data blocks of a bigWig, against pyBigWig, which shares no code with the reader."""
 
 import numpy as np
 import pyBigWig
@@ -31,8 +31,8 @@ def runs(draw):
     return kind, stops - widths, stops, values, 0
 
 
-def _sizes(count, least):
-    return st.lists(st.integers(least, 30), min_size=count, max_size=count)
+def _sizes(count, smallest):
+    return st.lists(st.integers(smallest, 30), min_size=count, max_size=count)
 
 
 def write(path, kind, starts, stops, values, step):  # noqa: PLR0917
@@ -51,7 +51,7 @@ def write(path, kind, starts, stops, values, step):  # noqa: PLR0917
 
 @settings(max_examples=150, deadline=None)
 @given(entries=runs(), edges=st.tuples(st.integers(0, LENGTH), st.integers(0, LENGTH)))
-def test_every_kind_of_block_as_pybigwig_reads_it(entries, edges, tmp_path_factory):
+def test_every_kind_of_block_is_read_as_by_pybigwig(entries, edges, tmp_path_factory):
     path = tmp_path_factory.mktemp("bw") / "x.bw"
     write(path, *entries)
     check_structure(path)
@@ -69,7 +69,7 @@ def test_every_kind_of_block_as_pybigwig_reads_it(entries, edges, tmp_path_facto
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_values_and_their_summary(tmp_path, kind):
+def test_summary_leaves_out_gaps_and_nan(tmp_path, kind):
     starts = 10 + 20 * np.arange(5)
     write(tmp_path / "x.bw", kind, starts, starts + 4, [1.0, -2.0, 0.0, float("nan"), 5.0], 20)
     values, summary = read_values(tmp_path / "x.bw", "chrA", 0, 200)
@@ -78,8 +78,8 @@ def test_values_and_their_summary(tmp_path, kind):
     assert (summary.low, summary.high, summary.total) == (-2, 5, 16)
 
 
-def test_many_blocks(tmp_path):
-    """More than pyBigWig puts into one block, and spans that cut through them."""
+def test_spans_across_many_blocks_are_read_as_by_pybigwig(tmp_path):
+    """More items than pyBigWig puts into one block, and spans that begin and end inside blocks."""
     rng = np.random.default_rng(0)
     stops = np.cumsum(rng.integers(1, 40, 20_000))
     starts = stops - rng.integers(1, 2, stops.size)
@@ -93,12 +93,12 @@ def test_many_blocks(tmp_path):
         np.testing.assert_array_equal(read_values(tmp_path / "x.bw", "chrA", start, stop)[0], np.nan_to_num(expected))
 
 
-def test_a_base_with_two_values_is_refused(tmp_path):
-    """bedGraphToBigWig refuses to write such; pyBigWig, asked not to look, writes it, and reads the later value."""
+def test_base_with_two_values_is_refused(tmp_path):
+    """bedGraphToBigWig does not write such a file; pyBigWig without validation does, and reads the later value."""
     with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
         file.addHeader([("chrA", LENGTH)], maxZooms=0)
         file.addEntries(["chrA"] * 2, [100, 105], ends=[110, 120], values=[1.0, 2.0], validate=False)
     check_structure(tmp_path / "x.bw")
-    with pytest.raises(InputError, match=r"two values for chrA:105; make the file anew"):
+    with pytest.raises(InputError, match=r"two values for chrA:105; recreate the file"):
         read_values(tmp_path / "x.bw", "chrA", 0, 200)
     assert read_values(tmp_path / "x.bw", "chrA", 0, 105)[1].covered == 5

@@ -1,4 +1,4 @@
-"""Reading of FASTA files: many lines at once gives what pyfaidx gives, and finds what line by line would find."""
+"""FASTA files scanned many lines at once: equal to pyfaidx, and every error is found at its line."""
 
 import numpy as np
 import pyfaidx
@@ -11,12 +11,12 @@ from factornet.etl.inputs.fasta import FastaReader, prepare_fasta
 from factornet.store.errors import InputError
 
 
-def text_of(records, width, end, last_end):
+def fasta_text(records, width, ending, ends_with_newline):
     lines = []
     for name, bases in records:
         lines.append(f">{name} some words")
         lines += [bases[i : i + width] for i in range(0, len(bases), width)]
-    return end.join(lines) + (end if last_end else "")
+    return ending.join(lines) + (ending if ends_with_newline else "")
 
 
 @given(
@@ -26,28 +26,28 @@ def text_of(records, width, end, last_end):
     seed=st.integers(0, 99),
 )
 @settings(deadline=None, max_examples=80)
-def test_equal_to_pyfaidx(tmp_path_factory, sizes, width, ends, seed):
+def test_sequence_and_index_equal_those_of_pyfaidx(tmp_path_factory, sizes, width, ends, seed):
     folder = tmp_path_factory.mktemp("fasta")
     rng = np.random.default_rng(seed)
     records = [(f"chr{i}", "".join(rng.choice(list("ACGTacgtNRy"), n))) for i, n in enumerate(sizes)]
     file = folder / "g.fa"
-    file.write_bytes(text_of(records, width, *ends).encode())
+    file.write_bytes(fasta_text(records, width, *ends).encode())
     prepared = prepare_fasta(file, folder)
     reader = FastaReader(prepared)
-    theirs = pyfaidx.Fasta(str(file), indexname=str(folder / "theirs.fai"), as_raw=True)
+    expected = pyfaidx.Fasta(str(file), indexname=str(folder / "pyfaidx.fai"), as_raw=True)
     assert prepared.lengths == {name: len(bases) for name, bases in records}
-    assert prepared.index.read_text() == (folder / "theirs.fai").read_text()
+    assert prepared.index.read_text() == (folder / "pyfaidx.fai").read_text()
     for name, bases in records:
-        assert reader.letters(name, 0, len(bases)).tobytes().decode() == bases.upper() == str(theirs[name]).upper()
+        assert reader.letters(name, 0, len(bases)).tobytes().decode() == bases.upper() == str(expected[name]).upper()
     reader.close()
-    theirs.close()
+    expected.close()
 
 
 @pytest.fixture
 def lines(tmp_path, monkeypatch):
-    """A file of 5,000 lines, which is read in several blocks."""
-    monkeypatch.setattr(module, "_BLOCK", 1024)
-    monkeypatch.setattr(module, "_PIECE", 8192)
+    """Lines of a file of 5,000 lines, which is read in several blocks."""
+    monkeypatch.setattr(module, "_FIRST_READ_SIZE", 1024)
+    monkeypatch.setattr(module, "_MAX_READ_SIZE", 8192)
     rng = np.random.default_rng(0)
     return [">chr1", *("".join(rng.choice(list("ACGT"), 60)) for _ in range(5000)), ">chr2", "ACGT"]
 
@@ -63,7 +63,7 @@ def lines(tmp_path, monkeypatch):
         (lambda line: "", "a line of 0 bases"),
     ],
 )
-def test_the_line_at_fault_is_named(lines, tmp_path, at, change, message):
+def test_invalid_line_is_named_by_number(lines, tmp_path, at, change, message):
     lines[at] = change(lines[at])
     file = tmp_path / "g.fa"
     file.write_text("\n".join(lines) + "\n")
@@ -72,7 +72,7 @@ def test_the_line_at_fault_is_named(lines, tmp_path, at, change, message):
     assert f"g.fa:{at + 1}: " in str(caught.value)
 
 
-def test_many_lines_at_once(lines, tmp_path):
+def test_file_of_several_blocks_is_read_whole(lines, tmp_path):
     file = tmp_path / "g.fa"
     file.write_text("\n".join(lines) + "\n")
     prepared = prepare_fasta(file, tmp_path)

@@ -1,4 +1,4 @@
-"""The corpus: what is wrong with a file, and what must come of it. One row a case."""
+"""The corpus of bad input: what is wrong with a file, and the expected outcome; one row per case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Literal
 
 from support.bad_input.changes import (
     Change,
-    beside,
     both,
     copy_of,
     cut,
@@ -26,6 +25,7 @@ from support.bad_input.changes import (
     renamed,
     rewrite,
     shuffled,
+    sibling,
     stale_index,
     swap,
     value,
@@ -41,26 +41,27 @@ BIGWIG, CHIP, META = "CELL/bigwig.txt", "CELL/chip.txt", "CELL/meta.txt"
 GTF, CPG, BLACKLIST = "annotation/genes.gtf", "annotation/cpg.txt", "annotation/blacklist.bed"
 REGIONS, MEME, MODEL, WEIGHTS = "regions.bed", "motifs.meme", "model/model.json", "model/best.safetensors"
 ANEW = r"(fetch|make) .*anew"
+AGAIN, RECREATE = "download (it|the file) again", "download or recreate the file"
 ASSEMBLY = "another assembly"
 TREE, DATA, INDEX = 8, 16, 24
-"""Where a bigWig's header has the places of its chromosomes, data and index."""
+"""Bytes of a bigWig's header with the offsets of its chromosome list, data and index."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One spoilt file.
+    """One changed file.
 
     Attributes:
         name: of the case.
-        command: that is to read it.
-        file: in the experiment; the message must name it.
-        change: that makes it of the clean one.
-        problem: what the message must say is wrong, and where: a pattern. Empty: the file is to be accepted.
-        cure: what it must say is to be done, a pattern.
-        options: further ones of the command.
-        named: what the message must name; the file, where that is empty.
-        same: an accepted file must give arrays of the digests that the clean one gives.
-        notes: what the report of an accepted one must say, a pattern.
+        command: the command that reads the file.
+        file: path in the experiment.
+        change: function that is applied to the clean file.
+        problem: pattern of problem and location in the message; empty where the file must be accepted.
+        hint: pattern of the remedy that the message must give.
+        options: additional options of the command.
+        named: file that the message must name; `file` where empty.
+        same: whether an accepted file must give arrays with the digests of the clean file.
+        notes: pattern of the report on an accepted file.
     """
 
     name: str
@@ -76,21 +77,21 @@ class Case:
 
     @property
     def refused(self) -> bool:
-        """Whether the command must end with status 2."""
+        """Whether the command must exit with status 2."""
         return bool(self.problem)
 
 
 def bad(
     name: str, change: Change, problem: str, hint: str, *options: str, named: str = ""
 ) -> tuple[str, Change, dict[str, object]]:
-    """To be refused."""
-    return name, change, {"problem": problem, "cure": hint, "options": options, "named": named}
+    """Return a row of a file to be refused."""
+    return name, change, {"problem": problem, "hint": hint, "options": options, "named": named}
 
 
 def odd(
     name: str, change: Change, notes: str = "", *, same: bool = True, options: tuple[str, ...] = ()
 ) -> tuple[str, Change, dict[str, object]]:
-    """To be accepted."""
+    """Return a row of a file to be accepted."""
     return name, change, {"notes": notes, "same": same, "options": options}
 
 
@@ -109,83 +110,83 @@ _ROWS = {
         odd("one line a record", edit(lambda b: b.replace(b"\n", b"").replace(b"7", b"7\n").replace(b">chr21", b"\n>chr21\n"))),
         odd("stale .fai", stale_index),
         odd("a record more", edit(lambda b: b + b">chrUn\nACGT\n"), "1 record of the FASTA left out: chrUn"),
-        bad("joined without newline", _JOIN, r"genome\.fa:2501: byte b'>'", "joined without a newline"),
-        bad("CR alone", swap("\n", "\r"), r"fa:1: lines end in CR alone", "convert the line ends"),
+        bad("joined without newline", _JOIN, r"genome\.fa:2501: byte b'>'", "are two records joined without a newline"),
+        bad("CR alone", swap("\n", "\r"), r"fa:1: lines end in CR alone", "convert the line endings"),
         bad("ragged: a short line", line(9, "ACGT"), r"fa:9: .*4 bases", "one width"),
         bad("ragged: a long line", line(9, "A" * 99), r"fa:9: .*99 bases", "one width"),
         bad("blank line inside", line(9, ""), r"fa:9: .*0 bases", "one width"),
         bad("CRLF in places", swap("\n", "\r\n", 9), r"fa:10: a line of 60 bases ending in b'\\n', the first of record 'chr7' has 60", "one width"),
-        bad("duplicate record", swap(">chr21", ">chr7"), r"fa:2502: record 'chr7' comes twice", "name each record once"),
-        bad("empty record", swap(">chr21", ">chr3\n>chr21"), r"fa:2502: record 'chr3' has no sequence", "fetch"),
-        bad("empty last record", edit(lambda b: b + b">chr3\n"), r"record 'chr3' has no sequence", "fetch"),
-        bad("record without a name", swap(">chr21", ">"), r"fa:2502: a record without a name", "name each"),
-        bad("0 bytes", write(""), "the file is empty", "fetch"),
+        bad("duplicate record", swap(">chr21", ">chr7"), r"fa:2502: duplicate record 'chr7'", "name of its own"),
+        bad("empty record", swap(">chr21", ">chr3\n>chr21"), r"fa:2502: record 'chr3' has no sequence", AGAIN),
+        bad("empty last record", edit(lambda b: b + b">chr3\n"), r"record 'chr3' has no sequence", AGAIN),
+        bad("record without a name", swap(">chr21", ">"), r"fa:2502: a record without a name", "name of its own"),
+        bad("0 bytes", write(""), "the file is empty", AGAIN),
         bad("a web page", write(HTML), r"fa:1: not a FASTA: it begins with b'<!DOC", "first line must be `>name`"),
-        bad("gz cut at 10 %", both(packed(), cut(0.1)), _GZ, "fetch the file anew"),
-        bad("gz cut at 50 %", both(packed(), cut(0.5)), _GZ, "fetch the file anew"),
-        bad("gz cut at 99 %", both(packed(), cut(0.99)), _GZ, "fetch the file anew"),
-        bad("gz with a bit flipped", packed(then=lambda b: flip(b, 0.5)), _GZ, "fetch the file anew"),
-        bad("gz with more behind it", packed(then=lambda b: b + b"more"), _GZ, "fetch the file anew"),
-        bad("a digit", line(9, "AC1T"), r"fa:9: byte b'1' in record 'chr7'", "only IUPAC"),
-        bad("an alignment", line(9, "AC-T"), r"fa:9: byte b'-' in record 'chr7'", "only IUPAC"),
-        bad("a hole of zeros", edit(lambda b: b[:9000] + bytes(4096) + b[13096:]), r"fa:149: byte b'\\x00'", "only IUPAC"),
+        bad("gz cut at 10 %", both(packed(), cut(0.1)), _GZ, AGAIN),
+        bad("gz cut at 50 %", both(packed(), cut(0.5)), _GZ, AGAIN),
+        bad("gz cut at 99 %", both(packed(), cut(0.99)), _GZ, AGAIN),
+        bad("gz with a bit flipped", packed(then=lambda b: flip(b, 0.5)), _GZ, AGAIN),
+        bad("gz with more behind it", packed(then=lambda b: b + b"more"), _GZ, AGAIN),
+        bad("a digit", line(9, "AC1T"), r"fa:9: byte b'1' in record 'chr7'", "only IUPAC letters"),
+        bad("an alignment", line(9, "AC-T"), r"fa:9: byte b'-' in record 'chr7'", "only IUPAC letters"),
+        bad("a hole of zeros", edit(lambda b: b[:9000] + bytes(4096) + b[13096:]), r"fa:149: byte b'\\x00'", "only IUPAC letters"),
         bad("UTF-16", edit(lambda b: b.decode().encode("utf-16")), r"fa:1: not a FASTA", "first line"),
-        bad("plain, cut at 80 %", cut(0.8), r"genes\.gtf:63: chr21:41748-69466 is no interval of the chromosome's 49998 bases", "was the FASTA cut short", named="genes.gtf"),
-        bad("names without chr", swap(">chr", ">"), r"no record for chr7, chr21; it has 7, 21", "--chrom-alias 7=chr7", "--chroms", "chr7", "chr21"),
+        bad("plain, cut at 80 %", cut(0.8), r"genes\.gtf:63: chr21:41748-69466 is not an interval of the chromosome's 49998 bases", "was the FASTA cut short", named="genes.gtf"),
+        bad("names without chr", swap(">chr", ">"), r"no record for chr7, chr21; it has 7, 21", "give the chromosome alias 7=chr7", "--chroms", "chr7", "chr21"),
         odd("names without chr, aliases", swap(">chr", ">"), options=("--chrom-alias", "aliases.txt")),
         bad("another assembly", edit(bytes), r"chr7 has 150000 bases, in hg19 it has 159138663", "correct --assembly", "--assembly", "hg19"),
         bad("missing", remove, "no such file", "correct the path"),
         bad("a folder", folder, "no such file", "correct the path"),
     ),
     ("build", SIGNAL): (
-        *(bad(f"cut to {n} bytes", cut(n), r"(the file is empty|cut short)", ANEW) for n in (0, 40, 64, 200)),
-        *(bad(f"cut at {n} %", cut(n / 100), r"byte \d+", ANEW) for n in (25, 50, 90)),
-        *(bad(f"lacks the last {n}", cut(-n), r"mark that ends a bigWig is not at byte \d+", ANEW) for n in (8, 1)),
-        bad("a web page", write(HTML), "not a bigWig but a web page: it begins with", ANEW),
+        *(bad(f"cut to {n} bytes", cut(n), r"(the file is empty|cut short)", RECREATE) for n in (0, 40, 64, 200)),
+        *(bad(f"cut at {n} %", cut(n / 100), r"byte \d+", RECREATE) for n in (25, 50, 90)),
+        *(bad(f"lacks the last {n}", cut(-n), r"no bigWig end mark at byte \d+", RECREATE) for n in (8, 1)),
+        bad("a web page", write(HTML), "not a bigWig but a web page: it begins with", RECREATE),
         bad("a bigBed", poke("I", 0x8789F2EB, 0), "not a bigWig but a bigBed", "give the signal"),
-        bad("gzipped", packed(), "not a bigWig but a gzip file", "unpack it"),
-        bad("a wig", write("track type=wiggle_0\nfixedStep chrom=chr7 start=1 step=1\n1\n"), "not a bigWig: it begins", ANEW),
-        bad("other byte order", edit(lambda b: b[3::-1] + b[4:]), "other byte order", "write it anew"),
-        bad("names without chr", renamed({"chr7": "7", "chr21": "21"}), r"has 7, 21, the store chr7, chr21", "--chrom-alias 7=chr7"),
+        bad("gzipped", packed(), "not a bigWig but a gzip file", "decompress it"),
+        bad("a wig", write("track type=wiggle_0\nfixedStep chrom=chr7 start=1 step=1\n1\n"), "not a bigWig: it begins", RECREATE),
+        bad("other byte order", edit(lambda b: b[3::-1] + b[4:]), "a big-endian bigWig", "recreate it in little-endian"),
+        bad("names without chr", renamed({"chr7": "7", "chr21": "21"}), r"has 7, 21, the store chr7, chr21", "give the chromosome alias 7=chr7"),
         odd("names without chr, aliases", renamed({"chr7": "7", "chr21": "21"}), options=("--chrom-alias", "7=chr7", "21=chr21")),
-        bad("two names for one", rewrite(lambda n, e: n.update({"7": n["chr7"]})), "--chrom-alias makes its (7 and chr7|chr7 and 7) both chr7", "give one of them", "--chrom-alias", "7=chr7"),
+        bad("two names for one", rewrite(lambda n, e: n.update({"7": n["chr7"]})), "with the aliases, (7 and chr7|chr7 and 7) are both chr7", "give one alias only", "--chrom-alias", "7=chr7"),
         bad("another assembly", longer("chr7", 7), "chr7 has 150007 bases, the store's chr7 has 150000", ASSEMBLY),
-        bad("a chromosome missing", without("chr21", header=True), "no signal for chr21; the file has chr7", "--allow-missing-chroms"),
+        bad("a chromosome missing", without("chr21", header=True), "no signal for chr21; the file has chr7", "or allow missing chromosomes"),
         odd("a chromosome missing, allowed", without("chr21", header=True), "track DGF: no signal on chr21, taken as 0", same=False, options=("--allow-missing-chroms",)),
         odd("a chromosome empty", without("chr21", header=False), "track DGF: not one value on chr21, taken as 0", same=False),
         odd("NaN for gaps", explicit_gaps),
-        bad("inf", value(float("inf")), r"infinite value at chr7:\d+", "replace it"),
-        bad("-inf", value(float("-inf")), r"infinite value at chr7:\d+", "replace it"),
-        bad("1e38", value(1e38), r"value 1e\+38, which is no signal, at chr7:\d+", "leave a gap"),
+        bad("inf", value(float("inf")), r"infinite value at chr7:\d+", "replace it with a number or a gap"),
+        bad("-inf", value(float("-inf")), r"infinite value at chr7:\d+", "replace it with a number or a gap"),
+        bad("1e38", value(1e38), r"value 1e\+38, which is no signal, at chr7:\d+", "replace it with a number or a gap"),
         odd("negative", value(-2.5), r"track DGF: 10 bases have a negative value \(lowest -2.5\)", same=False),
-        bad("chromosomes out of the file", poke("Q", 2**40, TREE), r"header points to byte 1099511627776", ANEW),
-        bad("data out of the file", poke("Q", 2**63, DATA), r"header points to byte 9223372036854775808", ANEW),
-        bad("index out of the file", poke("Q", 2**64 - 1, INDEX), r"header points to byte 18446744073709551615", ANEW),
-        bad("index in the header", poke("Q", 0, INDEX), r"header points to byte 0", ANEW),
-        bad("summary out of the file", poke("Q", 2**33, 44), r"header points to byte 8589934592", ANEW),
-        bad("zoom levels beyond number", poke("H", 65535, 6), r"zoom", ANEW),
-        bad("zoom level out of the file", poke("Q", 2**40, 72), r"zoom level 0 points past the end, at byte 64", ANEW),
-        bad("blocks of 4 GB", poke("I", 2**32 - 1, 52), r"unpack to 4294967295 bytes, at byte 52", ANEW),
-        bad("blocks said to be unpacked", poke("I", 0, 52), r"a block .*at byte \d+", ANEW),
-        bad("blocks larger than said", poke("I", 100, 52), r"100 allowed, at byte \d+", ANEW),
-        bad("no list of chromosomes", zeros(0, 4, pointer=TREE), r"no list of chromosomes at byte \d+", ANEW),
-        bad("keys of 4 GB", poke("I", 2**32 - 1, 8, pointer=TREE), r"no list of chromosomes at byte \d+", ANEW),
-        bad("a chromosome more announced", poke("Q", 3, 16, pointer=TREE), r"3 chromosomes announced, 2 found", ANEW),
+        bad("chromosomes out of the file", poke("Q", 2**40, TREE), r"header points to byte 1099511627776", RECREATE),
+        bad("data out of the file", poke("Q", 2**63, DATA), r"header points to byte 9223372036854775808", RECREATE),
+        bad("index out of the file", poke("Q", 2**64 - 1, INDEX), r"header points to byte 18446744073709551615", RECREATE),
+        bad("index in the header", poke("Q", 0, INDEX), r"header points to byte 0", RECREATE),
+        bad("summary out of the file", poke("Q", 2**33, 44), r"header points to byte 8589934592", RECREATE),
+        bad("zoom levels beyond number", poke("H", 65535, 6), r"zoom", RECREATE),
+        bad("zoom level out of the file", poke("Q", 2**40, 72), r"zoom level 0 points past the end, at byte 64", RECREATE),
+        bad("blocks of 4 GB", poke("I", 2**32 - 1, 52), r"data blocks of up to 4294967295 bytes announced, at byte 52", RECREATE),
+        bad("blocks said to be unpacked", poke("I", 0, 52), r"a data block .*at byte \d+", RECREATE),
+        bad("blocks larger than said", poke("I", 100, 52), r"100 allowed, at byte \d+", RECREATE),
+        bad("no list of chromosomes", zeros(0, 4, pointer=TREE), r"no chromosome list at byte \d+", RECREATE),
+        bad("keys of 4 GB", poke("I", 2**32 - 1, 8, pointer=TREE), r"no chromosome list at byte \d+", RECREATE),
+        bad("a chromosome more announced", poke("Q", 3, 16, pointer=TREE), r"3 chromosomes expected, 2 found", RECREATE),
         bad("a chromosome's name damaged", swap("chr21", "chr2!"), r"no signal for chr21; the file has", "complete file"),
-        bad("no index", zeros(0, 48, pointer=INDEX), r"no index at byte \d+", ANEW),
-        bad("an index block zeroed", zeros(48, 64, pointer=INDEX), r"0 found in the index at byte \d+", ANEW),
-        bad("an entry of the index lost", poke("H", 1, 50, pointer=INDEX), r"announced, 1 found in the index at byte \d+", ANEW),
-        bad("a block moved in the index", poke("I", 140_000, 56, pointer=INDEX), r"(a block covers|the index puts) .*at byte \d+", ANEW),
-        bad("a block out of the file", poke("Q", 2**50, 68, pointer=INDEX), r"a block of data should be at byte 1125899906842624", ANEW),
-        bad("a bit of the data flipped", flips(0, 1), r"at byte \d+", ANEW),
-        *(bad(f"random flips {n}", flips(n, 20), r"at byte \d+", ANEW) for n in range(1, 7)),
-        bad("a page of zeros", zeros(512, 4096, pointer=DATA), r"cannot be unpacked .* at byte \d+", ANEW),
-        bad("missing", remove, r"bigwig\.txt:2: file 'signal\.bw' is not there", "correct the row"),
-        bad("dangling link", dangling, r"bigwig\.txt:2: file 'signal\.bw' is a dangling link", "correct the row"),
+        bad("no index", zeros(0, 48, pointer=INDEX), r"no index at byte \d+", RECREATE),
+        bad("an index block zeroed", zeros(48, 64, pointer=INDEX), r"0 found in the index at byte \d+", RECREATE),
+        bad("an entry of the index lost", poke("H", 1, 50, pointer=INDEX), r"expected, 1 found in the index at byte \d+", RECREATE),
+        bad("a block moved in the index", poke("I", 140_000, 56, pointer=INDEX), r"(a data block covers|the index has) .*at byte \d+", RECREATE),
+        bad("a block out of the file", poke("Q", 2**50, 68, pointer=INDEX), r"a data block should be at byte 1125899906842624", RECREATE),
+        bad("a bit of the data flipped", flips(0, 1), r"at byte \d+", RECREATE),
+        *(bad(f"random flips {n}", flips(n, 20), r"at byte \d+", RECREATE) for n in range(1, 7)),
+        bad("a page of zeros", zeros(512, 4096, pointer=DATA), r"cannot be decompressed .* at byte \d+", RECREATE),
+        bad("missing", remove, r"bigwig\.txt:2: file 'signal\.bw' does not exist", "correct the row"),
+        bad("dangling link", dangling, r"bigwig\.txt:2: file 'signal\.bw' is a broken symbolic link", "correct the row"),
     ),
     ("genome", "Unique35.bw"): (
-        bad("shared, cut in half", cut(0.5), "cut short", ANEW),
-        bad("shared, a chromosome missing", without("chr7", header=True), "no signal for chr7", "--allow-missing-chroms"),
+        bad("shared, cut in half", cut(0.5), "cut short", RECREATE),
+        bad("shared, a chromosome missing", without("chr7", header=True), "no signal for chr7", "or allow missing chromosomes"),
         odd("shared, negative", value(-1.0), r"track Unique35: 10 bases have a negative value", same=False),
     ),
     ("build", PEAKS): (
@@ -196,14 +197,14 @@ _ROWS = {
         odd("unsorted", shuffled),
         odd("gzipped", packed()),
         odd("no final newline", edit(bytes.rstrip)),
-        odd("duplicated", edit(lambda b: b + b.split(b"\n")[0] + b"\n"), "factor CTCF: 1 peak in the file more than once", same=False),
+        odd("duplicated", edit(lambda b: b + b.split(b"\n")[0] + b"\n"), "factor CTCF: 1 duplicate peak, kept", same=False),
         odd("overlapping", line(3, "chr7\t97500\t97700"), '"conservative": 7', same=False),
         odd("no summit", edit(lambda b: b.replace(b"\t112\n", b"\t-1\n")), '"conservative": 7', same=False),
-        odd("summit beyond its peak", edit(lambda b: b.replace(b"\t112\n", b"\t999\n", 1)), "factor CTCF: 1 summit beyond their peak, kept as none", same=False),
+        odd("summit beyond its peak", edit(lambda b: b.replace(b"\t112\n", b"\t999\n", 1)), "factor CTCF: 1 summit outside the peak, stored as none", same=False),
         odd("a chromosome that the store lacks", edit(lambda b: b + b"chrY\t5\t90\n"), r"peaks dropped, 1 on chrY \(not in the store\)"),
-        odd("outside every relaxed peak", edit(lambda b: b + b"chr7\t700\t900\n"), "factor CTCF: 1 of 8 conservative peaks touch no relaxed one", same=False),
-        odd("another cell line's file", both(copy_of("../OTHER/CTCF.conservative.bed"), beside("CTCF.relaxed.bed", copy_of("../OTHER/CTCF.relaxed.bed"))), "is, byte for byte, a file of cell line OTHER too", same=False),
-        bad("another cell line's, with our relaxed", copy_of("../OTHER/CTCF.conservative.bed"), r"\d+ of 11 peaks touch no peak of CTCF\.relaxed\.bed, the first is chr\d+:\d+", "of this cell line"),
+        odd("outside every relaxed peak", edit(lambda b: b + b"chr7\t700\t900\n"), "factor CTCF: 1 of 8 conservative peaks overlap no relaxed peak", same=False),
+        odd("another cell line's file", both(copy_of("../OTHER/CTCF.conservative.bed"), sibling("CTCF.relaxed.bed", copy_of("../OTHER/CTCF.relaxed.bed"))), "is identical to a file of cell line OTHER", same=False),
+        bad("another cell line's, with our relaxed", copy_of("../OTHER/CTCF.conservative.bed"), r"\d+ of 11 peaks overlap no peak of CTCF\.relaxed\.bed, the first is chr\d+:\d+", "of this cell line"),
         bad("past the end", line(3, "chr7\t149900\t150001"), r"bed:3: chr7:149900-150001 ends past the chromosome's 150000", ASSEMBLY),
         bad("start below 0", line(3, "chr7\t-5\t100"), r"bed:3: chr7:-5-100 is not an interval", "0-based and half-open"),
         bad("start at stop", line(3, "chr7\t50\t50"), r"bed:3: chr7:50-50 is not an interval", "0-based and half-open"),
@@ -214,31 +215,31 @@ _ROWS = {
         bad("no summit number", line(3, "chr7\t5\t90\t.\t1\t.\t1\t1\t1\tx"), r"bed:3: not a whole number .*'x'", "whole numbers"),
         bad("two columns", line(3, "chr7\t5"), r"bed:3: 2 columns, expected 3 or more", "CHROM START STOP"),
         bad("commas for tabs", swap("\t", ","), r"bed:1: 1 column, expected 3 or more", "CHROM START STOP"),
-        bad("names without chr", swap("chr", ""), r"the file has (7, 21|21, 7), the store chr7, chr21", "--chrom-alias"),
+        bad("names without chr", swap("chr", ""), r"the file has (7, 21|21, 7), the store chr7, chr21", "give the chromosome alias (7=chr7|21=chr21)"),
         bad("0 bytes", write(""), "no peak in the file", "give the peaks of CTCF"),
         bad("comments alone", write("#nothing\n"), "no peak in the file", "give the peaks of CTCF"),
         bad("a web page", write(HTML), r"bed:1: 2 columns", "CHROM START STOP"),
         bad("not text", write(b"chr7\t1\t9\n\xff\xfe\x00"), r"not text after line \d", "give a BED"),
-        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", "fetch it anew"),
-        bad("missing", remove, r"chip\.txt:1: file 'CTCF\.conservative\.bed' is not there", "correct the row"),
-        bad("dangling link", dangling, r"chip\.txt:1: file 'CTCF\.conservative\.bed' is a dangling link", "correct the row"),
+        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
+        bad("missing", remove, r"chip\.txt:1: file 'CTCF\.conservative\.bed' does not exist", "correct the row"),
+        bad("dangling link", dangling, r"chip\.txt:1: file 'CTCF\.conservative\.bed' is a broken symbolic link", "correct the row"),
     ),
     ("build", RELAXED): (
-        bad("relaxed, 0 bytes", write(""), "no peak in the file", "a row may name conservative peaks alone"),
+        bad("relaxed, 0 bytes", write(""), "no peak in the file", "relaxed peaks are optional"),
         bad("relaxed, past the end", line(2, "chr21\t99900\t100001"), r"bed:2: .*ends past", ASSEMBLY),
     ),
     ("build", CHIP): (
-        bad("columns in wrong order", line(1, "CTCF CTCF.conservative.bed CTCF.relaxed.bed"), r"txt:1: file 'CTCF' is not there", "CONSERVATIVE FACTOR"),
-        bad("sets swapped with the factor last", line(1, "CTCF.conservative.bed CTCF.relaxed.bed CTCF"), r"txt:1: file 'CTCF' is not there", "CONSERVATIVE FACTOR"),
+        bad("columns in wrong order", line(1, "CTCF CTCF.conservative.bed CTCF.relaxed.bed"), r"txt:1: file 'CTCF' does not exist", "CONSERVATIVE FACTOR"),
+        bad("sets swapped with the factor last", line(1, "CTCF.conservative.bed CTCF.relaxed.bed CTCF"), r"txt:1: file 'CTCF' does not exist", "CONSERVATIVE FACTOR"),
         bad("a factor twice", line(2, "MAX.conservative.bed CTCF"), r"txt:2: 'CTCF' is named twice", "keep one row"),
         bad("one column", line(2, "MAX.conservative.bed"), r"txt:2: 1 column, expected 2 or 3", "write CONSERVATIVE"),
         bad("a factor with a path", line(2, "MAX.conservative.bed ../MAX"), r"txt:2: factor '\.\./MAX' cannot be a name", "use letters"),
-        bad("a folder for a file", line(2, ". MAX"), r"txt:2: file '\.' is not there", "correct the row"),
+        bad("a folder for a file", line(2, ". MAX"), r"txt:2: file '\.' is not a file", "correct the row"),
     ),
     ("build", BIGWIG): (
         odd("a byte order mark", edit(lambda b: b"\xef\xbb\xbf" + b)),
         odd("CRLF", swap("\n", "\r\n")),
-        bad("columns in wrong order", line(2, "DGF\tsignal.bw"), r"txt:2: file 'DGF' is not there", "write|FILE NAME"),
+        bad("columns in wrong order", line(2, "DGF\tsignal.bw"), r"txt:2: file 'DGF' does not exist", "write|FILE NAME"),
         bad("a track twice", line(2, "signal.bw\tUnique35"), r"txt:2: 'Unique35' is named twice", "keep one row"),
         bad("_fwd without _rev", line(2, "signal.bw\tDGF_fwd"), r"'DGF_fwd' has no partner 'DGF_rev'", "add it"),
         bad("_rev without _fwd", line(2, "signal.bw\tDGF_rev"), r"'DGF_rev' has no partner 'DGF_fwd'", "add it"),
@@ -262,25 +263,25 @@ _ROWS = {
         bad("GFF3", swap('transcript_id "', "transcript_id="), r"gtf:\d+: cannot be read as GTF", "give a GTF with transcript_id"),
         bad("no strand", swap("\t+\t", "\t.\t"), r"gtf:\d+: cannot be read as GTF", "strand"),
         bad("a strand too many", swap("\t+\t", "\t+-\t"), r"gtf:\d+: cannot be read as GTF", "strand"),
-        bad("past the end", swap("\t4085\t4087\t", "\t149999\t150001\t"), r"gtf:\d+: chr7:149998-150001 is no interval", ASSEMBLY),
-        bad("start after stop", swap("\t4085\t4087\t", "\t4087\t4085\t"), r"gtf:\d+: chr7:4086-4085 is no interval", ASSEMBLY),
-        bad("names without chr", swap("chr", ""), "no transcript on a chromosome of the store; the file has 21, 7", "--chrom-alias 21=chr21"),
-        bad("0 bytes", write(""), "no transcript on a chromosome of the store; the file has none", "--chrom-alias"),
-        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", "fetch it anew"),
+        bad("past the end", swap("\t4085\t4087\t", "\t149999\t150001\t"), r"gtf:\d+: chr7:149998-150001 is not an interval", ASSEMBLY),
+        bad("start after stop", swap("\t4085\t4087\t", "\t4087\t4085\t"), r"gtf:\d+: chr7:4086-4085 is not an interval", ASSEMBLY),
+        bad("names without chr", swap("chr", ""), "no transcript on a chromosome of the store; the file has 21, 7", "give the chromosome alias 21=chr21"),
+        bad("0 bytes", write(""), "no transcript on a chromosome of the store; the file has none", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
+        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
         bad("missing", remove, "no such file", "correct the path"),
     ),
     ("genome", CPG): (
         odd("as BED", edit(lambda b: b.replace(b"585\t", b""))),
         odd("as BED, names without chr", edit(lambda b: b.replace(b"585\tchr", b"")), options=("--chrom-alias", "7=chr7", "21=chr21")),
         bad("not a table", line(2, "chr7 5 9"), r"txt:2: cannot be read as CpG islands", "cpgIslandExt"),
-        bad("past the end", line(2, "585\tchr7\t5\t150001"), r"txt:2: chr7:5-150001 is no interval", ASSEMBLY),
-        bad("start after stop", line(2, "585\tchr7\t50\t5"), r"txt:2: chr7:50-5 is no interval", ASSEMBLY),
-        bad("0 bytes", write(""), "no CpG island on a chromosome of the store; the file has none", "--chrom-alias"),
+        bad("past the end", line(2, "585\tchr7\t5\t150001"), r"txt:2: chr7:5-150001 is not an interval", ASSEMBLY),
+        bad("start after stop", line(2, "585\tchr7\t50\t5"), r"txt:2: chr7:50-5 is not an interval", ASSEMBLY),
+        bad("0 bytes", write(""), "no CpG island on a chromosome of the store; the file has none", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
     ),
     ("genome", BLACKLIST): (
         bad("0 bytes", write(""), "no interval in the file", "leave --blacklist out"),
         bad("past the end", line(1, "chr7\t5\t150001"), r"bed:1: .*ends past", ASSEMBLY),
-        bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "--chrom-alias 7=chr7"),
+        bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "give the chromosome alias 7=chr7"),
     ),
     ("genome", "aliases.txt"): (
         bad("not text", write(b"7 chr7\n\xff\xfe"), r"not text at byte 7", "20 chr20", "--chrom-alias", "aliases.txt"),
@@ -288,12 +289,12 @@ _ROWS = {
     ),
     ("predict", REGIONS): (
         odd("CRLF", swap("\n", "\r\n")),
-        bad("a chromosome that the store lacks", line(2, "chrY\t5\t90"), "intervals on chrY, which the store does not have", "--chrom-alias"),
-        bad("names without chr", swap("chr", ""), "the file has 7, 21, the store chr7, chr21", "--chrom-alias 7=chr7"),
+        bad("a chromosome that the store lacks", line(2, "chrY\t5\t90"), "intervals on chrY, which the store lacks", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
+        bad("names without chr", swap("chr", ""), "the file has 7, 21, the store chr7, chr21", "give the chromosome alias 7=chr7"),
         bad("past the end", line(2, "chr7\t149900\t150001"), r"bed:2: .*ends past", ASSEMBLY),
         bad("start after stop", line(2, "chr7\t90\t50"), r"bed:2: chr7:90-50 is not an interval", "0-based"),
         bad("0 bytes", write(""), "no interval in the file", "give a BED file"),
-        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", "fetch it anew"),
+        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
         bad("missing", remove, "no such file", "correct the path"),
     ),
     ("predict", MODEL): (

@@ -1,4 +1,4 @@
-"""Ways to spoil a file: each makes a change, a function that is given the path of a clean one."""
+"""Changes to input files: each function returns a change, which is called with the path of a clean file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Edit = Callable[[dict[str, int], Entries], None]
 
 
 def edit(change: Callable[[bytes], bytes]) -> Change:
-    """Change the bytes."""
+    """Apply a function to the bytes."""
 
     def apply(path: Path) -> None:
         path.write_bytes(change(path.read_bytes()))
@@ -28,7 +28,7 @@ def edit(change: Callable[[bytes], bytes]) -> Change:
 
 
 def both(*changes: Change) -> Change:
-    """One after the other."""
+    """Apply several changes, one after the other."""
 
     def apply(path: Path) -> None:
         for change in changes:
@@ -37,18 +37,18 @@ def both(*changes: Change) -> Change:
     return apply
 
 
-def beside(name: str, change: Change) -> Change:
-    """Change another file of the folder."""
+def sibling(name: str, change: Change) -> Change:
+    """Change another file of the same folder."""
     return lambda path: change(path.parent / name)
 
 
 def write(content: str | bytes) -> Change:
-    """Another content."""
+    """Replace the content."""
     return lambda path: path.write_bytes(content if isinstance(content, bytes) else content.encode()) and None
 
 
 def swap(old: str | bytes, new: str | bytes, count: int = -1) -> Change:
-    """One string for another, which must be there."""
+    """Replace a string, which must occur."""
     a, b = (x if isinstance(x, bytes) else x.encode() for x in (old, new))
 
     def change(content: bytes) -> bytes:
@@ -59,7 +59,7 @@ def swap(old: str | bytes, new: str | bytes, count: int = -1) -> Change:
 
 
 def line(number: int, text: str) -> Change:
-    """Another text in a line (from 1)."""
+    """Replace a line, numbered from 1."""
 
     def change(content: bytes) -> bytes:
         lines = content.split(b"\n")
@@ -70,53 +70,53 @@ def line(number: int, text: str) -> Change:
 
 
 def cut(size: float) -> Change:
-    """Only the first bytes; less than 1: that share of them; negative: all but so many."""
+    """Keep the first `size` bytes: a number, a share of all (below 1), or all but the last (negative)."""
     return edit(lambda b: b[: int(len(b) * size) if 0 < size < 1 else int(size)])
 
 
 def packed(*, then: Callable[[bytes], bytes] = bytes) -> Change:
-    """Gzipped, and then changed."""
+    """Gzip the file, then apply a function to the bytes."""
     return edit(lambda b: then(gzip.compress(b, mtime=0)))
 
 
 def in_members(size: int) -> Change:
-    """Gzipped in two parts, the first of so many bytes, as bgzip and `cat a.gz b.gz` do."""
+    """Gzip the file in two members, the first of `size` bytes, as bgzip and `cat a.gz b.gz` do."""
     return edit(lambda b: gzip.compress(b[:size], mtime=0) + gzip.compress(b[size:], mtime=0))
 
 
-def flip(content: bytes, place: float) -> bytes:
-    """One bit flipped, at that share of the length."""
-    at = int(len(content) * place)
-    return content[:at] + bytes([content[at] ^ 16]) + content[at + 1 :]
+def flip(content: bytes, position: float) -> bytes:
+    """Flip one bit, at a position given as a share of the length."""
+    offset = int(len(content) * position)
+    return content[:offset] + bytes([content[offset] ^ 16]) + content[offset + 1 :]
 
 
 def flips(seed: int, count: int) -> Change:
-    """Random bits flipped between the header and the zoom levels, which nothing here reads."""
+    """Flip random bits between the header and the zoom levels of a bigWig, which are not read."""
 
     def change(content: bytes) -> bytes:
-        rng, spoilt = random.Random(seed), bytearray(content)
+        rng, damaged = random.Random(seed), bytearray(content)
         (index,) = struct.unpack_from("<Q", content, 24)
         for _ in range(count):
-            spoilt[rng.randrange(struct.unpack_from("<Q", content, 16)[0], index)] ^= 1 << rng.randrange(8)
-        return bytes(spoilt)
+            damaged[rng.randrange(struct.unpack_from("<Q", content, 16)[0], index)] ^= 1 << rng.randrange(8)
+        return bytes(damaged)
 
     return edit(change)
 
 
 def poke(layout: str, value: int, at: int, *, pointer: int | None = None) -> Change:
-    """A number written at a byte, or so many bytes after the place to which the one at `pointer` points."""
+    """Write a number at byte `at`, counted from the offset stored at byte `pointer` where one is given."""
 
     def change(content: bytes) -> bytes:
-        spoilt = bytearray(content)
+        damaged = bytearray(content)
         base = 0 if pointer is None else struct.unpack_from("<Q", content, pointer)[0]
-        struct.pack_into("<" + layout, spoilt, base + at, value)
-        return bytes(spoilt)
+        struct.pack_into("<" + layout, damaged, base + at, value)
+        return bytes(damaged)
 
     return edit(change)
 
 
 def zeros(at: int, size: int, *, pointer: int) -> Change:
-    """Zeros, as a disk leaves where a block was lost; from `at` bytes after the place to which `pointer` points."""
+    """Write zeros, as for a lost disk block, at byte `at`, counted from the offset stored at byte `pointer`."""
 
     def change(content: bytes) -> bytes:
         start = struct.unpack_from("<Q", content, pointer)[0] + at
@@ -126,7 +126,7 @@ def zeros(at: int, size: int, *, pointer: int) -> Change:
 
 
 def rewrite(change: Edit) -> Change:
-    """A sound bigWig of other content: `change` is given lengths and entries, to alter."""
+    """Write a valid bigWig with other content: `change` modifies lengths and entries in place."""
 
     def apply(path: Path) -> None:
         with pyBigWig.open(str(path)) as file:
@@ -141,7 +141,7 @@ def rewrite(change: Edit) -> Change:
 
 
 def renamed(names: dict[str, str]) -> Change:
-    """A bigWig with other names for its chromosomes."""
+    """Rename chromosomes of a bigWig."""
 
     def change(lengths: dict[str, int], entries: Entries) -> None:
         for old, new in names.items():
@@ -151,7 +151,7 @@ def renamed(names: dict[str, str]) -> Change:
 
 
 def value(number: float, size: int = 10) -> Change:
-    """A bigWig that has this value on the first bases of its first entry on chr7."""
+    """Set the value of the first `size` bases of the first entry on chr7 of a bigWig."""
 
     def change(lengths: dict[str, int], entries: Entries) -> None:
         start, stop, _ = entries["chr7"][0]
@@ -162,7 +162,7 @@ def value(number: float, size: int = 10) -> Change:
 
 
 def without(name: str, *, header: bool) -> Change:
-    """A bigWig that lacks a chromosome, or has it without a value."""
+    """Remove the values of a chromosome from a bigWig, and with `header` the chromosome too."""
 
     def change(lengths: dict[str, int], entries: Entries) -> None:
         entries[name] = []
@@ -173,12 +173,12 @@ def without(name: str, *, header: bool) -> Change:
 
 
 def longer(name: str, by: int) -> Change:
-    """A bigWig in which a chromosome has another length."""
+    """Change the length of a chromosome of a bigWig."""
     return rewrite(lambda lengths, entries: lengths.update({name: lengths[name] + by}))
 
 
 def explicit_gaps(path: Path) -> None:
-    """NaN written as values where the file has nothing."""
+    """Write NaN as values in the gaps of a bigWig."""
 
     def change(lengths: dict[str, int], entries: Entries) -> None:
         for rows in entries.values():
@@ -189,34 +189,34 @@ def explicit_gaps(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """The file is gone."""
+    """Remove the file."""
     path.unlink()
 
 
 def dangling(path: Path) -> None:
-    """The file is a link to nowhere."""
+    """Replace the file by a broken symbolic link."""
     path.unlink()
     path.symlink_to(path.parent / "gone" / path.name)
 
 
 def folder(path: Path) -> None:
-    """A folder in its place."""
+    """Replace the file by a folder."""
     path.unlink()
     path.mkdir()
 
 
 def stale_index(path: Path) -> None:
-    """An index beside it, newer than it, of a FASTA with the same records under longer headings."""
+    """Write a newer index next to a FASTA, of one with the same records and longer header lines."""
     path.with_name(path.name + ".fai").write_text("chr7\t150000\t20\t60\t61\nchr21\t100000\t152541\t60\t61\n")
 
 
 def shuffled(path: Path) -> None:
-    """Lines in another order."""
+    """Shuffle the lines."""
     lines = path.read_bytes().splitlines(keepends=True)
     random.Random(1).shuffle(lines)
     path.write_bytes(b"".join(lines))
 
 
 def copy_of(name: str) -> Change:
-    """The content of another file of the experiment."""
+    """Copy the content of another file of the experiment."""
     return lambda path: path.write_bytes((path.parent / name).read_bytes()) and None

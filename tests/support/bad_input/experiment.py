@@ -1,4 +1,4 @@
-"""The clean experiment that the corpus of bad files is derived from: 250,000 bases of the demo, in plain files."""
+"""The clean experiment from which the corpus is derived: 250,000 bases of the demo, in uncompressed files."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 import pyBigWig
 
 SPANS = {"chr7": (400_000, 550_000), "chr21": (300_000, 400_000)}
-"""What is cut out of the demo's chromosomes."""
+"""Spans of the demo's chromosomes that are kept."""
 
 CELLS = {"CELL": "K562", "OTHER": "HepG2", "BARE": "GM12878"}
-"""Cell lines here, and in the demo; BARE keeps no track of its own."""
+"""Name in the demo by name of the cell line; BARE has no track of its own."""
 
 GENOME = (
     "--fasta genome.fa --gtf annotation/genes.gtf --cpg annotation/cpg.txt --blacklist annotation/blacklist.bed "
     "--track Unique35=Unique35.bw --assembly small -p 1"
 ).split()
-"""Options of `factornet-etl genome` for it."""
+"""Options of `factornet-etl genome` for the experiment."""
 
 
 def write_small(demo: Path, folder: Path) -> Path:
-    """Cut the experiment out of the demo's files."""
+    """Write the experiment to a new folder, from the demo's files."""
     for name in ("annotation", *CELLS):
         (folder / name).mkdir(parents=True)
     _cut_fasta(demo / "genome.fa", folder / "genome.fa")
@@ -55,14 +55,14 @@ def _cut_bigwig(source: Path, target: Path) -> None:
 
 
 def runs(values: np.ndarray) -> list[tuple[int, int, float]]:
-    """Stretches of equal values, less gaps: (start, stop, value)."""
+    """Return runs of equal values without gaps: (start, stop, value)."""
     edges = np.flatnonzero(np.diff(values, prepend=np.nan, append=np.nan) != 0)
     spans = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     return [(a, b, float(values[a])) for a, b in spans if not np.isnan(values[a])]
 
 
 def write_bigwig(path: Path, lengths: dict[str, int], entries: dict[str, list[tuple[int, int, float]]]) -> None:
-    """A bigWig of (start, stop, value) on each chromosome."""
+    """Write a bigWig from (start, stop, value) entries by chromosome."""
     file = pyBigWig.open(str(path), "w")
     file.addHeader(list(lengths.items()))
     for name, rows in entries.items():
@@ -73,7 +73,7 @@ def write_bigwig(path: Path, lengths: dict[str, int], entries: dict[str, list[tu
 
 
 def _cut_table(source: Path, target: Path, columns: tuple[int, int, int]) -> int:
-    """Rows that lie in `SPANS`, moved to where these begin; how many there are."""
+    """Write rows inside `SPANS`, with positions relative to them; return their number."""
     chrom, first, last = columns
     rows = []
     for line in gzip.decompress(source.read_bytes()).decode().splitlines():
@@ -87,11 +87,11 @@ def _cut_table(source: Path, target: Path, columns: tuple[int, int, int]) -> int
 
 
 def _cut_cell(source: Path, folder: Path, original: str) -> None:
-    sheet = ["../Unique35.bw\tUnique35\n"]
+    bigwig_rows = ["../Unique35.bw\tUnique35\n"]
     if folder.name != "BARE":
         _cut_bigwig(source / f"{original}.DGF.bw", folder / "signal.bw")
-        sheet.append("signal.bw\tDGF\n")
-    (folder / "bigwig.txt").write_text("".join(sheet))
+        bigwig_rows.append("signal.bw\tDGF\n")
+    (folder / "bigwig.txt").write_text("".join(bigwig_rows))
     shutil.copy(source / "meta.txt", folder / "meta.txt")
     chip = [line.split() for line in (source / "chip.txt").read_text().splitlines()]
     rows = []

@@ -1,0 +1,117 @@
+"""Annotation features, from a GTF by the rules and from BED files, and the need for bedtools."""
+
+import numpy as np
+import pytest
+
+from factornet.cli.etl.parser import main
+from factornet.etl.inputs.annotation import (
+    README_RULES,
+    annotation_from_beds,
+    annotation_from_gtf,
+    published_rules,
+)
+from factornet.store import InputError
+from factornet.store.genome.intervals import GenomeCoordinates
+from factornet.store.schema import FEATURES
+
+GENOME = GenomeCoordinates(("chr1", "chr2"), (10_000, 5_000))
+
+
+def gtf_row(chrom, kind, start, stop, strand, transcript):  # noqa: PLR0917
+    return f'{chrom}\tx\t{kind}\t{start + 1}\t{stop}\t.\t{strand}\t.\tgene_id "g"; transcript_id "{transcript}";\n'
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """A coding transcript on each strand and a non-coding one that ends with its chromosome."""
+    rows = [
+        ("chr1", "transcript", 1000, 3000, "+", "a"),
+        ("chr1", "exon", 1000, 1500, "+", "a"),
+        ("chr1", "exon", 2000, 3000, "+", "a"),
+        ("chr1", "CDS", 1200, 1500, "+", "a"),
+        ("chr1", "CDS", 2000, 2500, "+", "a"),
+        ("chr1", "stop_codon", 2500, 2503, "+", "a"),
+        ("chr2", "transcript", 100, 900, "-", "b"),
+        ("chr2", "exon", 100, 900, "-", "b"),
+        ("chr2", "CDS", 303, 700, "-", "b"),
+        ("chr2", "stop_codon", 300, 303, "-", "b"),
+        ("chr2", "transcript", 4800, 5000, "-", "c"),
+        ("chr2", "exon", 4800, 5000, "-", "c"),
+    ]
+    (tmp_path / "genes.gtf").write_text("".join(gtf_row(*row) for row in rows))
+    (tmp_path / "cpg.bed").write_text("chr1\t900\t1100\nchr1\t1100\t1200\nchr2\t50\t60\n")
+    return tmp_path
+
+
+def on_chromosomes(merged):
+    chrom, start = GENOME.from_absolute(merged.starts)
+    names = [GENOME.names[i] for i in chrom]
+    return list(zip(names, start.tolist(), (start + merged.stops - merged.starts).tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("rules", "promoters", "utr5"),
+    [
+        (README_RULES, [("chr1", 700, 1101), ("chr2", 799, 1200), ("chr2", 4899, 5000)], []),
+        (published_rules(), [("chr1", 500, 1101), ("chr2", 799, 1400), ("chr2", 4899, 5000)], [("chr2", 4800, 5000)]),
+    ],
+)
+def test_features_of_a_gtf_follow_the_rules(sources, rules, promoters, utr5):
+    found = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, rules)
+    assert {name: on_chromosomes(merged) for name, merged in found.items()} == {
+        "cpg": [("chr1", 900, 1200), ("chr2", 50, 60)],
+        "cds": [("chr1", 1200, 1500), ("chr1", 2000, 2503), ("chr2", 300, 700)],
+        "intron": [("chr1", 1500, 2000)],
+        "promoter": promoters,
+        "utr5": [("chr1", 1000, 1200), ("chr2", 700, 900), *utr5],
+        "utr3": [("chr1", 2503, 3000), ("chr2", 100, 300)],
+    }
+
+
+def test_features_of_bed_files_are_merged_as_those_of_a_gtf(sources):
+    expected = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, README_RULES)
+    beds = {name: sources / f"{name}.bed" for name in FEATURES}
+    for name, merged in expected.items():
+        # Unsorted, each interval in two halves that touch.
+        halves = [
+            half
+            for chrom, start, stop in on_chromosomes(merged)
+            for half in ((chrom, (start + stop) // 2, stop), (chrom, start, (start + stop) // 2))
+        ]
+        beds[name].write_text("".join("\t".join(map(str, half)) + "\n" for half in halves))
+    found = annotation_from_beds(beds, GENOME, {})
+    for name in FEATURES:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_bed_file_without_an_interval_is_refused(tmp_path):
+    beds = {name: tmp_path / f"{name}.bed" for name in FEATURES}
+    for path in beds.values():
+        path.write_text("#nothing\n")
+    with pytest.raises(InputError, match=r"\.bed: no interval in the file; give the BED file of \w+"):
+        annotation_from_beds(beds, GENOME, {})
+
+
+def build_genome_without_programs(folder, monkeypatch, capsys, *options):
+    monkeypatch.setenv("PATH", "")
+    status = main(["genome", str(folder / "s.zarr"), "--fasta", str(folder / "g.fa"), *map(str, options), "-p", "1"])
+    return status, capsys.readouterr().err
+
+
+def test_gtf_without_bedtools_is_refused_before_the_fasta_is_read(sources, monkeypatch, capsys):
+    (sources / "g.fa").write_text("no FASTA\n")
+    annotation = ("--gtf", sources / "genes.gtf", "--cpg", sources / "cpg.bed")
+    status, message = build_genome_without_programs(sources, monkeypatch, capsys, *annotation)
+    assert status == 2
+    assert message == (
+        "factornet-etl: error: a GTF needs the program bedtools, which is not installed; install it with "
+        "`apt-get install bedtools`, `conda install -c bioconda bedtools` or `brew install bedtools`\n"
+    )
+    assert [p.name for p in sources.glob("s.zarr*")] == []
+
+
+def test_annotation_from_bed_files_is_built_without_bedtools(sources, monkeypatch, capsys):
+    (sources / "g.fa").write_text(">chr1\n" + "A" * 10_000 + "\n>chr2\n" + "C" * 5_000 + "\n")
+    beds = [f"{name}={sources / 'cpg.bed'}" for name in FEATURES]
+    options = ("--annotation-bed", *beds, "--chroms", "chr1", "chr2")
+    assert build_genome_without_programs(sources, monkeypatch, capsys, *options) == (0, "")
