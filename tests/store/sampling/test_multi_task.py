@@ -117,7 +117,7 @@ def demo_sampler(store, **changes):
         valid=[parse_region("chr11", store.coordinates)],
         test=[parse_region("chr1", store.coordinates)],
     )
-    return Sampler(store, **({"cells": ("K562",), "split": split, "length": LENGTH} | changes))
+    return Sampler(store, **({"cells": ("K562",), "split": split, "window_length": LENGTH} | changes))
 
 
 @pytest.mark.parametrize("cell", ["GM12878", "HepG2", "K562"])

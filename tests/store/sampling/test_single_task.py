@@ -47,7 +47,7 @@ def demo_split(store, valid=VALID, test=TEST):
 
 
 def make_task(store, **changes):
-    options = {"cells": ("K562",), "factor": "CTCF", "split": demo_split(store), "length": LENGTH, "negatives": 3}
+    options = {"cells": ("K562",), "factor": "CTCF", "split": demo_split(store), "window_length": LENGTH, "negatives": 3}
     return Sampler(store, **(options | changes))
 
 
@@ -121,7 +121,7 @@ def train_masks(store, valid=VALID, test=TEST):
 @pytest.mark.parametrize("length", [1000, 501])
 def test_allowed_negatives_equal_bedtools_base_for_base(demo_store, oracle, cell, factor, length):
     store = open_store(demo_store)
-    task = make_task(store, cells=(cell,), factor=factor, length=length)
+    task = make_task(store, cells=(cell,), factor=factor, window_length=length)
     free = oracle.free(cell, factor, length)
     for sites, part in ((task.train_sites[0], train_masks(store)), (task.valid_sites[0], part_masks(store, VALID))):
         allowed, total = sites.starts, 0
@@ -180,7 +180,7 @@ def test_negatives_stay_clear_of_peaks_blacklist_edges_and_each_other(demo_store
 @pytest.mark.parametrize("length", [1000, 501, 1002, 150])
 def test_positives_are_usable_peaks_with_their_middle_and_jitter(demo_store, demo_files, oracle, length):
     store = open_store(demo_store)
-    task = make_task(store, length=length)
+    task = make_task(store, window_length=length)
     conservative, _ = chip_files(demo_files, "K562", "CTCF")
     usable = [line.split("\t")[:3] for line in oracle.usable_peaks(conservative, length).splitlines()]
     windows = {n: np.isin(np.arange(m.size), runs(m, max(length, BIN))) for n, m in train_masks(store).items()}

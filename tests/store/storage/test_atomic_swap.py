@@ -5,10 +5,10 @@ import pytest
 from stress.kill_build import digest
 from support.tiny_experiment import build, left, write_cell
 
-from factornet.etl.publish import transaction as publish
+from factornet.etl.publish import transaction
 from factornet.etl.verify.objects import verify_store
 from factornet.store import SamplingPlan, StoreError, StreamSettings, WindowStream, open_store
-from factornet.store.storage import atomic_swap as swap_dirs
+from factornet.store.storage.atomic_swap import swap_dirs
 
 
 def plan_of(store, n=400):
@@ -25,7 +25,7 @@ def contents(stream):
 @pytest.mark.parametrize("atomic", [True, False], ids=["exchange", "two renames"])
 def test_readers_go_on_with_the_version_they_began_with(files, monkeypatch, atomic):
     if not atomic:
-        monkeypatch.setattr(publish, "exchange", exchange_not_there)
+        monkeypatch.setattr(transaction, "swap_dirs", swap_not_supported)
     build(files)
     settings = StreamSettings(100, batch_size=10, pool_bytes=20_000, slab=2000, meta=True)
     reader = open_store(files / "s.zarr")
@@ -52,7 +52,7 @@ def test_readers_go_on_with_the_version_they_began_with(files, monkeypatch, atom
     assert left(files) == []
 
 
-def exchange_not_there(a, b):
+def swap_not_supported(a, b):
     raise NotImplementedError
 
 
@@ -107,9 +107,9 @@ def test_exchange_is_one_step(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "who").write_text(name)
     try:
-        swap_dirs.exchange(tmp_path / "a", tmp_path / "b")
+        swap_dirs(tmp_path / "a", tmp_path / "b")
     except NotImplementedError:
         pytest.skip("no renameat2 here")
     assert (tmp_path / "a/who").read_text() == "b"
     with pytest.raises(OSError, match="No such file"):
-        swap_dirs.exchange(tmp_path / "a", tmp_path / "c")
+        swap_dirs(tmp_path / "a", tmp_path / "c")
