@@ -1,4 +1,4 @@
-"""Which windows an epoch shows: splits of the genome, positives and negatives, the plan.
+"""Decide which windows an epoch shows: genome splits, positives and negatives, sampling plans.
 
-May import `store.reader` and what lies below it.
+May import `store.reader` and everything it builds on, except `store.windows`.
 """

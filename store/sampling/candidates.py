@@ -1,6 +1,6 @@
-"""Where windows may be drawn: FactorNet's rules for positives and negatives, as set algebra on the genome axis.
+"""FactorNet's rules for positives and negatives, as set algebra on absolute coordinates.
 
-Everything here takes and gives arrays; what a store holds, and which settings apply, is `sampling`'s matter.
+Arrays in, arrays out; `sampler` reads the store and chooses the settings.
 Source: FactorNet's README and code (uci-cbcl/FactorNet).
 """
 
@@ -17,68 +17,75 @@ from ..genome import intervals
 from ..genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ..schema import BIN, BOUND_BASES, STRIDE
 
-_INSIDE = 75
-"""Bases of a peak that a jittered bin must keep (single task)."""
+_MIN_PEAK_BASES = 75
+"""Bases of its peak that a jittered bin must keep (single task)."""
 
 BIN_JITTER = 20
-"""Largest jitter of a multi-task bin, positive or negative."""
+"""Largest jitter of a multi-task bin, positive or negative, in bases."""
 
 
 @dataclass(frozen=True)
 class Positives:
-    """Places of positives: axis start of each bin, its largest jitter, and its targets, uint8 (sites, tasks)."""
+    """Positive bins in absolute coordinates.
+
+    Attributes:
+        start: first base of each bin before jitter, int64 (n,).
+        max_jitter: largest jitter of each bin in bases, int64 (n,).
+        label: targets, uint8 (n, tasks).
+    """
 
     start: IntArray
-    jitter: IntArray
+    max_jitter: IntArray
     label: NDArray[np.uint8]
 
     def __len__(self) -> int:
-        """Number of positives."""
         return int(self.start.size)
 
-    def inside(self, region: Intervals, length: int) -> Positives:
-        """Those whose window of `length` bases, at any jitter, stays inside one interval of merged `region`."""
-        reach = max(length, BIN)
-        left = self.start + BIN // 2 - reach // 2
-        keep = intervals.contains(region, Intervals(left - self.jitter, left + reach + self.jitter))
-        return Positives(self.start[keep], self.jitter[keep], self.label[keep])
+    def within(self, regions: Intervals, window_length: int) -> Positives:
+        """Return the positives whose window, at any jitter, stays inside one interval of merged `regions`."""
+        span = max(window_length, BIN)
+        left = self.start + BIN // 2 - span // 2
+        keep = intervals.contains(regions, Intervals(left - self.max_jitter, left + span + self.max_jitter))
+        return Positives(self.start[keep], self.max_jitter[keep], self.label[keep])
 
 
 def positives_of_peaks(peaks: Intervals, blacklist: Intervals) -> Positives:
-    """Single task: the bin at the middle of each peak outside the blacklist; the jitter keeps 75 bases of the peak.
+    """Return the bin at the middle of each peak outside the blacklist (single task).
+
+    The largest jitter keeps 75 bases of the peak in the bin.
 
     Args:
-        peaks: conservative peaks on the axis, any order, not merged.
-        blacklist: merged.
+        peaks: conservative peaks in absolute coordinates, in any order, not merged.
+        blacklist: merged intervals.
     """
-    clean = ~intervals.overlaps(peaks, blacklist)
-    starts, stops = peaks.starts[clean], peaks.stops[clean]
+    usable = ~intervals.overlaps(peaks, blacklist)
+    starts, stops = peaks.starts[usable], peaks.stops[usable]
     first = (starts + stops) // 2 - BIN // 2
-    return Positives(first, stops - first - _INSIDE - 1, np.ones((first.size, 1), np.uint8))
+    return Positives(first, stops - first - _MIN_PEAK_BASES - 1, np.ones((first.size, 1), np.uint8))
 
 
 def positives_of_bins(factors: Sequence[Intervals], blacklist: Intervals, coordinates: GenomeCoordinates) -> Positives:
-    """Multi-task: every bin outside the blacklist with 101 bases in the factors' peaks; its targets, factor by factor.
+    """Return every bin outside the blacklist with 101 bases in the factors' peaks, and its targets (multi-task).
 
-    The original merges the peaks of all factors before it asks which bins are positive, but not those of one factor
-    before it asks for that factor's target. So a bin between peaks of two factors may have no target at all.
+    As in the original, the peaks of all factors are merged to decide which bins are positive, but those of one factor
+    are not merged to decide that factor's target. So a bin between peaks of two factors may have no target at all.
 
     Args:
-        factors: conservative peaks of each factor on the axis, any order, not merged.
-        blacklist: merged.
-        axis: of the genome.
+        factors: conservative peaks of each factor in absolute coordinates, in any order, not merged.
+        blacklist: merged intervals.
+        coordinates: of the genome.
     """
     # bedtools' cat merges as soon as there are two files.
-    together = intervals.union(*factors) if len(factors) > 1 else factors[0]
-    start = _bins_starting_in(_bound_starts(together, coordinates), coordinates)
+    peaks_of_any = intervals.union(*factors) if len(factors) > 1 else factors[0]
+    start = _bins_starting_in(_bound_starts(peaks_of_any, coordinates), coordinates)
     start = start[~intervals.overlaps(Intervals(start, start + BIN), blacklist)]
-    here = Intervals(start, start + 1)
-    label = [intervals.overlaps(here, _bound_starts(peaks, coordinates)) for peaks in factors]
+    first_bases = Intervals(start, start + 1)
+    label = [intervals.overlaps(first_bases, _bound_starts(peaks, coordinates)) for peaks in factors]
     return Positives(start, np.full(start.size, BIN_JITTER, np.int64), np.stack(label, axis=1).astype(np.uint8))
 
 
 def _bound_starts(peaks: Intervals, coordinates: GenomeCoordinates) -> Intervals:
-    """Starts at which 200 bases have 101 of them in one of the peaks, and lie on its chromosome; merged."""
+    """Return the starts of 200 bases on one chromosome with 101 of them in one of the peaks; merged."""
     chrom, _ = coordinates.from_absolute(peaks.starts)
     long_enough = peaks.stops - peaks.starts >= BOUND_BASES
     first = np.maximum(peaks.starts - (BIN - BOUND_BASES), coordinates.offsets[chrom])
@@ -86,58 +93,67 @@ def _bound_starts(peaks: Intervals, coordinates: GenomeCoordinates) -> Intervals
     return intervals.merge(Intervals(first[long_enough], last[long_enough] + 1))
 
 
-def _bins_starting_in(starts: Intervals, coordinates: GenomeCoordinates) -> IntArray:
-    """Axis starts of the bins (every 50 bases from each chromosome's first) that lie in a merged set."""
-    chrom, first = coordinates.from_absolute(starts.starts)
+def _bins_starting_in(regions: Intervals, coordinates: GenomeCoordinates) -> IntArray:
+    """Return the starts of all bins (every 50 bases from each chromosome's first) that start in merged `regions`."""
+    chrom, first = coordinates.from_absolute(regions.starts)
     low = -(-first // STRIDE)
-    high = -(-(first + starts.stops - starts.starts) // STRIDE)
-    count = high - low
-    rank = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    return np.asarray(np.repeat(coordinates.offsets[chrom] + low * STRIDE, count) + rank * STRIDE, np.int64)
+    high = -(-(first + regions.stops - regions.starts) // STRIDE)
+    n_bins = high - low
+    rank = np.arange(n_bins.sum()) - np.repeat(np.cumsum(n_bins) - n_bins, n_bins)
+    return np.asarray(np.repeat(coordinates.offsets[chrom] + low * STRIDE, n_bins) + rank * STRIDE, np.int64)
 
 
-def negative_starts(free: Intervals, region: Intervals, *, length: int, jitter: int) -> Intervals:
-    """Bin starts to draw negatives from: 200 bases in merged `free`, window at any jitter inside merged `region`."""
-    reach = max(length, BIN)
-    windows = intervals.starts_inside(region, reach + 2 * jitter)
-    shift = jitter + reach // 2 - BIN // 2
-    inside = Intervals(windows.starts + shift, windows.stops + shift)
-    return intervals.intersect(intervals.starts_inside(free, BIN), inside)
+def negative_starts(allowed: Intervals, regions: Intervals, *, window_length: int, jitter: int) -> Intervals:
+    """Return the starts of 200-base bins inside `allowed` whose window, at any jitter, stays inside `regions`.
+
+    Args:
+        allowed: where bins of negatives may lie, merged intervals.
+        regions: where their windows may lie, merged intervals.
+        window_length: bases.
+        jitter: largest jitter, bases.
+    """
+    span = max(window_length, BIN)
+    windows = intervals.starts_inside(regions, span + 2 * jitter)
+    shift = jitter + span // 2 - BIN // 2
+    bins = Intervals(windows.starts + shift, windows.stops + shift)
+    return intervals.intersect(intervals.starts_inside(allowed, BIN), bins)
 
 
 def draw_negatives(
-    allowed: Intervals, count: int, rng: np.random.Generator, *, overlapping: bool = False
+    starts: Intervals, n_negatives: int, rng: np.random.Generator, *, overlapping: bool = False
 ) -> NDArray[np.int64]:
-    """`count` bin starts, uniform over `allowed`; unless `overlapping`, no two bins overlap: who is drawn first stays.
+    """Draw `n_negatives` bin starts uniformly from `starts`.
+
+    Unless `overlapping`, no two bins overlap: of two that do, the one drawn first is kept.
 
     Raises:
         UsageError: that many bins do not fit.
     """
-    room = intervals.size(allowed)
-    taken = np.array([], np.int64)
+    n_starts = intervals.size(starts)
+    drawn = np.array([], np.int64)
     for _ in range(200):
-        if taken.size == count:
-            return taken
-        if room == 0:
+        if drawn.size == n_negatives:
+            return drawn
+        if n_starts == 0:
             break
-        fresh = intervals.nth(allowed, rng.integers(0, room, count - taken.size))
+        new = intervals.nth(starts, rng.integers(0, n_starts, n_negatives - drawn.size))
         if overlapping:
-            return fresh
-        placed = np.sort(taken)
-        fresh = fresh[~intervals.overlaps(Intervals(fresh, fresh + BIN), Intervals(placed, placed + BIN))]
-        taken = np.concatenate([taken, _first_drawn(fresh)])
+            return new
+        kept = np.sort(drawn)
+        new = new[~intervals.overlaps(Intervals(new, new + BIN), Intervals(kept, kept + BIN))]
+        drawn = np.concatenate([drawn, _without_overlaps(new)])
     raise UsageError(
-        f"no room for {count} negatives{'' if overlapping else ' that do not overlap'}: {room} bin starts are allowed; "
-        "lower -n, or use more regions"
+        f"no room for {n_negatives} negatives{'' if overlapping else ' that do not overlap'}: {n_starts} bin starts "
+        "are allowed; lower the number of negatives per positive, or use larger regions"
     )
 
 
-def _first_drawn(starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Starts less those whose bin overlaps one drawn earlier, in the order they were drawn."""
-    by_place = np.argsort(starts, kind="stable")
+def _without_overlaps(starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the starts, in the order drawn, without those whose bin overlaps one drawn earlier."""
+    by_position = np.argsort(starts, kind="stable")
     while True:
-        close = np.flatnonzero(np.diff(starts[by_place]) < BIN)
+        close = np.flatnonzero(np.diff(starts[by_position]) < BIN)
         if close.size == 0:
-            return starts[np.sort(by_place)]
-        later = np.maximum(by_place[close], by_place[close + 1])
-        by_place = by_place[~np.isin(by_place, later)]
+            return starts[np.sort(by_position)]
+        later = np.maximum(by_position[close], by_position[close + 1])
+        by_position = by_position[~np.isin(by_position, later)]

@@ -1,4 +1,4 @@
-"""Split the genome into training, validation and test intervals."""
+"""Split the genome into training, validation and test regions."""
 
 from __future__ import annotations
 
@@ -16,38 +16,39 @@ from ..reader import Store
 
 @dataclass(frozen=True)
 class Split:
-    """Disjoint parts of the genome, merged intervals on the axis."""
+    """Disjoint training, validation and test regions: merged intervals in absolute coordinates."""
 
     train: Intervals
     valid: Intervals
     test: Intervals
 
 
-def split_genome(genome: GenomeCoordinates, *, valid: Iterable[Region], test: Iterable[Region]) -> Split:
-    """Validation and test regions, and all the rest to train on.
+def split_genome(coordinates: GenomeCoordinates, *, valid: Iterable[Region], test: Iterable[Region]) -> Split:
+    """Return the validation and test regions, with the rest of the genome for training.
 
     Raises:
-        UsageError: validation and test overlap, or nothing is left to train on.
+        UsageError: validation and test regions overlap, or nothing is left to train on.
     """
-    valid_set, test_set = region_intervals(valid, genome), region_intervals(test, genome)
-    shared = intervals.intersect(valid_set, test_set)
-    if shared.starts.size:
-        chrom, position = genome.from_absolute(shared.starts[:1])
+    valid_regions, test_regions = region_intervals(valid, coordinates), region_intervals(test, coordinates)
+    overlap = intervals.intersect(valid_regions, test_regions)
+    if overlap.starts.size:
+        chrom, position = coordinates.from_absolute(overlap.starts[:1])
         raise UsageError(
-            f"validation (-v) and test (-t) regions overlap, first at {genome.names[chrom[0]]}:{position[0]}"
+            f"validation and test regions overlap, first at {coordinates.names[chrom[0]]}:{position[0]}; "
+            "choose disjoint regions"
         )
-    train = intervals.subtract(genome.whole, intervals.union(valid_set, test_set))
+    train = intervals.subtract(coordinates.whole, intervals.union(valid_regions, test_regions))
     if train.starts.size == 0:
-        raise UsageError("validation (-v) and test (-t) regions leave nothing of the genome to train on")
-    return Split(train, valid_set, test_set)
+        raise UsageError("validation and test regions leave nothing of the genome to train on; choose smaller regions")
+    return Split(train, valid_regions, test_regions)
 
 
-def widened_blacklist(store: Store, length: int) -> Intervals:
-    """The blacklist widened by `length` bases, with the first and last `length` bases of every chromosome."""
+def widened_blacklist(store: Store, window_length: int) -> Intervals:
+    """Return the blacklist widened by `window_length` bases, with as many bases at both ends of every chromosome."""
     coordinates = store.coordinates
     whole = coordinates.whole
     edges = Intervals(
-        np.concatenate([whole.starts, np.maximum(whole.stops - length, whole.starts)]),
-        np.concatenate([np.minimum(whole.starts + length, whole.stops), whole.stops]),
+        np.concatenate([whole.starts, np.maximum(whole.stops - window_length, whole.starts)]),
+        np.concatenate([np.minimum(whole.starts + window_length, whole.stops), whole.stops]),
     )
-    return intervals.union(coordinates.widen(store.blacklist(), length), edges)
+    return intervals.union(coordinates.widen(store.blacklist(), window_length), edges)

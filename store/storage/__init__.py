@@ -1,4 +1,6 @@
-"""Where the bytes of a store lie: a directory, a zip archive, an HTTP server, an S3 bucket, and the cache before them.
+"""Read the objects of a store from a directory, a zip archive, an HTTP server or an S3 bucket.
 
-May import `store.errors` and `store.schema`.
+Also the cache of remote objects, locks and atomic replacement of local files.
+
+May import `store.errors`.
 """

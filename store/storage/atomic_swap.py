@@ -1,4 +1,8 @@
-"""Put one folder in the place of another, so that there is a whole one at every moment; and heal what was cut short."""
+"""Replace a directory by another in one step, and recover from replacements that were interrupted.
+
+Layout next to a store, on its file system: ``<store>.building/<name>`` (staging), ``.../.old/<name>/`` (replaced
+versions), ``.../.locks/<name>``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,40 +19,42 @@ from .locks import lock
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
-_CELL = "cells."
+_CELL_PREFIX = "cells."
 GENOME_DIR = "genome-folder"
-"""Name under which the genome of a store that is there already is put together again; its cell lines stay."""
+"""Staging name of the genome of an existing store; its cell lines stay."""
 SWAP = "swap"
-"""Name of an old folder while the new one is not yet in its place, where that takes two renames."""
+"""Name of a replaced directory until the new one is in its place, where that takes two renames."""
 
 
 def staging_dir(store: Path) -> Path:
-    """The folder beside a store in which groups are built, and from which they are moved into it."""
+    """Return the directory next to a store in which groups are built."""
     return store.with_name(store.name + ".building")
 
 
 def old_versions_dir(store: Path, name: str) -> Path:
-    """The folder of versions of `name` that were replaced, and are kept while someone reads them."""
+    """Return the directory of replaced versions of `name`, kept while they are read."""
     return staging_dir(store) / ".old" / name
 
 
 def lock_file(store: Path, name: str) -> Path:
-    """The file that whoever builds `name` holds a lock on."""
+    """Return the path of the file that a build of `name` holds locked."""
     return staging_dir(store) / ".locks" / name
 
 
 def swap_dirs(a: Path, b: Path) -> None:
-    """Let two folders of one file system change places in one atomic step.
+    """Exchange two directories of one file system atomically (``renameat2`` with RENAME_EXCHANGE).
 
     Raises:
-        NotImplementedError: the system or the file system cannot.
-        OSError: it can, and failed.
+        NotImplementedError: the operating system or file system does not support it.
+        OSError: the exchange failed.
     """
+    if sys.platform != "linux":
+        raise NotImplementedError(f"renameat2 is a system call of Linux, not of {sys.platform}")
     try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError) as e:
-        raise NotImplementedError("no renameat2") from e
-    if rename(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), ctypes.c_uint(_RENAME_EXCHANGE)) == 0:
+        raise NotImplementedError("the C library has no renameat2") from e
+    if renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), ctypes.c_uint(_RENAME_EXCHANGE)) == 0:
         return
     code = ctypes.get_errno()
     if code in _UNSUPPORTED:
@@ -56,21 +63,22 @@ def swap_dirs(a: Path, b: Path) -> None:
 
 
 def cell_line_staging_name(cell: str) -> str:
-    """The name that a cell line is built under; no cell line's is that of a whole store (``genome``, ``unpack``)."""
-    return f"{_CELL}{cell}"
+    """Return the staging name of a cell line, distinct from those of whole stores (``genome``, ``unpack``)."""
+    return f"{_CELL_PREFIX}{cell}"
 
 
 def final_path(store: Path, name: str) -> Path:
-    """Where what is built as `name` belongs: a cell line's folder, the genome's, or the store itself."""
+    """Return the published path of staging name `name`: a cell line's directory, the genome's, or the store itself."""
     if name == GENOME_DIR:
         return store / "genome"
-    return store / "cells" / name.removeprefix(_CELL) if name.startswith(_CELL) else store
+    return store / "cells" / name.removeprefix(_CELL_PREFIX) if name.startswith(_CELL_PREFIX) else store
 
 
 def recover_interrupted_swaps(store: Path) -> None:
-    """Move back what a build was replacing when it was killed between two renames; others' work is left alone.
+    """Move back every directory whose replacement was killed between two renames.
 
-    Does nothing where it may not write: a store on a read-only mount is not being built.
+    Groups that a process is building are left alone. Does nothing where the directories cannot be written: a store on
+    a read-only mount is not being built.
     """
     with contextlib.suppress(OSError):
         for swap in staging_dir(store).glob(f".old/*/{SWAP}"):
@@ -78,10 +86,10 @@ def recover_interrupted_swaps(store: Path) -> None:
 
 
 def recover_interrupted_swap(store: Path, name: str) -> None:
-    """`recover_interrupted_swaps` for one name, unless a process is building it.
+    """Move back the directory of one staging name, unless a process is building it.
 
     Raises:
-        OSError: the folders cannot be written.
+        OSError: the directories cannot be written.
     """
     with lock_file(store, name).open("a") as file:
         try:
@@ -93,25 +101,29 @@ def recover_interrupted_swap(store: Path, name: str) -> None:
 
 
 def restore_swapped(store: Path, name: str) -> None:
-    """The same, for who holds the lock."""
+    """Move back the directory of one staging name; the caller holds its lock.
+
+    Raises:
+        OSError: the directories cannot be written.
+    """
     swap, final = old_versions_dir(store, name) / SWAP, final_path(store, name)
     if swap.exists() and not final.exists():
         swap.rename(final)
 
 
 def has_no_reader(folder: Path) -> bool:
-    """Whether no process holds this folder, or a group in it, open for reading (see `folder.GroupStorage`)."""
-    return all(_free(f) for f in _groups(folder))
+    """Return whether no process holds this directory, or a group in it, open for reading (see `local.LocalStorage`)."""
+    return all(_is_unlocked(f) for f in _groups(folder))
 
 
 def _groups(folder: Path) -> Iterator[Path]:
     yield folder
-    for below in (folder / "genome", *folder.glob("cells/*")):
-        if below.is_dir():
-            yield below
+    for group in (folder / "genome", *folder.glob("cells/*")):
+        if group.is_dir():
+            yield group
 
 
-def _free(folder: Path) -> bool:
+def _is_unlocked(folder: Path) -> bool:
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
@@ -119,6 +131,6 @@ def _free(folder: Path) -> bool:
     try:
         return lock(handle)
     except OSError:
-        return True  # no locks on this file system: nobody can have asked to keep it
+        return True  # a file system without locks: readers could not ask to keep it
     finally:
         os.close(handle)

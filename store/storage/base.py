@@ -1,7 +1,6 @@
-"""Where the objects of a group are read from. Here: the interface, and the folder on a local disk.
+"""Interface of group storage, and objects opened from it.
 
-`LocalStorage` is held open: what it held when it was opened stays readable, also after it is replaced. Other kinds are
-in `zipped` (a part of a zip file) and `remote` (on a server).
+Implementations: `local` (directory), `zip_archive` (part of a zip file), `remote` (server).
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from typing import Literal
 from .files import sha256_of
 
 ObjectDigest = tuple[int, str]
-"""Size and SHA-256 of an object, as a manifest lists it."""
+"""Size in bytes and SHA-256 of an object, as its manifest lists them."""
 
-_PIECE = 8 * 1024 * 1024
+_PIECE_SIZE = 8 * 1024 * 1024
 
 
 class OpenObject:
-    """An object, open for reading, in a local file: a context manager.
+    """Object opened for reading in a local file; a context manager.
 
     Args:
-        handle: of the file.
-        size: bytes of the object.
-        identity: changes when the object does.
-        begin: where in the file the object begins.
-        owned: whether to close the handle at the end.
+        handle: file descriptor.
+        size: size of the object, bytes.
+        identity: changes when the object does, see `file_identity`.
+        begin: offset of the object in the file, bytes.
+        owned: whether `close` closes the file descriptor.
     """
 
     __slots__ = ("_begin", "_handle", "_owned", "identity", "size")
@@ -42,38 +41,38 @@ class OpenObject:
         self.size, self.identity = size, identity
 
     def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes from `offset` on; fewer at the end of the object.
+        """Return `size` bytes starting at `offset`, fewer at the end of the object.
 
         Raises:
-            OSError: the disk failed.
+            OSError: the file cannot be read.
         """
         return os.pread(self._handle, max(0, min(size, self.size - offset)), self._begin + offset)
 
     def pieces(self) -> Iterator[bytes]:
-        """All of it, some megabytes at a time.
+        """Yield the content in pieces of some megabytes.
 
         Raises:
-            OSError: the disk failed.
+            OSError: the file cannot be read.
         """
-        at = 0
-        while piece := self.read(at, _PIECE):
-            at += len(piece)
+        offset = 0
+        while piece := self.read(offset, _PIECE_SIZE):
+            offset += len(piece)
             yield piece
 
     def sha256(self) -> str:
-        """SHA-256 of the object, in hexadecimal.
+        """Return the SHA-256 of the content, in hexadecimal.
 
         Raises:
-            OSError: the disk failed.
+            OSError: the file cannot be read.
         """
         return sha256_of(self.pieces())
 
     def duplicate(self) -> int:
-        """Another handle of the file, for the caller to close."""
+        """Return a duplicate of the file descriptor, for the caller to close."""
         return os.dup(self._handle)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, if owned."""
         if self._owned:
             os.close(self._handle)
             self._owned = False
@@ -87,7 +86,7 @@ class OpenObject:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What lies somewhere in a store: its kind, the size of a file, where a link leads."""
+    """Entry of a directory: kind, size of a file in bytes, target of a link."""
 
     kind: Literal["file", "folder", "link", "other"]
     size: int = 0
@@ -95,55 +94,55 @@ class Entry:
 
 
 class GroupStorage(ABC):
-    """The folder of a group.
+    """Directory of a group in a store.
 
     Attributes:
-        place: where it is, for messages.
+        location: path or URL, for messages.
     """
 
     location: str
 
     @abstractmethod
     def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:
-        """An object of the folder.
+        """Open an object.
 
         Args:
-            name: path in the folder.
-            listed: what the manifest says of it; a server is not asked for what no manifest lists.
+            name: path relative to the group.
+            listed: size and SHA-256 in the manifest; objects on servers are opened only with them.
 
         Raises:
             OSError: it cannot be opened.
-            StoreError: a server does not give it, or of other content.
+            StoreError: the server refuses it or sends other content.
         """
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """Content of a small file that no manifest lists (``zarr.json``).
+        """Return the content of a small file that no manifest lists (``zarr.json``).
 
         Raises:
             OSError: it cannot be read.
-            StoreError: a server does not give it.
+            StoreError: the server refuses it.
         """
 
     @abstractmethod
     def listing(self) -> dict[str, Entry] | None:
-        """Path of all in the folder but folders; None where it cannot be listed.
+        """Return all entries below the group, except directories, by path; None where listing is not supported.
 
         Raises:
-            OSError, StoreError: a folder cannot be read.
+            OSError, StoreError: they cannot be listed.
         """
 
 
 def file_identity(state: os.stat_result) -> tuple[int, int, int]:
-    """What changes when a file does."""
+    """Return inode, size and modification time (ns), which change when a file does."""
     return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def stat_entry(name: str, folder: int) -> Entry:
-    """What `name` is in the folder with this handle.
+    """Return the entry `name` of the directory with descriptor `folder`; links are not followed.
 
     Raises:
-        OSError: there is no such thing.
+        OSError: it does not exist or cannot be read.
     """
     state = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if stat.S_ISLNK(state.st_mode):
@@ -154,6 +153,6 @@ def stat_entry(name: str, folder: int) -> Entry:
 
 
 def is_object_name(name: str) -> bool:
-    """Whether a name can be the path of an object inside a store, on every file system."""
+    """Return whether `name` is a relative path that stays inside a store, on every file system."""
     parts = name.split("/")
     return not re.search(r"[\x00-\x1f\x7f\\:]", name) and all(p not in ("", ".", "..") for p in parts)

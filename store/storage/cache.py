@@ -1,16 +1,15 @@
-"""Objects of remote stores, kept on the local disk under their digests.
+"""Cache of objects of remote stores on the local disk, by SHA-256.
 
-``CACHE/<first two digits>/<sha256>``: what a name holds never changes, so versions of a store share objects, several
-processes may share the folder, and nothing is ever invalid. An object is written beside and put in its place by one
-rename. The least recently used are removed once the whole is larger than its limit; a process that has one open goes
-on reading it, and one that comes back to it fetches it again.
+``CACHE/<first two digits>/<sha256>``: the content of a name never changes, so versions of a store share objects,
+several processes can share the directory, and nothing needs to be invalidated. An object is written under another name
+and renamed. Once all objects together exceed the limit, the least recently used are removed; a process with such an
+object open can still read it, and downloads it again when it needs it later.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,25 +17,33 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+import platformdirs
+
 from ..errors import StoreError
 from .base import OpenObject, file_identity
 
 DEFAULT_LIMIT = 50_000_000_000
-_TOUCH = 60.0  # seconds: reading marks an object as used no more often
-_WAIT = 60.0  # seconds that one process waits for what another is fetching
-_STALE = 86_400.0  # seconds after which a half-written object is taken for one of a dead process
+"""Default size limit, bytes."""
+_ACCESS_RESOLUTION = 60.0  # seconds between two updates of an object's time of last use
+_WAIT = 60.0  # seconds to wait for another process's download of the same object
+_STALE = 86_400.0  # seconds after which a partial object is considered abandoned
 
 
 @dataclass(frozen=True)
 class ObjectCache:
-    """A cache in `folder`, of about `limit` bytes (5 % more at times); the folder is made when it is first needed."""
+    """Cache directory of bounded size, created on first use.
+
+    Attributes:
+        folder: the directory.
+        limit: bytes of all objects, exceeded by 5 % at times.
+    """
 
     folder: Path
     limit: int = DEFAULT_LIMIT
-    _since: list[int] = field(default_factory=list, repr=False, compare=False)
+    _added_since_trim: list[int] = field(default_factory=list, repr=False, compare=False)
 
     def open(self, sha: str) -> OpenObject | None:
-        """The object with this SHA-256, None where it is not there; its content may have been damaged since.
+        """Open the object with this SHA-256; return None if it is not cached. Its content is not verified.
 
         Raises:
             OSError: it cannot be opened.
@@ -47,53 +54,57 @@ class ObjectCache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         state = os.fstat(handle)
-        if time.time() - state.st_atime > _TOUCH:
-            with contextlib.suppress(OSError):  # someone else's cache, which we may only read
+        if time.time() - state.st_atime > _ACCESS_RESOLUTION:
+            with contextlib.suppress(OSError):  # a cache without write permission
                 os.utime(path, ns=(time.time_ns(), state.st_mtime_ns))
         return OpenObject(handle, size=state.st_size, identity=file_identity(state))
 
     def add(self, sha: str, write: Callable[[BinaryIO], None]) -> OpenObject | None:
-        """Put an object in, and open it. `write` is called with an empty file, and checks what it writes.
+        """Add an object and open it.
+
+        Args:
+            sha: SHA-256 of the object, hexadecimal.
+            write: writes the object to an empty file, and verifies it.
 
         Returns:
-            None where another process or thread was fetching the same object: it is there now.
+            The opened object; None where another process or thread added it in the meantime.
 
         Raises:
-            StoreError: the folder cannot be written.
+            StoreError: the directory cannot be written.
         """
-        path, mark, new = self._path(sha), self.folder / "new" / sha, self.folder / "new" / uuid4().hex
+        path, claim, partial = self._path(sha), self.folder / "new" / sha, self.folder / "new" / uuid4().hex
         claimed = False
         try:
-            for folder in (new.parent, path.parent):
+            for folder in (partial.parent, path.parent):
                 folder.mkdir(parents=True, exist_ok=True)
-            claimed = _claim(mark)
-            if path.exists() or (not claimed and _appears(path, mark)):
+            claimed = _claim(claim)
+            if path.exists() or (not claimed and _wait_for(path, claim)):
                 return None
-            with new.open("xb") as file:
+            with partial.open("xb") as file:
                 write(file)
-            # Opened before others can see it, and remove it.
-            handle = os.open(new, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            new.replace(path)
+            # Opened before the rename: afterwards another process may remove it.
+            handle = os.open(partial, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            partial.replace(path)
         except OSError as e:
             raise StoreError(
                 e.filename or self.folder,
-                f"the cache of remote stores cannot be written ({e.strerror})",
-                hint="make room, or name another folder with --cache or the environment variable FACTORNET_CACHE",
+                f"cannot write to the cache of remote stores ({e.strerror})",
+                hint="free disk space, or set another cache folder by the environment variable FACTORNET_CACHE",
             ) from e
         finally:
             with contextlib.suppress(OSError):
-                for done in (new, *([mark] if claimed else [])):
-                    done.unlink(missing_ok=True)
+                for leftover in (partial, *([claim] if claimed else [])):
+                    leftover.unlink(missing_ok=True)
         state = os.fstat(handle)
-        # To look at thousands of files takes as long as to fetch a small one: not each time.
-        self._since.append(state.st_size)
-        if len(self._since) == 1 or sum(self._since) > self.limit / 20:
-            self._since[:] = [0]
+        # Listing thousands of files takes as long as downloading a small object: not every time.
+        self._added_since_trim.append(state.st_size)
+        if len(self._added_since_trim) == 1 or sum(self._added_since_trim) > self.limit / 20:
+            self._added_since_trim[:] = [0]
             self._trim(keep=path)
         return OpenObject(handle, size=state.st_size, identity=file_identity(state))
 
     def drop(self, sha: str) -> None:
-        """Remove an object that is damaged."""
+        """Remove a damaged object."""
         with contextlib.suppress(OSError):
             self._path(sha).unlink(missing_ok=True)
 
@@ -101,8 +112,8 @@ class ObjectCache:
         return self.folder / sha[:2] / sha
 
     def _trim(self, *, keep: Path) -> None:
-        """Remove the least recently used until the rest is within the limit."""
-        entries = sorted(_entries(self.folder), key=lambda found: found[0])
+        """Remove the least recently used objects above the limit, and abandoned partial ones."""
+        entries = sorted(_entries(self.folder), key=lambda entry: entry[0])
         total = sum(size for _, size, _ in entries)
         for _, size, path in entries:
             if total <= self.limit:
@@ -112,42 +123,44 @@ class ObjectCache:
                     path.unlink()
                 total -= size
         with contextlib.suppress(OSError):
-            for left in (self.folder / "new").iterdir():
-                if time.time() - left.stat().st_mtime > _STALE:
-                    left.unlink(missing_ok=True)
+            for partial in (self.folder / "new").iterdir():
+                if time.time() - partial.stat().st_mtime > _STALE:
+                    partial.unlink(missing_ok=True)
 
 
-def _claim(mark: Path) -> bool:
-    """Whether nobody else is fetching an object. Only a hint, not a lock: a lock may outlive a fork or a crash."""
+def _claim(claim: Path) -> bool:
+    """Create the claim file of an object; return whether no other process is downloading it.
+
+    Only advisory, unlike a lock, which could outlive a fork or a crash.
+    """
     try:
-        mark.touch(exist_ok=False)
+        claim.touch(exist_ok=False)
     except FileExistsError:
-        with contextlib.suppress(FileNotFoundError):  # done this moment
-            return time.time() - mark.stat().st_mtime > _WAIT  # of one that died
+        with contextlib.suppress(FileNotFoundError):  # released in between
+            return time.time() - claim.stat().st_mtime > _WAIT  # its process has died
     return True
 
 
-def _appears(path: Path, mark: Path) -> bool:
-    """Wait for an object that another fetches: whether it came."""
+def _wait_for(path: Path, claim: Path) -> bool:
+    """Wait while another process holds the claim of an object; return whether the object was added."""
     with contextlib.suppress(FileNotFoundError):
-        while time.time() - mark.stat().st_mtime < _WAIT:
+        while time.time() - claim.stat().st_mtime < _WAIT:
             time.sleep(0.02)
     return path.exists()
 
 
 def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
-    """When each object was last used, its size, and where it is."""
-    for below in folder.glob("[0-9a-f][0-9a-f]"):
+    """Yield time of last use, size and path of each object."""
+    for prefix in folder.glob("[0-9a-f][0-9a-f]"):
         with contextlib.suppress(OSError):
-            for item in os.scandir(below):
+            for entry in os.scandir(prefix):
                 with contextlib.suppress(OSError):
-                    state = item.stat(follow_symlinks=False)
-                    yield state.st_atime, state.st_size, Path(item.path)
+                    state = entry.stat(follow_symlinks=False)
+                    yield state.st_atime, state.st_size, Path(entry.path)
 
 
 def default_cache() -> ObjectCache:
-    """The cache that is used where none is named: $FACTORNET_CACHE, or a folder of the user's caches."""
-    if named := os.environ.get("FACTORNET_CACHE"):
-        return ObjectCache(Path(named).absolute())
-    home = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()
-    return ObjectCache(Path(os.environ.get("XDG_CACHE_HOME") or home) / "factornet")
+    """Return the cache in $FACTORNET_CACHE, or in the user's cache folder (``~/.cache/factornet`` on Linux)."""
+    if folder := os.environ.get("FACTORNET_CACHE"):
+        return ObjectCache(Path(folder).absolute())
+    return ObjectCache(Path(platformdirs.user_cache_dir("factornet")))

@@ -1,4 +1,4 @@
-"""Local files: SHA-256, fsync, and replacement in one step."""
+"""Local files: SHA-256, fsync, atomic replacement."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from uuid import uuid4
 
 from ..errors import InputError
 
-_PIECE = 8 * 1024 * 1024
+_PIECE_SIZE = 8 * 1024 * 1024
 
 
 def sha256_of(pieces: Iterable[Any]) -> str:
-    """SHA-256 of byte strings or buffers, one after the other, in hexadecimal."""
+    """Return the SHA-256 of concatenated byte strings or buffers, in hexadecimal."""
     sha = hashlib.sha256()
     for piece in pieces:
         sha.update(piece)
@@ -25,16 +25,20 @@ def sha256_of(pieces: Iterable[Any]) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal, read in bounded memory."""
+    """Return the SHA-256 of a file, in hexadecimal, in bounded memory.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
-        return sha256_of(iter(lambda: file.read(_PIECE), b""))
+        return sha256_of(iter(lambda: file.read(_PIECE_SIZE), b""))
 
 
 def fsync_path(path: Path) -> None:
     """Flush a file or directory to the disk.
 
     Raises:
-        OSError: the disk failed; the error names `path`.
+        OSError: it cannot be opened or flushed; the error names `path`.
     """
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -47,34 +51,36 @@ def fsync_path(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Replace a file in one step: yield a temporary path beside it to write to, flush that and rename it at the end.
+    """Replace a file atomically: yield a temporary path in its directory to write to, then flush and rename it.
 
     The temporary name is unique and keeps the suffix of `path`. When the block raises, the temporary file is removed
-    and what was at `path` stays.
+    and the file at `path` stays.
 
     Raises:
-        OSError: the disk failed.
+        OSError: the temporary file cannot be flushed or renamed.
     """
-    part = path.with_name(f".{path.stem}.{uuid4().hex[:8]}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{uuid4().hex[:8]}.part{path.suffix}")
     try:
-        yield part
-        fsync_path(part)
-        part.replace(path)
+        yield temporary
+        fsync_path(temporary)
+        temporary.replace(path)
         fsync_path(path.parent)  # the rename, too, must survive a power cut
     except BaseException:
         with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace the content of a file in one step: readers see the old bytes or the new ones.
+    """Replace the content of a file atomically: readers see the old bytes or the new ones.
 
     Raises:
         InputError: the file cannot be written.
     """
     try:
-        with replacing(path) as part:
-            part.write_bytes(data)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror})", hint="check the disk and its rights") from error
+        raise InputError(
+            path, f"cannot be written ({error.strerror})", hint="check free space and permissions"
+        ) from error

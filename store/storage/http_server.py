@@ -1,4 +1,4 @@
-"""Stores on web servers, by urllib3. Nothing is asked of the server but GET."""
+"""Stores on web servers, read by urllib3 with GET requests alone."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, SSLError
 
 from ..errors import StoreError, UsageError
-from .remote import PIECE, ObjectServer
+from .remote import PIECE_SIZE, ObjectServer
 from .retry import RetryPolicy, TransientError
 
-_REDIRECTS = 5
-_BUSY = (408, 425, 429)  # besides all from 500 on
+_MAX_REDIRECTS = 5
+_TRANSIENT_STATUSES = (408, 425, 429)  # in addition to 500 and above
 
 
 class HttpServer(ObjectServer):
-    """A store below a URL, which may have a query (a signature) that goes with every request.
+    """Store below a URL.
 
     Args:
-        url: of the store; redirects from https to http, or to anything else, are refused.
-        patience: how often to ask.
+        url: of the store; a query (such as a signature) is sent with every request. Redirects from https to http, or
+            to other schemes, are refused.
+        retry_policy: number and timing of tries.
 
     Raises:
         UsageError: the URL names no host.
@@ -35,7 +36,7 @@ class HttpServer(ObjectServer):
     def __init__(self, url: str, retry_policy: RetryPolicy) -> None:
         parts = urlsplit(url)
         if not parts.hostname:
-            raise UsageError(f"{url}: names no host; write it as https://host/path/hg19.zarr")
+            raise UsageError(f"{url}: a URL without a host; write it as https://host/path/hg19.zarr")
         self._parts, self.retry_policy = parts, retry_policy
         host = parts.hostname + (f":{parts.port}" if parts.port else "")
         self.location = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
@@ -46,39 +47,37 @@ class HttpServer(ObjectServer):
 
     @contextmanager
     def get(self, key: str) -> Iterator[Iterator[bytes]]:
-        """The body of an object, piece by piece; one try.
+        """Yield the body of an object in pieces, in a single try.
 
         Raises:
-            TryAgainError, FileNotFoundError, StoreError: as for `ObjectServer`.
+            TransientError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
         """
         url = urlunsplit(self._parts._replace(netloc=urlsplit(self.location).netloc, path=self._path(key), fragment=""))
         try:
             response = self._follow(url)
             try:
-                _raise_for(response.status, self.url(key))
-                yield response.stream(PIECE, decode_content=False)
+                _check_status(response.status, self.url(key))
+                yield response.stream(PIECE_SIZE, decode_content=False)
             finally:
                 response.close()
         except SSLError as e:
-            raise StoreError(
-                self.url(key), f"no secure connection ({e})", hint="look at the server's certificate"
-            ) from e
+            raise StoreError(self.url(key), f"no secure connection ({e})", hint="check the server's certificate") from e
         except LocationParseError as e:
             raise StoreError(self.url(key), str(e), hint="correct the URL") from e
         except HTTPError as e:
-            raise _broken(e, self.url(key)) from e
+            raise _connection_error(e, self.url(key)) from e
 
     def list(self, prefix: str) -> Mapping[str, int] | None:
-        """Nothing: web servers do not list."""
+        """Return None: web servers have no listing."""
         return None
 
     def _path(self, key: str) -> str:
         return f"{self._parts.path.rstrip('/')}/{quote(key)}"
 
     def _follow(self, url: str) -> Any:
-        """The answer, after redirects."""
+        """Return the response after redirects."""
         headers = self._headers
-        for _ in range(_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             response = self._pool(url).request(
                 "GET",
                 url,
@@ -88,23 +87,23 @@ class HttpServer(ObjectServer):
                 retries=False,
                 timeout=urllib3.Timeout(self.retry_policy.timeout),
             )
-            to = response.headers.get("Location")
-            if response.status not in (301, 302, 303, 307, 308) or not to:
+            target = response.headers.get("Location")
+            if response.status not in (301, 302, 303, 307, 308) or not target:
                 return response
             response.close()
-            before, to = urlsplit(url), urljoin(url, to)
-            scheme = urlsplit(to).scheme
+            before, target = urlsplit(url), urljoin(url, target)
+            scheme = urlsplit(target).scheme
             if scheme not in ("http", "https") or (before.scheme, scheme) == ("https", "http"):
                 raise StoreError(
-                    self.location, f"redirects to {to.partition('?')[0]}, which is refused", hint="correct the URL"
+                    self.location, f"redirects to {target.partition('?')[0]}, which is refused", hint="correct the URL"
                 )
-            if urlsplit(to).netloc != before.netloc:  # a password is for the server that it was given for
+            if urlsplit(target).netloc != before.netloc:  # credentials are for the original server alone
                 headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
-            url = to
-        raise StoreError(self.location, f"more than {_REDIRECTS} redirects", hint="correct the URL")
+            url = target
+        raise StoreError(self.location, f"more than {_MAX_REDIRECTS} redirects", hint="correct the URL")
 
     def _pool(self, url: str) -> Any:
-        """Connections of this process: those of the parent are not shared by a forked one."""
+        """Return the connection pool of this process: a forked process must not use its parent's."""
         proxy = "" if proxy_bypass(urlsplit(url).hostname or "") else getproxies().get(urlsplit(url).scheme, "")
         pid = os.getpid()
         if pid not in self._pools:
@@ -115,25 +114,26 @@ class HttpServer(ObjectServer):
         return pools[proxy]
 
 
-def _raise_for(status: int, url: str) -> None:
-    """What a status other than 200 means.
+def _check_status(status: int, url: str) -> None:
+    """Raise the error that a status other than 200 stands for.
 
     Raises:
-        TryAgainError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
+        TransientError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
     """
     if status == 200:
         return
     if status in (404, 410):
-        raise FileNotFoundError(errno.ENOENT, f"HTTP {status}: there is no such object", url)
-    if status >= 500 or status in _BUSY:
+        raise FileNotFoundError(errno.ENOENT, f"HTTP {status}: no such object", url)
+    if status >= 500 or status in _TRANSIENT_STATUSES:
         raise TransientError(f"HTTP {status}")
-    why = "access is refused; see that you may read it" if status in (401, 403) else "correct the URL"
-    raise StoreError(url, f"HTTP {status}: {why}")
+    if status in (401, 403):
+        raise StoreError(url, f"HTTP {status}: access denied", hint="check your permission to read it")
+    raise StoreError(url, f"HTTP {status}", hint="correct the URL")
 
 
-def _broken(error: HTTPError, url: str) -> Exception:
-    """What a failed connection means: some faults will not pass."""
+def _connection_error(error: HTTPError, url: str) -> Exception:
+    """Return the error of a failed connection; certificate errors are not transient."""
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, SSLError):
-        return StoreError(url, f"no secure connection ({reason})", hint="look at the server's certificate")
+        return StoreError(url, f"no secure connection ({reason})", hint="check the server's certificate")
     return TransientError(f"{type(reason).__name__}: {reason}")

@@ -1,59 +1,59 @@
-"""A local directory as storage of a group. It is held open: what it held stays readable, also after it is replaced."""
+"""Read the objects of a group from a directory on a local disk, which is held open."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
-import struct
 import weakref
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from .base import Entry, GroupStorage, ObjectDigest, OpenObject, file_identity, stat_entry
 from .locks import lock
 
+_BEHIND_LINK = "is a link, or lies behind one"
+# O_PATH is Linux's alone; elsewhere a directory must be readable to be passed through.
+_PARENT_FLAGS = (os.O_PATH if hasattr(os, "O_PATH") else os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+
 
 class LocalStorage(GroupStorage):
-    """A folder on a local disk.
+    """Directory of a group on a local disk.
 
-    Files are opened relative to a handle of the folder, not by path. When a cell line is replaced its old folder is
-    moved aside, and the handle goes with it: a reader sees one version from first to last. A shared lock on the handle
-    (a lock on the folder itself: nothing is written, so that read-only mounts work) tells the builder to keep the old
+    Files are opened relative to a descriptor of the directory, not by path. When a cell line is replaced, its old
+    directory is moved aside and the descriptor stays valid: a reader sees one version from first to last. A shared lock
+    on the descriptor (on the directory itself: nothing is written, so read-only mounts work) makes builds keep the old
     version until its readers are gone. Links are not followed.
 
     Args:
-        path: of the folder.
+        path: of the directory, resolved.
 
     Raises:
-        OSError: there is none, or a part of the path is a link.
+        OSError: it does not exist, or part of the path is a link.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.location = path, str(path)
         if os.path.realpath(path) != str(path):
-            raise OSError(errno.ELOOP, "is a link, or lies beyond one", str(path))
-        self._handle = _hold(path)
+            raise OSError(errno.ELOOP, _BEHIND_LINK, str(path))
+        self._handle = _open_locked(path)
         weakref.finalize(self, os.close, self._handle).atexit = False
 
     def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:
-        """A file of the folder.
+        """Open a file of the directory.
 
         Raises:
-            OSError: it cannot be opened, or is a link or no file.
+            OSError: it cannot be opened, is a link, or is not a regular file.
         """
         # Without O_NONBLOCK, opening a pipe would wait for its writer.
         handle = open_beneath(self._handle, name, os.O_RDONLY | os.O_NONBLOCK)
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
             os.close(handle)
-            raise OSError(errno.EINVAL, "is no file", name)
+            raise OSError(errno.EINVAL, "is not a regular file", name)
         return OpenObject(handle, size=state.st_size, identity=file_identity(state))
 
     def read(self, name: str) -> bytes:
-        """Content of a file of the folder.
+        """Return the content of a file of the directory.
 
         Raises:
             OSError: it cannot be read.
@@ -62,35 +62,34 @@ class LocalStorage(GroupStorage):
             return b"".join(file.pieces())
 
     def listing(self) -> dict[str, Entry]:
-        """Path of all in the folder but folders; links are not followed, and come as themselves.
+        """Return all entries below the directory, except directories, by path; links are listed, not followed.
 
         Raises:
-            OSError: a folder cannot be read.
+            OSError: a directory cannot be read.
         """
 
         def fail(error: OSError) -> None:
             raise error
 
-        found = {}
+        entries = {}
         for root, folders, files, handle in os.fwalk(".", dir_fd=self._handle, onerror=fail):
             for name in (*files, *folders):
                 entry = stat_entry(name, handle)
                 if entry.kind != "folder":
-                    found[os.path.normpath(f"{root}/{name}")] = entry
-        return found
+                    entries[os.path.normpath(f"{root}/{name}")] = entry
+        return entries
 
 
-def _hold(path: Path) -> int:
-    """A locked handle of a folder.
+def _open_locked(path: Path) -> int:
+    """Open a directory with a shared lock on it.
 
-    Builders move a folder away first and ask for its lock after. So a folder that is still in its place once it is
-    locked will be kept; one that is not was replaced this moment, and the new one is taken.
+    Builds move a directory away first and try its lock afterwards. So a directory that is still at its path once it is
+    locked is kept; otherwise it was replaced in between, and the new one is opened.
     """
     while True:
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            held = _lock(handle)
-            if held and _same(handle, path):
+            if _lock_shared(handle) and _is_at(handle, path):
                 return handle
         except BaseException:
             os.close(handle)
@@ -98,80 +97,48 @@ def _hold(path: Path) -> int:
         os.close(handle)
 
 
-def _lock(handle: int) -> bool:
-    """Whether the folder is ours to read: not being removed."""
+def _lock_shared(handle: int) -> bool:
+    """Return whether the directory is locked for reading; False where it is being removed."""
     try:
         return lock(handle, shared=True)
     except OSError:
-        return True  # a file system without locks: nothing can be promised there, and reading is no worse for it
+        return True  # a file system without locks cannot keep old versions, but it can be read
 
 
-def _same(handle: int, path: Path) -> bool:
-    here, there = os.fstat(handle), path.stat()
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-
-_OPENAT2 = 437  # the same on every architecture
-_NO_SYMLINKS, _BENEATH = 0x04, 0x08
-_UNSUPPORTED = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+def _is_at(handle: int, path: Path) -> bool:
+    opened, current = os.fstat(handle), path.stat()
+    return (opened.st_dev, opened.st_ino) == (current.st_dev, current.st_ino)
 
 
 def open_beneath(folder: int, name: str, flags: int) -> int:
-    """A handle of `name` in a folder; no part of the way may be a link, or lead out of the folder.
-
-    One call of Linux's ``openat2`` (6 us; part by part, where the system has none, 30 us).
+    """Open `name` in a directory, component by component, without following links or leaving the directory.
 
     Args:
-        folder: handle of the folder.
-        name: path in it.
+        folder: descriptor of the directory.
+        name: relative path, ``/`` as separator.
         flags: of ``os.open``.
 
-    Raises:
-        OSError: it cannot be opened; ELOOP where a part is a link.
-    """
-    flags |= os.O_CLOEXEC | os.O_NOFOLLOW
-    how = struct.pack("QQQ", flags, 0, _NO_SYMLINKS | _BENEATH)
-    handle: int = _syscall()(_OPENAT2, folder, os.fsencode(name), how, ctypes.c_size_t(len(how)))
-    if handle >= 0:
-        return handle
-    code = ctypes.get_errno()
-    if code in _UNSUPPORTED:
-        return walk_beneath(folder, name, flags)
-    if code in (errno.ELOOP, errno.EXDEV):
-        code = errno.ELOOP
-    raise OSError(code, _words(code), name)
-
-
-@cache
-def _syscall() -> Any:
-    return ctypes.CDLL(None, use_errno=True).syscall
-
-
-def walk_beneath(folder: int, name: str, flags: int) -> int:
-    """The same part by part, for systems without ``openat2``.
+    Returns:
+        A file descriptor, for the caller to close.
 
     Raises:
-        OSError: as for `open_beneath`.
+        OSError: it cannot be opened; with errno ELOOP where a component is a link or ``..``, or `name` is absolute.
     """
-    flags |= os.O_CLOEXEC | os.O_NOFOLLOW
-    *parts, last = name.split("/")
-    if name.startswith("/") or ".." in (*parts, last):
-        raise OSError(errno.ELOOP, _words(errno.ELOOP), name)
-    at = os.dup(folder)
+    *parents, last = name.split("/")
+    if name.startswith("/") or ".." in (*parents, last):
+        raise OSError(errno.ELOOP, _BEHIND_LINK, name)
+    directory, component = os.dup(folder), ""
     try:
-        for part in parts:
-            if not part:
-                continue
-            below = os.open(part, os.O_PATH | os.O_NOFOLLOW, dir_fd=at)
-            os.close(at)
-            at = below
-        return os.open(last or ".", flags, dir_fd=at)
+        for component in filter(None, parents):
+            below = os.open(component, _PARENT_FLAGS, dir_fd=directory)
+            os.close(directory)
+            directory = below
+        component = last or "."
+        return os.open(component, flags | os.O_NOFOLLOW, dir_fd=directory)
     except OSError as e:
-        code = errno.ELOOP if e.errno == errno.ENOTDIR and parts else e.errno
-        raise OSError(code, _words(code or 0), name) from None
+        # A link in the way is ELOOP or ENOTDIR, by system; only the latter may also be a file.
+        if e.errno == errno.ELOOP or (e.errno == errno.ENOTDIR and stat_entry(component, directory).kind == "link"):
+            raise OSError(errno.ELOOP, _BEHIND_LINK, name) from None
+        raise OSError(e.errno, e.strerror, name) from None
     finally:
-        os.close(at)
-
-
-def _words(code: int) -> str:
-    return "is a link, or lies beyond one" if code == errno.ELOOP else os.strerror(code)
+        os.close(directory)

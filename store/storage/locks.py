@@ -17,7 +17,7 @@ def lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool:
         Whether the lock was acquired; False where another process holds it (never with `wait`).
 
     Raises:
-        OSError: the file system has no locks.
+        OSError: the file system does not support locks.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:

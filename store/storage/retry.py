@@ -1,4 +1,4 @@
-"""When to ask a server again, and for how long."""
+"""Retries of requests to servers: errors worth another try, number and timing of tries."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from typing import TypeVar
 from ..errors import ContentError, RemoteError, UsageError
 
 T = TypeVar("T")
-_LATER = "try again later, or look after the server"
+_RETRY_HINT = "try again later, or check the server"
 
 
 class TransientError(Exception):
-    """A fault that may pass: the server is busy, a connection broke.
+    """Error that another try may not meet: a busy server, a broken connection.
 
     Args:
-        reason: in words.
-        limit: tries that make sense, at most.
-        cure: where the object is at fault and not the server: what to do if the fault stays.
+        problem: what is wrong.
+        limit: largest number of tries for this error; None for that of the policy.
+        hint: what to do if the error persists, where the object is at fault and not the server.
     """
 
-    def __init__(self, reason: str, limit: int | None = None, hint: str = "") -> None:
-        super().__init__(reason)
+    def __init__(self, problem: str, limit: int | None = None, hint: str = "") -> None:
+        super().__init__(problem)
         self.limit, self.hint = limit, hint
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often to ask, how long to wait.
+    """Number of tries, and their timing.
 
     Attributes:
-        tries: in all.
-        wait: seconds before the second try; twice as long before each further one, up to 10.
-        timeout: seconds that a server may be silent.
+        tries: largest number of tries.
+        wait: seconds before the second try; doubled before each further one, up to 10, each varied by 25 %.
+        timeout: seconds without any response after which a try fails.
     """
 
     tries: int = 6
@@ -45,25 +45,26 @@ class RetryPolicy:
 
     @classmethod
     def from_environment(cls) -> RetryPolicy:
-        """As FACTORNET_TRIES and FACTORNET_TIMEOUT say.
+        """Return the policy set by the environment variables FACTORNET_TRIES and FACTORNET_TIMEOUT.
 
         Raises:
-            UsageError: they are no numbers above 0.
+            UsageError: they are not numbers above 0.
         """
         tries, timeout = os.environ.get("FACTORNET_TRIES", cls.tries), os.environ.get("FACTORNET_TIMEOUT", cls.timeout)
         try:
-            found = cls(tries=int(tries), timeout=float(timeout))
+            policy = cls(tries=int(tries), timeout=float(timeout))
         except ValueError as e:
             raise UsageError(f"FACTORNET_TRIES, FACTORNET_TIMEOUT: {e}; give a number") from e
-        if found.tries < 1 or found.timeout <= 0:
-            raise UsageError(f"FACTORNET_TRIES={tries}, FACTORNET_TIMEOUT={timeout}: must be above 0")
-        return found
+        if policy.tries < 1 or policy.timeout <= 0:
+            raise UsageError(f"FACTORNET_TRIES={tries}, FACTORNET_TIMEOUT={timeout}: both must be above 0")
+        return policy
 
     def call(self, action: Callable[[], T], *, url: str) -> T:
-        """What `action` returns, tried again while it raises `TransientError`.
+        """Return the result of `action`, called again while it raises `TransientError`.
 
         Raises:
-            RemoteError, ContentError: it did so to the end; the message has the URL and the last reason.
+            RemoteError: the last try failed too; with `url` and the last problem.
+            ContentError: the same, where the error carries a hint.
         """
         begin, wait = time.monotonic(), self.wait
         for number in range(1, self.tries + 1):
@@ -71,12 +72,12 @@ class RetryPolicy:
                 return action()
             except TransientError as e:
                 if number >= min(self.tries, e.limit or self.tries):
-                    took = time.monotonic() - begin
-                    problem = f"{e} ({number} tries in {took:.0f} s)"
+                    elapsed = time.monotonic() - begin
+                    problem = f"{e} ({number} tries in {elapsed:.0f} s)"
                     if e.hint:
                         raise ContentError(url, problem, hint=e.hint) from e
-                    raise RemoteError(url, problem, hint=_LATER) from e
-            # Not all at the same moment, when many wait for one server.
+                    raise RemoteError(url, problem, hint=_RETRY_HINT) from e
+            # Varied, so that processes waiting for one server do not all come back at the same moment.
             time.sleep(wait * random.uniform(0.75, 1.25))
             wait = min(2 * wait, 10.0)
         raise AssertionError("unreachable")

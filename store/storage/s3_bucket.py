@@ -1,7 +1,7 @@
-"""Stores in object storage that speaks S3, by boto3. Settings are those of the AWS tools (AWS_ENDPOINT_URL and so on).
+"""Stores in S3-compatible object storage, by boto3, with the settings of the AWS tools (AWS_ENDPOINT_URL and so on).
 
-One request is one try: how often to try is `RetryPolicy`'s to say, as for any server. Clients are made anew in a forked
-process: nothing here has threads of its own.
+boto3's own retries are off: `RetryPolicy` decides, as for every server. A forked process makes its own client; no
+client here has threads.
 """
 
 from __future__ import annotations
@@ -19,129 +19,139 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
-from botocore.exceptions import HTTPClientError as ConnectionFault
+from botocore.exceptions import HTTPClientError as HttpConnectionError
 
 from ..errors import StoreError, UsageError
-from .remote import PIECE, ObjectServer
+from .files import sha256_of
+from .remote import PIECE_SIZE, ObjectServer
 from .retry import RetryPolicy, T, TransientError
 
-_GOOGLE = "https://storage.googleapis.com"
-_TEMPORARY = ("SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "ThrottlingException")
-_LARGEST = 5 * 1024**3  # bytes that one PUT takes
+_GOOGLE_ENDPOINT = "https://storage.googleapis.com"
+_TRANSIENT_CODES = (
+    "SlowDown",
+    "RequestTimeout",
+    "InternalError",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+)
+_MAX_PUT_SIZE = 5 * 1024**3  # bytes
 
 
 class S3Bucket(ObjectServer):
-    """A store below ``s3://bucket/prefix``, or ``gs://`` through its S3 interface (with HMAC keys).
+    """Store below ``s3://bucket/prefix``, or ``gs://bucket/prefix`` through Google's S3 interface (with HMAC keys).
 
     Args:
         url: of the store.
-        patience: how often to ask.
+        retry_policy: number and timing of tries.
 
     Raises:
-        UsageError: the URL names no bucket, or lacks the prefix.
+        UsageError: the URL lacks the bucket or the prefix.
     """
 
     def __init__(self, url: str, retry_policy: RetryPolicy) -> None:
         parts = urlsplit(url)
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
         if not self._bucket or not self._prefix:
-            raise UsageError(f"{url}: names no place of a store; write it as {parts.scheme}://bucket/hg19.zarr")
+            raise UsageError(
+                f"{url}: a bucket and a path in it are needed; write it as {parts.scheme}://bucket/hg19.zarr"
+            )
         self.location, self.retry_policy = f"{parts.scheme}://{self._bucket}/{self._prefix}", retry_policy
         self._google = parts.scheme == "gs"
         self._clients: dict[int, Any] = {}
 
     @contextmanager
     def get(self, key: str) -> Iterator[Iterator[bytes]]:
-        """The body of an object, piece by piece; one try.
+        """Yield the body of an object in pieces, in a single try.
 
         Raises:
-            TryAgainError, FileNotFoundError, StoreError: as for `ObjectServer`.
+            TransientError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
         """
-        with self._faults(key):
-            body = self._client.get_object(S3Bucket=self._bucket, Key=self._key(key))["Body"]
+        with self._translated_errors(key):
+            body = self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"]
             try:
-                yield body.iter_chunks(PIECE)
+                yield body.iter_chunks(PIECE_SIZE)
             finally:
                 body.close()
 
     def list(self, prefix: str) -> dict[str, int]:
-        """Key and size of all that is below a path.
+        """Return key, relative to `prefix`, and size of all objects below it.
 
         Raises:
-            StoreError: refused, or the server failed to the end.
+            StoreError: the server refuses, or failed after all retries.
         """
-        whole = self._key(prefix)
+        full_prefix = self._key(prefix)
 
         def once() -> dict[str, int]:
-            with self._faults(prefix):
-                pages = self._client.get_paginator("list_objects_v2").paginate(S3Bucket=self._bucket, Prefix=whole)
-                return {o["Key"][len(whole) :]: int(o["Size"]) for page in pages for o in page.get("Contents", ())}
+            with self._translated_errors(prefix):
+                pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=full_prefix)
+                return {
+                    o["Key"][len(full_prefix) :]: int(o["Size"]) for page in pages for o in page.get("Contents", ())
+                }
 
-        return self._insist(prefix, once)
+        return self._retry(prefix, once)
 
     def digest(self, key: str) -> str | None:
-        """SHA-256 that the server took of an object, in hexadecimal, None where it has none.
+        """Return the SHA-256 that the server computed of an object, in hexadecimal; None where it has none.
 
         Raises:
-            FileNotFoundError, StoreError: there is no such object, or the server failed.
+            FileNotFoundError: no such object.
+            StoreError: the server refuses it, or failed after all retries.
         """
 
         def once() -> str | None:
-            with self._faults(key):
-                head = self._client.head_object(S3Bucket=self._bucket, Key=self._key(key), ChecksumMode="ENABLED")
+            with self._translated_errors(key):
+                head = self._client.head_object(Bucket=self._bucket, Key=self._key(key), ChecksumMode="ENABLED")
                 return _hex(head.get("ChecksumSHA256"))
 
-        return self._insist(key, once)
+        return self._retry(key, once)
 
     def digest_by_reading(self, key: str) -> str:
-        """SHA-256 of what the server gives, in hexadecimal.
+        """Return the SHA-256 of an object, in hexadecimal, by downloading it.
 
         Raises:
-            FileNotFoundError, StoreError: there is no such object, or the server failed.
+            FileNotFoundError: no such object.
+            StoreError: the server refuses it, or failed after all retries.
         """
 
         def once() -> str:
-            found = sha256()
             with self.get(key) as pieces:
-                for piece in pieces:
-                    found.update(piece)
-            return found.hexdigest()
+                return sha256_of(pieces)
 
-        return self._insist(key, once)
+        return self._retry(key, once)
 
     def put(self, key: str, content: bytes) -> None:
-        """Put an object; the server compares its SHA-256.
+        """Upload an object; the server verifies its SHA-256.
 
         Raises:
-            StoreError: refused, too large, or the server failed to the end.
+            StoreError: it is larger than 5 GiB, the server refuses it, or failed after all retries.
         """
-        if len(content) > _LARGEST:
-            raise StoreError(
-                self.url(key), f"{len(content)} bytes, an upload takes {_LARGEST}", hint="export another store"
-            )
+        if len(content) > _MAX_PUT_SIZE:
+            problem = f"{len(content)} bytes, more than the {_MAX_PUT_SIZE} that an upload may have"
+            raise StoreError(self.url(key), problem, hint="export a store with smaller objects")
         checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": b64encode(sha256(content).digest()).decode()}
 
         def once() -> None:
-            with self._faults(key):
-                self._client.put_object(S3Bucket=self._bucket, Key=self._key(key), Body=content, **checksum)
+            with self._translated_errors(key):
+                self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=content, **checksum)
 
-        self._insist(key, once)
+        self._retry(key, once)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; those that are not there are passed over.
+        """Delete objects; keys that do not exist are ignored.
 
         Raises:
-            StoreError: refused, or the server failed to the end.
+            StoreError: the server refuses, or failed after all retries.
         """
         for key in keys:
 
             def once(key: str = key) -> None:
-                with self._faults(key):
-                    self._client.delete_object(S3Bucket=self._bucket, Key=self._key(key))
+                with self._translated_errors(key):
+                    self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
 
-            self._insist(key, once)
+            self._retry(key, once)
 
-    def _insist(self, key: str, action: Callable[[], T]) -> T:
+    def _retry(self, key: str, action: Callable[[], T]) -> T:
         return self.retry_policy.call(action, url=self.url(key))
 
     def _key(self, key: str) -> str:
@@ -149,7 +159,7 @@ class S3Bucket(ObjectServer):
 
     @property
     def _client(self) -> Any:
-        """The client of this process."""
+        """The client of this process; a forked one makes its own."""
         pid = os.getpid()
         if pid not in self._clients:
             self._clients = {pid: self._connect()}
@@ -164,51 +174,51 @@ class S3Bucket(ObjectServer):
             read_timeout=timeout,
             retries={"total_max_attempts": 1},
             max_pool_connections=16,
-            # Ours is SHA-256, given with each object; not every S3-like server knows those that boto3 would add.
+            # Uploads carry SHA-256; not every S3-compatible server knows the checksums that boto3 would add.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             **anonymous,
         )
         region = session.region_name or "us-east-1"
         try:
-            endpoint = {"endpoint_url": _GOOGLE} if self._google else {}
+            endpoint = {"endpoint_url": _GOOGLE_ENDPOINT} if self._google else {}
             return session.client("s3", config=config, region_name=region, **endpoint)
         except (BotoCoreError, ValueError) as e:
-            raise StoreError(self.location, f"cannot be reached ({e})", hint="look at your AWS settings") from e
+            raise StoreError(self.location, f"cannot be reached ({e})", hint="check your AWS settings") from e
 
     @contextmanager
-    def _faults(self, key: str) -> Iterator[None]:
-        """Turn the library's errors into ours."""
+    def _translated_errors(self, key: str) -> Iterator[None]:
+        """Raise botocore's errors as `TransientError`, `FileNotFoundError` or `StoreError`."""
         url = self.url(key)
         try:
             yield
         except ClientError as e:
-            raise _meaning(e.response, url) from e
+            raise _response_error(e.response, url) from e
         except NoCredentialsError as e:
-            raise StoreError(url, e, hint="give AWS credentials, as for the AWS command line") from e
+            raise StoreError(url, e, hint="set AWS credentials, as for the AWS command line") from e
         except SSLError as e:
-            raise StoreError(url, f"no secure connection ({e})", hint="look at the server's certificate") from e
-        except (ConnectionFault, ConnectionError, TimeoutError) as e:
+            raise StoreError(url, f"no secure connection ({e})", hint="check the server's certificate") from e
+        except (HttpConnectionError, ConnectionError, TimeoutError) as e:
             raise TransientError(f"{type(e).__name__}: {e}") from e
-        except BotoCoreError as e:  # bodies that end early among them
+        except BotoCoreError as e:  # including bodies that end early
             raise TransientError(f"{type(e).__name__}: {e}") from e
 
 
-def _meaning(response: Mapping[str, Any], url: str) -> Exception:
-    """What an answer of the server that is no success means."""
+def _response_error(response: Mapping[str, Any], url: str) -> Exception:
+    """Return the error that a response without success stands for."""
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = str(response.get("Error", {}).get("Code", ""))
     if code == "NoSuchBucket":
-        return StoreError(url, f"HTTP {status}: there is no such bucket", hint="correct the name, or make it first")
+        return StoreError(url, f"HTTP {status}: no such bucket", hint="correct the name, or create the bucket first")
     if status == 404:
-        return FileNotFoundError(errno.ENOENT, "HTTP 404: there is no such object", url)
-    if status >= 500 or status == 429 or code in _TEMPORARY:
+        return FileNotFoundError(errno.ENOENT, "HTTP 404: no such object", url)
+    if status >= 500 or status == 429 or code in _TRANSIENT_CODES:
         return TransientError(f"HTTP {status} {code}".rstrip())
     if status in (401, 403):
         return StoreError(
             url,
-            f"HTTP {status} {code}: access is refused (also said of what is not there, to whom may not list)",
-            hint="see that your AWS credentials may do this",
+            f"HTTP {status} {code}: access denied (also the response for missing objects without permission to list)",
+            hint="check the permissions of your AWS credentials",
         )
     return StoreError(
         url, f"HTTP {status} {code}: {response.get('Error', {}).get('Message', '')}", hint="correct the URL"

@@ -1,4 +1,4 @@
-"""Servers on loopback for the tests: S3 (moto), and a proxy before any server that fails as it is told to."""
+"""Servers on loopback for the tests: S3 (moto), a web server, and a proxy that injects faults."""
 
 import contextlib
 import http.client
@@ -18,7 +18,13 @@ Fault = str  # "500", "503", "404", "half", "reset", "silent", "flip"
 
 
 class Proxy(http.server.ThreadingHTTPServer):
-    """Passes requests on to another server, or does not: `fault(method, path, nth time)` says."""
+    """Proxy that forwards requests to another server, or fails them.
+
+    Attributes:
+        fault: called with method, path and the request's number for these (from 1); the fault, or None to forward.
+        seen: number of requests by method and path.
+        release: set to end "silent" faults.
+    """
 
     daemon_threads = True
     request_queue_size = 128
@@ -35,16 +41,16 @@ class Proxy(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request, client_address) -> None:
-        """Connections that the tests break are no news."""
+        """Ignore connections that the tests break."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *arguments) -> None:
-        """Nothing."""
+        """Log nothing."""
 
-    def _answer(self) -> None:
+    def _handle(self) -> None:
         server = self.server
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
@@ -60,18 +66,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             server.release.wait(30)
             self.close_connection = True
         else:
-            self._pass_on(body, fault)
+            self._forward(body, fault)
 
-    def _pass_on(self, body: bytes, fault: Fault | None) -> None:
-        up = http.client.HTTPConnection(self.server.upstream, timeout=30)
-        with contextlib.closing(up):
-            up.request(self.command, self.path, body, dict(self.headers))
-            answer = up.getresponse()
-            content = answer.read()
-            headers = {k: v for k, v in answer.getheaders() if k.lower() not in ("connection", "transfer-encoding")}
+    def _forward(self, body: bytes, fault: Fault | None) -> None:
+        upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
+        with contextlib.closing(upstream):
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            response = upstream.getresponse()
+            content = response.read()
+            headers = {k: v for k, v in response.getheaders() if k.lower() not in ("connection", "transfer-encoding")}
         if fault == "flip" and content:
             content = content[:-1] + bytes([content[-1] ^ 1])
-        self._send(answer.status, headers, content, half=fault == "half")
+        self._send(response.status, headers, content, half=fault == "half")
 
     def _send(self, status: int, headers: dict[str, str], content: bytes, *, half: bool = False) -> None:
         self.send_response_only(status)
@@ -86,12 +92,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if half:
             self.close_connection = True
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _answer  # noqa: N815
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _handle  # noqa: N815
 
 
 @contextlib.contextmanager
 def serving(server: http.server.HTTPServer) -> Iterator[http.server.HTTPServer]:
-    """A server in a thread, for the time of the block."""
+    """Run a server in a thread during the block."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -105,29 +111,29 @@ def serving(server: http.server.HTTPServer) -> Iterator[http.server.HTTPServer]:
 
 
 class S3:
-    """A bucket behind a proxy."""
+    """New bucket behind a proxy."""
 
     def __init__(self, proxy: Proxy) -> None:
         import boto3
 
         self.proxy, self.client = proxy, boto3.client("s3")
         self.bucket = f"bucket-{uuid4().hex[:12]}"
-        self.client.create_bucket(S3Bucket=self.bucket)
+        self.client.create_bucket(Bucket=self.bucket)
         self.url = f"s3://{self.bucket}/some/demo.zarr"
 
     def names(self) -> list[str]:
-        """Those of the store."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(S3Bucket=self.bucket)
+        """Return the names of the objects of the store."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [o["Key"].removeprefix("some/demo.zarr/") for page in pages for o in page.get("Contents", ())]
 
     def key(self, name: str) -> dict[str, str]:
-        """An object of the store, for the client's methods."""
+        """Return bucket and key of an object of the store, as arguments of the client's methods."""
         return {"Bucket": self.bucket, "Key": f"some/demo.zarr/{name}"}
 
 
 @contextlib.contextmanager
 def moto_server() -> Iterator[str]:
-    """An S3 server on loopback; its URL."""
+    """Run an S3 server on loopback; yield its URL."""
     from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").disabled = True
@@ -142,22 +148,22 @@ def moto_server() -> Iterator[str]:
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def web_server(folder) -> Iterator[str]:
-    """A plain web server of a folder, which does not know ranges; its URL."""
+    """Run a web server of a folder, without range requests; yield its URL."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     with serving(server):
         yield f"http://127.0.0.1:{server.server_address[1]}"
 
 
-def within(seconds: float, question: Callable[[], bool]) -> bool:
-    """Whether it comes true in this time."""
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Return whether the condition becomes true within this time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if question():
+        if condition():
             return True
         time.sleep(0.02)
-    return question()
+    return condition()

@@ -175,9 +175,9 @@ def test_a_broken_zip_file_in_the_way(demo_store, tmp_path, capsys):
     assert command("export", demo_store, out, "--cells", "K562") == 0
     out.write_bytes(out.read_bytes()[:-3000])
     for arguments in (["verify", out], ["import", out, tmp_path / "x.zarr"]):
-        assert "cut short or damaged on its way; get the file again" in refused(capsys, *arguments)
+        assert "truncated, or damaged in transfer; copy the file again" in refused(capsys, *arguments)
     line = refused(capsys, "export", demo_store, out)
-    assert f"{out}: not a whole zip file, cut short or damaged on its way; give another name" in line
+    assert f"{out}: not a complete zip file: truncated, or damaged in transfer; give another name" in line
     assert "delete it and run the same command again" in line
     out.unlink()
     assert command("export", demo_store, out) == 0

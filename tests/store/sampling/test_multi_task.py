@@ -1,4 +1,4 @@
-"""Multi-task sampling by the original's recipe, and parity with bedtools on real peaks."""
+"""Multi-task sampling, compared with FactorNet's recipe in bedtools on the demo and on real peaks."""
 
 import gzip
 import subprocess
@@ -23,13 +23,13 @@ def bedtools(*arguments, stdin=None):
 
 
 def chip_rows(cell_folder):
-    """Conservative file, factor and relaxed file (or None) of each row of chip.txt."""
+    """Return the conservative file, factor and relaxed file (or None) of each row of chip.txt."""
     rows = [line.split() for line in (cell_folder / "chip.txt").read_text().splitlines() if line.strip()]
     return [(cell_folder / r[0], r[1], cell_folder / r[2] if len(r) > 2 else None) for r in rows]
 
 
 class Recipe:
-    """What FactorNet's own code asks of bedtools, on the files themselves."""
+    """FactorNet's recipe by bedtools, on the input files."""
 
     def __init__(self, store, blacklist_file, work):
         self.coordinates, self.work = store.coordinates, work
@@ -38,8 +38,8 @@ class Recipe:
         self.sizes.write_text("".join(f"{n}\t{s}\n" for n, s in pairs))
         self.blacklist_file = blacklist_file
 
-    def own(self, path):
-        """A peak or BED file as chrom, start, stop on the store's chromosomes, sorted."""
+    def sorted_bed(self, path):
+        """Return chrom, start, stop of a peak or BED file on the store's chromosomes, sorted."""
         data = path.read_bytes()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
         rows = [line.split("\t")[:3] for line in text.splitlines() if line.split("\t")[0] in self.coordinates.names]
@@ -55,20 +55,22 @@ class Recipe:
     def blacklist(self, length=LENGTH):
         pairs = list(zip(self.coordinates.names, self.coordinates.lengths, strict=True))
         ends = "".join(f"{n}\t0\t{length}\n{n}\t{s - length}\t{s}\n" for n, s in pairs)
-        slopped = bedtools("slop", "-g", self.sizes, "-b", length, "-i", "-", stdin=self.own(self.blacklist_file))
+        slopped = bedtools(
+            "slop", "-g", self.sizes, "-b", length, "-i", "-", stdin=self.sorted_bed(self.blacklist_file)
+        )
         return self.merged(slopped, ends)
 
-    def free(self, near):
-        """Where a negative may lie: outside peaks widened by 200, and the blacklist."""
-        slopped = bedtools("slop", "-g", self.sizes, "-b", BIN, "-i", "-", stdin=near)
+    def allowed(self, avoided):
+        """Return where a negative may lie: outside peaks widened by 200, and the blacklist."""
+        slopped = bedtools("slop", "-g", self.sizes, "-b", BIN, "-i", "-", stdin=avoided)
         return bedtools("complement", "-i", "-", "-g", self.sizes, stdin=self.merged(slopped, self.blacklist()))
 
     def positive_bins(self, factors):
-        """Bins with 101 bases in the merged peaks, outside the blacklist, and the labels of each."""
-        together = self.merged(*factors) if len(factors) > 1 else factors[0]
+        """Return the bins with 101 bases in the merged peaks, outside the blacklist, and the labels of each."""
+        merged = self.merged(*factors) if len(factors) > 1 else factors[0]
         windows = bedtools("makewindows", "-g", self.sizes, "-w", BIN, "-s", 50)
         whole = "".join(f"{a}\n" for a in windows.splitlines() if int(a.split("\t")[2]) - int(a.split("\t")[1]) == BIN)
-        peaks, black = self.save("together.bed", together), self.save("black.bed", self.blacklist())
+        peaks, black = self.save("merged.bed", merged), self.save("black.bed", self.blacklist())
         bins = bedtools("intersect", "-u", "-f", 0.505, "-a", "-", "-b", peaks, stdin=whole)
         bins = bedtools("intersect", "-v", "-a", "-", "-b", black, stdin=bins)
         columns = []
@@ -86,29 +88,31 @@ class Recipe:
         )
 
 
-def assert_same(got, want):
-    np.testing.assert_array_equal(got.starts, want.starts)
-    np.testing.assert_array_equal(got.stops, want.stops)
+def assert_same(actual, expected):
+    np.testing.assert_array_equal(actual.starts, expected.starts)
+    np.testing.assert_array_equal(actual.stops, expected.stops)
 
 
 def check_multitask(store, cell, folder, recipe):
     files = {name: path for path, name, _ in chip_rows(folder)}
     names = store.cell(cell).factor_names
     assert sorted(names) == sorted(files)
-    peaks = [recipe.own(files[n]) for n in names]
+    peaks = [recipe.sorted_bed(files[n]) for n in names]
     bins, labels = recipe.positive_bins(peaks)
-    own = [store.peaks(cell, n, "conservative").on(store.coordinates) for n in names]
-    sites = positives_of_bins(own, widened_blacklist(store, LENGTH), store.coordinates)
-    want = recipe.intervals(bins).starts
-    order = np.argsort(want)
-    np.testing.assert_array_equal(sites.start, want[order])
-    np.testing.assert_array_equal(sites.label, labels[order])
-    near = intervals.union(store.coordinates.widen(intervals.union(*own), BIN), widened_blacklist(store, LENGTH))
-    assert_same(
-        intervals.subtract(store.coordinates.whole, near),
-        intervals.merge(recipe.intervals(recipe.free("".join(peaks)))),
+    store_peaks = [store.peaks(cell, n, "conservative").on(store.coordinates) for n in names]
+    positives = positives_of_bins(store_peaks, widened_blacklist(store, LENGTH), store.coordinates)
+    expected = recipe.intervals(bins).starts
+    order = np.argsort(expected)
+    np.testing.assert_array_equal(positives.start, expected[order])
+    np.testing.assert_array_equal(positives.label, labels[order])
+    avoided = intervals.union(
+        store.coordinates.widen(intervals.union(*store_peaks), BIN), widened_blacklist(store, LENGTH)
     )
-    return sites
+    assert_same(
+        intervals.subtract(store.coordinates.whole, avoided),
+        intervals.merge(recipe.intervals(recipe.allowed("".join(peaks)))),
+    )
+    return positives
 
 
 def demo_sampler(store, **changes):
@@ -117,20 +121,20 @@ def demo_sampler(store, **changes):
         valid=[parse_region("chr11", store.coordinates)],
         test=[parse_region("chr1", store.coordinates)],
     )
-    return Sampler(store, **({"cells": ("K562",), "split": split, "length": LENGTH} | changes))
+    return Sampler(store, **({"cells": ("K562",), "split": split, "window_length": LENGTH} | changes))
 
 
 @pytest.mark.parametrize("cell", ["GM12878", "HepG2", "K562"])
 def test_bins_and_labels_equal_bedtools(demo_store, demo_files, tmp_path, cell):
     store = open_store(demo_store)
     recipe = Recipe(store, demo_files / "annotation/blacklist.bed.gz", tmp_path)
-    sites = check_multitask(store, cell, demo_files / "cells" / cell, recipe)
-    assert len(sites) > 1000
-    assert sites.label.any(0).all()
+    positives = check_multitask(store, cell, demo_files / "cells" / cell, recipe)
+    assert len(positives) > 1000
+    assert positives.label.any(0).all()
 
 
-def test_one_factor_is_not_merged_with_itself():
-    """Two peaks of one factor side by side: 101 bases in both together are not 101 in one."""
+def test_peaks_of_one_factor_are_not_merged():
+    """Two peaks of one factor side by side: 101 bases in both merged are not 101 in one."""
     coordinates = intervals.GenomeCoordinates(("chr1",), (10_000,))
     pair = Intervals(np.array([5000, 5060]), np.array([5060, 5160]))
     nothing = Intervals(np.array([], int), np.array([], int))
@@ -149,7 +153,7 @@ def test_bins_stop_at_the_ends_of_chromosomes():
     assert start[chrom == 1].tolist() == list(range(0, 301, 50))
 
 
-def test_an_epoch_of_all_factors(demo_store):
+def test_epoch_has_all_positives_and_as_many_negatives_in_the_training_regions(demo_store):
     store = open_store(demo_store)
     sampler = demo_sampler(store)
     assert sampler.tasks == store.cell("K562").factor_names
@@ -160,9 +164,9 @@ def test_an_epoch_of_all_factors(demo_store):
     assert not plan.label[n:].any()
     for field in ("chrom", "start", "jitter", "label"):
         np.testing.assert_array_equal(getattr(plan, field), getattr(again, field))
-    sites = sampler.train_sites[0]
+    candidates = sampler.train_positives[0]
     at = store.coordinates.to_absolute(plan.chrom, plan.start)
-    assert intervals.contains(sites.free, Intervals(at[n:], at[n:] + BIN)).all()
+    assert intervals.contains(candidates.negative_regions, Intervals(at[n:], at[n:] + BIN)).all()
     window = store.coordinates.to_absolute(plan.chrom, plan.window_starts(LENGTH))
     assert intervals.contains(sampler.split.train, Intervals(window, window + LENGTH)).all()
     assert (sampler.epoch(3, 1).start[n:] != plan.start[n:]).mean() > 0.99
@@ -181,9 +185,9 @@ def test_jitter_is_uniform_for_positives_and_negatives_in_training_and_validatio
             assert chisquare(counts).pvalue > 1e-3
 
 
-def test_negatives_are_uniform_and_come_with_replacement(demo_store):
+def test_negatives_are_uniform_with_replacement(demo_store):
     sampler = demo_sampler(open_store(demo_store))
-    allowed, n = sampler.train_sites[0].starts, sampler.positives_per_epoch[0]
+    allowed, n = sampler.train_positives[0].negative_starts, sampler.positives_per_epoch[0]
     at = [sampler.store.coordinates.to_absolute(p.chrom, p.start)[n:] for p in (sampler.epoch(5, e) for e in range(6))]
     assert any((np.diff(np.sort(a)) < BIN).any() for a in at), "with replacement, some overlap"
     starts = np.concatenate(at)
@@ -193,19 +197,19 @@ def test_negatives_are_uniform_and_come_with_replacement(demo_store):
     assert chisquare(np.histogram(rank, 50, (0, ends[-1]))[0]).pvalue > 1e-3
 
 
-def test_all_factors_of_several_cell_lines_are_refused(demo_store):
+def test_several_cell_lines_without_a_factor_are_refused(demo_store):
     with pytest.raises(UsageError, match=r"2 cell lines were given.*K562, HepG2"):
         demo_sampler(open_store(demo_store), cells=("K562", "HepG2"))
 
 
-def test_a_validation_cell_line_must_have_all_factors(demo_store):
+def test_validation_cell_line_lacking_a_factor_is_refused(demo_store):
     with pytest.raises(UsageError, match="GM12878 has no factor 'REST'"):
         demo_sampler(open_store(demo_store), valid_cells=("GM12878",))
 
 
 @pytest.fixture(scope="module")
 def real_store(realdata, tmp_path_factory):
-    """Real peaks, blacklist and lengths; the sequence does not matter for sampling, so it is N."""
+    """Store of real peaks, blacklist and lengths; sampling does not read the sequence, so it is N."""
     work = tmp_path_factory.mktemp("real")
     (work / "chr20.fa").write_text(">chr20\n" + ("N" * 60 + "\n") * (63025520 // 60) + "N" * (63025520 % 60) + "\n")
     inputs = GenomeInputs(work / "chr20.fa", blacklist=realdata / "annotation/blacklist.bed.gz")
@@ -219,33 +223,33 @@ def real_store(realdata, tmp_path_factory):
 @pytest.mark.parametrize("cell", ["GM12878", "HeLa-S3", "K562"])
 def test_real_bins_and_labels_equal_bedtools(real_store, realdata, tmp_path, cell):
     recipe = Recipe(real_store, realdata / "annotation/blacklist.bed.gz", tmp_path)
-    sites = check_multitask(real_store, cell, realdata / "cells" / cell, recipe)
-    assert len(sites) > 10_000
+    positives = check_multitask(real_store, cell, realdata / "cells" / cell, recipe)
+    assert len(positives) > 10_000
 
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("cell", ["GM12878", "HeLa-S3", "K562"])
-def test_real_positives_and_free_regions_equal_bedtools(real_store, realdata, tmp_path, cell):
+def test_real_positives_and_negative_regions_equal_bedtools(real_store, realdata, tmp_path, cell):
     recipe = Recipe(real_store, realdata / "annotation/blacklist.bed.gz", tmp_path)
     valid = [parse_region("chr20:40000000-45000000", real_store.coordinates)]
     split = split_genome(real_store.coordinates, valid=valid, test=[])
     black = recipe.save("black.bed", recipe.blacklist())
     for path, factor, relaxed in chip_rows(realdata / "cells" / cell):
         sampler = Sampler(real_store, cells=(cell,), factor=factor, split=split, window_length=LENGTH)
-        usable = bedtools("intersect", "-v", "-a", "-", "-b", black, stdin=recipe.own(path))
-        near = recipe.intervals(recipe.free(recipe.own(relaxed) if relaxed else usable))
-        for sites, part in ((sampler.train_sites[0], split.train), (sampler.valid_sites[0], split.valid)):
-            assert len(sites.positives) == count_inside(usable, part)
-            assert_same(sites.free, intervals.intersect(intervals.merge(near), part))
+        usable = bedtools("intersect", "-v", "-a", "-", "-b", black, stdin=recipe.sorted_bed(path))
+        allowed = recipe.intervals(recipe.allowed(recipe.sorted_bed(relaxed) if relaxed else usable))
+        for found, regions in ((sampler.train_positives[0], split.train), (sampler.valid_positives[0], split.valid)):
+            assert len(found.positives) == count_inside(usable, regions)
+            assert_same(found.negative_regions, intervals.intersect(intervals.merge(allowed), regions))
 
 
-def count_inside(peaks, part):
-    """Peaks whose window at the largest jitter either way lies in one interval of the part, one at a time."""
+def count_inside(peaks, regions):
+    """Count, one by one, the peaks whose window at the largest jitter either way lies in one interval of `regions`."""
     count = 0
     for line in peaks.splitlines():
         start, stop = map(int, line.split("\t")[1:3])
         middle = (start + stop) // 2
         jitter = stop - (middle - 100) - 75 - 1
         low, high = middle - LENGTH // 2 - jitter, middle + LENGTH // 2 + jitter
-        count += any(a <= low and high <= b for a, b in zip(*part, strict=True))
+        count += any(a <= low and high <= b for a, b in zip(*regions, strict=True))
     return count

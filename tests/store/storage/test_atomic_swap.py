@@ -1,14 +1,16 @@
-"""Cell lines that are replaced while they are read: readers keep the version they began with."""
+"""Cell lines replaced while they are read: readers keep the version they opened."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from stress.kill_build import digest
 from support.tiny_experiment import build, left, write_cell
 
-from factornet.etl.publish import transaction as publish
 from factornet.etl.verify.objects import verify_store
 from factornet.store import SamplingPlan, StoreError, StreamSettings, WindowStream, open_store
-from factornet.store.storage import atomic_swap as swap_dirs
+from factornet.store.storage import atomic_swap
+from factornet.store.storage.atomic_swap import swap_dirs
 
 
 def plan_of(store, n=400):
@@ -23,9 +25,9 @@ def contents(stream):
 
 
 @pytest.mark.parametrize("atomic", [True, False], ids=["exchange", "two renames"])
-def test_readers_go_on_with_the_version_they_began_with(files, monkeypatch, atomic):
+def test_reader_keeps_its_version_while_it_is_replaced(files, monkeypatch, atomic):
     if not atomic:
-        monkeypatch.setattr(publish, "exchange", exchange_not_there)
+        monkeypatch.setattr(atomic_swap, "sys", SimpleNamespace(platform="darwin"))
     build(files)
     settings = StreamSettings(100, batch_size=10, pool_bytes=20_000, slab=2000, meta=True)
     reader = open_store(files / "s.zarr")
@@ -41,22 +43,18 @@ def test_readers_go_on_with_the_version_they_began_with(files, monkeypatch, atom
         assert fresh.meta("A").tolist() == [value]
         assert verify_store(files / "s.zarr").findings == ()
         del fresh
-    assert len(list((files / "s.zarr.building/.old/cells.A").iterdir())) == 1, "the old version, for its reader"
+    assert len(list((files / "s.zarr.building/.old/cells.A").iterdir())) == 1, "the old version is kept for its reader"
     seen += contents(stream)
     assert seen == expected
     assert store.meta("A").tolist() == [1.5]
     assert store.peaks("A", "TF", "conservative").start.tolist() == [5000, 4000]
     stream.close()
     del store, stream
-    build(files, force=True)  # removes what nobody reads any more
+    build(files, force=True)  # removes versions without readers
     assert left(files) == []
 
 
-def exchange_not_there(a, b):
-    raise NotImplementedError
-
-
-def test_a_process_that_is_sent_the_store_takes_no_other_version(files):
+def test_unpickled_store_refuses_a_replaced_cell_line(files):
     build(files)
     store = open_store(files / "s.zarr")
     store.cell("A")
@@ -68,7 +66,7 @@ def test_a_process_that_is_sent_the_store_takes_no_other_version(files):
     assert store.meta("A").tolist() == [1.5]
 
 
-def test_killed_between_two_renames_is_healed(files):
+def test_cell_line_killed_between_two_renames_is_recovered(files):
     build(files)
     whole = digest(files / "s.zarr", "A")
     aside = files / "s.zarr.building/.old/cells.A"
@@ -85,7 +83,7 @@ def test_killed_between_two_renames_is_healed(files):
     assert left(files) == []
 
 
-def test_a_read_only_store_is_read(files):
+def test_read_only_store_is_readable_and_unchanged(files):
     build(files)
     for path in [*(files / "s.zarr").rglob("*"), files / "s.zarr"]:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -102,14 +100,26 @@ def test_a_read_only_store_is_read(files):
             path.chmod(0o755)
 
 
-def test_exchange_is_one_step(tmp_path):
+def test_swap_dirs_exchanges_two_directories(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
-        (tmp_path / name / "who").write_text(name)
+        (tmp_path / name / "name").write_text(name)
     try:
-        swap_dirs.exchange(tmp_path / "a", tmp_path / "b")
+        swap_dirs(tmp_path / "a", tmp_path / "b")
     except NotImplementedError:
-        pytest.skip("no renameat2 here")
-    assert (tmp_path / "a/who").read_text() == "b"
+        pytest.skip("renameat2 is not supported")
+    assert (tmp_path / "a/name").read_text() == "b"
     with pytest.raises(OSError, match="No such file"):
-        swap_dirs.exchange(tmp_path / "a", tmp_path / "c")
+        swap_dirs(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.parametrize("platform", ["darwin", "freebsd14"])
+def test_swap_dirs_is_not_tried_outside_linux(tmp_path, monkeypatch, platform):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    inodes = [(tmp_path / name).stat().st_ino for name in "ab"]
+    monkeypatch.setattr(atomic_swap, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr(atomic_swap, "ctypes", None)  # any use of the C library fails
+    with pytest.raises(NotImplementedError, match=f"renameat2 is a system call of Linux, not of {platform}"):
+        swap_dirs(tmp_path / "a", tmp_path / "b")
+    assert [(tmp_path / name).stat().st_ino for name in "ab"] == inodes

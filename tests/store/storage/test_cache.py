@@ -1,4 +1,4 @@
-"""Stores on servers, read by several processes, and the cache of what was fetched."""
+"""Remote stores read by several processes, and the cache of downloaded objects."""
 
 import multiprocessing
 import os
@@ -9,14 +9,16 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 from support.remote_reading import sequence
 
 from factornet.cli import etl
 from factornet.store import Store, StoreError, open_store, read_span
-from factornet.store.storage.cache import ObjectCache
+from factornet.store.storage.cache import DEFAULT_LIMIT, ObjectCache, default_cache
 
 
 def read_all(store: Store, results) -> None:
@@ -24,7 +26,7 @@ def read_all(store: Store, results) -> None:
 
 
 @pytest.fixture
-def places(away, website, demo_store, tmp_path) -> dict[str, str]:
+def locations(away, website, demo_store, tmp_path) -> dict[str, str]:
     assert etl.main(["export", str(demo_store), str(tmp_path / "demo.zip")]) == 0
     return {"s3": away.url, "http": website, "zip": str(tmp_path / "demo.zip")}
 
@@ -32,9 +34,9 @@ def places(away, website, demo_store, tmp_path) -> dict[str, str]:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("kind", ["s3", "http", "zip"])
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_processes_read_on(places, demo_store, method, kind):
-    """The parent has read already; a child that hangs is killed, and fails the test."""
-    store = open_store(places[kind])
+def test_child_processes_read_an_open_store(locations, demo_store, method, kind):
+    """The parent has read before; a child that hangs is killed, and fails the test."""
+    store = open_store(locations[kind])
     assert read_span(store.sequence("chr21"), 0, 4000).size == 4000
     context = multiprocessing.get_context(method)
     results = context.Queue()
@@ -55,39 +57,39 @@ def test_processes_read_on(places, demo_store, method, kind):
     assert [c.exitcode for c in children] == [0, 0]
 
 
-def test_two_processes_share_a_cache(away, tmp_path):
+def test_two_processes_download_each_object_once(away, tmp_path):
     sequence(away.url)
     program = (
         "import sys; from factornet.store import open_store, read_span\n"
         "assert read_span(open_store(sys.argv[1]).sequence('chr21'), 0, 5000).size"
     )
     subprocess.run([sys.executable, "-c", program, away.url], check=True)
-    fetched = {p: n for (m, p), n in away.proxy.seen.items() if m == "GET" and "/sequence/" in p}
-    assert len(fetched) == 2
-    assert set(fetched.values()) == {1}
+    downloaded = {p: n for (m, p), n in away.proxy.seen.items() if m == "GET" and "/sequence/" in p}
+    assert len(downloaded) == 2
+    assert set(downloaded.values()) == {1}
 
 
-def test_who_comes_while_another_fetches_waits(tmp_path):
-    cache, count = ObjectCache(tmp_path), []
+def test_concurrent_adds_of_one_object_download_it_once(tmp_path):
+    cache, downloads = ObjectCache(tmp_path), []
 
-    def fetch(file):
-        count.append(1)
+    def download(file):
+        downloads.append(1)
         time.sleep(0.3)
         file.write(b"content")
 
-    with ThreadPoolExecutor(4) as pool:
-        found = [*pool.map(lambda _: cache.add("ab" * 32, fetch), range(4))]
-    assert (len(count), [o is None for o in found].count(True)) == (1, 3)
+    with ThreadPoolExecutor(4) as executor:
+        found = [*executor.map(lambda _: cache.add("ab" * 32, download), range(4))]
+    assert (len(downloads), [o is None for o in found].count(True)) == (1, 3)
     for opened in filter(None, found):
         opened.close()
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["ab" * 32]
     (tmp_path / "new" / ("cd" * 32)).touch()
     os.utime(tmp_path / "new" / ("cd" * 32), (0, 0))
-    cache.add("cd" * 32, fetch).close()
-    assert len(count) == 2, "one that died is not waited for"
+    cache.add("cd" * 32, download).close()
+    assert len(downloads) == 2, "the claim of a dead process is ignored"
 
 
-def test_a_damaged_cache_entry_is_fetched_again(away, demo_store, tmp_path):
+def test_damaged_or_deleted_cache_entries_are_downloaded_again(away, demo_store, tmp_path):
     sequence(away.url)
     entries = [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
     assert len(entries) >= 4
@@ -96,10 +98,10 @@ def test_a_damaged_cache_entry_is_fetched_again(away, demo_store, tmp_path):
     store = open_store(away.url)
     assert np.array_equal(read_span(store.sequence("chr21"), 0, 5000), sequence(demo_store))
     shutil.rmtree(tmp_path / "cache")
-    assert np.array_equal(read_span(store.sequence("chr21"), 0, 5000), sequence(demo_store)), "and one that is gone"
+    assert np.array_equal(read_span(store.sequence("chr21"), 0, 5000), sequence(demo_store))
 
 
-def test_the_cache_is_bounded(away, demo_store, tmp_path):
+def test_cache_stays_within_its_limit(away, demo_store, tmp_path):
     cache = ObjectCache(tmp_path / "small", 300_000)
     store, local = open_store(away.url, cache=cache), open_store(demo_store)
     for chrom in local.coordinates.names * 2:
@@ -109,25 +111,34 @@ def test_the_cache_is_bounded(away, demo_store, tmp_path):
     opened = cache.add("ab" * 32, lambda file: file.write(b"held") and None)
     cache.add("cd" * 32, lambda file: file.write(bytes(400_000)) and None).close()
     assert cache.open("ab" * 32) is None
-    assert opened.read(0, 10) == b"held", "who has one open reads on"
+    assert opened.read(0, 10) == b"held", "an open object stays readable"
     opened.close()
 
 
-def test_the_least_recently_used_goes_first(tmp_path):
+def test_least_recently_used_object_is_removed_first(tmp_path):
     cache = ObjectCache(tmp_path, 10)
     for i, sha in enumerate(("aa" * 32, "bb" * 32)):
         cache.add(sha, lambda file: file.write(bytes(4)) and None).close()
         os.utime(tmp_path / sha[:2] / sha, (1000 + i, 1000))
     cache.open("aa" * 32).close()
     cache.add("cc" * 32, lambda file: file.write(bytes(4)) and None).close()
-    there = [cache.open(s * 32) for s in ("aa", "bb", "cc")]
-    assert [o is not None for o in there] == [True, False, True]
-    for opened in there:
+    cached = [cache.open(s * 32) for s in ("aa", "bb", "cc")]
+    assert [o is not None for o in cached] == [True, False, True]
+    for opened in cached:
         if opened:
             opened.close()
 
 
-def test_a_cache_that_cannot_be_written(away, tmp_path):
+def test_unwritable_cache_is_an_error_naming_the_setting(away, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"cache of remote stores cannot be written .*FACTORNET_CACHE"):
+    with pytest.raises(StoreError, match=r"cannot write to the cache of remote stores .*FACTORNET_CACHE"):
         sequence(away.url, cache=ObjectCache(tmp_path / "file"))
+
+
+def test_default_cache_is_the_environments_or_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACTORNET_CACHE", str(tmp_path / "named"))
+    assert default_cache() == ObjectCache(tmp_path / "named", DEFAULT_LIMIT)
+    monkeypatch.delenv("FACTORNET_CACHE")
+    assert default_cache().folder == Path(platformdirs.user_cache_dir("factornet"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert default_cache().folder == tmp_path / "xdg/factornet"

@@ -1,4 +1,4 @@
-"""Stores on servers: read, trained from and built to."""
+"""Stores on servers: read, train from and build to them."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from factornet.store import StoreError, UsageError, open_store, read_span
 from factornet.store.storage.cache import ObjectCache
 
 
-def test_train_and_predict_from_object_storage(away, demo_store, tmp_path, capsys):
+def test_training_and_prediction_from_object_storage_equal_local_ones(away, demo_store, tmp_path, capsys):
     models = [tmp_path / "local", tmp_path / "remote"]
     for store, model in zip((str(demo_store), away.url), models, strict=True):
         assert train.main(["--store", store, "-i", "K562", "-f", "CTCF", "-o", str(model), *NETWORK]) == 0
@@ -32,10 +32,10 @@ def test_train_and_predict_from_object_storage(away, demo_store, tmp_path, capsy
         assert predict.main(["--store", store, *arguments, "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
     gets = {path: n for (method, path), n in away.proxy.seen.items() if method == "GET" and "/c/" in path}
-    assert set(gets.values()) == {1}, "each object is fetched once, for the training and the prediction together"
+    assert set(gets.values()) == {1}, "training and prediction together download each object once"
 
 
-def test_build_to_object_storage(demo_files, demo_store, s3, tmp_path, capsys):
+def test_build_into_object_storage_equals_local_build(demo_files, demo_store, s3, tmp_path, capsys):
     genome = ["--fasta", demo_files / "genome.fa", "--gtf", demo_files / "annotation/genes.gtf.gz"]
     genome += ["--cpg", demo_files / "annotation/cpgIslandExt.txt.gz", "--assembly", "demo", "-p", 1]
     genome += ["--blacklist", demo_files / "annotation/blacklist.bed.gz"]
@@ -45,7 +45,7 @@ def test_build_to_object_storage(demo_files, demo_store, s3, tmp_path, capsys):
         assert etl.main([str(a) for a in arguments]) == 0
         out = capsys.readouterr().out
         assert f"{what} for {s3.url}: " in out
-        assert str(tmp_path) not in out, "where it was built is no place to look for it"
+        assert str(tmp_path) not in out, "the working folder is not shown"
     store, local = open_store(s3.url), open_store(demo_store)
     assert store.cells == ("K562",)
     assert store.info.genome_manifest == local.info.genome_manifest
@@ -64,50 +64,50 @@ def test_build_to_object_storage(demo_files, demo_store, s3, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("command", ["genome", "build"])
-def test_a_store_of_the_same_name_in_the_work_folder_is_left_alone(files, s3, command, capsys, monkeypatch):
-    """Also where the build is cut short; the same command goes on from what it had finished."""
-    mine = files / Path(s3.url).name
-    shutil.copytree(files / "s.zarr", mine)
-    (files / f"{mine.name}.building").mkdir()
-    there = sorted(files.rglob("*"))
+def test_store_of_the_same_name_in_the_work_folder_is_left_alone(files, s3, command, capsys, monkeypatch):
+    """Also when the build is interrupted; the same command resumes it."""
+    local = files / Path(s3.url).name
+    shutil.copytree(files / "s.zarr", local)
+    (files / f"{local.name}.building").mkdir()
+    before = sorted(files.rglob("*"))
     if command == "build":
         assert etl.main(["export", str(files / "s.zarr"), s3.url]) == 0
     what = [files / "A"] if command == "build" else ["--fasta", files / "g.fa"]
     arguments = [str(a) for a in (command, s3.url, *what, "--work", files, "-p", 1)]
 
-    def cut_short(*arguments):
+    def interrupt(*arguments):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("factornet.cli.common.progress.Throughput.add", cut_short)
+        patch.setattr("factornet.cli.common.progress.Throughput.add", interrupt)
         assert etl.main(arguments) == 130
-    assert {*there} < {*files.rglob("*")}, "what was built is kept"
+    assert {*before} < {*files.rglob("*")}, "finished shards are kept"
     assert etl.main(arguments) == 0
     assert "tasks were done by it" in capsys.readouterr().out
-    assert sorted(files.rglob("*")) == there
-    assert not verify_store(mine).findings
+    assert sorted(files.rglob("*")) == before
+    assert not verify_store(local).findings
     assert not verify_store(s3.url).findings
 
 
 def test_two_builds_for_one_store_do_not_share_a_work_folder(files, s3, capsys, monkeypatch):
     assert etl.main(["export", str(files / "s.zarr"), s3.url]) == 0
-    said, build = [], ["build", s3.url, str(files / "A"), "-p", "1", "--json"]
+    called, build = [], ["build", s3.url, str(files / "A"), "-p", "1", "--json"]
 
     def second(*arguments):
-        if not said:
-            said.append("")
+        if not called:
+            called.append(True)
             assert etl.main(build) == 2
             assert "another process builds for s3://" in (err := capsys.readouterr().err)
             assert "--work DIR" in err
 
     monkeypatch.setattr("factornet.cli.common.progress.Throughput.add", second)
     assert etl.main(build) == 0
-    assert said
-    assert json.loads(capsys.readouterr().out)["findings_left"] == [], "the genome that is worked with has no values"
+    assert called
+    assert json.loads(capsys.readouterr().out)["findings_left"] == [], "the working copy of the genome has no values"
     assert open_store(s3.url).cells == ("A",)
 
 
-def test_from_a_plain_web_server(website, demo_store, tmp_path, capsys):
+def test_web_server_is_read_verified_and_imported_from(website, demo_store, tmp_path, capsys):
     assert np.array_equal(sequence(website), sequence(demo_store))
     assert open_store(website).cells == ("GM12878", "HepG2", "K562")
     assert not verify_store(website, cache=ObjectCache(tmp_path / "other", 0)).findings
@@ -118,8 +118,8 @@ def test_from_a_plain_web_server(website, demo_store, tmp_path, capsys):
         open_store(website).cell("NONE")
 
 
-def test_from_a_server_that_knows_ranges(away, moto, demo_store):
-    """Moto's objects, by http: it knows ranges, and nothing asks it for one."""
+def test_server_with_range_requests_is_read(away, moto, demo_store):
+    """Moto's objects by http: it supports range requests, which are never sent."""
     anyone = {
         "Effect": "Allow",
         "Principal": "*",
@@ -127,12 +127,12 @@ def test_from_a_server_that_knows_ranges(away, moto, demo_store):
         "Resource": f"arn:aws:s3:::{away.bucket}/*",
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
-    away.client.put_bucket_policy(S3Bucket=away.bucket, Policy=policy)
+    away.client.put_bucket_policy(Bucket=away.bucket, Policy=policy)
     url = f"{moto}/{away.bucket}/some/demo.zarr"
     assert np.array_equal(sequence(url), sequence(demo_store))
 
 
-def test_without_a_list_cell_lines_can_be_named(demo_store, settings, tmp_path):
+def test_web_server_without_cell_index_opens_cell_lines_by_name(demo_store, settings, tmp_path):
     with web_server(demo_store.parent) as url:
         store = open_store(f"{url}/demo.zarr")
         assert store.cell("K562") == open_store(demo_store).cell("K562")
@@ -140,14 +140,14 @@ def test_without_a_list_cell_lines_can_be_named(demo_store, settings, tmp_path):
             _ = store.cells
 
 
-def test_object_storage_lists_what_has_no_list(away):
+def test_object_storage_without_cell_index_lists_cell_lines(away):
     away.client.delete_object(**away.key("cells/zarr.json"))
     assert open_store(away.url).cells == ("K562",)
 
 
 @pytest.fixture
 def certificate(tmp_path) -> Path:
-    """A certificate for 127.0.0.1, signed by itself, with its key."""
+    """A self-signed certificate for 127.0.0.1, with its key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -166,7 +166,7 @@ def certificate(tmp_path) -> Path:
     return path
 
 
-def test_https(exported, settings, certificate, demo_store, monkeypatch):
+def test_https_needs_a_trusted_certificate(exported, settings, certificate, demo_store, monkeypatch):
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
@@ -178,7 +178,7 @@ def test_https(exported, settings, certificate, demo_store, monkeypatch):
     server.socket = context.wrap_socket(server.socket, server_side=True)
     with serving(server):
         url = f"https://127.0.0.1:{server.server_address[1]}/demo.zarr"
-        with pytest.raises(StoreError, match=r"no secure connection.*look at the server's certificate") as caught:
+        with pytest.raises(StoreError, match=r"no secure connection.*check the server's certificate") as caught:
             open_store(url)
         assert url in str(caught.value)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -199,7 +199,7 @@ def redirecting(to: str) -> HTTPServer:
     return ThreadingHTTPServer(("127.0.0.1", 0), Redirect)
 
 
-def test_redirects(website, demo_store):
+def test_redirects_to_http_are_followed_and_others_refused(website, demo_store):
     with serving(redirecting(website.removesuffix("/demo.zarr"))) as server:
         url = f"http://127.0.0.1:{server.server_address[1]}/demo.zarr"
         assert np.array_equal(sequence(url), sequence(demo_store))
@@ -212,7 +212,7 @@ def test_redirects(website, demo_store):
         open_store(f"http://127.0.0.1:{server.server_address[1]}/demo.zarr")
 
 
-def test_secrets_in_a_url_are_used_and_not_shown(exported, settings):
+def test_secrets_in_a_url_are_sent_and_not_shown(exported, settings):
     seen = []
 
     class Secret(SimpleHTTPRequestHandler):
@@ -235,17 +235,17 @@ def test_secrets_in_a_url_are_used_and_not_shown(exported, settings):
         assert "secret" not in str(caught.value)
 
 
-def test_without_the_libraries_it_says_what_to_install(monkeypatch):
+def test_missing_libraries_are_named_with_the_install_command(monkeypatch):
     for module, url in (("boto3", "s3://bucket/x.zarr"), ("urllib3", "https://127.0.0.1/x.zarr")):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, module, None)
-            for mine in ("factornet.store.storage.s3_bucket", "factornet.store.storage.http_server"):
-                patch.delitem(sys.modules, mine, raising=False)
+            for name in ("factornet.store.storage.s3_bucket", "factornet.store.storage.http_server"):
+                patch.delitem(sys.modules, name, raising=False)
             with pytest.raises(UsageError, match=rf"need {module}; install it with: pip install 'factornet\[remote\]'"):
                 open_store(url)
 
 
-def test_the_libraries_are_loaded_when_they_are_needed(demo_store):
+def test_local_stores_load_no_library_for_servers(demo_store):
     program = (
         "import sys; from factornet.store import open_store; open_store(sys.argv[1]).meta('K562')\n"
         "assert not {'torch', 'boto3', 'botocore', 'urllib3', 'zipfile.x'} & set(sys.modules), sys.modules"
@@ -253,7 +253,7 @@ def test_the_libraries_are_loaded_when_they_are_needed(demo_store):
     subprocess.run([sys.executable, "-c", program, str(demo_store)], check=True)
 
 
-def test_settings_that_are_no_numbers(monkeypatch):
+def test_retry_settings_that_are_not_numbers_are_refused(monkeypatch):
     monkeypatch.setenv("FACTORNET_TRIES", "many")
     with pytest.raises(UsageError, match="FACTORNET_TRIES"):
         open_store("http://127.0.0.1/x.zarr")
