@@ -33,6 +33,23 @@ StoredArray = ShardedArray | NDArray[Any]
 """An array of a store; a memory map where the store is raw. Both have a shape and are sliced alike."""
 
 
+@dataclass
+class _Groups:
+    """Groups of a store as first read in this process: every later read uses the same version of them.
+
+    Attributes:
+        location: folder, zip file or server.
+        folders: by path of the group, ``genome`` or ``cells/<cell>``.
+        objects: content of the manifest, by path of the group.
+        cells: attributes, by name of the cell line.
+    """
+
+    location: StoreLocation | None = None
+    folders: dict[str, GroupStorage] = field(default_factory=dict)
+    objects: dict[str, Objects] = field(default_factory=dict)
+    cells: dict[str, CellInfo] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Store:
     """An open store. Cheap to pickle: arrays are opened again, on first use, in each process.
@@ -46,7 +63,8 @@ class Store:
     info: StoreInfo
     pins: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     cache: ObjectCache = field(default_factory=default_cache, repr=False, compare=False)
-    _opened: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _opened: dict[str, StoredArray] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _groups: _Groups = field(default_factory=_Groups, init=False, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Store, (self.path, self.info, dict(self.pins), self.cache))
@@ -54,10 +72,9 @@ class Store:
     @property
     def home(self) -> StoreLocation:
         """Where the store lies."""
-        if "home" not in self._opened:
-            self._opened["home"] = find_location(self.path, self.cache)
-        home: StoreLocation = self._opened["home"]
-        return home
+        if self._groups.location is None:
+            self._groups.location = find_location(self.path, self.cache)
+        return self._groups.location
 
     @property
     def location(self) -> str:
@@ -98,14 +115,13 @@ class Store:
             UsageError: no such cell line; the message lists those there are.
             StoreError: it is damaged, or those there are cannot be listed.
         """
-        if f"cells/{name}" not in self._opened:
+        if name not in self._groups.cells:
             # One that the list of a server names is there, though damaged, also where its attributes are gone.
             if not self.home.has(name) and name not in self.cells:
                 has = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
                 raise UsageError(f"{self.location}: no cell line {name!r} in the store; it has {has}")
-            self._opened[f"cells/{name}"] = self._read_cell(name)
-        info: CellInfo = self._opened[f"cells/{name}"]
-        return info
+            self._groups.cells[name] = self._read_cell(name)
+        return self._groups.cells[name]
 
     def _read_cell(self, name: str) -> CellInfo:
         location = f"{self.location}/cells/{name}"
@@ -207,8 +223,7 @@ class Store:
                 )
             read = map_array if self.is_raw else ShardedArray
             self._opened[path] = read(self.folder(group), name, self.objects(group))
-        array: StoredArray = self._opened[path]
-        return array
+        return self._opened[path]
 
     def folder(self, group: str) -> GroupStorage:
         """The folder of ``genome`` or ``cells/<cell>`` as it was when it was first asked for.
@@ -216,14 +231,12 @@ class Store:
         Raises:
             StoreError: there is none.
         """
-        key = f"{group}/"
-        if key not in self._opened:
+        if group not in self._groups.folders:
             try:
-                self._opened[key] = self.home.folder(group)
+                self._groups.folders[group] = self.home.folder(group)
             except OSError as e:
                 raise StoreError(f"{self.location}/{group}", f"cannot be read ({e.strerror})", hint=CURE) from e
-        folder: GroupStorage = self._opened[key]
-        return folder
+        return self._groups.folders[group]
 
     def objects(self, group: str) -> Objects:
         """What the manifest of ``genome`` or ``cells/<cell>`` lists.
@@ -231,16 +244,14 @@ class Store:
         Raises:
             StoreError: there is no such group, or its manifest is missing or damaged.
         """
-        key = f"{group}/manifest"
-        if key not in self._opened:
+        if group not in self._groups.objects:
             if group == "genome":
                 digest, listed = self.info.genome_manifest, self.info.genome_manifest_objects
             else:
                 info = self.cell(group.removeprefix("cells/"))
                 digest, listed = info.manifest, info.manifest_objects
-            self._opened[key] = read_manifest(self.folder(group), digest, listed)
-        objects: Objects = self._opened[key]
-        return objects
+            self._groups.objects[group] = read_manifest(self.folder(group), digest, listed)
+        return self._groups.objects[group]
 
 
 def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = None) -> Store:
@@ -274,7 +285,7 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
         raise
     check_self_digest(text, attributes, location=shown)
     store = Store(with_forward_slashes(path) if is_remote(home.location) else home.location, info, cache=cache)
-    store._opened["home"] = home
+    store._groups.location = home
     return store
 
 

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numcodecs import blosc, zstd
 from numpy.typing import NDArray
 
-from .native import compiled_loop, python_loop
-
-blosc.use_threads = False  # threads of its own would fight those of the stream, and not survive a fork
+from .native import compiled_loop, decompress_blosc, decompress_zstd, python_loop
 
 _CRC = 4  # bytes of a crc32c, at the end of what it protects
 _HEADER = np.dtype([("skip", "V3"), ("unit", "u1"), ("bytes", "<u4"), ("block", "<u4"), ("packed", "<u4")])
@@ -97,7 +94,7 @@ def _unpack_blosc(packed: bytes, pieces: ChunkSlices, chunk: int, out: NDArray[n
         straight = np.zeros_like(straight)
     _unpack_straight(packed, pieces.chosen(straight), units[straight], whole[straight], chunk, out)
     for offset, size, first, count, location in zip(*_lists(pieces.chosen(~straight)), strict=True):
-        content = blosc.decompress(packed[offset : offset + size])
+        content = decompress_blosc(packed[offset : offset + size])
         out[location : location + count] = np.frombuffer(content, np.uint8, count, first)
 
 
@@ -155,7 +152,7 @@ def _undo_zstd(packed: memoryview, out: NDArray[np.uint8]) -> memoryview:
     claimed = _zstd_claim(bytes(packed[:18]))
     if claimed != out.size:
         raise ValueError(f"zstd claims {claimed} bytes, there are {out.size}")
-    zstd.decompress(packed, out)
+    decompress_zstd(packed, out)
     return out.data
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import zarr
@@ -19,8 +19,6 @@ from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 
 from ..errors import StoreError
 from .manifest import CURE, NOT_FACTORNET
-
-Encoding = Literal["compressed", "raw"]
 
 MISSING_CODE = 255
 """Fill value of uint8 arrays: no base code (0..4), annotation mask (0..63) or label (0..2) has it."""
@@ -71,7 +69,6 @@ def create_array(
     dtype: str,
     dimension_names: tuple[str, ...],
     layout: Layout,
-    encoding: Encoding = "compressed",
     attributes: dict[str, Any] | None = None,
 ) -> zarr.Array[Any]:
     """Create one large array (empty) in `group`.
@@ -83,28 +80,22 @@ def create_array(
         dtype: ``uint8`` or ``float32``.
         dimension_names: one name an axis, for xarray.
         layout: chunks and shards, see `Layout.for_rows`.
-        encoding: ``compressed`` (`codecs_for`, sharded) or ``raw`` (no codec, one object, memory-mappable).
         attributes: JSON attributes of the array.
     """
     fill: float | int = float("nan") if np.dtype(dtype).kind == "f" else MISSING_CODE
-    common: dict[str, Any] = {
-        "shape": shape,
-        "dtype": dtype,
-        "fill_value": fill,
-        "dimension_names": dimension_names,
-        "attributes": attributes or {},
-        # A chunk that happens to be all fill value is data too: a missing object must always be a fault.
-        "config": {"write_empty_chunks": True},
-    }
-    if encoding == "raw":
-        return group.create_array(name, chunks=shape, compressors=None, filters=None, **common)
     return group.create_array(
         name,
+        shape=shape,
+        dtype=dtype,
+        fill_value=fill,
+        dimension_names=dimension_names,
+        attributes=attributes or {},
         chunks=(layout.chunk, *shape[1:]),
         shards=(layout.shard, *shape[1:]),
         serializer=BytesCodec(endian="little") if np.dtype(dtype).itemsize > 1 else BytesCodec(),
         compressors=codecs_for(dtype),
-        **common,
+        # A chunk that happens to be all fill value is data too: a missing object must always be a fault.
+        config={"write_empty_chunks": True},
     )
 
 

@@ -17,9 +17,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numcodecs import blosc
+from numcodecs import blosc, zstd
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+blosc.use_threads = False  # its own threads would compete with the stream's, and do not survive a fork
 
 _MANY = 32
 """Pieces in one call from which on a process is taken to be a stream, worth the second that compiling takes."""
@@ -28,6 +30,25 @@ Loop = Callable[..., int]
 """``loop(source, out, chunk, offset, first, count, place, unit, whole)`` unpacks piece i, ``count[i]`` bytes from
 ``first[i]`` on of the chunk at the address ``source + offset[i]``, to the address ``out + place[i]``; it returns which
 piece failed, or -1."""
+
+
+def decompress_blosc(packed: bytes) -> bytes:
+    """Decompress a blosc chunk.
+
+    Raises:
+        RuntimeError: it is damaged.
+    """
+    content: bytes = blosc.decompress(packed)
+    return content
+
+
+def decompress_zstd(packed: memoryview, out: NDArray[np.uint8]) -> None:
+    """Decompress a zstd frame into `out`, which has its exact size.
+
+    Raises:
+        ValueError, RuntimeError: it is damaged, or of another size.
+    """
+    zstd.decompress(packed, out)
 
 
 @cache
