@@ -58,7 +58,7 @@ class S3Bucket(ObjectServer):
             TryAgainError, FileNotFoundError, StoreError: as for `ObjectServer`.
         """
         with self._faults(key):
-            body = self._client.get_object(S3Bucket=self._bucket, Key=self._key(key))["Body"]
+            body = self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"]
             try:
                 yield body.iter_chunks(PIECE)
             finally:
@@ -74,7 +74,7 @@ class S3Bucket(ObjectServer):
 
         def once() -> dict[str, int]:
             with self._faults(prefix):
-                pages = self._client.get_paginator("list_objects_v2").paginate(S3Bucket=self._bucket, Prefix=whole)
+                pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=whole)
                 return {o["Key"][len(whole) :]: int(o["Size"]) for page in pages for o in page.get("Contents", ())}
 
         return self._insist(prefix, once)
@@ -88,7 +88,7 @@ class S3Bucket(ObjectServer):
 
         def once() -> str | None:
             with self._faults(key):
-                head = self._client.head_object(S3Bucket=self._bucket, Key=self._key(key), ChecksumMode="ENABLED")
+                head = self._client.head_object(Bucket=self._bucket, Key=self._key(key), ChecksumMode="ENABLED")
                 return _hex(head.get("ChecksumSHA256"))
 
         return self._insist(key, once)
@@ -123,7 +123,7 @@ class S3Bucket(ObjectServer):
 
         def once() -> None:
             with self._faults(key):
-                self._client.put_object(S3Bucket=self._bucket, Key=self._key(key), Body=content, **checksum)
+                self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=content, **checksum)
 
         self._insist(key, once)
 
@@ -137,7 +137,7 @@ class S3Bucket(ObjectServer):
 
             def once(key: str = key) -> None:
                 with self._faults(key):
-                    self._client.delete_object(S3Bucket=self._bucket, Key=self._key(key))
+                    self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
 
             self._insist(key, once)
 

@@ -112,12 +112,12 @@ class S3:
 
         self.proxy, self.client = proxy, boto3.client("s3")
         self.bucket = f"bucket-{uuid4().hex[:12]}"
-        self.client.create_bucket(S3Bucket=self.bucket)
+        self.client.create_bucket(Bucket=self.bucket)
         self.url = f"s3://{self.bucket}/some/demo.zarr"
 
     def names(self) -> list[str]:
         """Those of the store."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(S3Bucket=self.bucket)
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [o["Key"].removeprefix("some/demo.zarr/") for page in pages for o in page.get("Contents", ())]
 
     def key(self, name: str) -> dict[str, str]:

@@ -127,7 +127,7 @@ def test_from_a_server_that_knows_ranges(away, moto, demo_store):
         "Resource": f"arn:aws:s3:::{away.bucket}/*",
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
-    away.client.put_bucket_policy(S3Bucket=away.bucket, Policy=policy)
+    away.client.put_bucket_policy(Bucket=away.bucket, Policy=policy)
     url = f"{moto}/{away.bucket}/some/demo.zarr"
     assert np.array_equal(sequence(url), sequence(demo_store))
 
