@@ -64,7 +64,7 @@ def test_a_cell_line_without_attributes_is_named_beside_the_others(lying, capsys
     assert "2 cell lines, and damaged: HepG2\n" in out
     assert "K562: tracks" in out
     assert line.startswith(f"factornet-etl: error: {lying.location}/cells/HepG2: its zarr.json cannot be read")
-    assert line.endswith(f"see `factornet-etl verify {lying.location}` for what repairs it")
+    assert line.endswith(f"`factornet-etl verify {lying.location}` prints the remedy")
     assert etl.main(["info", lying.location, "--json"]) == 2
     said = json.loads(capsys.readouterr().out)
     assert ([c["name"] for c in said["cells"]], said["damaged"]) == (["GM12878", "K562"], ["HepG2"])
@@ -78,14 +78,14 @@ def test_a_cell_line_that_only_the_list_has_is_missing(lying, capsys):
     out, line = info_of(lying, capsys)
     assert "2 cell lines, and missing: HepG2\n" in out
     assert "K562: tracks" in out
-    what = f"{lying.location}/cells/HepG2: is in the list of cell lines, and there is no such folder; "
+    what = f"{lying.location}/cells/HepG2: is in the list of cell lines, but has no folder; "
     assert line.startswith(f"factornet-etl: error: {what}")
     cures = {
         "/": f"factornet-etl build {lying.location} PATH/TO/HepG2, or factornet-etl import SOURCE {lying.location} --cells HepG2; "
-        f"or take it off the list: factornet-etl rm {lying.location} HepG2",
-        "s": f"put it there anew: factornet-etl export STORE {lying.location} --force --cells HepG2; or take it off the "
-        f"list: factornet-etl export STORE {lying.location} --force --cells",
-        "h": "put HepG2 there anew, from the store it was uploaded from",
+        f"or remove it from the list: factornet-etl rm {lying.location} HepG2",
+        "s": f"export it again: factornet-etl export STORE {lying.location} --force --cells HepG2; or remove it from "
+        f"the list: factornet-etl export STORE {lying.location} --force --cells",
+        "h": "upload HepG2 again, from the store it was uploaded from",
     }
     assert line.endswith(cures[lying.location[0]])
     assert etl.main(["info", lying.location, "--json"]) == 2

@@ -113,7 +113,7 @@ def test_what_verify_names_as_cure_mends(damaged, demo_store):
         found = verify_store(damaged.location).findings
         assert found
         assert not [f for f in found if f.problem.startswith(str(damaged.location))], "the path is said once"
-        for hint in dict.fromkeys(f.hint for f in found):
+        for hint in dict.fromkeys(f.remedy for f in found):
             line = next(c for c in hint.split(" or ") if "export" in c or "import" in c or c.startswith("rm "))
             line = line.partition("; ")[0].strip(" ,")
             if line.startswith("rm "):
