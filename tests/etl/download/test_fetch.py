@@ -224,7 +224,7 @@ def test_interrupted_it_says_how_to_go_on(server, tmp_path, capsys, monkeypatch)
 
     monkeypatch.setattr(etl_fetch, "fetch", interrupt)
     assert main(["fetch", str(tmp_path / "d")]) == 130
-    said = "factornet-etl: interrupted; the same command given again goes on from here\n"
+    said = "factornet-etl: interrupted; run the same command again to resume\n"
     assert capsys.readouterr().err == said
 
 
