@@ -101,7 +101,7 @@ def s3(moto, monkeypatch, tmp_path) -> Iterator[S3]:
 
 
 @pytest.fixture
-def place(s3, tmp_path):
+def location(s3, tmp_path):
     """Where a store of some kind is put."""
     return lambda kind: s3.url if kind == "s3" else tmp_path / kind
 

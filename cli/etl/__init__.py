@@ -1,4 +1,4 @@
-"""``factornet-etl``, one module a sub-command.
+"""``factornet-etl``: one module per sub-command (`transfer` has export, import and merge).
 
 May import `cli.common` and what lies below it.
 """

@@ -13,7 +13,7 @@ from ...etl.builders.report import BuildReport
 from ...etl.builders.up_to_date import is_built
 from ...etl.inputs.cell_line_folder import CellFolder, read_cell_folder
 from ...etl.inputs.chrom_aliases import read_aliases
-from ...etl.transfer.remote_build import send, start_work, work_folder
+from ...etl.transfer.remote_build import create_working_store, upload, working_store
 from ...etl.verify.findings import Finding
 from ...store.errors import UsageError
 from ...store.location import is_remote
@@ -34,86 +34,87 @@ def add_parser(commands: Any) -> None:
         "build",
         help="add cell lines to a store, from FactorNet's cell-line folders",
         description="Add cell lines to a store: tracks (bigwig.txt), peaks and labels (chip.txt), meta values "
-        "(meta.txt). A cell line is named after its folder; see data/README.md for the sheets. Those that are there "
-        "already, from the same inputs and options, are left as they are.",
+        "(meta.txt). A cell line is named after its folder; data/README.md describes the files. Cell lines that were "
+        "already built from the same inputs and options are skipped.",
         epilog="example:\n  factornet-etl build hg19.zarr data/HepG2 data/K562 -p 8 --max-memory 8GB",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", help="a store made by `factornet-etl genome`: a folder, or s3://bucket/name")
+    parser.add_argument("store", help="a store created by `factornet-etl genome`: a folder, or s3://bucket/name")
     parser.add_argument("folders", type=Path, nargs="+", metavar="CELLDIR", help="cell-line folders")
     add_build_options(parser)
     parser.add_argument(
         "--repair",
         action="store_true",
-        help="rebuild cell lines that `verify` finds damaged, from what they were built of, to the same digests",
+        help="rebuild damaged cell lines from their original inputs, to the same digests",
     )
     parser.set_defaults(handler=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     settings = CellOptions(read_aliases(options.chrom_alias), options.allow_missing_chroms)
-    # Look at all first: a mistake in the last folder should not show after hours.
-    sheets = [read_cell_folder(folder) for folder in options.folders]
-    names = [s.name for s in sheets]
+    # Read all folders first: a mistake in the last one must not surface after hours.
+    folders = [read_cell_folder(folder) for folder in options.folders]
+    names = [f.name for f in folders]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"cell line {name} is given {names.count(name)} times; give one folder of this name")
     if is_remote(options.store):
-        _run_away(options, settings, sheets)
+        _build_remote(options, settings, folders)
         return 0
     store = open_store(options.store)
-    there = _there(options, settings, store, sheets)
-    left: list[Finding] = []
-    for cell in sheets:
-        if cell in there:
-            _say(options, unchanged(cell.name, store.location), 0.0, store.cell(cell.name))
+    up_to_date = _up_to_date(options, settings, store, folders)
+    remaining: list[Finding] = []
+    for folder in folders:
+        if folder in up_to_date:
+            _report(options, unchanged(folder.name, store.location), 0.0, store.cell(folder.name))
         else:
-            report, seconds = _build(options, Path(options.store), settings, cell)
-            _say(options, report, seconds, open_store(options.store).cell(cell.name))
-            left += report.left
-    if left and not options.json:
-        print_findings(list(dict.fromkeys(left)))
-    return 1 if left else 0
+            report, seconds = _build(options, Path(options.store), settings, folder)
+            _report(options, report, seconds, open_store(options.store).cell(folder.name))
+            remaining += report.left
+    if remaining and not options.json:
+        print_findings(list(dict.fromkeys(remaining)))
+    return 1 if remaining else 0
 
 
-def _run_away(options: argparse.Namespace, settings: CellOptions, sheets: list[CellFolder]) -> None:
+def _build_remote(options: argparse.Namespace, settings: CellOptions, folders: list[CellFolder]) -> None:
     if options.repair:
-        raise UsageError("--repair works on folders; build the cell line anew with --force, or export a sound copy")
-    with work_folder(options.store, options.work) as local, temporary_cache() as cache:
-        store = start_work(options.store, local, cache)
-        there = _there(options, settings, store, sheets)
-        for cell in sheets:
-            if cell in there:
-                _say(options, unchanged(cell.name, store.location), 0.0, store.cell(cell.name))
+        raise UsageError("--repair requires a local store; rebuild the cell line with --force, or export a whole copy")
+    with working_store(options.store, options.work) as local, temporary_cache() as cache:
+        store = create_working_store(options.store, local, cache)
+        up_to_date = _up_to_date(options, settings, store, folders)
+        for folder in folders:
+            if folder in up_to_date:
+                _report(options, unchanged(folder.name, store.location), 0.0, store.cell(folder.name))
                 continue
-            report, seconds = _build(options, local, settings, cell)
-            # It is where it was built for a moment only, beside a genome without values: what is said is where it goes.
-            report = replace(report, what=f"cell line {cell.name} for {store.location}", left=())
-            _say(options, report, seconds, open_store(local).cell(cell.name))
-            sent = send(local, options.store, cell=cell.name, force=options.force)
+            report, seconds = _build(options, local, settings, folder)
+            # Report the final location instead of the working folder, whose genome has no values to verify.
+            report = replace(report, what=f"cell line {folder.name} for {store.location}", left=())
+            _report(options, report, seconds, open_store(local).cell(folder.name))
+            copied = upload(local, options.store, cell=folder.name, force=options.force)
             if not options.json:
-                print(f"{sent.location}: {format_count(sent.objects, 'object')} sent, {format_bytes(sent.bytes)}")
+                size = format_bytes(copied.bytes)
+                print(f"{copied.location}: {format_count(copied.objects, 'object')} uploaded, {size}")
 
 
-def _there(
-    options: argparse.Namespace, settings: CellOptions, store: Store, sheets: list[CellFolder]
+def _up_to_date(
+    options: argparse.Namespace, settings: CellOptions, store: Store, folders: list[CellFolder]
 ) -> list[CellFolder]:
-    """Those that need not be built: they are there, from the same inputs and options."""
-    again = options.force or options.repair
-    return [] if again else [cell for cell in sheets if is_built(store, cell, settings.describe())]
+    """Return the folders whose cell lines were already built from the same inputs and options."""
+    rebuild = options.force or options.repair
+    return [] if rebuild else [folder for folder in folders if is_built(store, folder, settings.describe())]
 
 
 def _build(
-    options: argparse.Namespace, store: Path, settings: CellOptions, cell: CellFolder
+    options: argparse.Namespace, store: Path, settings: CellOptions, folder: CellFolder
 ) -> tuple[BuildReport, float]:
     flags = {"force": options.force, "repair": options.repair}
-    build = partial(build_cell, store, cell.path, settings, resources_of(options), **flags)
-    with report_interrupt(f"the same command given again goes on with {cell.name}"):
-        return build_with_progress(cell.name, build)
+    build = partial(build_cell, store, folder.path, settings, resources_of(options), **flags)
+    with report_interrupt(f"run the same command again to resume {folder.name}"):
+        return build_with_progress(folder.name, build)
 
 
-def _say(options: argparse.Namespace, report: BuildReport, seconds: float, info: CellInfo) -> None:
-    """What was done about a cell line, and what is in it now."""
+def _report(options: argparse.Namespace, report: BuildReport, seconds: float, info: CellInfo) -> None:
+    """Print the report of a cell line and a summary of its content."""
     summary = {"cell": info.name, "summary": info.summary, "unchanged": report.unchanged}
     print_report(report, seconds, options, {**summary, "findings_left": [asdict(f) for f in report.left]})
     if not (options.json or report.unchanged):

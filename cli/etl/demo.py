@@ -1,4 +1,4 @@
-"""``factornet-etl demo``: write a small experiment to try everything on."""
+"""``factornet-etl demo``: write a small simulated experiment."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def add_parser(commands: Any) -> None:
     """Add the sub-command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "demo",
-        help="write a small made-up experiment as ordinary files",
-        description="Write a small made-up experiment as ordinary files: genome, annotation, three cell lines. "
-        "Planted motifs are bound only where chromatin is open, differently in each cell line.",
+        help="write a small simulated experiment as source files",
+        description="Write a small simulated experiment as source files: genome, annotation, three cell lines. "
+        "Implanted motifs are bound only in open chromatin, which differs between the cell lines.",
         epilog="example:\n  factornet-etl demo demo/files",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("directory", type=Path, help="folder to make; must not hold anything yet")
-    parser.add_argument("-s", "--seed", type=int, default=420, help="another seed, another experiment")
+    parser.add_argument("directory", type=Path, help="folder to create; must be new or empty")
+    parser.add_argument("-s", "--seed", type=int, default=420, help="random seed of the simulation")
     add_common(parser)
     parser.set_defaults(handler=_run)
 

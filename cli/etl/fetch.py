@@ -1,4 +1,4 @@
-"""``factornet-etl fetch``: get the public inputs of a store."""
+"""``factornet-etl fetch``: download the public inputs of a store."""
 
 from __future__ import annotations
 
@@ -21,22 +21,26 @@ def add_parser(commands: Any) -> None:
     """Add the sub-command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "fetch",
-        help="get public inputs: genome sequence, annotation, CpG islands, blacklist, uniqueness",
-        description="Get public inputs into a folder, from the first of several servers that gives them, compared with "
-        "their published digests. A call that was cut short is gone on with by the next; what is there is compared and "
-        "left.",
+        help="download public inputs: genome sequence, annotation, CpG islands, blacklist, uniqueness",
+        description="Download public inputs into a folder, each from the first of several servers that has it, and "
+        "compare them with their published digests. The same command resumes an interrupted download; files that "
+        "already exist are compared and kept.",
         epilog="examples:\n  factornet-etl fetch data/hg19\n  factornet-etl fetch data/hg38 --assembly hg38\n"
         "  factornet-etl fetch data --only hg19.fa.gz gencode.v19.annotation.gtf.gz",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("folder", type=Path, help="where to put the files; made if it is not there")
+    parser.add_argument("folder", type=Path, help="folder for the files; created if needed")
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="NAME", help="which (see --list); all of the assembly by default"
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="files to download (see --list); default: all of the assembly",
     )
-    parser.add_argument("--assembly", default="hg19", help="whose inputs to get")
-    parser.add_argument("--list", action="store_true", help="print what there is, with its addresses, and end")
+    parser.add_argument("--assembly", default="hg19", help="genome assembly")
+    parser.add_argument("--list", action="store_true", help="list all files with their URLs, and exit")
     parser.add_argument(
-        "--registry", type=Path, metavar="FILE", help="a list of one's own, in the form of resources/registry.json"
+        "--registry", type=Path, metavar="FILE", help="another list of files, in the format of resources/registry.json"
     )
     add_common(parser)
     parser.set_defaults(handler=_run)
@@ -51,16 +55,16 @@ def _run(options: argparse.Namespace) -> int:
                 print(f"      {url}")
         return 0
     downloads = choose(registry, options.only, options.assembly)
-    again = report_interrupt("the same command given again goes on from here")
-    with again, progress_line("fetch", 0, unit="MB") as line:
+    on_interrupt = report_interrupt("run the same command again to resume")
+    with on_interrupt, progress_line("fetch", 0, unit="MB") as line:
         done: dict[str, int] = {}
         shown = 0
 
-        def on_bytes(name: str, here: int, total: int) -> None:
+        def on_bytes(name: str, size: int, total: int) -> None:
             nonlocal shown
-            done[name] = here
+            done[name] = size
             now = sum(done.values()) // 1_000_000
-            line.total = max(line.total, (sum(done.values()) - here + total) // 1_000_000)
+            line.total = max(line.total, (sum(done.values()) - size + total) // 1_000_000)
             line.advance(now - shown, name)
             shown = now
 
@@ -78,11 +82,11 @@ def _print(found: Sequence[Fetched], options: argparse.Namespace) -> None:
         print(json.dumps(rows))
         return
     for f in found:
-        state = "fetched" if f.new else "there already"
+        state = "downloaded" if f.new else "already exists"
         print(f"{f.path}: {state}, {format_bytes(f.path.stat().st_size)}, compared with {f.compared_with}")
-    takes = " ".join(
+    arguments = " ".join(
         f"{f.download.option}{f.path}" if f.download.option.endswith("=") else f"{f.download.option} {f.path}"
         for f in found
     )
     assembly = found[0].download.assembly
-    print(f"next: factornet-etl genome {assembly}.zarr {takes}")
+    print(f"next: factornet-etl genome {assembly}.zarr {arguments}")

@@ -1,4 +1,4 @@
-"""``factornet-etl genome``: start a store with a genome."""
+"""``factornet-etl genome``: create a store with a genome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
 from ...etl.builders.report import BuildReport
 from ...etl.inputs.annotation import README_RULES, published_rules
 from ...etl.inputs.chrom_aliases import read_aliases
-from ...etl.transfer.remote_build import check_no_store, send, work_folder
+from ...etl.transfer.remote_build import check_no_store, upload, working_store
 from ...store.location import is_remote
 from ...store.reader import open_store
 from ...store.schema import FEATURES
@@ -26,33 +26,44 @@ def add_parser(commands: Any) -> None:
     """Add the sub-command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "genome",
-        help="start a store: sequence, annotation, blacklist, tracks that all cell lines share",
-        description="Start a store with a genome: sequence, annotation, blacklist and shared tracks.",
+        help="create a store: sequence, annotation, blacklist, tracks shared by all cell lines",
+        description="Create a store with a genome: sequence, annotation, blacklist, tracks shared by all cell lines.",
         epilog="examples:\n  factornet-etl genome hg19.zarr --fasta hg19.fa.gz --gtf gencode.v19.annotation.gtf.gz \\\n"
         "      --cpg cpgIslandExt.txt.gz --blacklist blacklist.bed.gz --track Unique35=Unique35.bw\n"
         "  factornet-etl genome chr20.zarr --fasta 20.fa.gz --chrom-alias 20=chr20",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", help="the store to make, usually named *.zarr: a folder, or s3://bucket/name")
+    parser.add_argument("store", help="the store to create, usually named *.zarr: a folder, or s3://bucket/name")
     parser.add_argument("--fasta", type=Path, required=True, metavar="FILE", help="sequence, plain or gzipped")
-    parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts (GENCODE), with --cpg")
+    parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts (GENCODE); requires --cpg")
     parser.add_argument("--cpg", type=Path, metavar="FILE", help="CpG islands: UCSC's cpgIslandExt table, or BED")
     parser.add_argument(
-        "--annotation-bed", nargs="+", default=[], metavar="FEATURE=FILE", help=f"ready BEDs: {', '.join(FEATURES)}"
+        "--annotation-bed",
+        nargs="+",
+        default=[],
+        metavar="FEATURE=FILE",
+        help=f"annotation from BED files, instead of --gtf: {', '.join(FEATURES)}",
     )
     parser.add_argument(
         "--annotation-rules",
         choices=("readme", "published"),
         default="readme",
-        help="readme: promoters 300/100 and coding UTRs; published: as FactorNet's published models were trained",
+        help="readme: promoters of 300/100 bases and coding UTRs, as in FactorNet's README; published: as the "
+        "published models were trained",
     )
-    parser.add_argument("--promoter-upstream", type=int, metavar="BASES", help="bases before the TSS, over the rules")
-    parser.add_argument("--promoter-downstream", type=int, metavar="BASES", help="bases after the TSS, over the rules")
-    parser.add_argument("--blacklist", type=Path, metavar="FILE", help="regions never to be used, BED")
-    parser.add_argument("--track", nargs="+", default=[], metavar="NAME=FILE", help="bigWigs that all cell lines share")
-    parser.add_argument("--assembly", metavar="NAME", help="default: recognised by chromosome lengths")
     parser.add_argument(
-        "--chroms", nargs="+", default=[], metavar="NAME", help="chromosomes to take; default chr1..22 and chrX"
+        "--promoter-upstream", type=int, metavar="BASES", help="bases before the TSS; overrides the rules"
+    )
+    parser.add_argument(
+        "--promoter-downstream", type=int, metavar="BASES", help="bases after the TSS; overrides the rules"
+    )
+    parser.add_argument("--blacklist", type=Path, metavar="FILE", help="regions to exclude, BED")
+    parser.add_argument("--track", nargs="+", default=[], metavar="NAME=FILE", help="bigWigs shared by all cell lines")
+    parser.add_argument(
+        "--assembly", metavar="NAME", help="name of the assembly; default: recognised by chromosome lengths"
+    )
+    parser.add_argument(
+        "--chroms", nargs="+", default=[], metavar="NAME", help="chromosomes to include; default: chr1..22 and chrX"
     )
     add_build_options(parser)
     parser.set_defaults(handler=_run)
@@ -85,15 +96,15 @@ def _run(options: argparse.Namespace) -> int:
         print_report(report, seconds, options, {"store": options.store})
         return 0
     check_no_store(options.store)
-    with work_folder(options.store, options.work) as local:
-        # One that was built and not sent is built again.
+    with working_store(options.store, options.work) as local:
+        # A genome that was built but not uploaded is rebuilt.
         report, seconds = _build(options, local, inputs, settings, force=True)
-        # It is where it was built for a moment only: what is said is where it goes.
+        # Report the final location instead of the working folder.
         report = replace(report, what=f"genome {open_store(local).info.assembly} for {options.store}")
         print_report(report, seconds, options, {"store": options.store})
-        sent = send(local, options.store, cell=None, force=False)
+        copied = upload(local, options.store, cell=None, force=False)
         if not options.json:
-            print(f"{sent.location}: {format_count(sent.objects, 'object')} sent, {format_bytes(sent.bytes)}")
+            print(f"{copied.location}: {format_count(copied.objects, 'object')} uploaded, {format_bytes(copied.bytes)}")
     return 0
 
 
@@ -101,5 +112,5 @@ def _build(
     options: argparse.Namespace, store: Path, inputs: GenomeInputs, settings: GenomeOptions, *, force: bool
 ) -> tuple[BuildReport, float]:
     build = partial(build_genome, store, inputs, settings, resources_of(options), force=force)
-    with report_interrupt("the same command given again goes on with the genome"):
+    with report_interrupt("run the same command again to resume the genome"):
         return build_with_progress("genome", build)

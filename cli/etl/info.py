@@ -1,4 +1,4 @@
-"""``factornet-etl info``: what is in a store."""
+"""``factornet-etl info``: show the contents of a store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ...etl.verify.remedies import LOST, lost_remedy
+from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
 from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
@@ -25,8 +25,8 @@ def add_parser(commands: Any) -> None:
     """Add the sub-command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "info",
-        help="show what is in a store",
-        description="Show what is in a store: genome, cell lines, tracks, factors, where it comes from.",
+        help="show the contents of a store",
+        description="Show the contents of a store: genome and its source files, cell lines, tracks, factors.",
         epilog="example:\n  factornet-etl info hg19.zarr",
         formatter_class=HelpFormatter,
     )
@@ -37,39 +37,40 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     store = open_store(options.store)
-    store.objects("genome")  # that there is one
-    found = _look(store)
+    store.objects("genome")  # raises if the genome has no intact manifest
+    contents = _read_cell_lines(store)
     if options.json:
-        cells = None if found.cells is None else [asdict(c) for c in found.cells]
-        content = {"genome": store.info.to_attributes(), "cells": cells}
-        print(json.dumps({**content, "damaged": [*found.damaged], "missing": found.missing}))
+        cells = None if contents.cells is None else [asdict(c) for c in contents.cells]
+        output = {"genome": store.info.to_attributes(), "cells": cells}
+        print(json.dumps({**output, "damaged": [*contents.damaged], "missing": contents.missing}))
     else:
         try:
-            _print(options.store, store, found)
+            _print(options.store, store, contents)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise StoreError(
-                store.location, "a summary in its attributes is of another form", hint=NOT_FACTORNET
-            ) from e
-    if found.unlisted:
-        raise found.unlisted
-    faults = [str(e) for e in found.damaged.values()]
+            raise StoreError(store.location, "a summary in its attributes has another form", hint=NOT_FACTORNET) from e
+    if contents.unlisted:
+        raise contents.unlisted
+    faults = [str(e) for e in contents.damaged.values()]
     if faults:
-        faults.append(f"see `factornet-etl verify {options.store}` for what repairs it")
-    faults += [f"{store.location}/cells/{c}: {LOST}; {lost_remedy(store.home, c)}" for c in found.missing]
+        faults.append(f"`factornet-etl verify {options.store}` prints the remedy")
+    faults += [
+        f"{store.location}/cells/{cell}: {LISTED_WITHOUT_FOLDER}; {lost_cell_line_remedy(store.home, cell)}"
+        for cell in contents.missing
+    ]
     if faults:
         raise FactorNetError("; ".join(faults))
     return 0
 
 
 @dataclass(frozen=True)
-class _Found:
+class _CellLines:
     """The cell lines of a store.
 
     Attributes:
-        cells: whole ones; None where it cannot be known which there are.
-        damaged: what is wrong with the others; those without attributes are among these.
-        missing: those that only the list has.
-        unlisted: why it cannot be known which there are.
+        cells: the intact ones; None where the server lists none.
+        damaged: name -> error of the damaged ones.
+        missing: those that only the list of cell lines names.
+        unlisted: why the cell lines are not known, where `cells` is None.
     """
 
     cells: list[CellInfo] | None = field(default_factory=list)
@@ -78,18 +79,23 @@ class _Found:
     unlisted: StoreError | None = None
 
 
-def _look(store: Store) -> _Found:
+def _read_cell_lines(store: Store) -> _CellLines:
+    """Read the attributes of all cell lines.
+
+    Raises:
+        RemoteError: the server failed.
+    """
     home = store.home
     try:
         names = {*store.cells, *(home.cell_folders() if home.local else ())}
     except RemoteError:
-        raise  # of the server, not of the store
+        raise  # the server failed, the store may be intact
     except StoreError as e:
-        return _Found(None, unlisted=e)
-    with contextlib.suppress(StoreError, OSError):  # a damaged list of a local store hides nothing
+        return _CellLines(None, unlisted=e)
+    with contextlib.suppress(StoreError, OSError):  # a local store is shown in full without an intact list
         names |= {*(home.listed() or ())}
     cells: list[CellInfo] = []
-    found = _Found(cells)
+    found = _CellLines(cells)
     for name in sorted(names):
         try:
             cells.append(store.cell(name))
@@ -103,27 +109,27 @@ def _look(store: Store) -> _Found:
     return found
 
 
-def _print(location: str, store: Store, found: _Found) -> None:
+def _print(path: str, store: Store, contents: _CellLines) -> None:
     bases = sum(c.length for c in store.info.chromosomes)
     names = store.coordinates.names
     chroms = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    print(f"{location}: {store.info.assembly}, {format_count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
-    print(f"made by factornet {store.info.provenance.get('factornet')} from:")
+    print(f"{path}: {store.info.assembly}, {format_count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
+    print(f"built by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
         print(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
-    if found.cells is None:
+    if contents.cells is None:
         print("cell lines: not known")
         return
-    bad = f", and damaged: {', '.join(found.damaged)}" if found.damaged else ""
-    gone = f", and missing: {', '.join(found.missing)}" if found.missing else ""
-    add = "" if found.cells or bad or gone else " (add some with `factornet-etl build`)"
-    print(f"{format_count(len(found.cells), 'cell line')}{bad}{gone}{add}")
-    for cell in found.cells:
+    damaged = f", and damaged: {', '.join(contents.damaged)}" if contents.damaged else ""
+    missing = f", and missing: {', '.join(contents.missing)}" if contents.missing else ""
+    hint = "" if contents.cells or damaged or missing else " (add some with `factornet-etl build`)"
+    print(f"{format_count(len(contents.cells), 'cell line')}{damaged}{missing}{hint}")
+    for cell in contents.cells:
         print_cell(cell)
 
 
 def print_cell(cell: CellInfo) -> None:
-    """Tables of one cell line: tracks with their values, factors with their peaks and labels."""
+    """Print tables of a cell line: tracks with a summary of their values, factors with counts of peaks and bins."""
     console = Console(soft_wrap=True)
     tracks = Table(
         "track", "covered bases", "gaps", "min", "mean", "max", title=f"{cell.name}: tracks", title_justify="left"
@@ -131,7 +137,7 @@ def print_cell(cell: CellInfo) -> None:
     for track in cell.tracks:
         values = cell.summary["tracks"].get(track.name)
         if values is None:
-            tracks.add_row(track.name, "shared, kept with the genome", "", "", "", "")
+            tracks.add_row(track.name, "shared, part of the genome", "", "", "", "")
         else:
             figures = ["-" if values[k] is None else f"{values[k]:.4g}" for k in ("min", "mean", "max")]
             tracks.add_row(track.name, f"{values['covered']:,}", f"{values['gaps']:,}", *figures)

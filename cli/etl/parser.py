@@ -1,4 +1,4 @@
-"""``factornet-etl``: build a store, look at it, make a demo experiment."""
+"""The parser of ``factornet-etl``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from . import build, demo, fetch, genome, info, rm, transfer, unpack, verify
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser, with one sub-command a module."""
+    """Return the parser, with the sub-commands of each module."""
     parser = argparse.ArgumentParser(
         prog="factornet-etl",
-        description="Turn genome, signal, peak and annotation files into a Zarr store, and look at what is in it.",
+        description="Convert genome, signal, peak and annotation files into a Zarr store; verify and copy stores.",
         epilog="example:\n  factornet-etl genome hg19.zarr --fasta hg19.fa.gz --blacklist blacklist.bed.gz\n"
         "  factornet-etl build hg19.zarr data/HepG2 data/K562 -p 8\n  factornet-etl info hg19.zarr",
         formatter_class=HelpFormatter,
@@ -28,6 +28,6 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status comes back."""
+    """Run the command; return its exit status."""
     with handle_termination():
         return run_command(make_parser(), None, argv)

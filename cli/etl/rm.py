@@ -1,4 +1,4 @@
-"""``factornet-etl rm``: take cell lines out of a store."""
+"""``factornet-etl rm``: remove cell lines from a store."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "rm",
         help="remove cell lines from a store",
-        description="Remove cell lines from a store that is a folder. Whoever reads one goes on to the end.",
+        description="Remove cell lines from a store that is a folder. Processes that are reading one can finish.",
         epilog="example:\n  factornet-etl rm hg19.zarr HepG2",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("store", help="a store that is a folder")
-    parser.add_argument("cells", nargs="+", metavar="CELL", help="cell lines to remove, damaged ones too")
+    parser.add_argument("cells", nargs="+", metavar="CELL", help="cell lines to remove; may be damaged")
     add_common(parser)
     parser.set_defaults(handler=_run)
 

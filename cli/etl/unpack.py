@@ -1,4 +1,4 @@
-"""``factornet-etl unpack``: a raw store from a compressed one."""
+"""``factornet-etl unpack``: decompress a store into a raw one."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ def add_parser(commands: Any) -> None:
     """Add the sub-command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "unpack",
-        help="make a raw store of a compressed one, to be memory-mapped from local disk",
-        description="Make a raw store of a compressed one: the same arrays uncompressed, one file each, which training "
-        "reads through memory maps in exact random order. It takes 2 bytes a base for the genome and 4 more a track, "
-        "and is worth it where the disk is local and what is used of it fits in memory.",
+        help="decompress a store into a raw one, for memory maps on a local disk",
+        description="Decompress a store into a raw one: one uncompressed file per array, which training reads through "
+        "memory maps in exact random order. It takes 2 bytes per base for the genome and 4 more per track, and is "
+        "worth it if the disk is local and the arrays in use fit in memory.",
         epilog="example:\n  factornet-etl unpack hg19.zarr scratch/hg19.raw.zarr --cells K562 HepG2",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("store", type=Path, help="a compressed store")
-    parser.add_argument("destination", type=Path, metavar="DEST", help="the raw store to make; must not be there yet")
-    parser.add_argument("--cells", nargs="+", metavar="CELL", help="cell lines to take (default: all)")
-    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="workers")
-    parser.add_argument("--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, as 4GB")
+    parser.add_argument("destination", type=Path, metavar="DEST", help="the raw store to create; must not exist yet")
+    parser.add_argument("--cells", nargs="+", metavar="CELL", help="cell lines to include (default: all)")
+    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="worker processes")
+    parser.add_argument(
+        "--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, such as 4GB"
+    )
     add_common(parser)
     parser.set_defaults(handler=_run)
 
@@ -48,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
             on_report=lambda report: shown.add(report.bytes),
             on_plan=lambda tasks: shown.plan(len(tasks)),
         )
-    seconds, size = perf_counter() - begin, sum(one.bytes for one in report.reports)
+    seconds, size = perf_counter() - begin, sum(r.bytes for r in report.reports)
     memory = {"worker": report.peak_rss, "main": peak_memory()}
     if options.json:
         content = {"built": report.what, "arrays": len(report.reports), "bytes": size, "seconds": seconds}
@@ -56,6 +58,6 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     print(
         f"{report.what}: {format_count(len(report.reports), 'array')}, {format_bytes(size)} in {seconds:.1f} s; "
-        f"peak memory {format_bytes(memory['worker'])} a worker, {format_bytes(memory['main'])} the main process"
+        f"peak memory {format_bytes(memory['worker'])} per worker, {format_bytes(memory['main'])} the main process"
     )
     return 0

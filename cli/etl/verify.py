@@ -1,4 +1,4 @@
-"""``factornet-etl verify``: is all of a store as it was built?"""
+"""``factornet-etl verify``: compare a store with its digests or its source files."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def add_parser(commands: Any) -> None:
     """Add the sub-command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "verify",
-        help="compare every object of a store with its manifests, or its values with the source files",
-        description="Compare every object of a store, compressed or raw, with the digests that were taken when it was "
-        "built, and name each that is missing, damaged or added, with what repairs it. The exit status is 0 when all "
-        "is well, and 1 when something was found.",
+        help="compare every object of a store with its digests, or its values with the source files",
+        description="Compare every object of a store, compressed or raw, with the digests recorded when it was built. "
+        "Each object that is missing, damaged or added is listed with a remedy. The exit status is 0 if the store is "
+        "intact and 1 otherwise.",
         epilog="examples:\n  factornet-etl verify hg19.zarr\n"
         "  factornet-etl verify hg19.zarr --cells K562 --against-sources data/K562 hg19.fa.gz",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("store", help=STORE_HELP)
-    parser.add_argument("--cells", nargs="+", metavar="CELL", help="look at these cell lines (and the genome) only")
+    parser.add_argument("--cells", nargs="+", metavar="CELL", help="verify only these cell lines, and the genome")
     parser.add_argument("--quick", action="store_true", help="compare sizes instead of digests")
     parser.add_argument(
         "--against-sources",
@@ -42,9 +42,9 @@ def add_parser(commands: Any) -> None:
         type=Path,
         default=[],
         metavar="PATH",
-        help="also read these again and compare all values: cell-line folders, FASTA, bigWigs of shared tracks",
+        help="also compare all values with these source files: cell-line folders, FASTA, bigWigs of shared tracks",
     )
-    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="readers")
+    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="reading threads")
     add_common(parser)
     parser.set_defaults(handler=_run)
 
@@ -67,9 +67,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.against_sources and not any(f.path == "zarr.json" for f in findings):
         with progress_line("compare", 0, unit="blocks") as line:
 
-            def on_block(positions: int) -> None:
+            def on_block(rows: int) -> None:
                 nonlocal compared
-                compared += positions
+                compared += rows
                 line.total += 1
                 line.advance(1, f"{compared / 1e6:.0f} million positions")
 
@@ -79,14 +79,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """Each fault, and after those that one command repairs that command."""
-    by_cure: dict[str, list[Finding]] = {}
+    """Print all faults, grouped by remedy."""
+    by_remedy: dict[str, list[Finding]] = {}
     for finding in findings:
-        by_cure.setdefault(finding.hint, []).append(finding)
-    for hint, together in by_cure.items():
-        for finding in together:
-            print(f"{finding.kind}: {finding.path}: {finding.problem}")
-        print(f"    repair: {hint}")
+        by_remedy.setdefault(finding.remedy, []).append(finding)
+    for remedy, faults in by_remedy.items():
+        for fault in faults:
+            print(f"{fault.kind}: {fault.path}: {fault.problem}")
+        print(f"    repair: {remedy}")
 
 
 def _print(
@@ -98,11 +98,12 @@ def _print(
         print(json.dumps({**content, "findings": [asdict(f) for f in findings]}))
         return
     print_findings(findings)
-    how = "by size" if options.quick else "by sha256"
-    groups = format_count(len(report.groups), "group")
+    objects, groups = format_count(report.objects, "object"), format_count(len(report.groups), "group")
+    how = "size" if options.quick else "sha256"
+    result = format_count(len(findings), "fault") if findings else "no faults"
     print(
-        f"{options.store}: {format_count(report.objects, 'object')} in {groups}, {format_bytes(report.bytes)}, compared {how} in "
-        f"{seconds:.1f} s: " + (format_count(len(findings), "fault") if findings else "all is well")
+        f"{options.store}: {objects} in {groups}, {format_bytes(report.bytes)}, compared by {how} in {seconds:.1f} s: "
+        f"{result}"
     )
     if compared:
         print(f"{format_count(compared, 'position')} compared with the sources")

@@ -49,7 +49,7 @@ def is_built(store: Store, sheets: CellFolder, options: Mapping[str, Any]) -> bo
             f"{store.location}/{finding.path}",
             finding.problem,
             hint=f"cell line {name} is there already, from the same inputs and options, but not all is "
-            f"well: {finding.hint}",
+            f"well: {finding.remedy}",
         )
     return True
 

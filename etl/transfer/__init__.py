@@ -1,4 +1,4 @@
 """Copy groups between stores: export, import, merge, and builds into object storage.
 
-May import `etl.builders` and what lies below it.
+May import `etl.publish` and what lies below it.
 """

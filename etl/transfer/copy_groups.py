@@ -1,4 +1,4 @@
-"""Copy groups from stores into a store, wherever each lies: export, import and merge are this."""
+"""Copy groups of one or several stores to a destination: what export, import and merge do."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .group import GroupSnapshot, snapshot_cell_line, snapshot_genome
 
 @dataclass(frozen=True)
 class CopyReport:
-    """What became of a copy.
+    """What a copy did.
 
     Attributes:
-        place: where to.
-        copied: groups that were put there.
-        mended: groups that were there, damaged, and were replaced.
-        skipped: groups that were there, equal.
-        objects: put there.
-        bytes: of these.
-        kept: objects of the copied groups that were there: an interrupted copy had put them, or they were not damaged.
+        location: path or URL of the destination.
+        copied: groups that were written.
+        repaired: damaged groups that were replaced.
+        skipped: groups that already existed, equal.
+        objects: number of objects written.
+        bytes: their size.
+        kept: number of objects that already existed, from an interrupted copy or in a group that was repaired.
     """
 
     location: str
     copied: tuple[str, ...]
-    mended: tuple[str, ...]
+    repaired: tuple[str, ...]
     skipped: tuple[str, ...]
     objects: int
     bytes: int
@@ -40,204 +40,218 @@ class CopyReport:
 
 def copy_groups(
     sources: Sequence[Store],
-    target: Destination,
+    destination: Destination,
     *,
     cells: Sequence[str] | None = None,
     force: bool = False,
-    mend_genome: bool = True,
+    repair_genome: bool = True,
     threads: int = 4,
     on_plan: Callable[[int], None] = lambda objects: None,
     on_object: Callable[[int], None] = lambda size: None,
 ) -> CopyReport:
-    """Copy the genome and cell lines; each object is compared with its manifest as it is read, and again as it lies.
+    """Copy the genome and cell lines; compare every object with its manifest when it is read and when it is written.
 
-    A group appears at the target whole. Those that are there, with a manifest of equal digest and all that it
-    lists, are left as they are; damaged ones are replaced. What an interrupted copy has put there is used.
+    A group becomes visible at the destination only when it is complete. Groups that already exist with the same
+    manifest and all its objects are skipped, damaged ones are replaced. Objects of an interrupted copy are kept.
 
     Args:
         sources: stores of one genome.
-        target: where to; a store of the same genome may be there.
-        cells: which cell lines; None for all, an empty sequence for the genome alone.
-        force: replace cell lines of other content; and compare what is there by digests, not by names and sizes only.
-        mend_genome: replace the genome that is there if it is damaged; else it is not looked at.
-        threads: that read and write.
-        on_plan: called with the number of objects to compare, where there are any, and then of these and those to copy.
-        on_object: called with the bytes of each object as it is compared, or copied.
+        destination: where to copy to; a store of the same genome may exist there.
+        cells: names of cell lines; None for all, empty for the genome alone.
+        force: replace cell lines of other content, and compare existing objects by digest, not only by name and size.
+        repair_genome: replace the existing genome if it is damaged; if False, it is not checked.
+        threads: number of copying threads.
+        on_plan: called with the number of objects to be compared, if any, and then with that of all objects to be
+            compared or copied.
+        on_object: called with the bytes of each object once it is compared or copied.
 
     Raises:
-        StoreError: genomes or cell lines are in each other's way (both digests are named); a source is damaged; a
-            server or disk failed.
-        UsageError: no source has such a cell line.
-        CutShortError: the copy ended before its end, and can be gone on with.
+        StoreError: genomes or cell lines differ (both digests are in the message), or the destination cannot be
+            written to.
+        UsageError: no source has such a cell line, or a source and the destination overlap.
+        InterruptedBuildError: a source is damaged, or a server or disk failed; the same copy can be resumed.
     """
-    _refuse_itself(sources, target)
-    there = target.there(sources[0].info)
-    parts = _plan(sources, there.store if there else None, cells)
-    target.check_writable()
+    _check_no_overlap(sources, destination)
+    existing = destination.find_existing(sources[0].info)
+    snapshots = _snapshot_groups(sources, existing.store if existing else None, cells)
+    destination.check_writable()
     counts = _Counts(on_object)
-    if there is not None and force:
-        on_plan(sum(len(p.objects) for p in parts))
-    look = partial(there.state, deep=force, threads=threads, on_object=counts.compare) if there else _absent
-    if there is not None and target.whole:
-        parts = [*parts, *_also_damaged(sources, there, parts, look)]
-    states = {p.group: look(p) for p in parts if mend_genome or there is None or p.group != "genome"}
-    todo = [p for p in parts if states.get(p.group, "equal") != "equal"]
-    if there is not None and not force:
-        _refuse_clash(there, [p for p in todo if states[p.group] in ("other", "unknown")])
-    mended = tuple(p.group for p in todo if states[p.group] in ("damaged", "unknown"))
-    copied = tuple(p.group for p in todo if p.group not in mended)
-    skipped = tuple(p.group for p in parts if p not in todo)
-    if target.whole and there is not None and (todo or there.has_wrong_list()):
-        todo = _rest(there, todo) + todo
-    on_plan(counts.compared + sum(len(p.objects) for p in todo))
-    with target.receiving(todo):
-        for part in todo:
-            _copy_part(part, target, threads, counts)
-    return CopyReport(target.location, copied, mended, skipped, counts.objects, counts.bytes, counts.kept)
+    if existing is not None and force:
+        on_plan(sum(len(s.objects) for s in snapshots))
+    status = partial(existing.status, deep=force, threads=threads, on_object=counts.compare) if existing else _absent
+    if existing is not None and destination.rewritten_whole:
+        snapshots = [*snapshots, *_other_damaged(sources, existing, snapshots, status)]
+    checked = [s for s in snapshots if repair_genome or existing is None or s.group != "genome"]
+    statuses = {s.group: status(s) for s in checked}
+    todo = [s for s in snapshots if statuses.get(s.group, "equal") != "equal"]
+    if existing is not None and not force:
+        _check_no_conflict(existing, [s for s in todo if statuses[s.group] in ("other", "unknown")])
+    repaired = tuple(s.group for s in todo if statuses[s.group] in ("damaged", "unknown"))
+    copied = tuple(s.group for s in todo if s.group not in repaired)
+    skipped = tuple(s.group for s in snapshots if s not in todo)
+    if destination.rewritten_whole and existing is not None and (todo or existing.has_outdated_cell_index()):
+        todo = _remaining_groups(existing, todo) + todo
+    on_plan(counts.compared + sum(len(s.objects) for s in todo))
+    with destination.transaction(todo):
+        for snapshot in todo:
+            _copy_group(snapshot, destination, threads, counts)
+    return CopyReport(destination.location, copied, repaired, skipped, counts.objects, counts.bytes, counts.kept)
 
 
-def _refuse_itself(sources: Sequence[Store], target: Destination) -> None:
-    """See that no source is the target, or inside it, or around it; places are without links by now."""
+def _check_no_overlap(sources: Sequence[Store], destination: Destination) -> None:
+    """Check that no source is the destination, inside it, or around it; links in both paths are resolved already."""
     for source in sources:
-        a, b = f"{source.location}/", f"{target.location}/"
+        a, b = f"{source.location}/", f"{destination.location}/"
         if a == b:
-            raise UsageError(f"{target.location}: is the same place as what is copied; name another")
+            raise UsageError(f"{destination.location}: is the store to be copied; name another destination")
         if a.startswith(b) or b.startswith(a):
-            inner, outer = sorted((source.location, target.location), key=len, reverse=True)
-            raise UsageError(f"{inner}: lies inside {outer}, and one is copied to the other; name a place beside it")
+            inner, outer = sorted((source.location, destination.location), key=len, reverse=True)
+            raise UsageError(f"{inner}: is inside {outer}, and one is copied to the other; name another destination")
 
 
-def _absent(part: GroupSnapshot) -> GroupStatus:
+def _absent(snapshot: GroupSnapshot) -> GroupStatus:
     return "absent"
 
 
-def _refuse_clash(there: ExistingStore, parts: Sequence[GroupSnapshot]) -> None:
-    def told(part: GroupSnapshot) -> str:
-        digest = there.manifest(part)
-        what = f"manifest {digest[:16]}..." if digest else "damaged, so that it cannot be told what it was"
-        return f"{part.cell} ({what}, {part.folder.location}: {part.digest[:16]}...)"
+def _check_no_conflict(existing: ExistingStore, snapshots: Sequence[GroupSnapshot]) -> None:
+    """Raise an error that names the digests of existing cell lines of other content, if there are any."""
 
-    if parts:
+    def describe(snapshot: GroupSnapshot) -> str:
+        digest = existing.manifest(snapshot)
+        found = f"manifest {digest[:16]}..." if digest else "damaged, its manifest is not known"
+        return f"{snapshot.cell} ({found}, {snapshot.storage.location}: {snapshot.manifest[:16]}...)"
+
+    if snapshots:
         raise StoreError(
-            there.store.location,
-            f"has other content of {', '.join(map(told, parts))}",
-            hint="give --force to replace what is there",
+            existing.store.location,
+            f"has other content of {', '.join(map(describe, snapshots))}",
+            hint="use the force option to replace it",
         )
 
 
-def _also_damaged(
+def _other_damaged(
     sources: Sequence[Store],
-    there: ExistingStore,
-    parts: Sequence[GroupSnapshot],
-    look: Callable[[GroupSnapshot], GroupStatus],
+    existing: ExistingStore,
+    snapshots: Sequence[GroupSnapshot],
+    status: Callable[[GroupSnapshot], GroupStatus],
 ) -> Iterator[GroupSnapshot]:
-    """Other cell lines of a file that is written as a whole: damaged ones that a source has."""
-    planned = {p.group for p in parts}
-    for cell in there.store.cells:
+    """Yield intact versions of other cell lines that are damaged in a file that is rewritten whole."""
+    planned = {s.group for s in snapshots}
+    for cell in existing.store.cells:
         source = next((s for s in sources if f"cells/{cell}" not in planned and s.home.has(cell)), None)
         if source is not None:
             try:
-                part = snapshot_cell_line(source, cell)
+                snapshot = snapshot_cell_line(source, cell)
             except StoreError:
-                continue  # damaged there: it was not asked for
-            if look(part) == "damaged":
-                yield part
+                continue  # damaged in the source too, and not among the cell lines to be copied
+            if status(snapshot) == "damaged":
+                yield snapshot
 
 
-def _rest(there: ExistingStore, todo: Sequence[GroupSnapshot]) -> list[GroupSnapshot]:
-    """What else is in a file that can only be written as a whole."""
+def _remaining_groups(existing: ExistingStore, todo: Sequence[GroupSnapshot]) -> list[GroupSnapshot]:
+    """Return the groups that a file which is rewritten whole takes over from its old version.
+
+    Raises:
+        StoreError: one of them is damaged.
+    """
     try:
-        return there.rest({p.group for p in todo})
+        return existing.snapshots_without({s.group for s in todo})
     except StoreError as e:
         raise StoreError(
-            f"{e}; the file is written as a whole",
-            "replace this as well, or delete the file and run the same command again",
+            e.location,
+            f"{e.problem}, and the file can only be rewritten whole",
+            hint="replace this group too, or delete the file and run the same command again",
         ) from e
 
 
 class _Counts:
-    """How many objects and bytes were copied so far, and how many were there."""
+    """Numbers of objects and bytes copied, kept and compared so far.
 
-    def __init__(self, add: Callable[[int], None]) -> None:
-        self._tell = add
+    Args:
+        on_object: called with the bytes of each object.
+    """
+
+    def __init__(self, on_object: Callable[[int], None]) -> None:
+        self._on_object = on_object
         self.objects = self.bytes = self.kept = self.compared = 0
 
     def compare(self, size: int) -> None:
         self.compared += 1
-        self._tell(size)
+        self._on_object(size)
 
-    def count(self, size: int, *, kept: bool) -> None:
+    def copy(self, size: int, *, kept: bool) -> None:
         if kept:
             self.kept += 1
         else:
             self.objects += 1
             self.bytes += size
-        self._tell(size)
+        self._on_object(size)
 
 
-def _plan(sources: Sequence[Store], there: Store | None, cells: Sequence[str] | None) -> list[GroupSnapshot]:
-    """The genome and each cell line, of the first source that has it.
+def _snapshot_groups(
+    sources: Sequence[Store], existing: Store | None, cells: Sequence[str] | None
+) -> list[GroupSnapshot]:
+    """Return the genome, and each cell line from the first source that has it.
 
     Raises:
-        StoreError: genomes differ, or encodings, or cell lines of one name.
-        UsageError: no source has a cell line that was named.
+        StoreError: the stores differ in genome or encoding, or two of them have different cell lines of one name.
+        UsageError: no source has a cell line of `cells`.
     """
-    _refuse_others([*([there] if there else []), *sources])
-    parts: dict[str, GroupSnapshot] = {}
-    has = {id(s): s.cells for s in sources} if cells is None or len(sources) > 1 else {}
+    _check_compatible([*([existing] if existing else []), *sources])
+    snapshots: dict[str, GroupSnapshot] = {}
+    available = {id(s): s.cells for s in sources} if cells is None or len(sources) > 1 else {}
     for source in sources:
-        names: Iterable[str] = has.get(id(source), ()) if cells is None else cells
+        names: Iterable[str] = available.get(id(source), ()) if cells is None else cells
         for name in dict.fromkeys(names):
-            if len(sources) > 1 and name not in has[id(source)]:
+            if len(sources) > 1 and name not in available[id(source)]:
                 continue
-            part = snapshot_cell_line(source, name)
-            other = parts.setdefault(name, part)
-            if other.digest != part.digest:
+            snapshot = snapshot_cell_line(source, name)
+            other = snapshots.setdefault(name, snapshot)
+            if other.manifest != snapshot.manifest:
                 raise StoreError(
-                    f"cell line {name} differs",
-                    f"manifest {other.digest} in {other.folder.location}, {part.digest} in {part.folder.location}",
+                    snapshot.storage.location,
+                    f"differs from {other.storage.location} (manifest {snapshot.manifest} and {other.manifest})",
                     hint="leave one of these stores out",
                 )
-    if missing := [c for c in cells or () if c not in parts]:
-        listed = ", ".join(sorted({c for names in has.values() for c in names})) or "none"
+    if missing := [c for c in cells or () if c not in snapshots]:
+        listed = ", ".join(sorted({c for names in available.values() for c in names})) or "none"
         raise UsageError(f"no cell line {missing[0]!r} in {', '.join(s.location for s in sources)}; there is {listed}")
-    return [snapshot_genome(sources[0]), *parts.values()]
+    return [snapshot_genome(sources[0]), *snapshots.values()]
 
 
-def _refuse_others(stores: Sequence[Store]) -> None:
+def _check_compatible(stores: Sequence[Store]) -> None:
     first = stores[0]
     for other in stores[1:]:
-        for what, a, b in (
+        for attribute, a, b in (
             ("encoding", first.info.encoding, other.info.encoding),
             ("genome", first.info.genome_manifest, other.info.genome_manifest),
         ):
             if a != b:
                 raise StoreError(
                     other.location,
-                    f"has another {what} than {first.location} ({what} {b} and {a})",
-                    hint=f"cell lines go only into stores of their own {what}",
+                    f"has another {attribute} than {first.location} ({attribute} {b} and {a})",
+                    hint=f"cell lines can only be copied between stores of one {attribute}",
                 )
 
 
-def _copy_part(part: GroupSnapshot, target: Destination, threads: int, counts: _Counts) -> None:
-    with target.group(part) as sink, ThreadPoolExecutor(threads, thread_name_prefix="copy") as pool:
+def _copy_group(snapshot: GroupSnapshot, destination: Destination, threads: int, counts: _Counts) -> None:
+    with destination.write_group(snapshot) as writer, ThreadPoolExecutor(threads, thread_name_prefix="copy") as pool:
 
         def copy(name: str) -> tuple[int, bool]:
-            listed = part.objects[name]
-            kept = sink.has(name, listed)
+            listed = snapshot.objects[name]
+            kept = writer.has(name, listed)
             if not kept:
-                sink.put(name, listed, part.pieces(name))
+                writer.put(name, listed, snapshot.pieces(name))
             return listed[0], kept
 
-        later = f". Once that is done the same command goes on; what was copied so far is kept {target.kept}"
+        resume = f". Run the same command again to resume; what was copied so far is kept in {destination.staged_at}"
         try:
-            for size, kept in pool.map(copy, part.objects):
-                counts.count(size, kept=kept)
+            for size, kept in pool.map(copy, snapshot.objects):
+                counts.copy(size, kept=kept)
         except StoreError as e:
-            raise InterruptedBuildError(f"{e}{later}") from e
+            raise InterruptedBuildError(f"{e}{resume}") from e
         except OSError as e:
-            raise InterruptedBuildError(
-                f"{target.location}: cannot be written ({e.strerror or e}); see to the disk{later}"
-            ) from e
+            problem = f"{destination.location}: cannot be written ({e.strerror or e}); check the disk"
+            raise InterruptedBuildError(f"{problem}{resume}") from e
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""The interface of a destination: where groups of a store are copied to."""
+"""The interface of destinations, to which groups are copied."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from .object_writers import ObjectWriter
 
 
 class Destination(ABC):
-    """A place that groups are copied to.
+    """A path or URL to which groups are copied.
 
     Attributes:
-        place: for messages.
-        whole: whether it can only be written as a whole, with the groups that are there already.
+        location: the path or URL, for messages.
+        rewritten_whole: whether each copy writes all of the store again, with the groups that exist.
     """
 
     location: str
-    whole = False
+    rewritten_whole = False
 
     @property
-    def kept(self) -> str:
-        """Where what was copied is kept when a copy ends before its end, for messages."""
-        return f"in {self.location}"
+    def staged_at(self) -> str:
+        """Where an interrupted copy keeps its objects, for messages."""
+        return self.location
 
     @abstractmethod
-    def there(self, info: StoreInfo | None = None) -> ExistingStore | None:
-        """The store that is there, None where there is none.
+    def find_existing(self, info: StoreInfo | None = None) -> ExistingStore | None:
+        """Return the store that exists at the destination, None if there is none.
 
         Args:
-            info: of the store to be copied: by its genome, one of damaged attributes is known.
+            info: attributes of the store to be copied. With them, an existing store whose own attributes are damaged
+                is recognised by its genome.
 
         Raises:
-            StoreError: something else is there, or it is damaged and not known to be a store of this genome.
+            StoreError: something else exists there, or it is damaged and its genome is not known to be the same.
         """
 
-    def check_writable(self) -> None:  # noqa: B027, object storage says so on the first upload
-        """See, before anything is copied, that the place can be written to.
+    def check_writable(self) -> None:  # noqa: B027, in object storage the first upload shows it
+        """Check, before anything is copied, that the destination can be written to.
 
         Raises:
-            StoreError: it cannot; the message has the place as the user gave it.
+            StoreError: it cannot.
         """
 
     @abstractmethod
-    def receiving(self, parts: Sequence[GroupSnapshot]) -> AbstractContextManager[None]:
-        """The time in which these groups are copied."""
+    def transaction(self, snapshots: Sequence[GroupSnapshot]) -> AbstractContextManager[None]:
+        """Enclose the copy of these groups."""
 
     @abstractmethod
-    def group(self, part: GroupSnapshot) -> AbstractContextManager[ObjectWriter]:
-        """The time in which one group is copied; at its end, unless by an error, the group is in place."""
+    def write_group(self, snapshot: GroupSnapshot) -> AbstractContextManager[ObjectWriter]:
+        """Enclose the copy of one group, which is published at the end unless an error was raised."""

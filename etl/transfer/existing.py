@@ -1,4 +1,4 @@
-"""What lies at a destination already: which store it is, and whether its groups are whole."""
+"""The store that exists at a destination, and the state of its groups."""
 
 from __future__ import annotations
 
@@ -16,61 +16,68 @@ from ...store.reader import Store, open_store
 from ...store.schema import StoreInfo
 from .group import GroupSnapshot, snapshot_cell_line, snapshot_genome
 
-Digest = Callable[[str], str]
-"""SHA-256 of the object of this path in a store, empty where there is none that can be read."""
+ReadDigest = Callable[[str], str]
+"""Returns the SHA-256 of the object at a path in a store, empty if it cannot be read."""
 
 GroupStatus = Literal["absent", "equal", "damaged", "other", "unknown"]
-"""Of a group at a destination; an ``unknown`` one is damaged so that it does not say what it was."""
+"""State of a group at a destination; of an ``unknown`` one neither attributes nor manifest can be read."""
 
 _MANIFEST = "manifest/c/0"
 
 
 @dataclass(frozen=True)
 class ExistingStore:
-    """The store at a destination, and how digests of its objects are had."""
+    """The store at a destination.
+
+    Attributes:
+        store: opened for reading.
+        digest: reads the digests of its objects.
+    """
 
     store: Store
-    digest: Digest
+    digest: ReadDigest
 
-    def state(self, part: GroupSnapshot, *, deep: bool, threads: int, on_object: Callable[[int], None]) -> GroupStatus:
-        """What is there of a group that is to be copied.
+    def status(
+        self, snapshot: GroupSnapshot, *, deep: bool, threads: int, on_object: Callable[[int], None]
+    ) -> GroupStatus:
+        """Compare a group at the destination with the one to be copied.
 
         Args:
-            part: the group.
-            deep: compare digests of all objects, not only names and sizes.
-            threads: that read.
+            snapshot: the group to be copied.
+            deep: compare the digests of all objects, not only names and sizes.
+            threads: number of reading threads.
             on_object: called with the bytes of each object whose digest was compared.
 
         Raises:
             RemoteError: the server failed.
         """
-        home, genome = self.store.home, part.group == "genome"
-        if not genome and not home.has(part.cell):
+        location, is_genome = self.store.home, snapshot.group == "genome"
+        if not is_genome and not location.has(snapshot.cell):
             return "absent"
-        attributes = _sealed_attributes(home, "" if genome else part.group)
+        attributes = _intact_attributes(location, "" if is_genome else snapshot.group)
         if attributes is None:
-            # The genome of a damaged root was compared by `open_existing`.
-            return "damaged" if genome or self._has_manifest(part) else "unknown"
-        key = "genome_manifest" if genome else "manifest"
-        if attributes.get(key) != part.digest:
+            # With a damaged root, `open_existing` has compared the genome.
+            return "damaged" if is_genome or self._has_manifest(snapshot) else "unknown"
+        key = "genome_manifest" if is_genome else "manifest"
+        if attributes.get(key) != snapshot.manifest:
             return "other"
-        # The manifest itself may have been packed by another zstd: it is as the attributes that are there say.
-        own = parse_objects(attributes.get(f"{key}_objects"), location=home.location)
-        expected = {**part.objects, **own}
-        whole = self._has_sizes(part.group, expected)
+        # Another version of zstd may have compressed the manifest: its bytes are those that the existing group lists.
+        manifest_objects = parse_objects(attributes.get(f"{key}_objects"), location=location.location)
+        expected = {**snapshot.objects, **manifest_objects}
+        whole = self._has_sizes(snapshot.group, expected)
         if whole and deep:
-            whole = self._has_digests(part.group, expected, threads, on_object)
+            whole = self._has_digests(snapshot.group, expected, threads, on_object)
         return "equal" if whole else "damaged"
 
-    def manifest(self, part: GroupSnapshot) -> str:
-        """Digest of the manifest of a cell line that is there; empty where it is damaged."""
-        return str((_sealed_attributes(self.store.home, part.group) or {}).get("manifest", ""))
+    def manifest(self, snapshot: GroupSnapshot) -> str:
+        """Return the digest of the manifest of an existing cell line; empty if its attributes are damaged."""
+        return str((_intact_attributes(self.store.home, snapshot.group) or {}).get("manifest", ""))
 
-    def _has_manifest(self, part: GroupSnapshot) -> bool:
-        return self.digest(f"{part.group}/{_MANIFEST}") == part.objects.get(_MANIFEST, (0, "none"))[1]
+    def _has_manifest(self, snapshot: GroupSnapshot) -> bool:
+        return self.digest(f"{snapshot.group}/{_MANIFEST}") == snapshot.objects.get(_MANIFEST, (0, "none"))[1]
 
     def _has_sizes(self, group: str, expected: Objects) -> bool:
-        """Whether exactly these objects are there, each of its size."""
+        """Return whether exactly these objects exist, each of its size."""
         try:
             found = dict(self.store.home.folder(group).listing() or {})
         except RemoteError:
@@ -91,75 +98,82 @@ class ExistingStore:
                     return False
         return True
 
-    def rest(self, without: Collection[str]) -> list[GroupSnapshot]:
-        """All groups but these.
+    def snapshots_without(self, groups: Collection[str]) -> list[GroupSnapshot]:
+        """Return snapshots of all groups but these.
 
         Raises:
-            StoreError: one is damaged.
+            StoreError: one of them is damaged.
         """
-        groups = [f"cells/{c}" for c in self.store.cells]
-        parts = [] if "genome" in without else [snapshot_genome(self.store)]
-        return parts + [snapshot_cell_line(self.store, g.removeprefix("cells/")) for g in groups if g not in without]
+        snapshots = [] if "genome" in groups else [snapshot_genome(self.store)]
+        cells = (cell for cell in self.store.cells if f"cells/{cell}" not in groups)
+        return snapshots + [snapshot_cell_line(self.store, cell) for cell in cells]
 
-    def has_wrong_list(self) -> bool:
-        """Whether there is a list of cell lines, and it does not list those that are there."""
-        home = self.store.home
+    def has_outdated_cell_index(self) -> bool:
+        """Return whether there is a list of cell lines, and it is damaged or lists others than exist."""
+        location = self.store.home
         try:
-            listed = home.listed()
+            listed = location.listed()
         except (StoreError, OSError):
             return True
         if listed is None:
             return False
-        found = {c: _sealed_attributes(home, f"cells/{c}") or {} for c in home.cells()}
+        found = {c: _intact_attributes(location, f"cells/{c}") or {} for c in location.cells()}
         return listed != {c: attributes.get("manifest") for c, attributes in found.items()}
 
 
-def open_existing(home: StoreLocation, path: str | Path, info: StoreInfo | None, digest: Digest) -> ExistingStore:
-    """The store at a destination.
+def open_existing(
+    location: StoreLocation, path: str | Path, info: StoreInfo | None, digest: ReadDigest
+) -> ExistingStore:
+    """Open the store at a destination.
 
     Args:
-        home: of it.
-        path: of it.
-        info: of the store to be copied. What lies at the destination with damaged attributes is a store of the same
-            genome if its genome has the same manifest, or else if its cell lines were built on these sequences.
-        digest: of an object at the destination.
+        location: where it is.
+        path: the same, as the user named it.
+        info: attributes of the store to be copied. A store whose own attributes are damaged is taken for one of the
+            same genome if its genome has the same manifest, or if all its cell lines were built on these sequences.
+        digest: reads the digest of an object at the destination.
 
     Raises:
-        StoreError: there is something else, or what cannot be told to be a store of this genome.
+        StoreError: something else exists there, or it is damaged and its genome is not known to be the same.
     """
     try:
         return ExistingStore(open_store(path), digest)
     except RemoteError:
         raise
     except StoreError as e:
-        if _sealed_attributes(home, "") is not None:
-            raise  # one that this factornet does not read
-        listed = parse_objects(info.genome_manifest_objects, location=home.location) if info else {}
+        if _intact_attributes(location, "") is not None:
+            raise  # of a schema version that this factornet does not read
+        listed = parse_objects(info.genome_manifest_objects, location=location.location) if info else {}
         same = digest(f"genome/{_MANIFEST}") == listed.get(_MANIFEST, (0, "none"))[1]
-        if info and (same or _genomes_of_cells(home) == {info.sequences}):
-            return ExistingStore(Store(home.location, info), digest)
-        if not {"zarr.json", "genome"} & (home.top() or {}).keys():
-            raise StoreError(home.location, "is there, and is no FactorNet store", hint="give another name") from e
+        if info and (same or _genomes_of_cell_lines(location) == {info.sequences}):
+            return ExistingStore(Store(location.location, info), digest)
+        if not {"zarr.json", "genome"} & (location.top() or {}).keys():
+            problem = "exists, but is not a FactorNet store"
+            raise StoreError(location.location, problem, hint="give another name") from e
         raise StoreError(
-            home.location,
-            "is no FactorNet store, or its attributes (zarr.json) are damaged and its genome is not "
-            "known to be the same",
-            hint="give another name, or remove what is there and run the same command again",
+            location.location,
+            "is not a FactorNet store, or its attributes (zarr.json) are damaged and its genome is not known to be the "
+            "same",
+            hint="give another name, or remove it and run the same command again",
         ) from e
 
 
-def _genomes_of_cells(home: StoreLocation) -> set[str]:
-    """Digests of the sequences that the cell lines were built on, of those whose attributes are whole."""
-    found = (_sealed_attributes(home, f"cells/{cell}") for cell in home.cells())
+def _genomes_of_cell_lines(location: StoreLocation) -> set[str]:
+    """Return the digests of the sequences that the cell lines with intact attributes were built on."""
+    found = (_intact_attributes(location, f"cells/{cell}") for cell in location.cells())
     return {str(attributes.get("genome")) for attributes in found if attributes is not None}
 
 
-def _sealed_attributes(home: StoreLocation, group: str) -> dict[str, Any] | None:
-    """Attributes of a group, None where they are not, byte for byte, as they were written."""
+def _intact_attributes(location: StoreLocation, group: str) -> dict[str, Any] | None:
+    """Return the attributes of a group, None if their own digest is wrong or they cannot be read.
+
+    Raises:
+        RemoteError: the server failed.
+    """
     try:
-        folder = home.folder(group)
-        text, attributes = read_attributes(folder)
-        check_self_digest(text, attributes, location=folder.location)
+        storage = location.folder(group)
+        text, attributes = read_attributes(storage)
+        check_self_digest(text, attributes, location=storage.location)
     except RemoteError:
         raise
     except (StoreError, OSError):

@@ -1,4 +1,4 @@
-"""What is copied from store to store: groups, each with all its objects and their digests."""
+"""Snapshots of groups to be copied: every object with its size and digest."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ...store.storage.base import GroupStorage, ObjectDigest, OpenObject
 
 @dataclass(frozen=True)
 class GroupSnapshot:
-    """A group to be copied: the genome, or a cell line.
+    """A version of a group: the genome, or a cell line.
 
     Attributes:
         group: ``genome`` or ``cells/<cell>``.
-        digest: SHA-256 of its manifest.
-        folder: to read from.
-        objects: all but the one that says what the manifest is.
-        seal: path in the store of that one: of the genome it is the root's ``zarr.json``.
-        text: content of it, which carries the digest of itself.
+        manifest: SHA-256 of its manifest.
+        storage: to read the objects from.
+        objects: size and SHA-256 of each object, except the attributes that have the digest of the manifest.
+        attributes_path: path of these attributes in the store; for the genome, the root's ``zarr.json``.
+        attributes: their content, which includes a digest of itself.
     """
 
     group: str
-    digest: str
-    folder: GroupStorage
+    manifest: str
+    storage: GroupStorage
     objects: Objects
-    seal: str
-    text: bytes
+    attributes_path: str
+    attributes: bytes
 
     @property
     def size(self) -> int:
@@ -44,38 +44,38 @@ class GroupSnapshot:
         return self.group.removeprefix("cells/")
 
     @property
-    def listed(self) -> dict[str, ObjectDigest]:
-        """Path in the store, size and SHA-256 of everything, the seal too."""
-        seal = {self.seal: (len(self.text), hashlib.sha256(self.text).hexdigest())}
-        return {f"{self.group}/{name}": listed for name, listed in self.objects.items()} | seal
+    def all_objects(self) -> dict[str, ObjectDigest]:
+        """Path in the store -> size and SHA-256, the attributes included."""
+        attributes = {self.attributes_path: (len(self.attributes), hashlib.sha256(self.attributes).hexdigest())}
+        return {f"{self.group}/{name}": listed for name, listed in self.objects.items()} | attributes
 
     def pieces(self, name: str) -> Iterator[bytes]:
-        """Content of an object.
+        """Yield the content of an object, verified.
 
         Raises:
-            StoreError: it is missing, or at its end: not what is listed.
+            StoreError: the object is missing or damaged (a wrong digest shows at the end).
         """
-        location = f"{self.folder.location}/{name}"
-        store = self.folder.location.removesuffix(f"/{self.group}")
-        hint = f"mend that store (`factornet-etl verify {store}` says how), or get it again"
+        location = f"{self.storage.location}/{name}"
+        store = self.storage.location.removesuffix(f"/{self.group}")
+        hint = f"repair that store (`factornet-etl verify {store}` prints the remedies), or get it again"
         try:
-            with self.folder.open(name, self.objects[name]) as opened:
-                yield from compared(opened, self.objects[name], location=location, hint=hint)
+            with self.storage.open(name, self.objects[name]) as opened:
+                yield from verified_pieces(opened, self.objects[name], location=location, hint=hint)
         except FileNotFoundError as e:
             raise StoreError(location, "is missing, the manifest lists it", hint=hint) from e
         except OSError as e:
             raise StoreError(location, f"cannot be read ({e.strerror})", hint=hint) from e
 
 
-def compared(opened: OpenObject, listed: ObjectDigest, *, location: str, hint: str) -> Iterator[bytes]:
-    """Content of an object, which is compared with what is listed as it goes by.
+def verified_pieces(opened: OpenObject, listed: ObjectDigest, *, location: str, hint: str) -> Iterator[bytes]:
+    """Yield the content of an object, compared with its listed size and digest.
 
     Raises:
-        StoreError: it is of other size (said before anything is read) or content (at the end).
+        StoreError: the object has another size (raised before anything is read) or content (raised at the end).
     """
     size, sha = listed
     if opened.size != size:
-        raise StoreError(location, f"damaged ({opened.size} bytes, the manifest says {size})", hint=hint)
+        raise StoreError(location, f"damaged ({opened.size} bytes, the manifest lists {size})", hint=hint)
     digest = hashlib.sha256()
     for piece in opened.pieces():
         digest.update(piece)
@@ -85,36 +85,38 @@ def compared(opened: OpenObject, listed: ObjectDigest, *, location: str, hint: s
 
 
 def snapshot_genome(store: Store) -> GroupSnapshot:
-    """The genome of a store, with the root's attributes.
+    """Return a snapshot of the genome of a store, with the root's attributes.
 
     Raises:
-        StoreError: its manifest is damaged, or the store was replaced meanwhile.
+        StoreError: the manifest is damaged, or the genome was replaced since the store was opened.
     """
     info = store.info
-    text = _seal(store, "", "genome_manifest", info.genome_manifest)
-    own = parse_objects(info.genome_manifest_objects, location=store.location)
-    objects = {**store.objects("genome"), **own}
-    return GroupSnapshot("genome", info.genome_manifest, store.folder("genome"), objects, "zarr.json", text)
+    attributes = _read_attributes(store, "", "genome_manifest", info.genome_manifest)
+    manifest_objects = parse_objects(info.genome_manifest_objects, location=store.location)
+    objects = {**store.objects("genome"), **manifest_objects}
+    return GroupSnapshot("genome", info.genome_manifest, store.folder("genome"), objects, "zarr.json", attributes)
 
 
 def snapshot_cell_line(store: Store, cell: str) -> GroupSnapshot:
-    """A cell line of a store.
+    """Return a snapshot of a cell line of a store.
 
     Raises:
-        StoreError: its manifest is damaged, or it was replaced meanwhile.
+        StoreError: the manifest is damaged, or the cell line was replaced since the store was opened.
         UsageError: there is no such cell line.
     """
     info, group = store.cell(cell), f"cells/{cell}"
-    text = _seal(store, group, "manifest", info.manifest)
+    attributes = _read_attributes(store, group, "manifest", info.manifest)
     objects = {**store.objects(group), **parse_objects(info.manifest_objects, location=f"{store.location}/{group}")}
     objects.pop("zarr.json", None)
-    return GroupSnapshot(group, info.manifest, store.folder(group), objects, f"{group}/zarr.json", text)
+    return GroupSnapshot(group, info.manifest, store.folder(group), objects, f"{group}/zarr.json", attributes)
 
 
-def _seal(store: Store, group: str, key: str, digest: str) -> bytes:
-    folder = store.folder(group) if group else store.home.folder("")
-    text, attributes = read_attributes(folder)
-    check_self_digest(text, attributes, location=folder.location)
-    if attributes.get(key) != digest:
-        raise StoreError(folder.location, "was replaced while it was in use", hint="start again to use the new version")
+def _read_attributes(store: Store, group: str, key: str, manifest: str) -> bytes:
+    storage = store.folder(group) if group else store.home.folder("")
+    text, attributes = read_attributes(storage)
+    check_self_digest(text, attributes, location=storage.location)
+    if attributes.get(key) != manifest:
+        raise StoreError(
+            storage.location, "was replaced while it was in use", hint="start again to use the new version"
+        )
     return text

@@ -12,10 +12,10 @@ from .path_destinations import LocalDestination, ZipDestination
 
 
 def open_destination(location: str | Path) -> Destination:
-    """The target that a user names: ``s3://`` or ``gs://``, a name that ends in ``.zip``, or else a folder.
+    """Return the destination for a URL (``s3://``, ``gs://``), a path that ends in ``.zip``, or a folder.
 
     Raises:
-        UsageError: it cannot be written to.
+        UsageError: stores cannot be written to such a URL or name.
     """
     text = with_forward_slashes(location)
     if is_remote(text):
@@ -24,7 +24,7 @@ def open_destination(location: str | Path) -> Destination:
         from .s3_destination import S3Destination
 
         if not isinstance(server, S3Bucket):
-            raise UsageError(f"{server.location}: web servers are only read from; give a folder, a .zip file or s3://")
+            raise UsageError(f"{server.location}: web servers are read-only; give a folder, a .zip file or s3://")
         return S3Destination(server, text)
     path = Path(text).resolve()
     check_name(path.name, "store")

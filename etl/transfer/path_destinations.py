@@ -1,4 +1,4 @@
-"""Where groups are copied to: a local folder, a zip file, or object storage."""
+"""Destinations on a local file system: a folder, or a zip file."""
 
 from __future__ import annotations
 
@@ -26,117 +26,120 @@ from ..publish.disk_space import check_disk_space, check_writable
 from ..publish.transaction import Version, check_not_replaced, publish, staging, version_at
 from .destination import Destination
 from .existing import ExistingStore, open_existing
-from .group import GroupSnapshot, compared
+from .group import GroupSnapshot, verified_pieces
 from .object_writers import DirectoryWriter, ObjectWriter, ZipObjectWriter, files_below
 from .zip_writer import ZipWriter
 
 
 class _PathDestination(Destination):
-    """On a disk."""
+    """A destination on a local file system, with a staging folder next to it."""
 
     def __init__(self, path: Path) -> None:
         self._path, self.location = path, str(path)
         self._seen: dict[Path, Version | None] = {}
         self._genome = ""
 
-    def _refuse_replaced(self, location: Path) -> None:
-        check_not_replaced(location, self._seen.get(location))
+    def _check_not_replaced(self, path: Path) -> None:
+        check_not_replaced(path, self._seen.get(path))
 
     @property
-    def kept(self) -> str:
-        """The folder beside the store."""
-        return f"in {staging_dir(self._path)}, which may be removed"
+    def staged_at(self) -> str:
+        """The staging folder, for messages."""
+        return f"{staging_dir(self._path)}, which may be removed"
 
-    def there(self, info: StoreInfo | None = None) -> ExistingStore | None:
-        """The store that is there."""
+    def find_existing(self, info: StoreInfo | None = None) -> ExistingStore | None:
+        """Return the store that exists at the destination, None if there is none."""
         cells = self._path / "cells"
         self._seen = {p: version_at(p) for p in (self._path, self._path / "genome", *cells.glob("*"))}
         self._genome = info.genome_manifest if info else ""
         if not os.path.lexists(self._path):
             return None
-        home = self._home()
-        return open_existing(home, self._path, info, partial(_digest_in, home))
+        location = self._find_location()
+        return open_existing(location, self._path, info, partial(_read_digest, location))
 
     @abstractmethod
-    def _home(self) -> StoreLocation:
-        """What is there."""
+    def _find_location(self) -> StoreLocation:
+        """Return the location of what exists at the path.
+
+        Raises:
+            StoreError: it is of another kind.
+        """
 
     def check_writable(self) -> None:
-        """See that the building folder can be made, and that what is there can be changed."""
+        """Check that the staging folder can be created, and that what exists can be changed."""
         check_writable(self._path)
 
 
-def _digest_in(home: StoreLocation, path: str) -> str:
-    """SHA-256 of an object, empty where there is none that can be read."""
+def _read_digest(location: StoreLocation, path: str) -> str:
+    """Return the SHA-256 of an object, empty if it cannot be read."""
     try:
-        with home.folder("").open(path) as opened:
+        with location.folder("").open(path) as opened:
             return opened.sha256()
     except (OSError, StoreError):
         return ""
 
 
 class LocalDestination(_PathDestination):
-    """A folder: each group is put together beside the store, and moved into its place."""
+    """A folder: each group is written to the staging folder, then renamed."""
 
-    def _home(self) -> StoreLocation:
+    def _find_location(self) -> StoreLocation:
         if not self._path.is_dir():
-            raise StoreError(self.location, "is there, and is no FactorNet store", hint="give another name")
+            raise StoreError(self.location, "exists, but is not a FactorNet store", hint="give another name")
         return find_location(self._path, default_cache())
 
     @contextmanager
-    def receiving(self, parts: Sequence[GroupSnapshot]) -> Iterator[None]:
-        """The list of cell lines is brought up to date at the end."""
-        there = {p.group: files_below(self._path / p.group) for p in parts}
-        needed = sum(p.size for p in parts) - _size(staging_dir(self._path))
-        needed -= sum(f.stat().st_size for p in parts for n, f in there[p.group].items() if n in p.objects)
-        check_disk_space(self._path, needed, what="the copy", hint="or name a place on another disk")
+    def transaction(self, snapshots: Sequence[GroupSnapshot]) -> Iterator[None]:
+        """Check the disk space before the copy, and update the list of cell lines after it."""
+        existing = {s.group: files_below(self._path / s.group) for s in snapshots}
+        needed = sum(s.size for s in snapshots) - _size(staging_dir(self._path))
+        needed -= sum(f.stat().st_size for s in snapshots for n, f in existing[s.group].items() if n in s.objects)
+        check_disk_space(self._path, needed, what="the copy", hint="or name a destination on another disk")
         yield
         write_cell_index(self._path)
 
     @contextmanager
-    def group(self, part: GroupSnapshot) -> Iterator[ObjectWriter]:
-        """Build in the store's building folder, and publish."""
-        genome = part.group == "genome"
-        again = genome and self._seen.get(self._path) is not None
-        work_name = GENOME_DIR if again else "genome" if genome else cell_line_staging_name(part.cell)
-        final = final_path(self._path, work_name)
-        with staging(self._path, work_name, keep=True) as work:
-            self._refuse_replaced(final)
+    def write_group(self, snapshot: GroupSnapshot) -> Iterator[ObjectWriter]:
+        """Write a group to the staging folder, then publish it."""
+        is_genome = snapshot.group == "genome"
+        replaces_genome = is_genome and self._seen.get(self._path) is not None
+        name = GENOME_DIR if replaces_genome else "genome" if is_genome else cell_line_staging_name(snapshot.cell)
+        final = final_path(self._path, name)
+        with staging(self._path, name, keep=True) as work:
+            self._check_not_replaced(final)
             staged = work / "copy"
-            folder = staged / "genome" if genome else staged
-            sink = DirectoryWriter(folder, self._path / part.group)
-            yield sink
-            sink.keep_only(part.objects)
-            (staged / "zarr.json").write_bytes(part.text)
-            if again:  # the cell lines stay: only the genome's folder is moved, and the root's attributes
-                publish(folder, self._path, work_name, check=partial(self._refuse_replaced, final))
+            folder = staged / "genome" if is_genome else staged
+            writer = DirectoryWriter(folder, self._path / snapshot.group)
+            yield writer
+            writer.keep_only(snapshot.objects)
+            (staged / "zarr.json").write_bytes(snapshot.attributes)
+            if replaces_genome:  # the cell lines stay: only the genome's folder and the root's attributes are moved
+                publish(folder, self._path, name, check=partial(self._check_not_replaced, final))
                 (staged / "zarr.json").replace(self._path / "zarr.json")
                 fsync_path(self._path)
             else:
-                check = partial(self._refuse_replaced, final) if genome else self._refuse_other_genome
-                publish(staged, self._path, work_name, check=check)
+                check = partial(self._check_not_replaced, final) if is_genome else self._check_same_genome
+                publish(staged, self._path, name, check=check)
 
-    def _refuse_other_genome(self) -> None:
-        """See that the store has not become one of another genome."""
+    def _check_same_genome(self) -> None:
+        """Check that the genome of the store was not replaced since the copy began."""
         if open_store(self._path).info.genome_manifest != self._genome:
-            raise StoreError(
-                self.location, "the genome was replaced during the copy", hint="run the same command again"
-            )
+            problem = "the genome was replaced during the copy"
+            raise StoreError(self.location, problem, hint="run the same command again")
 
 
 class ZipDestination(_PathDestination):
-    """A zip file: written beside, compared, and put in its place by one rename."""
+    """A zip file: written to the staging folder, compared, then renamed."""
 
-    whole = True
+    rewritten_whole = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._writer: ZipWriter | None = None
         self._lock = threading.Lock()
 
-    def _home(self) -> StoreLocation:
+    def _find_location(self) -> StoreLocation:
         if not self._path.is_file():
-            raise StoreError(self.location, "is there, and is no file", hint="give another name")
+            raise StoreError(self.location, "exists, but is not a file", hint="give another name")
         try:
             return ZipLocation(self._path)
         except StoreError as e:
@@ -145,18 +148,18 @@ class ZipDestination(_PathDestination):
             raise StoreError(self.location, f"cannot be read ({e.strerror})") from e
 
     @contextmanager
-    def receiving(self, parts: Sequence[GroupSnapshot]) -> Iterator[None]:
-        """Write all of the file."""
-        if not parts:
+    def transaction(self, snapshots: Sequence[GroupSnapshot]) -> Iterator[None]:
+        """Write the file with all groups."""
+        if not snapshots:
             yield
             return
-        listing = format_cell_index({p.cell: p.digest for p in parts if p.group != "genome"})
-        expected = {name: listed for p in parts for name, listed in p.listed.items()}
+        listing = format_cell_index({s.cell: s.manifest for s in snapshots if s.group != "genome"})
+        expected = {name: listed for s in snapshots for name, listed in s.all_objects.items()}
         expected[CELL_INDEX] = (len(listing), hashlib.sha256(listing).hexdigest())
         with staging(self._path, "zip", keep=True) as work, ExitStack() as stack:
-            self._refuse_replaced(self._path)
+            self._check_not_replaced(self._path)
             needed = sum(size for size, _ in expected.values()) - _size(work)
-            check_disk_space(self._path, needed, what="the zip file", hint="or name a place on another disk")
+            check_disk_space(self._path, needed, what="the zip file", hint="or name a destination on another disk")
             new = work / "store.zip"
             new.touch()
             file = stack.enter_context(new.open("r+b"))
@@ -174,23 +177,23 @@ class ZipDestination(_PathDestination):
             self._writer.add(name, len(content), [content])
 
     @contextmanager
-    def group(self, part: GroupSnapshot) -> Iterator[ObjectWriter]:
+    def write_group(self, snapshot: GroupSnapshot) -> Iterator[ObjectWriter]:
         """Append the objects of a group."""
         assert self._writer is not None
-        yield ZipObjectWriter(self._writer, f"{part.group}/", self._lock)
-        self._add(part.seal, part.text)
+        yield ZipObjectWriter(self._writer, f"{snapshot.group}/", self._lock)
+        self._add(snapshot.attributes_path, snapshot.attributes)
 
 
 def _compare_zip(path: Path, expected: dict[str, ObjectDigest]) -> None:
-    zipped = ZipArchive(path)
-    if zipped.entries.keys() != expected.keys():
-        raise StoreError(path, f"lacks {sorted(expected.keys() - zipped.entries.keys())}", hint="check the disk")
+    archive = ZipArchive(path)
+    if archive.entries.keys() != expected.keys():
+        raise StoreError(path, f"lacks {sorted(expected.keys() - archive.entries.keys())}", hint="check the disk")
     for name, listed in expected.items():
-        with zipped.open(name) as opened:
-            for _ in compared(opened, listed, location=f"{path}/{name}", hint="check the disk"):
+        with archive.open(name) as opened:
+            for _ in verified_pieces(opened, listed, location=f"{path}/{name}", hint="check the disk"):
                 pass
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the files below a folder, which need not be there."""
+    """Return the bytes of the files below a folder, which need not exist."""
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())

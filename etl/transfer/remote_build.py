@@ -1,4 +1,4 @@
-"""Build into object storage: in a local work folder first, which is then copied as any store is."""
+"""Build into object storage: build in a local working folder, then copy the group."""
 
 from __future__ import annotations
 
@@ -19,87 +19,87 @@ from .open_destination import open_destination
 
 
 @contextmanager
-def work_folder(url: str, work: Path | None) -> Iterator[Path]:
-    """Where the local store lies that is built for the one at `url`; it is removed at the end, unless by an error.
+def working_store(url: str, parent: Path | None) -> Iterator[Path]:
+    """Yield the path of the local store that is built for the one at `url`.
+
+    It is in a folder of its own, named after the URL, so that an interrupted build is resumed and nothing of the user
+    is overwritten. The folder is removed at the end, unless an error was raised.
 
     Args:
-        url: of the store.
-        work: folder to work in, in a folder of our own: what lies there may be the user's, a store of this name too;
-            one beside the cache of remote stores where None. The same for the same store, so that a build that was
-            killed is gone on with.
+        url: URL of the store.
+        parent: folder to create the working folder in; None for one next to the cache of remote stores.
 
     Raises:
-        StoreError: another process works there.
+        StoreError: another process works in the folder.
     """
     name = f".factornet-work-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
-    folder = (work or default_cache().folder / "work").absolute() / name
+    folder = (parent or default_cache().folder / "work").absolute() / name
     folder.mkdir(parents=True, exist_ok=True)
-    held = _hold(folder, url)
+    handle = _lock_folder(folder, url)
     try:
         yield folder / "store.zarr"
         shutil.rmtree(folder, ignore_errors=True)
     finally:
-        os.close(held)
+        os.close(handle)
 
 
-def _hold(folder: Path, url: str) -> int:
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    if not lock(held):
-        os.close(held)
+def _lock_folder(folder: Path, url: str) -> int:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    if not lock(handle):
+        os.close(handle)
         raise StoreError(
             folder,
-            f"another process builds for {url} there",
-            hint="wait for it, or name another folder with --work DIR",
+            f"is in use by another process that builds {url}",
+            hint="wait for it to end, or name another working folder",
         )
-    return held
+    return handle
 
 
-def start_work(url: str, local: Path, cache: ObjectCache) -> Store:
-    """Make a local store to build cell lines into: attributes and manifest of the genome at `url`, and no values.
+def create_working_store(url: str, local: Path, cache: ObjectCache) -> Store:
+    """Create a local store to build cell lines in, with attributes and manifest of the genome at `url` but no values.
 
     Returns:
         The store at `url`.
 
     Raises:
-        StoreError, UsageError: there is none, or it cannot be written to.
+        StoreError, UsageError: there is no store at `url`, or it cannot be written to.
     """
     open_destination(url)
     store = open_store(url, cache=cache)
-    part = snapshot_genome(store)
+    genome = snapshot_genome(store)
     if local.exists():
-        shutil.rmtree(local)  # what a killed build has finished lies beside it
-    for name in part.objects:
+        shutil.rmtree(local)  # finished shards of an interrupted build are in its staging folder, next to it
+    for name in genome.objects:
         if name == "zarr.json" or name.startswith("manifest/"):
             file = local / "genome" / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(b"".join(part.pieces(name)))
-    (local / "zarr.json").write_bytes(part.text)
+            file.write_bytes(b"".join(genome.pieces(name)))
+    (local / "zarr.json").write_bytes(genome.attributes)
     return store
 
 
-def send(local: Path, url: str, *, cell: str | None, force: bool) -> CopyReport:
-    """Copy what was built to `url`: the genome, or a cell line of it.
+def upload(local: Path, url: str, *, cell: str | None, force: bool) -> CopyReport:
+    """Copy a cell line of the working store, or its genome if `cell` is None, to `url`.
 
     Raises:
-        StoreError, CutShortError: as for `copy_groups`.
+        StoreError, InterruptedBuildError: as for `copy_groups`.
     """
     cells = [] if cell is None else [cell]
-    # The local genome has no values (`start_work`): the one that is there is not looked at.
-    whole = cell is None
-    report = copy_groups([open_store(local)], open_destination(url), cells=cells, force=force, mend_genome=whole)
+    # After `create_working_store` the local genome has no values to repair the remote one with.
+    has_genome = cell is None
+    destination = open_destination(url)
+    report = copy_groups([open_store(local)], destination, cells=cells, force=force, repair_genome=has_genome)
     if cell is not None:
         shutil.rmtree(local / "cells" / cell, ignore_errors=True)
     return report
 
 
 def check_no_store(url: str) -> None:
-    """See that no store is at `url` yet.
+    """Check that there is no store at `url` yet.
 
     Raises:
-        StoreError: one is.
+        StoreError: there is one.
     """
-    target = open_destination(url)
-    if target.there() is not None:
-        raise StoreError(
-            target.location, "is there already", hint="give another name, or remove it by hand to start over"
-        )
+    destination = open_destination(url)
+    if destination.find_existing() is not None:
+        raise StoreError(destination.location, "already exists", hint="give another name, or delete it by hand first")

@@ -1,18 +1,25 @@
-"""A finding: what is wrong with an object of a store, and the remedy."""
+"""The faults that `verify` reports."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["missing", "damaged", "added", "link", "manifest", "attributes", "schema", "differs"]
+FaultKind = Literal["missing", "damaged", "added", "link", "manifest", "attributes", "schema", "differs"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with one object: its path in the store, what kind of fault, in words, and what repairs it."""
+    """A fault of one object or group of a store.
+
+    Attributes:
+        path: of the object or group, relative to the root of the store.
+        kind: class of the fault.
+        problem: what is wrong, with the offending value.
+        remedy: the shell command, or the instruction, that repairs it.
+    """
 
     path: str
-    kind: Kind
+    kind: FaultKind
     problem: str
-    hint: str
+    remedy: str

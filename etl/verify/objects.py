@@ -1,4 +1,4 @@
-"""Compare all of a store with what it says of itself: every byte is covered by a digest (`store.manifest`)."""
+"""Verify a store against its own manifests: every object of it is covered by a digest (`store.format.manifest`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 
 from ...store.errors import ContentError, RemoteError, SchemaVersionError, StoreError, UsageError
 from ...store.format.attributes import read_attributes, read_manifest
@@ -17,8 +18,7 @@ from ...store.schema import CellInfo, StoreInfo, check_name
 from ...store.storage.base import Entry, GroupStorage, ObjectDigest
 from ...store.storage.cache import ObjectCache, default_cache
 from ...store.text import format_count
-from .findings import Finding, Kind
-from .misnamed import Found, Misnamed
+from .findings import FaultKind, Finding
 from .remedies import object_remedy, problem_at
 from .root import check_cell_index, check_root, unexpected_entries
 from .schema_check import cell_arrays, genome_arrays, structure_faults, table_faults
@@ -26,7 +26,14 @@ from .schema_check import cell_arrays, genome_arrays, structure_faults, table_fa
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was looked at (`objects` of `bytes` in all, in the groups `groups`), and what was found."""
+    """What `verify_store` checked and found.
+
+    Attributes:
+        groups: paths of the groups checked.
+        objects: number of objects checked.
+        bytes: their size.
+        findings: all faults.
+    """
 
     groups: tuple[str, ...]
     objects: int
@@ -34,42 +41,63 @@ class VerifyReport:
     findings: tuple[Finding, ...]
 
     def of(self, group: str) -> tuple[Finding, ...]:
-        """Those in one group."""
+        """Return the findings in one group."""
         return tuple(f for f in self.findings if f"{f.path}/".startswith(f"{group}/"))
 
 
 @dataclass
-class _Group:
-    """A group under examination: the genome or a cell line; `objects` are those to be read and compared."""
+class _GroupCheck:
+    """The check of one group, in progress.
 
-    home: StoreLocation
+    Attributes:
+        store: location of the store.
+        path: ``genome`` or ``cells/<folder>``.
+        raw: whether the store is raw.
+        manifest: digest of the manifest, once known.
+        objects: those to be read and compared with their digests.
+        findings: faults so far.
+        listed: all objects that the group must have, once known.
+        storage: to read the objects from, once opened.
+        held_cell: name of the cell line, where it is intact but has another name than its folder.
+    """
+
+    store: StoreLocation
     path: str
     raw: bool
-    digest: str = ""  # of its manifest, once that is known
-    objects: dict[str, tuple[int, str]] = field(default_factory=dict)
+    manifest: str = ""
+    objects: dict[str, ObjectDigest] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    listed: Objects | None = None  # all of its objects, where they are known
-    folder: GroupStorage | None = None
-    own_name: str = ""  # of a whole cell line whose folder has the name of another
+    listed: Objects | None = None
+    storage: GroupStorage | None = None
+    held_cell: str = ""
 
     @property
-    def cell(self) -> str:
-        """Name of the folder of a cell line."""
+    def folder(self) -> str:
+        """Name of a cell line's folder."""
         return self.path.removeprefix("cells/")
 
     @property
-    def at(self) -> str:
-        """Where it is."""
-        return f"{self.home.location}/{self.path}"
+    def location(self) -> str:
+        """Path or URL of the group."""
+        return f"{self.store.location}/{self.path}"
 
-    def found(self, name: str, kind: Kind, problem: str | StoreError) -> None:
-        """Take down a finding; a server at fault has its own cure, and mending the store is none."""
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong with the group, except perhaps the name of its folder."""
+        return len(self.findings) == bool(self.held_cell)
+
+    def add(self, name: str, kind: FaultKind, problem: str | StoreError) -> None:
+        """Add a finding about an object; where the server failed, its hint is the remedy."""
         path = f"{self.path}/{name}" if name else self.path
         if isinstance(problem, RemoteError) and not isinstance(problem, ContentError):
-            hint = problem.hint
+            remedy = problem.hint
         else:
-            hint = object_remedy(self.home, self.path, name, kind, raw=self.raw)
-        self.findings.append(Finding(path, kind, problem_at(self.at, name, problem), hint))
+            remedy = object_remedy(self.store, self.path, name, kind, raw=self.raw)
+        self.findings.append(Finding(path, kind, problem_at(self.location, name, problem), remedy))
+
+    def set_remedy(self, remedy: str) -> None:
+        """Give all findings of the group one remedy."""
+        self.findings = [replace(f, remedy=remedy) for f in self.findings]
 
 
 def verify_store(
@@ -82,208 +110,228 @@ def verify_store(
     on_plan: Callable[[int], None] = lambda objects: None,
     on_object: Callable[[int], None] = lambda size: None,
 ) -> VerifyReport:
-    """Look at every object of a store.
+    """Check every object of a store.
 
     Args:
-        path: of the store, compressed or raw.
-        cells: which cell lines (the genome comes in any case); None for all, and for what lies beside them too.
-        quick: compare sizes instead of digests; attributes and manifests are read in any case.
-        threads: that read and digest.
-        cache: of a store on a server; what is in it already is not fetched again, so give an empty one to hear of the
+        path: path or URL of a store, compressed or raw.
+        cells: cell lines to check, next to the genome; None for all, and for unexpected entries of the store too.
+        quick: compare sizes instead of digests; attributes and manifests are always read.
+        threads: number of reading threads.
+        cache: for a store on a server; cached objects are not downloaded again, so pass an empty cache to check the
             server.
         on_plan: called with the number of objects that will be read.
-        on_object: called with the size of each as it is done.
+        on_object: called with the size of each object once it is compared.
 
     Raises:
-        StoreError: there is no store.
-        UsageError: no such cell line.
+        StoreError: there is no store at `path`, or its server failed.
+        UsageError: the store has no such cell line.
     """
-    home = find_location(path, cache or default_cache())
-    check_is_store(home, str(path))
-    findings, info = check_root(home)
+    store = find_location(path, cache or default_cache())
+    check_is_store(store, str(path))
+    findings, info = check_root(store)
     raw = info is not None and info.encoding == "raw"
-    there = home.cell_folders() if cells is None or home.local else ()
+    folders = store.cell_folders() if cells is None or store.local else ()
     for cell in cells or ():
-        if cell not in there and not home.has(cell) and cell not in home.cells():
-            raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(home.cells()) or 'none'}")
+        if cell not in folders and not store.has(cell) and cell not in store.cells():
+            raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {', '.join(store.cells()) or 'none'}")
     if cells is None:
-        findings += unexpected_entries(home)
+        findings += unexpected_entries(store)
     groups = [
-        _Group(home, "genome", raw),
-        *(_Group(home, f"cells/{c}", raw) for c in (there if cells is None else cells)),
+        _GroupCheck(store, "genome", raw),
+        *(_GroupCheck(store, f"cells/{c}", raw) for c in (folders if cells is None else cells)),
     ]
     for group in groups:
-        _look_at_group(group, info)
+        _check_listing(group, info)
     if not quick:
-        _digest_all(groups, threads, on_plan, on_object)
+        _check_digests(groups, threads, on_plan, on_object)
         for group in groups:
-            if info is not None and group.folder and group.listed and not group.findings:
-                for name, fault in table_faults(group.folder, group.listed, info.coordinates, raw=raw):
-                    group.found(name, "schema", fault)
-    if home.local:
-        _name_cures(home, groups[1:], thorough=cells is None and not quick)
+            if info is not None and group.storage and group.listed and not group.findings:
+                for name, fault in table_faults(group.storage, group.listed, info.coordinates, raw=raw):
+                    group.add(name, "schema", fault)
+    if store.local:
+        _set_rename_remedies(store, groups[1:], complete=cells is None and not quick)
     findings += [f for g in groups for f in g.findings]
     if cells is None:
-        digests = {g.cell: "" if g.own_name else g.digest for g in groups[1:]}
-        findings += check_cell_index(home, digests, {g.own_name for g in groups})
+        digests = {g.folder: "" if g.held_cell else g.manifest for g in groups[1:]}
+        findings += check_cell_index(store, digests, {g.held_cell for g in groups})
     return VerifyReport(
         tuple(g.path for g in groups),
-        sum(len(g.objects) for g in groups) + len(groups),  # the attributes of store and cell lines too
+        sum(len(g.objects) for g in groups) + len(groups),  # and the attributes of the store and of each cell line
         sum(size for g in groups for size, _ in g.objects.values()),
         tuple(findings),
     )
 
 
-def _name_cures(home: StoreLocation, groups: Sequence[_Group], *, thorough: bool) -> None:
-    """Say what to do about cell lines in folders of other names, now that it is known what lies in the others."""
-    found = {g.cell: Found(g.own_name or g.cell, len(g.findings) == bool(g.own_name), g.digest) for g in groups}
-    cures = dict(Misnamed(home.location, found, home.has, thorough).cures())
+def _set_rename_remedies(store: StoreLocation, groups: Sequence[_GroupCheck], *, complete: bool) -> None:
+    """Set the remedies of cell lines in folders of other names: none removes a folder or moves one into another.
+
+    `complete` is whether every object of the store was compared with its digest.
+    """
+    checked = {g.folder: g for g in groups}
     for group in groups:
-        group.findings = [replace(f, hint=cures.get(group.cell, f.hint)) for f in group.findings]
+        if not (cell := group.held_cell):
+            continue
+        other, path = checked.get(cell), f"cells/{cell}"
+        if not store.has(cell):
+            move = f"mv -T {quote(group.location)} {quote(f'{store.location}/{path}')}"  # -T: never into a folder
+            remedy = f"rename it back to {path}: {move}"
+        elif other is not None and other.held_cell:
+            remedy = f"{path} exists and holds cell line {other.held_cell}: move that folder first, then verify again"
+        elif other is None or not complete:
+            remedy = f"{path} exists too: verify the whole store first: factornet-etl verify {quote(store.location)}"
+        else:
+            states = ", ".join(f"{g.path} is {'whole' if g.whole else 'damaged'}" for g in (other, group))
+            aside = other if group.whole and not other.whole else group
+            remedy = f"{path} exists ({states}): move {aside.path} out of the store by hand, then verify again"
+            aside.set_remedy(remedy)
+        group.set_remedy(remedy)
 
 
-def _look_at_group(group: _Group, info: StoreInfo | None) -> None:
-    """All that shows without reading the large objects: attributes, manifest, sizes, links, what is too much."""
+def _check_listing(group: _GroupCheck, info: StoreInfo | None) -> None:
+    """Check all that shows without reading large objects: attributes, manifest, names, sizes, links."""
     try:
-        folder = group.folder = group.home.folder(group.path)
-        states = folder.listing()
+        storage = group.storage = group.store.folder(group.path)
+        entries = storage.listing()
     except OSError as e:
-        if e.errno != errno.ELOOP:  # a link: said already, as a stray
-            group.found("", "missing", f"cannot be read ({e.strerror})")
+        if e.errno != errno.ELOOP:  # a link: `unexpected_entries` reports it
+            group.add("", "missing", f"cannot be read ({e.strerror})")
         return
-    for name, state in (states or {}).items():
-        if state.kind != "file":
-            _not_a_file(group, name, state)
-    if group.path != "genome" and states is not None and not any(Path(name).name == "zarr.json" for name in states):
-        group.found("", "added", "is no cell line")
+    for name, entry in (entries or {}).items():
+        if entry.kind != "file":
+            _add_special_entry(group, name, entry)
+    if group.path != "genome" and entries is not None and not any(Path(name).name == "zarr.json" for name in entries):
+        group.add("", "added", "is not a cell line")
         return
-    expected = group.listed = _listed(group, folder, info)
+    expected = group.listed = _expected_objects(group, storage, info)
     if expected is None:
         return
-    if states is None:  # a web server: what is missing shows on reading
+    if entries is None:  # web servers do not list: missing objects show when they are read
         group.objects.update(expected)
         return
-    _compare_listing(group, states, expected)
+    _compare_listing(group, entries, expected)
 
 
-def _compare_listing(group: _Group, states: dict[str, Entry], expected: Objects) -> None:
-    """Names and sizes; what agrees is left for its digest to be taken."""
+def _compare_listing(group: _GroupCheck, entries: dict[str, Entry], expected: Objects) -> None:
+    """Compare names and sizes; objects without a fault are left to `_check_digests`."""
     for name, (size, _) in expected.items():
-        if name not in states:
-            group.found(name, "missing", f"is missing, the manifest lists it with {size} bytes")
-        elif states[name].kind == "file":
-            if states[name].size != size:
-                group.found(name, "damaged", f"has {states[name].size} bytes, the manifest says {size}")
+        if name not in entries:
+            group.add(name, "missing", f"is missing, the manifest lists it with {size} bytes")
+        elif entries[name].kind == "file":
+            if entries[name].size != size:
+                group.add(name, "damaged", f"has {entries[name].size} bytes, the manifest lists {size}")
             else:
                 group.objects[name] = expected[name]
-    own = set() if group.path == "genome" else {"zarr.json"}
+    unlisted = set() if group.path == "genome" else {"zarr.json"}
     known = {".", *(str(folder) for name in expected for folder in Path(name).parents)}
     added: dict[str, int] = {}
-    for name, state in states.items():
-        if name not in expected and name not in own and state.kind == "file":
-            # A whole folder that is no part of the group is one finding.
-            whole = next((str(f) for f in reversed(Path(name).parents) if str(f) not in known), name)
-            added[whole] = added.get(whole, 0) + 1
+    for name, entry in entries.items():
+        if name not in expected and name not in unlisted and entry.kind == "file":
+            # A folder of which nothing is listed is one finding.
+            top = next((str(f) for f in reversed(Path(name).parents) if str(f) not in known), name)
+            added[top] = added.get(top, 0) + 1
     for name, number in added.items():
-        many = "" if name in states else f" ({format_count(number, 'object')})"
-        group.found(name, "added", f"is in no manifest{many}")
+        count = "" if name in entries else f" ({format_count(number, 'object')})"
+        group.add(name, "added", f"is not in the manifest{count}")
 
 
-def _not_a_file(group: _Group, name: str, entry: Entry) -> None:
+def _add_special_entry(group: _GroupCheck, name: str, entry: Entry) -> None:
     if entry.kind == "link":
-        inside = Path(group.at, name).resolve().is_relative_to(group.home.location)
-        where = "" if inside else ", which leads out of the store"
-        group.found(name, "link", f"is a link to {entry.target}{where}")
+        inside = Path(group.location, name).resolve().is_relative_to(group.store.location)
+        group.add(name, "link", f"is a link to {entry.target}{'' if inside else ', outside the store'}")
     else:
-        group.found(name, "added", "is neither file nor folder")
+        group.add(name, "added", "is neither file nor folder")
 
 
-def _listed(group: _Group, folder: GroupStorage, info: StoreInfo | None) -> Objects | None:
-    """What must be in the group, the objects of the manifest included; None where that cannot be known."""
+def _expected_objects(group: _GroupCheck, storage: GroupStorage, info: StoreInfo | None) -> Objects | None:
+    """Return the objects that the group must have, those of the manifest included; None if that is not known."""
     try:
         if group.path == "genome":
             if info is None:
-                return None  # the root says what the genome's manifest is, and the root is damaged
+                return None  # the damaged root has the digest of the genome's manifest
             cell, digest, listed = None, info.genome_manifest, info.genome_manifest_objects
         else:
-            cell = _cell_info(group, folder, info)
+            cell = _cell_info(group, storage, info)
             digest, listed = cell.manifest, cell.manifest_objects
     except RemoteError:
         raise
     except StoreError as e:
-        there = "zarr.json" in (folder.listing() or ("zarr.json",))
-        kind: Kind = "schema" if isinstance(e, SchemaVersionError) else "attributes"
-        group.found("zarr.json", kind if there else "missing", e if there else "is missing")
+        exists = "zarr.json" in (storage.listing() or ("zarr.json",))
+        kind: FaultKind = "schema" if isinstance(e, SchemaVersionError) else "attributes"
+        group.add("zarr.json", kind if exists else "missing", e if exists else "is missing")
         return None
-    group.digest = digest
+    group.manifest = digest
     try:
-        own = parse_objects(listed, location=folder.location)
-        objects = {**read_manifest(folder, digest, listed), **own}
+        manifest_objects = parse_objects(listed, location=storage.location)
+        objects = {**read_manifest(storage, digest, listed), **manifest_objects}
     except RemoteError as e:
-        group.found("manifest", "missing", e)
+        group.add("manifest", "missing", e)
         return None
     except StoreError as e:
-        _manifest_fault(group, folder, e)
+        _add_manifest_fault(group, storage, e)
         return None
     if info is not None:
-        arrays = cell_arrays(cell, info) if cell else genome_arrays(folder, objects, info)
-        for name, fault in structure_faults(folder, objects, arrays, raw=group.raw):
-            group.found(name, "schema", fault)
+        arrays = cell_arrays(cell, info) if cell else genome_arrays(storage, objects, info)
+        for name, fault in structure_faults(storage, objects, arrays, raw=group.raw):
+            group.add(name, "schema", fault)
     return objects
 
 
-def _manifest_fault(group: _Group, folder: GroupStorage, error: StoreError) -> None:
-    there = folder.listing() or {}
+def _add_manifest_fault(group: _GroupCheck, storage: GroupStorage, error: StoreError) -> None:
+    entries = storage.listing() or {}
     for name in ("manifest/zarr.json", "manifest/c/0"):
-        if name not in there or error.location.startswith(f"{folder.location}/{name}"):
-            group.found(name, "manifest" if name in there else "missing", error)
+        if name not in entries or error.location.startswith(f"{storage.location}/{name}"):
+            group.add(name, "manifest" if name in entries else "missing", error)
             return
-    group.found("manifest", "manifest", error)
+    group.add("manifest", "manifest", error)
 
 
-def _cell_info(group: _Group, folder: GroupStorage, store: StoreInfo | None) -> CellInfo:
-    location = folder.location
-    text, attributes = read_attributes(folder)
-    info = CellInfo.from_attributes(attributes, location=location)
+def _cell_info(group: _GroupCheck, storage: GroupStorage, info: StoreInfo | None) -> CellInfo:
+    """Return the attributes of a cell line, checked.
+
+    Raises:
+        StoreError: they are damaged, or belong to another cell line or genome.
+    """
+    location = storage.location
+    text, attributes = read_attributes(storage)
+    cell = CellInfo.from_attributes(attributes, location=location)
     check_self_digest(text, attributes, location=location)
-    if info.name != group.cell:
-        problem = f"is the cell line {info.name}, not {group.cell}"
+    if cell.name != group.folder:
         with contextlib.suppress(StoreError, UsageError):
-            read_manifest(folder, info.manifest, info.manifest_objects)
-            # All of it is that cell line, not its attributes alone.
-            group.own_name = check_name(info.name, "cell line")
-        if not group.own_name or not group.home.local:
-            raise StoreError(location, problem)
-        group.found("zarr.json", "attributes", problem)  # and what else? It may be the only sound one
-    if store is not None:
-        store.check_genome(info, location=location)
-    return info
+            read_manifest(storage, cell.manifest, cell.manifest_objects)
+            # The manifest belongs to these attributes: the whole group was renamed or copied, not one file.
+            group.held_cell = check_name(cell.name, "cell line")
+        if not group.held_cell or not group.store.local:
+            raise StoreError(location, f"its attributes are those of cell line {cell.name}")
+        group.add("", "attributes", f"holds cell line {cell.name}")
+    if info is not None:
+        info.check_genome(cell, location=location)
+    return cell
 
 
-def _digest_all(
-    groups: Sequence[_Group], threads: int, on_plan: Callable[[int], None], on_object: Callable[[int], None]
+def _check_digests(
+    groups: Sequence[_GroupCheck], threads: int, on_plan: Callable[[int], None], on_object: Callable[[int], None]
 ) -> None:
-    """Read every object, and take down those of other content than listed."""
-    jobs = [(g, name, size, sha) for g in groups for name, (size, sha) in g.objects.items()]
+    """Read every object, and add a finding for each of other content than listed."""
+    jobs = [(g, name, listed) for g in groups for name, listed in g.objects.items()]
     on_plan(len(jobs))
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
-        problems = pool.map(lambda job: _compare(job[0].folder, job[1], (job[2], job[3])), jobs)
-        for (group, name, size, _), problem in zip(jobs, problems, strict=True):
+        problems = pool.map(lambda job: _content_fault(job[0].storage, job[1], job[2]), jobs)
+        for (group, name, (size, _)), problem in zip(jobs, problems, strict=True):
             if problem:
-                group.found(name, "damaged", problem)
+                group.add(name, "damaged", problem)
             on_object(size)
 
 
-def _compare(folder: GroupStorage | None, name: str, listed: ObjectDigest) -> str | StoreError:
-    """What is wrong with the content of an object; nothing where it has the digest it must have."""
+def _content_fault(storage: GroupStorage | None, name: str, listed: ObjectDigest) -> str | StoreError:
+    """Return what is wrong with the content of an object; empty if it has the listed digest."""
     found = ""
     try:
-        if folder is not None:
-            with folder.open(name, listed) as file:
+        if storage is not None:
+            with storage.open(name, listed) as file:
                 found = file.sha256()
     except OSError as e:
         return f"cannot be read ({e.strerror})"
     except StoreError as e:
         return e
-    expected = listed[1]
-    return "" if found == expected else f"its sha256 is {found[:16]}..., the manifest says {expected[:16]}..."
+    _, expected = listed
+    return "" if found == expected else f"its sha256 is {found[:16]}..., the manifest lists {expected[:16]}..."

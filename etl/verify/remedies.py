@@ -1,4 +1,4 @@
-"""What `factornet-etl verify` says to do about a fault: commands that work as printed."""
+"""Remedies of faults: shell commands that work as printed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from shlex import quote
 from ...store.errors import StoreError
 from ...store.format.cell_index import CELL_INDEX
 from ...store.location import StoreLocation
-from .findings import Kind
+from .findings import FaultKind
 
-LOST = "is in the list of cell lines, and there is no such folder"
-"""What is wrong with a cell line that only the list has."""
+LISTED_WITHOUT_FOLDER = "is in the list of cell lines, but has no folder"
+"""Problem of a cell line that only the list of cell lines names."""
 
 
 def problem_at(location: str, name: str, problem: str | Exception) -> str:
-    """The problem of an error about object `name` of the group at `location`; where it is about another, that is named."""
+    """Return the problem of an error about object `name` of the group at `location`.
+
+    Where the error is about another object, its path in the group comes first.
+    """
     if not isinstance(problem, StoreError):
         return str(problem)
     if problem.location in (location, f"{location}/{name}"):
@@ -23,62 +26,65 @@ def problem_at(location: str, name: str, problem: str | Exception) -> str:
     return f"{problem.location.removeprefix(f'{location}/')}: {problem.problem}"
 
 
-def object_remedy(home: StoreLocation, group: str, name: str, kind: Kind, *, raw: bool) -> str:
-    """What to do about an object of a group: ``genome`` or ``cells/<cell>``."""
-    cell, store = "" if group == "genome" else group.removeprefix("cells/"), quote(home.location)
-    copy = copy_remedy(home, cell)
-    if not home.local:
+def object_remedy(store: StoreLocation, group: str, name: str, kind: FaultKind, *, raw: bool) -> str:
+    """Return the remedy for an object of a group (``genome`` or ``cells/<cell>``)."""
+    cell, path = "" if group == "genome" else group.removeprefix("cells/"), quote(store.location)
+    copy = copy_remedy(store, cell)
+    if not store.local:
         return copy
     if kind in ("added", "link"):
-        lies = f"{home.location}/{group}/{name}".rstrip("/")
-        remove = f"rm {'-r ' if Path(lies).is_dir() else ''}{quote(lies)}"
+        entry = f"{store.location}/{group}/{name}".rstrip("/")
+        remove = f"rm {'-r ' if Path(entry).is_dir() else ''}{quote(entry)}"
         return remove if kind == "added" else f"{remove} and put the file itself there, or {copy}"
     if raw:
-        return f"{copy} (SOURCE being raw), or unpack again: rm -r {store}; factornet-etl unpack STORE {store}"
+        return f"{copy} (SOURCE must be raw), or unpack again: rm -r {path}; factornet-etl unpack STORE {path}"
     if not cell:
-        return f"{copy}, or remove the store, and make it and its cell lines anew: factornet-etl genome, build"
-    # What it was built of, and what it must be again, is said by its attributes: are these as they were built?
+        return f"{copy}, or remove the store and rebuild it with its cell lines: factornet-etl genome, build"
+    # Only intact attributes record the inputs and digests that --repair needs.
     if name == "zarr.json" or kind == "schema":
-        away = f"factornet-etl rm {store} {quote(cell)}"
-        return f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')} --force, or {copy}, or {away}"
-    return f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')} --repair, or {copy}"
+        remove = f"factornet-etl rm {path} {quote(cell)}"
+        return f"factornet-etl build {path} {quote(f'PATH/TO/{cell}')} --force, or {copy}, or {remove}"
+    return f"factornet-etl build {path} {quote(f'PATH/TO/{cell}')} --repair, or {copy}"
 
 
-def copy_remedy(home: StoreLocation, cell: str) -> str:
-    """The command that mends a copy from a sound one; of the genome where `cell` is empty."""
-    what = f"--force --cells {quote(cell) if cell else ''}".rstrip()
-    if _is_web(home):
-        return f"put {cell or 'the genome'} there anew, from the store it was uploaded from"
-    if not home.local:
-        return f"put it there anew: factornet-etl export STORE {quote(home.location)} {what}"
-    return f"factornet-etl import SOURCE {quote(home.location)} {what}"
+def copy_remedy(store: StoreLocation, cell: str) -> str:
+    """Return the command that replaces a cell line, or the genome if `cell` is empty, by an intact copy."""
+    options = f"--force --cells {quote(cell) if cell else ''}".rstrip()
+    if _is_web(store):
+        return f"upload {cell or 'the genome'} again, from the store it was uploaded from"
+    if not store.local:
+        return f"export it again: factornet-etl export STORE {quote(store.location)} {options}"
+    return f"factornet-etl import SOURCE {quote(store.location)} {options}"
 
 
-def root_remedy(home: StoreLocation) -> str:
-    """What mends the attributes of a store, and its genome with them. Whole cell lines say which genome it was."""
-    if home.local and not home.cell_folders():
-        return f"rm -r {quote(home.location)}; factornet-etl import SOURCE {quote(home.location)}"
-    return copy_remedy(home, "")
+def root_remedy(store: StoreLocation) -> str:
+    """Return the remedy for damaged root attributes.
+
+    An import recognises the genome by its manifest or by the cell lines; a local store without cell lines is removed.
+    """
+    if store.local and not store.cell_folders():
+        return f"rm -r {quote(store.location)}; factornet-etl import SOURCE {quote(store.location)}"
+    return copy_remedy(store, "")
 
 
-def lost_remedy(home: StoreLocation, cell: str) -> str:
-    """What to do about a cell line that is in the list of cell lines, and gone."""
-    store, name = quote(home.location), quote(cell)
-    if home.local:
-        bring = f"factornet-etl build {store} {quote(f'PATH/TO/{cell}')}, or factornet-etl import SOURCE {store}"
-        return f"{bring} --cells {name}; or take it off the list: factornet-etl rm {store} {name}"
-    off = "" if _is_web(home) else f"; or take it off the list: factornet-etl export STORE {store} --force --cells"
-    return f"{copy_remedy(home, cell)}{off}"
+def lost_cell_line_remedy(store: StoreLocation, cell: str) -> str:
+    """Return the remedy for a cell line that only the list of cell lines names."""
+    path, name = quote(store.location), quote(cell)
+    if store.local:
+        restore = f"factornet-etl build {path} {quote(f'PATH/TO/{cell}')}, or factornet-etl import SOURCE {path}"
+        return f"{restore} --cells {name}; or remove it from the list: factornet-etl rm {path} {name}"
+    unlist = f"; or remove it from the list: factornet-etl export STORE {path} --force --cells"
+    return f"{copy_remedy(store, cell)}{'' if _is_web(store) else unlist}"
 
 
-def cell_index_remedy(home: StoreLocation) -> str:
-    """What to do about the list of cell lines."""
-    if home.local:
-        return f"rm {quote(f'{home.location}/{CELL_INDEX}')} (the next export or import to this place makes it anew)"
-    if _is_web(home):
-        return f"put {CELL_INDEX} there anew, from the store it was uploaded from"
-    return copy_remedy(home, "")
+def cell_index_remedy(store: StoreLocation) -> str:
+    """Return the remedy for a damaged list of cell lines."""
+    if store.local:
+        return f"rm {quote(f'{store.location}/{CELL_INDEX}')} (the next export or import to this store recreates it)"
+    if _is_web(store):
+        return f"upload {CELL_INDEX} again, from the store it was uploaded from"
+    return copy_remedy(store, "")
 
 
-def _is_web(home: StoreLocation) -> bool:
-    return home.location.startswith(("http://", "https://"))
+def _is_web(store: StoreLocation) -> bool:
+    return store.location.startswith(("http://", "https://"))

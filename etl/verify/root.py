@@ -1,4 +1,4 @@
-"""The root of a store under `verify`: its attributes, what lies beside its groups, the list of cell lines."""
+"""Check the root of a store: its attributes, unexpected entries, and the list of cell lines."""
 
 from __future__ import annotations
 
@@ -11,74 +11,75 @@ from ...store.format.cell_index import CELL_INDEX
 from ...store.format.manifest import check_self_digest, has_self_digest
 from ...store.location import RemoteLocation, StoreLocation
 from ...store.schema import StoreInfo
-from .findings import Finding, Kind
-from .remedies import LOST, cell_index_remedy, lost_remedy, problem_at, root_remedy
+from .findings import FaultKind, Finding
+from .remedies import LISTED_WITHOUT_FOLDER, cell_index_remedy, lost_cell_line_remedy, problem_at, root_remedy
 
 
-def check_root(home: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
-    """What the root says of the store, None where it is damaged; and what is wrong with it.
+def check_root(store: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
+    """Check the attributes of the root; return their faults, and the attributes, or None if they are damaged.
 
     Raises:
         RemoteError: the server failed.
     """
-    kind: Kind = "missing"
+    kind: FaultKind = "missing"
     try:
-        folder = home.folder("")
-        kind = "attributes" if "zarr.json" in (home.top() or ("zarr.json",)) else "missing"
+        folder = store.folder("")
+        kind = "attributes" if "zarr.json" in (store.top() or ("zarr.json",)) else "missing"
         text, attributes = read_attributes(folder)
         kind = "schema"
-        info = StoreInfo.from_attributes(attributes, location=home.location)
+        info = StoreInfo.from_attributes(attributes, location=store.location)
         kind = "attributes"
-        check_self_digest(text, attributes, location=home.location)
+        check_self_digest(text, attributes, location=store.location)
     except RemoteError:
-        raise  # of the server, not of the store
+        raise  # the server failed, the store may be intact
     except (StoreError, OSError) as e:
-        # Of another schema version, and as it was written: there is nothing to mend.
-        sound = isinstance(e, SchemaVersionError) and has_self_digest(text, attributes)
-        hint = "update factornet" if sound else root_remedy(home)
-        problem = f"{problem_at(home.location, 'zarr.json', e)} (the genome cannot be judged without it)"
-        return [Finding("zarr.json", kind, problem, hint)], None
+        # Attributes of another schema version with the right digest are as they were written: nothing to repair.
+        intact = isinstance(e, SchemaVersionError) and has_self_digest(text, attributes)
+        remedy = "update factornet" if intact else root_remedy(store)
+        problem = f"{problem_at(store.location, 'zarr.json', e)} (the genome cannot be checked without it)"
+        return [Finding("zarr.json", kind, problem, remedy)], None
     return [], info
 
 
-def unexpected_entries(home: StoreLocation) -> Iterator[Finding]:
-    """What lies beside the genome and the cell lines and belongs to no group; and links in their place."""
+def unexpected_entries(store: StoreLocation) -> Iterator[Finding]:
+    """Yield entries of the root and of ``cells`` that belong to no group, and links in place of groups."""
     known = {"zarr.json": "file", "genome": "folder", "cells": "folder", CELL_INDEX: "file"}
-    for name, entry in sorted((home.top() or {}).items()):
-        inside = name.startswith("cells/")
-        hint = (
-            f"rm -r {quote(f'{home.location}/{name}')}"
-            if home.local
-            else f"remove {name} from {home.location}, or make it anew"
+    for name, entry in sorted((store.top() or {}).items()):
+        in_cells = name.startswith("cells/")
+        remedy = (
+            f"rm -r {quote(f'{store.location}/{name}')}"
+            if store.local
+            else f"remove {name} from {store.location}, or export the store again"
         )
         if entry.kind == "link":
-            yield Finding(name, "link", f"is a link to {entry.target}", "put the folder itself in its place")
-        elif not inside and entry.kind != known.get(name):
-            yield Finding(name, "added", "is no part of a store", hint)
-        elif inside and entry.kind != known.get(name, "folder"):
-            yield Finding(name, "added", "is no cell line", hint)
+            yield Finding(name, "link", f"is a link to {entry.target}", "replace the link by the folder itself")
+        elif not in_cells and entry.kind != known.get(name):
+            yield Finding(name, "added", "is not part of a store", remedy)
+        elif in_cells and entry.kind != known.get(name, "folder"):
+            yield Finding(name, "added", "is not a cell line", remedy)
 
 
-def check_cell_index(home: StoreLocation, digests: Mapping[str, str], misnamed: Collection[str]) -> Iterator[Finding]:
-    """What is wrong with the list of cell lines: others may read it. A local store need not have one.
+def check_cell_index(store: StoreLocation, digests: Mapping[str, str], misnamed: Collection[str]) -> Iterator[Finding]:
+    """Yield the faults of the list of cell lines, which a local store need not have.
 
     Args:
-        home: of the store.
-        digests: of the manifests of the cell lines that are there, empty of those that are damaged.
-        misnamed: names of those that lie in folders of other names.
+        store: its location.
+        digests: folder of each cell line -> digest of its manifest, empty for damaged cell lines.
+        misnamed: names of the cell lines that are in folders of other names.
     """
-    hint = cell_index_remedy(home)
+    remedy = cell_index_remedy(store)
     try:
-        listed = home.listed()
+        listed = store.listed()
     except (StoreError, OSError) as e:
-        yield Finding(CELL_INDEX, "attributes", problem_at(home.location, CELL_INDEX, e), hint)
+        yield Finding(CELL_INDEX, "attributes", problem_at(store.location, CELL_INDEX, e), remedy)
         return
     if listed is None:
-        if isinstance(home, RemoteLocation):
-            yield Finding(CELL_INDEX, "missing", "is missing: it is the list of cell lines, for who cannot list", hint)
+        if isinstance(store, RemoteLocation):
+            problem = "is missing: web servers list no folders"
+            yield Finding(CELL_INDEX, "missing", problem, remedy)
         return
     for cell in sorted({*listed, *digests}.difference(misnamed)):
         if cell not in digests:
-            yield Finding(f"cells/{cell}", "missing", LOST, lost_remedy(home, cell))
+            yield Finding(f"cells/{cell}", "missing", LISTED_WITHOUT_FOLDER, lost_cell_line_remedy(store, cell))
         elif listed.get(cell) != digests[cell] and digests[cell]:
-            yield Finding(CELL_INDEX, "differs", f"is not up to date about {cell}", hint)
+            yield Finding(CELL_INDEX, "differs", f"is out of date for {cell}", remedy)

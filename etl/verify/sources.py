@@ -1,4 +1,4 @@
-"""Compare a store with the files it was made of, at all positions: the inputs are read again, block by block."""
+"""Compare every value of a store with its source files, which are read again block by block."""
 
 from __future__ import annotations
 
@@ -23,78 +23,80 @@ from ..shards.labels import bin_labels
 from .findings import Finding
 
 _BLOCK = 4 * 1024 * 1024
-"""Positions to hold at once."""
+"""Rows per comparison."""
 
-Block = Callable[[int, int], NDArray[Any]]
-"""Rows ``start:stop`` of an array, as the sources say they must be."""
+ExpectedRows = Callable[[int, int], NDArray[Any]]
+"""Returns rows ``start:stop`` of an array, computed from the source files."""
 OnBlock = Callable[[int], None]
+"""Called with the number of rows compared."""
 
 
 def compare_with_sources(
-    store: Store, sources: Sequence[Path], *, on_block: OnBlock = lambda positions: None
+    store: Store, sources: Sequence[Path], *, on_block: OnBlock = lambda rows: None
 ) -> list[Finding]:
-    """The first place of each array at which the store is not what its sources say.
+    """Return a finding for the first row at which each array (or track) differs from its source files.
 
     Args:
-        store: either encoding.
-        sources: cell-line folders (tracks, peaks, labels, values), the genome's FASTA, bigWigs of shared tracks.
-        on_block: called with the number of positions compared.
+        store: a compressed or raw store.
+        sources: cell-line folders (tracks, peaks, labels, meta values), the genome's FASTA, bigWigs of shared tracks.
+        on_block: called with the number of rows compared.
 
     Raises:
-        InputError, UsageError: a source cannot be read, or belongs to nothing in the store.
+        InputError: a source file cannot be read.
+        UsageError: a source belongs to nothing in the store.
     """
     findings: list[Finding] = []
     for source in sources:
         if source.is_dir():
-            findings += _cell(store, source, on_block)
-        elif _shared_track(store, source) is not None:
-            name = str(_shared_track(store, source))
-            findings += _track(store, f"genome/tracks/{name}", source, _options(store.info.provenance), on_block)
+            findings += _compare_cell_line(store, source, on_block)
+        elif (track := _shared_track(store, source)) is not None:
+            options = _build_options(store.info.provenance)
+            findings += _compare_track(store, f"genome/tracks/{track}", source, options, on_block)
         else:
-            findings += _sequence(store, source, on_block)
+            findings += _compare_sequence(store, source, on_block)
     return findings
 
 
-def _options(provenance: dict[str, Any]) -> tuple[dict[str, str], bool]:
-    """Aliases of chromosomes and whether some may be missing, as the build had them."""
+def _build_options(provenance: dict[str, Any]) -> tuple[dict[str, str], bool]:
+    """Return the build's chromosome aliases, and whether it accepted missing chromosomes."""
     options = provenance.get("options", {})
     return dict(options.get("aliases", {})), bool(options.get("allow_missing_chroms"))
 
 
 def _shared_track(store: Store, source: Path) -> str | None:
-    """The shared track that was made from a file of this name; None where there is none."""
+    """Return the shared track built from a file of this name; None if there is none."""
     tracks = list(store.genome_attributes.get("tracks", []))
     inputs = [i["name"] for i in store.info.provenance.get("inputs", [])]
     by_file = dict(zip(inputs[len(inputs) - len(tracks) :], tracks, strict=True))
     return by_file.get(source.name)
 
 
-def _cell(store: Store, folder: Path, on_block: OnBlock) -> Iterator[Finding]:
+def _compare_cell_line(store: Store, folder: Path, on_block: OnBlock) -> Iterator[Finding]:
     sheets = read_cell_folder(folder)
     info = store.cell(sheets.name)
-    options = _options(info.provenance)
-    home = f"cells/{sheets.name}"
-    for what, mine, theirs in (
+    options = _build_options(info.provenance)
+    group = f"cells/{sheets.name}"
+    for what, stored, expected in (
         ("tracks", info.track_names, tuple(t.name for t in sheets.tracks)),
         ("factors", info.factor_names, tuple(c.factor for c in sheets.chip)),
         ("values", info.meta, tuple(name for name, _ in sheets.meta)),
     ):
-        if mine != theirs:
-            yield _differs(home, f"has the {what} {', '.join(mine)}; the sheets name {', '.join(theirs)}")
+        if stored != expected:
+            yield _differs(group, f"has the {what} {', '.join(stored)}, the sheets list {', '.join(expected)}")
             return
     values = np.array([value for _, value in sheets.meta], np.float32)
-    yield from _compare(store, f"{home}/meta", lambda a, b: values[a:b], "meta.txt", on_block)
+    yield from _compare_array(store, f"{group}/meta", lambda a, b: values[a:b], "meta.txt", on_block)
     for track, signal in zip(info.tracks, sheets.tracks, strict=True):
-        location = f"{'genome' if track.shared else home}/tracks/{track.name}"
-        yield from _track(store, location, signal.path, options, on_block)
+        path = f"{'genome' if track.shared else group}/tracks/{track.name}"
+        yield from _compare_track(store, path, signal.path, options, on_block)
     for row in sheets.chip:
-        yield from _peaks(store, sheets.name, row, options[0])
+        yield from _compare_peaks(store, sheets.name, row, options[0])
     if sheets.chip:
-        yield from _labels(store, sheets.name, sheets.chip, options[0], on_block)
+        yield from _compare_labels(store, sheets.name, sheets.chip, options[0], on_block)
 
 
-def _track(
-    store: Store, location: str, file: Path, options: tuple[dict[str, str], bool], on_block: OnBlock
+def _compare_track(
+    store: Store, path: str, file: Path, options: tuple[dict[str, str], bool], on_block: OnBlock
 ) -> Iterator[Finding]:
     source = open_bigwig(file, store.coordinates, options[0], allow_missing=options[1])
     for chrom in store.coordinates.names:
@@ -103,60 +105,61 @@ def _track(
         def signal(start: int, stop: int, record: str | None = record) -> NDArray[Any]:
             return read_by_pybigwig(file, record, start, stop) if record else np.zeros(stop - start, np.float32)
 
-        found = list(_compare(store, f"{location}/{chrom}", signal, str(file), on_block))
+        found = list(_compare_array(store, f"{path}/{chrom}", signal, str(file), on_block))
         if found:
             yield found[0]
-            return  # the first place of a track is enough
+            return  # the first row of a track is enough
 
 
-def _sequence(store: Store, file: Path, on_block: OnBlock) -> Iterator[Finding]:
-    first = next((line for _, line in text_lines(file)), "") if file.is_file() else ""
-    if not first.startswith(">"):
+def _compare_sequence(store: Store, file: Path, on_block: OnBlock) -> Iterator[Finding]:
+    first_line = next((line for _, line in text_lines(file)), "") if file.is_file() else ""
+    if not first_line.startswith(">"):
+        names = ", ".join(i["name"] for i in store.info.provenance.get("inputs", []))
         raise UsageError(
-            f"{file}: cannot be compared with the store; give cell-line folders, the FASTA, or bigWigs of shared "
-            f"tracks by the names they had ({', '.join(i['name'] for i in store.info.provenance.get('inputs', []))})"
+            f"{file}: cannot be compared with the store; give cell-line folders, the FASTA file, or bigWigs of shared "
+            f"tracks under the file names of the build ({names})"
         )
-    aliases, _ = _options(store.info.provenance)
+    aliases, _ = _build_options(store.info.provenance)
     with tempfile.TemporaryDirectory() as work:
         fasta = prepare_fasta(file, Path(work))
         records = file_names(store.coordinates.names, fasta.lengths, aliases, file=file)
         with closing(FastaReader(fasta)) as reader:
             for chrom, length in zip(store.coordinates.names, store.coordinates.lengths, strict=True):
-                location, record = f"genome/sequence/{chrom}", records.get(chrom)
+                path, record = f"genome/sequence/{chrom}", records.get(chrom)
                 if record is None or fasta.lengths[record] != length:
-                    has = f"{fasta.lengths[record]} bases" if record else "no such record"
-                    yield _differs(location, f"has {length} bases, {file} has {has}")
+                    found = f"{fasta.lengths[record]} bases" if record else "no such record"
+                    yield _differs(path, f"has {length} bases, {file} has {found}")
                     continue
 
                 def codes(start: int, stop: int, record: str = record) -> NDArray[Any]:
                     return reader.codes(record, start, stop)
 
-                yield from _compare(store, location, codes, str(file), on_block)
+                yield from _compare_array(store, path, codes, str(file), on_block)
 
 
-def _peaks(store: Store, cell: str, row: ChipFiles, aliases: dict[str, str]) -> Iterator[Finding]:
-    which: PeakSet
-    for which, file in (("conservative", row.conservative), ("relaxed", row.relaxed)):
-        location = f"cells/{cell}/peaks/{row.factor}/{which}"
+def _compare_peaks(store: Store, cell: str, row: ChipFiles, aliases: dict[str, str]) -> Iterator[Finding]:
+    peak_set: PeakSet
+    for peak_set, file in (("conservative", row.conservative), ("relaxed", row.relaxed)):
+        path = f"cells/{cell}/peaks/{row.factor}/{peak_set}"
         if file is None:
             continue
-        theirs = read_peaks(file, store.coordinates, aliases).peaks
+        expected = read_peaks(file, store.coordinates, aliases).peaks
         try:
-            mine = store.peaks(cell, row.factor, which)
+            stored = store.peaks(cell, row.factor, peak_set)
         except StoreError as e:
-            yield _differs(location, str(e))
+            yield _differs(path, str(e))
             continue
         for column in ("chrom", "start", "stop", "summit"):
-            a, b = getattr(mine, column), getattr(theirs, column)
+            a, b = getattr(stored, column), getattr(expected, column)
             if a.size != b.size:
-                yield _differs(location, f"has {a.size} peaks, {file} has {b.size}")
+                yield _differs(path, f"has {a.size} peaks, {file} has {b.size}")
                 break
             if (wrong := np.flatnonzero(a != b)).size:
                 i = int(wrong[0])
-                yield _differs(f"{location}/{column}", f"peak {i} (sorted) has {a[i]}, {file} has {b[i]}")
+                yield _differs(f"{path}/{column}", f"peak {i} (sorted, from 0) has {a[i]}, {file} has {b[i]}")
 
 
-def _labels(
+def _compare_labels(
     store: Store, cell: str, rows: Sequence[ChipFiles], aliases: dict[str, str], on_block: OnBlock
 ) -> Iterator[Finding]:
     pairs = []
@@ -166,27 +169,27 @@ def _labels(
             (conservative, read_peaks(row.relaxed, store.coordinates, aliases).peaks if row.relaxed else conservative)
         )
     for i, chrom in enumerate(store.coordinates.names):
-        here = [[(p.start[p.chrom == i], p.stop[p.chrom == i]) for p in pair] for pair in pairs]
+        bounds = [[(p.start[p.chrom == i], p.stop[p.chrom == i]) for p in pair] for pair in pairs]
 
-        def labels(start: int, stop: int, here: list[Any] = here) -> NDArray[Any]:
-            return np.stack([bin_labels(c, r, first=start, count=stop - start) for c, r in here], axis=1)
+        def labels(start: int, stop: int, bounds: list[Any] = bounds) -> NDArray[Any]:
+            return np.stack([bin_labels(c, r, first=start, count=stop - start) for c, r in bounds], axis=1)
 
-        yield from _compare(store, f"cells/{cell}/labels/{chrom}", labels, "its peaks", on_block)
+        yield from _compare_array(store, f"cells/{cell}/labels/{chrom}", labels, "its peaks", on_block)
 
 
-def _compare(store: Store, path: str, expected: Block, source: str, on_block: OnBlock) -> Iterator[Finding]:
-    """The first row at which an array differs from what is expected; bits are compared."""
+def _compare_array(
+    store: Store, path: str, expected_rows: ExpectedRows, source: str, on_block: OnBlock
+) -> Iterator[Finding]:
+    """Yield a finding for the first row at which an array differs from its source, compared bit by bit."""
     try:
         array: StoredArray = store.array(path)
         for start in range(0, array.shape[0], _BLOCK):
             stop = min(start + _BLOCK, array.shape[0])
-            mine, theirs = read_span(array, start, stop), np.ascontiguousarray(expected(start, stop))
-            if mine.tobytes() != theirs.astype(mine.dtype, copy=False).tobytes():
-                location = tuple(np.argwhere(mine != theirs)[0].tolist())
-                row = start + location[0]
-                yield _differs(
-                    path, f"position {row} (row, from 0) is {mine[location]}, by {source} it is {theirs[location]}"
-                )
+            stored, expected = read_span(array, start, stop), np.ascontiguousarray(expected_rows(start, stop))
+            if stored.tobytes() != expected.astype(stored.dtype, copy=False).tobytes():
+                index = tuple(np.argwhere(stored != expected)[0].tolist())
+                row = start + index[0]
+                yield _differs(path, f"row {row} (0-based) is {stored[index]}, {source} gives {expected[index]}")
                 return
             on_block(stop - start)
     except StoreError as e:
@@ -194,4 +197,4 @@ def _compare(store: Store, path: str, expected: Block, source: str, on_block: On
 
 
 def _differs(path: str, problem: str) -> Finding:
-    return Finding(path, "differs", problem, "build this part anew from these sources (factornet-etl build --force)")
+    return Finding(path, "differs", problem, "rebuild it from these sources (factornet-etl build --force)")

@@ -1,10 +1,11 @@
-"""Damage a store in one place, a thousand times; see that it is found, by `verify` and by whoever reads the place.
+"""Damage a store at random, one fault at a time; check that `verify` and the readers of training find each fault.
 
     python tests/stress/damage_store.py --faults 1000
 
-Used by test_verify.py with few faults. A fault is one flipped bit, or an object deleted, cut short, or put in the place
-of another, in any object of the store. `verify` must name it. Whatever training reads of it must raise: all windows of
-all cell lines, with annotation and cell-line values, and the peaks and labels that they are drawn from.
+`tests/etl/verify/test_objects.py` runs a few faults. A fault is one flipped bit, or an object deleted, truncated, or
+exchanged with another, in any object of the store. `verify` must name the object. Where training reads the object, the
+reader must raise: all windows of all cell lines, with annotation and meta values, and the peaks and labels from which
+windows are sampled.
 """
 
 from __future__ import annotations
@@ -21,28 +22,36 @@ from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, b
 from factornet.etl.verify.objects import verify_store
 from factornet.store import Store, StoreError, open_store, read_span
 
-KINDS = ("flipped", "flipped", "flipped", "deleted", "cut", "swapped")
+KINDS = ("flipped", "flipped", "flipped", "deleted", "truncated", "swapped")
 
 
 @dataclass
 class Tally:
-    """Faults of each kind; those that `verify` named, those in what training reads, and those that it met there."""
+    """Counts of faults.
+
+    Attributes:
+        faults: kind -> number of faults.
+        verified: number that `verify` named.
+        readable: number in objects that training reads.
+        raised: number of these at which reading raised.
+        missed: descriptions of those that were not found.
+    """
 
     faults: Counter[str] = field(default_factory=Counter)
     verified: int = 0
     readable: int = 0
-    met: int = 0
+    raised: int = 0
     missed: list[str] = field(default_factory=list)
 
 
 def damage(store: Path, names: list[str], kind: str, rng: np.random.Generator) -> dict[str, bytes]:
-    """Do one fault; what the objects held that changed."""
+    """Apply one fault; return the previous content of each object changed."""
     while True:
         name = names[int(rng.integers(len(names)))]
         content = (store / name).read_bytes()
         if kind == "deleted":
             (store / name).unlink()
-        elif kind == "cut" and content:
+        elif kind == "truncated" and content:
             (store / name).write_bytes(content[: int(rng.integers(len(content)))])
         elif kind == "flipped" and content:
             at, changed = int(rng.integers(len(content))), bytearray(content)
@@ -50,22 +59,22 @@ def damage(store: Path, names: list[str], kind: str, rng: np.random.Generator) -
             (store / name).write_bytes(changed)
         elif kind == "swapped":
             other = names[int(rng.integers(len(names)))]
-            theirs = (store / other).read_bytes()
-            if theirs == content:
+            other_content = (store / other).read_bytes()
+            if other_content == content:
                 continue
-            (store / name).write_bytes(theirs)
+            (store / name).write_bytes(other_content)
             (store / other).write_bytes(content)
-            return {name: content, other: theirs}
+            return {name: content, other: other_content}
         else:
             continue
         return {name: content}
 
 
 def read_as_training(path: Path) -> None:
-    """Read all that a training on this store could, as it would.
+    """Read everything that training on this store reads.
 
     Raises:
-        StoreError: something of it is missing or damaged.
+        StoreError: an object is missing or damaged.
     """
     store = open_store(path)
     store.blacklist()
@@ -73,7 +82,7 @@ def read_as_training(path: Path) -> None:
         _read(store, f"genome/sequence/{chrom}")
         _read(store, f"genome/annotation/{chrom}")
     if sorted(store.cells) != ["GM12878", "HepG2", "K562"]:
-        raise StoreError(f"{path}: cell lines are missing")
+        raise StoreError(path, "cell lines are missing")
     for cell in store.cells:
         store.meta(cell)
         info = store.cell(cell)
@@ -91,8 +100,8 @@ def _read(store: Store, array: str) -> None:
     read_span(found, 0, found.shape[0])
 
 
-def read_names(path: Path) -> set[str]:
-    """Objects without which `read_as_training` fails: found by taking each away."""
+def objects_read(path: Path) -> set[str]:
+    """Return the objects without which `read_as_training` fails, found by removing one at a time."""
     needed = set()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         aside = file.with_name(file.name + ".aside")
@@ -106,11 +115,11 @@ def read_names(path: Path) -> set[str]:
     return needed
 
 
-def torture(store: Path, faults: int, seed: int) -> Tally:
-    """Do the faults, one at a time, each undone before the next."""
+def damage_repeatedly(store: Path, faults: int, seed: int) -> Tally:
+    """Apply faults one at a time, each undone before the next; return the counts."""
     rng, tally = np.random.default_rng(seed), Tally()
     names = sorted(str(p.relative_to(store)) for p in store.rglob("*") if p.is_file())
-    needed = read_names(store)
+    needed = objects_read(store)
     assert verify_store(store).findings == ()
     for turn in range(faults):
         kind = KINDS[turn % len(KINDS)]
@@ -126,7 +135,7 @@ def torture(store: Path, faults: int, seed: int) -> Tally:
                 read_as_training(store)
                 tally.missed.append(f"training: {kind} {sorted(before)}")
             except StoreError:
-                tally.met += 1
+                tally.raised += 1
         for name, content in before.items():
             (store / name).write_bytes(content)
     assert verify_store(store).findings == ()
@@ -134,7 +143,7 @@ def torture(store: Path, faults: int, seed: int) -> Tally:
 
 
 def main() -> None:
-    """The long test."""
+    """Build the demo store and damage it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
@@ -152,7 +161,7 @@ def main() -> None:
         build_genome(store, inputs, GenomeOptions(assembly="demo"), Resources(1))
         for cell in ("GM12878", "HepG2", "K562"):
             build_cell(store, files / "cells" / cell, CellOptions(), Resources(1))
-        print(torture(store, options.faults, options.seed))
+        print(damage_repeatedly(store, options.faults, options.seed))
 
 
 if __name__ == "__main__":

@@ -226,7 +226,7 @@ def test_interrupted_command_prints_how_to_resume(server, tmp_path, capsys, monk
 
     monkeypatch.setattr(etl_fetch, "fetch", interrupt)
     assert main(["fetch", str(tmp_path / "d")]) == 130
-    said = "factornet-etl: interrupted; the same command given again goes on from here\n"
+    said = "factornet-etl: interrupted; run the same command again to resume\n"
     assert capsys.readouterr().err == said
 
 

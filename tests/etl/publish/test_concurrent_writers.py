@@ -57,9 +57,9 @@ def test_a_cell_line_that_another_build_has_put_there(files, monkeypatch):
 
 def test_a_cell_line_that_was_built_during_an_import(files, theirs):
     store = files / "s.zarr"
-    target = open_destination(store)
+    destination = open_destination(store)
     with pytest.raises(StoreError, match=r"cells/B: was put there by another process in the meantime.*run the same"):
-        copy_groups([open_store(theirs)], target, on_object=once(lambda: build(files, "B")))
+        copy_groups([open_store(theirs)], destination, on_object=once(lambda: build(files, "B")))
     assert manifest(store, "A") == manifest(theirs, "A")
     assert manifest(store, "B") != manifest(theirs, "B")
     with pytest.raises(StoreError, match=r"has other content of B .*give --force"):

@@ -119,7 +119,7 @@ def test_interrupted_ended_and_hung_up(store, demo_files, how, number, send):
     started, left = started_build(store, demo_files, how)
     send(started.pid, number)
     _, said = started.communicate(timeout=60)  # until the last that holds standard error has ended
-    how = "the same command given again goes on with K562"
+    how = "run the same command again to resume K562"
     assert (started.returncode, said) == (128 + number, f"factornet-etl: interrupted; {how}\n")
     wait_for_the_end_of(left)
 

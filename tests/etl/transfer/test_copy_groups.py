@@ -1,4 +1,4 @@
-"""Stores travel: export, import and merge give equal stores, whole or not at all, and go on where they were cut short."""
+"""Export, import and merge give equal stores, complete or not at all, and resume interrupted copies."""
 
 import errno
 import io
@@ -19,7 +19,7 @@ from support.transfer_helpers import assert_equal, batches, command, digests, re
 from factornet.etl import CellOptions, Resources, build_cell
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.publish.transaction import staging
-from factornet.etl.transfer import object_writers as sinks
+from factornet.etl.transfer import object_writers
 from factornet.etl.transfer.zip_writer import ZipWriter
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, open_store
@@ -41,14 +41,14 @@ def changed(demo_store, demo_files, tmp_path_factory) -> Path:
 # --- round trips
 
 
-def test_by_folder(demo_store, tmp_path):
+def test_copy_through_a_folder_is_equal(demo_store, tmp_path):
     assert command("export", demo_store, tmp_path / "out.zarr") == 0
     assert command("import", tmp_path / "out.zarr", tmp_path / "back.zarr") == 0
     assert_equal(tmp_path / "back.zarr", demo_store)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["back.zarr", "out.zarr"], "nothing is left beside them"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["back.zarr", "out.zarr"], "nothing else is left"
 
 
-def test_by_zip_file(demo_store, tmp_path):
+def test_copy_through_a_zip_file_is_equal(demo_store, tmp_path):
     assert command("export", demo_store, tmp_path / "out.zip") == 0
     assert_equal(tmp_path / "out.zip", demo_store)
     assert command("import", tmp_path / "out.zip", tmp_path / "back.zarr") == 0
@@ -60,7 +60,7 @@ def test_by_zip_file(demo_store, tmp_path):
     assert_equal(tmp_path / "unzipped.zarr", demo_store)
 
 
-def test_by_object_storage(demo_store, tmp_path, s3):
+def test_copy_through_object_storage_is_equal(demo_store, tmp_path, s3):
     assert command("export", demo_store, s3.url) == 0
     assert_equal(s3.url, demo_store)
     assert command("import", s3.url, tmp_path / "back.zarr") == 0
@@ -75,7 +75,7 @@ def test_equal_stores_give_equal_zip_files(demo_store, tmp_path):
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
-def test_raw_stores_travel_and_are_read_from_disk_only(demo_store, tmp_path, capsys):
+def test_raw_stores_are_copied_and_read_from_disk_only(demo_store, tmp_path, capsys):
     raw = tmp_path / "raw.zarr"
     unpack_store(demo_store, raw, Resources(1), cells=["K562"])
     assert command("export", raw, tmp_path / "raw.zip") == 0
@@ -87,11 +87,11 @@ def test_raw_stores_travel_and_are_read_from_disk_only(demo_store, tmp_path, cap
     assert "another encoding" in refused(capsys, "export", demo_store, raw)
 
 
-# --- what is there already
+# --- existing groups
 
 
 @pytest.mark.parametrize("name", ["out.zarr", "out.zip"])
-def test_cell_lines_are_added_and_equal_ones_left(demo_store, tmp_path, capsys, name):
+def test_cell_lines_are_added_and_equal_ones_skipped(demo_store, tmp_path, capsys, name):
     out = tmp_path / name
     first = report(capsys, "export", demo_store, out, "--cells", "K562")
     assert (first["copied"], first["skipped"]) == (["genome", "cells/K562"], [])
@@ -105,13 +105,13 @@ def test_cell_lines_are_added_and_equal_ones_left(demo_store, tmp_path, capsys, 
 
 
 @pytest.mark.parametrize("kind", ["out.zarr", "out.zip", "s3"])
-def test_other_content_is_replaced_only_by_force(demo_store, changed, location, capsys, kind):
+def test_cell_lines_of_other_content_are_replaced_only_by_force(demo_store, changed, location, capsys, kind):
     out = location(kind)
     assert command("export", changed, out, "--cells", "K562") == 0
     line = refused(capsys, "export", demo_store, out)
     for digest in (digests(changed)["K562"], digests(demo_store)["K562"]):
         assert digest[:16] in line
-    assert "--force" in line
+    assert "use the force option to replace it" in line
     assert digests(out)["K562"] == digests(changed)["K562"]
     assert command("export", demo_store, out, "--force") == 0
     assert_equal(out, demo_store)
@@ -125,14 +125,14 @@ def test_another_genome_is_refused(demo_store, foreign, tmp_path, capsys):
     assert "another genome" in line
 
 
-def test_merge(demo_store, changed, tmp_path, capsys):
+def test_merge_adds_cell_lines_and_refuses_different_ones(demo_store, changed, tmp_path, capsys):
     for store, cell in ((demo_store, "HepG2"), (changed, "K562"), (demo_store, "GM12878")):
         command("export", store, tmp_path / f"{cell}.zarr", "--cells", cell)
     assert command("export", tmp_path / "GM12878.zarr", tmp_path / "GM12878.zip") == 0
     found = report(capsys, "merge", tmp_path / "HepG2.zarr", tmp_path / "GM12878.zip", tmp_path / "GM12878.zarr")
     assert found["copied"] == ["cells/GM12878"]
     line = refused(capsys, "merge", tmp_path / "HepG2.zarr", tmp_path / "K562.zarr", demo_store)
-    assert "K562 differs" in line
+    assert "K562: differs from" in line
     assert digests(changed)["K562"] in line
     assert digests(demo_store)["K562"] in line
     assert open_store(tmp_path / "HepG2.zarr").cells == ("GM12878", "HepG2"), "nothing was merged"
@@ -142,16 +142,16 @@ def test_merge(demo_store, changed, tmp_path, capsys):
     assert "no such store" in refused(capsys, "merge", tmp_path / "none.zarr", demo_store)
 
 
-# --- cut short
+# --- interrupted
 
 
 class Stop:
-    """Interrupts the n-th object that is put somewhere."""
+    """Raises an error when the n-th object is written."""
 
-    def __init__(self, monkeypatch, sink: type, number: int, error: BaseException | None = None) -> None:
-        self.left, self.put, self.lock = number, sink.put, threading.Lock()
+    def __init__(self, monkeypatch, writer: type, number: int, error: BaseException | None = None) -> None:
+        self.left, self.put, self.lock = number, writer.put, threading.Lock()
         self.error = error or KeyboardInterrupt()
-        monkeypatch.setattr(sink, "put", lambda *a: self.count(*a))  # noqa: PLW0108, to be bound
+        monkeypatch.setattr(writer, "put", lambda *a: self.count(*a))  # noqa: PLW0108, to be bound
 
     def count(self, *arguments):
         with self.lock:
@@ -162,33 +162,33 @@ class Stop:
 
 
 @pytest.mark.parametrize("name", ["out.zarr", "out.zip"])
-def test_an_interrupted_copy_is_gone_on_with(demo_store, tmp_path, capsys, monkeypatch, name):
+def test_interrupted_copy_is_resumed(demo_store, tmp_path, capsys, monkeypatch, name):
     out = tmp_path / name
     with monkeypatch.context() as patch:
-        Stop(patch, sinks.DirectoryWriter if name == "out.zarr" else sinks.ZipObjectWriter, 40)
+        Stop(patch, object_writers.DirectoryWriter if name == "out.zarr" else object_writers.ZipObjectWriter, 40)
         assert command("export", demo_store, out, "-p", 1) == 130
-    said = "factornet-etl: interrupted; the same command given again goes on from here\n"
-    assert capsys.readouterr().err == said
-    assert not out.exists(), "nothing half done is visible"
+    message = "factornet-etl: interrupted; run the same command again to resume\n"
+    assert capsys.readouterr().err == message
+    assert not out.exists(), "nothing incomplete is visible"
     assert report(capsys, "export", demo_store, out, "-p", 1)["kept"] == 40
     assert_equal(out, demo_store)
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("name", ["out.zarr", "out.zip"])
-def test_a_copy_that_filled_the_disk_is_gone_on_with(demo_store, tmp_path, capsys, monkeypatch, name):
+def test_copy_that_filled_the_disk_is_resumed(demo_store, tmp_path, capsys, monkeypatch, name):
     out = tmp_path / name
     with monkeypatch.context() as patch:
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{out}.building/x")
-        Stop(patch, sinks.DirectoryWriter if name == "out.zarr" else sinks.ZipObjectWriter, 20, full)
+        Stop(patch, object_writers.DirectoryWriter if name == "out.zarr" else object_writers.ZipObjectWriter, 20, full)
         line = refused(capsys, "export", demo_store, out, "-p", 1)
-    assert f"error: {out}: cannot be written (No space left on device); see to the disk" in line
+    assert f"error: {out}: cannot be written (No space left on device); check the disk" in line
     assert f"kept in {out}.building, which may be removed" in line
     assert report(capsys, "export", demo_store, out, "-p", 1)["kept"] == 20
     assert_equal(out, demo_store)
 
 
-def test_an_interrupted_upload_is_gone_on_with(demo_store, tmp_path, capsys, s3):
+def test_interrupted_upload_is_resumed(demo_store, tmp_path, capsys, s3):
     puts = []
 
     def fault(method, path, nth):
@@ -200,7 +200,7 @@ def test_an_interrupted_upload_is_gone_on_with(demo_store, tmp_path, capsys, s3)
     line = refused(capsys, "export", demo_store, s3.url, "-p", 1)
     assert "HTTP 403" in line
     assert s3.url in line
-    assert "the same command goes on" in line
+    assert "Run the same command again to resume" in line
     assert "zarr.json" not in s3.names(), "no store is visible"
     s3.proxy.fault = lambda *_: None
     assert report(capsys, "export", demo_store, s3.url)["kept"] == 40
@@ -208,13 +208,13 @@ def test_an_interrupted_upload_is_gone_on_with(demo_store, tmp_path, capsys, s3)
     assert digests(s3.url) == digests(demo_store)
 
 
-def test_an_import_goes_on_after_its_server_failed(demo_store, tmp_path, capsys, s3):
+def test_import_is_resumed_after_its_server_failed(demo_store, tmp_path, capsys, s3):
     assert command("export", demo_store, s3.url, "--cells", "K562") == 0
     s3.proxy.fault = lambda m, path, nth: "500" if "/tracks/DGF" in path else None
     line = refused(capsys, "import", s3.url, tmp_path / "back.zarr", "-p", 2)
     assert "/tracks/DGF" in line
     assert "HTTP 500" in line
-    assert open_store(tmp_path / "back.zarr").cells == (), "the genome was whole by then, the cell line was not"
+    assert open_store(tmp_path / "back.zarr").cells == (), "the genome was complete, the cell line was not"
     s3.proxy.fault = lambda *_: None
     found = report(capsys, "import", s3.url, tmp_path / "back.zarr")
     assert found["kept"] > 10
@@ -222,10 +222,10 @@ def test_an_import_goes_on_after_its_server_failed(demo_store, tmp_path, capsys,
     assert not verify_store(tmp_path / "back.zarr").findings
 
 
-def test_what_lies_in_the_way_of_a_resumed_copy_is_not_trusted(demo_store, tmp_path, capsys, monkeypatch):
+def test_resumed_copy_keeps_only_intact_objects(demo_store, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out.zarr"
     with monkeypatch.context() as patch:
-        Stop(patch, sinks.DirectoryWriter, 40)
+        Stop(patch, object_writers.DirectoryWriter, 40)
         assert command("export", demo_store, out, "-p", 1) == 130
     files = sorted(p for p in (tmp_path / "out.zarr.building").rglob("*") if p.is_file())
     files[0].write_bytes(files[0].read_bytes()[:-1] + b"x")
@@ -234,7 +234,7 @@ def test_what_lies_in_the_way_of_a_resumed_copy_is_not_trusted(demo_store, tmp_p
     assert_equal(out, demo_store)
 
 
-def test_a_zip_file_cut_anywhere_is_gone_on_with(tmp_path):
+def test_zip_file_truncated_anywhere_is_resumed(tmp_path):
     rng = np.random.default_rng(0)
     objects = {f"genome/c/{i}": rng.bytes(int(n)) for i, n in enumerate(rng.integers(0, 300, 12))}
     expected = {name: (len(b), sha256(b).hexdigest()) for name, b in objects.items()}
@@ -251,17 +251,17 @@ def test_a_zip_file_cut_anywhere_is_gone_on_with(tmp_path):
     for cut in range(0, len(whole), 7):
         assert write(io.BytesIO(whole[:cut])) == whole
     assert write(io.BytesIO(whole[:400] + bytes(100) + whole[500:])) == whole, "a damaged object is written again"
-    for large in (1, 100, 1000):  # as if sizes and places from here on took more than 32 bits
+    for large in (1, 100, 1000):  # as if sizes and offsets from this value on took more than 32 bits
         with zipfile.ZipFile(io.BytesIO(write(io.BytesIO(), large))) as zipped:
             assert {n: zipped.read(n) for n in zipped.namelist()} == objects
 
 
-def test_a_killed_export_leaves_nothing_visible(demo_store, tmp_path):
+def test_killed_export_leaves_nothing_visible(demo_store, tmp_path):
     program = (
-        "import os, sys; from factornet.etl.transfer import object_writers as sinks; from factornet.cli import etl; n = [0]\n"
-        "put = sinks.ZipSink.put\n"
+        "import os, sys\nfrom factornet.etl.transfer import object_writers\nfrom factornet.cli import etl\nn = [0]\n"
+        "put = object_writers.ZipObjectWriter.put\n"
         "def dies(*a):\n    n[0] += 1\n    put(*a)\n    n[0] >= 60 and os.kill(os.getpid(), 9)\n"
-        "sinks.ZipSink.put = dies\n"
+        "object_writers.ZipObjectWriter.put = dies\n"
         "etl.main(sys.argv[1:])"
     )
     arguments = ["export", str(demo_store), str(tmp_path / "out.zip")]
@@ -271,15 +271,15 @@ def test_a_killed_export_leaves_nothing_visible(demo_store, tmp_path):
     assert_equal(tmp_path / "out.zip", demo_store)
 
 
-def test_a_second_export_to_one_place_is_refused(demo_store, tmp_path, capsys):
+def test_second_export_to_one_destination_is_refused(demo_store, tmp_path, capsys):
     with staging(tmp_path / "out.zip", "zip"):
         assert "is being built already" in refused(capsys, "export", demo_store, tmp_path / "out.zip")
 
 
-# --- the list of cell lines, reading, and places that cannot be
+# --- the list of cell lines, reading, and impossible destinations
 
 
-def test_the_list_of_cell_lines_follows_builds(demo_store, demo_files, tmp_path, capsys):
+def test_list_of_cell_lines_is_updated_by_builds(demo_store, demo_files, tmp_path, capsys):
     out = tmp_path / "out.zarr"
     assert command("export", demo_store, out, "--cells", "HepG2") == 0
     build_cell(out, demo_files / "cells/K562", CellOptions(), Resources(1))
@@ -302,7 +302,7 @@ def test_reading_a_store_writes_nothing(demo_store, tmp_path):
     assert state() == before
 
 
-def test_places_that_cannot_be(demo_store, tmp_path, capsys):
+def test_impossible_sources_and_destinations_are_refused(demo_store, tmp_path, capsys):
     for arguments, message in (
         (["export", demo_store, "https://127.0.0.1/x.zarr"], "web servers are only read from"),
         (["export", demo_store, "s3://bucket"], "a bucket and a path in it are needed"),

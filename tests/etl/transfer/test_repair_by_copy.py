@@ -1,4 +1,4 @@
-"""Copies to and from places that are damaged, or hold what they should not: mended, or left with a word that helps."""
+"""Copies from and to damaged stores, zip files and buckets: repaired, or refused with a helpful message."""
 
 import errno
 import json
@@ -21,11 +21,11 @@ def copied(demo_store, tmp_path) -> Path:
     return Path(shutil.copytree(demo_store, tmp_path / "copied.zarr"))
 
 
-# --- what is there already, and damaged
+# --- damaged destinations
 
 
 class Copy:
-    """A copy of the demo store (one cell line) in some kind of place, to be damaged."""
+    """A copy of the demo store (one cell line) at some kind of destination, to be damaged."""
 
     def __init__(self, kind, location, source, s3) -> None:
         self.kind, self.location, self.s3 = kind, location, s3
@@ -73,26 +73,26 @@ def damaged(request, location, demo_store, s3, monkeypatch) -> Copy:
     return Copy(request.param, location(request.param), demo_store, s3)
 
 
-def test_what_is_there_and_damaged_is_replaced(damaged, demo_store, capsys):
+def test_damaged_groups_are_replaced(damaged, demo_store, capsys):
     again = ("export", demo_store, damaged.location, "--cells", "K562")
     both = ["genome", "cells/K562"]
 
-    def mended(*more) -> tuple[list, list]:
+    def repaired(*more) -> tuple[list, list]:
         found = report(capsys, *again, *more)
         assert found["copied"] == []
-        return found["mended"], found["skipped"]
+        return found["repaired"], found["skipped"]
 
-    assert mended() == ([], both)
+    assert repaired() == ([], both)
     damaged.change(**{TRACK: damaged.read(TRACK)[:-5], SEQUENCE: None})
-    assert mended() == (both, [])
+    assert repaired() == (both, [])
     damaged.flip(TRACK, SEQUENCE)
-    assert mended("--force") == (both, [])
+    assert repaired("--force") == (both, [])
     damaged.flip(CELL)
-    assert mended() == (["cells/K562"], ["genome"])
+    assert repaired() == (["cells/K562"], ["genome"])
     damaged.flip("zarr.json")
-    assert mended() == (["genome"], ["cells/K562"])
-    damaged.change(**{"cells/K562/manifest/c/0": None, "cells/K562/stranger": b"x"})
-    assert mended() == (["cells/K562"], ["genome"])
+    assert repaired() == (["genome"], ["cells/K562"])
+    damaged.change(**{"cells/K562/manifest/c/0": None, "cells/K562/unknown": b"x"})
+    assert repaired() == (["cells/K562"], ["genome"])
     damaged.change(**{TRACK: None})
     capsys.readouterr()
     assert command(*again) == 0
@@ -101,7 +101,7 @@ def test_what_is_there_and_damaged_is_replaced(damaged, demo_store, capsys):
     assert not verify_store(damaged.location).findings
 
 
-def test_what_verify_names_as_cure_mends(damaged, demo_store):
+def test_remedies_of_verify_repair_every_kind_of_store(damaged, demo_store):
     damaged.flip("cells/zarr.json")
     damaged.flip(TRACK, SEQUENCE)
     damaged.change(**{"cells/K562/meta/c/0": None})
@@ -113,8 +113,8 @@ def test_what_verify_names_as_cure_mends(damaged, demo_store):
         found = verify_store(damaged.location).findings
         assert found
         assert not [f for f in found if f.problem.startswith(str(damaged.location))], "the path is said once"
-        for hint in dict.fromkeys(f.hint for f in found):
-            line = next(c for c in hint.split(" or ") if "export" in c or "import" in c or c.startswith("rm "))
+        for remedy in dict.fromkeys(f.remedy for f in found):
+            line = next(c for c in remedy.split(" or ") if "export" in c or "import" in c or c.startswith("rm "))
             line = line.partition("; ")[0].strip(" ,")
             if line.startswith("rm "):
                 Path(line.split()[1]).unlink()
@@ -122,10 +122,10 @@ def test_what_verify_names_as_cure_mends(damaged, demo_store):
             words = line[line.index("factornet-etl ") :].split()[1:]
             assert command(*[{"STORE": demo_store, "SOURCE": demo_store}.get(w, w) for w in words]) == 0
         assert not verify_store(damaged.location).findings, name
-    assert open_store(damaged.location).cells == ("K562",), "no cell line came with the cure"
+    assert open_store(damaged.location).cells == ("K562",), "no other cell line was added"
 
 
-def test_what_is_mended_in_a_folder_takes_over_what_is_right(copied, demo_store, tmp_path, capsys):
+def test_repaired_folder_keeps_intact_objects(copied, demo_store, tmp_path, capsys):
     kept = copied / "genome/sequence/chr21/c/0"
     before, size = kept.stat().st_ino, len([*(copied / "genome").rglob("*")])
     (copied / "genome/sequence/chr1/c/0").write_bytes(b"")
@@ -135,30 +135,30 @@ def test_what_is_mended_in_a_folder_takes_over_what_is_right(copied, demo_store,
     reader = open_store(copied)
     track = reader.array("genome/sequence/chr7")
     found = report(capsys, "import", demo_store, copied)
-    assert (found["mended"], found["objects"]) == (["genome"], 2)
+    assert (found["repaired"], found["objects"]) == (["genome"], 2)
     assert kept.stat().st_ino == before
     assert len([*(copied / "genome").rglob("*")]) == size
-    assert track[:5].size == 5, "who read the old goes on"
+    assert track[:5].size == 5, "readers of the old version are not disturbed"
     assert_equal(copied, demo_store)
 
 
-def test_a_damaged_cell_line_that_cannot_be_known_is_replaced_by_force_only(copied, demo_store, tmp_path, capsys):
+def test_cell_line_without_attributes_and_manifest_is_replaced_only_by_force(copied, demo_store, tmp_path, capsys):
     for name in ("zarr.json", "manifest/c/0"):
         (copied / "cells/K562" / name).write_bytes(b"{")
     line = refused(capsys, "import", demo_store, copied)
-    assert "K562 (damaged, so that it cannot be told what it was" in line
-    assert "--force" in line
+    assert "K562 (damaged, its manifest is not known" in line
+    assert "use the force option to replace it" in line
     assert command("import", demo_store, copied, "--force") == 0
     assert "replaced, because damaged: K562" in capsys.readouterr().out
     assert_equal(copied, demo_store)
 
 
-def test_a_root_that_cannot_be_known_is_left(copied, demo_store, foreign, tmp_path, capsys):
+def test_damaged_root_of_an_unknown_genome_is_left(copied, demo_store, foreign, tmp_path, capsys):
     for store in (demo_store, foreign):
         (copied / "zarr.json").write_bytes(b"{")
         if store == demo_store:
             (copied / "genome/manifest/c/0").write_bytes(b"")
-            shutil.rmtree(copied / "cells")  # they say which genome it is
+            shutil.rmtree(copied / "cells")  # they record which genome it is
         line = refused(capsys, "import", store, copied, "--force")
         assert "its genome is not known to be the same; give another name" in line
     node = json.loads((demo_store / "zarr.json").read_text())
@@ -167,10 +167,10 @@ def test_a_root_that_cannot_be_known_is_left(copied, demo_store, foreign, tmp_pa
     assert "has schema version 2" in refused(capsys, "import", demo_store, copied, "--force")
 
 
-# --- what lies elsewhere than it should
+# --- impossible destinations
 
 
-def test_a_broken_zip_file_in_the_way(demo_store, tmp_path, capsys):
+def test_broken_zip_file_at_the_destination_is_refused(demo_store, tmp_path, capsys):
     out = tmp_path / "out.zip"
     assert command("export", demo_store, out, "--cells", "K562") == 0
     out.write_bytes(out.read_bytes()[:-3000])
@@ -183,24 +183,24 @@ def test_a_broken_zip_file_in_the_way(demo_store, tmp_path, capsys):
     assert command("export", demo_store, out) == 0
 
 
-def test_a_store_is_not_copied_into_itself(demo_store, copied, tmp_path, capsys, s3):
+def test_copy_of_a_store_into_itself_is_refused(demo_store, copied, tmp_path, capsys, s3):
     (tmp_path / "link").symlink_to(copied)
     assert command("export", demo_store, s3.url, "--cells") == 0
     for arguments, message in (
-        (["export", copied, copied / "copy"], f"{copied}/copy: lies inside {copied}"),
-        (["import", copied, copied / "cells/new"], "lies inside"),
-        (["import", copied, tmp_path], f"{copied}: lies inside {tmp_path}"),
-        (["export", copied, f"{copied}/"], f"{copied}: is the same place as what is copied"),
-        (["import", tmp_path / "link", copied, "--force"], "the same place"),
-        (["merge", tmp_path / "link", demo_store, copied], "the same place"),
-        (["export", s3.url, f"{s3.url}/"], f"{s3.url}: is the same place as what is copied"),
-        (["export", s3.url, f"{s3.url}/more"], "lies inside"),
+        (["export", copied, copied / "copy"], f"{copied}/copy: is inside {copied}"),
+        (["import", copied, copied / "cells/new"], "is inside"),
+        (["import", copied, tmp_path], f"{copied}: is inside {tmp_path}"),
+        (["export", copied, f"{copied}/"], f"{copied}: is the store to be copied"),
+        (["import", tmp_path / "link", copied, "--force"], "is the store to be copied"),
+        (["merge", tmp_path / "link", demo_store, copied], "is the store to be copied"),
+        (["export", s3.url, f"{s3.url}/"], f"{s3.url}: is the store to be copied"),
+        (["export", s3.url, f"{s3.url}/more"], "is inside"),
     ):
         assert message in refused(capsys, *arguments)
     assert not verify_store(copied).findings
 
 
-def test_what_is_no_store_in_the_way(demo_store, tmp_path, capsys):
+def test_other_files_at_the_destination_are_refused(demo_store, tmp_path, capsys):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/notes").write_text("x")
     (tmp_path / "empty.zarr").mkdir()
@@ -213,17 +213,18 @@ def test_what_is_no_store_in_the_way(demo_store, tmp_path, capsys):
         for arguments in (["export", demo_store, location], ["merge", location, demo_store]):
             line = refused(capsys, *arguments)
             what = "file" if name == "folder.zip" else "FactorNet store"
-            assert f"error: {location}: is there, and is no {what}; give another name" in line
+            assert f"error: {location}: exists, but is not a {what}; give another name" in line
     line = refused(capsys, "merge", tmp_path / "none.zarr", demo_store)
     assert (
-        "none.zarr: no such store to add to; correct the name, or make one of the first: factornet-etl import" in line
+        "none.zarr: no such store to add to; correct the name, or create it from the first store: factornet-etl import"
+        in line
     )
     line = refused(capsys, "info", tmp_path / "folder")
     assert f"{tmp_path}/folder: not a FactorNet store (no zarr.json" in line
 
 
 @pytest.mark.parametrize("name", ["out.zarr", "out.zip"])
-def test_a_place_that_cannot_be_written_to(demo_store, tmp_path, capsys, monkeypatch, name):
+def test_destination_that_cannot_be_written_is_refused(demo_store, tmp_path, capsys, monkeypatch, name):
     (tmp_path / "file").write_text("x")
     line = refused(capsys, "export", demo_store, tmp_path / "file" / name)
     assert f"error: {tmp_path / 'file' / name}: cannot be written: nothing can be made in {tmp_path}/file (" in line
@@ -254,17 +255,20 @@ def test_a_place_that_cannot_be_written_to(demo_store, tmp_path, capsys, monkeyp
     assert open_store(out).cells == ("K562",)
 
 
-# --- damaged at the source, or on the way
+# --- damaged sources and transfers
 
 
 @pytest.mark.parametrize("name", ["out.zarr", "out.zip"])
-def test_a_damaged_source_is_found_and_nothing_is_visible(copied, tmp_path, capsys, name):
+def test_damaged_source_is_found_and_nothing_is_visible(copied, tmp_path, capsys, name):
     victim = next((copied / "cells/K562/labels").rglob("c/*/*"))
     victim.write_bytes(victim.read_bytes()[:-1] + b"?")
     line = refused(capsys, "export", copied, tmp_path / name, "--cells", "K562")
     assert str(victim) in line
     assert "damaged" in line
-    assert f"mend that store (`factornet-etl verify {copied}` says how), or get it again. Once that is done" in line
+    assert (
+        f"repair that store (`factornet-etl verify {copied}` prints the remedies), or get it again. Run the same"
+        in line
+    )
     assert f"is kept in {tmp_path / name}.building, which may be removed" in line
     if name == "out.zarr":
         assert open_store(tmp_path / name).cells == ()
@@ -272,7 +276,7 @@ def test_a_damaged_source_is_found_and_nothing_is_visible(copied, tmp_path, caps
         assert not (tmp_path / name).exists()
 
 
-def test_what_arrives_damaged_is_found(demo_store, tmp_path, capsys, s3):
+def test_object_damaged_in_transfer_is_downloaded_again(demo_store, tmp_path, capsys, s3):
     assert command("export", demo_store, s3.url) == 0
     s3.proxy.seen.clear()
     s3.proxy.fault = lambda m, path, nth: "flip" if m == "GET" and "/tracks/" in path and nth == 1 else None

@@ -1,4 +1,4 @@
-"""`factornet-etl verify` finds every fault in every kind of object; and training never reads past one."""
+"""`factornet-etl verify` finds every fault in every kind of object; training never reads past one."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stress.damage_store import torture
+from stress.damage_store import damage_repeatedly
 
 from factornet.cli import etl
 from factornet.etl.verify.objects import verify_store
@@ -29,7 +29,7 @@ def objects_of(path):
 
 
 def is_head(name):
-    """Whether an object says what others must be: then those cannot be judged when it is damaged."""
+    """Return whether other objects cannot be checked once this one is damaged."""
     parts = name.split("/")
     return "manifest" in parts or name == "zarr.json" or (parts[0] == "cells" and parts[2:] == ["zarr.json"])
 
@@ -44,18 +44,18 @@ def found(path, **options):
     return {f.path for f in verify_store(path, **options).findings}
 
 
-def test_a_sound_store(copy, capsys):
+def test_intact_store_has_no_findings(copy, capsys):
     report = verify_store(copy)
     assert report.findings == ()
     assert report.objects == len(objects_of(copy))
     assert report.groups == ("genome", *(f"cells/{c}" for c in CELLS))
     assert verify_store(copy, quick=True).findings == ()
     assert etl.main(["verify", str(copy)]) == 0
-    assert "all is well" in capsys.readouterr().out
+    assert ": no faults\n" in capsys.readouterr().out
 
 
-def test_a_flipped_bit_in_each_object_at_once(copy):
-    """Every object that a manifest lists is named, and no other."""
+def test_flipped_bit_in_every_listed_object_is_found(copy):
+    """Exactly the damaged objects are named."""
     rng = np.random.default_rng(1)
     names = [n for n in objects_of(copy) if not is_head(n)]
     assert len(names) > 250
@@ -64,8 +64,8 @@ def test_a_flipped_bit_in_each_object_at_once(copy):
     assert found(copy) == set(names)
 
 
-def test_a_flipped_bit_in_what_says_how_the_rest_must_be(copy):
-    """Attributes and manifests, each alone, in many places: `quick` finds these too."""
+def test_flipped_bits_in_attributes_and_manifests_are_found(copy):
+    """One object at a time; `quick` finds these too."""
     rng = np.random.default_rng(2)
     names = [n for n in objects_of(copy) if is_head(n)]
     assert len(names) == 1 + 3 + 2 * 4
@@ -78,8 +78,8 @@ def test_a_flipped_bit_in_what_says_how_the_rest_must_be(copy):
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "cells/K562/zarr.json"])
-def test_every_bit_of_attributes(demo_store, name):
-    """Also those that leave the JSON equal, as 1e5 and 1E5."""
+def test_every_flipped_bit_of_attributes_is_found(demo_store, name):
+    """Including those that leave the JSON equal, such as 1e5 and 1E5."""
     text = (demo_store / name).read_bytes()
     missed = []
     for bit in range(len(text) * 8):
@@ -93,7 +93,7 @@ def test_every_bit_of_attributes(demo_store, name):
     assert missed == []
 
 
-def test_equal_json_of_other_bytes_is_found():
+def test_equal_json_with_other_bytes_is_refused():
     text = with_self_digest(
         {"attributes": {"a": 1e-7, "b": 0.30000000000000004}, "zarr_format": 3, "node_type": "group"}
     )
@@ -105,8 +105,8 @@ def test_equal_json_of_other_bytes_is_found():
     check_self_digest(text, json.loads(text)["attributes"], location="here")
 
 
-def test_random_faults_of_every_kind(copy):
-    """60 rounds of one fault each: deleted, emptied, cut, grown, swapped with another, a link, a stranger."""
+def test_random_fault_of_every_kind_is_found(copy):
+    """60 rounds of one fault each: deleted, emptied, cut, grown, swapped with another, a link, an unknown file."""
     rng = np.random.default_rng(3)
     names = objects_of(copy)
     kinds = ("deleted", "emptied", "cut", "grown", "swapped", "link", "added")
@@ -131,22 +131,22 @@ def test_random_faults_of_every_kind(copy):
             other.write_bytes(whole)
             expected = {name, str(other.relative_to(copy))} if content != whole else set()
         if kind == "added":
-            (file.parent / "stranger").write_text("x")
-            expected = {str((file.parent / "stranger").relative_to(copy))}
+            (file.parent / "unknown").write_text("x")
+            expected = {str((file.parent / "unknown").relative_to(copy))}
         sound = not whole and kind in ("emptied", "cut")
         seen = found(copy)
-        # Where what lists the others is damaged, they cannot be judged, and that itself is the finding.
+        # Where the list of the others is damaged, that is the finding, and they are not checked.
         assert sound or seen & expected or not expected, (kind, name)
         if not any(map(is_head, expected)):
             assert seen == expected, (kind, name)
-        (file.parent / "stranger").unlink(missing_ok=True)
+        (file.parent / "unknown").unlink(missing_ok=True)
         file.unlink(missing_ok=True)
         file.write_bytes(whole)
         other.write_bytes(content if other != file else whole)
     assert found(copy) == set()
 
 
-def test_schema_encoding_names_and_structure(store, demo_store):
+def test_attributes_that_do_not_fit_the_store_are_found(store, demo_store):
     def attributes(file, /, **changes):
         node = json.loads((demo_store / file).read_text())
         node["attributes"] |= changes
@@ -159,11 +159,11 @@ def test_schema_encoding_names_and_structure(store, demo_store):
     assert "encoding is 'rope'" in attributes("zarr.json", encoding="rope")[0][2]
     shutil.copy(demo_store / "zarr.json", store)
     assert attributes("cells/K562/zarr.json", schema_version=7)[0][:2] == ("cells/K562/zarr.json", "schema")
-    assert "is the cell line K563" in attributes("cells/K562/zarr.json", name="K563")[0][2]
+    assert "holds cell line K563" in attributes("cells/K562/zarr.json", name="K563")[0][2]
     with pytest.raises(StoreError, match="is the cell line K563, not K562"):
         open_store(store).cell("K562")
     more = attributes("cells/K562/zarr.json", meta=["one"])
-    assert more == [("cells/K562/meta", "schema", "has the shape (8,), by the attributes it must be (1,)")]
+    assert more == [("cells/K562/meta", "schema", "has the shape (8,), the attributes require (1,)")]
     tracks = [{"name": "DNase", "shared": False}]
     missing = attributes("cells/K562/zarr.json", tracks=tracks)
     assert ("cells/K562/tracks/DNase/chr21", "schema") in [f[:2] for f in missing]
@@ -175,7 +175,7 @@ def test_schema_encoding_names_and_structure(store, demo_store):
     assert "have no self_digest" in verify_store(store, quick=True).findings[0].problem
 
 
-def test_cells_can_be_chosen(store):
+def test_only_the_chosen_cell_lines_are_checked(store):
     (store / "cells/HepG2/meta/c/0").unlink()
     assert found(store, cells=["K562"]) == set()
     assert found(store, cells=["HepG2"]) == {"cells/HepG2/meta/c/0"}
@@ -185,16 +185,16 @@ def test_cells_can_be_chosen(store):
         verify_store(store / "none")
 
 
-def test_faults_anywhere(store):
-    """As the long run of damage_store.py: found by `verify`, and by training where it reads."""
-    tally = torture(store, 60, seed=2)
+def test_random_faults_are_found_by_verify_and_by_training(store):
+    """A short run of damage_store.py."""
+    tally = damage_repeatedly(store, 60, seed=2)
     assert tally.missed == []
     assert tally.verified == 60
-    assert tally.met == tally.readable > 30
+    assert tally.raised == tally.readable > 30
 
 
 def read_through(path, name):
-    """Read, as training does, what an object is part of."""
+    """Read the array that an object is part of, as training does."""
     store = open_store(path)
     parts = name.split("/")
     group = "genome" if parts[0] in ("genome", "zarr.json") else "/".join(parts[:2])
@@ -207,8 +207,8 @@ def read_through(path, name):
     return read_span(whole, 0, whole.shape[0])
 
 
-def test_training_reads_no_damaged_object(store):
-    """100 faults in objects that training reads: an error each."""
+def test_training_raises_at_damaged_objects(store):
+    """100 faults, one at a time."""
     rng = np.random.default_rng(5)
     groups = [p for p in store.rglob("zarr.json") if json.loads(p.read_text())["node_type"] == "group"]
     inner = {str(p.relative_to(store)) for p in groups} - {"genome/zarr.json"}
@@ -226,7 +226,7 @@ def test_training_reads_no_damaged_object(store):
         (store / name).write_bytes(whole)
 
 
-def test_a_stream_ends_with_the_fault(store):
+def test_stream_raises_at_damaged_objects(store):
     opened = open_store(store)
     chrom = opened.coordinates.index("chr21")
     start = np.arange(20_000, 900_000, 9000)
@@ -252,7 +252,7 @@ def test_a_stream_ends_with_the_fault(store):
         (store / name).write_bytes(whole)
 
 
-def test_peaks_and_values_of_a_raw_store_are_compared_too(raw_store, tmp_path):
+def test_damaged_tables_of_a_raw_store_are_refused(raw_store, tmp_path):
     copy = shutil.copytree(raw_store, tmp_path / "copy.zarr")
     rng = np.random.default_rng(7)
     flip(copy / "cells/K562/peaks/CTCF/conservative/start/c/0", rng)

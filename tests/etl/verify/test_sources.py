@@ -1,4 +1,4 @@
-"""`factornet-etl verify --against-sources`: stores are compared with the files they were made of, value by value."""
+"""`factornet-etl verify --against-sources` compares every value of a store with its source files."""
 
 import shutil
 
@@ -16,7 +16,7 @@ def sources(files):
     return [*(files / "cells" / c for c in CELLS), files / "genome.fa", files / "tracks/Unique35.bw"]
 
 
-def test_a_store_equals_its_sources(demo_files, demo_store, raw_store, capsys):
+def test_store_equals_its_sources(demo_files, demo_store, raw_store, capsys):
     seen = []
     assert compare_with_sources(open_store(raw_store), sources(demo_files), on_block=seen.append) == []
     bases = sum(open_store(demo_store).coordinates.lengths)
@@ -26,18 +26,18 @@ def test_a_store_equals_its_sources(demo_files, demo_store, raw_store, capsys):
     assert "positions compared with the sources" in capsys.readouterr().out
 
 
-def test_the_first_place_that_differs_is_named(demo_files, raw_store, tmp_path, capsys):
-    """Values that a writer got wrong, in a raw store: no digest would tell."""
+def test_first_row_that_differs_is_named(demo_files, raw_store, tmp_path, capsys):
+    """Wrong values in a raw store, as a faulty writer would leave them: no digest shows them."""
     copy = shutil.copytree(raw_store, tmp_path / "copy.zarr")
-    for name, dtype, at in (
+    for name, dtype, positions in (
         ("genome/sequence/chr21", "u1", (777_777, 999_000)),
         ("cells/K562/tracks/DGF/chr21", "<f4", (123_456, 123_457)),
         ("cells/K562/labels/chr21", "u1", (3 * 5000 + 1,)),
     ):
         file = next((copy / name / "c").rglob("0")) if "labels" not in name else copy / name / "c/0/0"
         values = np.memmap(file, dtype, mode="r+")
-        for location in at:
-            values[location] = (values[location] + 1) % 3
+        for position in positions:
+            values[position] = (values[position] + 1) % 3
         values.flush()
     findings = compare_with_sources(open_store(copy), sources(demo_files))
     assert [(f.path, f.kind) for f in findings] == [
@@ -45,19 +45,19 @@ def test_the_first_place_that_differs_is_named(demo_files, raw_store, tmp_path, 
         ("cells/K562/labels/chr21", "differs"),
         ("genome/sequence/chr21", "differs"),
     ]
-    assert findings[0].problem.startswith("position 123456 ")
-    assert findings[1].problem.startswith("position 5000 ")
-    assert findings[2].problem.startswith("position 777777 ")
+    assert findings[0].problem.startswith("row 123456 ")
+    assert findings[1].problem.startswith("row 5000 ")
+    assert findings[2].problem.startswith("row 777777 ")
     assert etl.main(["verify", str(copy), "--quick", "--against-sources", str(demo_files / "genome.fa")]) == 1
-    assert "differs: genome/sequence/chr21: position 777777" in capsys.readouterr().out
+    assert "differs: genome/sequence/chr21: row 777777" in capsys.readouterr().out
 
 
-def test_other_sources(demo_files, demo_store, tmp_path):
+def test_sources_that_do_not_fit_are_refused(demo_files, demo_store, tmp_path):
     store = open_store(demo_store)
     folder = shutil.copytree(demo_files, tmp_path / "files") / "cells/K562"
     (folder / "meta.txt").write_text((folder / "meta.txt").read_text().replace("GEPC8", "GEPC9"))
     (finding,) = compare_with_sources(store, [folder])
-    assert "GEPC8; the sheets name" in finding.problem
+    assert "GEPC8, the sheets list" in finding.problem
     with pytest.raises(UsageError, match="cannot be compared"):
         compare_with_sources(store, [demo_files / "annotation/genes.gtf.gz"])
     with pytest.raises(InputError, match="not text"):

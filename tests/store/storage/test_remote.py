@@ -53,7 +53,7 @@ def test_build_into_object_storage_equals_local_build(demo_files, demo_store, s3
     assert not verify_store(s3.url).findings
     assert not (tmp_path / "cache/work").exists() or not [*(tmp_path / "cache/work").iterdir()]
     other = [*build, "--allow-missing-chroms"]
-    for arguments, message in ((["genome", s3.url, *genome], "is there already"), (other, "K562 is there already")):
+    for arguments, message in ((["genome", s3.url, *genome], "already exists"), (other, "K562 is there already")):
         assert etl.main([str(a) for a in arguments]) == 2
         assert message in capsys.readouterr().err
     assert etl.main([str(a) for a in build]) == 0

@@ -158,27 +158,27 @@ def test_verify_gives_one_hint_for_an_object_on_a_server(away, fault):
     problem, hint = {
         "flip": (
             r"damaged: its digest is not the one in the manifest \(2 tries in \d+ s\)",
-            f"put it there anew: factornet-etl export STORE {away.url} --force --cells K562",
+            f"export it again: factornet-etl export STORE {away.url} --force --cells K562",
         ),
         "500": (r"HTTP 500.* \(3 tries in \d+ s\)", "try again later, or check the server"),
     }[fault]
     assert re.fullmatch(problem, finding.problem)
-    assert finding.hint == hint
+    assert finding.remedy == hint
 
 
 def test_verify_compares_the_cell_index_with_object_storage(away, demo_store):
     sound = parse_cell_index(away.client.get_object(**away.key("cells/zarr.json"))["Body"].read(), location="list")
-    hint = f"put it there anew: factornet-etl export STORE {away.url} --force --cells"
-    gone = f"{hint} HepG2; or take it off the list: factornet-etl export STORE {away.url} --force --cells"
+    hint = f"export it again: factornet-etl export STORE {away.url} --force --cells"
+    gone = f"{hint} HepG2; or remove it from the list: factornet-etl export STORE {away.url} --force --cells"
     for content, kind, path, problem, repair in (
-        (format_cell_index({}), "differs", "cells/zarr.json", "is not up to date about K562", hint),
-        (None, "missing", "cells/zarr.json", "is missing: it is the list of cell lines, for who cannot list", hint),
+        (format_cell_index({}), "differs", "cells/zarr.json", "is out of date for K562", hint),
+        (None, "missing", "cells/zarr.json", "is missing: web servers list no folders", hint),
         (b"{", "attributes", "cells/zarr.json", "is no list of cell lines, or a damaged one", hint),
         (
             format_cell_index({**sound, "HepG2": "0" * 64}),
             "missing",
             "cells/HepG2",
-            "and there is no such folder",
+            "but has no folder",
             gone,
         ),
     ):
@@ -188,10 +188,10 @@ def test_verify_compares_the_cell_index_with_object_storage(away, demo_store):
             away.client.put_object(**away.key("cells/zarr.json"), Body=content)
         report = verify_store(away.url, quick=True)
         (finding,) = report.findings
-        assert (finding.path, finding.kind, finding.hint) == (path, kind, repair)
+        assert (finding.path, finding.kind, finding.remedy) == (path, kind, repair)
         assert problem in finding.problem
         assert report.groups == ("genome", "cells/K562")
-    command = finding.hint.rpartition(": ")[2].replace("STORE", str(demo_store))  # the same for all of them
+    command = finding.remedy.rpartition(": ")[2].replace("STORE", str(demo_store))  # the same for all of them
     assert etl.main(command.split()[1:]) == 0
     assert verify_store(away.url, quick=True).findings == ()
 

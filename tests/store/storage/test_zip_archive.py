@@ -39,7 +39,7 @@ def patched(path: Path, old: bytes, new: bytes, *, last: bool = False) -> Path:
 
 
 def check_refused(path: Path, message: str) -> None:
-    for use in (ZipArchive, open_store, lambda p: open_destination(p).there()):
+    for use in (ZipArchive, open_store, lambda p: open_destination(p).find_existing()):
         with pytest.raises(StoreError, match=message) as caught:
             use(path)
         assert str(path) in str(caught.value)
