@@ -64,7 +64,7 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
     from ..model.training.setup import TrainingSetup
     from ..model.training.trainer import TrainingOptions
 
-    given = {"length": options.length, "kernels": options.kernels, "kernel_width": options.width}
+    given = {"window_length": options.length, "kernels": options.kernels, "kernel_width": options.width}
     given |= {"recurrent": options.recurrent, "dense": options.dense, "dropout": options.dropout}
     network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     start = read_card(options.init_from).config if options.init_from else None
@@ -131,7 +131,7 @@ def _train(
     from ..model.training.trainer import train
 
     network = prepare_training(
-        plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, leads=process_group.is_main
+        plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, is_main=process_group.is_main
     )
     say = sys.stderr if options.json else sys.stdout
     if process_group.is_main:

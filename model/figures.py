@@ -1,4 +1,4 @@
-"""Colours of figures, and how a figure is saved: written beside its place, then renamed."""
+"""Colours of figures, and how a figure is saved."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..store.storage.files import replacing
+
 INK, GREY, RED = "#1f4e79", "#8c8c8c", "#b5432a"
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Save a figure as PNG, PDF or SVG, by the suffix of `path`."""
+    """Save a figure atomically, as PNG, PDF or SVG by the suffix of `path`; the bytes do not depend on the date."""
     FigureCanvasAgg(figure)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    figure.savefig(part, dpi=120, metadata={"Software": None} if path.suffix == ".png" else None)
-    part.replace(path)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=120, metadata={"Software": None} if path.suffix == ".png" else None)

@@ -1,4 +1,4 @@
-"""Score predictions against labels, as ENCODE-DREAM does, beside simple baselines.
+"""Score predictions against labels as ENCODE-DREAM does, with baselines; plot a locus.
 
 May import `model.motifs` and what lies below it.
 """

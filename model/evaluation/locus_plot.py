@@ -16,7 +16,7 @@ from ..prediction.bins import Bins
 
 
 def best_locus(bins: Bins, scores: NDArray[np.float32], names: Sequence[str], lengths: Sequence[int]) -> Region:
-    """20 kb around the bin with the highest score."""
+    """Return the 20 kb around the bin with the highest score."""
     top = int(np.argmax(scores))
     chrom, middle = int(bins.chrom[top]), int(bins.start[top] + bins.stop[top]) // 2
     start = max(0, min(middle - 10_000, lengths[chrom] - 20_000))
@@ -26,7 +26,7 @@ def best_locus(bins: Bins, scores: NDArray[np.float32], names: Sequence[str], le
 def plot_locus(
     store: Store, cell: str, factor: str, *, bins: Bins, scores: NDArray[np.float32], region: Region, path: Path
 ) -> None:
-    """Signal tracks, peaks and predicted probability over a region, one above the other."""
+    """Plot signal tracks, peaks and predicted probability of a region, stacked, to `path`."""
     tracks = store.cell(cell).track_names
     figure = Figure(figsize=(10, 1.3 * (len(tracks) + 2)), layout="constrained")
     panels = figure.subplots(len(tracks) + 2, 1, sharex=True, squeeze=False)[:, 0]
@@ -39,8 +39,8 @@ def plot_locus(
     peaks_axes, model_axes = panels[-2], panels[-1]
     for row, which in enumerate(("relaxed", "conservative")):
         peaks = store.peaks(cell, factor, which)  # type: ignore[arg-type]
-        here = (peaks.chrom == index) & (peaks.stop > region.start) & (peaks.start < region.stop)
-        spans = list(zip(peaks.start[here], (peaks.stop - peaks.start)[here], strict=True))
+        inside = (peaks.chrom == index) & (peaks.stop > region.start) & (peaks.start < region.stop)
+        spans = list(zip(peaks.start[inside], (peaks.stop - peaks.start)[inside], strict=True))
         peaks_axes.broken_barh(spans, (row + 0.15, 0.7), color=RED if row else "#e0b3a8")
     peaks_axes.set(ylim=(0, 2), yticks=[0.5, 1.5], yticklabels=["relaxed peaks", "conservative peaks"])
     shown = (bins.chrom == index) & (bins.stop > region.start) & (bins.start < region.stop)

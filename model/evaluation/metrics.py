@@ -1,4 +1,4 @@
-"""How well scores separate bound from unbound: the measures of the ENCODE-DREAM challenge and average precision.
+"""Measures of binary classification: those of the ENCODE-DREAM challenge, and average precision.
 
 Every function takes labels (0 or 1, or booleans) and scores, both of shape (n,), and treats equal scores as one
 threshold, so that no result depends on the order of the input.
@@ -19,12 +19,12 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scores:
-    """The measures of one set of predictions.
+    """Measures of one set of predictions.
 
     Attributes:
-        n: number of labelled items; `positives` of them are 1, a share of `prevalence`.
+        n: number of labelled items; `positives` of them are 1, a fraction of `prevalence`.
         auroc: area under the receiver operating characteristic.
-        average_precision: as `average_precision`; what random scores reach is the prevalence.
+        average_precision: as `average_precision`; random scores reach the prevalence.
         auprc_davis_goadrich: as `auprc_davis_goadrich`; the challenge's "auPRC".
         recall_at_10_fdr: as `recall_at_fdr` with 0.1; `recall_at_50_fdr` with 0.5.
     """
@@ -39,12 +39,12 @@ class Scores:
     recall_at_50_fdr: float
 
     def to_json(self) -> dict[str, float]:
-        """The measures by name."""
+        """Return the measures by name."""
         return asdict(self)
 
 
 def score(labels: ArrayLike, scores: ArrayLike) -> Scores:
-    """All the measures.
+    """Compute all measures.
 
     Raises:
         UsageError: shapes differ, labels are not 0 or 1, scores are not finite, or one of the classes is absent.
@@ -63,12 +63,12 @@ def score(labels: ArrayLike, scores: ArrayLike) -> Scores:
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Probability that a positive scores higher than a negative, ties counting one half.
+    """Return the probability that a positive scores higher than a negative, ties counting one half.
 
     Raises:
         UsageError: as for `score`.
     """
-    from sklearn.metrics import roc_auc_score  # a second to import: only who scores waits for it
+    from sklearn.metrics import roc_auc_score  # takes a second to import
 
     truth, values = _checked(labels, scores)
     if truth.all():
@@ -77,7 +77,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Precision at each threshold, weighted by the recall it adds (scikit-learn's average precision).
+    """Return precision at each threshold, weighted by the recall it adds (scikit-learn's average precision).
 
     Raises:
         UsageError: as for `score`, but negatives may be absent.
@@ -88,14 +88,14 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def auprc_davis_goadrich(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the precision-recall curve, interpolated as Davis & Goadrich (ICML 2006) have it.
+    """Return the area under the precision-recall curve, interpolated as in Davis & Goadrich (ICML 2006).
 
     Between two neighbouring thresholds with (TP, FP) = (a, b) and (a + d, b + e), moving the threshold picks up
     e / d false positives for every true one. So the curve passes, for x = 0 .. d, through recall (a + x) / P and
     precision (a + x) / (a + x + b + x e / d), which is no straight line; the area is that of the trapezoids between
     these points. At recall 0 the precision is its limit for x -> 0: 0 where b > 0, and d / (d + e) where b = 0.
 
-    The ENCODE-DREAM challenge scored with it, as ``auc.davis.goadrich`` of the R package PRROC (Grau, Grosse &
+    The ENCODE-DREAM challenge used it, as ``auc.davis.goadrich`` of the R package PRROC (Grau, Grosse &
     Keilwagen, Bioinformatics 2015).
 
     Raises:
@@ -115,7 +115,7 @@ def auprc_davis_goadrich(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def recall_at_fdr(labels: ArrayLike, scores: ArrayLike, fdr: float) -> float:
-    """Largest recall at which precision is at least ``1 - fdr``; 0 where it never is.
+    """Return the largest recall at which precision is at least ``1 - fdr``; 0 where it never is.
 
     Raises:
         UsageError: as for `score`, but negatives may be absent; or `fdr` outside [0, 1].
@@ -129,10 +129,10 @@ def recall_at_fdr(labels: ArrayLike, scores: ArrayLike, fdr: float) -> float:
 
 
 def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[BoolArray, FloatArray]:
-    """Labels as booleans and scores as float64, after all that can be wrong with them."""
+    """Check labels and scores; return booleans and float64."""
     truth, values = np.asarray(labels), np.asarray(scores, np.float64)
     if truth.ndim != 1 or truth.shape != values.shape:
-        raise UsageError(f"labels and scores must be of one length, got shapes {truth.shape} and {values.shape}")
+        raise UsageError(f"labels and scores must have one length, got shapes {truth.shape} and {values.shape}")
     wrong = np.flatnonzero((truth != 0) & (truth != 1))
     if wrong.size:
         raise UsageError(f"labels must be 0 or 1; {wrong.size} are not, the first is {truth[wrong[0]]} at {wrong[0]}")
@@ -145,7 +145,7 @@ def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[BoolArray, FloatArra
 
 
 def _counts(truth: BoolArray, values: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """True and false positives at each distinct score, from the highest down."""
+    """Count true and false positives at each distinct score, from the highest down."""
     order = np.argsort(-values, kind="stable")
     ordered = values[order]
     last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
@@ -154,6 +154,6 @@ def _counts(truth: BoolArray, values: FloatArray) -> tuple[NDArray[np.int64], ND
 
 
 def _precision(true: NDArray[np.int64], false: FloatArray, slope: FloatArray) -> FloatArray:
-    """``true / (true + false)``; at 0 of both, the value just beside it, where false positives grow by `slope`."""
+    """Return ``true / (true + false)``; where both are 0, the limit with false positives growing by `slope`."""
     origin = (true == 0) & (false == 0)
     return np.where(origin, 1 / (1 + slope), true / np.where(origin, 1, true + false))

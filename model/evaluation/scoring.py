@@ -1,4 +1,4 @@
-"""Score predictions the ENCODE-DREAM way, beside what a motif or accessibility alone would have scored."""
+"""Score predictions as ENCODE-DREAM does, with the scores of a motif or accessibility alone for comparison."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .metrics import Scores, score
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures of each way of scoring the same bins, by name (``model`` and, where asked for, the baselines)."""
+    """Measures of several scores of the same bins, by name: ``model`` and, where requested, the baselines."""
 
     cell: str
     factor: str
@@ -29,10 +29,10 @@ class Evaluation:
 
 
 def labels_of(store: Store, cell: str, factor: str, bins: Bins) -> NDArray[np.uint8]:
-    """The store's labels of bins: 0, 1 or 2 (ambiguous), uint8 (bins,).
+    """Return the store's labels of bins: 0 unbound, 1 bound, 2 ambiguous, uint8 (bins,).
 
     Raises:
-        UsageError: a bin is not one of the store's (200 bases, starting at a multiple of 50), or no such factor.
+        UsageError: a bin is not one of the store's (200 bases, start a multiple of 50), or there is no such factor.
     """
     column = store.cell(cell).factor_index(factor)
     odd = np.flatnonzero((bins.start % STRIDE != 0) | (bins.stop - bins.start != BIN))
@@ -44,10 +44,10 @@ def labels_of(store: Store, cell: str, factor: str, bins: Bins) -> NDArray[np.ui
         )
     labels = np.empty(len(bins), np.uint8)
     for c in np.unique(bins.chrom):
-        here = bins.chrom == c
-        rows = bins.start[here] // STRIDE
+        on_chrom = bins.chrom == c
+        rows = bins.start[on_chrom] // STRIDE
         low, high = int(rows.min()), int(rows.max()) + 1
-        labels[here] = read_span(store.labels(cell, store.coordinates.names[c]), low, high)[rows - low, column]
+        labels[on_chrom] = read_span(store.labels(cell, store.coordinates.names[c]), low, high)[rows - low, column]
     return labels
 
 
@@ -60,15 +60,15 @@ def evaluate(
     *,
     others: dict[str, NDArray[np.float32]] | None = None,
 ) -> Evaluation:
-    """Measures over the bins that are not ambiguous.
+    """Compute the measures over the bins that are not ambiguous.
 
     Args:
-        store: with the labels.
-        cell: the cell line predicted.
-        factor: the factor predicted.
+        store: holds the labels.
+        cell: cell line predicted.
+        factor: factor predicted.
         bins: predicted bins.
-        scores: the model's, (bins,).
-        others: further scores of the same bins, by name.
+        scores: scores of the model, (bins,).
+        others: other scores of the same bins, by name.
     """
     labels = labels_of(store, cell, factor, bins)
     clear = labels != AMBIGUOUS
@@ -80,9 +80,9 @@ def evaluate(
 def baselines(
     store: Store, cell: str, bins: Bins, *, track: str | None, log_odds: NDArray[np.float64] | None
 ) -> dict[str, NDArray[np.float32]]:
-    """What scores without learning reach: mean signal of a track over the bin, and the best hit of the motif in it.
+    """Score bins without a model: by mean signal of a track in the bin, and by its best motif hit.
 
-    Each of the two is left out where it is None.
+    Either is omitted where its argument is None.
     """
     names = store.cell(cell).track_names
     if track is not None and track not in names:
@@ -90,8 +90,8 @@ def baselines(
     zeros = np.zeros(len(bins), np.int64)
     middle = (bins.start + bins.stop) // 2 - BIN // 2
     plan = SamplingPlan((cell,), zeros, bins.chrom, middle, zeros, np.zeros((len(bins), 0), np.uint8))
-    asked = {"accessibility alone": track, "motif alone": log_odds}
-    found = {name: np.empty(len(bins), np.float32) for name, value in asked.items() if value is not None}
+    requested = {"accessibility alone": track, "motif alone": log_odds}
+    found = {name: np.empty(len(bins), np.float32) for name, value in requested.items() if value is not None}
     for batch in WindowStream(store, plan, StreamSettings(BIN, batch_size=4096), seed=None) if found else ():
         if track is not None:
             found["accessibility alone"][batch.index] = batch.tracks[:, names.index(track)].mean(1)

@@ -1,8 +1,8 @@
-"""What the layer graph in a Keras 1 model.json says, if it is FactorNet's.
+"""Read the layer graph of a Keras 1 model.json, if it is a FactorNet.
 
-The graph is followed from the one output back to the windows of the two strands. Both ways must lead through the same
-layers, each of the kind and with the settings that FactorNet has there. All that changes an output is checked, and what
-the network here cannot represent is refused by the name of the layer.
+The graph is followed from its output back to the windows of both strands. Both paths must pass through the same layers,
+each of the type and with the settings that FactorNet has there. Everything that changes an output is checked; what
+`FactorNet` cannot represent is refused by the name of the layer.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Any, NoReturn
 
 from ...store.errors import InputError
 
-_MOST_NAMES = 2**12  # outputs, tracks or features
+_MAX_NAMES = 2**12  # outputs, tracks or features
 
 
 @dataclass(frozen=True, kw_only=True)
 class KerasGraph:
-    """Sizes of the network in model.json.
+    """Sizes and layer names of the network in model.json.
 
     Attributes:
-        length: bases in a window.
+        window_length: bases in a window.
         channels: A, C, G, T and the tracks.
-        kernels: of the convolution.
+        kernels: number of kernels of the convolution.
         kernel_width: bases a kernel spans.
-        recurrent: cells of the LSTM in each direction; 0 without it, -1 with global pooling.
+        recurrent: LSTM cells per direction; 0 without an LSTM, -1 with global pooling.
         dense: units of each dense layer.
-        dropout: share dropped before and after the dense layers.
-        features: values that join the first dense layer's; 0 where there are none.
-        tasks: outputs.
+        dropout: rate before and after the dense layers.
+        features: number of values concatenated to the first dense layer's; 0 without.
+        tasks: number of outputs.
         layers: pairs of a layer of `FactorNet` (or "features", their input) and its name in model.json.
-        version: of Keras.
+        version: version of Keras.
     """
 
-    length: int
+    window_length: int
     channels: int
     kernels: int
     kernel_width: int
@@ -50,11 +50,11 @@ class KerasGraph:
 
 
 def read_graph(path: Path) -> KerasGraph:
-    """The sizes and layer names in a model.json.
+    """Read the sizes and layer names of a model.json.
 
     Raises:
-        InputError: not there, not a model of Keras 1, or not a FactorNet; the message names the layer and what was
-            expected of it.
+        InputError: the file is missing, not a model of Keras 1, or not a FactorNet; the message names the layer and
+            what was expected.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -71,7 +71,7 @@ def read_graph(path: Path) -> KerasGraph:
 
 
 def _read_strands(path: Path, config: Mapping[str, Any]) -> KerasGraph:
-    """The graph of either strand: they must be the same, and there be no other layers."""
+    """Read the graph of both strands, which must be equal, and check that there are no other layers."""
     layers = {layer["name"]: layer for layer in config["layers"]}
     if len(config["output_layers"]) != 1 or len(layers) != len(config["layers"]):
         raise InputError(path, f"has outputs {config['output_layers']}, expected one, and layers of different names")
@@ -81,7 +81,7 @@ def _read_strands(path: Path, config: Mapping[str, Any]) -> KerasGraph:
     nodes = layers[output]["inbound_nodes"]
     if len(nodes) != 1 or len(nodes[0]) != 2:
         average.refuse(output, f"averages {nodes}", "the outputs of two strands")
-    walks = [_Walk(path, layers, *_way(path, layers, source)) for source in nodes[0]]
+    walks = [_Walk(path, layers, *_path_to(path, layers, source)) for source in nodes[0]]
     windows = [walk.names[0] for walk in walks]
     if windows[0] == windows[1]:
         average.refuse(windows[0], "is the input of both strands", "one for each")
@@ -96,8 +96,8 @@ def _read_strands(path: Path, config: Mapping[str, Any]) -> KerasGraph:
     return forward
 
 
-def _way(path: Path, layers: Mapping[str, Any], source: Sequence[Any]) -> tuple[list[str], list[str]]:
-    """Names of the layers from a window to `source`, and of those merged in from the side."""
+def _path_to(path: Path, layers: Mapping[str, Any], source: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Return the names of the layers from a window to `source`, and of the inputs concatenated on the way."""
     names: list[str] = []
     merged: list[str] = []
     while True:
@@ -107,19 +107,19 @@ def _way(path: Path, layers: Mapping[str, Any], source: Sequence[Any]) -> tuple[
             raise InputError(path, f"layer {name!r} depends on itself")
         if not layers[name]["inbound_nodes"]:
             return names, merged
-        source, *others = layers[name]["inbound_nodes"][node]  # of what FactorNet concatenates the trunk is the first
+        source, *others = layers[name]["inbound_nodes"][node]  # the trunk is the first input of a concatenation
         merged += [other for other, *_ in others]
 
 
 class _Walk:
-    """The layers of a strand in order; each is taken only if it is the one that FactorNet has there."""
+    """The layers of a strand in order, each checked against the one that FactorNet has there."""
 
     def __init__(self, path: Path, layers: Mapping[str, Any], names: Sequence[str], merged: Sequence[str] = ()) -> None:
         self.names, self.merged = names, merged
         self._path, self._layers, self._left = path, layers, list(names)
 
     def take(self, kind: str, *, wrapped: str = "", **settings: object) -> tuple[str, dict[str, Any]]:
-        """Name of the next layer and the settings to check and to read, for a wrapper those of the layer in it."""
+        """Check type and settings of the next layer; return its name and config (of a wrapper, the inner layer's)."""
         if not self._left:
             self.refuse(self.names[-1], "is the last", f"{kind} after it")
         name = self._left.pop(0)
@@ -134,11 +134,11 @@ class _Walk:
         return name, layer["config"]
 
     def next_is(self, kind: str) -> bool:
-        """Whether the next layer is of this kind."""
+        """Return whether the next layer has this type."""
         return bool(self._left) and self._layers[self._left[0]]["class_name"] == kind
 
     def dropout(self, *expected: float) -> tuple[float, ...]:
-        """Share of the Dropout layer that comes next, if one does; the one expected, if one is."""
+        """Return the rate of the next layer if it is a Dropout, checked against an expected rate."""
         if not self.next_is("Dropout"):
             return ()
         name, config = self.take("Dropout")
@@ -146,25 +146,25 @@ class _Walk:
             self._check(name, config["p"], "drops", expected[0])
         return (config["p"],)
 
-    def aside(self) -> _Walk:
-        """The way of what is merged in."""
+    def concatenated(self) -> _Walk:
+        """Return the walk over the concatenated input."""
         return _Walk(self._path, self._layers, self.merged)
 
-    def size(self, name: str, value: object, *, least: int = 1, most: int = 2**20) -> int:
-        """A size of layer `name`; all are checked before anything is allocated."""
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            self.refuse(name, f"has a size of {value!r}", f"{least} to {most}")
+    def size(self, name: str, value: object, *, minimum: int = 1, maximum: int = 2**20) -> int:
+        """Check a size of layer `name`, before anything is allocated."""
+        if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
+            self.refuse(name, f"has a size of {value!r}", f"{minimum} to {maximum}")
         return value
 
     def shape(self, name: str, shape: Sequence[object], *, axes: int) -> Sequence[object]:
-        """Sizes of an input layer, without the batch's."""
+        """Return the shape of an input layer without the batch axis."""
         if len(shape) != axes + 1:
             self.refuse(name, f"has shape {shape}", f"{axes + 1} axes")
         return shape[1:]
 
     def refuse(self, name: str, got: str, expected: str) -> NoReturn:
-        """Raise the error that names a layer, what it is and what it should be."""
-        raise InputError(self._path, f"layer {name!r} {got}, expected {expected}: this is no FactorNet")
+        """Raise an error that names the layer, its setting and the expected one."""
+        raise InputError(self._path, f"layer {name!r} {got}, expected {expected}: not a FactorNet")
 
     def _check(self, name: str, got: object, verb: str, expected: object) -> None:
         if got != expected:
@@ -175,7 +175,7 @@ def _read_strand(walk: _Walk) -> KerasGraph:
     window, config = walk.take("InputLayer")
     length, channels = walk.shape(window, config["batch_input_shape"], axes=2)
     conv, config = walk.take("Convolution1D", activation="relu", border_mode="valid", subsample_length=1, bias=True)
-    kernels, width = walk.size(conv, config["nb_filter"]), walk.size(conv, config["filter_length"], least=2)
+    kernels, width = walk.size(conv, config["nb_filter"]), walk.size(conv, config["filter_length"], minimum=2)
     walk.dropout(0.1)
     mixing, _ = walk.take("TimeDistributed", wrapped="Dense", activation="relu", bias=True, output_dim=kernels)
     layers = {"motifs": conv, "mixing": mixing}
@@ -186,25 +186,25 @@ def _read_strand(walk: _Walk) -> KerasGraph:
     layers["dense"], config = walk.take("Dense", activation="relu", bias=True)
     dense = walk.size(layers["dense"], config["output_dim"])
     features = _read_context(walk, dense, layers) if walk.merged else 0
-    # Published models lack this dropout, which predictions do not feel; where it is, its share must be the other's.
+    # Published models lack this dropout, which does not affect predictions; where it exists, the rates must be equal.
     dropout += walk.dropout(*dropout)
     layers["output"], config = walk.take("Dense", activation="sigmoid", bias=True)
     return KerasGraph(
-        length=walk.size(window, length),
-        channels=walk.size(window, channels, least=4, most=4 + _MOST_NAMES),
+        window_length=walk.size(window, length),
+        channels=walk.size(window, channels, minimum=4, maximum=4 + _MAX_NAMES),
         kernels=kernels,
         kernel_width=width,
         recurrent=recurrent,
         dense=dense,
         dropout=dropout[0] if dropout else 0.0,
         features=features,
-        tasks=walk.size(layers["output"], config["output_dim"], most=_MOST_NAMES),
+        tasks=walk.size(layers["output"], config["output_dim"], maximum=_MAX_NAMES),
         layers=tuple(layers.items()),
     )
 
 
 def _read_pooling(walk: _Walk, width: int, layers: dict[str, str]) -> int:
-    """The pooling and what follows up to the dropout: cells of the LSTM, 0 without it, -1 for global pooling."""
+    """Read the pooling and the LSTM; return the LSTM's cells, 0 without one, -1 for global pooling."""
     if walk.next_is("GlobalMaxPooling1D"):
         walk.take("GlobalMaxPooling1D")
         return -1
@@ -218,13 +218,13 @@ def _read_pooling(walk: _Walk, width: int, layers: dict[str, str]) -> int:
 
 
 def _read_context(walk: _Walk, dense: int, layers: dict[str, str]) -> int:
-    """The features' input and the dense layer after it: number of features."""
+    """Read the input of the features and the dense layer after it; return the number of features."""
     merge, _ = walk.take("Merge", mode="concat", concat_axis=-1)
     if len(walk.merged) != 1:
         walk.refuse(merge, f"takes {', '.join(walk.merged)} from outside the trunk", "one input of features")
-    features, config = walk.aside().take("InputLayer")
+    features, config = walk.concatenated().take("InputLayer")
     walk.dropout(0.1)
     layers["features"] = features
     layers["context"], _ = walk.take("Dense", activation="relu", bias=True, output_dim=dense)
     (size,) = walk.shape(features, config["batch_input_shape"], axes=1)
-    return walk.size(features, size, most=_MOST_NAMES)
+    return walk.size(features, size, maximum=_MAX_NAMES)

@@ -1,17 +1,16 @@
-"""Read models of the original FactorNet (Keras 1 on Theano), and make model folders of them; no Keras needed.
+"""Convert models of the original FactorNet (Keras 1 on Theano) to model folders, without Keras.
 
     model.json          the layer graph, as ``Model.to_json()`` wrote it
     best_model.hdf5     a whole saved model (weights in the group ``model_weights``), or weights only
     final_model.hdf5    weights only, or a whole saved model
     chip.txt bigwig.txt feature.txt meta.txt      names of outputs, tracks and features; some folders lack some
 
-Four things differ between the original's weights and torch's: Theano flips the kernels of a convolution, gates are hard
-sigmoids, an LSTM's gates come in the order i, c, f, o, and dense weights are (inputs, outputs). Nothing is unpickled.
+The original's weights differ from torch's in four ways: Theano flips the kernels of a convolution, gates are hard
+sigmoids, an LSTM's gates are ordered i, c, f, o, and dense weights are (inputs, outputs). Nothing is unpickled.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import tempfile
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...store.errors import InputError, UsageError
+from ...store.storage.files import file_digest
 from ..model_dir.checkpoint import ModelCard, save_weights
 from ..model_dir.lifecycle import create_model
 from ..network.config import NetworkConfig
@@ -36,14 +36,14 @@ from .graph import KerasGraph, read_graph
 KerasWeights = Literal["best", "final"]
 _FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"}
 _PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
-_MOST_PARAMETERS = 2**27  # 0.5 GB; the largest published model has 4 million
+_MAX_PARAMETERS = 2**27  # 0.5 GB; the largest published model has 4 million
 _Array = NDArray[np.float32]
 _Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _KerasModel:
-    """A folder without its weights; `layers` gives the name in model.json of a layer of `FactorNet`."""
+    """A Keras folder without its weights; `layers` maps layers of `FactorNet` to their names in model.json."""
 
     config: NetworkConfig
     layers: Mapping[str, str]
@@ -51,62 +51,59 @@ class _KerasModel:
 
 
 def import_keras(directory: str | Path, *, weights: KerasWeights = "best") -> FactorNet:
-    """The network of a folder of the original FactorNet, on the CPU, ready to predict.
+    """Load the network of a folder of the original FactorNet, on the CPU and in evaluation mode.
 
     Args:
-        directory: holds model.json, the weights and lists of names. Lists that are missing are what the published
-            models have, where their number leaves no doubt: tracks are DGF, or Unique35 and DGF; meta values GEPC1 to
-            GEPC8 (meta1, ... where they are not eight); the last six of 6 or 14 features GENCODE's; and the one
-            output is called as the folder around, which in the published ones is the factor's.
-        weights: those of best_model.hdf5 or of final_model.hdf5.
+        directory: holds model.json, the weights and lists of names. A missing list defaults to that of the published
+            models where the number is unambiguous: tracks are DGF, or Unique35 and DGF; meta values GEPC1 to GEPC8
+            (meta1, ... where they are not eight); the last six of 6 or 14 features are GENCODE's; and a single output
+            is named after the parent folder, which in the published models is the factor.
+        weights: weights of best_model.hdf5 or of final_model.hdf5.
 
     Raises:
         InputError: a file is missing or damaged, the network is not a FactorNet (the message names the layer), or
-            json, names and weights do not fit each other (the message has both numbers or shapes).
+            model.json, names and weights do not match (the message has both numbers or shapes).
     """
     directory = Path(directory)
     return _load(directory, _read_model(directory), weights)
 
 
 def read_keras_card(directory: str | Path) -> ModelCard:
-    """What the model.json of an imported folder would say; the weights are not read.
+    """Return the card that the imported model would have, without reading the weights.
 
     Raises:
         InputError: as for `import_keras`.
     """
     directory = Path(directory)
     model = _read_model(directory)
-    digests = {}
-    for name in ("model.json", *_FILES.values()):
-        if (directory / name).is_file():
-            with (directory / name).open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    names = [name for name in ("model.json", *_FILES.values()) if (directory / name).is_file()]
+    digests = {name: file_digest(directory / name) for name in names}
     provenance = {"software": f"imported from Keras {model.version}", "folder": directory.resolve().name}
     return ModelCard(config=model.config, provenance={**provenance, "sha256": digests})
 
 
 def write_imported(directory: str | Path, output: str | Path, *, weights: KerasWeights = "best") -> ModelCard:
-    """Make a model folder that `load_network` reads from a folder of the original FactorNet.
+    """Convert a folder of the original FactorNet to a model folder that `load_network` reads.
 
-    Its best weights are those asked for; its last weights are those of final_model.hdf5, where that is there.
+    Its best weights are those requested; its last weights are those of final_model.hdf5, where that exists.
 
     Returns:
-        What its model.json says. The provenance holds the version of Keras and the digests of the files.
+        The card of the new folder; its provenance holds the version of Keras and the digests of the files.
 
     Raises:
         InputError: as for `import_keras`; nothing is written then.
-        UsageError: `output` is there already.
+        UsageError: `output` already exists.
     """
     directory, output = Path(directory), Path(output)
     if output.exists():
-        raise UsageError(f"{output} is there already; choose another folder")
+        raise UsageError(f"{output} already exists; choose another folder")
     sources = {"best": weights} | ({"last": "final"} if (directory / _FILES["final"]).is_file() else {})
     networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
     card = read_keras_card(directory)
     taken = {which: _FILES[source] for which, source in sources.items()}
     card = replace(card, provenance={**card.provenance, "weights": taken})
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and renamed: the folder is there with its weights, or not at all.
+    # Written next to its final path and renamed: the folder appears with its weights, or not at all.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as part:
         create_model(folder := Path(part) / "model", card)
         for which, network in networks.items():
@@ -116,7 +113,7 @@ def write_imported(directory: str | Path, output: str | Path, *, weights: KerasW
 
 
 def is_keras_folder(directory: str | Path) -> bool:
-    """Whether there is a model.json, and Keras wrote it."""
+    """Return whether the folder has a model.json written by Keras."""
     try:
         content = json.loads((Path(directory) / "model.json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -130,27 +127,31 @@ def _read_model(directory: Path) -> _KerasModel:
         problem = "holds no model.json, so no model" if directory.is_dir() else "no such folder"
         raise InputError(directory, problem, hint="name a folder with model.json and best_model.hdf5")
     graph = read_graph(path)
-    sizes = {key: getattr(graph, key) for key in ("length", "kernels", "kernel_width", "recurrent", "dense", "dropout")}
+    sizes = {
+        key: getattr(graph, key)
+        for key in ("window_length", "kernels", "kernel_width", "recurrent", "dense", "dropout")
+    }
     try:
         config = NetworkConfig(**sizes, **_read_names(directory, graph), gates="hard_sigmoid")
     except UsageError as error:
-        raise InputError(path, f"and the names beside it describe no network ({error})") from error
+        problem = f"does not describe a network with the lists of names next to it ({error})"
+        raise InputError(path, problem) from error
     parameters = sum(math.prod(shape) for shapes in _shapes(config).values() for shape in shapes)
-    if parameters > _MOST_PARAMETERS:
-        raise InputError(path, f"declares {parameters:,} parameters; at most {_MOST_PARAMETERS:,} are read")
+    if parameters > _MAX_PARAMETERS:
+        raise InputError(path, f"declares {parameters:,} parameters; at most {_MAX_PARAMETERS:,} are read")
     return _KerasModel(config=config, layers=dict(graph.layers), version=graph.version)
 
 
 def _read_names(directory: Path, graph: KerasGraph) -> dict[str, Any]:
-    """Tasks, tracks, meta values and whether there are GENCODE's, as the network's settings."""
-    given, values = _lines(directory / "feature.txt"), _lines(directory / "meta.txt")
-    if given is not None and not set(given) <= {"bigwig", "meta", "gencode"}:
-        problem = f"names the features {', '.join(given)}; there are bigwig, meta and gencode"
+    """Read the names of tasks, tracks and meta values, and whether there are GENCODE features, as config fields."""
+    listed, values = _lines(directory / "feature.txt"), _lines(directory / "meta.txt")
+    if listed is not None and not set(listed) <= {"bigwig", "meta", "gencode"}:
+        problem = f"names the features {', '.join(listed)}; known are bigwig, meta and gencode"
         raise InputError(directory / "feature.txt", problem)
-    gencode = _has_gencode(directory, graph.features, values) if given is None else "gencode" in given
+    gencode = _has_gencode(directory, graph.features, values) if listed is None else "gencode" in listed
     meta = graph.features - 6 * gencode
-    if meta < 0 or (given is not None and ("meta" in given) != (meta > 0)):
-        problem = f"names {', '.join(given or ())}, but model.json has {graph.features} features (6 are gencode's)"
+    if meta < 0 or (listed is not None and ("meta" in listed) != (meta > 0)):
+        problem = f"names {', '.join(listed or ())}, but model.json has {graph.features} features (6 are gencode's)"
         raise InputError(directory / "feature.txt", problem)
     if values is None:
         values = [f"{'GEPC' if meta == 8 else 'meta'}{i}" for i in range(1, meta + 1)]
@@ -160,35 +161,37 @@ def _read_names(directory: Path, graph: KerasGraph) -> dict[str, Any]:
     if tracks is None:
         tracks = _PUBLISHED_TRACKS.get(graph.channels - 4)
     return {
-        "tasks": _counted(directory / "chip.txt", tasks, graph.tasks, "outputs"),
-        "tracks": _counted(directory / "bigwig.txt", tracks, graph.channels - 4, "tracks"),
-        "meta": _counted(directory / "meta.txt", values, meta, "meta values"),
+        "tasks": _check_count(directory / "chip.txt", tasks, graph.tasks, "outputs"),
+        "tracks": _check_count(directory / "bigwig.txt", tracks, graph.channels - 4, "tracks"),
+        "meta": _check_count(directory / "meta.txt", values, meta, "meta values"),
         "gencode": gencode,
     }
 
 
 def _has_gencode(directory: Path, features: int, values: Sequence[str] | None) -> bool:
-    """Whether the last six of the features are GENCODE's, where no feature.txt says it."""
+    """Infer whether the last six features are GENCODE's, where there is no feature.txt."""
     if values is not None:
         return features == len(values) + 6
     # Published models have eight meta values, the six booleans, or both.
     if features < 6 or features in (6, 8, 14):
         return features in (6, 14)
     problem = f"is missing, and so is meta.txt: the last 6 of the {features} features may be gencode's or not"
-    raise InputError(directory / "feature.txt", problem, hint="write one of the two, one name a line")
+    raise InputError(directory / "feature.txt", problem, hint="write one of the two, one name per line")
 
 
-def _counted(path: Path, names: Sequence[str] | None, count: int, of: str) -> tuple[str, ...]:
-    if names is None and count:
-        raise InputError(path, f"is missing; model.json has {count} {of} to name", hint="write it, one name a line")
+def _check_count(path: Path, names: Sequence[str] | None, n_expected: int, kind: str) -> tuple[str, ...]:
+    if names is None and n_expected:
+        raise InputError(
+            path, f"is missing; model.json has {n_expected} {kind} to name", hint="write it, one name per line"
+        )
     names = names or ()
-    if len(names) != count:
-        raise InputError(path, f"has {len(names)} names, but model.json has {count} {of}")
+    if len(names) != n_expected:
+        raise InputError(path, f"has {len(names)} names, but model.json has {n_expected} {kind}")
     return tuple(names)
 
 
 def _lines(path: Path) -> list[str] | None:
-    """The lines of a list of names, blank ones left out; None where there is no such file."""
+    """Read the non-blank lines of a list of names; None where there is no such file."""
     if not path.exists():
         return None
     try:
@@ -202,10 +205,10 @@ def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
         raise UsageError(f"weights must be one of {', '.join(_FILES)}, got {weights!r}")
     path = directory / _FILES[weights]
     if not path.is_file():
-        there = sorted(p.name for p in directory.glob("*.hdf5"))
-        other = next((w for w, name in _FILES.items() if name in there), None)
-        hint = f"take the others with --weights {other}" if other else "copy the weights into the folder"
-        raise InputError(path, f"no such weights; there are: {', '.join(there) or 'none'}", hint=hint)
+        existing = sorted(p.name for p in directory.glob("*.hdf5"))
+        other = next((w for w, name in _FILES.items() if name in existing), None)
+        hint = f"use the {other} weights" if other else "copy the weights into the folder"
+        raise InputError(path, f"no such weights; the folder has {', '.join(existing) or 'none'}", hint=hint)
     try:
         with h5py.File(path, "r") as file:
             arrays = _read_weights(path, file.get("model_weights", file), model)
@@ -217,17 +220,17 @@ def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
 
 
 def _read_weights(path: Path, group: Any, model: _KerasModel) -> dict[str, list[_Array]]:
-    """Arrays of each layer of `FactorNet`, in the order of Keras's lists; that of the keys in the file is another."""
+    """Read the arrays of each layer of `FactorNet`, in the order of Keras's lists (HDF5 keys are ordered otherwise)."""
     stored = {layer: _texts(group[layer].attrs["weight_names"]) for layer in _texts(group.attrs["layer_names"])}
     expected = {model.layers[role]: role for role in _shapes(model.config)}
     if (got := {layer for layer, names in stored.items() if names}) != set(expected):
         problem = f"has weights of {', '.join(sorted(got)) or 'no layer'}, but model.json has {', '.join(expected)}"
-        raise InputError(path, problem, hint="take weights and model.json of one training")
+        raise InputError(path, problem, hint="use weights and model.json of one training")
     arrays = {}
     for layer, role in expected.items():
         found = {name: group[layer][name] for name in stored[layer]}
         _check_weights(path, layer, found, _shapes(model.config)[role])
-        with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which the next lines refuse
+        with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is refused below
             arrays[role] = [np.asarray(dataset[()], dtype=np.float32) for dataset in found.values()]
         for name, array in zip(found, arrays[role], strict=True):
             if bad := int((~np.isfinite(array)).sum()):
@@ -236,16 +239,16 @@ def _read_weights(path: Path, group: Any, model: _KerasModel) -> dict[str, list[
 
 
 def _check_weights(path: Path, layer: str, found: Mapping[str, Any], shapes: Sequence[_Shape]) -> None:
-    """Shapes and types, before anything is read."""
+    """Check shapes and dtypes before anything is read."""
     if len(found) != len(shapes):
         problem = f"layer {layer!r} has {len(found)} arrays ({', '.join(found)}), but model.json has {len(shapes)}"
         raise InputError(path, problem)
     for (name, dataset), shape in zip(found.items(), shapes, strict=True):
         if tuple(dataset.shape) != shape:
             problem = f"layer {layer!r}: {name} has shape {tuple(dataset.shape)}, but by model.json it has {shape}"
-            raise InputError(path, problem, hint="take weights and model.json of one training")
+            raise InputError(path, problem, hint="use weights and model.json of one training")
         if dataset.dtype.kind != "f":
-            raise InputError(path, f"layer {layer!r}: {name} is of type {dataset.dtype}, expected float32")
+            raise InputError(path, f"layer {layer!r}: {name} has dtype {dataset.dtype}, expected float32")
 
 
 def _texts(names: Sequence[bytes | str]) -> list[str]:
@@ -253,7 +256,7 @@ def _texts(names: Sequence[bytes | str]) -> list[str]:
 
 
 def _shapes(config: NetworkConfig) -> dict[str, list[_Shape]]:
-    """Shapes of Keras's arrays by layer of `FactorNet`, in Keras's order."""
+    """Return the shapes of Keras's arrays by layer of `FactorNet`, in Keras's order."""
     kernels, cells = config.kernels, config.recurrent
 
     def dense(inputs: int, outputs: int) -> list[_Shape]:
@@ -271,7 +274,7 @@ def _shapes(config: NetworkConfig) -> dict[str, list[_Shape]]:
 
 
 def _to_torch(arrays: Mapping[str, Sequence[_Array]]) -> dict[str, Tensor]:
-    """A `FactorNet`'s ``state_dict()`` from Keras's arrays."""
+    """Convert Keras's arrays to the ``state_dict()`` of `FactorNet`."""
     state: dict[str, _Array] = {}
     for layer, (weight, *rest) in arrays.items():
         if layer == "recurrent":
@@ -284,7 +287,7 @@ def _to_torch(arrays: Mapping[str, Sequence[_Array]]) -> dict[str, Tensor]:
 
 
 def _lstm_to_torch(arrays: Sequence[_Array]) -> dict[str, _Array]:
-    """From W, U, b of the gates i, c, f, o, forward then backward; torch stacks the gates in the order i, f, c, o."""
+    """Convert W, U, b of the gates i, c, f, o, forward then backward, to torch's gate order i, f, c, o."""
     state = {}
     for way, direction in (("", arrays[:12]), ("_reverse", arrays[12:])):
         for k, name in enumerate(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0")):

@@ -1,4 +1,4 @@
-"""A model directory: configuration, weights and training state on disk, and its life.
+"""A model folder on disk: configuration, weights, training state, and how it is created and replaced.
 
 May import `model.network`.
 """

@@ -1,15 +1,14 @@
-"""A model folder: the settings and weights of a network, and the state of its training.
+"""Files of a model folder: configuration and weights of a network, and the state of its training.
 
-    model.json            format, version, the network's settings, training options, provenance
+    model.json            format, version, network configuration, training options, provenance
     best.safetensors      weights with the best validation loss
     last.safetensors      weights at the end of training
     last-000007.*         training state 7 and the one before it, to resume from: ``.safetensors`` (weights),
-                          ``.optimizer.safetensors`` (optimiser and random state), ``.json`` (the rest, and digests)
-    chip.txt bigwig.txt feature.txt meta.txt      names, one a line, as FactorNet writes them
+                          ``.optimizer.safetensors`` (optimiser and random state), ``.json`` (all else, and digests)
+    chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them
 
-A file is written beside its place, synced and renamed, so that it is there whole or not at all. The ``.json`` of a
-training state is written last and holds the digests of the other two: a state counts only where all three fit.
-Nothing is pickled.
+Each file is replaced atomically. The ``.json`` of a training state is written last and holds the digests of the other
+two files: a state is valid only where all three match. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -35,20 +34,20 @@ from ..network.factornet import FactorNet
 WeightsKind = Literal["best", "last"]
 _MODEL, _STATE = ("factornet-model", 1), ("factornet-training-state", 1)
 _PLAIN = ("step", "epoch", "best_loss", "stale_epochs", "history")  # fields of a training state that are JSON
-_CURE = "copy or train it again, or use other weights"
-_MAKERS = "factornet-train makes model folders, factornet-model import converts"
-_TENSORS = (".safetensors", ".optimizer.safetensors")  # its other two files
+_HINT = "copy or train it again, or use other weights"
+_NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
+_TENSORS = (".safetensors", ".optimizer.safetensors")  # the other two files of a training state
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ModelCard:
-    """What model.json says.
+    """Content of model.json.
 
     Args:
-        config: the network's settings.
+        config: configuration of the network.
         training: options of the training, as JSON values.
         provenance: where data and weights come from, as JSON values.
-        library_version: of factornet, when the folder was made.
+        library_version: version of factornet that made the folder.
     """
 
     config: NetworkConfig
@@ -59,17 +58,17 @@ class ModelCard:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingState:
-    """All that a training needs to go on as if it had not stopped.
+    """State from which a training resumes exactly.
 
     Args:
-        step: optimiser steps done.
-        epoch: epochs done.
+        step: number of optimiser steps done.
+        epoch: number of epochs done.
         weights: the network's ``state_dict()``.
         optimizer: the optimiser's ``state_dict()``.
         rng: states of random generators by name, uint8 tensors such as ``torch.get_rng_state()``.
         best_loss: best validation loss so far, None before the first.
-        stale_epochs: epochs since the best loss (early stopping counts them).
-        history: one JSON object an epoch.
+        stale_epochs: number of epochs since the best loss, for early stopping.
+        history: one JSON object per epoch.
 
     Raises:
         UsageError: a loss that is not finite.
@@ -90,11 +89,11 @@ class TrainingState:
 
 
 class _NewerError(InputError):
-    """A file of a newer version: no reason to fall back to an older one."""
+    """A file has a newer version; falling back to an older file would be wrong."""
 
 
 def has_model(folder: str | Path) -> bool:
-    """Whether a folder holds a model of ours.
+    """Return whether a folder holds a model that factornet wrote.
 
     Raises:
         InputError: its model.json is of another kind, or of a newer version.
@@ -107,7 +106,7 @@ def has_model(folder: str | Path) -> bool:
 
 
 def write_card(folder: str | Path, card: ModelCard) -> None:
-    """Write model.json, and the lists of names that FactorNet wrote: chip.txt, bigwig.txt, feature.txt, meta.txt.
+    """Write model.json and FactorNet's lists of names: chip.txt, bigwig.txt, feature.txt, meta.txt.
 
     Raises:
         InputError: a file cannot be written.
@@ -124,15 +123,15 @@ def write_card(folder: str | Path, card: ModelCard) -> None:
 
 
 def read_card(folder: str | Path) -> ModelCard:
-    """What a model folder's model.json says.
+    """Read model.json of a model folder.
 
     Raises:
-        InputError: no such folder, no model in it, another software's model, or one of a newer version.
+        InputError: no such folder, no model in it, a model of other software, or of a newer version.
     """
     path = Path(folder) / "model.json"
     if not path.is_file():
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
-        raise InputError(folder, problem, hint=_MAKERS)
+        raise InputError(folder, problem, hint=_NO_MODEL_HINT)
     content = _read_json(path)
     if "keras_version" in content or content.get("class_name") == "Model":
         raise InputError(path, "is the original FactorNet's (Keras)", hint="convert it with factornet-model import")
@@ -141,7 +140,7 @@ def read_card(folder: str | Path) -> ModelCard:
         config = NetworkConfig.from_json(content["config"])
         named = {key: content[key] for key in ("training", "provenance", "library_version")}
     except (KeyError, TypeError, UsageError) as error:
-        raise InputError(path, f"settings do not describe a network ({error})") from error
+        raise InputError(path, f"its configuration does not describe a network ({error})") from error
     return ModelCard(config=config, **named)
 
 
@@ -155,40 +154,40 @@ def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: Weigh
 
 
 def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> FactorNet:
-    """The network of a model folder, on the CPU, ready to predict.
+    """Load the network of a model folder, on the CPU and in evaluation mode.
 
-    "last" is the newest training state where there is one, else last.safetensors.
+    "last" weights are those of the newest training state where one exists, else last.safetensors.
 
     Raises:
-        InputError: as for `read_card`; or the weights are missing, damaged or those of another network.
+        InputError: as for `read_card`; or the weights are missing, damaged, or belong to another network.
     """
     folder = Path(folder)
     network = FactorNet(read_card(folder).config)
     records = _records(folder) if weights == "last" else []
     path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
     if not path.is_file():
-        there = ", ".join(sorted(p.name for p in folder.glob("*.safetensors"))) or "none"
-        raise InputError(path, f"no such weights; there are: {there}", hint=_CURE)
+        existing = ", ".join(sorted(p.name for p in folder.glob("*.safetensors"))) or "none"
+        raise InputError(path, f"no such weights; the folder has {existing}", hint=_HINT)
     try:
         tensors = safetensors.load(path.read_bytes())
     except (SafetensorError, OSError) as error:
-        raise InputError(path, f"damaged ({error})", hint=_CURE) from error
-    got, want = ({name: tuple(t.shape) for name, t in d.items()} for d in (tensors, network.state_dict()))
-    wrong = sorted(name for name in got | want if got.get(name) != want.get(name))
+        raise InputError(path, f"damaged ({error})", hint=_HINT) from error
+    found, expected = ({name: tuple(t.shape) for name, t in d.items()} for d in (tensors, network.state_dict()))
+    wrong = sorted(name for name in found | expected if found.get(name) != expected.get(name))
     if wrong:
-        shapes = f"{wrong[0]} has shape {got.get(wrong[0])}, not {want.get(wrong[0])}"
+        shapes = f"{wrong[0]} has shape {found.get(wrong[0])}, not {expected.get(wrong[0])}"
         raise InputError(
-            path, f"{len(wrong)} of its tensors do not fit the network in model.json: {shapes}", hint=_CURE
+            path, f"{len(wrong)} of its tensors do not match the network in model.json: {shapes}", hint=_HINT
         )
     network.load_state_dict(tensors)
     return network.eval()
 
 
 def save_training_state(folder: str | Path, state: TrainingState) -> None:
-    """Write a training state into a model folder; the newest whole one before it stays, older ones go.
+    """Write a training state into a model folder; keep the newest valid one before it, remove older ones.
 
     Raises:
-        InputError: a file cannot be written; the states before are as they were.
+        InputError: a file cannot be written; earlier states are unchanged.
     """
     earlier = _records(folder := Path(folder))
     serial = int(earlier[0].stem.removeprefix("last-")) + 1 if earlier else 1
@@ -201,7 +200,7 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     digests = {suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()}
     plain = {key: getattr(state, key) for key in _PLAIN}
     _write_json(record, _STATE, {**plain, "optimizer": optimizer, "sha256": digests})
-    before, _ = _newest_whole(earlier)
+    before, _ = _newest_valid(earlier)
     keep = {record.stem} | ({before[0].stem} if before else set())
     for path in folder.glob("last-[0-9]*"):
         if path.name.partition(".")[0] not in keep:
@@ -209,31 +208,31 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
 
 
 def load_training_state(folder: str | Path) -> tuple[TrainingState, str]:
-    """The newest whole training state of a model folder, and a warning.
+    """Load the newest valid training state of a model folder, and a warning.
 
-    The warning is empty, or says what is wrong with the newest state and which is taken instead.
+    The warning is empty, or says what is wrong with the newest state and which one is used instead.
 
     Raises:
-        InputError: there is no training state, none is whole, or the newest is of a newer version.
+        InputError: there is no training state, none is valid, or the newest has a newer format version.
     """
     folder = Path(folder)
     records = _records(folder)
     if not records:
-        raise InputError(folder, "holds no training state to resume from", hint="start the training afresh")
-    found, damage = _newest_whole(records)
+        raise InputError(folder, "holds no training state to resume from", hint="start the training again")
+    found, damage = _newest_valid(records)
     if found is None:
-        raise InputError(folder, f"no training state is whole: {'; '.join(damage)}", hint="start the training afresh")
-    taken = f"going on from the one before, {found[0].name}, at step {found[1].step}"
-    return found[1], "; ".join([*damage, taken]) if damage else ""
+        raise InputError(folder, f"no training state is valid: {'; '.join(damage)}", hint="start the training again")
+    used = f"resuming from the one before, {found[0].name}, at step {found[1].step}"
+    return found[1], "; ".join([*damage, used]) if damage else ""
 
 
 def _records(folder: Path) -> list[Path]:
-    """The .json files of training states, newest first."""
+    """List the .json files of training states, newest first."""
     return sorted(folder.glob(f"last-{'[0-9]' * 6}.json"), reverse=True)
 
 
-def _newest_whole(records: Sequence[Path]) -> tuple[tuple[Path, TrainingState] | None, list[str]]:
-    """The first of `records` that is whole, with its state, if any; and what is wrong with those before it."""
+def _newest_valid(records: Sequence[Path]) -> tuple[tuple[Path, TrainingState] | None, list[str]]:
+    """Return the first valid record with its state, if any, and the problems of those before it."""
     damage: list[str] = []
     for record in records:
         try:
@@ -261,19 +260,19 @@ def _read_state(record: Path) -> TrainingState:
 
 
 def _read_checked(record: Path, suffix: str, digests: Mapping[str, str]) -> bytes:
-    """One of the tensor files of a training state; its digest must be the one on record."""
+    """Read a tensor file of a training state and compare it with its recorded digest."""
     path = record.with_suffix(suffix)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from error
     if hashlib.sha256(data).hexdigest() != digests[suffix]:
-        raise InputError(path, f"damaged: its {len(data)} bytes do not have the digest on record")
+        raise InputError(path, f"damaged: its {len(data)} bytes do not match the recorded digest")
     return data
 
 
 def _flatten_optimizer(state_dict: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """An optimiser's ``state_dict()`` as tensors by name, ``state/<parameter>/<key>``, and JSON for the rest."""
+    """Split an optimiser's ``state_dict()`` into tensors by name, ``state/<parameter>/<key>``, and JSON values."""
     tensors: dict[str, Tensor] = {}
     values: dict[str, dict[str, Any]] = {}
     for parameter, entries in state_dict["state"].items():
@@ -297,29 +296,29 @@ def _pack(tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def _write_json(path: Path, kind: tuple[str, int], content: Mapping[str, Any]) -> None:
-    stamped = {"format": kind[0], "version": kind[1], **content}
-    write_atomic(path, json.dumps(stamped, indent=1, allow_nan=False).encode())
+    document = {"format": kind[0], "version": kind[1], **content}
+    write_atomic(path, json.dumps(document, indent=1, allow_nan=False).encode())
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except json.JSONDecodeError as error:
-        raise InputError(path, f"not JSON ({error.msg})", hint=_CURE, line=error.lineno) from error
+        raise InputError(path, f"not JSON ({error.msg})", hint=_HINT, line=error.lineno) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read ({error})") from error
     if not isinstance(content, dict):
-        raise InputError(path, f"expected a JSON object, got {type(content).__name__}", hint=_CURE)
+        raise InputError(path, f"expected a JSON object, got {type(content).__name__}", hint=_HINT)
     return content
 
 
 def _check_format(path: Path, content: Mapping[str, Any], kind: tuple[str, int]) -> None:
     name, version = kind
-    got = content.get("version")
-    if content.get("format") != name or not isinstance(got, int):
+    found = content.get("version")
+    if content.get("format") != name or not isinstance(found, int):
         raise InputError(
-            path, f"not a {name} file: its format is {content.get('format')!r}, version {got!r}", hint=_MAKERS
+            path, f"not a {name} file: its format is {content.get('format')!r}, version {found!r}", hint=_NO_MODEL_HINT
         )
-    if got > version:
-        problem = f"format version {got} is newer than {version}, the newest this factornet {__version__} reads"
+    if found > version:
+        problem = f"format version {found} is newer than {version}, the newest that factornet {__version__} reads"
         raise _NewerError(path, problem, hint="update factornet")

@@ -1,7 +1,7 @@
-"""The life of a model folder: made, perhaps in the place of another, and complete.
+"""Create a model folder, perhaps replacing another, and mark it complete.
 
-A model that is to be replaced is moved aside, to ``.<name>.replaced`` beside it, and goes when the new one is
-complete: a training that dies takes no model with it.
+A model to be replaced is moved to ``.<name>.replaced`` next to it and removed when the new one is complete, so that a
+training that dies destroys no model.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from ...store.errors import InputError, UsageError
 from .checkpoint import ModelCard, has_model, write_card
 
-_OURS = (
+_MODEL_FILES = (
     "model.json",
     "*.safetensors",
     "last-*.json",
@@ -24,19 +24,19 @@ _OURS = (
     "meta.txt",
     "tensorboard",
 )
-"""What a training writes; other files in a model folder are the user's, and stay."""
+"""Files that a training writes; all other files in a model folder belong to the user and are kept."""
 
 
 def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False) -> None:
-    """Make a model folder, still without weights: model.json and the lists of names.
+    """Create a model folder without weights: model.json and the lists of names.
 
     Args:
-        folder: must not be there; with `overwrite` it may be empty, or hold a model, which is moved aside.
-        card: what goes into model.json.
-        overwrite: replace a model that is there, once the new one is complete (`complete_model`).
+        folder: must not exist; with `overwrite` it may be empty, or hold a model, which is moved aside.
+        card: content of model.json.
+        overwrite: replace an existing model, once the new one is complete (`complete_model`).
 
     Raises:
-        UsageError: the folder is there and `overwrite` is false, or it holds something else than a model.
+        UsageError: the folder exists and `overwrite` is false, or it holds something other than a model.
         InputError: model.json is of another kind, or the folder cannot be written.
     """
     folder = Path(folder)
@@ -44,34 +44,34 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
     aside = backup_path(folder)
     try:
         if folder.exists() and any(folder.iterdir()):
-            if aside.exists():  # what is in place is an unfinished replacement of it
+            if aside.exists():  # the folder holds an unfinished replacement of it
                 _keep_foreign(folder, aside)
             else:
                 folder.rename(aside)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(folder, f"cannot be made a model folder ({error.strerror})") from error
+        raise InputError(folder, f"cannot create the model folder ({error.strerror})") from error
     write_card(folder, card)
 
 
 def complete_model(folder: str | Path) -> None:
-    """Say that a model is whole: the one that it replaces goes, less the files in it that no training wrote."""
+    """Remove the model that a complete one replaces; the user's own files in it are moved to the new folder."""
     aside = backup_path(folder)
     if aside.is_dir():
         _keep_foreign(aside, Path(folder))
 
 
 def backup_path(folder: str | Path) -> Path:
-    """Where the model that `folder` replaces is kept until the new one is complete."""
+    """Return the path that keeps the replaced model until the new one is complete."""
     folder = Path(folder).absolute()
     return folder.with_name(f".{folder.name}.replaced")
 
 
 def _keep_foreign(old: Path, new: Path) -> None:
     """Remove a model folder, but move the user's own files in it to another."""
-    ours = {path for pattern in _OURS for path in old.glob(pattern)}
+    model_files = {path for pattern in _MODEL_FILES for path in old.glob(pattern)}
     for path in sorted(old.iterdir()):
-        if path not in ours and not path.name.startswith(".") and not (new / path.name).exists():
+        if path not in model_files and not path.name.startswith(".") and not (new / path.name).exists():
             path.rename(new / path.name)
     shutil.rmtree(old)
 
@@ -80,10 +80,10 @@ def _check_free(folder: Path, *, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UsageError(f"{folder} is a file; give the name of a folder")
+        raise UsageError(f"{folder} is a file; name a folder")
     if not overwrite:
-        what = "already holds a model" if (folder / "model.json").exists() else "is there already"
-        raise UsageError(f"{folder} {what}; give another folder (-o), or replace the model in it (-oc)")
+        what = "already holds a model" if (folder / "model.json").exists() else "already exists"
+        raise UsageError(f"{folder} {what}; name another folder, or choose to overwrite the model")
     if not has_model(folder) and any(folder.iterdir()):
-        there = ", ".join(sorted(p.name for p in folder.iterdir())[:5])
-        raise UsageError(f"{folder} holds {there}, but no model, so it is not replaced; choose another folder")
+        content = ", ".join(sorted(p.name for p in folder.iterdir())[:5])
+        raise UsageError(f"{folder} holds {content}, but no model, so it is not replaced; choose another folder")

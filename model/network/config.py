@@ -12,23 +12,23 @@ from .lstm import Gates
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """What a network is: all that is needed to build it, and the names of what goes in and comes out.
+    """Configuration of a network: its sizes, and the names of its inputs and outputs.
 
     Args:
-        tasks: names of the outputs, one a factor.
+        tasks: names of the outputs, one per factor.
         tracks: names of the signal tracks, in channel order; those ending in ``_fwd`` and ``_rev`` are pairs.
         window_length: bases in a window.
-        meta: names of the cell line's values, the first of the extra features.
+        meta: names of the cell line's meta values, the first of the extra features.
         gencode: whether the six annotation booleans follow them.
-        kernels: kernels of the convolution.
+        kernels: number of kernels of the convolution.
         kernel_width: bases a kernel spans.
-        recurrent: cells of the LSTM in each direction; 0 leaves the layer out, less than 0 pools over the window.
+        recurrent: LSTM cells per direction; 0 omits the layer, a negative value pools over the window.
         dense: units of each dense layer.
-        dropout: share dropped before and after the dense layers (inside the trunk and the features it is 0.1).
+        dropout: rate before and after the dense layers (in the trunk and the features it is 0.1).
         gates: "hard_sigmoid" for weights trained by the original software.
 
     Raises:
-        UsageError: a value out of range; the message names it.
+        UsageError: a value is out of range; the message names the field.
     """
 
     tasks: tuple[str, ...]
@@ -44,14 +44,14 @@ class NetworkConfig:
     gates: Gates = "sigmoid"
 
     def __post_init__(self) -> None:
-        for field, least in (
+        for field, minimum in (
             ("window_length", 1),
             ("kernels", 1),
             ("kernel_width", 2),
             ("recurrent", None),
             ("dense", 1),
         ):
-            _check_integer(field, getattr(self, field), least)
+            _check_integer(field, getattr(self, field), minimum)
         for field in ("tasks", "tracks", "meta"):
             _check_names(field, getattr(self, field))
         if not self.tasks:
@@ -62,16 +62,17 @@ class NetworkConfig:
             raise UsageError(f"gencode must be true or false, got {self.gencode!r}")
         if self.gates not in get_args(Gates):
             raise UsageError(f"gates must be one of {', '.join(get_args(Gates))}, got {self.gates!r}")
-        least = self.kernel_width + (self.kernel_width // 2 if self.recurrent >= 0 else 1) - 1
-        if self.window_length < least:
+        minimum = self.kernel_width + (self.kernel_width // 2 if self.recurrent >= 0 else 1) - 1
+        if self.window_length < minimum:
             raise UsageError(
-                f"window_length {self.window_length} is too short: kernel_width {self.kernel_width} needs {least} bases at least"
+                f"window_length {self.window_length} is too short: kernel_width {self.kernel_width} needs at least "
+                f"{minimum} bases"
             )
         strand_order(self.tracks)
 
     @property
     def channels(self) -> int:
-        """Channels of the input: A, C, G, T, then the tracks."""
+        """Number of input channels: A, C, G, T, then the tracks."""
         return 4 + len(self.tracks)
 
     @property
@@ -81,26 +82,26 @@ class NetworkConfig:
 
     @property
     def positions(self) -> int:
-        """Places of a kernel in a window."""
+        """Number of positions of a kernel in a window."""
         return self.window_length - self.kernel_width + 1
 
     @property
     def pool(self) -> int:
-        """Places pooled into one step."""
+        """Number of positions pooled into one step."""
         return self.positions if self.recurrent < 0 else self.kernel_width // 2
 
     @property
     def flat(self) -> int:
-        """Values that enter the first dense layer."""
+        """Number of values that enter the first dense layer."""
         return self.positions // self.pool * (2 * self.recurrent if self.recurrent > 0 else self.kernels)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
+        """Return the fields as JSON values."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`.
+        """Return the configuration that `to_json` wrote.
 
         Raises:
             UsageError: a field is missing, unknown or out of range.
@@ -113,24 +114,24 @@ class NetworkConfig:
         return cls(**read)
 
 
-def _check_integer(field: str, value: object, least: int | None) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or (least is not None and value < least):
-        raise UsageError(f"{field} must be an integer{f' >= {least}' if least is not None else ''}, got {value!r}")
+def _check_integer(field: str, value: object, minimum: int | None) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or (minimum is not None and value < minimum):
+        raise UsageError(f"{field} must be an integer{f' >= {minimum}' if minimum is not None else ''}, got {value!r}")
 
 
 def _check_names(field: str, names: object) -> None:
-    """One name a line in the model folder: so none may be empty, repeated or hold a line break."""
+    """Check names: none empty, repeated or with a line break, since a model folder lists one per line."""
     if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
         raise UsageError(f"{field} must be a tuple of names, got {names!r}")
     for name in names:
         if not name or name != name.strip() or len(name.splitlines()) > 1:
-            raise UsageError(f"{field}: {name!r} is no name; blanks around it and line breaks are not allowed")
+            raise UsageError(f"{field}: {name!r} is not a name; surrounding blanks and line breaks are not allowed")
         if names.count(name) > 1:
-            raise UsageError(f"{field}: {name!r} is there twice")
+            raise UsageError(f"{field}: {name!r} is repeated")
 
 
 def strand_order(track_names: Sequence[str]) -> list[int]:
-    """The order of the tracks under reverse complement: ``_fwd`` and ``_rev`` of one name swap, others stay.
+    """Return the order of the tracks under reverse complement: ``_fwd`` and ``_rev`` of a name swap, others stay.
 
     Example:
         >>> strand_order(["Unique35", "DGF_fwd", "DGF_rev"])
@@ -141,12 +142,12 @@ def strand_order(track_names: Sequence[str]) -> list[int]:
     """
     order = list(range(len(track_names)))
     for i, name in enumerate(track_names):
-        for mine, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
-            if name.endswith(mine):
-                partner = name.removesuffix(mine) + other
+        for suffix, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
+            if name.endswith(suffix):
+                partner = name.removesuffix(suffix) + other
                 if partner not in track_names:
                     raise UsageError(
-                        f"track {name!r} needs its other strand {partner!r}; there are {', '.join(track_names)}"
+                        f"track {name!r} needs its other strand {partner!r}; the tracks are {', '.join(track_names)}"
                     )
                 order[i] = list(track_names).index(partner)
     return order

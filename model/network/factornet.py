@@ -21,13 +21,13 @@ from .pooling import MaxPool
 
 
 def one_hot(codes: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Columns A, C, G, T of `codes` (0..3; anything else, 4 = N, is a row of zeros), shape (..., L) -> (..., L, 4)."""
+    """Encode base codes as columns A, C, G, T (0..3; all else, 4 = N, is a row of zeros), (..., L) -> (..., L, 4)."""
     return (codes[..., None] == torch.arange(4, dtype=codes.dtype, device=codes.device)).to(dtype)
 
 
 @dataclass(frozen=True)
 class BatchShare:
-    """Windows ``first:stop`` of a batch of `windows`: what one process of several sees of it."""
+    """Rows ``first:stop`` of a batch of `windows`: the share of one process of several."""
 
     first: int
     stop: int
@@ -35,24 +35,24 @@ class BatchShare:
 
     @classmethod
     def of(cls, windows: int, rank: int, size: int) -> Self:
-        """The share of process `rank` of `size`; one window at least, so that each has something to compute."""
+        """Return the share of process `rank` of `size`: at least one window, so that every process computes."""
         first, stop = windows * rank // size, windows * (rank + 1) // size
         return cls(min(first, windows - 1), max(stop, min(first, windows - 1) + 1), windows)
 
 
 class FactorNet(nn.Module):
-    """FactorNet (Quang & Xie 2019), every variant of it.
+    """FactorNet (Quang & Xie 2019) in all its variants.
 
-    Layers 1-2 (`scan`) work at every position; layers 3-5 (`classify`) at a window. Each strand goes through both,
-    and the two probabilities are averaged.
+    Layers 1-2 (`scan`) apply at every position, layers 3-5 (`classify`) to a window. Both strands pass through them,
+    and their probabilities are averaged.
 
     Args:
         config: sizes and names.
-        seed: of the initial weights, which depend on nothing else. Dropout draws from torch's generator of the device.
+        seed: determines the initial weights. Dropout draws from torch's generator of the device.
 
     Attributes:
-        batch_share: which part of a batch shared by several processes comes next; None for all of it. Dropout is
-            drawn for the whole batch, so that processes with one seed drop what a single one would.
+        batch_share: the rows of a distributed batch that the next call receives; None for all. Dropout is drawn for
+            the whole batch, so that processes with one seed drop the same values as a single one.
     """
 
     def __init__(self, config: NetworkConfig, *, seed: int = 0) -> None:
@@ -78,7 +78,7 @@ class FactorNet(nn.Module):
         )
 
     def forward(self, codes: Tensor, tracks: Tensor, features: Tensor | None = None) -> Tensor:
-        """Probabilities, shape (B, tasks): those of the two strands, averaged.
+        """Return probabilities, averaged over the two strands, float (B, tasks).
 
         Args:
             codes: bases, uint8, shape (B, L): 0..3 = ACGT, anything else N.
@@ -86,19 +86,19 @@ class FactorNet(nn.Module):
             features: meta values and annotation booleans, float32, shape (B, F); None where the network has none.
 
         Raises:
-            UsageError: a shape does not fit the network.
+            UsageError: a shape does not match the configuration.
         """
         return torch.sigmoid(self.logits_per_strand(codes, tracks, features)).mean(0)
 
     def logits_per_strand(self, codes: Tensor, tracks: Tensor, features: Tensor | None = None) -> Tensor:
-        """Logits of the window and of its reverse complement, shape (2, B, tasks); arguments as for `forward`."""
+        """Return logits of the windows and of their reverse complements, (2, B, tasks); arguments as for `forward`."""
         self._check_shapes(codes, tracks, features)
         strands = self.both_strands(codes, tracks)
         logits = self.classify(self.scan(strands), None if features is None else features.repeat(2, 1))
         return logits.view(2, len(codes), len(self.config.tasks))
 
     def both_strands(self, codes: Tensor, tracks: Tensor) -> Tensor:
-        """Channels A, C, G, T, tracks of all windows, then of their reverse complements, shape (2B, L, 4 + T)."""
+        """Stack the channels (A, C, G, T, tracks) of all windows and of their reverse complements, (2B, L, 4 + T)."""
         bases = one_hot(codes, dtype=self.motifs.weight.dtype)
         signal = tracks.to(bases.dtype).mT
         forward = torch.cat([bases, signal], dim=2)
@@ -107,33 +107,33 @@ class FactorNet(nn.Module):
         return torch.cat([forward, reverse])
 
     def convolve(self, channels: Tensor) -> Tensor:
-        """Layer 1: activations of the kernels, shape (N, L, 4 + T) -> (N, L - w + 1, kernels), for any L >= w."""
+        """Apply layer 1: activations of the kernels, (N, L, 4 + T) -> (N, L - w + 1, kernels), for any L >= w."""
         image = channels.unsqueeze(1).permute(0, 3, 1, 2)  # (N, channels, 1, L), channels last in memory
         y = functional.conv2d(image, self.motifs.weight.unsqueeze(2), self.motifs.bias)
         return functional.relu(y.permute(0, 2, 3, 1).squeeze(1))
 
     def scan(self, channels: Tensor) -> Tensor:
-        """Layers 1 and 2 at every position, shape (N, L, 4 + T) -> (N, L - w + 1, kernels), for any L >= w.
+        """Apply layers 1 and 2 at every position, (N, L, 4 + T) -> (N, L - w + 1, kernels), for any L >= w.
 
-        Layer 2 comes without its ReLU: `classify` applies it after the pooling, where w//2 times fewer values are left
-        and the result is the same.
+        The ReLU of layer 2 is left to `classify`, which applies it after the pooling to w//2 times fewer values, with
+        the same result.
         """
         y = self.convolve(channels)
         if not self.training:
             return functional.linear(y, self.mixing.weight, self.mixing.bias)
         keep, scale = _dropout_mask(y, 0.1, self.batch_share)
-        # The scale of the dropout goes with the small matrix rather than through the largest tensor of the network.
+        # Scale the small matrix rather than the largest tensor of the network.
         return functional.linear(torch.where(keep, y, 0.0), self.mixing.weight * scale, self.mixing.bias)
 
     def classify(self, scanned: Tensor, features: Tensor | None) -> Tensor:
-        """Layers 3 to 5: logits, shape (N, tasks), from `scan` of whole windows and one row of features each."""
+        """Apply layers 3 to 5: logits, (N, tasks), from `scan` of whole windows and one row of features each."""
         pooled: Tensor = functional.relu(MaxPool.apply(scanned, self.config.pool))  # type: ignore[no-untyped-call]
         return self.head(pooled, features)
 
     def head(self, y: Tensor, features: Tensor | None) -> Tensor:
-        """Layers 4 and 5: logits, shape (N, tasks), from the steps of layer 3, shape (N, P // pool, kernels)."""
+        """Apply layers 4 and 5: logits, (N, tasks), from the steps of layer 3, (N, P // pool, kernels)."""
         if self.recurrent is not None:
-            # Sixty steps add up what bfloat16 rounds away, and the fused kernel takes weights and input of one kind.
+            # Sixty steps accumulate bfloat16's rounding, and the fused kernel needs weights and input of one dtype.
             with torch.autocast(y.device.type, enabled=False):
                 y = self.recurrent(y.to(self.motifs.weight.dtype))
         y = self._drop(y.flatten(1), self.config.dropout)
@@ -144,10 +144,10 @@ class FactorNet(nn.Module):
         logits: Tensor = self.output(self._drop(y, self.config.dropout))
         return logits
 
-    def _drop(self, y: Tensor, share: float) -> Tensor:
-        if not self.training or share == 0:
+    def _drop(self, y: Tensor, rate: float) -> Tensor:
+        if not self.training or rate == 0:
             return y
-        keep, scale = _dropout_mask(y, share, self.batch_share)
+        keep, scale = _dropout_mask(y, rate, self.batch_share)
         return torch.where(keep, y, 0.0) * scale
 
     def _check_shapes(self, codes: Tensor, tracks: Tensor, features: Tensor | None) -> None:
@@ -162,35 +162,35 @@ class FactorNet(nn.Module):
         }
         for name, (got, want) in expected.items():
             if tuple(got) != want:
-                raise UsageError(f"{name} must have shape {want or 'none: leave them out'}, got {tuple(got) or None}")
+                raise UsageError(f"{name} must have shape {want or 'none (omit them)'}, got {tuple(got) or None}")
 
 
-def _dropout_mask(y: Tensor, share: float, part: BatchShare | None) -> tuple[Tensor, float]:
-    """Which values of `y` to keep, a boolean tensor, and by what to multiply them.
+def _dropout_mask(y: Tensor, rate: float, batch_share: BatchShare | None) -> tuple[Tensor, float]:
+    """Draw which values of `y` to keep, a boolean tensor, and the factor to scale them by.
 
-    Four values share one 64-bit random number: drawing one number each, as torch's dropout does on a CPU, takes as
-    long as the convolution. The share is a multiple of 1/65536 (0.1 becomes 0.100006), and the scale fits it exactly.
+    Four values share one 64-bit random number: one number per value, as torch's dropout draws on a CPU, takes as long
+    as the convolution. The rate is a multiple of 1/65536 (0.1 becomes 0.100006), and the scale matches it exactly.
 
     Args:
         y: both strands of the windows, shape (2 B, ...).
-        share: to drop.
-        part: which B windows of a larger batch these are; None for all of it.
+        rate: dropout rate.
+        batch_share: which B windows of a larger batch these are; None for all of it.
     """
-    threshold = round(share * 2**16)
+    threshold = round(rate * 2**16)
     windows, values = len(y) // 2, y[0].numel()
-    rows = part or BatchShare(0, windows, windows)
+    rows = batch_share or BatchShare(0, windows, windows)
     words = torch.randint(-(2**63), 2**63 - 1, (2, rows.windows, -(-values // 4)), device=y.device)
-    mine = words[:, rows.first : rows.stop].contiguous().view(torch.int16).flatten(0, 1)
-    keep = mine[:, :values].view(y.shape) >= threshold - 2**15
+    draws = words[:, rows.first : rows.stop].contiguous().view(torch.int16).flatten(0, 1)
+    keep = draws[:, :values].view(y.shape) >= threshold - 2**15
     return keep, 2**16 / (2**16 - threshold)
 
 
 @torch.no_grad()
 def _initialise(network: FactorNet, generator: torch.Generator) -> None:
-    """Keras 1's initial values: Glorot uniform weights, biases 0; the LSTM's are its own matter.
+    """Initialise as Keras 1: Glorot uniform weights, biases 0; the LSTM initialises itself.
 
-    For the convolution Keras took (width, 1, channels, kernels) for its fans: width * channels * kernels and
-    channels * kernels, hence a far smaller limit than Glorot's own.
+    For the convolution Keras computed fans from (width, 1, channels, kernels): width * channels * kernels and
+    channels * kernels, hence a far smaller limit than Glorot's.
     """
     config = network.config
     dense = [network.mixing, network.dense, network.output] + ([network.context] if network.context else [])

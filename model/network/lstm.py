@@ -27,33 +27,33 @@ def hard_sigmoid(x: Tensor) -> Tensor:
 
 
 class BidirectionalLSTM(nn.Module):
-    """Forward and backward LSTM over the same steps, outputs side by side.
+    """Bidirectional LSTM; the outputs of both directions are concatenated.
 
     In training, dropout multiplies the inputs of each gate and direction by a mask that is constant over time, as in
-    Keras 1 (Gal & Ghahramani, arXiv:1512.05287). Here the masks lie on the columns of the weights and are drawn once
-    a forward, so that all windows of a batch share them. The original draws them per window; sharing leaves the
-    expectation alone and keeps torch's fused kernel, which takes weights but no masks.
+    Keras 1 (Gal & Ghahramani, arXiv:1512.05287). Here the masks multiply the columns of the weights and are drawn
+    once per forward pass, so that all windows of a batch share them. The original draws them per window; sharing keeps
+    the expectation and torch's fused kernel, which takes weights but no masks.
 
     Args:
-        inputs: channels of each step.
-        cells: cells of each direction.
+        inputs: number of channels per step.
+        cells: number of cells per direction.
         gates: "sigmoid" runs torch's fused kernel; "hard_sigmoid", the gates of the published FactorNet weights, a
             loop over time. The parameters and their names are the same.
-        dropout: share of inputs and of recurrent values dropped in training.
+        dropout: rate for inputs and recurrent values in training.
     """
 
     def __init__(self, inputs: int, cells: int, *, gates: Gates = "sigmoid", dropout: float = 0.1) -> None:
         super().__init__()
         self.gates, self.dropout = gates, dropout
         self.lstm = nn.LSTM(inputs, cells, batch_first=True, bidirectional=True)
-        # The fused kernel adds two biases. Were both trained, Adam would step their sum, the one bias of the
+        # The fused kernel adds two biases. If both were trained, Adam would move their sum, the single bias of the
         # published network, twice as far.
         for direction in self._directions():
             direction.recurrent_bias.requires_grad_(False)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
-        """Keras 1's initial values: Glorot uniform and orthogonal times 1.1, gate by gate; forget bias 1, others 0."""
+        """Initialise as Keras 1: Glorot uniform and orthogonal times 1.1, gate by gate; forget bias 1, others 0."""
         cells = self.lstm.hidden_size
         limit = math.sqrt(6 / (self.lstm.input_size + cells))
         for weights in self._directions():
@@ -65,7 +65,7 @@ class BidirectionalLSTM(nn.Module):
             weights.recurrent_bias.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs of both directions, shape (N, steps, 2 cells), for `x` of shape (N, steps, inputs)."""
+        """Return the outputs of both directions, (N, steps, 2 cells), for `x` of shape (N, steps, inputs)."""
         dropping = self.training and self.dropout > 0
         if self.gates == "sigmoid" and not dropping:
             outputs: Tensor = self.lstm(x)[0]
@@ -82,7 +82,7 @@ class BidirectionalLSTM(nn.Module):
         return weights._replace(input=self._drop(weights.input), recurrent=self._drop(weights.recurrent))
 
     def _drop(self, weight: Tensor) -> Tensor:
-        """`weight` times a mask per gate and column, scaled to keep its mean."""
+        """Multiply `weight` by a mask per gate and column, scaled to keep its mean."""
         gates = weight.view(4, -1, weight.shape[1])
         mask = functional.dropout(weight.new_ones(4, 1, weight.shape[1]), self.dropout)
         return (gates * mask).view_as(weight)
@@ -95,10 +95,10 @@ class BidirectionalLSTM(nn.Module):
 
 
 def _one_chunk(directions: list[DirectionWeights]) -> list[Tensor]:
-    """The weights as views of one tensor, in the order nn.LSTM takes them.
+    """Return the weights as views of one tensor, in the order of nn.LSTM.
 
-    In memory all matrices come first and the biases last, which is how nn.LSTM lays them out for cuDNN; weights that
-    lie otherwise cuDNN compacts at every call, with a warning.
+    In memory all matrices come first and the biases last, as nn.LSTM lays them out for cuDNN; cuDNN copies weights in
+    any other layout at every call, with a warning.
     """
     matrices = [w for d in directions for w in (d.input, d.recurrent)]
     biases = [b for d in directions for b in (d.input_bias, d.recurrent_bias)]

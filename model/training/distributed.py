@@ -1,4 +1,4 @@
-"""Training over several processes, one a GPU, started by torchrun."""
+"""Train on several processes, one per GPU, started by torchrun."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ...store.errors import UsageError
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes that train one network together, and which of them this one is. Alone by default."""
+    """The processes that train one network together, and the rank of this one; a single process by default."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def is_main(self) -> bool:
-        """Whether this process prints and writes for all."""
+        """Whether this process prints and writes files for the group."""
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network, its gradients averaged over the team as they come."""
+        """Wrap the network so that gradients are averaged over the group."""
         if self.size == 1:
             return network
         return nn.parallel.DistributedDataParallel(network)
 
     def sum(self, values: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-        """The sum over the team, the same in each process; any shape."""
+        """Sum an array of any shape over the group; every process receives the sum."""
         if self.size == 1:
             return values
         total = torch.from_numpy(values).to(device)
@@ -42,14 +42,14 @@ class ProcessGroup:
         return total.cpu().numpy()
 
     def wait(self) -> None:
-        """Until all have come here."""
+        """Wait until all processes have called this."""
         if self.size > 1:
             distributed.barrier()
 
 
 @contextmanager
 def init_process_group(device: torch.device) -> Iterator[tuple[ProcessGroup, torch.device]]:
-    """This process's team, as torchrun's environment says (RANK, WORLD_SIZE, LOCAL_RANK), and its own device.
+    """Join the process group given by torchrun's environment (RANK, WORLD_SIZE, LOCAL_RANK); yield it and the device.
 
     Raises:
         UsageError: the machine has fewer GPUs than processes.
@@ -61,7 +61,7 @@ def init_process_group(device: torch.device) -> Iterator[tuple[ProcessGroup, tor
     rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     if device.type == "cuda":
         if local >= torch.cuda.device_count():
-            raise UsageError(f"process {local} of this machine has no GPU; there are {torch.cuda.device_count()}")
+            raise UsageError(f"process {local} of this machine has no GPU; the machine has {torch.cuda.device_count()}")
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size)

@@ -1,4 +1,4 @@
-"""What a training tells: reports while it runs, the history it leaves."""
+"""Reports of a running training, its progress, and the history it writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..model_dir.checkpoint import TrainingState, load_training_state
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """One row of the history; losses are binary cross-entropy, `data_wait` a share of the time."""
+    """One row of the history; losses are binary cross-entropy, `data_wait` is a fraction of the time."""
 
     epoch: int
     loss: float
@@ -32,7 +32,7 @@ class EpochRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """Progress within an epoch: windows done of all, running loss."""
+    """Progress within an epoch: windows done, windows in all, running loss."""
 
     epoch: int
     done: int
@@ -42,7 +42,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a training ended."""
+    """Result of a training: its history, the best epoch, the reason it stopped."""
 
     history: tuple[EpochRecord, ...]
     best: EpochRecord
@@ -51,7 +51,7 @@ class TrainingResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Callbacks:
-    """Whom a training tells: after each step, after each epoch, and of what a person should know."""
+    """Functions called after each step, after each epoch, and with warnings for the user."""
 
     step: Callable[[StepReport], None] = lambda report: None
     epoch: Callable[[EpochRecord], None] = lambda record: None
@@ -59,7 +59,7 @@ class Callbacks:
 
 
 class Progress:
-    """Where a training stands."""
+    """Progress of a training: steps and epochs done, the best loss, the history."""
 
     def __init__(self) -> None:
         self.step, self.epoch, self.stale = 0, 0, 0
@@ -67,7 +67,7 @@ class Progress:
         self.history: list[EpochRecord] = []
 
     def add(self, record: EpochRecord, steps: int) -> bool:
-        """Take an epoch in; whether it is the best so far."""
+        """Add an epoch; return whether it is the best so far."""
         better = self.best is None or record.val_loss < self.best
         self.step, self.epoch = self.step + steps, record.epoch
         self.best = record.val_loss if better else self.best
@@ -76,7 +76,7 @@ class Progress:
         return better
 
     def state(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
-        """All that a training needs to go on from here."""
+        """Return the state from which the training can resume."""
         rng = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             rng["cuda"] = torch.cuda.get_rng_state()
@@ -93,15 +93,15 @@ class Progress:
 
     @classmethod
     def restored(cls, network: nn.Module, optimizer: torch.optim.Optimizer, folder: Path) -> tuple[Progress, str]:
-        """Where the training in a model folder stood; network, optimiser and random numbers are put there too.
+        """Restore progress, network, optimiser and random generators from a model folder.
 
-        The text that comes along is empty, or a warning.
+        Returns the progress and a warning, which may be empty.
 
         Raises:
-            InputError: no training state is whole.
+            InputError: no training state is valid.
         """
         if not any(folder.glob("last-*.json")):
-            return cls(), f"{folder}: stopped before its first epoch ended; beginning again"
+            return cls(), f"{folder}: stopped before its first epoch ended; starting again"
         state, warning = load_training_state(folder)
         network.load_state_dict(dict(state.weights))
         optimizer.load_state_dict(dict(state.optimizer))
@@ -116,7 +116,7 @@ class Progress:
 
 
 def write_history(folder: Path, history: list[EpochRecord]) -> None:
-    """history.json and history.csv of a model folder."""
+    """Write history.json and history.csv of a model folder."""
     rows = [asdict(r) for r in history]
     write_atomic(folder / "history.json", json.dumps(rows, indent=1).encode())
     text = io.StringIO()

@@ -13,7 +13,7 @@ _EPSILON = 1e-8  # Keras 1's default, which FactorNet kept
 
 
 class KerasAdam(torch.optim.Adam):
-    """Adam with Keras 1's place of epsilon: outside the bias-corrected root.
+    """Adam with epsilon where Keras 1 has it: outside the bias-corrected root.
 
     At step t, with m and v the running means of the gradient and of its square,
 
@@ -23,7 +23,7 @@ class KerasAdam(torch.optim.Adam):
     The two are one where eps = 1e-8 / sqrt(1 - b2^t), which is what each step sets. It matters in the first steps, for
     weights whose gradient is tiny: there torch's epsilon is up to 32 times smaller than Keras's.
 
-    The state is that of ``torch.optim.Adam``, and so is ``state_dict()``; the epsilon in it is set anew at each step.
+    The state is that of ``torch.optim.Adam``, and so is ``state_dict()``; the epsilon in it is set at each step.
     Like Keras, it counts the steps of a parameter group, not of each parameter: all are to get a gradient every time.
 
     Source: Keras 1.2.2, ``keras/optimizers.py``, ``Adam.get_updates``; it is the form that Kingma & Ba
@@ -38,12 +38,12 @@ class KerasAdam(torch.optim.Adam):
         super().__init__(parameters, lr=lr, betas=(0.9, 0.999), eps=_EPSILON)
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Take a step; the closure, if any, computes the loss, which comes back."""
+        """Perform a step; return the loss computed by the closure, if one is given."""
         for group in self.param_groups:
             group["eps"] = _EPSILON / math.sqrt(1 - group["betas"][1] ** (self._steps(group) + 1))
         loss: float | None = super().step(closure)
         return loss
 
     def _steps(self, group: dict[str, Any]) -> int:
-        """Steps the group has taken."""
+        """Return the number of steps that the group has taken."""
         return max((int(self.state[p]["step"]) for p in group["params"] if self.state.get(p)), default=0)

@@ -12,7 +12,7 @@ from .history import EpochRecord
 
 
 def plot_history(history: Sequence[EpochRecord], path: Path) -> None:
-    """Loss of training and validation, and validation auPRC, by epoch."""
+    """Plot training and validation loss, and validation average precision, by epoch."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [r.epoch for r in history]

@@ -1,4 +1,4 @@
-"""Begin a training: a network and a model folder to keep it in, from what a user asks for."""
+"""Set up a training: build its network, and create or check its model folder."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ from .trainer import TrainingOptions
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
-    """What a training is to be.
+    """Data, network and options of a training.
 
     Args:
-        sampler: what to train on.
-        network: settings of the network by their name in `NetworkConfig`; what is left out takes its default, or the
-            value of `init_from`.
-        options: of the training.
-        motif: to start two kernels from.
+        sampler: draws the windows.
+        network: fields of `NetworkConfig` by name; omitted ones take their default, or the value of `init_from`.
+        options: options of the training.
+        motif: motif from which two kernels start.
         init_from: model folder whose weights to start from.
     """
 
@@ -41,22 +40,22 @@ class TrainingSetup:
     init_from: Path | None = None
 
     def build(self) -> FactorNet:
-        """The network before its first step; always the same for one plan.
+        """Build the network before its first step; deterministic.
 
         Raises:
-            UsageError: a setting is out of range, or the weights to start from are of another network.
+            UsageError: a value is out of range, or the weights to start from belong to another network.
         """
         tasks = self.sampler.tasks
         if self.init_from is None:
             network = FactorNet(NetworkConfig(tasks=tasks, **self.network), seed=self.options.seed)
         else:
-            network = _continued(self.init_from, tasks, self.network, self.options.seed)
+            network = _from_weights(self.init_from, tasks, self.network, self.options.seed)
         if self.motif is not None:
             inject_motif(network, self.motif)
         return network
 
     def card(self, config: NetworkConfig) -> ModelCard:
-        """What model.json is to say of it."""
+        """Return the content of model.json for this training."""
         sampler = self.sampler
         info = sampler.store.info
         return ModelCard(
@@ -69,7 +68,10 @@ class TrainingSetup:
                 "negatives": sampler.per_positive,
                 "motif": self.motif.name if self.motif else None,
                 "init_from": self.init_from.name if self.init_from else None,
-                **{part: _texts(getattr(sampler.split, part), sampler.store.coordinates) for part in ("valid", "test")},
+                **{
+                    part: _region_texts(getattr(sampler.split, part), sampler.store.coordinates)
+                    for part in ("valid", "test")
+                },
             },
             provenance={
                 "assembly": info.assembly,
@@ -80,32 +82,32 @@ class TrainingSetup:
 
 
 def prepare_training(
-    plan: TrainingSetup, folder: Path, *, resume: bool, overwrite: bool, leads: bool = True
+    setup: TrainingSetup, folder: Path, *, resume: bool, overwrite: bool, is_main: bool = True
 ) -> FactorNet:
-    """The network to train, and its model folder ready to take weights; only who `leads` a team touches the folder.
+    """Build the network and prepare its model folder; only the main process of a group writes to the folder.
 
     Raises:
-        UsageError: the folder is there (and neither `resume` nor `overwrite`), or a resumed training had other
-            settings or data; the first that differs is named.
+        UsageError: the folder exists (and neither `resume` nor `overwrite` is set), or the training to resume had other
+            options or data; the first difference is named.
     """
-    network = plan.build()
-    card = plan.card(network.config)
+    network = setup.build()
+    card = setup.card(network.config)
     if resume:
         _check_same(folder, old := read_card(folder), card)
-        _check_data(folder, old, card, plan.sampler.store.location)
-    elif leads:
+        _check_data(folder, old, card, setup.sampler.store.location)
+    elif is_main:
         create_model(folder, card, overwrite=overwrite)
     return network
 
 
-def _continued(folder: Path, tasks: tuple[str, ...], wanted: Mapping[str, Any], seed: int) -> FactorNet:
-    """A network with the weights of a model folder; its output layer begins anew where the tasks are others."""
+def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, Any], seed: int) -> FactorNet:
+    """Build a network with the weights of a model folder; its output layer is initialised anew for other tasks."""
     old = load_network(folder)
-    for name, value in wanted.items():
+    for name, value in requested.items():
         if getattr(old.config, name) != value:
             raise UsageError(
-                f"{folder}: its {name} is {getattr(old.config, name)!r}, now it is {value!r}; weights can only be "
-                "taken over by a network of the same settings"
+                f"{folder}: its {name} is {getattr(old.config, name)!r}, requested is {value!r}; weights can only be "
+                "used in a network of the same configuration"
             )
     config = NetworkConfig.from_json({**old.config.to_json(), "tasks": list(tasks)})
     network, weights = FactorNet(config, seed=seed), old.state_dict()
@@ -116,7 +118,7 @@ def _continued(folder: Path, tasks: tuple[str, ...], wanted: Mapping[str, Any], 
 
 
 def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
-    """Settings must be those the training began with; only its length may change. Data: `_check_data`."""
+    """Check that the options are those the training started with; only its length may change."""
     before = {**old.config.to_json(), **old.training, **old.provenance}
     after = {**new.config.to_json(), **new.training, **new.provenance}
     for key in ("epochs", "patience", "manifests"):
@@ -124,14 +126,15 @@ def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
     for key, value in after.items():
         if before.get(key) != value:
             raise UsageError(
-                f"{folder}: the training began with {key} = {before.get(key)!r}, now it is {value!r}; "
+                f"{folder}: the training started with {key} = {before.get(key)!r}, now it is {value!r}; "
                 "resume with the same options, or train into another folder"
             )
 
 
 def _manifests(store: Store, cells: Iterable[str]) -> dict[str, str]:
-    """Genome and cell lines by their path in the store -> digest of the manifest, of a raw store that from before
-    unpacking: equal wherever and however the same data are stored.
+    """Map genome and cell lines (by path in the store) to the digests of their manifests.
+
+    For a raw store the digest is that of the compressed one, so that equal data have equal digests.
     """
     infos = [store.cell(cell) for cell in cells]
     found = {"genome": store.info.unpacked_from or store.info.genome_manifest}
@@ -139,18 +142,17 @@ def _manifests(store: Store, cells: Iterable[str]) -> dict[str, str]:
 
 
 def _check_data(folder: Path, old: ModelCard, new: ModelCard, store: str) -> None:
-    """Genome and cell lines must be those the training began with, wherever they lie; an old model may not say."""
+    """Check that genome and cell lines are those the training started with, wherever they are stored."""
     before = old.provenance.get("manifests", {})
     for group, digest in new.provenance["manifests"].items():
         if (was := before.get(group, digest)) != digest:
             raise UsageError(
-                f"{folder}: the training began with {group} of manifest {was[:16]}..., that in {store} is of "
-                f"{digest[:16]}...; resume with the store as it was, or leave --resume out to train anew (into another "
-                "folder, or with -oc)"
+                f"{folder}: the training started with {group} of manifest {was[:16]}..., that in {store} is "
+                f"{digest[:16]}...; resume with the store as it was, or train from the start in another folder"
             )
 
 
-def _texts(parts: Intervals, coordinates: GenomeCoordinates) -> list[str]:
-    chrom, start = coordinates.from_absolute(parts.starts)
-    length = parts.stops - parts.starts
+def _region_texts(intervals: Intervals, coordinates: GenomeCoordinates) -> list[str]:
+    chrom, start = coordinates.from_absolute(intervals.starts)
+    length = intervals.stops - intervals.starts
     return [f"{coordinates.names[c]}:{s}-{s + n}" for c, s, n in np.stack([chrom, start, length], 1).tolist()]

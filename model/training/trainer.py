@@ -1,4 +1,4 @@
-"""Train a network on windows streamed from a store: Adam, early stopping, best and last weights, exact resume."""
+"""Train a network on windows of a store: Adam, early stopping, best and last weights, exact resume."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from .optimizer import KerasAdam
 
 Precision = Literal["float32", "bfloat16", "float64"]
 _PREFETCH = 3  # batches ready on the device
-_ORDER = 1  # purpose of random numbers, apart from those that draw a plan
+_ORDER = 1  # seeds the order of windows, apart from the numbers that draw a plan
 
 
 class TrainingError(FactorNetError):
-    """Training cannot go on; the message names the step."""
+    """Training cannot continue; the message names the step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """Options of a training; defaults as FactorNet's.
+    """Options of a training; the defaults are FactorNet's.
 
     Attributes:
-        epochs: at most so many.
-        patience: stop after so many epochs without a better validation loss.
-        learning_rate: of Adam (`KerasAdam`).
-        batch_size: windows a step, of all processes together.
-        seed: of plans, order, dropout.
-        precision: "bfloat16" computes in it where that is safe; weights, losses and the LSTM stay float32. "float64"
-            is slow, and for comparisons: what differs there is no rounding.
-        compile: let torch compile the network.
+        epochs: maximum number of epochs.
+        patience: number of epochs without a better validation loss after which training stops.
+        learning_rate: learning rate of `KerasAdam`.
+        batch_size: windows per step, over all processes.
+        seed: seed of plans, order and dropout.
+        precision: "bfloat16" is used where it is safe; weights, losses and the LSTM stay float32. "float64" is slow,
+            for comparisons free of rounding.
+        compile: whether torch compiles the network.
     """
 
     epochs: int = 100
@@ -73,26 +73,26 @@ def train(
     process_group: ProcessGroup | None = None,
     callbacks: Callbacks | None = None,
 ) -> TrainingResult:
-    """Train, and keep best weights, last state and history in the model folder.
+    """Train a network; write best weights, last state and history to the model folder.
 
-    A resumed training ends with the weights an undisturbed one would have, bit for bit on one CPU: everything drawn
-    depends on (seed, epoch), and the state at the end of each epoch is kept. A team sees the same batches as one
-    process would, each member its share of every batch, dropout included: the same losses but for rounding, which
-    Adam amplifies step by step. The windows come from `source`, by default from the sampler's store.
+    A resumed training ends with bit-identical weights on one CPU: everything drawn depends on (seed, epoch), and the
+    state at the end of each epoch is saved. A process group sees the same batches as one process, each rank its share
+    of every batch, dropout included: the losses are equal but for rounding, which Adam amplifies step by step. The
+    windows come from `source`, by default from the sampler's store.
 
     Raises:
         TrainingError: a loss or gradient is not finite; the message names the step, and the input where that is not.
-        UsageError: the batch cannot be shared evenly.
-        InputError: no training state is whole, or a file cannot be written.
+        UsageError: the batch size is not a multiple of the number of processes.
+        InputError: no training state is valid, or a file cannot be written.
     """
     process_group, callbacks = process_group or ProcessGroup(), callbacks or Callbacks()
     source = source or choose_source("no", sampler, network.config, device)
-    with _Run(
+    with _Trainer(
         network, sampler, options, source=source, device=device, process_group=process_group, callbacks=callbacks
-    ) as run:
+    ) as trainer:
         progress = Progress()
         if resume:
-            progress, warning = Progress.restored(network, run.optimizer, folder)
+            progress, warning = Progress.restored(network, trainer.optimizer, folder)
             if warning and process_group.is_main:
                 callbacks.warning(warning)
         reason = f"all {options.epochs} epochs done"
@@ -100,12 +100,12 @@ def train(
             if progress.stale >= options.patience:
                 reason = f"no better validation loss in {options.patience} epochs"
                 break
-            record, steps = run.epoch(progress)
+            record, steps = trainer.epoch(progress)
             better = progress.add(record, steps)
             if process_group.is_main:
                 if better:
                     save_weights(folder, network.state_dict(), "best")
-                save_training_state(folder, progress.state(network, run.optimizer))
+                save_training_state(folder, progress.state(network, trainer.optimizer))
                 write_history(folder, progress.history)
                 callbacks.epoch(record)
         if process_group.is_main:
@@ -118,15 +118,15 @@ def train(
 
 @dataclass(frozen=True)
 class _Epoch:
-    """Windows of one epoch, being read."""
+    """Windows of one epoch and the stream that reads them."""
 
     number: int
     windows: int
     stream: BatchStream
 
 
-class _Run:
-    """What the epochs of one training share."""
+class _Trainer:
+    """Network, optimiser and data of one training, over its epochs."""
 
     def __init__(
         self,
@@ -140,9 +140,7 @@ class _Run:
         callbacks: Callbacks,
     ) -> None:
         if options.batch_size % process_group.size:
-            raise UsageError(
-                f"a batch of {options.batch_size} windows (-b) cannot be shared by {process_group.size} processes"
-            )
+            raise UsageError(f"batch_size {options.batch_size} is not a multiple of the {process_group.size} processes")
         self.network, self.sampler, self.options = network, sampler, options
         self.source, self.device, self.process_group, self.callbacks = source, device, process_group, callbacks
         self.settings = stream_settings(
@@ -153,7 +151,7 @@ class _Run:
         if options.compile:
             _check_compiler(device)
             network.compile()
-        self.shared = process_group.wrap(network)
+        self.distributed = process_group.wrap(network)
         self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
         self.valid: SamplingPlan = sampler.validation(options.seed)
         self._prepared: _Epoch | None = None
@@ -167,46 +165,47 @@ class _Run:
             self._prepared.stream.__exit__()
 
     def _prepare(self, number: int) -> _Epoch:
-        """Draw an epoch and begin to read it."""
+        """Draw an epoch and start to read it."""
         plan = self.sampler.epoch(self.options.seed, number)
         order = (self.options.seed, number, _ORDER, 0)
         return _Epoch(number, len(plan), self.source.open(plan, self.settings, seed=order, prefetch=_PREFETCH))
 
     def epoch(self, progress: Progress) -> tuple[EpochRecord, int]:
-        """Train for an epoch and validate: its record, and the steps done."""
-        begin = perf_counter()
-        opened, self._prepared = self._prepared or self._prepare(progress.epoch), None
-        with opened.stream:
-            loss, steps = self._train(opened, progress)
-        seconds = perf_counter() - begin
+        """Train for an epoch and validate; return its record and the number of steps."""
+        start = perf_counter()
+        epoch, self._prepared = self._prepared or self._prepare(progress.epoch), None
+        with epoch.stream:
+            loss, steps = self._run_epoch(epoch, progress)
+        seconds = perf_counter() - start
         if progress.epoch + 1 < self.options.epochs:
-            self._prepared = self._prepare(progress.epoch + 1)  # read while this one is validated
+            self._prepared = self._prepare(progress.epoch + 1)  # read during validation
         val_loss, val_ap = self.validate()
         record = EpochRecord(
             epoch=progress.epoch + 1,
             loss=loss,
             val_loss=val_loss,
             val_average_precision=val_ap,
-            windows=opened.windows,
-            windows_per_second=opened.windows / seconds,
-            data_wait=opened.stream.waited / seconds,
+            windows=epoch.windows,
+            windows_per_second=epoch.windows / seconds,
+            data_wait=epoch.stream.waited / seconds,
             seconds=seconds,
         )
         return record, steps
 
-    def _train(self, epoch: _Epoch, progress: Progress) -> tuple[float, int]:
-        """One pass over the windows: mean loss a window, and steps."""
+    def _run_epoch(self, epoch: _Epoch, progress: Progress) -> tuple[float, int]:
+        """Pass over the windows once; return the mean loss per window and the number of steps."""
         self.network.train()
         total, done, steps = 0.0, 0, 0
         for batch in epoch.stream:
             windows = min(self.options.batch_size, epoch.windows - done)
             value = self._step(batch, windows)
             steps, done = steps + 1, done + windows
-            fault = f"the loss is {value}" if not math.isfinite(value) else self._odd_gradient()
+            fault = f"the loss is {value}" if not math.isfinite(value) else self._non_finite_gradient()
             if fault:
                 raise TrainingError(
-                    f"{fault} at step {progress.step + steps} (epoch {progress.epoch + 1}){_odd_input(batch)}; nothing "
-                    "of this step is kept; resume with a lower learning rate (-lr), or look for odd values in tracks"
+                    f"{fault} at step {progress.step + steps} (epoch {progress.epoch + 1})"
+                    f"{_non_finite_input(batch)}; the weights of this step are not saved; resume with a lower "
+                    "learning_rate, or check the tracks for extreme values"
                 )
             self.optimizer.step()
             total += value
@@ -220,73 +219,74 @@ class _Run:
         return float(whole[0]) / done, steps
 
     def _step(self, batch: TensorBatch, windows: int) -> float:
-        """Gradients of the loss of a batch of `windows` in all; the summed loss of this process's share of it."""
+        """Compute gradients for a batch of `windows` over all processes; return the summed loss of this one's share."""
         rows, size = len(batch.index), self.process_group.size
         self.network.batch_share = BatchShare.of(windows, self.process_group.rank, size) if size > 1 else None
         self.optimizer.zero_grad(set_to_none=True)
         if rows == 0:
             batch = _placeholder(batch)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-            probabilities = self.shared(batch.codes, batch.tracks, batch.features)
+            probabilities = self.distributed(batch.codes, batch.tracks, batch.features)
         loss = cross_entropy(probabilities, batch.labels)
-        # The team averages gradients over processes; the loss is a mean over windows.
+        # Gradients are averaged over processes; the loss is a mean over windows.
         (loss * (rows * size / windows)).backward()  # type: ignore[no-untyped-call]
         return loss.item() * rows
 
-    def _odd_gradient(self) -> str:
-        """The first gradient that is not finite, in words; nothing where all are. A step with one spoils weights."""
+    def _non_finite_gradient(self) -> str:
+        """Describe the first gradient that is not finite; empty where all are."""
         named = [(name, p.grad) for name, p in self.network.named_parameters() if p.grad is not None]
         if math.isfinite(torch.nn.utils.get_total_norm([g for _, g in named], norm_type=math.inf).item()):
             return ""
         return f"the gradient of {next(name for name, g in named if not g.isfinite().all())} is not finite"
 
     def validate(self) -> tuple[float, float]:
-        """Mean binary cross-entropy, and average precision (mean over tasks), on the validation windows."""
+        """Return mean binary cross-entropy and average precision (mean over tasks) on the validation windows."""
         self.network.batch_share = None
         plan = self.valid
         store = self.sampler.store
-        # Each process takes a stretch of the genome, so that none reads what another has read.
+        # Each process validates a contiguous part of the genome, so that no chunk is read twice.
         order = np.argsort(store.coordinates.to_absolute(plan.chrom, plan.start), kind="stable")
-        mine = order[
-            self.process_group.rank * len(plan) // self.process_group.size : (self.process_group.rank + 1)
-            * len(plan)
-            // self.process_group.size
-        ]
-        part = plan.take(mine)
+        rank, size = self.process_group.rank, self.process_group.size
+        rows = order[rank * len(plan) // size : (rank + 1) * len(plan) // size]
+        own_plan = plan.take(rows)
         scores = np.zeros((len(plan), len(self.sampler.tasks)), np.float32)
         settings = stream_settings(self.network.config, batch_size=self.options.batch_size)
-        with self.source.open(part, settings, seed=None) as stream:
-            scores[mine] = predict_plan(self.network, stream, len(part), self.device, amp=self.amp)
+        with self.source.open(own_plan, settings, seed=None) as stream:
+            scores[rows] = predict_plan(self.network, stream, len(own_plan), self.device, amp=self.amp)
         return score_validation(self.process_group.sum(scores, self.device), plan.label.astype(np.float32))
 
 
 def score_validation(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> tuple[float, float]:
-    """Mean binary cross-entropy, and average precision (mean over the tasks with positives); both (windows, tasks).
+    """Return mean binary cross-entropy and average precision (mean over tasks with positives).
+
+    `scores` and `labels` are (windows, tasks).
 
     Raises:
         TrainingError: the loss is not finite.
     """
     loss = cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)).item()
     if not math.isfinite(loss):
-        raise TrainingError(f"the validation loss is {loss}; look for odd values in the tracks, or lower -lr")
+        raise TrainingError(
+            f"the validation loss is {loss}; check the tracks for extreme values, or lower learning_rate"
+        )
     scored = [average_precision(labels[:, t], scores[:, t]) for t in range(labels.shape[1]) if labels[:, t].any()]
     return loss, float(np.mean(scored))
 
 
-def _odd_input(batch: TensorBatch) -> str:
-    """What of a batch is not finite, in words; nothing where all of it is."""
-    given = {"tracks": batch.tracks, "features": batch.features}
-    odd = [name for name, values in given.items() if values is not None and not values.isfinite().all()]
-    return f", whose {' and '.join(odd)} hold values that are not finite" if odd else ""
+def _non_finite_input(batch: TensorBatch) -> str:
+    """Describe which inputs of a batch are not finite; empty where all are."""
+    inputs = {"tracks": batch.tracks, "features": batch.features}
+    names = [name for name, values in inputs.items() if values is not None and not values.isfinite().all()]
+    return f", whose {' and '.join(names)} hold values that are not finite" if names else ""
 
 
 def _check_compiler(device: torch.device) -> None:
     if device.type == "cpu" and not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
-        raise UsageError("--compile needs a C++ compiler on the CPU (g++ or clang++); install one, or leave it out")
+        raise UsageError("compile needs a C++ compiler on the CPU (g++ or clang++); install one, or do not compile")
 
 
 def _placeholder(batch: TensorBatch) -> TensorBatch:
-    """One window of N in the place of none: every process of a team takes every step, if only with weight 0."""
+    """Return one window of N for an empty batch: every process takes part in every step, with weight 0."""
     features = batch.features
     return TensorBatch(
         batch.index,
@@ -298,9 +298,9 @@ def _placeholder(batch: TensorBatch) -> TensorBatch:
 
 
 def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Mean binary cross-entropy, probabilities kept 1e-7 away from 0 and 1 as Keras did; NaN stays NaN.
+    """Return mean binary cross-entropy, probabilities clipped to [1e-7, 1 - 1e-7] as in Keras; NaN stays NaN.
 
-    (torch's own raises, or on a GPU brings the process down, before anyone can say at which step.)
+    (torch's function raises on NaN, or aborts the process on a GPU, before the step can be named.)
     """
     p = probabilities.clamp(1e-7, 1 - 1e-7)
     return -(labels * p.log() + (1 - labels) * (1 - p).log()).mean()

@@ -184,7 +184,7 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_take(demo_store, tmp_pa
     assert "for 7 epochs" in shown
     assert train.main([*words, "--json"]) == 0
     numbers = json.loads(capsys.readouterr().out)
-    assert numbers["windows_an_epoch"] == 4 * sum(numbers["positives"].values())
-    assert numbers["steps_an_epoch"] == -(-numbers["windows_an_epoch"] // 100)
-    assert numbers["seconds_an_epoch"] > 0
+    assert numbers["windows_per_epoch"] == 4 * sum(numbers["positives"].values())
+    assert numbers["steps_per_epoch"] == -(-numbers["windows_per_epoch"] // 100)
+    assert numbers["seconds_per_epoch"] > 0
     assert list(tmp_path.iterdir()) == []

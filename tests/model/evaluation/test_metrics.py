@@ -19,7 +19,7 @@ labelled = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max
 
 
 def thresholds(rows: list[tuple[bool, int]]) -> list[tuple[int, int]]:
-    """True and false positives at or above each distinct score, from none on, by counting."""
+    """Count true and false positives at or above each distinct score, starting from none."""
     points = [(0, 0)]
     for cut in sorted({s for _, s in rows}, reverse=True):
         called = [label for label, s in rows if s >= cut]
@@ -28,7 +28,7 @@ def thresholds(rows: list[tuple[bool, int]]) -> list[tuple[int, int]]:
 
 
 def slow_davis_goadrich(rows: list[tuple[bool, int]]) -> Fraction:
-    """The definition, one true positive at a time, in exact fractions."""
+    """Compute the area by its definition, one true positive at a time, in exact fractions."""
     points, area = thresholds(rows), Fraction(0)
     positives = points[-1][0]
     for (a, b), (to, false) in pairwise(points):
@@ -42,7 +42,7 @@ def slow_davis_goadrich(rows: list[tuple[bool, int]]) -> Fraction:
 
 @settings(max_examples=200)
 @given(labelled)
-def test_davis_goadrich_is_its_definition(rows):
+def test_davis_goadrich_equals_its_definition(rows):
     labels, scores = zip(*rows, strict=True)
     assert auprc_davis_goadrich(labels, scores) == pytest.approx(float(slow_davis_goadrich(rows)), abs=1e-12)
 
@@ -62,12 +62,12 @@ def test_davis_goadrich_is_its_definition(rows):
         pytest.param([1, 1], [1, 2], 1, id="no negatives"),
     ],
 )
-def test_davis_goadrich_by_hand(labels, scores, area):
+def test_davis_goadrich_equals_areas_by_hand(labels, scores, area):
     assert auprc_davis_goadrich(labels, scores) == pytest.approx(area, abs=1e-15)
 
 
 def r_runif(seed: int) -> np.random.RandomState:
-    """R's own generator after ``set.seed(seed)``: MT19937, its state filled by a congruential generator."""
+    """Return R's generator after ``set.seed(seed)``: MT19937, its state filled by a congruential generator."""
     state = []
     for i in range(50 + 625):
         seed = (69069 * seed + 1) % 2**32
@@ -97,7 +97,7 @@ def test_random_scores_reach_the_prevalence():
 
 @settings(max_examples=200)
 @given(labelled, st.sampled_from([0.0, 0.1, 0.25, 0.3, 0.4, 0.5, 1.0]))
-def test_recall_at_fdr_is_its_definition(rows, fdr):
+def test_recall_at_fdr_equals_its_definition(rows, fdr):
     labels, scores = zip(*rows, strict=True)
     points = thresholds(rows)[1:]
     allowed = Fraction(str(fdr))
@@ -116,12 +116,12 @@ def test_recall_at_fdr_is_its_definition(rows, fdr):
         pytest.param([1, 0], [1, 1], 0.1, 0, id="a tie is one threshold"),
     ],
 )
-def test_recall_at_fdr(labels, scores, fdr, recall):
+def test_recall_at_fdr_equals_cases_by_hand(labels, scores, fdr, recall):
     assert recall_at_fdr(labels, scores, fdr) == recall
 
 
 @given(labelled)
-def test_auroc_is_the_share_of_ordered_pairs(rows):
+def test_auroc_is_the_fraction_of_ordered_pairs(rows):
     positives, negatives = [s for label, s in rows if label], [s for label, s in rows if not label]
     labels, scores = zip(*rows, strict=True)
     if not negatives:
@@ -133,7 +133,7 @@ def test_auroc_is_the_share_of_ordered_pairs(rows):
 
 
 @given(labelled)
-def test_average_precision_is_its_definition(rows):
+def test_average_precision_equals_its_definition(rows):
     points, total = thresholds(rows), 0.0
     for (before, _), (true, false) in pairwise(points):
         total += (true - before) / points[-1][0] * true / (true + false)
@@ -143,14 +143,14 @@ def test_average_precision_is_its_definition(rows):
 
 
 @given(labelled, st.randoms(use_true_random=False))
-def test_order_of_the_input_does_not_matter(rows, random):
+def test_scores_do_not_depend_on_input_order(rows, random):
     if all(label for label, _ in rows):
         return
     shuffled = random.sample(rows, len(rows))
     assert score(*zip(*rows, strict=True)) == score(*zip(*shuffled, strict=True))
 
 
-def test_score_names_every_measure():
+def test_score_returns_every_measure():
     result = score(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.5, 0.1], np.float32))
     assert result.to_json() == {
         "n": 4,
@@ -166,7 +166,7 @@ def test_score_names_every_measure():
 
 @pytest.mark.parametrize("measure", [auroc, average_precision, auprc_davis_goadrich, score])
 @pytest.mark.parametrize(
-    ("labels", "scores", "words"),
+    ("labels", "scores", "message"),
     [
         ([0, 0], [1, 2], "no positives among 2 labels"),
         ([], [], "no positives among 0 labels"),
@@ -177,11 +177,11 @@ def test_score_names_every_measure():
         ([[0, 1]], [[1, 2]], r"shapes \(1, 2\)"),
     ],
 )
-def test_input_that_cannot_be_scored(measure, labels, scores, words):
-    with pytest.raises(UsageError, match=words):
+def test_invalid_input_is_refused(measure, labels, scores, message):
+    with pytest.raises(UsageError, match=message):
         measure(labels, scores)
 
 
-def test_a_rate_is_a_share():
+def test_false_discovery_rate_above_one_is_refused():
     with pytest.raises(UsageError, match="between 0 and 1, got 10"):
         recall_at_fdr([0, 1], [0, 1], 10)

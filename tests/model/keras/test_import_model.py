@@ -1,4 +1,4 @@
-"""Model folders of Keras 1 are read, and refused where they are not the original's; against an oracle in plain numpy."""
+"""Keras 1 folders are imported as an oracle in plain numpy predicts, and refused where they are not the original's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from factornet.store.errors import InputError, UsageError
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_equals_the_oracle(spec, tmp_path):
+def test_imported_network_equals_the_oracle(spec, tmp_path):
     folder = write_folder(tmp_path / "keras", spec)
     inputs = windows(spec)
     for which, seed in (("best", 1), ("final", 2)):
@@ -42,7 +42,7 @@ def test_equals_the_oracle(spec, tmp_path):
         np.testing.assert_allclose(predict(network.double(), *inputs), expected, rtol=0, atol=1e-12)
 
 
-def test_weights_alone_and_whole_models_are_read_in_either_file(tmp_path):
+def test_weights_only_and_whole_models_are_read_from_either_file(tmp_path):
     spec = SPECS["LSTM, meta"]
     folder = write_folder(tmp_path / "keras", spec)
     before = predict(import_keras(folder), *windows(spec))
@@ -54,7 +54,7 @@ def test_weights_alone_and_whole_models_are_read_in_either_file(tmp_path):
 
 
 NAMES = [
-    # (model, files removed, files written, expected meta and gencode, or the error)
+    # (model, files removed, files written, expected meta and gencode, or the message)
     (Spec(meta=GEPC), ["meta.txt"], {}, (GEPC, False)),
     (Spec(meta=GEPC), ["meta.txt", "feature.txt"], {}, (GEPC, False)),
     (Spec(meta=GEPC, gencode=True), ["meta.txt", "feature.txt"], {}, (GEPC, True)),
@@ -78,15 +78,15 @@ NAMES = [
     (Spec(), [], {"meta.txt": "a\n"}, r"meta.txt: has 1 names, but model.json has 0 meta values"),
     (Spec(meta=GEPC), [], {"feature.txt": "bigwig\n"}, r"feature.txt: names bigwig, but model.json has 8 features"),
     (Spec(), [], {"feature.txt": "bigwig\ngencode\n"}, r"feature.txt: names bigwig, gencode, but model.json has 0"),
-    (Spec(), [], {"feature.txt": "bigwig\nage\n"}, r"feature.txt: names the features bigwig, age; there are"),
-    (Spec(), [], {"bigwig.txt": "DGF\nDGF\n"}, r"model.json: .*'DGF' is there twice"),
+    (Spec(), [], {"feature.txt": "bigwig\nage\n"}, r"feature.txt: names the features bigwig, age; known are"),
+    (Spec(), [], {"bigwig.txt": "DGF\nDGF\n"}, r"model.json: .*'DGF' is repeated"),
     (Spec(), [], {"bigwig.txt": "U\nDNase_fwd\n"}, r"'DNase_fwd' needs its other strand 'DNase_rev'"),
     (Spec(), [], {"bigwig.txt": b"\xff\n"}, r"bigwig.txt: cannot be read as text"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("spec", "removed", "written", "expected"), NAMES)
-def test_names(spec, removed, written, expected, tmp_path):
+def test_missing_and_inconsistent_lists_of_names(spec, removed, written, expected, tmp_path):
     (tmp_path / "MAX").mkdir()
     folder = write_folder(tmp_path / "MAX/keras", spec)
     for name in removed:
@@ -106,7 +106,7 @@ Change = Callable[[Path], None]
 
 
 def edit(name: str, /, **changes: Any) -> Change:
-    """Change settings of a layer in model.json; `wrapped_` ones are of the layer in it."""
+    """Change settings of a layer in model.json; `wrapped_` settings are those of the inner layer."""
 
     def change(folder: Path) -> None:
         def one(content: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ def edit_json(change: Callable[[dict[str, Any]], None]) -> Change:
 
 
 def insert(name: str, kind: str, after: str, before: str, **config: Any) -> Change:
-    """A further layer on both strands."""
+    """Insert a layer on both strands."""
 
     def one(content: dict[str, Any]) -> None:
         layers = content["config"]["layers"]
@@ -147,7 +147,7 @@ def insert(name: str, kind: str, after: str, before: str, **config: Any) -> Chan
 
 
 def unshare(content: dict[str, Any]) -> None:
-    """A dense layer for each strand."""
+    """Give each strand a dense layer of its own."""
     layers = content["config"]["layers"]
     dense = next(entry for entry in layers if entry["name"] == "dense_2")
     layers.append({**dense, "name": "dense_9", "inbound_nodes": [[["flatten_1", 1, 0]]]})
@@ -171,7 +171,7 @@ def cut(folder: Path) -> None:
 
 
 def weights_with(change: Callable[[Any], object]) -> Change:
-    """Change the group of the best weights."""
+    """Edit the HDF5 group of the best weights."""
 
     def apply(folder: Path) -> None:
         with h5py.File(folder / "best_model.hdf5", "r+") as file:
@@ -181,7 +181,7 @@ def weights_with(change: Callable[[Any], object]) -> Change:
 
 
 def replaced(layer: str, index: int, array: Callable[[np.ndarray], np.ndarray]) -> Change:
-    """Put another array in the place of one of the best weights."""
+    """Replace one array of the best weights."""
 
     def one(group: Any) -> None:
         name = group[layer].attrs["weight_names"][index]
@@ -211,7 +211,7 @@ ERRORS = {
         edit_json(lambda c: c["config"].update(output_layers=[["dense_4", 0, 0], ["merge_9", 0, 0]])),
         r"has outputs .*dense_4.*expected one",
     ),
-    "same padding": (edit("conv_1", border_mode="same"), r"'conv_1' has border_mode 'same', expected 'valid': this is no"),
+    "same padding": (edit("conv_1", border_mode="same"), r"'conv_1' has border_mode 'same', expected 'valid': not a FactorNet"),
     "stride": (edit("conv_1", subsample_length=2), r"'conv_1' has subsample_length 2, expected 1"),
     "no bias": (edit("dense_2", bias=False), r"'dense_2' has bias False, expected True"),
     "tanh": (edit("conv_1", activation="tanh"), r"'conv_1' has activation 'tanh', expected 'relu'"),
@@ -254,7 +254,7 @@ ERRORS = {
     "any length": (edit("input_1", batch_input_shape=[None, None, 6]), r"'input_1' has a size of None, expected 1 to"),
     "short window": (
         edit_json(lambda c: [e["config"].update(batch_input_shape=[None, 7, 6]) for e in c["config"]["layers"][:2]]),
-        r"length 7 is too short",
+        r"window_length 7 is too short",
     ),
     "no kernels": (edit("conv_1", nb_filter=0), r"'conv_1' has a size of 0, expected 1 to"),
     "many kernels": (edit("conv_1", nb_filter=10**12), r"'conv_1' has a size of 1000000000000, expected 1 to"),
@@ -265,7 +265,7 @@ ERRORS = {
     "weights cut": (cut, r"best_model.hdf5: damaged"),
     "weights empty": (write("best_model.hdf5", b""), r"best_model.hdf5: damaged"),
     "weights are text": (write("best_model.hdf5", b"version https://git-lfs"), r"best_model.hdf5: damaged"),
-    "no weights": (lambda f: (f / "best_model.hdf5").unlink(), r"best_model.hdf5: no such weights; there are: final_model.hdf5; take the others with --weights final"),
+    "no weights": (lambda f: (f / "best_model.hdf5").unlink(), r"best_model.hdf5: no such weights; the folder has final_model.hdf5; use the final weights"),
     "no list of layers": (weights_with(lambda g: g.attrs.pop("layer_names")), r"damaged, or not weights of Keras 1"),
     "listed only": (weights_with(lambda g: g.pop("dense_2")), r"damaged, or not weights of Keras 1"),
     "layer without weights": (
@@ -279,12 +279,12 @@ ERRORS = {
     "transposed": (replaced("dense_4", 0, lambda a: a.T), r"'dense_4': 9_dense_4_0 has shape \(1, 4\), but .* \(4, 1\)"),
     "NaN": (replaced("bidirectional_1", 4, nan), r"layer 'bidirectional_1': 1 of 9 values of 5_bidi\w+ are not finite"),
     "overflow": (replaced("dense_4", 1, lambda a: np.array([1e300])), r"'dense_4': 1 of 1 values of 8_\w+ are not finite"),
-    "integers": (replaced("dense_4", 1, lambda a: np.array([1])), r"'dense_4': 8_dense_4_1 is of type int64, expected fl"),
+    "integers": (replaced("dense_4", 1, lambda a: np.array([1])), r"'dense_4': 8_dense_4_1 has dtype int64, expected fl"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "message"), ERRORS.values(), ids=ERRORS)
-def test_refused(change, message, tmp_path):
+def test_invalid_folder_is_refused(change, message, tmp_path):
     folder = write_folder(tmp_path / "keras", Spec())
     change(folder)
     with pytest.raises(InputError, match=message):
@@ -302,13 +302,13 @@ FEATURE_ERRORS = {
 
 
 @pytest.mark.parametrize(("change", "message"), FEATURE_ERRORS.values(), ids=FEATURE_ERRORS)
-def test_refused_features(change, message, tmp_path):
+def test_invalid_features_are_refused(change, message, tmp_path):
     folder = write_folder(tmp_path / "keras", Spec(meta=GEPC))
     change(folder)
     with pytest.raises(InputError, match=message):
         import_keras(folder)
 
 
-def test_an_unknown_choice_of_weights(tmp_path):
+def test_unknown_weights_are_refused(tmp_path):
     with pytest.raises(UsageError, match="weights must be one of best, final, got 'last'"):
         import_keras(write_folder(tmp_path / "keras", Spec()), weights="last")

@@ -1,4 +1,4 @@
-"""The published models predict what the original did, and take its training steps."""
+"""Published models reproduce the original's predictions and training steps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("model", MODELS)
-def test_published_models_predict_what_the_original_did(model, realdata):
+def test_published_models_reproduce_the_originals_predictions(model, realdata):
     folder = realdata / model
     arrays = read(folder / "oracle.npz")
     inputs = stored_windows(arrays)
@@ -53,7 +53,7 @@ def test_published_models_predict_what_the_original_did(model, realdata):
         if "y_float64" in arrays:
             np.testing.assert_allclose(predict(network.double(), *inputs), arrays["y_float64"], rtol=0, atol=1e-14)
     else:
-        with pytest.raises(InputError, match=r"best_model.hdf5: no such weights; .*--weights final"):
+        with pytest.raises(InputError, match=r"best_model.hdf5: no such weights; .*use the final weights"):
             import_keras(folder)
     if final:
         network = import_keras(folder, weights="final")
@@ -63,7 +63,7 @@ def test_published_models_predict_what_the_original_did(model, realdata):
 
 @torch.no_grad()
 def check_layers(network: FactorNet, inputs: tuple[np.ndarray, ...], arrays: dict[str, np.ndarray]) -> None:
-    """Activations on the forward strand of the first two windows, to 2e-6 of the layer's largest (at least 1)."""
+    """Compare forward-strand activations of two windows, to 2e-6 of the layer's largest (at least 1)."""
     strands = network.both_strands(torch.from_numpy(inputs[0][:2]), torch.from_numpy(inputs[1][:2]))[:2]
     pooled = torch.nn.functional.max_pool1d(network.scan(strands).mT, network.config.pool).mT.relu()
     assert network.recurrent is not None
@@ -75,8 +75,8 @@ def check_layers(network: FactorNet, inputs: tuple[np.ndarray, ...], arrays: dic
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("model", ["meta_blstm", "multi_norec"])
-def test_training_steps_are_those_of_the_original(model, realdata, tmp_path):
-    """Five Adam steps without dropout (eval mode draws no masks): losses and weights."""
+def test_training_steps_equal_the_originals(model, realdata, tmp_path):
+    """Losses and weights agree over five Adam steps without dropout (eval mode draws no masks)."""
     network = import_keras(realdata / "models_small" / model)
     arrays = read(realdata / "models_small" / model / "train_nodropout.npz")
     losses = five_steps(network, arrays)
@@ -87,7 +87,7 @@ def test_training_steps_are_those_of_the_original(model, realdata, tmp_path):
 
 
 def five_steps(network: FactorNet, arrays: dict[str, np.ndarray]) -> list[float]:
-    """Losses of one pass over the windows of a train_nodropout.npz, in its order."""
+    """Return the losses of one pass over the windows of a train_nodropout.npz, in its order."""
     x, features = arrays["x_fwd"], torch.from_numpy(arrays["x_meta"])
     codes = torch.from_numpy(np.where(x[..., :4].any(-1), x[..., :4].argmax(-1), 4).astype(np.uint8))
     tracks = torch.from_numpy(x[..., 4:]).mT.contiguous()
@@ -105,7 +105,7 @@ def five_steps(network: FactorNet, arrays: dict[str, np.ndarray]) -> list[float]
 
 
 def import_after(folder: Path, copy: Path) -> FactorNet:
-    """The network with the weights that the original had after the five steps."""
+    """Import the weights that the original had after the five steps."""
     copy.mkdir()
     for path in [*folder.glob("*.txt"), folder / "model.json"]:
         shutil.copyfile(path, copy / path.name)

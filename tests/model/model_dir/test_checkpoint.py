@@ -89,7 +89,7 @@ def test_model_card_round_trip(folder):
     assert (content["format"], content["version"]) == ("factornet-model", 1)
 
 
-def test_names_are_written_as_factornet_does(folder, tmp_path):
+def test_lists_of_names_are_written_as_in_factornet(folder, tmp_path):
     assert (folder / "chip.txt").read_text() == "CTCF\nMAX\n"
     assert (folder / "bigwig.txt").read_text() == "Unique35\nDGF\n"
     assert (folder / "feature.txt").read_text() == "bigwig\nmeta\ngencode\n"
@@ -133,7 +133,7 @@ def test_training_state_round_trip(folder):
     assert same(restored.state_dict()["param_groups"][0]["lr"], 0.01)
 
 
-def test_training_goes_on_bit_for_bit(folder):
+def test_resumed_training_is_bit_identical(folder):
     torch.manual_seed(1)
     network, optimizer = trained()
     save_training_state(folder, state_of(network, optimizer, 3))
@@ -150,7 +150,7 @@ def test_training_goes_on_bit_for_bit(folder):
     assert same(dict(again.state_dict()), dict(network.state_dict()))
 
 
-def test_a_state_before_the_first_loss_and_before_the_first_step(folder):
+def test_state_before_the_first_loss_and_step_round_trips(folder):
     network, optimizer = trained(0)
     save_training_state(folder, state_of(network, optimizer, 0, best_loss=None, history=[], rng={}))
     state, warning = load_training_state(folder)
@@ -159,7 +159,7 @@ def test_a_state_before_the_first_loss_and_before_the_first_step(folder):
         state_of(network, optimizer, 0, best_loss=float("inf"))
 
 
-def test_two_states_are_kept(folder):
+def test_two_newest_states_are_kept(folder):
     network, optimizer = trained(1)
     for step in (10, 20, 30):
         save_training_state(folder, state_of(network, optimizer, step))
@@ -183,26 +183,28 @@ def empty(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "harm"),
+    ("suffix", "damage"),
     [("json", truncate), ("json", empty), ("json", flip)]  # without its .json a state was never complete
-    + [(s, harm) for s in ("safetensors", "optimizer.safetensors") for harm in (truncate, Path.unlink, empty, flip)],
+    + [
+        (s, damage) for s in ("safetensors", "optimizer.safetensors") for damage in (truncate, Path.unlink, empty, flip)
+    ],
 )
-def test_a_damaged_newest_state_falls_back_and_says_so(folder, suffix, harm):
+def test_damaged_newest_state_falls_back_with_a_warning(folder, suffix, damage):
     network, optimizer = trained(1)
     for step in (10, 20):
         save_training_state(folder, state_of(network, optimizer, step))
-    harm(folder / f"last-000002.{suffix}")
+    damage(folder / f"last-000002.{suffix}")
     state, warning = load_training_state(folder)
     assert state.step == 10
     assert f"last-000002.{suffix}" in warning
-    assert warning.endswith("going on from the one before, last-000001.json, at step 10")
-    # The next save keeps the whole one, not the damaged one, as the one to fall back to.
+    assert warning.endswith("resuming from the one before, last-000001.json, at step 10")
+    # The next save keeps the valid state to fall back to, not the damaged one.
     save_training_state(folder, state_of(network, optimizer, 21))
     assert {name.partition(".")[0] for name in names(folder)} == {"last-000001", "last-000003"}
     assert load_training_state(folder)[0].step == 21
 
 
-def test_no_whole_state_is_an_error_that_names_each(folder):
+def test_no_valid_state_is_refused_naming_each_file(folder):
     network, optimizer = trained(1)
     with pytest.raises(InputError, match="holds no training state"):
         load_training_state(folder)
@@ -214,7 +216,7 @@ def test_no_whole_state_is_an_error_that_names_each(folder):
         load_training_state(folder)
 
 
-def test_a_newer_state_is_no_reason_to_fall_back(folder):
+def test_state_of_a_newer_version_does_not_fall_back(folder):
     network, optimizer = trained(1)
     for step in (10, 20):
         save_training_state(folder, state_of(network, optimizer, step))
@@ -226,8 +228,8 @@ def test_a_newer_state_is_no_reason_to_fall_back(folder):
 @pytest.mark.parametrize(
     ("owner", "name", "at"), [(Path, "replace", i) for i in range(3)] + [(os, "fsync", i) for i in range(6)]
 )
-def test_a_failing_write_leaves_the_state_before(folder, monkeypatch, owner, name, at):
-    """The `at`-th rename or sync of a save fails: the error names the file, the next save works."""
+def test_failed_write_leaves_the_previous_state(folder, monkeypatch, owner, name, at):
+    """Let the `at`-th rename or fsync of a save fail: the error names the file, the next save works."""
     network, optimizer = trained(1)
     save_training_state(folder, state_of(network, optimizer, 10))
     original, calls = getattr(owner, name), iter(range(100))
@@ -242,7 +244,7 @@ def test_a_failing_write_leaves_the_state_before(folder, monkeypatch, owner, nam
         with pytest.raises(InputError, match=r"last-000002.*cannot be written \(No space left on device\)"):
             save_training_state(folder, state_of(network, optimizer, 20))
     assert not [left for left in names(folder) if left.startswith(".")]
-    # Only the last sync comes after the rename that completes the new state.
+    # Only the last fsync comes after the rename that completes the new state.
     assert load_training_state(folder)[0].step == (20 if (name, at) == ("fsync", 5) else 10)
     save_training_state(folder, state_of(network, optimizer, 21))
     assert load_training_state(folder)[0].step == 21
@@ -253,26 +255,26 @@ def change(path: Path, **values: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "message"),
     [
-        ({"version": 2}, "format version 2 is newer than 1, the newest this factornet .* reads; update factornet"),
+        ({"version": 2}, "format version 2 is newer than 1, the newest that factornet .* reads; update factornet"),
         ({"format": "other"}, "not a factornet-model file: its format is 'other', version 1"),
         ({"version": "1"}, "version '1'"),
         ({"keras_version": "1.2.2"}, "original FactorNet's .*factornet-model import"),
-        ({"config": {}}, "settings do not describe a network .*missing"),
-        ({"config": None}, "settings do not describe a network"),
+        ({"config": {}}, "its configuration does not describe a network .*missing"),
+        ({"config": None}, "its configuration does not describe a network"),
         ({"config": {**CONFIG.to_json(), "kernels": -1}}, "kernels must be an integer >= 1, got -1"),
         ({"config": {**CONFIG.to_json(), "tasks": 3}}, "tasks"),
     ],
 )
-def test_a_model_json_of_another_kind(folder, values, words):
+def test_invalid_model_json_is_refused(folder, values, message):
     change(folder / "model.json", **values)
-    with pytest.raises(InputError, match=words) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         load_network(folder)
     assert str(folder / "model.json") in str(caught.value)
 
 
-def test_a_folder_that_is_no_model(tmp_path):
+def test_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"absent: no such folder"):
         load_network(tmp_path / "absent")
     with pytest.raises(InputError, match=r"holds no model.json"):
@@ -285,30 +287,30 @@ def test_a_folder_that_is_no_model(tmp_path):
         read_card(tmp_path)
 
 
-def test_weights_that_are_missing_damaged_or_foreign(folder):
-    with pytest.raises(InputError, match=r"best.safetensors: no such weights; there are: none"):
+def test_missing_damaged_or_mismatched_weights_are_refused(folder):
+    with pytest.raises(InputError, match=r"best.safetensors: no such weights; the folder has none"):
         load_network(folder)
     save_weights(folder, FactorNet(CONFIG).state_dict(), "last")
-    with pytest.raises(InputError, match=r"there are: last.safetensors"):
+    with pytest.raises(InputError, match=r"the folder has last.safetensors"):
         load_network(folder)
     truncate(folder / "last.safetensors")
     with pytest.raises(InputError, match=r"last.safetensors: damaged"):
         load_network(folder, weights="last")
     other = FactorNet(NetworkConfig(**{**CONFIG.__dict__, "dense": 6}))
     save_weights(folder, other.state_dict(), "best")
-    with pytest.raises(InputError, match=r"5 of its tensors do not fit.*context.bias has shape \(6,\), not \(5,\)"):
+    with pytest.raises(InputError, match=r"5 of its tensors do not match.*context.bias has shape \(6,\), not \(5,\)"):
         load_network(folder)
 
 
-def test_a_place_that_cannot_be_written(tmp_path):
+def test_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made a model folder"):
+    with pytest.raises(InputError, match="cannot create the model folder"):
         create_model(tmp_path / "file/model", ModelCard(config=CONFIG))
     with pytest.raises(InputError, match=r"best.safetensors: cannot be written \(No such file"):
         save_weights(tmp_path / "absent", FactorNet(CONFIG).state_dict(), "best")
 
 
-def test_weights_that_share_memory_can_be_saved(folder):
+def test_weights_that_share_memory_are_saved(folder):
     """As an LSTM's do on a GPU, where they are views of one tensor."""
     network = FactorNet(CONFIG)
     shared = torch.arange(sum(v.numel() for v in network.state_dict().values()), dtype=torch.float32)

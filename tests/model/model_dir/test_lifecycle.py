@@ -1,4 +1,4 @@
-"""A model folder is never taken from under a user: refused, or moved aside until the new model is complete."""
+"""Existing folders are refused, or kept as a backup until the new model is complete."""
 
 from pathlib import Path
 
@@ -15,25 +15,25 @@ NEW = NetworkConfig(tasks=("A",), tracks=())
 
 @pytest.fixture
 def model(tmp_path) -> Path:
-    """A finished model, with a file of the user's own in its folder."""
+    """A complete model with a file of the user in its folder."""
     folder = tmp_path / "model"
     create_model(folder, ModelCard(config=OLD))
     save_weights(folder, FactorNet(OLD, seed=7).state_dict(), "best")
     complete_model(folder)
-    (folder / "notes.md").write_text("mine")
+    (folder / "notes.md").write_text("user's")
     return folder
 
 
-def test_without_overwrite_a_folder_that_is_there_is_refused(model, tmp_path):
+def test_existing_folder_without_overwrite_is_refused(model, tmp_path):
     with pytest.raises(UsageError, match="already holds a model"):
         create_model(model, ModelCard(config=NEW))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         create_model(tmp_path / "empty", ModelCard(config=NEW))
     create_model(tmp_path / "empty", ModelCard(config=NEW), overwrite=True)
 
 
-def test_the_old_model_is_kept_until_the_new_one_is_complete(model):
+def test_replaced_model_is_kept_until_the_new_one_is_complete(model):
     create_model(model, ModelCard(config=NEW), overwrite=True)
     assert read_card(model).config == NEW
     assert load_network(backup_path(model)).config == OLD
@@ -44,26 +44,26 @@ def test_the_old_model_is_kept_until_the_new_one_is_complete(model):
     assert read_card(model).config == NEW
 
 
-def test_a_second_try_does_not_take_the_old_model_along(model):
-    """The first replacement died: the whole model aside stays, the unfinished one goes."""
+def test_second_attempt_keeps_the_backup(model):
+    """After an interrupted replacement the backup stays and the unfinished model is removed."""
     create_model(model, ModelCard(config=NEW), overwrite=True)
-    (model / "more.md").write_text("mine too")
+    (model / "more.md").write_text("user's too")
     create_model(model, ModelCard(config=NEW), overwrite=True)
     assert load_network(backup_path(model)).config == OLD
     complete_model(model)
-    assert (model / "notes.md").read_text() == "mine"
-    assert (model / "more.md").read_text() == "mine too"
+    assert (model / "notes.md").read_text() == "user's"
+    assert (model / "more.md").read_text() == "user's too"
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_cell_line_is_never_made_a_model(tmp_path, overwrite):
+def test_cell_line_folder_is_refused(tmp_path, overwrite):
     (tmp_path / "chip.txt").write_text("peaks.bed.gz\tCTCF\n")
-    with pytest.raises(UsageError, match=r"is there already|holds chip.txt, but no model"):
+    with pytest.raises(UsageError, match=r"already exists|holds chip.txt, but no model"):
         create_model(tmp_path, ModelCard(config=OLD), overwrite=overwrite)
     assert [p.name for p in tmp_path.iterdir()] == ["chip.txt"]
 
 
-def test_a_model_of_other_software_is_not_replaced(tmp_path):
+def test_model_of_other_software_is_not_replaced(tmp_path):
     (tmp_path / "model.json").write_text('{"class_name": "Model"}')
     with pytest.raises(InputError, match="not a factornet-model file"):
         create_model(tmp_path, ModelCard(config=OLD), overwrite=True)

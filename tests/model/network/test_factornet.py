@@ -17,7 +17,7 @@ STRANDED = ("Unique35", "DNase_fwd", "DNase_rev")
 
 
 def small(**changes: Any) -> NetworkConfig:
-    defaults: dict[str, Any] = {"tasks": ("CTCF",), "tracks": ("Unique35", "DGF"), "length": 60, "kernels": 8}
+    defaults: dict[str, Any] = {"tasks": ("CTCF",), "tracks": ("Unique35", "DGF"), "window_length": 60, "kernels": 8}
     return NetworkConfig(**{**defaults, "kernel_width": 8, "recurrent": 5, "dense": 7, **changes})
 
 
@@ -29,8 +29,8 @@ def inputs(config: NetworkConfig, n: int = 4, *, seed: int = 0) -> tuple[Tensor,
     return codes, tracks, features
 
 
-def lively(config: NetworkConfig, *, seed: int = 0) -> FactorNet:
-    """A network in which every weight matters to the output: initial values are small and biases 0."""
+def perturbed(config: NetworkConfig, *, seed: int = 0) -> FactorNet:
+    """Return a network in which every weight affects the output (initial values are small, biases 0)."""
     network = FactorNet(config, seed=seed).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -41,16 +41,16 @@ def lively(config: NetworkConfig, *, seed: int = 0) -> FactorNet:
 
 
 def reverse_complement(codes: Tensor, tracks: Tensor, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-    """By table and by name, base by base; not the way the network does it."""
+    """Reverse-complement by table and by name, base by base, unlike the network."""
     complement = {0: 3, 1: 2, 2: 1, 3: 0, 4: 4}
-    turned = torch.tensor([[complement[int(c)] for c in reversed(row)] for row in codes], dtype=torch.uint8)
+    complemented = torch.tensor([[complement[int(c)] for c in reversed(row)] for row in codes], dtype=torch.uint8)
     swap = {"_fwd": "_rev", "_rev": "_fwd"}
     partner = [names.index(n[:-4] + swap[n[-4:]]) if n[-4:] in swap else i for i, n in enumerate(names)]
-    return turned, torch.stack([tracks[:, i].flip(1) for i in partner], dim=1)
+    return complemented, torch.stack([tracks[:, i].flip(1) for i in partner], dim=1)
 
 
 BRANCHES = [
-    pytest.param({}, 6 * 13, id="recurrent"),  # 53 places // 4 = 13 steps
+    pytest.param({}, 6 * 13, id="recurrent"),  # 53 positions // 4 = 13 steps
     pytest.param({"recurrent": 0}, 8 * 13, id="no recurrent layer"),
     pytest.param({"recurrent": -1}, 8, id="global pooling"),
     pytest.param({"recurrent": -1, "meta": ("GEPC1", "GEPC2"), "gencode": True}, 8, id="global pooling, features"),
@@ -58,7 +58,7 @@ BRANCHES = [
     pytest.param({"gencode": True, "gates": "hard_sigmoid"}, 78, id="gencode, published gates"),
     pytest.param({"tasks": ("A", "B", "C")}, 78, id="several tasks"),
     pytest.param({"tracks": ()}, 78, id="sequence only"),
-    pytest.param({"kernel_width": 9, "length": 61, "kernels": 1}, 78, id="odd kernel, one of them"),
+    pytest.param({"kernel_width": 9, "window_length": 61, "kernels": 1}, 78, id="odd kernel, one of them"),
 ]
 
 
@@ -66,7 +66,7 @@ BRANCHES = [
 def test_shapes_probabilities_and_gradients(changes, flat):
     config = small(**{"recurrent": 3, **changes})
     assert config.flat == flat
-    network = lively(config)
+    network = perturbed(config)
     x = inputs(config)
     y = network(*x)
     assert y.shape == (4, len(config.tasks))
@@ -81,29 +81,29 @@ def test_shapes_probabilities_and_gradients(changes, flat):
 
 @pytest.mark.parametrize("changes", [{}, {"recurrent": 0}, {"recurrent": -1}, {"gencode": True}, {"kernel_width": 9}])
 @pytest.mark.parametrize("tracks", [(), ("Unique35", "DGF"), STRANDED])
-def test_output_is_the_same_for_the_reverse_complement(changes, tracks):
+def test_reverse_complement_has_the_same_output(changes, tracks):
     config = small(tracks=tracks, **changes)
-    network = lively(config)
+    network = perturbed(config)
     codes, signal, features = inputs(config)
-    turned = reverse_complement(codes, signal, tracks) if tracks else (
+    complemented = reverse_complement(codes, signal, tracks) if tracks else (
         reverse_complement(codes, signal.new_zeros(4, 1, 60), ("x",))[0], signal
     )  # fmt: skip
     forward = network.logits_per_strand(codes, signal, features)
-    assert torch.allclose(forward.flip(0), network.logits_per_strand(*turned, features), atol=1e-6)
-    assert torch.allclose(network(codes, signal, features), network(*turned, features), atol=1e-6)
+    assert torch.allclose(forward.flip(0), network.logits_per_strand(*complemented, features), atol=1e-6)
+    assert torch.allclose(network(codes, signal, features), network(*complemented, features), atol=1e-6)
     assert not torch.allclose(forward[0], forward[1], atol=1e-3)
 
 
-def test_strands_of_a_track_swap():
+def test_stranded_tracks_swap_on_the_reverse_strand():
     config = small(tracks=STRANDED)
-    network = lively(config)
+    network = perturbed(config)
     codes, signal, _ = inputs(config)
-    plain = lively(small(tracks=("Unique35", "DNase_a", "DNase_b")))
+    plain = perturbed(small(tracks=("Unique35", "DNase_a", "DNase_b")))
     assert torch.equal(network.logits_per_strand(codes, signal)[0], plain.logits_per_strand(codes, signal)[0])
     assert not torch.allclose(network.logits_per_strand(codes, signal)[1], plain.logits_per_strand(codes, signal)[1])
 
 
-def test_n_is_a_row_of_zeros():
+def test_n_is_encoded_as_zeros():
     assert one_hot(torch.tensor([0, 1, 2, 3, 4, 255], dtype=torch.uint8)).tolist() == [
         [1, 0, 0, 0],
         [0, 1, 0, 0],
@@ -119,7 +119,7 @@ def test_n_is_a_row_of_zeros():
     ]
 
 
-def test_channels_are_bases_then_tracks_by_position():
+def test_channels_are_bases_then_tracks():
     config = small()
     codes, tracks, _ = inputs(config)
     both = FactorNet(config).both_strands(codes, tracks)
@@ -129,14 +129,14 @@ def test_channels_are_bases_then_tracks_by_position():
 
 
 def plain_forward(network: FactorNet, channels: np.ndarray, features: np.ndarray | None) -> np.ndarray:
-    """One strand's logits without the LSTM, in numpy, position by position, in FactorNet's own order."""
+    """Compute one strand's logits without the LSTM, in numpy, position by position, in FactorNet's order."""
     weights = {name: value.numpy().astype(np.float64) for name, value in network.state_dict().items()}
     config = network.config
     relu = lambda v: np.maximum(v, 0)  # noqa: E731
     rows = []
     for x in channels.astype(np.float64):
-        places = [x[i : i + config.kernel_width].T for i in range(config.positions)]
-        layer1 = relu(np.stack([(weights["motifs.weight"] * p).sum((1, 2)) for p in places]) + weights["motifs.bias"])
+        patches = [x[i : i + config.kernel_width].T for i in range(config.positions)]
+        layer1 = relu(np.stack([(weights["motifs.weight"] * p).sum((1, 2)) for p in patches]) + weights["motifs.bias"])
         layer2 = relu(layer1 @ weights["mixing.weight"].T + weights["mixing.bias"])
         steps = config.positions // config.pool
         pooled = np.stack([layer2[s * config.pool : (s + 1) * config.pool].max(0) for s in range(steps)])
@@ -150,28 +150,28 @@ def plain_forward(network: FactorNet, channels: np.ndarray, features: np.ndarray
 @pytest.mark.parametrize("changes", [{"recurrent": 0}, {"recurrent": -1}, {"recurrent": 0, "gencode": True}])
 def test_layers_are_those_of_the_paper(changes):
     config = small(**changes)
-    network = lively(config)
+    network = perturbed(config)
     codes, tracks, features = inputs(config)
     channels = network.both_strands(codes, tracks).numpy()
     logits = plain_forward(network, channels, None if features is None else np.tile(features.numpy(), (2, 1)))
-    mine = network.logits_per_strand(codes, tracks, features).detach().numpy()
-    assert np.abs(mine.reshape(logits.shape) - logits).max() < 1e-5
+    actual = network.logits_per_strand(codes, tracks, features).detach().numpy()
+    assert np.abs(actual.reshape(logits.shape) - logits).max() < 1e-5
 
 
-def test_scan_of_a_longer_stretch_serves_each_window_in_it():
+def test_scan_of_a_longer_sequence_equals_the_scan_of_each_window():
     config = small()
-    network = lively(config)
-    stretch = torch.rand(1, 100, 6, generator=torch.Generator().manual_seed(0))
-    scanned = network.scan(stretch)
+    network = perturbed(config)
+    sequence = torch.rand(1, 100, 6, generator=torch.Generator().manual_seed(0))
+    scanned = network.scan(sequence)
     assert scanned.shape == (1, 93, 8)
     for start in (0, 17, 40):
-        window = network.scan(stretch[:, start : start + 60])
+        window = network.scan(sequence[:, start : start + 60])
         assert torch.allclose(scanned[:, start : start + 53], window, atol=1e-6)
 
 
-def test_dropout_works_in_training_only_and_depends_on_the_seed():
+def test_dropout_applies_in_training_only_and_depends_on_the_seed():
     config = small(gencode=True)
-    network, x = lively(config), inputs(config)
+    network, x = perturbed(config), inputs(config)
     assert torch.equal(network(*x), network(*x))
     network.train()
     assert not torch.equal(network(*x), network(*x))
@@ -181,7 +181,7 @@ def test_dropout_works_in_training_only_and_depends_on_the_seed():
     assert torch.equal(first, network(*x))
 
 
-def test_dropout_keeps_the_share_and_the_mean():
+def test_dropout_has_its_rate_and_keeps_the_mean():
     network = FactorNet(small()).train()
     y = network._drop(torch.ones(1000, 103), 0.3)
     assert y.eq(0).float().mean().item() == pytest.approx(0.3, abs=0.01)
@@ -198,7 +198,7 @@ def test_initial_weights_depend_on_the_seed_alone():
 
 
 def test_initial_limits_are_those_of_keras_1():
-    config = small(kernels=32, kernel_width=26, length=200, gencode=True)
+    config = small(kernels=32, kernel_width=26, window_length=200, gencode=True)
     network = FactorNet(config)
     limits = {
         "motifs.weight": (6 / (6 * 32 * 27)) ** 0.5,
@@ -228,13 +228,13 @@ def test_strand_order(names, expected):
 
 
 @given(st.permutations(["a_fwd", "a_rev", "b_fwd", "b_rev", "c", "d"]))
-def test_strand_order_undoes_itself(names):
+def test_strand_order_is_its_own_inverse(names):
     order = strand_order(names)
     assert [order[i] for i in order] == list(range(len(names)))
 
 
 @pytest.mark.parametrize(("names", "missing"), [(("x", "a_fwd"), "a_rev"), (("a_rev",), "a_fwd")])
-def test_a_strand_without_the_other_is_named(names, missing):
+def test_stranded_track_without_its_partner_is_refused(names, missing):
     with pytest.raises(UsageError, match=missing):
         strand_order(names)
     with pytest.raises(UsageError, match=missing):
@@ -242,14 +242,14 @@ def test_a_strand_without_the_other_is_named(names, missing):
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({"tasks": ()}, "at least one task"),
-        ({"tasks": ("a", "a")}, "'a' is there twice"),
+        ({"tasks": ("a", "a")}, "'a' is repeated"),
         ({"tasks": ["a"]}, "tuple"),
         ({"tasks": ("a\nb",)}, "line breaks"),
-        ({"meta": ("",)}, "is no name"),
-        ({"tracks": (" x",)}, "blanks"),
+        ({"meta": ("",)}, "is not a name"),
+        ({"tracks": (" x",)}, "surrounding blanks"),
         ({"kernels": 0}, "kernels must be an integer >= 1, got 0"),
         ({"kernel_width": 1}, "kernel_width must be an integer >= 2"),
         ({"dense": 2.0}, "dense must be an integer >= 1, got 2.0"),
@@ -259,17 +259,17 @@ def test_a_strand_without_the_other_is_named(names, missing):
         ({"dropout": float("nan")}, "nan"),
         ({"gencode": 6}, "gencode"),
         ({"gates": "tanh"}, "hard_sigmoid, got 'tanh'"),
-        ({"length": 10}, "length 10 is too short: kernel_width 8 needs 11"),
-        ({"length": 7, "recurrent": -1}, "needs 8"),
+        ({"window_length": 10}, "window_length 10 is too short: kernel_width 8 needs at least 11 bases"),
+        ({"window_length": 7, "recurrent": -1}, "needs at least 8 bases"),
     ],
 )
-def test_config_says_what_is_wrong(changes, words):
-    with pytest.raises(UsageError, match=words):
+def test_invalid_config_is_refused_with_the_field(changes, message):
+    with pytest.raises(UsageError, match=message):
         small(**changes)
 
 
-@pytest.mark.parametrize("changes", [{"length": 11}, {"length": 8, "recurrent": -1}])
-def test_shortest_windows(changes):
+@pytest.mark.parametrize("changes", [{"window_length": 11}, {"window_length": 8, "recurrent": -1}])
+def test_shortest_allowed_window_is_accepted(changes):
     config = small(**changes)
     assert FactorNet(config).eval()(*inputs(config)).shape == (4, 1)
 
@@ -281,12 +281,12 @@ def test_shortest_windows(changes):
     gencode=st.booleans(),
     dropout=st.floats(0, 0.99),
 )
-def test_config_survives_json(recurrent, names, gencode, dropout):
+def test_config_round_trips_through_json(recurrent, names, gencode, dropout):
     config = small(recurrent=recurrent, tracks=names, meta=names, gencode=gencode, dropout=dropout)
     assert NetworkConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
-def test_config_from_json_names_missing_and_unknown_fields():
+def test_config_from_json_with_missing_and_unknown_fields_is_refused():
     values = small().to_json()
     del values["dense"]
     with pytest.raises(UsageError, match=r"missing \['dense'\], unknown \['dens'\]"):
@@ -294,7 +294,7 @@ def test_config_from_json_names_missing_and_unknown_fields():
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         (lambda c, t, f: (c[:, 1:], t, f), r"codes must have shape \(4, 60\), got \(4, 59\)"),
         (lambda c, t, f: (c, t.mT, f), r"tracks must have shape \(4, 2, 60\), got \(4, 60, 2\)"),
@@ -302,19 +302,19 @@ def test_config_from_json_names_missing_and_unknown_fields():
         (lambda c, t, f: (c, t, f[:, :5]), r"features must have shape \(4, 6\), got \(4, 5\)"),
     ],
 )
-def test_wrong_shapes_are_refused(change, words):
+def test_wrong_shapes_are_refused(change, message):
     config = small(gencode=True)
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=message):
         FactorNet(config)(*change(*inputs(config)))
 
 
-def test_features_for_a_network_without_are_refused():
+def test_features_for_a_network_without_features_are_refused():
     config = small()
     codes, tracks, _ = inputs(config)
-    with pytest.raises(UsageError, match="leave them out"):
+    with pytest.raises(UsageError, match=r"none \(omit them\)"):
         FactorNet(config)(codes, tracks, torch.zeros(4, 6))
 
 
-def test_an_empty_batch_has_an_empty_answer():
+def test_empty_batch_has_empty_output():
     config = small(recurrent=0)
     assert FactorNet(config).eval()(*inputs(config, 0)).shape == (0, 1)

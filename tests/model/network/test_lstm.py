@@ -21,8 +21,8 @@ def steps(n: int = 4) -> Tensor:
     return torch.randn(n, 9, 6, generator=torch.Generator().manual_seed(1))
 
 
-def textbook_direction(x: Tensor, weights: DirectionWeights, gate: Callable[[Tensor], Tensor]) -> Tensor:
-    """One direction by the LSTM's equations, one window and one step at a time, in float64."""
+def reference_direction(x: Tensor, weights: DirectionWeights, gate: Callable[[Tensor], Tensor]) -> Tensor:
+    """Compute one direction by the LSTM's equations, one window and one step at a time, in float64."""
     cells = weights.recurrent.shape[1]
     outputs = torch.zeros(*x.shape[:2], cells, dtype=torch.float64)
     for n in range(len(x)):
@@ -37,11 +37,11 @@ def textbook_direction(x: Tensor, weights: DirectionWeights, gate: Callable[[Ten
 
 
 @pytest.mark.parametrize(("gates", "gate"), [("sigmoid", torch.sigmoid), ("hard_sigmoid", hard_sigmoid)])
-def test_layer_equals_the_textbook(gates, gate):
+def test_layer_equals_the_equations(gates, gate):
     layer, x = make(gates).eval(), steps()
     forward, backward = layer._directions()
     expected = torch.cat(
-        [textbook_direction(x, forward, gate), textbook_direction(x.flip(1), backward, gate).flip(1)], dim=-1
+        [reference_direction(x, forward, gate), reference_direction(x.flip(1), backward, gate).flip(1)], dim=-1
     )
     assert torch.allclose(layer(x).double(), expected, atol=1e-6)
 
@@ -51,7 +51,7 @@ def test_loop_equals_the_fused_kernel():
     assert (loop_over_time(x, layer._directions(), gates="sigmoid") - layer(x)).abs().max() < 1e-6
 
 
-def test_masked_weights_give_the_same_in_the_kernel_and_in_the_loop():
+def test_masked_weights_agree_between_kernel_and_loop():
     layer, x = make(), steps()
     masked = [layer._masked(weights) for weights in layer._directions()]
     assert torch.allclose(layer._fused(x, masked), loop_over_time(x, masked, gates="sigmoid"), atol=1e-6)
@@ -68,7 +68,7 @@ def test_both_gates_share_names_and_shapes():
 
 
 @pytest.mark.parametrize("gates", ["sigmoid", "hard_sigmoid"])
-def test_dropout_is_drawn_anew_each_forward_and_only_in_training(gates):
+def test_dropout_is_drawn_per_forward_pass_and_only_in_training(gates):
     layer, x = make(gates, dropout=0.5), steps()
     assert not torch.equal(layer(x), layer(x))
     torch.manual_seed(0)
@@ -88,13 +88,13 @@ def test_masks_are_per_gate_and_column_and_keep_the_mean():
     layer = BidirectionalLSTM(2000, 1, dropout=0.1)
     with torch.no_grad():
         dropped = layer._drop(torch.ones(12, 2000)).view(4, 3, 2000)
-    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))  # all cells of a gate lose the same inputs
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))  # all cells of a gate drop the same inputs
     assert not torch.equal(dropped[0], dropped[1])  # gates differ
     assert dropped.unique().tolist() == [0, pytest.approx(1 / 0.9)]
     assert dropped.mean().item() == pytest.approx(1, abs=0.02)
 
 
-def test_one_chunk_holds_the_weights_in_one_memory():
+def test_one_chunk_holds_the_weights_in_one_tensor():
     weights = [w for direction in make()._directions() for w in direction]
     packed = _one_chunk(make()._directions())
     assert all(torch.equal(a, b) for a, b in zip(weights, packed, strict=True))
@@ -115,7 +115,7 @@ def test_gradients_reach_every_trained_weight(gates, training):
     assert all(p.abs().sum() == 0 for p in fixed.values())
 
 
-def test_initial_values():
+def test_initial_values_are_those_of_keras_1():
     layer = BidirectionalLSTM(30, 20)
     layer.initialise(torch.Generator().manual_seed(0))
     limit = (6 / 50) ** 0.5

@@ -1,4 +1,4 @@
-"""Two processes train as one would: same windows, same dropout, same losses."""
+"""Two processes train as one: same windows, same dropout, same losses."""
 
 import json
 import subprocess
@@ -36,8 +36,8 @@ def test_two_ranks_have_the_loss_curve_of_one(demo_store, tmp_path):
     for name, more in (("double", ["--double"]), ("single", [])):
         run(PROGRAM / "factornet-train", *options(demo_store, tmp_path / f"one-{name}", *more))
         torchrun = [PROGRAM / "torchrun", "--nproc-per-node", "2", "-m", "factornet.cli.train"]
-        told = run(*torchrun, *options(demo_store, tmp_path / f"two-{name}", *more))
-        assert told.stdout.count("2 processes") == 1, "only one of them talks"
+        done = run(*torchrun, *options(demo_store, tmp_path / f"two-{name}", *more))
+        assert done.stdout.count("2 processes") == 1, "only the main process prints"
     one, two = losses(tmp_path / "one-double"), losses(tmp_path / "two-double")
     np.testing.assert_allclose(two, one, rtol=0, atol=1e-7)
     one, two = losses(tmp_path / "one-single"), losses(tmp_path / "two-single")
@@ -48,8 +48,8 @@ def test_two_ranks_have_the_loss_curve_of_one(demo_store, tmp_path):
 
 @pytest.mark.parametrize("windows", [301, 300, 299, 240])
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_the_shares_of_a_batch_are_the_batch(demo_store, windows, ranks):
-    """Rows of all ranks, side by side, equal one process's batches; every rank gets as many batches."""
+def test_shares_of_a_batch_concatenate_to_the_batch(demo_store, windows, ranks):
+    """Rows of all ranks, concatenated, equal one process's batches; every rank has as many batches."""
     store = open_store(demo_store)
     split = split_genome(store.coordinates, valid=[parse_region("chr11", store.coordinates)], test=[])
     plan = (
@@ -74,6 +74,6 @@ def test_the_shares_of_a_batch_are_the_batch(demo_store, windows, ranks):
         assert max(len(p.index) for p in parts) - min(len(p.index) for p in parts) <= 1
 
 
-def test_a_batch_that_cannot_be_shared_is_refused():
+def test_batch_size_that_is_not_a_multiple_of_the_processes_is_refused():
     with pytest.raises(UsageError, match="a batch of 25 windows cannot be shared by 2 processes"):
         StreamSettings(1000, batch_size=25, rank=0, world_size=2)

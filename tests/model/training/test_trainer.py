@@ -1,4 +1,4 @@
-"""Training on the demo: it learns, resumes bit for bit after SIGKILL, and stops at what is not finite."""
+"""Training on the demo learns, resumes bit for bit after SIGKILL, and stops at values that are not finite."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from factornet.store import Sampler, UsageError, open_store, parse_region, split
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """Threads of such small networks wait for each other longer than they work."""
+    """Use one thread: with such small networks synchronisation costs more than it saves."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -57,7 +57,7 @@ def run(sampler, folder, *, epochs, resume=False, network=None, **more):
     return train(network, sampler, folder, options, device=torch.device("cpu"), resume=resume, **more)
 
 
-def test_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
+def test_training_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
     sampler = make_sampler(demo_store)
     whole = run(sampler, tmp_path / "whole", epochs=4)
     assert min(r.val_loss for r in whole.history) < whole.history[0].val_loss
@@ -69,17 +69,17 @@ def test_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
         assert all(torch.equal(a[k], b[k]) for k in a)
 
 
-def make_plan(path: Path) -> TrainingSetup:
+def make_setup(path: Path) -> TrainingSetup:
     network = {"tracks": ("Unique35", "DGF"), "kernels": 8, "recurrent": 4, "dense": 8}
     return TrainingSetup(sampler=make_sampler(path), network=network, options=TrainingOptions())
 
 
-def test_goes_on_with_the_data_it_began_with(store, demo_files, raw_store, exported, tmp_path):
-    """Other values under the same names would change what is learnt, and nothing else would tell."""
+def test_resuming_with_other_data_is_refused(store, demo_files, raw_store, exported, tmp_path):
+    """Other values under the same names would change what is learnt without any other sign."""
     folder = tmp_path / "model"
-    prepare_training(make_plan(store), folder, resume=False, overwrite=False)
+    prepare_training(make_setup(store), folder, resume=False, overwrite=False)
     for same in (store, raw_store, exported):
-        prepare_training(make_plan(same), folder, resume=True, overwrite=False)
+        prepare_training(make_setup(same), folder, resume=True, overwrite=False)
     cells = shutil.copytree(demo_files, tmp_path / "files") / "cells"
     shutil.copy(cells / "K562/K562.DGF.bw", cells / "GM12878/GM12878.DGF.bw")
     before = open_store(store).cell("GM12878").manifest
@@ -88,14 +88,16 @@ def test_goes_on_with_the_data_it_began_with(store, demo_files, raw_store, expor
     unpack_store(store, raw, Resources(1), cells=["GM12878"])
     now = open_store(store).cell("GM12878").manifest
     for other in (store, raw):
-        with pytest.raises(UsageError) as refused:
-            prepare_training(make_plan(other), folder, resume=True, overwrite=False)
-        told = f"{folder}: the training began with cells/GM12878 of manifest {before[:16]}..., that in {other} is of "
-        assert str(refused.value).startswith(f"{told}{now[:16]}...; ")
+        with pytest.raises(UsageError) as caught:
+            prepare_training(make_setup(other), folder, resume=True, overwrite=False)
+        expected = (
+            f"{folder}: the training started with cells/GM12878 of manifest {before[:16]}..., that in {other} is "
+        )
+        assert str(caught.value).startswith(f"{expected}{now[:16]}...; ")
     card = json.loads((folder / "model.json").read_text())
     assert card["provenance"].pop("manifests")
     (folder / "model.json").write_text(json.dumps(card))  # as it was saved before these were recorded
-    prepare_training(make_plan(store), folder, resume=True, overwrite=False)
+    prepare_training(make_setup(store), folder, resume=True, overwrite=False)
 
 
 def command(store: Path, folder: Path) -> list[str]:
@@ -105,7 +107,7 @@ def command(store: Path, folder: Path) -> list[str]:
 
 
 def states(folder: Path) -> int:
-    """Epochs whose state has been written."""
+    """Return the number of epochs whose state has been written."""
     return max((int(p.stem.removeprefix("last-")) for p in folder.glob("last-*.json")), default=0)
 
 
@@ -117,10 +119,10 @@ def undisturbed(demo_store, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "how"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (2, signal.SIGKILL), (1, signal.SIGTERM)]
+    ("epochs", "sent_signal"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (2, signal.SIGKILL), (1, signal.SIGTERM)]
 )
-def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, tmp_path, epochs, how):
-    """Killed at a random moment after so many epochs, in the first one too."""
+def test_killed_and_resumed_training_ends_with_the_same_weights(demo_store, undisturbed, tmp_path, epochs, sent_signal):
+    """The process is killed at a random moment after `epochs` epochs, also during the first."""
     folder = tmp_path / "killed"
     child = subprocess.Popen(command(demo_store, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
@@ -128,9 +130,9 @@ def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, 
         assert time.monotonic() < deadline
         time.sleep(0.005)
     time.sleep(random.uniform(0.05, 0.3))
-    os.kill(child.pid, how)
+    os.kill(child.pid, sent_signal)
     child.wait()
-    assert not (folder / "last.safetensors").exists(), "killed too late to show anything"
+    assert not (folder / "last.safetensors").exists(), "killed after training had ended"
     resumed = subprocess.run(
         [*command(demo_store, folder), "--resume"], check=False, capture_output=True, text=True, timeout=120
     )
@@ -140,7 +142,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(demo_store, undisturbed, 
         assert all(torch.equal(a[k], b[k]) for k in a)
 
 
-def test_interrupted_it_says_how_to_go_on(demo_store, tmp_path, capsys, monkeypatch):
+def test_interrupted_training_prints_how_to_resume(demo_store, tmp_path, capsys, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
@@ -150,7 +152,7 @@ def test_interrupted_it_says_how_to_go_on(demo_store, tmp_path, capsys, monkeypa
     assert capsys.readouterr().err == f"factornet-train: interrupted; {how}\n"
 
 
-def test_a_loss_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
+def test_non_finite_loss_stops_at_its_step(demo_store, tmp_path):
     network = make_network()
     with torch.no_grad():
         network.dense.weight.fill_(float("nan"))
@@ -158,16 +160,16 @@ def test_a_loss_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
         run(make_sampler(demo_store), tmp_path / "model", epochs=1, network=network)
 
 
-def test_a_gradient_that_is_not_finite_stops_at_its_step(demo_store, tmp_path):
+def test_non_finite_gradient_stops_at_its_step(demo_store, tmp_path):
     network = make_network()
     network.dense.weight.register_hook(lambda gradient: gradient * float("inf"))
     with pytest.raises(TrainingError, match=r"the gradient of dense.weight is not finite at step 1 \(epoch 1\)"):
         run(make_sampler(demo_store), tmp_path / "model", epochs=1, network=network)
-    assert not list((tmp_path / "model").glob("*.safetensors")), "nothing of it is kept"
+    assert not list((tmp_path / "model").glob("*.safetensors")), "its weights are not saved"
 
 
-class SpoiltSource(StoreSource):
-    """Windows of a store, but the third batch of every plan holds a value that is not finite."""
+class CorruptSource(StoreSource):
+    """Windows of a store; the third batch of every plan holds a value that is not finite."""
 
     value = float("nan")
 
@@ -175,31 +177,31 @@ class SpoiltSource(StoreSource):
         stream = super().open(*args, **options)
         batches = stream.__iter__
 
-        class Spoilt(type(stream)):
+        class Corrupt(type(stream)):
             def __iter__(self):
                 for number, batch in enumerate(batches(), 1):
                     if number == 3:
-                        batch.tracks[0, 0, 0] = SpoiltSource.value
+                        batch.tracks[0, 0, 0] = CorruptSource.value
                     yield batch
 
-        stream.__class__ = Spoilt
+        stream.__class__ = Corrupt
         return stream
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_input_that_is_not_finite_stops_at_its_step(demo_store, tmp_path, monkeypatch, value):
-    monkeypatch.setattr(SpoiltSource, "value", value)
-    source = SpoiltSource(open_store(demo_store), torch.device("cpu"), "spoilt")
+def test_non_finite_input_stops_at_its_step(demo_store, tmp_path, monkeypatch, value):
+    monkeypatch.setattr(CorruptSource, "value", value)
+    source = CorruptSource(open_store(demo_store), torch.device("cpu"), "corrupt")
     with pytest.raises(TrainingError, match=r"at step 3 \(epoch 1\), whose tracks hold values that are not finite"):
         run(make_sampler(demo_store), tmp_path / "model", epochs=1, source=source)
 
 
-def test_a_truncated_newest_state_falls_back_to_the_one_before_and_says_so(demo_store, tmp_path):
-    sampler, told = make_sampler(demo_store), []
+def test_truncated_newest_state_falls_back_with_a_warning(demo_store, tmp_path):
+    sampler, warnings = make_sampler(demo_store), []
     whole = run(sampler, tmp_path / "model", epochs=3)
     newest = max((tmp_path / "model").glob("last-*.optimizer.safetensors"))
     newest.write_bytes(newest.read_bytes()[:-9])
-    resumed = run(sampler, tmp_path / "model", epochs=3, resume=True, callbacks=Callbacks(warning=told.append))
+    resumed = run(sampler, tmp_path / "model", epochs=3, resume=True, callbacks=Callbacks(warning=warnings.append))
     assert [r.loss for r in resumed.history] == [r.loss for r in whole.history]
-    assert len(told) == 1
-    assert newest.name in told[0]
+    assert len(warnings) == 1
+    assert newest.name in warnings[0]
