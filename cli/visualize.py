@@ -26,10 +26,10 @@ from .common.runner import run_command
 from .common.store_options import add_store, open_store_from_args
 
 if TYPE_CHECKING:
-    from ..model.motifs.html_report import LayerView
+    from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import KernelSites
     from ..model.motifs.pwm import Motif
-    from ..model.motifs.tomtom import KernelRow, MotifMatch
+    from ..model.motifs.tomtom import MotifMatch
     from ..model.prediction.bins import Bins
     from ..store.genome.intervals import GenomeCoordinates
 
@@ -104,7 +104,7 @@ def sequences_of(path: Path, coordinates: GenomeCoordinates, chrom: str | None, 
 def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
     from ..model.model_dir.checkpoint import load_network
-    from ..model.motifs.html_report import LayerView
+    from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import find_kernel_sites
     from ..model.motifs.meme import read_meme
     from ..model.motifs.tomtom import kernel_rows
@@ -125,22 +125,26 @@ def _run(options: argparse.Namespace) -> int:
             network, store, cell_name(options.cell), sequences, device=device, on_batch=line.advance
         )
     matches = _compare(found, known)
-    layers = [LayerView(s, kernel_rows(n, s, m), m) for n, (s, m) in enumerate(zip(found, matches, strict=True), 1)]
+    tracks, window_length = network.config.tracks, network.config.window_length
+    layers = [
+        LayerReport(number=n, sites=sites, rows=kernel_rows(n, sites, match), matches=match, tracks=tracks)
+        for n, (sites, match) in enumerate(zip(found, matches, strict=True), 1)
+    ]
     chrom = store.coordinates.names[int(sequences.chrom[0])]
     facts = {
         "model": f"{options.model} ({', '.join(network.config.tasks)}), {options.weights} weights",
         "cell line": cell_name(options.cell),
-        "sequences": f"{len(sequences):,} of {options.bed.name}, {network.config.window_length} bases each, both strands",
+        "sequences": f"{len(sequences):,} of {options.bed.name}, {window_length} bases each, both strands",
         "chromosome": chrom,
         "made by": f"factornet {__version__}",
     }
-    _write(options, folder, layers, network.config.tracks, facts=facts, known=len(known))
-    rows = [row for view in layers for row in view.rows]
+    _write(options, folder, layers, facts=facts, n_known=len(known))
+    rows = [row for layer in layers for row in layer.rows]
     if options.json:
         print(json.dumps({"output": str(folder), "sequences": len(sequences), "kernels": [asdict(r) for r in rows]}))
         return 0
-    for number, view in enumerate(layers, 1):
-        _print_table(number, view.rows)
+    for layer in layers:
+        _print_table(layer)
     print(
         f"{folder}/index.html: {len(rows)} kernels in {len(sequences):,} sequences of {chrom}; "
         f"{perf_counter() - begin:.1f} s on {device}; peak memory {format_bytes(peak_memory())}"
@@ -168,44 +172,42 @@ def _compare(found: Sequence[KernelSites], known: Sequence[Motif]) -> list[dict[
 def _write(
     options: argparse.Namespace,
     folder: Path,
-    layers: Sequence[LayerView],
-    tracks: Sequence[str],
+    layers: Sequence[LayerReport],
     *,
     facts: dict[str, str],
-    known: int,
+    n_known: int,
 ) -> None:
-    from ..model.motifs.html_report import page
+    from ..model.motifs.html_report import render_page
     from ..model.motifs.kernel_motifs import write_motifs
     from ..model.motifs.tomtom import rows_csv
     from ..store.storage.files import write_atomic
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_motifs(folder, [view.sites for view in layers], tracks)
-    write_atomic(folder / "kernels.csv", rows_csv([row for view in layers for row in view.rows]).encode())
-    _save_pictures(folder, layers, tracks, options.pictures)
+    write_motifs(folder, [layer.sites for layer in layers], layers[0].tracks)
+    write_atomic(folder / "kernels.csv", rows_csv([row for layer in layers for row in layer.rows]).encode())
+    _save_pictures(folder, layers, options.pictures)
     title = f"What the kernels of {options.model.resolve().name} look for"
-    write_atomic(folder / "index.html", page(title, facts, layers, tracks, known=known).encode())
+    write_atomic(folder / "index.html", render_page(title, facts, layers, n_known=n_known).encode())
 
 
-def _save_pictures(folder: Path, layers: Sequence[LayerView], tracks: Sequence[str], formats: Sequence[str]) -> None:
-    from ..model.motifs.html_report import kernel_picture
+def _save_pictures(folder: Path, layers: Sequence[LayerReport], formats: Sequence[str]) -> None:
     from ..model.motifs.logo import save_pictures
 
     if not formats:
         return
     (folder / "logos").mkdir(exist_ok=True)
-    rows = [(view, row) for view in layers for row in view.rows]
+    rows = [(layer, row) for layer in layers for row in layer.rows]
     with progress_line("drawing", len(rows), unit="kernels") as line:
-        for view, row in rows:
-            stem = folder / "logos" / f"layer{row.layer}-kernel{row.kernel}"
+        for layer, row in rows:
+            stem = folder / "logos" / row.anchor
             title = f"layer {row.layer}, kernel {row.kernel}: {row.sites:,} sites"
-            save_pictures(stem, kernel_picture(view, row.kernel, tracks), title, formats=formats)
+            save_pictures(stem, layer.picture(row.kernel), title, formats=formats)
             line.advance(1)
 
 
-def _print_table(number: int, rows: Sequence[KernelRow]) -> None:
-    table = Table("rank", "kernel", "core", "sites", "strength", "known motif", "q", title=f"layer {number}")
-    for row in rows[:_SHOWN]:
+def _print_table(layer: LayerReport) -> None:
+    table = Table("rank", "kernel", "core", "sites", "strength", "known motif", "q", title=f"layer {layer.number}")
+    for row in layer.rows[:_SHOWN]:
         q = "" if row.q_value is None else f"{row.q_value:.1e}"
         table.add_row(
             f"{row.rank}", f"{row.kernel}", row.consensus, f"{row.sites:,}", f"{row.strength:,.0f}", row.match, q

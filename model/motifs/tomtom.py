@@ -160,6 +160,11 @@ class KernelRow:
     p_value: float | None = None
     q_value: float | None = None
 
+    @property
+    def anchor(self) -> str:
+        """Name of the kernel, as in ``layer1-kernel3``: its anchor on the page, and its pictures' file name."""
+        return f"layer{self.layer}-kernel{self.kernel}"
+
 
 def kernel_rows(number: int, layer: KernelSites, matches: Mapping[int, MotifMatch]) -> list[KernelRow]:
     """A row for each kernel that has sites, the strongest first; `number` is the layer's."""

@@ -1,10 +1,9 @@
-"""Pictures and the page of a model's kernels, and the command that makes them."""
+"""The command that shows what the kernels of a model look for: its files, its page, mistakes of its users."""
 
 import csv
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,38 +11,7 @@ import torch
 
 from factornet.cli import visualize
 from factornet.model import FactorNet, ModelCard, NetworkConfig, create_model, inject_motif, read_meme, save_weights
-from factornet.model.motifs.logo import KernelPicture, letter_heights, logo_letters, save_pictures, svg
 from factornet.store import GenomeCoordinates, UsageError
-
-
-def test_letters_stand_on_each_other_the_tallest_on_top():
-    heights = letter_heights(np.array([[0.7, 0.1, 0.2, 0.0], [0.25] * 4]))
-    letters = list(logo_letters(heights))
-    assert [(x.base, x.location) for x in letters] == [("C", 0), ("G", 0), ("A", 0)], "an even place has no letters"
-    assert [x.bottom for x in letters] == pytest.approx([0, heights[0, 1], heights[0, 1:].sum()])
-    entropy = -sum(p * np.log2(p) for p in (0.7, 0.1, 0.2))
-    assert letters[-1].bottom + letters[-1].height == pytest.approx(2 - entropy)
-
-
-@pytest.mark.parametrize("known_start", [-3, 2, 6])
-@pytest.mark.parametrize(
-    "signals", [{}, {"DGF": np.linspace(0, 3, 8), "<odd> & flat": np.zeros(8), "log": -np.ones(8)}]
-)
-def test_pictures_are_well_formed_and_the_same_each_time(tmp_path, known_start, signals):
-    heights = letter_heights(np.random.default_rng(0).dirichlet([0.3] * 4, 8))
-    picture = KernelPicture(heights, (2, 5), heights[:5], known_start, "M<1>", signals)
-    assert picture.span == (min(0, known_start), max(8, known_start + 5))
-    root = ElementTree.fromstring(svg(picture, 'a "label" <b>'))
-    assert root.get("aria-label") == 'a "label" <b>'
-    assert "nan" not in svg(picture, "")
-    assert [t.text for t in root.iter("text") if t.text in signals] == list(signals)
-    for stem in ("a", "b"):
-        save_pictures(tmp_path / stem, picture, "title", formats=("png", "svg"))
-    for suffix in ("png", "svg"):
-        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
-
-
-# The command
 
 
 class Page(HTMLParser):
