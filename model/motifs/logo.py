@@ -1,7 +1,7 @@
 """Draw a kernel: its sequence logo, a known motif under it, and the mean signal of each track under both.
 
-`draw` computes where everything stands. resources/kernel_drawing.svg.j2 writes it as SVG, on the page of all kernels as
-in files; a PNG file is that SVG rasterised by resvg.
+`draw` computes the layout, resources/kernel_drawing.svg.j2 writes it as SVG, for the page of all kernels and for files.
+A PNG file is that SVG rasterised by resvg.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COLUMN, _LEFT, _RIGHT, _GAP = 18, 44, 8, 20  # widths, in units of the SVG
 _LOGO, _KNOWN, _SIGNAL = 110, 70, 42  # heights of the panels
 _MAX_BITS = 2
 _MIN_HEIGHT = 0.012
-"""Bits below which a letter is not drawn: less than a unit of the SVG."""
+"""Bits below which a letter is not drawn: it would be less than a unit of the SVG high."""
 _PNG_ZOOM = 2
 
 
@@ -41,7 +41,7 @@ class KernelPicture:
 
     Attributes:
         heights: of the letters, bits, shape (w, 4).
-        core: first position of the motif and the one past its last; equal where there is none.
+        core: first position of the motif and the one past its last; equal without one.
         known: heights of the known motif, shape (m, 4), oriented as the kernel; None for no such panel.
         known_start: position of the kernel at which it begins, may be below 0.
         known_name: its caption.
@@ -155,7 +155,7 @@ class Drawing:
         axis_width: of the panels.
         kernel_x: x of the kernel's first position.
         core_x: x of the core's first position.
-        core_width: 0 where there is no core.
+        core_width: 0 without a core.
         logos: kernel, known motif.
         signals: one a track.
         numbers: x and number, from 1, of positions.
@@ -266,7 +266,7 @@ def render_svg(picture: KernelPicture, title: str) -> str:
 
 
 def render_png(svg: str) -> bytes:
-    """Rasterise an SVG document at two pixels a unit; its text is set in DejaVu Sans, whatever fonts are installed."""
+    """Rasterise an SVG document at two pixels per unit; text is set in matplotlib's DejaVu Sans, not in system fonts."""
     from resvg_py import svg_to_bytes
 
     fonts = FilePath(get_data_path()) / "fonts" / "ttf"
