@@ -1,4 +1,4 @@
-"""The command that shows what the kernels of a model look for: its files, its page, mistakes of its users."""
+"""The command that shows the motifs of a model's kernels: its files, its page, mistakes of its users."""
 
 import csv
 import json
@@ -61,7 +61,7 @@ def run(arguments):
     return visualize.main([str(a) for a in arguments])
 
 
-def test_command(demo_files, arguments, tmp_path, capsys):
+def test_command_writes_files_table_page_and_pictures(demo_files, arguments, tmp_path, capsys):
     out = tmp_path / "new/out"
     assert run([*arguments, "-oc", out]) == 0
     assert "of chr11" in capsys.readouterr().out
@@ -99,11 +99,16 @@ def check_page(text, kernels):
     assert not any(word in text for word in ("http:", "https:", "url(", "@import", "nan"))
     assert {f"layer{r['layer']}-kernel{r['kernel']}" for r in kernels} < set(page.anchors)
     assert len(page.anchors) == len(set(page.anchors))
-    for words in ("What the kernels of CTCF look for", "HepG2", "chr11", "Never above 0, so without sites: kernel 5."):
+    for words in (
+        "Motifs detected by the kernels of CTCF",
+        "HepG2",
+        "chr11",
+        "Never above 0, so without sites: kernel 5.",
+    ):
         assert words in page.text
 
 
-def test_another_chromosome_and_alias(arguments, demo_files, tmp_path, capsys):
+def test_chromosome_and_alias_select_sequences(arguments, demo_files, tmp_path, capsys):
     (tmp_path / "x.bed").write_text("7\t500000\t500200\nchr2\t600000\t600100\nchrUn\t1\t2\n")
     changed = [*arguments[:4], "-b", tmp_path / "x.bed", *arguments[6:]]
     assert run([*changed, "-c", "chr7", "--chrom-alias", "7=chr7", "-o", tmp_path / "o", "--json"]) == 0
@@ -113,19 +118,19 @@ def test_another_chromosome_and_alias(arguments, demo_files, tmp_path, capsys):
 
 MISTAKES = [
     (["-c", "chr99"], "no chromosome 'chr99'; there are chr2, chr7"),
-    (["-b", "chr7.bed"], "chr7.bed: no interval on chr11; there are on chr7; choose another with -c"),
+    (["-b", "chr7.bed"], "chr7.bed: no interval on chr11, those of the file are on chr7; choose another with -c"),
     (["-b", "none.bed"], "none.bed: no such file"),
     (["-i", "NONE"], "no cell line 'NONE' in the store; it has GM12878, HepG2, K562"),
     (["-m", "none"], "none: no such folder"),
-    (["-o", "there"], "there: is there already; give another name, or -oc"),
-    (["-o", "chr7.bed"], "chr7.bed: is there already"),
+    (["-o", "there"], "there: already exists; give another name, or replace its files with -oc"),
+    (["-o", "chr7.bed"], "chr7.bed: already exists"),
     (["--motifs", "chr7.bed"], "chr7.bed:1: not a MEME file"),
     (["--store", "none.zarr"], "none.zarr: no such store"),
 ]
 
 
 @pytest.mark.parametrize(("changes", "message"), MISTAKES)
-def test_mistakes(arguments, tmp_path, capsys, monkeypatch, changes, message):  # noqa: PLR0917
+def test_mistakes_end_in_one_line(arguments, tmp_path, capsys, monkeypatch, changes, message):  # noqa: PLR0917
     monkeypatch.chdir(tmp_path)
     Path("there").mkdir()
     Path("chr7.bed").write_text("chr7\t500000\t500200\n")
@@ -137,13 +142,13 @@ def test_mistakes(arguments, tmp_path, capsys, monkeypatch, changes, message):  
     assert not Path("out").exists()
 
 
-def test_output_that_is_a_file(arguments, tmp_path, capsys):
+def test_output_folder_that_is_a_file_is_refused(arguments, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert run([*arguments, "-oc", tmp_path / "file"]) == 2
-    assert "file: is no folder" in capsys.readouterr().err
+    assert "file: not a folder" in capsys.readouterr().err
 
 
-def test_store_without_the_usual_chromosome(tmp_path):
+def test_store_without_the_default_chromosome_needs_one(tmp_path):
     coordinates = GenomeCoordinates(("chrA", "chrB"), (1000, 1000))
-    with pytest.raises(UsageError, match=r"the store has no chr11: choose from chrA, chrB with -c"):
-        visualize.sequences_of(tmp_path / "x.bed", coordinates, None, {})
+    with pytest.raises(UsageError, match=r"the store has no chr11; choose one of chrA, chrB with -c"):
+        visualize.read_sequences(tmp_path / "x.bed", coordinates, None, {})

@@ -146,7 +146,7 @@ def test_interrupted_it_says_how_to_go_on(demo_store, tmp_path, capsys, monkeypa
 
     monkeypatch.setattr("factornet.model.training.trainer.train", interrupt)
     assert main(command(demo_store, tmp_path / "model")[1:]) == 130
-    how = f"-o {tmp_path}/model --resume goes on after the last whole epoch"
+    how = f"resume after the last complete epoch with -o {tmp_path}/model --resume"
     assert capsys.readouterr().err == f"factornet-train: interrupted; {how}\n"
 
 
