@@ -1,1 +1,4 @@
-"""The commands: each turns options into one call and prints what came back."""
+"""The commands. Each module parses options, makes one call into `etl` or `model`, and prints the result.
+
+May import everything; nothing imports it.
+"""

@@ -1,6 +1,6 @@
-"""Where the installed commands begin: an interrupt while their modules are imported ends in one line, as it does later.
+"""Entry points of the installed commands: an interrupt during import ends in one line, as it does later.
 
-Nothing heavy is imported up here. `python -m factornet.cli.train`, which torchrun runs, begins in the module itself.
+They import nothing heavy. `python -m factornet.cli.train`, which torchrun runs, starts in the module itself.
 """
 
 from __future__ import annotations
@@ -11,47 +11,47 @@ from importlib import import_module
 
 
 def etl() -> int:
-    """``factornet-etl``."""
-    return _start("etl")
+    """Run ``factornet-etl``."""
+    return _run("etl")
 
 
 def train() -> int:
-    """``factornet-train``."""
-    return _start("train")
+    """Run ``factornet-train``."""
+    return _run("train")
 
 
 def predict() -> int:
-    """``factornet-predict``."""
-    return _start("predict")
+    """Run ``factornet-predict``."""
+    return _run("predict")
 
 
 def evaluate() -> int:
-    """``factornet-evaluate``."""
-    return _start("evaluate")
+    """Run ``factornet-evaluate``."""
+    return _run("evaluate")
 
 
 def visualize() -> int:
-    """``factornet-visualize``."""
-    return _start("visualize")
+    """Run ``factornet-visualize``."""
+    return _run("visualize")
 
 
 def model() -> int:
-    """``factornet-model``."""
-    return _start("model")
+    """Run ``factornet-model``."""
+    return _run("model")
 
 
-def _start(command: str) -> int:
-    """Import the module of a command, and run it; its exit status comes back."""
+def _run(command: str) -> int:
+    """Import the module of a command, run it, and return its exit status."""
 
-    def end(*_: object) -> None:
-        # Not an exception: a library that is being imported may swallow it, or make an ImportError of it.
+    def exit_at_once(*_: object) -> None:
+        # No exception: a library that is being imported may swallow it, or turn it into an ImportError.
         os.write(2, f"factornet-{command}: interrupted\n".encode())
         os._exit(130)
 
-    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # or it is ignored, as under nohup
-    if heard:
-        signal.signal(signal.SIGINT, end)
+    ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler  # as under nohup
+    if not ignored:
+        signal.signal(signal.SIGINT, exit_at_once)
     main = import_module(f".{command}", __package__).main
-    if heard:
+    if not ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return int(main())

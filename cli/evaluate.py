@@ -11,38 +11,39 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from ..store.genome.regions import parse_region
-from .common.arguments import HelpFormatter, add_common, cell_name
+from .common.arguments import HelpFormatter, add_common, cell_name, naming_option, parse_regions
 from .common.runner import run_command
-from .common.store_options import add_store, open_store_from_args
+from .common.store_options import add_store_options, open_store_from_args
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser."""
+    """Return the parser of ``factornet-evaluate``."""
     parser = argparse.ArgumentParser(
         prog="factornet-evaluate",
-        description="Score predictions the ENCODE-DREAM way: 200-base bins, ambiguous ones left out. Beside the model "
-        "stand, where asked for, the mean signal of a track and the best motif hit in each bin.",
+        description="Score predictions by the rules of the ENCODE-DREAM challenge: 200-base bins, without ambiguous "
+        "ones. On request, compare them with the mean signal of a track and with the best motif hit in each bin.",
         epilog="example:\n  factornet-evaluate MAX_K562.bed.gz --store hg19.zarr -i K562 -f MAX --track DNase \\\n"
         "      --motifs HOCOMOCOv9.meme --picture MAX_K562.png",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     parser.add_argument("predictions", type=Path, help="bedgraph written by factornet-predict")
-    add_store(parser)
-    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) predicted")
-    parser.add_argument("-f", "--factor", required=True, help="transcription factor predicted")
-    parser.add_argument("--track", help="also score the mean signal of this track alone")
-    parser.add_argument("--motifs", type=Path, metavar="MEME", help="also score the factor's motif of this file alone")
-    parser.add_argument("--motif-name", metavar="NAME", help="which matrix of the file; default: the factor's")
-    parser.add_argument("--picture", type=Path, metavar="PNG", help="draw the place with the highest score")
-    parser.add_argument("--region", metavar="REGION", help="draw this place instead, as chr20:1000000-1020000")
+    add_store_options(parser)
+    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) of the predictions")
+    parser.add_argument("-f", "--factor", required=True, help="transcription factor of the predictions")
+    parser.add_argument("--track", help="also score the mean signal of this track")
+    parser.add_argument("--motifs", type=Path, metavar="MEME", help="also score the factor's motif in this file")
+    parser.add_argument("--motif-name", metavar="NAME", help="name of the motif; default: the factor")
+    parser.add_argument(
+        "--picture", type=Path, metavar="PNG", help="save a picture of the region with the highest score"
+    )
+    parser.add_argument("--region", metavar="REGION", help="draw this region instead, such as chr20:1000000-1020000")
     add_common(parser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status comes back."""
+    """Run the command and return its exit status."""
     return run_command(make_parser(), _run, argv)
 
 
@@ -57,16 +58,17 @@ def _run(options: argparse.Namespace) -> int:
     cell = cell_name(options.cell)
     motif = None
     if options.motifs is not None:
-        motif = log_odds(find_motif(read_meme(options.motifs), options.motif_name or options.factor).probabilities)
+        with naming_option("--motifs", hint="choose one with --motif-name"):
+            found = find_motif(read_meme(options.motifs), options.motif_name or options.factor)
+        motif = log_odds(found.probabilities)
     bins, scores = read_bedgraph(options.predictions, store.coordinates)
-    others = baselines(store, cell, bins, track=options.track, log_odds=motif)
-    result = evaluate(store, cell, options.factor, bins, scores, others=others)
+    baseline_scores = baselines(store, cell, bins, track=options.track, log_odds=motif)
+    result = evaluate(store, cell, options.factor, bins, scores, others=baseline_scores)
     if options.picture is not None:
-        region = (
-            parse_region(options.region, store.coordinates)
-            if options.region
-            else best_locus(bins, scores, store.coordinates.names, store.coordinates.lengths)
-        )
+        if options.region:
+            [region] = parse_regions([options.region], store, option="--region")
+        else:
+            region = best_locus(bins, scores, store.coordinates.names, store.coordinates.lengths)
         plot_locus(store, cell, options.factor, bins=bins, scores=scores, region=region, path=options.picture)
     if options.json:
         measures = {name: s.to_json() for name, s in result.scores.items()}
@@ -75,11 +77,11 @@ def _run(options: argparse.Namespace) -> int:
     model = result.scores["model"]
     print(
         f"{options.factor} in {cell}: {model.n:,} bins, {model.positives:,} bound "
-        f"(prevalence {model.prevalence:.4f}), {result.ambiguous:,} ambiguous left out"
+        f"(prevalence {model.prevalence:.4f}), {result.ambiguous:,} ambiguous excluded"
     )
     table = Table("", "average precision", "auPRC (PRROC)", "auROC", "recall at 10 % FDR", "recall at 50 % FDR")
     for name, s in result.scores.items():
-        figures = (s.average_precision, s.auprc_davis_goadrich, s.auroc, s.recall_at_10_fdr, s.recall_at_50_fdr)
-        table.add_row(name, *(f"{x:.4f}" for x in figures))
+        values = (s.average_precision, s.auprc_davis_goadrich, s.auroc, s.recall_at_10_fdr, s.recall_at_50_fdr)
+        table.add_row(name, *(f"{x:.4f}" for x in values))
     Console(soft_wrap=True).print(table)
     return 0

@@ -1,4 +1,4 @@
-"""``factornet-model``: take over the original FactorNet's models, and show what a model is."""
+"""``factornet-model``: import models of the original FactorNet, and describe a model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .common.runner import run_command
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser, with its two sub-commands."""
+    """Return the parser of ``factornet-model``, with its two sub-commands."""
     parser = argparse.ArgumentParser(
         prog="factornet-model",
-        description="Take over a model of the original FactorNet (Keras 1), or show what a model is.",
+        description="Import a model of the original FactorNet (Keras 1), or describe a model.",
         epilog="example:\n  factornet-model import FactorNet/models/MAX/onePeak_Unique35_DGF -o models/MAX\n"
         "  factornet-model info models/MAX",
         formatter_class=HelpFormatter,
@@ -41,13 +41,13 @@ def _add_import(commands: Any) -> None:
         epilog="example:\n  factornet-model import FactorNet/models/MAX/onePeak_Unique35_DGF -o models/MAX",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("directory", type=Path, metavar="DIR", help="the original's model folder")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="model folder to make")
+    parser.add_argument("directory", type=Path, metavar="DIR", help="model folder of the original FactorNet")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="model folder to create")
     parser.add_argument(
         "--weights",
         choices=("best", "final"),
         default="best",
-        help="which become the best weights; those of final_model.hdf5 always become the last, where they are there",
+        help="file that becomes the best weights; final_model.hdf5, if present, always becomes the last weights",
     )
     add_common(parser)
     parser.set_defaults(handler=_import)
@@ -56,18 +56,20 @@ def _add_import(commands: Any) -> None:
 def _add_info(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "info",
-        help="show what a model is",
-        description="Show a model: architecture, tracks, features, factors, training, where it comes from.",
+        help="describe a model",
+        description="Describe a model: architecture, tracks, features, factors, training, origin.",
         epilog="example:\n  factornet-model info models/MAX",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model folder, also one of the original FactorNet")
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="model folder, of factornet or of the original FactorNet"
+    )
     add_common(parser)
     parser.set_defaults(handler=_info)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status comes back."""
+    """Run the command and return its exit status."""
     return run_command(make_parser(), None, argv)
 
 
@@ -78,8 +80,8 @@ def _import(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"output": str(options.output), **_describe(options.output, card)}))
         return 0
-    taken = ", ".join(f"{name} as the {which}" for which, name in card.provenance["weights"].items())
-    print(f"{options.output}: {', '.join(card.config.tasks)}, {card.provenance['software']}, with {taken} weights")
+    weights = ", ".join(f"{file} as the {kind}" for kind, file in card.provenance["weights"].items())
+    print(f"{options.output}: {', '.join(card.config.tasks)}, {card.provenance['software']}, with {weights} weights")
     return 0
 
 
@@ -93,8 +95,8 @@ def _info(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(description))
         return 0
-    made = "of the original FactorNet" if keras else f"made by factornet {card.library_version}"
-    print(f"{options.model}: {', '.join(card.config.tasks)}, {description['parameters']:,} parameters, {made}")
+    origin = "of the original FactorNet" if keras else f"made by factornet {card.library_version}"
+    print(f"{options.model}: {', '.join(card.config.tasks)}, {description['parameters']:,} parameters, {origin}")
     weights = ", ".join(description["weights"]) or "none yet"
     print(f"weights: {weights}" + ("; convert them with `factornet-model import`" if keras else ""))
     for title in ("network", "training", "provenance"):
@@ -103,7 +105,7 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _describe(folder: Path, card: Any) -> dict[str, Any]:
-    """What there is to say of a model, as JSON values."""
+    """Return the description of a model as JSON values."""
     from ..model.network.factornet import FactorNet
 
     config = card.config
@@ -121,7 +123,7 @@ def _describe(folder: Path, card: Any) -> dict[str, Any]:
 
 
 def _print_table(title: str, values: Mapping[str, Any]) -> None:
-    """Names and values; nothing where there are none."""
+    """Print names and values; nothing if there are none."""
     if not values:
         return
     table = Table("setting", "value", title=title, title_justify="left", show_header=False)
@@ -131,7 +133,7 @@ def _print_table(title: str, values: Mapping[str, Any]) -> None:
 
 
 def _text(value: Any) -> str:
-    """A JSON value for people: lists with commas, one line for each entry of an object."""
+    """Return a JSON value as text: lists with commas, objects with a line for each entry."""
     if isinstance(value, Mapping):
         return "\n".join(f"{key}: {_text(v)}" for key, v in value.items()) or "none"
     if isinstance(value, list):

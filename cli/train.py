@@ -18,6 +18,7 @@ from ..store.sampling.sampler import Sampler
 from ..store.sampling.splits import split_genome
 from ..store.text import format_bytes
 from ..store.windows.loader import common_meta, common_tracks
+from .common.arguments import cell_name, naming_option, parse_regions
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
 from .common.store_options import open_store_from_args
@@ -30,20 +31,25 @@ if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the 
     from ..model.training.distributed import ProcessGroup
     from ..model.training.history import Callbacks, EpochRecord, StepReport
     from ..model.training.setup import TrainingSetup
-from .common.arguments import cell_name, regions_of
+
+_NETWORK_OPTIONS = ("window_length", "kernels", "kernel_width", "recurrent", "dense", "dropout")
+_TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "precision", "compile")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status comes back."""
+    """Run the command and return its exit status."""
     return run_command(make_parser(), _run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
     folder = options.output or options.output_clobber
     if folder is None and not options.dry_run:
-        raise UsageError("where to? give a new folder for the model with -o, or one to replace with -oc")
+        raise UsageError("no model folder: give a new one with -o, or one to replace with -oc")
+    if options.output is not None and options.output.exists() and not (options.resume or options.dry_run):
+        what = "already holds a model" if (options.output / "model.json").exists() else "already exists"
+        raise UsageError(f"{options.output}: {what}; give another folder, or replace it with -oc, or use --resume")
     if options.factor is None and (options.meta or options.gencode or options.motif):
-        raise UsageError("-m, -g and -mo need a factor (-f): the multi-task model takes none of them")
+        raise UsageError("-m, -g and -mo need a factor (-f): the multi-task model has none of them")
     from ..model.data.device import choose_device
     from ..model.training.distributed import init_process_group
 
@@ -64,37 +70,42 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
     from ..model.training.setup import TrainingSetup
     from ..model.training.trainer import TrainingOptions
 
-    given = {"window_length": options.length, "kernels": options.kernels, "kernel_width": options.width}
-    given |= {"recurrent": options.recurrent, "dense": options.dense, "dropout": options.dropout}
+    given = {name: getattr(options, name) for name in _NETWORK_OPTIONS}
     network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     start = read_card(options.init_from).config if options.init_from else None
-    length = network.get("length", start.window_length if start else NetworkConfig.window_length)
-    sampler = _sampler(options, open_store_from_args(options), length)
+    window_length = network.get("window_length", start.window_length if start else NetworkConfig.window_length)
+    sampler = _sampler(options, open_store_from_args(options), window_length)
     cells = sampler.cells + sampler.valid_cells
     network["tracks"] = common_tracks(sampler.store, cells)
     network["meta"] = common_meta(sampler.store, cells) if options.meta else ()
     network["gencode"] = options.gencode
-    names = ("epochs", "patience", "learning_rate", "batch", "seed", "precision", "compile")
     return TrainingSetup(
         sampler=sampler,
         network=network,
-        options=TrainingOptions(**{name: getattr(options, name) for name in names}),
+        options=TrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
         motif=_motif(options) if options.motif else None,
         init_from=options.init_from,
     )
 
 
-def _sampler(options: argparse.Namespace, store: Store, length: int) -> Sampler:
-    valid = regions_of(options.valid, DEFAULT_VALID, store)
+def _sampler(options: argparse.Namespace, store: Store, window_length: int) -> Sampler:
+    chromosomes = store.coordinates.names
+    valid = [name for name in DEFAULT_VALID if name in chromosomes] if options.valid is None else options.valid
+    test = [name for name in DEFAULT_TEST if name in chromosomes] if options.test is None else options.test
     if not valid:
-        raise UsageError(f"{options.store} has no {DEFAULT_VALID[0]}: name validation regions with -v")
+        raise UsageError(f"{options.store} has no {DEFAULT_VALID[0]}; give validation regions with -v")
+    split = split_genome(
+        store.coordinates,
+        valid=parse_regions(valid, store, option="-v"),
+        test=parse_regions(test, store, option="-t"),
+    )
     return Sampler(
         store,
         cells=tuple(cell_name(c) for c in options.cells),
         valid_cells=tuple(cell_name(c) for c in options.valid_cells),
         factor=options.factor,
-        split=split_genome(store.coordinates, valid=valid, test=regions_of(options.test, DEFAULT_TEST, store)),
-        window_length=length,
+        split=split,
+        window_length=window_length,
         negatives=options.negatives,
     )
 
@@ -107,7 +118,11 @@ def _motif(options: argparse.Namespace) -> Motif:
     if options.init_from is not None:
         raise UsageError("-mo and --init-from both set the first kernels; give one of them")
     name = options.motif_name or options.factor
-    return find_motif(read_meme(options.motifs), name) if options.motifs else jaspar_motif(name)
+    if options.motifs is None:
+        with naming_option("-mo", hint="or give a MEME file with --motifs FILE, and a name in it with --motif-name"):
+            return jaspar_motif(name)
+    with naming_option("--motifs", hint="choose one with --motif-name"):
+        return find_motif(read_meme(options.motifs), name)
 
 
 def _dry_run(
@@ -116,8 +131,8 @@ def _dry_run(
     from ..model.training.estimate import estimate
 
     if process_group.is_main:
-        found = estimate(plan, device, process_group)
-        print(json.dumps(asdict(found), indent=1) if options.json else found.text(options.epochs))
+        result = estimate(plan, device, process_group)
+        print(json.dumps(asdict(result), indent=1) if options.json else result.text(options.epochs))
     return 0
 
 
@@ -133,18 +148,17 @@ def _train(
     network = prepare_training(
         plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, is_main=process_group.is_main
     )
-    say = sys.stderr if options.json else sys.stdout
+    out = sys.stderr if options.json else sys.stdout
     if process_group.is_main:
-        _print_plan(plan, device, process_group, say)
-        if backup_path(folder).exists():
-            print(
-                f"the model that was in {folder} is kept as {backup_path(folder)} until this one is complete", file=say
-            )
-    source = choose_source(options.resident, plan.sampler, network.config, device)
+        _print_plan(plan, device, process_group, out)
+        if (backup := backup_path(folder)).exists():
+            print(f"the previous model of {folder} is kept as {backup} until this one is complete", file=out)
+    with naming_option("--resident"):
+        source = choose_source(options.resident, plan.sampler, network.config, device)
     if process_group.is_main:
-        print(f"windows: {source.reason}", file=say, flush=True)
-    again = report_interrupt(f"-o {folder} --resume goes on after the last whole epoch")
-    with again, _listeners(options, folder, say, shown=process_group.is_main) as callbacks:
+        print(f"windows: {source.reason}", file=out, flush=True)
+    interruptible = report_interrupt(f"resume after the last complete epoch with -o {folder} --resume")
+    with interruptible, _callbacks(options, folder, out, shown=process_group.is_main) as callbacks:
         result = train(
             network,
             plan.sampler,
@@ -170,7 +184,7 @@ def _train(
     return 0
 
 
-def _print_plan(plan: TrainingSetup, device: torch.device, process_group: ProcessGroup, say: Any) -> None:
+def _print_plan(plan: TrainingSetup, device: torch.device, process_group: ProcessGroup, out: Any) -> None:
     sampler = plan.sampler
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
     processes = f", {process_group.size} processes" if process_group.size > 1 else ""
@@ -178,12 +192,13 @@ def _print_plan(plan: TrainingSetup, device: torch.device, process_group: Proces
     print(
         f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.per_positive} negatives each; "
         f"device {device}{processes}{motif}",
-        file=say,
+        file=out,
     )
 
 
 @contextmanager
-def _listeners(options: argparse.Namespace, folder: Path, say: Any, *, shown: bool) -> Iterator[Callbacks]:
+def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bool) -> Iterator[Callbacks]:
+    """Show steps and epochs of a training; nothing unless `shown`."""
     from ..model.training.history import Callbacks
 
     if not shown:
@@ -201,7 +216,7 @@ def _listeners(options: argparse.Namespace, folder: Path, say: Any, *, shown: bo
                 f"epoch {record.epoch:3d}  loss {record.loss:.4f}  val_loss {record.val_loss:.4f}  "
                 f"val_auPRC {record.val_average_precision:.4f}  {record.windows_per_second:.0f} windows/s  "
                 f"data-wait {record.data_wait:.1%}",
-                file=say,
+                file=out,
                 flush=True,
             )
             if log is not None:

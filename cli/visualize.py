@@ -1,4 +1,4 @@
-"""``factornet-visualize``: what the kernels of a model look for."""
+"""``factornet-visualize``: show the motifs that the kernels of a model detect."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import InputError, UsageError
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
-from .common.arguments import HelpFormatter, add_common, cell_name
+from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common, cell_name
 from .common.progress import progress_line
 from .common.runner import run_command
-from .common.store_options import add_store, open_store_from_args
+from .common.store_options import add_store_options, open_store_from_args
 
 if TYPE_CHECKING:
-    from ..model.motifs.html_report import LayerView
+    from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import KernelSites
     from ..model.motifs.pwm import Motif
-    from ..model.motifs.tomtom import KernelRow, MotifMatch
+    from ..model.motifs.tomtom import MotifMatch
     from ..model.prediction.bins import Bins
     from ..store.genome.intervals import GenomeCoordinates
 
@@ -39,11 +39,11 @@ _SHOWN = 10  # kernels of a layer on the terminal
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser; letters are the original FactorNet's."""
+    """Return the parser of ``factornet-visualize``; short options are the original FactorNet's."""
     parser = argparse.ArgumentParser(
         prog="factornet-visualize",
-        description="Show what the kernels of a model look for: their motifs in the sequences of a BED file on one "
-        "chromosome, with the mean signal of each track, as FactorNet's files (motifs.txt, motifs2.txt, *.npy), as a "
+        description="Show the motifs that the kernels of a model detect in the sequences of a BED file on one "
+        "chromosome, with the mean signal of each track: as FactorNet's files (motifs.txt, motifs2.txt, *.npy), as a "
         "table (kernels.csv) and as a web page (index.html).",
         epilog="examples:\n"
         "  factornet-visualize --store hg19.zarr -i HepG2 -b data/HepG2/REST.narrowPeak.gz -m models/REST -o REST\n"
@@ -52,95 +52,103 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
-    add_store(parser)
+    add_store_options(parser)
     parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) whose signal is shown")
     parser.add_argument(
-        "-b", "--bed", type=Path, required=True, help="sequences, BED or narrowPeak: their middles count"
+        "-b", "--bed", type=Path, required=True, help="BED or narrowPeak file; windows are centred on the middles"
     )
-    parser.add_argument("-m", "--model", type=Path, required=True, help="model folder made by factornet-train")
-    parser.add_argument("-c", "--chrom", help=f"chromosome whose sequences are used; default {_DEFAULT_CHROMOSOME}")
+    parser.add_argument("-m", "--model", type=Path, required=True, help="model folder written by factornet-train")
+    parser.add_argument("-c", "--chrom", help=f"chromosome to use; default: {_DEFAULT_CHROMOSOME}")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder; must not be there")
+    where.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder to create")
     where.add_argument(
-        "-oc", "--output-clobber", type=Path, metavar="DIR", help="output folder; files of these names are replaced"
+        "-oc", "--output-clobber", type=Path, metavar="DIR", help="output folder to create, or to replace files in"
     )
-    parser.add_argument("--motifs", type=Path, metavar="MEME", help="known motifs to find those like the kernels in")
+    parser.add_argument("--motifs", type=Path, metavar="MEME", help="known motifs to compare the kernels with")
     parser.add_argument(
-        "--pictures", nargs="+", choices=("png", "svg"), default=[], help="also draw each kernel as a file of its own"
+        "--pictures", nargs="+", choices=("png", "svg"), default=[], help="also save a picture of each kernel"
     )
-    parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help="names in the BED, as 20=chr20")
-    parser.add_argument("--weights", choices=("best", "last"), default="best", help="which weights of the model")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1; only auto may choose")
+    parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
+    parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     add_common(parser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status comes back."""
+    """Run the command and return its exit status."""
     return run_command(make_parser(), _run, argv)
 
 
-def sequences_of(path: Path, coordinates: GenomeCoordinates, chrom: str | None, aliases: dict[str, str]) -> Bins:
-    """The intervals of a BED file on one chromosome; None is FactorNet's, chr11.
+def read_sequences(path: Path, coordinates: GenomeCoordinates, chrom: str | None, aliases: dict[str, str]) -> Bins:
+    """Read the intervals of a BED file on one chromosome; None means chr11, as in FactorNet.
 
     Raises:
-        UsageError: no such chromosome in the store.
-        InputError: as for `read_peaks`, or no interval is on the chromosome; the message says where they are.
+        UsageError: the store has no such chromosome.
+        InputError: as for `read_peaks`, or no interval is on the chromosome; the message lists those with intervals.
     """
     from ..model.prediction.bins import Bins
 
     if chrom is None and _DEFAULT_CHROMOSOME not in coordinates.names:
-        raise UsageError(f"the store has no {_DEFAULT_CHROMOSOME}: choose from {', '.join(coordinates.names)} with -c")
+        raise UsageError(
+            f"the store has no {_DEFAULT_CHROMOSOME}; choose one of {', '.join(coordinates.names)} with -c"
+        )
     name = chrom or _DEFAULT_CHROMOSOME
     index = coordinates.index(name)
     found = read_peaks(path, coordinates, aliases, in_file_order=True).peaks
-    here = found.chrom == index
-    if not here.any():
-        there = ", ".join(coordinates.names[i] for i in sorted(set(found.chrom.tolist()))) or "none at all"
-        raise InputError(path, f"no interval on {name}; there are on {there}", hint="choose another with -c")
-    return Bins(found.chrom[here], found.start[here], found.stop[here])
+    selected = found.chrom == index
+    if not selected.any():
+        others = ", ".join(coordinates.names[i] for i in sorted(set(found.chrom.tolist()))) or "none"
+        raise InputError(
+            path, f"no interval on {name}, those of the file are on {others}", hint="choose another with -c"
+        )
+    return Bins(found.chrom[selected], found.start[selected], found.stop[selected])
 
 
 def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
     from ..model.model_dir.checkpoint import load_network
-    from ..model.motifs.html_report import LayerView
+    from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import find_kernel_sites
     from ..model.motifs.meme import read_meme
     from ..model.motifs.tomtom import kernel_rows
 
     folder: Path = options.output or options.output_clobber
     if options.output and folder.exists():
-        raise UsageError(f"{folder}: is there already; give another name, or -oc to replace the files in it")
+        raise UsageError(f"{folder}: already exists; give another name, or replace its files with -oc")
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is no folder; name one, there or not")
+        raise UsageError(f"{folder}: not a folder; give the name of one")
     device = choose_device(options.device)
     store = open_store_from_args(options)
     network = load_network(options.model, weights=options.weights)
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
-    sequences = sequences_of(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
+    sequences = read_sequences(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
     begin = perf_counter()
     with progress_line("scanning", len(sequences), unit="sequences") as line:
         found = find_kernel_sites(
             network, store, cell_name(options.cell), sequences, device=device, on_batch=line.advance
         )
     matches = _compare(found, known)
-    layers = [LayerView(s, kernel_rows(n, s, m), m) for n, (s, m) in enumerate(zip(found, matches, strict=True), 1)]
+    tracks, window_length = network.config.tracks, network.config.window_length
+    layers = [
+        LayerReport(number=n, sites=sites, rows=kernel_rows(n, sites, match), matches=match, tracks=tracks)
+        for n, (sites, match) in enumerate(zip(found, matches, strict=True), 1)
+    ]
     chrom = store.coordinates.names[int(sequences.chrom[0])]
     facts = {
         "model": f"{options.model} ({', '.join(network.config.tasks)}), {options.weights} weights",
         "cell line": cell_name(options.cell),
-        "sequences": f"{len(sequences):,} of {options.bed.name}, {network.config.window_length} bases each, both strands",
+        "sequences": f"{len(sequences):,} of {options.bed.name}, {window_length} bases each, both strands",
         "chromosome": chrom,
         "made by": f"factornet {__version__}",
     }
-    _write(options, folder, layers, network.config.tracks, facts=facts, known=len(known))
-    rows = [row for view in layers for row in view.rows]
+    _write(options, folder, layers, facts=facts, n_known=len(known))
+    rows = [row for layer in layers for row in layer.rows]
     if options.json:
         print(json.dumps({"output": str(folder), "sequences": len(sequences), "kernels": [asdict(r) for r in rows]}))
         return 0
-    for number, view in enumerate(layers, 1):
-        _print_table(number, view.rows)
+    for layer in layers:
+        _print_table(layer)
     print(
         f"{folder}/index.html: {len(rows)} kernels in {len(sequences):,} sequences of {chrom}; "
         f"{perf_counter() - begin:.1f} s on {device}; peak memory {format_bytes(peak_memory())}"
@@ -149,16 +157,16 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _compare(found: Sequence[KernelSites], known: Sequence[Motif]) -> list[dict[int, MotifMatch]]:
-    """The closest known motif of each kernel, a layer each."""
+    """Return the closest known motifs of the kernels, for each layer."""
     from ..model.motifs.tomtom import FEW_MOTIFS, match_kernels
 
     if not known:
         return [{} for _ in found]
     if len(known) < FEW_MOTIFS:
-        few = f"{len(known)} known motifs are few: Tomtom's p-values are rough with fewer than {FEW_MOTIFS}"
-        print(f"warning: {few}", file=sys.stderr)
+        warning = f"{len(known)} known motifs are few: Tomtom's p-values are rough with fewer than {FEW_MOTIFS}"
+        print(f"warning: {warning}", file=sys.stderr)
     matches = []
-    with progress_line("comparing with known motifs (the very first time: a minute)", len(found)) as line:
+    with progress_line("comparing with known motifs (a minute at first use)", len(found)) as line:
         for layer in found:
             matches.append(match_kernels(layer, known))
             line.advance(1)
@@ -168,46 +176,44 @@ def _compare(found: Sequence[KernelSites], known: Sequence[Motif]) -> list[dict[
 def _write(
     options: argparse.Namespace,
     folder: Path,
-    layers: Sequence[LayerView],
-    tracks: Sequence[str],
+    layers: Sequence[LayerReport],
     *,
     facts: dict[str, str],
-    known: int,
+    n_known: int,
 ) -> None:
-    from ..model.motifs.html_report import page
+    from ..model.motifs.html_report import render_page
     from ..model.motifs.kernel_motifs import write_motifs
     from ..model.motifs.tomtom import rows_csv
     from ..store.storage.files import write_atomic
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_motifs(folder, [view.sites for view in layers], tracks)
-    write_atomic(folder / "kernels.csv", rows_csv([row for view in layers for row in view.rows]).encode())
-    _save_pictures(folder, layers, tracks, options.pictures)
-    title = f"What the kernels of {options.model.resolve().name} look for"
-    write_atomic(folder / "index.html", page(title, facts, layers, tracks, known=known).encode())
+    write_motifs(folder, [layer.sites for layer in layers], layers[0].tracks)
+    write_atomic(folder / "kernels.csv", rows_csv([row for layer in layers for row in layer.rows]).encode())
+    _save_pictures(folder, layers, options.pictures)
+    title = f"Motifs detected by the kernels of {options.model.resolve().name}"
+    write_atomic(folder / "index.html", render_page(title, facts, layers, n_known=n_known).encode())
 
 
-def _save_pictures(folder: Path, layers: Sequence[LayerView], tracks: Sequence[str], formats: Sequence[str]) -> None:
-    from ..model.motifs.html_report import kernel_picture
+def _save_pictures(folder: Path, layers: Sequence[LayerReport], formats: Sequence[str]) -> None:
     from ..model.motifs.logo import save_pictures
 
     if not formats:
         return
     (folder / "logos").mkdir(exist_ok=True)
-    rows = [(view, row) for view in layers for row in view.rows]
+    rows = [(layer, row) for layer in layers for row in layer.rows]
     with progress_line("drawing", len(rows), unit="kernels") as line:
-        for view, row in rows:
-            stem = folder / "logos" / f"layer{row.layer}-kernel{row.kernel}"
+        for layer, row in rows:
+            stem = folder / "logos" / row.anchor
             title = f"layer {row.layer}, kernel {row.kernel}: {row.sites:,} sites"
-            save_pictures(stem, kernel_picture(view, row.kernel, tracks), title, formats=formats)
+            save_pictures(stem, layer.picture(row.kernel), title, formats=formats)
             line.advance(1)
 
 
-def _print_table(number: int, rows: Sequence[KernelRow]) -> None:
-    table = Table("rank", "kernel", "core", "sites", "strength", "known motif", "q", title=f"layer {number}")
-    for row in rows[:_SHOWN]:
+def _print_table(layer: LayerReport) -> None:
+    table = Table("rank", "kernel", "core", "sites", "strength", "known motif", "q", title=f"layer {layer.number}")
+    for row in layer.rows[:_SHOWN]:
         q = "" if row.q_value is None else f"{row.q_value:.1e}"
         table.add_row(
             f"{row.rank}", f"{row.kernel}", row.consensus, f"{row.sites:,}", f"{row.strength:,.0f}", row.match, q
         )
-    Console(soft_wrap=True).print(table)
+    Console(soft_wrap=True, markup=False).print(table)

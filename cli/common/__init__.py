@@ -1,4 +1,4 @@
-"""What all commands share: exit status, argument types, progress, options of stores and builds.
+"""What the commands share: exit status, signals, types of arguments, progress, options of stores and of builds.
 
-May import `factornet.etl` and `factornet.store`.
+May import `etl` and `store`.
 """

@@ -1,36 +1,28 @@
-"""Types and values of command-line arguments."""
+"""Types of command-line arguments, and the options of every command."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...store.errors import UsageError
 from ...store.genome.regions import Region, parse_region
 from ...store.reader import Store
 
-if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
-    pass
-
-import re
+DEVICE_HELP = "auto, cpu, cuda or cuda:1; auto: CUDA if available, else the CPU"
+CHROM_ALIAS_HELP = "a chromosome's name in the BED file and in the store, such as 20=chr20"
 
 
-def cell_name(text: str) -> str:
-    """A cell line's name; of a FactorNet folder (``data/HepG2``), its last part."""
-    return Path(text).name
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Help with defaults; text is wrapped line by line, except for indented lines (examples)."""
 
-
-def regions_of(items: Sequence[str] | None, default: Sequence[str], store: Store) -> list[Region]:
-    """Regions the user named, which must be there, or those of the default that the store has."""
-    if items is None:
-        items = [name for name in default if name in store.coordinates.names]
-    return [parse_region(item, store.coordinates) for item in items]
-
-
-class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows defaults, and keeps the line breaks of examples."""
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = text.splitlines()
+        return "\n".join(line if line.startswith(" ") else textwrap.fill(line, width) for line in lines)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, False, (), []):
@@ -39,13 +31,38 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """Options of every command."""
+    """Add the options of every command."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more; show where in the code an error arose")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more; show the traceback of errors")
+
+
+@contextmanager
+def naming_option(option: str, *, hint: str = "") -> Iterator[None]:
+    """Name the option at fault in usage errors of the block: the library names parameters only.
+
+    Args:
+        option: put before the message.
+        hint: what else a user of the command can do.
+    """
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}" + (f"; {hint}" if hint else "")) from error
+
+
+def cell_name(text: str) -> str:
+    """Return the name of a cell line; of a path to its folder (``data/HepG2``), the last component."""
+    return Path(text).name
+
+
+def parse_regions(items: Sequence[str], store: Store, *, option: str) -> list[Region]:
+    """Return regions of a store as given to an option; errors as of `parse_region`, with the option's name."""
+    with naming_option(option):
+        return [parse_region(item, store.coordinates) for item in items]
 
 
 def parse_size(text: str) -> int:
-    """Bytes of ``2GB``, ``1.5 GiB``, ``800M``."""
+    """Return the bytes of a size such as ``2GB``, ``1.5 GiB`` or ``800M``."""
     match = re.fullmatch(r"([\d.]+)\s*([kMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write it as 2GB or 800MB")
@@ -54,17 +71,17 @@ def parse_size(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """Return an integer of at least 1."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def pairs(items: Sequence[str], option: str) -> dict[str, str]:
-    """``NAME=VALUE`` items as a dictionary.
+    """Return ``NAME=FILE`` items as a dictionary.
 
     Raises:
-        UsageError: an item is no pair, or a name comes twice.
+        UsageError: an item is not of this form, or a name is given twice.
     """
     found: dict[str, str] = {}
     for item in items:

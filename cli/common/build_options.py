@@ -1,4 +1,4 @@
-"""Options and output that ``genome`` and ``build`` share."""
+"""Options, progress and summary of ``factornet-etl genome`` and ``build``."""
 
 from __future__ import annotations
 
@@ -19,43 +19,45 @@ from .progress import Throughput, progress_line
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
-    """Machine, names and replacement."""
-    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="workers")
+    """Add the options of a build, and those of every command."""
+    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="worker processes")
     cluster = parser.add_mutually_exclusive_group()
     cluster.add_argument(
         "--workers",
         type=positive,
         metavar="N",
-        help="instead of -p: a dask.distributed cluster of so many processes here; those that die are replaced",
+        help="instead of -p: a local dask.distributed cluster of N processes; those that die are replaced",
     )
     cluster.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="instead of -p: the workers of this dask scheduler (tcp://host:8786); they must share the file system",
+        help="instead of -p: the workers of this dask scheduler (tcp://host:8786), on a shared file system",
     )
-    parser.add_argument("--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, as 4GB")
+    parser.add_argument(
+        "--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, such as 4GB"
+    )
     parser.add_argument(
         "--chrom-alias",
         nargs="+",
         default=[],
         metavar="OLD=NEW",
-        help="what the files call a chromosome and what the store calls it (20=chr20), or a file of two columns",
+        help="a chromosome's name in the files and in the store, such as 20=chr20, or a file of two columns",
     )
     parser.add_argument(
-        "--allow-missing-chroms", action="store_true", help="take chromosomes that a bigWig lacks as 0 (reported)"
+        "--allow-missing-chroms", action="store_true", help="use 0 for chromosomes missing from a bigWig; reported"
     )
-    parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument("--force", action="store_true", help="replace what already exists")
     parser.add_argument(
         "--work",
         type=Path,
         metavar="DIR",
-        help="for s3://: build in DIR, in a folder of its own, before sending; default: beside the cache",
+        help="for s3://: build in a new folder in DIR before uploading; default: next to the cache",
     )
     add_common(parser)
 
 
 def resources_of(options: argparse.Namespace) -> Resources:
-    """How much of the machine the user gives."""
+    """Return the workers and the memory that the options allow."""
     return Resources(
         options.workers or options.processes,
         options.max_memory,
@@ -65,29 +67,29 @@ def resources_of(options: argparse.Namespace) -> Resources:
 
 
 class Build(Protocol):
-    """A build with all settled but who hears of its progress."""
+    """A build whose only missing arguments are the callbacks for its progress."""
 
     def __call__(self, *, on_report: OnReport, on_plan: OnPlan) -> BuildReport:
-        """Build."""
+        """Run the build."""
 
 
 def build_with_progress(title: str, build: Build) -> tuple[BuildReport, float]:
-    """Call `build` under a progress bar with throughput; its report and the seconds it took."""
+    """Run `build` under a progress bar with throughput; return its report and the seconds it took."""
     begin = perf_counter()
     plan: list[ShardTask] = []
     with progress_line(title, 0, unit="shards") as line:
-        shown = Throughput(line)
+        throughput = Throughput(line)
 
         def on_plan(tasks: Sequence[ShardTask]) -> None:
             plan.extend(tasks)
-            shown.plan(len(plan))
+            throughput.plan(len(plan))
 
-        report = build(on_report=lambda report: shown.add(report.bytes), on_plan=on_plan)
+        report = build(on_report=lambda report: throughput.add(report.bytes), on_plan=on_plan)
     return report, perf_counter() - begin
 
 
 def print_report(report: BuildReport, seconds: float, options: argparse.Namespace, summary: dict[str, Any]) -> None:
-    """The closing summary, for people or machines."""
+    """Print the summary of a build, as text or JSON."""
     memory = {"worker": report.peak_rss, "main": peak_memory()}
     if options.json:
         content = {"built": report.what, "seconds": seconds, "peak_rss": memory, "notes": report.notes, **summary}
@@ -99,7 +101,7 @@ def print_report(report: BuildReport, seconds: float, options: argparse.Namespac
     size = sum(r.bytes for r in report.reports)
     print(
         f"{report.what}: {format_count(len(report.reports), 'shard')}, {format_bytes(size)} in {seconds:.1f} s; "
-        f"peak memory {format_bytes(memory['worker'])} a worker, {format_bytes(memory['main'])} the main process"
+        f"peak memory {format_bytes(memory['worker'])} per worker, {format_bytes(memory['main'])} in the main process"
     )
     for note in report.notes:
         print(f"  {note}")

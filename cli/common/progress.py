@@ -1,4 +1,4 @@
-"""Progress lines, throughput and peak memory."""
+"""Show the progress of a command on standard error."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ...store.text import format_bytes
 
+_SECONDS_BETWEEN_LINES = 30
+
 
 class ProgressLine:
-    """A bar with a text of its own on a terminal; elsewhere a line now and then, so that logs stay short."""
+    """A progress bar on a terminal; elsewhere a line every 30 seconds, so that logs stay short."""
 
     def __init__(self, progress: Progress | None, task: TaskID | None, title: str, total: int) -> None:
         self._progress, self._task, self._title, self.total = progress, task, title, total
-        self._done, self._said = 0, perf_counter()
+        self._done, self._printed_at = 0, perf_counter()
 
     def advance(self, steps: int, text: str = "") -> None:
-        """Count `steps` of the total as done, and show `text`."""
+        """Count `steps` more as done, and show `text`."""
         self._done += steps
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=self._done, total=self.total, text=text)
-        elif perf_counter() - self._said > 30:
-            self._said = perf_counter()
+        elif perf_counter() - self._printed_at > _SECONDS_BETWEEN_LINES:
+            self._printed_at = perf_counter()
             print(f"{self._title}: {self._done}/{self.total} {text}", file=sys.stderr)
 
 
 @contextmanager
 def progress_line(title: str, total: int, *, unit: str = "") -> Iterator[ProgressLine]:
-    """A progress line on standard error for the time of the block."""
+    """Show a progress line on standard error during the block."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield ProgressLine(None, None, title, total)
@@ -50,16 +52,16 @@ def progress_line(title: str, total: int, *, unit: str = "") -> Iterator[Progres
 
 
 class Throughput:
-    """A progress line that counts things, and shows the bytes a second that they come to."""
+    """Count items of known size on a progress line, and show bytes per second."""
 
     def __init__(self, line: ProgressLine) -> None:
         self._line, self._begin, self._size = line, perf_counter(), 0
 
     def plan(self, total: int) -> None:
-        """There are so many things."""
+        """Set the number of items."""
         self._line.total = total
 
     def add(self, size: int) -> None:
-        """One more is done, of so many bytes."""
+        """Count one more item, of `size` bytes."""
         self._size += size
         self._line.advance(1, f"{format_bytes(self._size / max(perf_counter() - self._begin, 1e-9))}/s")

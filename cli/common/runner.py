@@ -1,4 +1,4 @@
-"""What all commands share: exit status, sizes, progress, and text for people."""
+"""Run a command: exit status, errors on one line, signals, a closed standard output."""
 
 from __future__ import annotations
 
@@ -19,59 +19,64 @@ Handler = Callable[[argparse.Namespace], int]
 
 
 def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: Sequence[str] | None) -> int:
-    """Parse and run; a mistake of the user ends in one line and status 2, an interrupt in status 130.
+    """Parse arguments, run a command, and return its exit status.
+
+    An error of the user (`FactorNetError`, `OSError`) is printed on one line and gives status 2; with ``--verbose`` it
+    is raised. An interrupt gives status 130, another signal that `handle_termination` catches 128 + its number. All
+    other errors are raised.
 
     Args:
         parser: of the command.
-        handler: what to do, or None where a sub-command sets ``handler``.
-        argv: arguments, or None for the process's own.
+        handler: runs the command; None if a sub-command sets ``handler``.
+        argv: arguments; None for those of the process.
     """
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
-        with redirect_stdout(cast("TextIO", _DeferredSignals(sys.stdout or io.StringIO()))):
+        with redirect_stdout(cast("TextIO", _ClosableOutput(sys.stdout or io.StringIO()))):
             status = (handler or options.handler)(options)
             sys.stdout.flush()
             return status
-    except (Exception, KeyboardInterrupt) as e:
-        interrupt, known = _interrupt_in(e), isinstance(e, FactorNetError | OSError)
-        if interrupt is not None and not known:
+    except (Exception, KeyboardInterrupt) as error:
+        interrupt, users = _find_interrupt(error), isinstance(error, FactorNetError | OSError)
+        if interrupt is not None and not users:
             print("; ".join((f"{parser.prog}: interrupted", *getattr(interrupt, "__notes__", ()))), file=sys.stderr)
             return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
-        if options.verbose or not known:
+        if options.verbose or not users:
             raise
-        print(f"{parser.prog}: error: {_said(e)}", file=sys.stderr)
+        print(f"{parser.prog}: error: {_message(error)}", file=sys.stderr)
         return 2
 
 
-def _interrupt_in(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The interrupt that is an error, or led to it: a module that is being imported may raise an error of its own."""
+def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Return the interrupt that `error` is or was caused by: an interrupted import may raise an error of its own."""
     while not (error is None or isinstance(error, KeyboardInterrupt)):
         error = error.__cause__ or error.__context__
     return error
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     if isinstance(error, OSError):
-        # Disk full, no permission: the system's own words are as clear as ours would be.
+        # Disk full, no permission: the system's own message is clear enough.
         return f"{error.filename or 'reading or writing'}: {error.strerror or error}"
     return str(error)
 
 
 @contextmanager
 def handle_termination() -> Iterator[None]:
-    """The time in which SIGTERM and a terminal that is closed end this process as an interrupt does.
+    """Turn SIGTERM and SIGHUP (a closed terminal) into a KeyboardInterrupt with the signal's number.
 
-    They would end it at once, and processes that it has started would not always follow.
+    By default they end the process at once, and processes that it started may survive it.
     """
 
     def interrupt(number: int, _: object) -> None:
         raise KeyboardInterrupt(number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread gets signals
+        yield  # only the main thread receives signals
         return
-    caught = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]  # not under nohup
+    # Not those that are ignored, as under nohup.
+    caught = [s for s in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_DFL]
     for number in caught:
         signal.signal(number, interrupt)
     try:
@@ -82,19 +87,19 @@ def handle_termination() -> Iterator[None]:
 
 
 @contextmanager
-def report_interrupt(how: str) -> Iterator[None]:
-    """The time in which an interrupt is told with a word on how to go on."""
+def report_interrupt(hint: str) -> Iterator[None]:
+    """Add a hint on how to resume to an interrupt in the block; `run_command` prints it."""
     try:
         yield
-    except KeyboardInterrupt as e:
-        e.add_note(how)
+    except KeyboardInterrupt as error:
+        error.add_note(hint)
         raise
 
 
-class _DeferredSignals:
-    """Standard output that work goes on without: ``| head`` has enough of it, a build of many cell lines has not.
+class _ClosableOutput:
+    """Standard output whose reader may close it: ``| head`` does not end a build of many cell lines.
 
-    What is printed from then on goes nowhere.
+    What is printed after that is discarded.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -104,18 +109,18 @@ class _DeferredSignals:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Print."""
-        with self._or_nowhere():
+        """Write to the stream, if it is still open."""
+        with self._discarding_if_closed():
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Send what was printed."""
-        with self._or_nowhere():
+        """Flush the stream, if it is still open."""
+        with self._discarding_if_closed():
             self._stream.flush()
 
     @contextmanager
-    def _or_nowhere(self) -> Iterator[None]:
+    def _discarding_if_closed(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:

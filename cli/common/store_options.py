@@ -1,4 +1,4 @@
-"""Options that say where a store is, for every command that reads one."""
+"""Options of the commands that read a store."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from .arguments import parse_size
 STORE_HELP = "a store made by factornet-etl: folder, .zip file, s3://bucket/name, https://host/name"
 
 
-def add_store(group: argparse._ActionsContainer) -> None:
-    """``--store``, and where objects of a store on a server are kept."""
+def add_store_options(group: argparse._ActionsContainer) -> None:
+    """Add ``--store``, and the options of the cache for stores on servers."""
     group.add_argument("--store", metavar="STORE", required=True, help=STORE_HELP)
     group.add_argument(
         "--cache",
         type=Path,
         metavar="DIR",
-        help="where to keep what was read of a store on a server; default: $FACTORNET_CACHE, or the user's caches",
+        help="cache for stores on servers; default: $FACTORNET_CACHE, or the user's cache folder",
     )
     group.add_argument(
         "--cache-size",
         type=parse_size,
         default=f"{DEFAULT_LIMIT // 10**9}GB",
         metavar="SIZE",
-        help="of the cache, as 20GB; what was not used for longest is removed",
+        help="limit of the cache, such as 20GB; the least recently used is removed",
     )
 
 
 def open_store_from_args(options: argparse.Namespace) -> Store:
-    """The store that these options name.
+    """Open the store that the options name.
 
     Raises:
         StoreError, UsageError: as for `open_store`.
@@ -45,6 +45,6 @@ def open_store_from_args(options: argparse.Namespace) -> Store:
 
 @contextmanager
 def temporary_cache() -> Iterator[ObjectCache]:
-    """A cache for what is read once (copied, verified): it holds what is being read, and is removed at the end."""
+    """Provide a cache that keeps nothing longer than it is read, for copying and verifying; removed at the end."""
     with TemporaryDirectory(prefix="factornet-") as folder:
         yield ObjectCache(Path(folder), 0)

@@ -1,4 +1,4 @@
-"""Known motifs and what the kernels of a network have learnt: matrices, MEME files, matches, logos.
+"""Motifs: matrices and their files, those that the kernels of a network have learned, matches between them, logos.
 
-May import `model.prediction` and what lies below it.
+May import `model.prediction` and the sub-packages below it.
 """

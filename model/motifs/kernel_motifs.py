@@ -1,8 +1,8 @@
-"""What the kernels of a network look for: the places in real sequence where each one answers most strongly.
+"""Derive the motif of each kernel from the sites in real sequence that activate it most.
 
-FactorNet's way (its ``visualize``): in every sequence, on both strands, take the window under a kernel's highest
-activation if that is above 0; all these windows of a kernel, one under the other, are its motif, and the mean of each
-signal track over them its footprint. Layer 1 is the convolution, layer 2 the mixing of its kernels at every position.
+The method is FactorNet's (its ``visualize``): in every sequence, on both strands, take the window under a kernel's
+highest activation if that is above 0. These windows, aligned, are the kernel's motif, and the mean of each signal track
+over them its footprint. Layer 1 is the convolution, layer 2 the mixing of its kernels at every position.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from ..prediction.predict import check_inputs
 FloatArray = NDArray[np.float64]
 
 CORE_BITS = 0.25
-"""Bits a place must have, on the average, to lengthen a motif's core."""
+"""Bits that a position must have, on average, to extend a motif's core."""
 
 _BATCH_VALUES = 2**24
-"""Values of the largest tensor of a batch: 64 MiB, whatever the network's size."""
+"""Number of values in the largest tensor of a batch: 64 MiB, whatever the size of the network."""
 
 
 @dataclass(frozen=True, eq=False)
 class KernelSites:
-    """The windows that the K kernels of one layer answer to most strongly, w bases each, summed up.
+    """Sums over the sites of the K kernels of one layer: windows of w bases that activate them most.
 
     Attributes:
-        counts: how often each base stands at each place, float64 (K, w, 4), columns A, C, G, T; N counts as none.
-        sites: number of windows, int64 (K,).
-        mean_signal: of each track over the windows, in the direction of the motif, float64 (tracks, K, w); 0 where a
-            kernel has no site.
-        mean_activation: over the windows, float64 (K,); 0 where there is none.
-        max_activation: the highest of all, float64 (K,).
+        counts: of each base at each position, float64 (K, w, 4), columns A, C, G, T; N is not counted.
+        sites: number of sites, int64 (K,).
+        mean_signal: of each track over the sites, in the direction of the motif, float64 (tracks, K, w); 0 for a
+            kernel without sites.
+        mean_activation: over the sites, float64 (K,); 0 without sites.
+        max_activation: over the sites, float64 (K,); 0 without sites.
     """
 
     counts: FloatArray
@@ -60,13 +60,13 @@ class KernelSites:
 
     @cached_property
     def probabilities(self) -> FloatArray:
-        """Shares of the bases, float64 (K, w, 4); 0.25 each where there is no base."""
+        """Share of each base at each position, float64 (K, w, 4); 0.25 each where no base was counted."""
         total = self.counts.sum(-1, keepdims=True)
         return np.where(total > 0, self.counts / np.maximum(total, 1), 0.25)
 
     @cached_property
     def information(self) -> FloatArray:
-        """Bits of each place against equal shares, float64 (K, w), 0 to 2; what few sites give by chance is taken off.
+        """Bits of each position relative to equal shares, float64 (K, w), 0 to 2, corrected for few sites.
 
         Source: Schneider et al. 1986; the correction is 3 / (2 ln 2 n) for n bases.
         """
@@ -78,15 +78,15 @@ class KernelSites:
 
     @cached_property
     def cores(self) -> NDArray[np.int64]:
-        """First place of each motif's core and the one past its last, int64 (K, 2): see `find_core`."""
+        """First position of each motif's core and the one past its last, int64 (K, 2); see `find_core`."""
         return np.array([find_core(bits) for bits in self.information], np.int64)
 
     @cached_property
     def strength(self) -> FloatArray:
-        """Sites times the core's bits above `CORE_BITS` a place, float64 (K,): what kernels are ranked by.
+        """Number of sites times the core's bits above `CORE_BITS` per position, float64 (K,); kernels are ranked by it.
 
-        Neither a sharp motif seen a few times nor a faint preference (for G and C, say) all along many windows
-        comes to the top by it.
+        Neither a sharp motif with few sites nor a weak preference (for G and C, say) along all of many windows ranks
+        high.
         """
         bits = [row[a:b].sum() - CORE_BITS * (b - a) for row, (a, b) in zip(self.information, self.cores, strict=True)]
         return np.array(bits) * self.sites
@@ -99,12 +99,12 @@ class KernelSites:
 
 
 def find_core(bits: FloatArray) -> tuple[int, int]:
-    """First place, and the one past the last, of the stretch with the largest sum of ``bits - CORE_BITS``.
+    """Return the half-open range of positions with the largest sum of ``bits - CORE_BITS``.
 
-    It is the part of a wide kernel that holds the motif; empty, (0, 0), where no place has more than `CORE_BITS`.
+    It is the part of a wide kernel that contains the motif; (0, 0) if no position has more than `CORE_BITS`.
 
     Args:
-        bits: information of each place, shape (w,).
+        bits: information of each position, shape (w,).
     """
     sums = np.concatenate([[0.0], np.cumsum(bits - CORE_BITS)])
     lowest = np.minimum.accumulate(sums[:-1])
@@ -144,17 +144,17 @@ class _Sums:
 
 
 def _sum_best_windows(channels: Tensor, activations: Tensor, width: int) -> _Sums:
-    """Of each sequence and kernel the window under the highest activation (the first of equals), if above 0; summed.
+    """Sum over sequences, for each kernel, the window under its highest activation (the first of equals), if above 0.
 
     Args:
-        channels: what the network sees, shape (N, L, C).
+        channels: input of the network, shape (N, L, C).
         activations: of the kernels, shape (N, L - width + 1, K).
-        width: bases a kernel spans.
+        width: of a kernel, in bases.
     """
-    highest, location = activations.max(dim=1)  # (N, K)
+    highest, position = activations.max(dim=1)  # (N, K)
     active = highest > 0
     rows = torch.arange(len(channels), device=channels.device)[:, None]
-    windows = channels.unfold(1, width, 1)[rows, location]  # (N, K, C, w)
+    windows = channels.unfold(1, width, 1)[rows, position]  # (N, K, C, w)
     return _Sums(
         (windows * active[:, :, None, None]).sum(0, dtype=torch.float64),
         active.sum(0),
@@ -173,10 +173,18 @@ def find_kernel_sites(
     device: torch.device,
     on_batch: Callable[[int], None] = lambda windows: None,
 ) -> tuple[KernelSites, KernelSites]:
-    """What the kernels of layer 1 and of layer 2 answer to in the model's windows around the middles of `sequences`.
+    """Find the sites of the kernels of layer 1 and of layer 2 in windows of the network's length.
 
-    Both strands count as sequences of their own; past the end of a chromosome there is N, and signal 0. Blacklisted
-    places count too, as in FactorNet. Memory does not grow with the number of sequences.
+    Both strands count as sequences of their own; beyond the ends of a chromosome the sequence is N and the signal 0.
+    Blacklisted positions count too, as in FactorNet. Memory does not grow with the number of sequences.
+
+    Args:
+        network: moved to `device`, and set to evaluation mode.
+        store: to read from.
+        cell: cell line whose tracks are read.
+        sequences: the windows are centred on their middles.
+        device: to compute on.
+        on_batch: called with the number of windows of each batch.
 
     Raises:
         UsageError: the cell line's tracks are not the network's, in its order.
@@ -184,13 +192,12 @@ def find_kernel_sites(
     config = network.config
     check_inputs(replace(config, meta=()), store, cell)  # the first two layers see no meta values
     network = network.to(device).eval()
-    nothing = _Sums(*(torch.zeros(1, device=device, dtype=torch.float64) for _ in range(4)))
-    first, second = nothing, nothing
+    first = second = _Sums(*(torch.zeros(1, device=device, dtype=torch.float64) for _ in range(4)))
     for batch in TensorStream(_stream(config, store, cell, sequences), device):
         channels = network.both_strands(batch.codes, batch.tracks)
         activations = network.convolve(channels)
         first += _sum_best_windows(channels, activations, config.kernel_width)
-        activations = network.mixing(activations)  # without its ReLU, which leaves what is above 0 as it is
+        activations = network.mixing(activations)  # without its ReLU: values above 0 are the same
         second += _sum_best_windows(channels, activations, config.kernel_width)
         on_batch(len(batch.index))
     return first.result(), second.result()
@@ -201,16 +208,14 @@ def _stream(config: NetworkConfig, store: Store, cell: str, sequences: Bins) -> 
     start = (sequences.start + sequences.stop) // 2 - BIN // 2
     plan = SamplingPlan((cell,), zeros, sequences.chrom, start, zeros, np.zeros((zeros.size, 0), np.uint8))
     values = 2 * config.kernels * max(config.positions, config.channels * config.kernel_width)  # of a window
-    return WindowStream(
-        store, plan, StreamSettings(config.window_length, batch_size=max(1, _BATCH_VALUES // values)), seed=None
-    )
+    settings = StreamSettings(config.window_length, batch_size=max(1, _BATCH_VALUES // values))
+    return WindowStream(store, plan, settings, seed=None)
 
 
 def meme_text(layer: KernelSites) -> str:
-    """The motifs of a layer in minimal MEME format, named MOTIF0, MOTIF1, ... by kernel.
+    """Return the motifs of a layer in minimal MEME format, named MOTIF0, MOTIF1, ... by kernel.
 
-    Kernels without a site are left out, since there is nothing to say of them: the numbers then have gaps, and fit the
-    rows of the mean signals all the same.
+    Kernels without sites are left out; the numbers then have gaps, and remain those of the rows of the mean signals.
     """
     share = layer.counts.sum((0, 1)) + 1
     letters = " ".join(f"{base} {p:.5f}" for base, p in zip("ACGT", share / share.sum(), strict=True))
@@ -226,7 +231,9 @@ def _meme_motif(layer: KernelSites, kernel: int) -> str:
 
 
 def write_motifs(folder: Path, layers: Sequence[KernelSites], tracks: Sequence[str]) -> None:
-    """Write FactorNet's files: motifs.txt and motifs2.txt of the two layers, in MEME format; <track>_meansignal.npy and
+    """Write FactorNet's files of the two layers.
+
+    They are motifs.txt and motifs2.txt in MEME format, and for each track <track>_meansignal.npy and
     <track>_meansignal2.npy, float64 (kernels, w).
 
     Raises:

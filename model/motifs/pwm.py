@@ -1,4 +1,4 @@
-"""Position weight matrices: find one by name, score sequence with it, put one into a network."""
+"""Position weight matrices: find one by name, scan sequence with it, write one into a network's kernels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Motif:
         probabilities: float64, shape (w, 4), columns A, C, G, T; each row sums to about 1.
 
     Raises:
-        UsageError: the matrix is none.
+        UsageError: `probabilities` has another shape, or a row that is not four probabilities.
     """
 
     name: str
@@ -44,16 +44,18 @@ class Motif:
 
 
 def are_probabilities(rows: FloatArray) -> NDArray[np.bool_]:
-    """Whether each row holds the probabilities of four bases, within the rounding of published matrices."""
+    """Return which rows are probabilities: not negative, with a sum of 1 within 0.02."""
     # Published matrices are rounded: MEME itself writes six digits, others as few as two.
     return np.asarray((rows >= 0).all(-1) & (np.abs(rows.sum(-1) - 1) <= 0.02))
 
 
 def find_motif(motifs: Mapping[str, Motif], factor: str) -> Motif:
-    """The motif of a factor: by alternate name, else by name, else by the name's part before ``_``, in any case.
+    """Return the motif of a factor: by alternate name, else by name, else by the name's part before ``_``.
+
+    Case does not matter.
 
     Raises:
-        UsageError: none, or several that fit equally well; the message names those or close ones.
+        UsageError: no motif, or several that match equally well; the message lists close names, or those.
     """
     wanted = factor.upper()
     by_alternate = [m for m in motifs.values() if m.alternate.upper() == wanted]
@@ -70,7 +72,7 @@ def find_motif(motifs: Mapping[str, Motif], factor: str) -> Motif:
 
 
 def log_odds(probabilities: FloatArray) -> FloatArray:
-    """``log2(p / 0.25)`` of the probabilities plus 0.001, made to sum to 1 again; shape (w, 4) as given."""
+    """Return ``log2(p / 0.25)``, shape (w, 4), after adding 0.001 to each probability and normalizing the rows."""
     padded = probabilities + 0.001
     odds: FloatArray = np.log2(padded / padded.sum(axis=1, keepdims=True) / 0.25)
     return odds
@@ -78,13 +80,13 @@ def log_odds(probabilities: FloatArray) -> FloatArray:
 
 @torch.no_grad()
 def inject_motif(network: FactorNet, motif: Motif) -> None:
-    """Put a motif's log odds into kernel 0, and its reverse complement into kernel 1, of an untrained network.
+    """Set kernel 0 of an untrained network to a motif's log odds, and kernel 1 to their reverse complement.
 
-    Both lie in the kernel's middle, from ``w // 2 - len(motif) // 2``; the rest of the two kernels, their weights on
-    the tracks and their biases become 0.
+    Both are centred: they begin at position ``w // 2 - len(motif) // 2``. All other weights of the two kernels, those
+    on the tracks too, and their biases become 0.
 
     Raises:
-        UsageError: the motif is wider than the kernels, or there are fewer than two.
+        UsageError: the motif is wider than the kernels, or the network has fewer than two.
     """
     config, width = network.config, len(motif)
     if width > config.kernel_width:
@@ -92,7 +94,7 @@ def inject_motif(network: FactorNet, motif: Motif) -> None:
             f"motif {motif.name} is {width} bases wide, the kernels {config.kernel_width}; widen the kernels to {width}"
         )
     if config.kernels < 2:
-        raise UsageError(f"a motif takes two kernels, one a strand; the network has {config.kernels}")
+        raise UsageError(f"a motif needs two kernels, one for each strand; the network has {config.kernels}")
     start = config.kernel_width // 2 - width // 2
     odds = torch.from_numpy(log_odds(motif.probabilities)).to(network.motifs.weight)
     kernels = network.motifs.weight[:2]  # (2, channels, w)
@@ -105,11 +107,11 @@ def inject_motif(network: FactorNet, motif: Motif) -> None:
 
 @torch.no_grad()
 def scan_best_hit(codes: NDArray[np.uint8], log_odds: FloatArray) -> NDArray[np.float32]:
-    """Best log odds of a motif in each sequence, over all places and both strands, shape (n,).
+    """Return the highest log odds of a motif in each sequence, over all positions of both strands, shape (n,).
 
     Args:
         codes: bases, shape (n, L): 0..3 = ACGT, anything else N, which adds 0.
-        log_odds: shape (w, 4), as `log_odds` gives them.
+        log_odds: shape (w, 4), as `log_odds` returns them.
 
     Raises:
         UsageError: the sequences are shorter than the motif.
@@ -117,12 +119,12 @@ def scan_best_hit(codes: NDArray[np.uint8], log_odds: FloatArray) -> NDArray[np.
     n, length = codes.shape
     if length < len(log_odds):
         raise UsageError(f"sequences of {length} bases are shorter than the motif of {len(log_odds)}")
-    both = np.stack([log_odds, log_odds[::-1, ::-1]]).astype(np.float32)
-    kernels = torch.from_numpy(both).mT.unsqueeze(2)  # (2 strands, 4, 1, w)
+    strands = np.stack([log_odds, log_odds[::-1, ::-1]]).astype(np.float32)
+    kernels = torch.from_numpy(strands).mT.unsqueeze(2)  # (2 strands, 4, 1, w)
     best = np.empty(n, np.float32)
-    rows = max(1, 2**18 // length)  # some 2**20 floats of one-hot sequence at a time, 4 MiB
-    for first in range(0, n, rows):
-        bases = one_hot(torch.from_numpy(codes[first : first + rows]))
+    batch_size = max(1, 2**18 // length)  # about 2**20 floats of one-hot sequence, 4 MiB
+    for first in range(0, n, batch_size):
+        bases = one_hot(torch.from_numpy(codes[first : first + batch_size]))
         hits = functional.conv2d(bases.unsqueeze(1).permute(0, 3, 1, 2), kernels)
-        best[first : first + rows] = hits.amax((1, 2, 3)).numpy()
+        best[first : first + batch_size] = hits.amax((1, 2, 3)).numpy()
     return best

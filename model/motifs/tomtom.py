@@ -1,4 +1,4 @@
-"""Which known motif each kernel resembles, by Tomtom (Gupta et al. 2007, as memelite has it); kernels as a table."""
+"""Compare kernels with known motifs by Tomtom (Gupta et al. 2007, in memelite's implementation); list kernels."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from .kernel_motifs import FloatArray, KernelSites
 from .pwm import Motif
 
 FEW_MOTIFS = 25
-"""With fewer known motifs than this, Tomtom's p-values depend much on which: their columns are its background."""
+"""With fewer known motifs, Tomtom's p-values depend much on which they are: their columns are its background."""
 
 RELIABLE_Q = 0.1
-"""A match of at most this q-value is taken for one."""
+"""Highest q-value of a reliable match."""
 
 _FLANK = 2
-"""Places beside a core that are compared too. Measured on the published MAX model: cores alone have p-values ten times
-as large; whole kernels are matched by the composition of their 34 places (ZFX, SP3) rather than by their E-box.
+"""Positions on either side of a core that are compared too. Measured on the published MAX model: p-values of cores
+alone are ten times as large; whole kernels match by the composition of their 34 positions (ZFX, SP3), not by their
+E-box.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class MotifMatch:
-    """The closest known motif, and how it lies on the query.
+    """The closest known motif of a query, and how the two are aligned.
 
     Attributes:
-        motif: as it was given.
-        p_value: chance that a motif like it matches so well, at any offset and on either strand.
+        motif: in its own orientation.
+        p_value: probability that a random motif matches as well, at any offset and on either strand.
         q_value: share of false matches among all at least as good (Benjamini and Hochberg 1995, over all pairs).
-        reverse: whether it is the motif's reverse complement that matches.
-        start: place of the query at which the (reversed) motif begins; below 0 where it begins earlier.
+        reverse: whether the motif's reverse complement matches.
+        start: position of the query at which the (reversed) motif begins; below 0 where it begins earlier.
         others: names of the next closest with a q-value of at most `RELIABLE_Q`, four at most.
     """
 
@@ -49,26 +50,26 @@ class MotifMatch:
 
     @property
     def reliable(self) -> bool:
-        """Whether the q-value is small enough to believe in it."""
+        """Whether the q-value is at most `RELIABLE_Q`."""
         return self.q_value <= RELIABLE_Q
 
     @property
     def oriented(self) -> FloatArray:
-        """The motif's probabilities as they lie on the query, float64 (w, 4)."""
+        """The motif's probabilities in the orientation that matches the query, float64 (w, 4)."""
         p = self.motif.probabilities
         return p[::-1, ::-1] if self.reverse else p
 
     @property
     def name(self) -> str:
-        """Its name, and the factor's where the name does not begin with it."""
+        """Name of the motif, followed by the factor's unless it begins with that."""
         name, factor = self.motif.name, self.motif.alternate
         return name if name.upper().startswith(factor.upper()) else f"{name} ({factor})"
 
 
 def match_kernels(layer: KernelSites, known: Sequence[Motif]) -> dict[int, MotifMatch]:
-    """The closest known motif of each kernel that has sites and a core; `start` is a place of the kernel.
+    """Return the closest known motif of each kernel that has sites and a core; `start` is a position of the kernel.
 
-    Only the core and two places on either side take part: the flanks of a wide kernel hold no more than the
+    Only the core and two positions on either side are compared: the flanks of a wide kernel contain no more than the
     composition of the sequences, which would count for or against a motif.
     """
     kernels = [k for k in layer.ranked if layer.cores[k, 1] > 0]
@@ -79,18 +80,18 @@ def match_kernels(layer: KernelSites, known: Sequence[Motif]) -> dict[int, Motif
 
 
 def match_motifs(queries: Sequence[FloatArray], known: Sequence[Motif]) -> list[MotifMatch]:
-    """The closest of the known motifs for each query.
+    """Return the closest known motif of each query.
 
     Args:
-        queries: probabilities, shape (w, 4) each, widths of their own.
+        queries: probabilities, shape (w, 4) each; w may differ.
         known: at least one.
     """
     if not queries:
         return []
-    from memelite import tomtom  # numba takes a second to import, and a minute to compile when it is first used
+    from memelite import tomtom  # numba takes a second to import, and a minute to compile at first use
 
     with warnings.catch_warnings():
-        # The command says it in its own words.
+        # It warns of few known motifs; factornet-visualize does so itself, see FEW_MOTIFS.
         warnings.filterwarnings("ignore", message="tomtom was given", category=UserWarning)
         found = tomtom([np.array(q.T) for q in queries], [np.array(m.probabilities.T) for m in known])
     p_values, _, offsets, _, strands = found  # each (queries, known)
@@ -113,35 +114,33 @@ def match_motifs(queries: Sequence[FloatArray], known: Sequence[Motif]) -> list[
 
 
 def false_discovery_rates(p_values: FloatArray) -> NDArray[np.float64]:
-    """Benjamini and Hochberg's q-value of each p-value, same shape: the smallest p n / rank from there on up."""
-    flat = p_values.ravel()
-    order = np.argsort(flat)[::-1]
-    ranks = np.arange(flat.size, 0, -1)
-    q = np.empty(flat.size)
-    q[order] = np.minimum.accumulate(np.minimum(flat[order] * flat.size / ranks, 1))
-    return q.reshape(p_values.shape)
+    """Return the q-value of each p-value (Benjamini and Hochberg 1995), over all of them; same shape."""
+    from scipy.stats import false_discovery_control  # a second to import
+
+    q_values = false_discovery_control(p_values, axis=None, method="bh")
+    return np.asarray(q_values, np.float64).reshape(p_values.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
 class KernelRow:
-    """A kernel in a line of kernels.csv.
+    """A line of kernels.csv: one kernel.
 
     Attributes:
         layer: 1 or 2.
         rank: by strength within the layer, from 1.
         kernel: its number, from 0.
-        sites: windows it was summed over.
+        sites: number of windows summed.
         strength: see `KernelSites.strength`, bits.
         information: bits of the whole matrix.
-        core_start: first place of the core, from 0.
-        core_stop: the place past its last.
-        consensus: of the core, or of all places where there is none; see `consensus`.
+        core_start: first position of the core, 0-based.
+        core_stop: the position past its last.
+        consensus: of the core, or of all positions without one; see `consensus`.
         mean_activation: over the sites.
-        max_activation: the highest.
-        match: name of the closest known motif; "" where none was looked for.
+        max_activation: over the sites.
+        match: name of the closest known motif; "" without one.
         match_factor: its factor.
-        p_value: of the match, None without.
-        q_value: of the match, None without.
+        p_value: of the match; None without one.
+        q_value: of the match; None without one.
     """
 
     layer: int
@@ -160,9 +159,14 @@ class KernelRow:
     p_value: float | None = None
     q_value: float | None = None
 
+    @property
+    def anchor(self) -> str:
+        """Name of the kernel, as in ``layer1-kernel3``: its anchor on the page, and its pictures' file name."""
+        return f"layer{self.layer}-kernel{self.kernel}"
+
 
 def kernel_rows(number: int, layer: KernelSites, matches: Mapping[int, MotifMatch]) -> list[KernelRow]:
-    """A row for each kernel that has sites, the strongest first; `number` is the layer's."""
+    """Return a row for each kernel that has sites, the strongest first; `number` is the layer's."""
     return [
         KernelRow(
             layer=number,
@@ -190,7 +194,7 @@ def _match_fields(match: MotifMatch | None) -> dict[str, Any]:
 
 
 def rows_csv(rows: Sequence[KernelRow]) -> str:
-    """The rows as comma-separated text with a header."""
+    """Return the rows as comma-separated text with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(KernelRow)], lineterminator="\n")
     writer.writeheader()
@@ -202,9 +206,10 @@ _TWO_LETTERS = {"AC": "M", "AG": "R", "AT": "W", "CG": "S", "CT": "Y", "GT": "K"
 
 
 def consensus(probabilities: FloatArray) -> str:
-    """One letter a place: a base of more than half and twice the next, else two of more than three quarters, else n.
+    """Return one letter for each position.
 
-    Source: Cavener 1987, with IUPAC's letters for two bases.
+    It is a base with a share of more than 1/2 and more than twice the next; else the IUPAC letter of two bases with
+    more than 3/4 together; else n. Source: Cavener 1987.
 
     Args:
         probabilities: shape (w, 4).

@@ -1,4 +1,4 @@
-"""Ctrl-C, kill and a closed terminal end a command in one line, whatever it is doing."""
+"""Ctrl-C, kill and a closed terminal end a command in one line at any time."""
 
 import argparse
 import signal
@@ -17,9 +17,9 @@ SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scrip
 
 
 def start(script: str, *arguments: object, handler: str = "default_int_handler") -> subprocess.Popen:
-    """An installed command as pip's script starts it; as its own code begins, it says whether anything was imported.
+    """Start an installed command as pip's script does; it first prints whether argparse was imported.
 
-    It hears interrupts even where the tests are run deaf to them, unless another `handler` is named.
+    Interrupts are not ignored, even if they are while the tests run, unless another `handler` is given.
     """
     module, function = SCRIPTS[script].split(":")
     program = (
@@ -32,29 +32,29 @@ def start(script: str, *arguments: object, handler: str = "default_int_handler")
 
 
 def interrupted(started: subprocess.Popen, seconds: float) -> tuple[int, str]:
-    """Status and last words of a command that is interrupted so long after its own code began."""
+    """Return status and standard error of a command that is interrupted `seconds` after its code starts."""
     assert started.stdout is not None
-    assert started.stdout.readline() == "False\n", "much is imported before an interrupt is seen to"
+    assert started.stdout.readline() == "False\n", "argparse is imported before interrupts are handled"
     time.sleep(seconds)
     started.send_signal(signal.SIGINT)
-    _, said = started.communicate(timeout=60)
-    return started.returncode, said
+    _, errors = started.communicate(timeout=60)
+    return started.returncode, errors
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_interrupted_at_the_first_moment(script):
+def test_command_interrupted_at_start_ends_in_one_line(script):
     assert interrupted(start(script, "--help"), 0.02) == (130, f"{script}: interrupted\n")
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.15, 0.3, 0.45, 0.6])
-def test_interrupted_while_modules_are_imported(tmp_path, seconds):
+def test_command_interrupted_during_imports_ends_in_one_line(tmp_path, seconds):
     training = ("--store", tmp_path / "none", "-f", "CTCF", "-i", "K562", "-o", tmp_path / "model")
     for script, arguments in (("factornet-etl", ("demo", tmp_path / "files")), ("factornet-train", training)):
         assert interrupted(start(script, *arguments), seconds) == (130, f"{script}: interrupted\n")
 
 
-def test_an_ignored_interrupt_stays_ignored():
-    """`nohup` and `&` of a script ignore it for the commands that they start."""
+def test_ignored_interrupt_stays_ignored():
+    """`nohup`, and `&` in a script, ignore it for the commands that they start."""
     assert interrupted(start("factornet-etl", "--version", handler="SIG_IGN"), 0.1) == (0, "")
 
 
@@ -64,8 +64,8 @@ def run(handler) -> int:
     return run_command(parser, handler, [])
 
 
-def test_what_an_import_makes_of_an_interrupt_is_one(capsys):
-    """numpy, matplotlib and others raise errors of their own where an interrupt met them."""
+def test_import_error_caused_by_an_interrupt_is_an_interrupt(capsys):
+    """numpy, matplotlib and others raise errors of their own if interrupted."""
 
     def handler(options):
         try:
@@ -77,9 +77,9 @@ def test_what_an_import_makes_of_an_interrupt_is_one(capsys):
     assert capsys.readouterr().err == "factornet-x: interrupted\n"
 
 
-def test_other_errors_are_shown_as_they_are():
+def test_other_errors_are_raised():
     def handler(options):
-        raise RuntimeError("a mistake of ours")
+        raise RuntimeError("a bug")
 
-    with pytest.raises(RuntimeError, match="a mistake of ours"):
+    with pytest.raises(RuntimeError, match="a bug"):
         run(handler)

@@ -1,4 +1,4 @@
-"""The commands that import a model of the original, and say what is in it."""
+"""The commands that import a model of the original FactorNet, and describe a model."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_import_command_makes_a_model_folder(spec, tmp_path, capsys):
     assert main(["import", str(folder), "-o", str(out)]) == 0
     assert "imported from Keras 1.2.2" in capsys.readouterr().out
     inputs = windows(spec)
-    for which, original in (("best", "best"), ("last", "final")):
-        network = load_network(out, weights=which)
+    for kind, original in (("best", "best"), ("last", "final")):
+        network = load_network(out, weights=kind)
         assert network.config == spec.config
         np.testing.assert_array_equal(
             predict(network, *inputs), predict(import_keras(folder, weights=original), *inputs)
@@ -59,7 +59,7 @@ def test_import_without_final_weights_has_no_last(tmp_path):
     assert [p.name for p in out.glob("*.safetensors")] == ["best.safetensors"]
 
 
-def test_import_command_refuses_a_folder_that_is_there(tmp_path, capsys):
+def test_import_command_refuses_an_existing_folder(tmp_path, capsys):
     folder, out = write_folder(tmp_path / "keras", Spec()), tmp_path / "out"
     out.mkdir()
     assert main(["import", str(folder), "-o", str(out)]) == 2
@@ -67,7 +67,7 @@ def test_import_command_refuses_a_folder_that_is_there(tmp_path, capsys):
     assert not list(out.iterdir())
 
 
-def test_a_damaged_second_file_leaves_nothing(tmp_path, capsys):
+def test_import_of_a_damaged_file_leaves_nothing(tmp_path, capsys):
     folder, out = write_folder(tmp_path / "keras", Spec()), tmp_path / "out"
     (folder / "final_model.hdf5").write_bytes(b"cut")
     assert main(["import", str(folder), "-o", str(out)]) == 2
@@ -75,7 +75,7 @@ def test_a_damaged_second_file_leaves_nothing(tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["keras"]
 
 
-def test_info_command(tmp_path, capsys, monkeypatch):
+def test_info_command_describes_both_kinds_of_model(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")  # no wrapped lines
     spec = SPECS["LSTM, meta and gencode"]
     folder, out = write_folder(tmp_path / "keras", spec), tmp_path / "out"
@@ -84,8 +84,8 @@ def test_info_command(tmp_path, capsys, monkeypatch):
     for model, weights in ((folder, "best_model.hdf5, final_model.hdf5"), (out, "best.safetensors, last.safetensors")):
         capsys.readouterr()
         assert main(["info", str(model)]) == 0
-        said = capsys.readouterr().out
-        parts = (
+        shown = capsys.readouterr().out
+        expected = (
             "MAX",
             f"{sum(a.size for a in arrays):,} parameters",
             weights,
@@ -93,13 +93,13 @@ def test_info_command(tmp_path, capsys, monkeypatch):
             "GEPC8",
             "hard_sigmoid",
         )
-        assert all(part in said for part in (*parts, "imported from Keras 1.2.2", digest(folder / "model.json")))
+        assert all(text in shown for text in (*expected, "imported from Keras 1.2.2", digest(folder / "model.json")))
         assert main(["info", str(model), "--json"]) == 0
         described = json.loads(capsys.readouterr().out)
         assert described["network"]["features"] == 14
         assert described["provenance"]["software"] == "imported from Keras 1.2.2"
 
 
-def test_info_command_says_what_is_no_model(tmp_path, capsys):
+def test_info_command_of_another_folder_is_refused(tmp_path, capsys):
     assert main(["info", str(tmp_path)]) == 2
     assert "holds no model.json" in capsys.readouterr().err

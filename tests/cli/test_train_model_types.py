@@ -1,6 +1,4 @@
-"""The five kinds of model, as a user of the original meets them: its own commands, and what each model makes of its
-features.
-"""
+"""The five kinds of model: the original's commands run as printed, and each model uses its features."""
 
 import gzip
 import json
@@ -28,7 +26,7 @@ SHORT = "-e 1 -t chr1 chr2 chr7 -v chr11:600000-1200000 --device cpu"
 
 
 def printed(heading):
-    """The commands in one section of docs/from-factornet.md."""
+    """Return the commands in one section of docs/from-factornet.md."""
     section = (ROOT / "docs/from-factornet.md").read_text().split(f"## {heading}")[1].split("\n## ")[0]
     lines = re.sub(r"\\\n\s*", " ", section).splitlines()
     return [shlex.split(line) for line in lines if line.startswith("    factornet-")]
@@ -89,7 +87,7 @@ TYPES = {"multiTask": "", "onePeak": "-f CTCF", "meta": "-f CTCF -m", "GENCODE":
 
 @pytest.fixture(scope="module")
 def trained(demo_store, tmp_path_factory):
-    """A small model of each kind; those of one factor see two cell lines."""
+    """A small model of each kind; those of one factor are trained on two cell lines."""
     folder, models = tmp_path_factory.mktemp("trained"), {}
     for name, flags in TYPES.items():
         cells = "HepG2" if name == "multiTask" else "GM12878 HepG2"
@@ -101,7 +99,7 @@ def trained(demo_store, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_each_kind_learns(trained, name):
+def test_loss_of_each_kind_falls(trained, name):
     history = json.loads((trained[name] / "history.json").read_text())
     losses = [row["val_loss"] for row in history]
     assert min(losses) < losses[0]
@@ -116,8 +114,8 @@ def validation_batches(store, config):
 
 
 @pytest.mark.parametrize(("name", "columns"), [("meta", 8), ("GENCODE", 6), ("both", 14)])
-def test_features_are_used(trained, demo_store, name, columns):
-    """Shuffled among the windows, they give other probabilities."""
+def test_shuffled_features_change_probabilities(trained, demo_store, name, columns):
+    """Shuffled among the windows, they change the probabilities."""
     network = load_network(trained[name])
     for batch in validation_batches(open_store(demo_store), network.config):
         assert batch.features.shape[1] == columns
@@ -129,7 +127,7 @@ def test_features_are_used(trained, demo_store, name, columns):
         assert torch.equal(scores[0], again.detach())
 
 
-def test_a_model_goes_on_from_another(trained, demo_store, tmp_path, capsys):
+def test_training_starts_from_another_model(trained, demo_store, tmp_path, capsys):
     start = f"--store {demo_store} -i K562 -t chr1 chr21 -e 1 --device cpu"
     words = f"{start} -f CTCF --init-from {trained['onePeak']} -o {tmp_path / 'same'} -lr 1e-9"
     assert train.main(shlex.split(words)) == 0
@@ -149,7 +147,7 @@ def test_a_model_goes_on_from_another(trained, demo_store, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("flags", ["--amp", "--tensorboard"])
-def test_options_of_comfort(demo_store, tmp_path, flags):
+def test_options_for_precision_and_logs(demo_store, tmp_path, flags):
     words = f"--store {demo_store} -i K562 -f MAX -g -t chr1 chr2 chr21 -k 4 -r 4 -d 4 -e 2 -b 50 {flags} --device cpu"
     assert train.main([*shlex.split(words), "-o", str(tmp_path / "m")]) == 0
     history = json.loads((tmp_path / "m/history.json").read_text())
@@ -159,7 +157,7 @@ def test_options_of_comfort(demo_store, tmp_path, flags):
 
 
 @pytest.mark.slow
-def test_a_compiled_training(demo_store, tmp_path):
+def test_compiled_training_runs(demo_store, tmp_path):
     words = f"--store {demo_store} -i K562 -f MAX -t chr1 chr2 chr21 -k 4 -r 4 -d 4 -e 2 -b 50 --compile --device cpu"
     # In a process of its own: torch warns of its own deprecations while it compiles.
     command = [sys.executable, "-m", "factornet.cli.train", *shlex.split(words), "-o", str(tmp_path / "m")]
@@ -175,7 +173,7 @@ def test_compile_without_a_compiler_is_refused(demo_store, tmp_path, monkeypatch
     assert "--compile needs a C++ compiler" in capsys.readouterr().err
 
 
-def test_a_dry_run_writes_nothing_and_says_what_it_would_take(demo_store, tmp_path, monkeypatch, capsys):
+def test_dry_run_estimates_and_writes_nothing(demo_store, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = shlex.split(f"--store {demo_store} -i K562 HepG2 -f CTCF -n 3 -e 7 --dry-run")
     assert train.main(words) == 0

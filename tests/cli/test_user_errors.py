@@ -1,4 +1,4 @@
-"""Every mistake of a user ends in one line that names file, line and cure, and status 2; nothing is published."""
+"""Every mistake of a user ends in one line with file, line and hint, and status 2; nothing is published."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ LENGTHS = {"chrA": 20_000, "chrB": 12_000}
 
 @pytest.fixture
 def files(tmp_path) -> Path:
-    """A tiny experiment: two chromosomes, one bigWig, peaks of one factor, sheets."""
+    """A tiny experiment: two chromosomes, one bigWig, peaks of one factor, the cell line's sheets."""
     rng = np.random.default_rng(0)
     with (tmp_path / "g.fa").open("w") as fasta:
         for name, size in LENGTHS.items():
@@ -131,7 +131,10 @@ CELL_MISTAKES = {
     "bigWig a page": (write("CELL/s.bw", b"<html></html>"), "s.bw: not a bigWig"),
     "bigBed": (damage("s.bw", lambda b: struct.pack("<I", 0x8789F2EB) + b[4:]), "s.bw: not a bigWig"),
     **{f"bigWig cut to {n}": (damage("s.bw", lambda b, n=n: b[:n]), "s.bw: cut short") for n in (40, 64, 200, -1, -8)},
-    "bigWig names": (lambda f: write_bigwig(f / "CELL/s.bw", {"A": 20_000, "B": 12_000}), "give the chromosome alias A=chrA"),
+    "bigWig names": (
+        lambda f: write_bigwig(f / "CELL/s.bw", {"A": 20_000, "B": 12_000}),
+        "give the chromosome alias A=chrA",
+    ),
     "bigWig lengths": (lambda f: write_bigwig(f / "CELL/s.bw", LENGTHS | {"chrA": 19_999}), "chrA has 19999 bases"),
     "bigWig lacks one": (lambda f: write_bigwig(f / "CELL/s.bw", {"chrA": 20_000}), "no signal for chrB"),
     "sheet columns": (write("CELL/bigwig.txt", "s.bw\n"), "bigwig.txt:1: 1 column, expected 2"),
@@ -220,11 +223,15 @@ def test_force_replaces_a_cell_line(files, built, capsys):
 TRAIN_MISTAKES = [
     (["-i", "NONE", "-f", "CTCF"], "no cell line 'NONE' in the store; it has GM12878, HepG2, K562"),
     (["-i", "K562", "-f", "NONE"], "cell line K562 has no factor 'NONE'; it has CTCF, MAX, REST"),
-    (["-i", "K562", "-f", "CTCF", "-v", "chr99"], "no chromosome 'chr99'"),
+    (["-i", "K562", "-f", "CTCF", "-v", "chr99"], "-v: no chromosome 'chr99'"),
+    (["-i", "K562", "-f", "CTCF", "-t", "chr1:9-3"], "-t: region 'chr1:9-3'"),
     (["-i", "K562", "-f", "CTCF", "-v", "chr1"], "validation and test regions overlap"),
     (["-i", "K562", "-f", "CTCF", "-v", "chr11:0-5000"], "CTCF has no usable peak"),
     (["-i", "K562", "-f", "CTCF", "--device", "cuda"], "has no CUDA"),
-    (["-i", "K562", "-f", "CTCF", "-mo", "--motif-name", "CTCX"], "has no motif for CTCX; close names: CTCF"),
+    (
+        ["-i", "K562", "-f", "CTCF", "-mo", "--motif-name", "CTCX"],
+        "has no motif for CTCX; close names: CTCF",
+    ),
     (["-i", "K562", "-mo"], "-m, -g and -mo need a factor (-f)"),
     (["-i", "K562", "-m"], "-m, -g and -mo need a factor (-f)"),
     (["-i", "K562", "GM12878"], "without a factor, all factors of a single cell line are learnt; 2 cell lines"),
@@ -252,15 +259,22 @@ def test_unknown_motif_and_existing_output(demo_files, demo_store, tmp_path, cap
     common = ["--store", demo_store, "-i", "K562", "-f", "REST", "-t", "chr1"]
     motif = ["-mo", "--motifs", demo_files / "motifs.meme", "--motif-name", "NONE"]
     status, line = run(train.main, [*common, *motif, "-o", tmp_path / "m"], capsys)
-    assert (status, "NONE" in line) == (2, True)
+    assert (status, "--motifs: no motif for NONE among 4; close names: none" in line) == (2, True)
+    assert "choose one with --motif-name" in line
+    status, line = run(train.main, [*common, "-mo", "--motif-name", "CTCX", "-o", tmp_path / "m"], capsys)
+    assert line.startswith("factornet-train: error: -mo: JASPAR")
+    assert "; or give a MEME file with --motifs FILE, and a name in it with --motif-name" in line
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "model.json").write_text("{}")
     status, line = run(train.main, [*common, "-o", tmp_path / "full"], capsys)
-    assert (status, "already holds a model" in line) == (2, True)
+    assert (status, "full: already holds a model; give another folder, or replace it with -oc" in line) == (2, True)
+    (tmp_path / "empty").mkdir()
+    status, line = run(train.main, [*common, "-o", tmp_path / "empty"], capsys)
+    assert (status, "empty: already exists; give another folder, or replace it with -oc" in line) == (2, True)
     status, line = run(train.main, [*common, "-oc", tmp_path / "full"], capsys)
     assert (status, "not a factornet-model file" in line) == (2, True)
     status, line = run(train.main, common, capsys)
-    assert (status, "give a new folder for the model with -o" in line) == (2, True)
+    assert (status, "no model folder: give a new one with -o" in line) == (2, True)
 
 
 def test_prediction_mistakes(demo_store, tmp_path, capsys):
@@ -269,8 +283,8 @@ def test_prediction_mistakes(demo_store, tmp_path, capsys):
     common = ["--store", demo_store, "-f", "CTCF", "-i", "K562"]
     for arguments, message in (
         (["-m", tmp_path / "none", "--regions", "chr1", "-o", tmp_path / "x.bed.gz"], "no such folder"),
-        (["-m", tmp_path, "--regions", "chr1", "-o", tmp_path / "there.bed.gz"], "is there already"),
-        (["-m", tmp_path, "--regions", "chr1", "-o", tmp_path / "no/x.bed.gz"], "its folder is not there"),
+        (["-m", tmp_path, "--regions", "chr1", "-o", tmp_path / "there.bed.gz"], "there.bed.gz: already exists"),
+        (["-m", tmp_path, "--regions", "chr1", "-o", tmp_path / "no/x.bed.gz"], "x.bed.gz: its folder does not exist"),
     ):
         status, line = run(predict.main, [*common, *arguments], capsys)
         assert status == 2
@@ -290,7 +304,7 @@ def test_real_command_ends_with_status_2_and_no_traceback(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_closed_output_does_not_end_the_work(files, built):
+def test_build_whose_output_is_closed_is_completed(files, built):
     """`factornet-etl build STORE CELLS | head -1`: all are built."""
     read, write = os.pipe()
     os.close(read)
@@ -312,21 +326,29 @@ def parsers(parser):
 
 
 @pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model])
-def test_help_says_what_each_argument_is(command, monkeypatch):
+def test_help_describes_each_argument(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     for parser in parsers(command.make_parser()):
         for action in parser._actions:
             assert action.help or isinstance(action, argparse._SubParsersAction), (parser.prog, action.dest)
         for default in re.findall(r"default: ([^)]*)\)", parser.format_help()):
-            assert not re.search(r"\d{5}|^/", default), f"{parser.prog}: {default} is for no reader"
+            assert not re.search(r"\d{5}|^/", default), f"{parser.prog}: {default} is not readable"
 
 
-def test_the_default_of_a_size_is_parsed_too():
+@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model])
+def test_help_fits_a_terminal(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    for parser in parsers(command.make_parser()):
+        text = parser.format_help().partition("\nexample")[0]
+        assert max(map(len, text.splitlines())) <= 100
+
+
+def test_default_of_a_size_is_parsed():
     options = evaluate.make_parser().parse_args(["x.bed", "--store", "s", "-i", "K562", "-f", "CTCF"])
     assert options.cache_size == DEFAULT_LIMIT
 
 
-def test_counts_and_sizes_are_in_words_of_people(files, built, capsys):
+def test_counts_and_sizes_are_readable(files, built, capsys):
     assert [format_bytes(n) for n in (0, 1, 999, 12_345, 4_000_000, 2_500_000_000)] == [
         "0 bytes",
         "1 byte",

@@ -1,10 +1,9 @@
-"""Pictures and the page of a model's kernels, and the command that makes them."""
+"""The command that shows the motifs of a model's kernels: its files, its page, mistakes of its users."""
 
 import csv
 import json
 from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,38 +11,7 @@ import torch
 
 from factornet.cli import visualize
 from factornet.model import FactorNet, ModelCard, NetworkConfig, create_model, inject_motif, read_meme, save_weights
-from factornet.model.motifs.logo import KernelPicture, letter_heights, logo_letters, save_pictures, svg
 from factornet.store import GenomeCoordinates, UsageError
-
-
-def test_letters_stand_on_each_other_the_tallest_on_top():
-    heights = letter_heights(np.array([[0.7, 0.1, 0.2, 0.0], [0.25] * 4]))
-    letters = list(logo_letters(heights))
-    assert [(x.base, x.location) for x in letters] == [("C", 0), ("G", 0), ("A", 0)], "an even place has no letters"
-    assert [x.bottom for x in letters] == pytest.approx([0, heights[0, 1], heights[0, 1:].sum()])
-    entropy = -sum(p * np.log2(p) for p in (0.7, 0.1, 0.2))
-    assert letters[-1].bottom + letters[-1].height == pytest.approx(2 - entropy)
-
-
-@pytest.mark.parametrize("known_start", [-3, 2, 6])
-@pytest.mark.parametrize(
-    "signals", [{}, {"DGF": np.linspace(0, 3, 8), "<odd> & flat": np.zeros(8), "log": -np.ones(8)}]
-)
-def test_pictures_are_well_formed_and_the_same_each_time(tmp_path, known_start, signals):
-    heights = letter_heights(np.random.default_rng(0).dirichlet([0.3] * 4, 8))
-    picture = KernelPicture(heights, (2, 5), heights[:5], known_start, "M<1>", signals)
-    assert picture.span == (min(0, known_start), max(8, known_start + 5))
-    root = ElementTree.fromstring(svg(picture, 'a "label" <b>'))
-    assert root.get("aria-label") == 'a "label" <b>'
-    assert "nan" not in svg(picture, "")
-    assert [t.text for t in root.iter("text") if t.text in signals] == list(signals)
-    for stem in ("a", "b"):
-        save_pictures(tmp_path / stem, picture, "title", formats=("png", "svg"))
-    for suffix in ("png", "svg"):
-        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
-
-
-# The command
 
 
 class Page(HTMLParser):
@@ -93,7 +61,7 @@ def run(arguments):
     return visualize.main([str(a) for a in arguments])
 
 
-def test_command(demo_files, arguments, tmp_path, capsys):
+def test_command_writes_files_table_page_and_pictures(demo_files, arguments, tmp_path, capsys):
     out = tmp_path / "new/out"
     assert run([*arguments, "-oc", out]) == 0
     assert "of chr11" in capsys.readouterr().out
@@ -131,11 +99,16 @@ def check_page(text, kernels):
     assert not any(word in text for word in ("http:", "https:", "url(", "@import", "nan"))
     assert {f"layer{r['layer']}-kernel{r['kernel']}" for r in kernels} < set(page.anchors)
     assert len(page.anchors) == len(set(page.anchors))
-    for words in ("What the kernels of CTCF look for", "HepG2", "chr11", "Never above 0, so without sites: kernel 5."):
+    for words in (
+        "Motifs detected by the kernels of CTCF",
+        "HepG2",
+        "chr11",
+        "Never above 0, so without sites: kernel 5.",
+    ):
         assert words in page.text
 
 
-def test_another_chromosome_and_alias(arguments, demo_files, tmp_path, capsys):
+def test_chromosome_and_alias_select_sequences(arguments, demo_files, tmp_path, capsys):
     (tmp_path / "x.bed").write_text("7\t500000\t500200\nchr2\t600000\t600100\nchrUn\t1\t2\n")
     changed = [*arguments[:4], "-b", tmp_path / "x.bed", *arguments[6:]]
     assert run([*changed, "-c", "chr7", "--chrom-alias", "7=chr7", "-o", tmp_path / "o", "--json"]) == 0
@@ -145,19 +118,19 @@ def test_another_chromosome_and_alias(arguments, demo_files, tmp_path, capsys):
 
 MISTAKES = [
     (["-c", "chr99"], "no chromosome 'chr99'; there are chr2, chr7"),
-    (["-b", "chr7.bed"], "chr7.bed: no interval on chr11; there are on chr7; choose another with -c"),
+    (["-b", "chr7.bed"], "chr7.bed: no interval on chr11, those of the file are on chr7; choose another with -c"),
     (["-b", "none.bed"], "none.bed: no such file"),
     (["-i", "NONE"], "no cell line 'NONE' in the store; it has GM12878, HepG2, K562"),
     (["-m", "none"], "none: no such folder"),
-    (["-o", "there"], "there: is there already; give another name, or -oc"),
-    (["-o", "chr7.bed"], "chr7.bed: is there already"),
+    (["-o", "there"], "there: already exists; give another name, or replace its files with -oc"),
+    (["-o", "chr7.bed"], "chr7.bed: already exists"),
     (["--motifs", "chr7.bed"], "chr7.bed:1: not a MEME file"),
     (["--store", "none.zarr"], "none.zarr: no such store"),
 ]
 
 
 @pytest.mark.parametrize(("changes", "message"), MISTAKES)
-def test_mistakes(arguments, tmp_path, capsys, monkeypatch, changes, message):  # noqa: PLR0917
+def test_mistakes_end_in_one_line(arguments, tmp_path, capsys, monkeypatch, changes, message):  # noqa: PLR0917
     monkeypatch.chdir(tmp_path)
     Path("there").mkdir()
     Path("chr7.bed").write_text("chr7\t500000\t500200\n")
@@ -169,13 +142,13 @@ def test_mistakes(arguments, tmp_path, capsys, monkeypatch, changes, message):  
     assert not Path("out").exists()
 
 
-def test_output_that_is_a_file(arguments, tmp_path, capsys):
+def test_output_folder_that_is_a_file_is_refused(arguments, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert run([*arguments, "-oc", tmp_path / "file"]) == 2
-    assert "file: is no folder" in capsys.readouterr().err
+    assert "file: not a folder" in capsys.readouterr().err
 
 
-def test_store_without_the_usual_chromosome(tmp_path):
+def test_store_without_the_default_chromosome_needs_one(tmp_path):
     coordinates = GenomeCoordinates(("chrA", "chrB"), (1000, 1000))
-    with pytest.raises(UsageError, match=r"the store has no chr11: choose from chrA, chrB with -c"):
-        visualize.sequences_of(tmp_path / "x.bed", coordinates, None, {})
+    with pytest.raises(UsageError, match=r"the store has no chr11; choose one of chrA, chrB with -c"):
+        visualize.read_sequences(tmp_path / "x.bed", coordinates, None, {})

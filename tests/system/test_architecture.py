@@ -180,7 +180,7 @@ def test_nothing_branches_on_the_text_of_an_error():
     found = [
         f"{m}:{i}"
         for m, p in modules().items()
-        for i, l in enumerate(p.read_text().splitlines(), 1)
-        if pattern.search(l)
+        for i, line in enumerate(p.read_text().splitlines(), 1)
+        if pattern.search(line)
     ]
     assert not found

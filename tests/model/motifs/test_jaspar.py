@@ -18,7 +18,7 @@ def consensus(motif: Motif) -> str:
     ("factor", "matrix", "core"),
     [("CTCF", "MA0139", "CCAGGGGGC"), ("MAX", "MA0058", "CACGTG"), ("max", "MA0058", "CACGTG")],
 )
-def test_a_known_factor(factor, matrix, core):
+def test_matrix_of_a_factor_has_its_core(factor, matrix, core):
     motif = jaspar_motif(factor)
     assert motif.name.startswith(matrix)
     reverse = consensus(Motif("r", "", motif.probabilities[::-1, ::-1].copy()))
@@ -26,15 +26,15 @@ def test_a_known_factor(factor, matrix, core):
     np.testing.assert_allclose(motif.probabilities.sum(1), 1)
 
 
-def test_an_unknown_factor_is_named_with_close_ones():
+def test_unknown_factor_lists_close_names():
     with pytest.raises(UsageError, match=r"JASPAR\d+ has no motif for CTCX; close names: CTCF"):
         jaspar_motif("CTCX")
 
 
-def test_without_the_package_the_cure_is_said(monkeypatch):
+def test_missing_package_is_one_line_with_the_command(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(UsageError, match=r"--motifs FILE.meme, or install JASPAR's: pip install 'factornet\[jaspar\]'"):
+    with pytest.raises(UsageError, match=r"^motifs of JASPAR need pyjaspar; .*: pip install 'factornet\[jaspar\]'$"):
         jaspar_motif("CTCF")

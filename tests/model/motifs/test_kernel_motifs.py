@@ -1,4 +1,4 @@
-"""Kernels in real sequence: a slow oracle of their windows, FactorNet's files, known motifs that resemble them."""
+"""Sites of kernels in sequence against a slow oracle, FactorNet's files, matches with known motifs."""
 
 import csv
 import io
@@ -31,13 +31,13 @@ TRACKS = ("U", "S_fwd", "S_rev")
 LENGTH, WIDTH, KERNELS = 60, 7, 6
 
 
-# Windows against loops
+# Sites against loops
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A store of two short chromosomes, one cell line with a stranded pair of tracks and one without any; and what went
-    into it, as arrays: bases as text, signal by track and chromosome.
+    """A store of two short chromosomes and two cell lines, one with a stranded pair of tracks, one without tracks; its
+    bases as text; its signal by track and chromosome.
     """
     folder, rng = tmp_path_factory.mktemp("tiny"), np.random.default_rng(1)
     bases = {name: "".join(rng.choice(list("ACGT"), size)) for name, size in SIZES.items()}
@@ -63,7 +63,7 @@ def tiny(tmp_path_factory):
 
 
 def exact_network(tracks):
-    """Weights in eighths. Kernel 2 is never above 0, kernel 3 exactly 0, kernel 4 the same everywhere (all places tie)."""
+    """Weights in eighths. Kernel 2 is never above 0, kernel 3 exactly 0, kernel 4 the same everywhere (all positions tie)."""
     config = NetworkConfig(
         tasks=("TF",), tracks=tracks, window_length=LENGTH, kernels=KERNELS, kernel_width=WIDTH, recurrent=-1, dense=2
     )
@@ -80,12 +80,12 @@ def exact_network(tracks):
 
 
 def strands_of(bases, signal, tracks, name, middle):
-    """Channels of the window around a place and of its reverse complement, letter by letter, (L, 4 + T) each."""
+    """Channels of the window around a position and of its reverse complement, letter by letter, (L, 4 + T) each."""
     swap = {t: t for t in tracks} | {"S_fwd": "S_rev", "S_rev": "S_fwd"}
-    places = range(middle - LENGTH // 2, middle - LENGTH // 2 + LENGTH)
-    inside = [0 <= i < SIZES[name] for i in places]
-    text = [bases[name][i] if ok else "N" for i, ok in zip(places, inside, strict=True)]
-    values = {t: [signal[t, name][i] if ok else 0.0 for i, ok in zip(places, inside, strict=True)] for t in tracks}
+    positions = range(middle - LENGTH // 2, middle - LENGTH // 2 + LENGTH)
+    inside = [0 <= i < SIZES[name] for i in positions]
+    text = [bases[name][i] if ok else "N" for i, ok in zip(positions, inside, strict=True)]
+    values = {t: [signal[t, name][i] if ok else 0.0 for i, ok in zip(positions, inside, strict=True)] for t in tracks}
     forward = [[*(b == x for x in "ACGT"), *(values[t][i] for t in tracks)] for i, b in enumerate(text)]
     other = {"A": "T", "C": "G", "G": "C", "T": "A", "N": "N"}
     reverse = [
@@ -95,7 +95,7 @@ def strands_of(bases, signal, tracks, name, middle):
 
 
 def oracle(network, bases, signal, *, sequences, names):
-    """Sums of both layers by loops over sequences, strands, kernels and places."""
+    """Sums of both layers by loops over sequences, strands, kernels and positions."""
     tracks = network.config.tracks
     weight, bias = (p.detach().double().numpy() for p in (network.motifs.weight, network.motifs.bias))
     mixing, mixing_bias = (p.detach().double().numpy() for p in (network.mixing.weight, network.mixing.bias))
@@ -111,8 +111,8 @@ def oracle(network, bases, signal, *, sequences, names):
                     column = [row[k] for row in activations]
                     best = max(column)
                     if best > 0:
-                        location = column.index(best)
-                        sums[layer, k] += x[location : location + WIDTH]
+                        position = column.index(best)
+                        sums[layer, k] += x[position : position + WIDTH]
                         sites[layer, k] += 1
                         total[layer, k] += best
                         highest[layer, k] = max(highest[layer, k], best)
@@ -121,7 +121,7 @@ def oracle(network, bases, signal, *, sequences, names):
 
 @pytest.mark.parametrize("cell", ["CELL", "BARE"])
 @pytest.mark.parametrize("windows", [1, 5, 1000])
-def test_sites_are_those_that_loops_find(tiny, monkeypatch, cell, windows):
+def test_sites_equal_those_of_loops(tiny, monkeypatch, cell, windows):
     store, bases, signal = tiny
     tracks = TRACKS if cell == "CELL" else ()
     network = exact_network(tracks)
@@ -165,7 +165,7 @@ def test_sites_are_those_that_loops_find(tiny, monkeypatch, cell, windows):
     assert (first.sites[[0, 1, 5]] > 0).all()
 
 
-def test_other_tracks_are_refused_but_meta_values_are_not_needed(tiny):
+def test_sites_need_the_tracks_of_the_network_but_no_meta_values(tiny):
     store, *_ = tiny
     one = Bins(np.array([0]), np.array([100]), np.array([200]))
     with pytest.raises(UsageError, match=r"BARE has the tracks none; the model was trained on U, S_fwd, S_rev"):
@@ -175,7 +175,7 @@ def test_other_tracks_are_refused_but_meta_values_are_not_needed(tiny):
     assert first.sites.max() == 2
 
 
-# What is made of the counts
+# Statistics of the counts
 
 
 def sites_of(counts, mean_signal=None):
@@ -187,19 +187,19 @@ def sites_of(counts, mean_signal=None):
 
 
 def planted(probabilities, width, start, n=500):
-    """Counts of a kernel whose motif begins at `start`; the bases beside it are equally frequent."""
+    """Counts of a kernel whose motif begins at `start`; the bases around it are equally frequent."""
     counts = np.full((width, 4), n / 4)
     counts[start : start + len(probabilities)] = probabilities * n
     return counts
 
 
-def test_information_takes_off_what_few_sites_give():
+def test_information_is_corrected_for_few_sites():
     even, sure = [25, 25, 25, 25], [100, 0, 0, 0]
     layer = sites_of([[even, sure, [50, 50, 0, 0], [0, 0, 0, 0]]])
     chance = 3 / (2 * np.log(2) * 100)
     np.testing.assert_allclose(layer.information, [[0, 2 - chance, 1 - chance, 0]])
     np.testing.assert_allclose(layer.probabilities[0, 3], 0.25)
-    assert sites_of([[[1, 0, 0, 0], [0, 1, 0, 0]]]).information.tolist() == [[0, 0]], "one site says nothing"
+    assert sites_of([[[1, 0, 0, 0], [0, 1, 0, 0]]]).information.tolist() == [[0, 0]], "one site has no information"
 
 
 @pytest.mark.parametrize(
@@ -212,11 +212,11 @@ def test_information_takes_off_what_few_sites_give():
         ([1, 1, 1], (0, 3)),
     ],
 )
-def test_core(bits, core):
+def test_core_has_the_largest_sum(bits, core):
     assert find_core(np.array(bits, float)) == core
 
 
-def test_a_sharp_motif_ranks_before_a_faint_preference_and_before_a_rare_one():
+def test_sharp_motif_ranks_above_a_weak_preference_and_a_rare_motif():
     sharp = np.eye(4)[[0, 1, 2, 3, 0, 1]] * 0.9 + 0.025
     faint = np.tile([0.1, 0.4, 0.4, 0.1], (20, 1))
     layer = sites_of([planted(faint, 20, 0), planted(sharp, 20, 8), np.zeros((20, 4)), planted(sharp, 20, 3, n=60)])
@@ -230,12 +230,12 @@ def test_a_sharp_motif_ranks_before_a_faint_preference_and_before_a_rare_one():
     assert again[0]["p_value"] == ""
 
 
-def test_consensus():
+def test_consensus_of_one_two_and_more_bases():
     rows = [[0.6, 0.2, 0.1, 0.1], [0.6, 0.3, 0.1, 0], [0.4, 0, 0.4, 0.2], [0.25] * 4, [0, 0, 0, 1], [0, 0.5, 0.5, 0]]
     assert consensus(np.array(rows, float)) == "AMRnTS"
 
 
-def test_factornets_files_are_read_back(tmp_path):
+def test_written_motifs_and_signals_are_read_back(tmp_path):
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 50, (4, 9, 4)).astype(float)
     counts[2] = 0
@@ -263,7 +263,7 @@ def random_motifs(n, rng):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_tomtom_finds_a_planted_motif_where_it_lies(reverse):
+def test_tomtom_finds_a_planted_motif_and_its_alignment(reverse):
     known = random_motifs(40, np.random.default_rng(4))
     target = known[17]
     p = target.probabilities[::-1, ::-1] if reverse else target.probabilities
@@ -279,19 +279,21 @@ def test_tomtom_finds_a_planted_motif_where_it_lies(reverse):
     assert (row.match, row.p_value) == ("M17", match.p_value)
 
 
-def test_no_queries_give_no_match():
+def test_no_queries_have_no_match():
     assert match_motifs([], random_motifs(3, np.random.default_rng(0))) == []
 
 
-def test_name_of_a_match_has_its_factor():
+def test_name_of_a_match_includes_its_factor():
     rng = np.random.default_rng(0)
     known = [Motif("MA0058.3", "MAX", rng.dirichlet([0.3] * 4, 9)), Motif("CTCF_f2", "CTCF", np.full((9, 4), 0.25))]
     [match] = match_motifs([known[0].probabilities], known)
     assert match.name == "MA0058.3 (MAX)"
 
 
-def test_false_discovery_rates_by_their_definition():
-    p = np.random.default_rng(0).random((5, 7)) ** 3
-    n = p.size
-    slow = [min(1, *(x * n / (p <= x).sum() for x in p.ravel() if x >= mine)) for mine in p.ravel()]
-    np.testing.assert_allclose(false_discovery_rates(p).ravel(), slow)
+@pytest.mark.parametrize("shape", [(5, 7), (1, 4), (3, 1), (1, 1)])
+def test_false_discovery_rates_equal_their_definition(shape):
+    p = np.random.default_rng(0).random(shape).round(2) ** 3  # with ties
+    slow = np.empty(shape)
+    for i, value in np.ndenumerate(p):
+        slow[i] = min(1, *(other * p.size / (p <= other).sum() for other in p.ravel() if other >= value), 1)
+    np.testing.assert_allclose(false_discovery_rates(p), slow)

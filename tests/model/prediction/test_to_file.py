@@ -118,7 +118,7 @@ def test_interrupted_it_says_how_to_go_on(command, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Predictor, "scored", interrupt)
     (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
-    how = "; the same command with --resume goes on after the last whole region"
+    how = "; repeat the command with --resume to resume after the last finished region"
     for what, said in (("--regions", "chr21:100000-104000"), how), (("-b", tmp_path / "x.bed"), ""):
         status, shown = command(*what, "-o", tmp_path / "x.bed.gz")
         assert (status, shown.err) == (130, f"factornet-predict: interrupted{said}\n")
@@ -127,7 +127,7 @@ def test_interrupted_it_says_how_to_go_on(command, tmp_path, monkeypatch):
 def test_resume_is_for_regions(command, tmp_path):
     (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
     status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "x.bed.gz", "--resume")
-    assert (status, "--resume works with --regions" in shown.err) == (2, True)
+    assert (status, "--resume needs --regions" in shown.err) == (2, True)
 
 
 def test_other_tracks_are_refused_naming_both(store):
