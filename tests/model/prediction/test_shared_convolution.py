@@ -165,7 +165,7 @@ def test_every_row_comes_once_in_order_of_place(store, monkeypatch):
     bins, network = bed(store, "clusters"), network_of(recurrent=-1)
     for shared in (True, False):
         rows = [rows for rows, _ in predict_tiles(network, store, "K562", bins, device=CPU, shared=shared)]
-        assert np.concatenate(rows).tolist() == bins.by_place().tolist()
+        assert np.concatenate(rows).tolist() == bins.genome_order().tolist()
 
 
 def test_the_way_is_chosen_and_named(store, caplog):
@@ -239,7 +239,7 @@ def test_intervals_keep_their_order_in_a_bedgraph(store, predictor, tmp_path):
     again, scores = read_bedgraph(tmp_path / "x.bed.gz", store.coordinates)
     assert again.start.tolist() == bins.start.tolist()
     np.testing.assert_allclose(scores, scores_of(predictor, bins), rtol=6e-4)
-    order = bins.by_place()
+    order = bins.genome_order()
     predict_intervals(predictor, bins.take(order), tmp_path / "sorted.bed.gz")
     lines = gzip.decompress((tmp_path / "x.bed.gz").read_bytes()).splitlines()
     assert gzip.decompress((tmp_path / "sorted.bed.gz").read_bytes()).splitlines() == [lines[i] for i in order]
@@ -304,7 +304,9 @@ def test_a_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, name, 
     (parts / f".00001-{store.coordinates.names[1]}.part").write_bytes(b"half")  # what a killed run leaves
 
     kept = (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns
-    with pytest.raises(UsageError, match=r"stride was 50, is 100; .* begin anew \(this replaces 1 finished regions\)"):
+    with pytest.raises(
+        UsageError, match=r"stride was 50, is 100; .* do not resume \(this replaces 1 finished regions\)"
+    ):
         predict_regions(predictor, regions, output, stride=100, resume=True)
     other = Predictor(
         network=network_of(recurrent=3, window_length=500, tasks=("MAX", "CTCF"), dense=17),
