@@ -17,7 +17,7 @@ from ..store.reader import Store
 from ..store.sampling.sampler import Sampler
 from ..store.sampling.splits import split_genome
 from ..store.text import format_bytes
-from ..store.windows.loader import common_meta, common_tracks
+from ..store.windows.inputs import common_meta, common_tracks
 from .common.arguments import cell_name, naming_option, parse_regions
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command

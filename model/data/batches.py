@@ -1,4 +1,4 @@
-"""Batches of a stream as tensors on a device."""
+"""Copy batches of a window stream to a device, ahead of their consumer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..network.config import NetworkConfig
 
 @dataclass(frozen=True, slots=True)
 class TensorBatch:
-    """A batch on the device; fields as in `factornet.store.Batch`, labels as float32, no features as None."""
+    """A batch on the device; fields as in `factornet.store.Batch`, but float32 labels, and None without features."""
 
     index: NDArray[np.int64]
     codes: Tensor
@@ -34,15 +34,15 @@ _Ready = tuple[TensorBatch, "torch.cuda.Event | None"] | BaseException | None
 
 
 class TensorStream:
-    """Iterates once over a stream's batches as tensors, and measures how long its consumer waited for them.
+    """Batches of a stream as tensors, to be iterated once; measures how long the consumer waited for them.
 
     Args:
-        stream: of windows.
-        device: where the tensors go.
-        ahead: batches that a thread of its own keeps ready, from now on; 0 reads as it is asked. On CUDA the thread
-            also copies them, from pinned memory, while the device computes.
+        stream: the windows.
+        device: device of the tensors.
+        prefetch: number of batches that a thread keeps ready, from now on; 0 reads on demand. On CUDA the thread also
+            copies them, from pinned memory, while the device computes.
 
-    To be used as a context: leaving it ends the thread, wherever the consumer stopped.
+    Use it as a context manager: leaving it ends the thread, wherever the consumer stopped.
     """
 
     def __init__(self, stream: WindowStream, device: torch.device, *, prefetch: int = 0) -> None:
@@ -76,16 +76,16 @@ class TensorStream:
             yield batch
 
     def _as_tensors(self, batch: Batch) -> TensorBatch:
-        def there(values: NDArray[Any]) -> Tensor:
+        def to_device(values: NDArray[Any]) -> Tensor:
             tensor = torch.from_numpy(values)
             return (tensor.pin_memory() if self._copies else tensor).to(self._device, non_blocking=True)
 
-        features = there(batch.features) if batch.features.shape[1] else None
-        labels = there(batch.labels).to(torch.float32)
-        return TensorBatch(batch.index, there(batch.codes), there(batch.tracks), features, labels)
+        features = to_device(batch.features) if batch.features.shape[1] else None
+        labels = to_device(batch.labels).to(torch.float32)
+        return TensorBatch(batch.index, to_device(batch.codes), to_device(batch.tracks), features, labels)
 
     def _work(self) -> None:
-        """The thread: batches, then None; or what went wrong."""
+        """Run in the thread: put batches, then None, or the error that ended them."""
         try:
             for batch in self._stream:
                 with torch.cuda.stream(self._copies):
@@ -94,7 +94,7 @@ class TensorStream:
                 if not self._put((tensors, copied)):
                     return
             self._put(None)
-        except BaseException as error:  # to be raised where the batch was wanted
+        except BaseException as error:  # raised where the consumer takes the batch
             self._put(error)
 
     def _put(self, item: _Ready) -> bool:
@@ -114,16 +114,16 @@ class TensorStream:
             raise item
         batch, copied = item
         if copied is not None:
-            here = torch.cuda.current_stream(self._device)
-            here.wait_event(copied)
+            current = torch.cuda.current_stream(self._device)
+            current.wait_event(copied)
             for tensor in (batch.codes, batch.tracks, batch.features, batch.labels):
                 if tensor is not None:
-                    tensor.record_stream(here)  # its memory is not free before this stream is done with it
+                    tensor.record_stream(current)  # its memory is not reused before this stream is done with it
         return batch
 
 
 def stream_settings(config: NetworkConfig, *, batch_size: int, rank: int = 0, world_size: int = 1) -> StreamSettings:
-    """How to stream the windows that a network of this kind takes."""
+    """Return settings for streaming the windows of a network."""
     return StreamSettings(
         config.window_length,
         batch_size=batch_size,

@@ -1,4 +1,4 @@
-"""Windows gathered on the device, from a store that lies in its memory."""
+"""Hold arrays of a store in the memory of a device, and cut windows from them there."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ...store.errors import UsageError
 from ...store.reader import Store
 from ...store.sampling.plan import SamplingPlan, make_rng
 from ...store.schema import BIN, FEATURES
-from ...store.windows.batch import StreamSettings, Windows, shard_batch
-from ...store.windows.in_memory import RequiredArrays, read_blocks
-from ...store.windows.loader import common_meta, common_tracks
+from ...store.windows.batch import StreamSettings
+from ...store.windows.in_memory import RequiredArrays, not_held, read_blocks
+from ...store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind
+from ...store.windows.planned import PlannedArrays, PlannedWindows
 from ..network.config import NetworkConfig
 from .batches import TensorBatch
 
 
 class DeviceSource:
-    """Windows cut on the device from arrays that lie there.
+    """Arrays of a store in device memory, to cut windows from.
 
-    Sequence codes, annotation bits and signal of all chromosomes are three long tensors, each array with a margin of
-    one window on either side, so that a window over a chromosome's end needs no care.
+    All arrays of a kind are one long tensor, each with a margin of padding on either side: a window that extends past
+    an end of its chromosome is cut like any other.
 
     Args:
         store: to read from, once.
-        needs: what to hold.
-        config: of the network; its length is the margin.
-        device: where.
+        required: the arrays.
+        config: of the network; its window length is the margin.
+        device: the device.
         reason: for the log.
-        on_bytes: told of each block that was read.
+        on_bytes: called with the size of each block that was read.
 
     Raises:
         StoreError: an array is missing or damaged.
@@ -40,7 +43,7 @@ class DeviceSource:
     def __init__(
         self,
         store: Store,
-        needs: RequiredArrays,
+        required: RequiredArrays,
         config: NetworkConfig,
         device: torch.device,
         *,
@@ -48,73 +51,68 @@ class DeviceSource:
         on_bytes: Callable[[int], None] = lambda size: None,
     ) -> None:
         self.store, self.reason, self.device = store, reason, device
-        self._margin = max(config.window_length, BIN)
-        self._base: dict[str, int] = {}
-        kinds = {"codes": ("genome/sequence/",), "bits": ("genome/annotation/",)}
-        named = {kind: [p for p in needs.paths if p.startswith(starts)] for kind, starts in kinds.items()}
-        named["signal"] = [p for p in needs.paths if p not in named["codes"] + named["bits"]]
-        hold = {"codes": (torch.uint8, 4), "bits": (torch.uint8, 0), "signal": (torch.float32, 0)}
-        self._held = {k: self._load(named[k], needs, *hold[k], on_bytes=on_bytes) for k in named}
+        self.margin = max(config.window_length, BIN)
+        self._first: dict[str, int] = {}
+        self._held = {kind: self._load(kind, required.by_kind[kind], on_bytes) for kind in required.by_kind}
 
-    def _load(
-        self,
-        paths: list[str],
-        needs: RequiredArrays,
-        dtype: torch.dtype,
-        pad_value: int,
-        *,
-        on_bytes: Callable[[int], None],
-    ) -> Tensor:
-        size = sum(needs.paths[p] + self._margin for p in paths) + self._margin
-        held = torch.full((size,), pad_value, dtype=dtype, device=self.device)
-        location = self._margin
-        for path in paths:
-            self._base[path] = location
-            for start, block in read_blocks(self.store.array(path), needs.paths[path]):
-                held[location + start : location + start + len(block)] = torch.from_numpy(block)
+    def _load(self, kind: ArrayKind, lengths: dict[str, int], on_bytes: Callable[[int], None]) -> Tensor:
+        dtype = torch.from_numpy(np.empty(0, kind.dtype)).dtype
+        size = sum(length + self.margin for length in lengths.values()) + self.margin
+        held = torch.full((size,), kind.pad_value, dtype=dtype, device=self.device)
+        first = self.margin
+        for path, length in lengths.items():
+            self._first[path] = first
+            for start, block in read_blocks(self.store.array(path), length):
+                held[first + start : first + start + len(block)] = torch.from_numpy(block)
                 on_bytes(block.nbytes)
-            location += needs.paths[path] + self._margin
+            first += length + self.margin
         return held
 
     def open(
         self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, prefetch: int = 0
     ) -> DeviceStream:
-        """See `Source`; nothing need be ready ahead."""
+        """See `Source`; `prefetch` has no effect, as nothing is read."""
         return DeviceStream(self, plan, settings, seed)
 
-    def bases(self, kind: str, plan: SamplingPlan, tracks: tuple[str, ...] = ()) -> Tensor:
-        """Where arrays begin: (chromosomes,) of codes or bits; (cells, tracks, chromosomes) of signal; -1 if absent."""
-        names = self.store.coordinates.names
-        if kind != "signal":
-            folder = "sequence" if kind == "codes" else "annotation"
-            return torch.tensor([self._base.get(f"genome/{folder}/{c}", -1) for c in names])
-        table = [
-            [[self._base.get(self.store.track_path(i, t, c), -1) for c in names] for t in tracks] for i in plan.cells
-        ]
-        return torch.tensor(table, dtype=torch.long).view(len(plan.cells), len(tracks), len(names))
+    def positions(self, paths: list[str]) -> NDArray[np.int64]:
+        """Return the position of the first base of each array in the tensor of its kind, int64 (paths,).
 
-    def cut(self, kind: str, places: Tensor, length: int) -> Tensor:
-        """Windows of `length` that begin at `places` of a held tensor, shape (*places, length)."""
+        Raises:
+            UsageError: an array is not held.
+        """
+        for path in paths:
+            if path not in self._first:
+                raise not_held(self.store, path, f"memory of {self.device}")
+        return np.array([self._first[path] for path in paths], np.int64)
+
+    def cut(self, kind: ArrayKind, positions: NDArray[np.int64], length: int) -> Tensor:
+        """Return windows of `length` values from `positions` of a held tensor on, shape (*positions.shape, length)."""
         steps = torch.arange(length, device=self.device)
-        return self._held[kind][places.to(self.device).unsqueeze(-1) + steps]
+        return self._held[kind][torch.from_numpy(positions).to(self.device).unsqueeze(-1) + steps]
 
 
 class DeviceStream:
-    """Batches of a plan, cut on the device; the order is that of a raw store."""
+    """Batches of a plan, cut on the device; the order is that of a raw store.
+
+    Raises:
+        UsageError: as for `WindowStream`, an array of the plan is not held, or windows are longer than the margin.
+    """
 
     def __init__(
         self, source: DeviceSource, plan: SamplingPlan, settings: StreamSettings, seed: tuple[int, ...] | None
     ) -> None:
-        store = source.store
-        tracks = common_tracks(store, plan.cells)
-        meta = np.zeros((len(plan.cells), 0), np.float32)
-        if settings.meta:
-            common_meta(store, plan.cells)
-            meta = np.stack([store.meta(cell) for cell in plan.cells])
-        self._source, self._windows = source, Windows(store.coordinates, plan, settings, tracks, meta)
-        self._seed = seed
-        self._codes, self._bits = source.bases("codes", plan), source.bases("bits", plan)
-        self._signal = source.bases("signal", plan, tracks)
+        self._source, self._seed = source, seed
+        self._windows = PlannedWindows.of(source.store, plan, settings)
+        if settings.window_length > source.margin:
+            raise UsageError(
+                f"windows of {settings.window_length} bases cannot be cut from arrays that are held with margins of "
+                f"{source.margin}; hold them for a network of that window length"
+            )
+        self._arrays = arrays = PlannedArrays.of(source.store, self._windows)
+        self._sequence, self._annotation, self._signal = (
+            source.positions(paths) for paths in (arrays.sequence, arrays.annotation, arrays.signal)
+        )
+        self._lengths = np.array(source.store.coordinates.lengths, np.int64)
         self.waited = 0.0
 
     def __enter__(self) -> Self:
@@ -124,31 +122,35 @@ class DeviceStream:
         return None
 
     def __iter__(self) -> Iterator[TensorBatch]:
-        windows, settings = self._windows, self._windows.settings
-        if self._seed is None:
-            order = np.argsort(windows.places, kind="stable")
-        else:
-            order = make_rng(*self._seed).permutation(len(windows.plan))
-        index, sizes = shard_batch(order, settings.batch_size, settings.rank, settings.world_size)
+        order = self._windows.order(None if self._seed is None else make_rng(*self._seed))
+        index, sizes = self._windows.shard(order)
         stop = 0
         for size in sizes:
             yield self._batch(index[stop : stop + size])
             stop += size
 
-    def _batch(self, index: np.ndarray) -> TensorBatch:
-        source, windows, plan = self._source, self._windows, self._windows.plan
-        settings, device = windows.settings, self._source.device
-        chrom, cell = torch.from_numpy(plan.chrom[index]), torch.from_numpy(plan.cell[index])
-        starts = torch.from_numpy(windows.starts[index])
-        codes = source.cut("codes", self._codes[chrom] + starts, settings.window_length)
-        where = self._signal[cell, :, chrom] + starts[:, None]
-        tracks = source.cut("signal", where, settings.window_length)
-        features = [torch.from_numpy(windows.meta[plan.cell[index]]).to(device)]
-        if settings.gencode:
-            bins = torch.from_numpy(plan.bin_starts[index])
-            bits = source.cut("bits", self._bits[chrom] + bins, BIN)
-            each = torch.arange(len(FEATURES), device=device, dtype=torch.uint8)
-            features.append(((bits.unsqueeze(2) >> each) & 1).amax(1).float())
-        joined = torch.cat(features, dim=1)
+    def _batch(self, index: NDArray[np.int64]) -> TensorBatch:
+        source, windows, arrays, plan = self._source, self._windows, self._arrays, self._windows.plan
+        length, device = windows.settings.window_length, source.device
+        cell, chrom = plan.cell[index], plan.chrom[index]
+        starts = self._within_margins(windows.starts[index], chrom, length)
+        chrom_row, signal_row = arrays.chrom_row[chrom], arrays.signal_row[cell, chrom]
+        codes = source.cut(SEQUENCE, self._sequence[chrom_row] + starts, length)
+        tracks = source.cut(SIGNAL, self._signal[signal_row] + starts[:, None], length)
+        features = torch.from_numpy(windows.features(index)).to(device)
+        if windows.inputs.gencode:
+            bin_starts = self._within_margins(plan.bin_starts[index], chrom, BIN)
+            bits = source.cut(ANNOTATION, self._annotation[chrom_row] + bin_starts, BIN)
+            features[:, windows.inputs.annotation_columns] = _annotation_flags(bits)
         labels = torch.from_numpy(plan.label[index]).to(device, torch.float32)
-        return TensorBatch(index, codes, tracks, joined if joined.shape[1] else None, labels)
+        return TensorBatch(index, codes, tracks, features if features.shape[1] else None, labels)
+
+    def _within_margins(self, starts: NDArray[np.int64], chrom: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+        """Return starts with windows wholly past an end moved next to it, where they see padding all the same."""
+        return np.clip(starts, -length, self._lengths[chrom])
+
+
+def _annotation_flags(bits: Tensor) -> Tensor:
+    """Compute `store.windows.inputs.annotation_flags` on the device, float32 (n, 6)."""
+    shifts = torch.arange(len(FEATURES), device=bits.device, dtype=torch.uint8)
+    return ((bits.unsqueeze(2) >> shifts) & 1).amax(1).float()

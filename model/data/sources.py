@@ -1,4 +1,4 @@
-"""Where a training's windows come from: a store, read as it goes, or memory that holds all they are cut from."""
+"""Choose where a training's windows come from: a store that is read on the go, or memory that holds its arrays."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from ..network.config import NetworkConfig
 from .batches import TensorBatch, TensorStream
 from .device import free_memory
 from .device_windows import DeviceSource
+from .inputs import network_inputs
 
 DataPlacement = Literal["auto", "no", "host", "device"]
-_SHARE = 0.6  # of the free memory that held arrays may take
+_MEMORY_FRACTION = 0.6  # of the free memory that held arrays may take
 
 
 class BatchStream(Protocol):
-    """Batches of one plan as tensors, once; a context that frees what it holds."""
+    """Batches of one plan as tensors, to be iterated once; a context manager that releases what it holds."""
 
     waited: float
 
@@ -39,19 +40,23 @@ class Source(Protocol):
 
     @property
     def reason(self) -> str:
-        """For the log: what it is, and why it was chosen."""
+        """The kind of source and why it was chosen, for the log."""
         ...
 
     def open(
         self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, prefetch: int = 0
     ) -> BatchStream:
-        """The windows of a plan, in random order, or in order of place where `seed` is None."""
+        """Open the windows of a plan, in random order, or in genome order if `seed` is None.
+
+        Raises:
+            UsageError: as for `WindowStream`.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class StoreSource:
-    """Windows from a store: streamed, memory-mapped or held in host memory, as the store is."""
+    """Windows from a store: streamed, memory-mapped or gathered from host memory, depending on the store."""
 
     store: Store
     device: torch.device
@@ -60,48 +65,53 @@ class StoreSource:
     def open(
         self, plan: SamplingPlan, settings: StreamSettings, *, seed: tuple[int, ...] | None, prefetch: int = 0
     ) -> TensorStream:
-        """See `Source`; `prefetch` batches are kept ready by a thread."""
+        """See `Source`; a thread keeps `prefetch` batches ready."""
         return TensorStream(WindowStream(self.store, plan, settings, seed=seed), self.device, prefetch=prefetch)
 
 
 def choose_source(choice: DataPlacement, sampler: Sampler, config: NetworkConfig, device: torch.device) -> Source:
-    """Where the windows of a training are to come from.
+    """Return the source of a training's windows.
 
     "auto" holds the arrays on a GPU that has room for them, and streams otherwise: on a CPU a stream outruns the
-    network, and a raw store is as quick as memory.
+    network, and a raw store is as fast as memory.
+
+    Args:
+        choice: "no" reads the store, "host" and "device" hold its arrays in that memory.
+        sampler: draws the plans.
+        config: of the network.
+        device: device of the network.
 
     Raises:
-        UsageError: no such choice, or no room for what was asked for; both sizes are given.
+        UsageError: the choice is unknown, a cell line lacks inputs of the network, or there is not enough memory for
+            the choice; both sizes are given.
+        StoreError: an array to hold is missing or damaged.
     """
     if choice not in get_args(DataPlacement):
-        raise UsageError(f"--resident {choice!r} is none of {', '.join(get_args(DataPlacement))}")
+        raise UsageError(f"data placement {choice!r} is unknown; use one of {', '.join(get_args(DataPlacement))}")
     store = sampler.store
     cells = tuple(dict.fromkeys(sampler.cells + sampler.valid_cells))
-    needs = required_arrays(
+    network_inputs(config, store, cells)
+    required = required_arrays(
         store, cells=cells, tracks=config.tracks, gencode=config.gencode, chroms=sampler.chromosomes
     )
-    size = f"{needs.bytes / 1e9:.2f} GB"
-    if choice == "auto":
-        room = free_memory(device) if device.type == "cuda" else 0
-        if needs.bytes > _SHARE * room:
-            what = "memory-mapped from the raw store" if store.is_raw else "streamed from the compressed store"
-            why = (
-                f"{size} do not fit into {room / 1e9:.2f} GB of free memory on {device}"
-                if room
-                else "training on a CPU"
-            )
-            return StoreSource(store, device, f"{what} ({why})")
-        return DeviceSource(store, needs, config, device, reason=f"cut on {device}, which holds {size} of the store")
+    size = f"{required.bytes / 1e9:.2f} GB"
     if choice == "no":
-        return StoreSource(store, device, "read from the store as it goes (--resident no)")
-    room = free_memory(device if choice == "device" else torch.device("cpu"))
-    if needs.bytes > room:
-        raise UsageError(
-            f"--resident {choice}: {size} are to be held, {room / 1e9:.2f} GB are free; use fewer cell lines, or "
-            "--resident no"
-        )
-    if choice == "device":
-        return DeviceSource(store, needs, config, device, reason=f"cut on {device}, which holds {size} of the store")
-    held = load_in_memory(store)
-    held.hold(needs)
-    return StoreSource(held, device, f"gathered from host memory, which holds {size} of the store")
+        return StoreSource(store, device, "read from the store on the go (arrays are not held)")
+    if choice == "auto":
+        free = free_memory(device) if device.type == "cuda" else 0
+        if required.bytes > _MEMORY_FRACTION * free:
+            reading = "memory-mapped from the raw store" if store.is_raw else "streamed from the compressed store"
+            reason = f"{size} do not fit into {free / 1e9:.2f} GB of free memory on {device}"
+            return StoreSource(store, device, f"{reading} ({reason if free else 'training on a CPU'})")
+    else:
+        free = free_memory(device if choice == "device" else torch.device("cpu"))
+        if required.bytes > free:
+            raise UsageError(
+                f"data placement {choice!r}: the arrays take {size}, {free / 1e9:.2f} GB are free; use fewer cell "
+                "lines, or placement 'no'"
+            )
+    if choice == "host":
+        held = load_in_memory(store)
+        held.hold(required)
+        return StoreSource(held, device, f"gathered from host memory, which holds {size} of the store")
+    return DeviceSource(store, required, config, device, reason=f"cut on {device}, which holds {size} of the store")

@@ -25,10 +25,10 @@ from ...store.storage.files import write_atomic
 from ...store.windows.batch import StreamSettings
 from ...store.windows.loader import WindowStream
 from ..data.batches import TensorStream
+from ..data.inputs import check_inputs
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 from ..prediction.bins import Bins
-from ..prediction.predict import check_inputs
 
 FloatArray = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Which intervals to predict, and how they are grouped so that neighbours share what they read and compute."""
+"""Choose the intervals to predict, and group neighbours that share bases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from ...store.schema import BIN, bin_count
 
 @dataclass(frozen=True)
 class Bins:
-    """Intervals to predict, in the order of the output; int64 arrays of one length, `chrom` indexes the store's."""
+    """Intervals to predict, in the order of the output; int64 (n,) each.
+
+    Attributes:
+        chrom: index into the store's chromosomes.
+        start, stop: bases, 0-based half-open.
+    """
 
     chrom: NDArray[np.int64]
     start: NDArray[np.int64]
@@ -31,42 +36,44 @@ class Bins:
 
     @property
     def middle(self) -> NDArray[np.int64]:
-        """The base that the model's window has at its middle; all that it sees of an interval."""
+        """Middle of each interval, where the model's window has its own; its length does not matter."""
         return (self.start + self.stop) // 2
 
     def take(self, rows: NDArray[np.int64] | slice) -> Bins:
-        """These intervals, in this order."""
+        """Return these intervals, in this order."""
         return Bins(self.chrom[rows], self.start[rows], self.stop[rows])
 
-    def by_place(self) -> NDArray[np.int64]:
-        """Rows sorted by chromosome and middle; equal ones keep their order."""
+    def genome_order(self) -> NDArray[np.int64]:
+        """Return rows sorted by chromosome and middle; equal ones keep their order."""
         return np.lexsort((self.middle, self.chrom))
 
 
 def first_and_count(region: Region, *, stride: int) -> tuple[int, int]:
-    """First base of the first bin inside a region, and how many bins lie inside it, one every `stride` bases."""
+    """Return the first base of the first bin inside a region, and the number of bins, one every `stride` bases."""
     first = -(-region.start // stride) * stride
     return first, max(0, (region.stop - BIN - first) // stride + 1)
 
 
 def count_bins(regions: list[Region], coordinates: GenomeCoordinates, *, stride: int) -> int:
-    """How many bins lie inside the regions, together.
+    """Return the number of bins inside the regions.
 
     Raises:
-        UsageError: a region is on a chromosome shorter than a bin, `stride` is no positive number, or there is none.
+        UsageError: `stride` is less than 1, a region is on a chromosome shorter than a bin, or no bin is inside.
     """
+    if stride < 1:
+        raise UsageError(f"stride must be at least 1, got {stride}")
     for region in regions:
-        if bin_count(coordinates.lengths[coordinates.index(region.chrom)]) == 0 or stride < 1:
-            raise UsageError(f"{region}: no bin of {BIN} bases fits, or --stride {stride} is not a positive number")
+        if bin_count(length := coordinates.lengths[coordinates.index(region.chrom)]) == 0:
+            raise UsageError(f"{region}: no bin of {BIN} bases fits on a chromosome of {length}")
     count = sum(first_and_count(region, stride=stride)[1] for region in regions)
     if count == 0:
-        named = ", ".join(str(region) for region in regions)
-        raise UsageError(f"--regions {named}: no bin of {BIN} bases, one every {stride}, lies inside; give larger ones")
+        names = ", ".join(str(region) for region in regions)
+        raise UsageError(f"regions {names}: no bin of {BIN} bases, one every {stride}, lies inside; give larger ones")
     return count
 
 
 def bins_of_regions(regions: list[Region], coordinates: GenomeCoordinates, *, stride: int) -> Bins:
-    """All 200-base bins that lie inside the regions, one every `stride` bases, counted from each chromosome's start.
+    """Return all 200-base bins inside the regions that start at a multiple of `stride` bases of their chromosome.
 
     Raises:
         UsageError: as for `count_bins`.
@@ -79,7 +86,7 @@ def bins_of_regions(regions: list[Region], coordinates: GenomeCoordinates, *, st
 def pieces_of_region(
     region: Region, coordinates: GenomeCoordinates, *, stride: int, bins: int = 2**18
 ) -> Iterator[Bins]:
-    """The bins of a region, `bins` of them at a time: those of a chromosome would fill memory for nothing."""
+    """Yield the bins of a region, `bins` of them at a time: all bins of a chromosome would take much memory."""
     first, count = first_and_count(region, stride=stride)
     for i in range(0, count, bins):
         start = first + stride * np.arange(i, min(i + bins, count), dtype=np.int64)
@@ -88,14 +95,14 @@ def pieces_of_region(
 
 @dataclass(frozen=True)
 class SortedWindows:
-    """Bins in order of place, with what prediction needs to know of each; arrays of one length.
+    """Windows of bins in genome order; arrays of one length.
 
     Attributes:
-        rows: which of the bins as given.
+        rows: row of each window among the bins as given.
         chrom: index into the store's chromosomes.
-        start: first base of the model's window; may lie before a chromosome's first base.
-        clean: whether the bin keeps away from the widened blacklist; others are not computed, their score is 0.
-        length: bases of a window.
+        start: first base of the model's window; negative before a chromosome's first base.
+        clean: whether the bin is outside the widened blacklist; others are not computed, their score is 0.
+        length: of a window, bases.
     """
 
     rows: NDArray[np.int64]
@@ -106,25 +113,23 @@ class SortedWindows:
 
     @classmethod
     def of(cls, bins: Bins, store: Store, *, length: int) -> SortedWindows:
-        """The bins as windows of `length` bases on the store's chromosomes."""
-        rows = bins.by_place()
-        near, coordinates = bins.take(rows), store.coordinates
-        on_axis = Intervals(
-            coordinates.to_absolute(near.chrom, near.start), coordinates.to_absolute(near.chrom, near.stop)
-        )
-        clean = ~overlaps(on_axis, widened_blacklist(store, length))
-        return cls(rows, near.chrom, near.middle - length // 2, clean, length)
+        """Return windows of `length` bases around the middles of bins."""
+        rows = bins.genome_order()
+        bins, to_absolute = bins.take(rows), store.coordinates.to_absolute
+        absolute = Intervals(to_absolute(bins.chrom, bins.start), to_absolute(bins.chrom, bins.stop))
+        clean = ~overlaps(absolute, widened_blacklist(store, length))
+        return cls(rows, bins.chrom, bins.middle - length // 2, clean, length)
 
-    def stretches(self, bases: int) -> list[slice]:
-        """Parts whose windows begin on one chromosome within `bases` bases, one after the other, all of them."""
-        location = self.chrom * (int(self.start.max(initial=0)) + 2 * self.length + bases) + self.start
+    def tiles(self, bases: int) -> list[slice]:
+        """Divide all windows into consecutive slices that each start on one chromosome within `bases` bases."""
+        position = self.chrom * (int(self.start.max(initial=0)) + 2 * self.length + bases) + self.start
         cuts = [0]
-        while cuts[-1] < location.size:
-            cuts.append(int(np.searchsorted(location, location[cuts[-1]] + bases)))
+        while cuts[-1] < position.size:
+            cuts.append(int(np.searchsorted(position, position[cuts[-1]] + bases)))
         return [slice(a, b) for a, b in pairwise(cuts)]
 
     def bases_to_scan(self) -> tuple[int, int]:
-        """Bases that lie in a clean window, counted once, and counted once a window."""
+        """Return the bases in clean windows, counted once, and counted once per window."""
         start = self.start[self.clean]
         step = np.diff(start)
         apart = (step < 0) | (step > self.length) | (np.diff(self.chrom[self.clean]) != 0)

@@ -1,4 +1,4 @@
-"""Predict: intervals in, probabilities out, stretch by stretch in bounded memory."""
+"""Predict probabilities for intervals, tile by tile, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...store.errors import StoreError, UsageError
+from ...store.errors import StoreError
 from ...store.genome.regions import Region
 from ...store.reader import Store
 from ...store.sampling.plan import SamplingPlan
 from ...store.schema import BIN
-from ...store.text import format_count
 from ...store.windows.loader import WindowStream
 from ..data.batches import TensorBatch, TensorStream, stream_settings
+from ..data.inputs import network_inputs
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 from .bins import Bins, SortedWindows
@@ -39,10 +39,19 @@ def predict_plan(
     *,
     amp: bool = False,
 ) -> NDArray[np.float32]:
-    """Probabilities in the order of the plan, float32 (windows, tasks); `amp` computes in bfloat16 where it is safe."""
+    """Return probabilities in the order of the plan, float32 (windows, tasks).
+
+    Args:
+        network: any variant, on the device.
+        batches: windows of the plan.
+        windows: number of windows in the plan.
+        device: to compute on.
+        on_batch: called with the size of each batch that is done.
+        amp: compute in bfloat16 where it is safe.
+    """
     scores = np.empty((windows, len(network.config.tasks)), np.float32)
-    for index, some in scored_batches(network, batches, device, amp=amp):
-        scores[index] = some
+    for index, batch_scores in scored_batches(network, batches, device, amp=amp):
+        scores[index] = batch_scores
         on_batch(len(index))
     return scores
 
@@ -50,30 +59,12 @@ def predict_plan(
 def scored_batches(
     network: FactorNet, batches: Iterable[TensorBatch], device: torch.device, *, amp: bool
 ) -> Iterator[Scored]:
-    """Rows of the plan and their probabilities, a batch at a time, every window computed alone."""
+    """Yield rows of the plan and their probabilities, batch by batch; every window is computed alone."""
     network.eval()
     for batch in batches:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=amp):
             probabilities = network(batch.codes, batch.tracks, batch.features)
         yield batch.index, probabilities.float().cpu().numpy()
-
-
-def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
-    """See that a cell line has what a network takes: its tracks and meta values, in its order.
-
-    Raises:
-        UsageError: it has others, or in another order; both are named.
-    """
-    info = store.cell(cell)
-    wanted = {"tracks": (info.track_names, config.tracks)}
-    if config.meta:
-        wanted["meta values"] = (info.meta, config.meta)
-    for what, (has, needs) in wanted.items():
-        if has != needs:
-            raise UsageError(
-                f"cell line {cell} has the {what} {', '.join(has) or 'none'}; the model was trained on "
-                f"{', '.join(needs) or 'none'}, in that order"
-            )
 
 
 def predict_tiles(
@@ -87,114 +78,114 @@ def predict_tiles(
     amp: bool = False,
     shared: bool | None = None,
 ) -> Iterator[Scored]:
-    """Probabilities of the bins in order of place, a stretch of a chromosome at a time; every row comes once.
+    """Yield probabilities of the bins in genome order, one tile of a chromosome at a time; every row comes once.
 
-    Bins that touch the widened blacklist get 0. Memory is bounded by the stretch: it does not grow with the bins.
+    Bins that touch the widened blacklist get 0. Memory is bounded by the tile: it does not grow with the bins.
 
     Args:
         network: any variant; it is moved to the device and set to evaluation.
-        store: with the cell line.
-        cell: whose tracks to read.
+        store: an open store.
+        cell: cell line to predict for.
         bins: in any order; they may overlap and repeat.
         device: to compute on.
-        batch: windows at once, at most.
+        batch: maximum number of windows at once.
         amp: compute in bfloat16 where it is safe.
-        shared: whether windows share the convolution of the bases they have in common (`model.genome_wide`); None
-            chooses by what is to be done.
+        shared: whether windows share the convolution of the bases they have in common (`shared_convolution`); None
+            chooses the faster way.
 
     Raises:
-        UsageError: as for `check_inputs`, or the store has no annotation and the network needs it.
-        StoreError: a chunk of the store is missing or damaged, or a score is no number.
+        UsageError: the cell line's tracks or meta values are not the network's, or the network uses annotation and
+            the store has none.
+        StoreError: a chunk of the store is missing or damaged, or a score is not finite.
     """
-    check_inputs(network.config, store, cell)
+    network_inputs(network.config, store, (cell,))
     network = network.to(device).eval()
-    placed = SortedWindows.of(bins, store, length=network.config.window_length)
-    stretches = placed.stretches(tile_bases(network.config))
-    once, each = placed.bases_to_scan()
+    windows = SortedWindows.of(bins, store, length=network.config.window_length)
+    tiles = windows.tiles(tile_bases(network.config))
+    once, per_window = windows.bases_to_scan()
     if shared is None:
-        shared = is_sharing_worthwhile(
-            int(placed.clean.sum()), sum(bool(placed.clean[part].any()) for part in stretches)
-        )
-    way = "neighbouring windows share the convolution" if shared else "too far apart to share, so one by one"
+        n_tiles = sum(bool(windows.clean[rows].any()) for rows in tiles)
+        shared = is_sharing_worthwhile(int(windows.clean.sum()), n_tiles)
+    method = "neighbouring windows share the convolution" if shared else "too far apart to share, so one by one"
     _log.info(
-        f"{len(bins)} windows, {way}: {(once if shared else each) / 1e6:.2f} M bases to scan of {each / 1e6:.2f} M"
+        f"{len(bins)} windows, {method}: {(once if shared else per_window) / 1e6:.2f} M bases to scan of "
+        f"{per_window / 1e6:.2f} M"
     )
     if not shared:
-        yield from _one_by_one(network, store, cell, placed, device=device, batch=batch, amp=amp)
+        yield from _one_by_one(network, store, cell, windows, device=device, batch=batch, amp=amp)
         return
-    scan, reader = SharedConvolution(network), TileReader(store, cell, network.config)
-    for stretch in prefetch(lambda part: reader.read(placed, part), stretches):
-        scores = np.zeros((stretch.part.stop - stretch.part.start, len(network.config.tasks)), np.float32)
-        if stretch.starts.size:
-            codes, tracks, starts, features = _tensors(stretch, device)
-            clean = scan.score(codes, tracks, starts, features=features, batch=batch, amp=amp)
-            scores[placed.clean[stretch.part]] = clean.cpu().numpy()
-        _refuse_odd(scores, placed, stretch.part, store, cell)
-        yield placed.rows[stretch.part], scores
+    convolution, reader = SharedConvolution(network), TileReader(store, cell, network.config)
+    for tile in prefetch(lambda rows: reader.read(windows, rows), tiles):
+        scores = np.zeros((tile.rows.stop - tile.rows.start, len(network.config.tasks)), np.float32)
+        if tile.starts.size:
+            codes, tracks, starts, features = _tensors(tile, device)
+            clean = convolution.score(codes, tracks, starts, features=features, batch=batch, amp=amp)
+            scores[windows.clean[tile.rows]] = clean.cpu().numpy()
+        _check_finite(scores, windows, tile.rows, store, cell)
+        yield windows.rows[tile.rows], scores
 
 
 def tile_bases(config: NetworkConfig) -> int:
-    """Bases within which the windows of a stretch begin: what both strands' activations, 128 MiB of them, allow."""
+    """Return the bases within which the windows of a tile start: both strands' activations take 128 MiB."""
     return max(2**24 // config.kernels, 2**14)
 
 
-def is_sharing_worthwhile(windows: int, stretches: int) -> bool:
-    """Whether so many windows in so many stretches lie close enough together.
+def is_sharing_worthwhile(n_windows: int, n_tiles: int) -> bool:
+    """Return whether windows are close enough together to share their convolution.
 
-    Positions to scan would always say yes: shared they are never more, and the scan of a stretch is faster a position
-    even where windows do not overlap. What a stretch costs besides, its bases read and a batch of its own for the LSTM,
-    takes 20 windows to earn back (docs/performance.md).
+    Positions to scan would always favour it: sharing never scans more of them, and scanning a tile is faster per
+    position even if windows do not overlap. The overhead of a tile, reading its bases and a batch of its own for the
+    LSTM, takes 20 windows to recover (docs/performance.md).
     """
-    return windows >= 20 * stretches
+    return n_windows >= 20 * n_tiles
 
 
-def _tensors(stretch: Tile, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Codes, tracks, starts and features (None where there are none) on the device."""
-    arrays = (stretch.codes, stretch.tracks, stretch.starts, stretch.features)
+def _tensors(tile: Tile, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Copy codes, tracks, starts and features (None if there are none) to the device."""
+    arrays = (tile.codes, tile.tracks, tile.starts, tile.features)
     codes, tracks, starts, features = (torch.from_numpy(array).to(device) for array in arrays)
     return codes, tracks, starts, features if features.shape[1] else None
 
 
 def _one_by_one(
-    network: FactorNet, store: Store, cell: str, placed: SortedWindows, *, device: torch.device, batch: int, amp: bool
+    network: FactorNet, store: Store, cell: str, windows: SortedWindows, *, device: torch.device, batch: int, amp: bool
 ) -> Iterator[Scored]:
-    """As `predict_tiles`, every window alone."""
-    clean = np.flatnonzero(placed.clean)
+    """Predict as `predict_tiles`, every window alone."""
+    clean = np.flatnonzero(windows.clean)
     zeros = np.zeros(clean.size, np.int64)
-    # A plan holds first bases of bins, of which the window's middle is the middle.
-    start = placed.start[clean] + network.config.window_length // 2 - BIN // 2
-    plan = SamplingPlan((cell,), zeros, placed.chrom[clean], start, zeros, np.zeros((clean.size, 0), np.uint8))
+    # A plan has first bases of bins; their middle is the middle of the window.
+    start = windows.start[clean] + network.config.window_length // 2 - BIN // 2
+    plan = SamplingPlan((cell,), zeros, windows.chrom[clean], start, zeros, np.zeros((clean.size, 0), np.uint8))
     stream = WindowStream(store, plan, stream_settings(network.config, batch_size=batch), seed=None)
     done = 0
-    for index, some in scored_batches(network, TensorStream(stream, device), device, amp=amp):
-        stop = int(clean[index[-1]]) + 1  # batches come in order of place
-        scores = np.zeros((stop - done, some.shape[1]), np.float32)
-        scores[clean[index] - done] = some
-        _refuse_odd(scores, placed, slice(done, stop), store, cell)
-        yield placed.rows[done:stop], scores
+    for index, batch_scores in scored_batches(network, TensorStream(stream, device), device, amp=amp):
+        stop = int(clean[index[-1]]) + 1  # batches come in genome order
+        scores = np.zeros((stop - done, batch_scores.shape[1]), np.float32)
+        scores[clean[index] - done] = batch_scores
+        _check_finite(scores, windows, slice(done, stop), store, cell)
+        yield windows.rows[done:stop], scores
         done = stop
-    if done < len(placed.rows):
-        yield placed.rows[done:], np.zeros((len(placed.rows) - done, len(network.config.tasks)), np.float32)
+    if done < len(windows.rows):
+        yield windows.rows[done:], np.zeros((len(windows.rows) - done, len(network.config.tasks)), np.float32)
 
 
-def _refuse_odd(scores: NDArray[np.float32], placed: SortedWindows, part: slice, store: Store, cell: str) -> None:
-    """See that all scores of a part of the bins are numbers.
+def _check_finite(scores: NDArray[np.float32], windows: SortedWindows, rows: slice, store: Store, cell: str) -> None:
+    """Check that the scores of some windows are finite.
 
     Raises:
-        StoreError: some are not; the message names the bases that the first such windows see.
+        StoreError: some are not; the message names the bases in the first such windows.
     """
-    odd = part.start + np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    odd = rows.start + np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if not odd.size:
         return
-    chrom = int(placed.chrom[odd[0]])
-    here = placed.start[odd[placed.chrom[odd] == chrom]]
-    stop = min(int(here[-1]) + placed.length, store.coordinates.lengths[chrom])
+    chrom = int(windows.chrom[odd[0]])
+    starts = windows.start[odd[windows.chrom[odd] == chrom]]
+    stop = min(int(starts[-1]) + windows.length, store.coordinates.lengths[chrom])
+    region = Region(store.coordinates.names[chrom], max(int(starts[0]), 0), stop)
     raise StoreError(
         store.location,
-        f"cell line {cell}: {format_count(odd.size, 'window')} of {len(scores)} have no number "
-        f"for a score, in {Region(store.coordinates.names[chrom], max(int(here[0]), 0), stop)}",
-        hint="look there for values in its tracks that are infinite or far too large, and for such "
-        "weights in the model",
+        f"cell line {cell}: scores of {odd.size} windows of {len(scores)} are not finite, in {region}",
+        hint="check the tracks in this region and the weights of the model for infinite or very large values",
     )
 
 
@@ -210,12 +201,13 @@ def predict_bins(
     amp: bool = False,
     shared: bool | None = None,
 ) -> NDArray[np.float32]:
-    """Probability of each bin, float32 (bins, tasks); 0 where the bin touches the widened blacklist.
+    """Return the probabilities of each bin, float32 (bins, tasks); 0 if the bin touches the widened blacklist.
 
-    Arguments and errors as for `predict_tiles`; `on_batch` hears of every so many bins done.
+    Arguments and errors as for `predict_tiles`; `on_batch` is called with the number of bins just done.
     """
     scores = np.zeros((len(bins), len(network.config.tasks)), np.float32)
-    for rows, some in predict_tiles(network, store, cell, bins, device=device, batch=batch, amp=amp, shared=shared):
-        scores[rows] = some
+    tiles = predict_tiles(network, store, cell, bins, device=device, batch=batch, amp=amp, shared=shared)
+    for rows, tile_scores in tiles:
+        scores[rows] = tile_scores
         on_batch(len(rows))
     return scores

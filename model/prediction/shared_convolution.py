@@ -1,13 +1,13 @@
-"""Windows that overlap, computed together: layers 1 and 2 once a base and strand instead of once a window.
+"""Compute overlapping windows together: layers 1 and 2 once per base and strand instead of once per window.
 
-    stretch   bases of a chromosome, S of them, that hold many windows of L bases
-    scan      layers 1 and 2 of both strands at every position of the stretch
+    tile      bases of a chromosome, S of them, that contain many windows of L bases
+    scan      layers 1 and 2 of both strands at every position of the tile
     maxima    of every `pool` neighbouring positions, at every position: so windows of any phase find theirs
     windows   each takes every `pool`-th of the maxima from its first position on (its last one, on the reverse strand)
-    layers    4 and 5, window by window, as ever
+    layers    4 and 5, window by window
 
-The reverse strand is not read backwards: its kernels are turned round instead, and meet the stretch in one product with
-those of the forward strand. Nothing here reads a store; letters in shapes are S bases, L bases a window, T tracks,
+The reverse strand is not read backwards: its kernels are reversed instead, and multiply the tile in one product
+with those of the forward strand. Nothing in this module reads a store; letters in shapes are S bases, L bases a window, T tracks,
 k kernels, w the width of a kernel, P positions, N windows.
 """
 
@@ -20,14 +20,14 @@ from torch.nn import functional
 from ..network.factornet import FactorNet, one_hot
 
 _CACHED = 2**18  # values, 1 MiB: activations of a block of positions stay in a core's cache
-_CACHED_WINDOWS = 2**21  # values, 8 MiB: steps in and out of the windows that the LSTM takes at once
+_CACHED_WINDOWS = 2**21  # values, 8 MiB: inputs and outputs of the windows that the LSTM takes at once
 
 
 def sliding_maximum(y: Tensor, size: int) -> Tensor:
-    """Maxima of `size` neighbours along the first axis at every offset, shape (P, ...) -> (P - size + 1, ...).
+    """Return maxima of `size` neighbours along the first axis at every offset, shape (P, ...) -> (P - size + 1, ...).
 
-    Maxima of 2, 4, 8... neighbours are made of those before; two that overlap make up any size. So the work grows with
-    the logarithm of `size`, and maxima are exact however they are grouped.
+    Maxima of 2, 4, 8... neighbours are computed from the previous ones; two that overlap cover any size. So the work
+    grows with the logarithm of `size`; maxima are exact however they are grouped.
     """
     reach = 1
     while 2 * reach <= size:
@@ -38,10 +38,10 @@ def sliding_maximum(y: Tensor, size: int) -> Tensor:
 
 
 class SharedConvolution:
-    """A network that scans stretches of bases once for all windows in them, which may begin anywhere.
+    """A network that scans a tile once for all windows in it, which may start anywhere.
 
     Args:
-        network: in evaluation mode, on the device of the tensors to come. Its weights are copied.
+        network: in evaluation mode, on the device of the tensors that are given later. Its weights are copied.
     """
 
     @torch.inference_mode()
@@ -65,65 +65,65 @@ class SharedConvolution:
         batch: int = 512,
         amp: bool = False,
     ) -> Tensor:
-        """Probabilities of windows of one stretch, float32 (N, tasks): those of `FactorNet.forward` for each alone.
+        """Return probabilities of the windows of a tile, float32 (N, tasks), equal to `FactorNet.forward` of each.
 
         Args:
-            codes: bases of the stretch, uint8 (S,).
+            codes: bases of the tile, uint8 (S,).
             tracks: signal, float32 (T, S).
-            starts: first base of each window in the stretch, int64 (N,), in any order; windows lie inside the stretch.
-            features: of each window, float32 (N, F); None where the network has none.
-            batch: windows that layers 4 and 5 take at once, at most.
+            starts: first base of each window in the tile, int64 (N,), in any order; windows are inside the tile.
+            features: of each window, float32 (N, F); None if the network has none.
+            batch: maximum number of windows that layers 4 and 5 take at once.
             amp: compute in bfloat16 where it is safe.
         """
         network, config = self._network, self._network.config
-        some = self._windows_at_once(batch)
+        n_windows = self._windows_at_once(batch)
         scores = torch.empty(len(starts), len(config.tasks), device=codes.device)
         with torch.autocast(codes.device.type, torch.bfloat16, enabled=amp):
             maxima = self.maxima(codes, tracks)
-            for first in range(0, len(starts), some):
-                part = slice(first, first + some)
-                steps = steps_of_windows(maxima, starts[part], positions=config.positions, pool=config.pool)
-                logits = network.head(steps, None if features is None else features[part].repeat(2, 1))
-                scores[part] = torch.sigmoid(logits.float()).view(2, -1, len(config.tasks)).mean(0)
+            for first in range(0, len(starts), n_windows):
+                rows = slice(first, first + n_windows)
+                steps = steps_of_windows(maxima, starts[rows], positions=config.positions, pool=config.pool)
+                logits = network.head(steps, None if features is None else features[rows].repeat(2, 1))
+                scores[rows] = torch.sigmoid(logits.float()).view(2, -1, len(config.tasks)).mean(0)
         return scores
 
     @torch.inference_mode()
     def maxima(self, codes: Tensor, tracks: Tensor) -> Tensor:
-        """Pooled activations of both strands at every offset, shape (S - w - pool + 2, 2, k).
+        """Return pooled activations of both strands at every offset, shape (S - w - pool + 2, 2, k).
 
-        Row p, strand 0 is the maximum over kernels that begin at bases ``p:p + pool``; strand 1 the same for kernels
-        that end there when read backwards. The ReLU of layer 2 is done.
+        Row p, strand 0 is the maximum over kernels that start at bases ``p:p + pool``; strand 1 the same for kernels
+        that end there when read backwards. The ReLU of layer 2 is applied.
 
         Args:
             codes: bases, uint8 (S,), as for `FactorNet.forward`.
             tracks: signal, float32 (T, S).
 
         Returns:
-            A tensor of its own on the same device; under autocast in its lower precision.
+            A new tensor on the same device; under autocast in its lower precision.
         """
         pool, width = self._network.config.pool, self._network.config.kernel_width
-        count = len(codes) - width - pool + 2
-        found: Tensor | None = None
-        for first in range(0, count, self._block):
-            stop = min(first + self._block, count)
+        n_rows = len(codes) - width - pool + 2
+        maxima: Tensor | None = None
+        for first in range(0, n_rows, self._block):
+            stop = min(first + self._block, n_rows)
             bases = slice(first, stop + pool - 1 + width - 1)
             block = functional.relu(sliding_maximum(self._scan(codes[bases], tracks[:, bases]), pool))
-            if found is None:
-                found = block.new_empty(count, *block.shape[1:])
-            found[first:stop] = block
-        assert found is not None, f"a stretch of {len(codes)} bases holds no window"
-        return found
+            if maxima is None:
+                maxima = block.new_empty(n_rows, *block.shape[1:])
+            maxima[first:stop] = block
+        assert maxima is not None, f"a tile of {len(codes)} bases contains no window"
+        return maxima
 
     @property
     def _block(self) -> int:
-        """Positions at once. Each block repeats pool - 1 positions of the next, so it is some times as long."""
+        """Positions per block. Each block repeats pool - 1 positions of the next, so it is several times as long."""
         config = self._network.config
         if self._kernels.device.type != "cpu":
             return 2**18
         return max(_CACHED // (2 * config.kernels), 8 * config.pool)
 
     def _windows_at_once(self, batch: int) -> int:
-        """Windows that layers 4 and 5 take at once: `batch`, or on a CPU as many of them as its caches hold."""
+        """Return the windows that layers 4 and 5 take at once: `batch`, on a CPU at most what its caches hold."""
         if self._kernels.device.type != "cpu":
             return batch
         config = self._network.config
@@ -131,24 +131,24 @@ class SharedConvolution:
         return max(1, min(batch, _CACHED_WINDOWS // values))
 
     def _scan(self, codes: Tensor, tracks: Tensor) -> Tensor:
-        """`FactorNet.scan` of both strands, rows by place on the forward strand, shape (positions, 2, k)."""
+        """Compute `FactorNet.scan` of both strands; rows are forward positions, shape (positions, 2, k)."""
         network, rows = self._network, len(codes) - self._network.config.kernel_width + 1
         channels = torch.cat([one_hot(codes), tracks.T], dim=1)
-        # Neighbouring rows share all but one base; the product wants them written out.
+        # Neighbouring rows share all but one base; the product needs them contiguous.
         windows = channels.as_strided((rows, len(self._kernels)), (channels.shape[1], 1)).contiguous()
-        fired = functional.relu_(functional.linear(windows, self._kernels.T, self._bias))
-        mixed: Tensor = network.mixing(fired.view(rows, 2, -1))
+        activations = functional.relu_(functional.linear(windows, self._kernels.T, self._bias))
+        mixed: Tensor = network.mixing(activations.view(rows, 2, -1))
         return mixed
 
 
 def steps_of_windows(maxima: Tensor, starts: Tensor, *, positions: int, pool: int) -> Tensor:
-    """What layer 3 makes of each window and of its reverse complement, shape (2 N, positions // pool, k).
+    """Return the output of layer 3 for each window and its reverse complement, shape (2 N, positions // pool, k).
 
     Args:
-        maxima: of the stretch, `SharedConvolution.maxima`.
-        starts: first base of each window in the stretch, int64 (N,).
-        positions: places of a kernel in a window.
-        pool: places pooled into one step.
+        maxima: of the tile, `SharedConvolution.maxima`.
+        starts: first base of each window in the tile, int64 (N,).
+        positions: positions of a kernel in a window.
+        pool: positions pooled into one step.
     """
     steps = torch.arange(0, positions - pool + 1, pool, device=starts.device)
     forward = starts[:, None] + steps

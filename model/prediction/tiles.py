@@ -1,4 +1,4 @@
-"""Stretches of bases that many windows share, read from a store one ahead of the one in use."""
+"""Read tiles: stretches of a chromosome whose bases many windows share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ...store.errors import UsageError
-from ...store.reader import Store, padded_span
+from ...store.reader import Store, StoredArray, padded_span
 from ...store.schema import BIN
-from ...store.windows.batch import annotation_flags
+from ...store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags, genome_path
+from ..data.inputs import network_inputs
 from ..network.config import NetworkConfig
 from .bins import SortedWindows
 
@@ -25,17 +25,17 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Clean windows of a part of the bins, N of them, and the bases they see, S; those that none sees are left out.
+    """N clean windows of one chromosome and the S bases in them; bases in no window are left out.
 
     Attributes:
-        part: which of the placed bins, clean or not.
+        rows: of the sorted windows, clean or not.
         codes: base codes 0..4, uint8 (S,); 4 past the ends of a chromosome.
         tracks: signal, float32 (T, S); 0 past the ends.
         starts: first base of each window among the S, int64 (N,).
-        features: meta values and annotation of each, float32 (N, F).
+        features: meta values and annotation of each window, float32 (N, F).
     """
 
-    part: slice
+    rows: slice
     codes: NDArray[np.uint8]
     tracks: NDArray[np.float32]
     starts: NDArray[np.int64]
@@ -43,14 +43,14 @@ class Tile:
 
 
 def remove_gaps(starts: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], list[slice]]:
-    """Windows moved together so that no base lies between them, and the spans of bases that stay.
+    """Move windows together so that no base is between them.
 
     Args:
-        starts: first base of each window, rising, int64 (N,), N > 0.
-        length: bases of a window.
+        starts: first base of each window, sorted, int64 (N,), N > 0.
+        length: of a window, bases.
 
     Returns:
-        First base of each window once only the spans are kept, and the spans, counted from the first window.
+        New first base of each window, and the spans of bases to keep, both counted from the first window.
     """
     steps = np.diff(starts)
     moved = np.concatenate([[0], np.cumsum(np.minimum(steps, length))]).astype(np.int64)
@@ -61,66 +61,62 @@ def remove_gaps(starts: NDArray[np.int64], length: int) -> tuple[NDArray[np.int6
 
 
 class TileReader:
-    """Reads stretches of one cell line for one kind of network.
+    """Reads tiles of one cell line for a network.
 
     Raises:
-        UsageError: the network takes annotation (-g), which the store does not have.
+        UsageError: the cell line's tracks or meta values are not the network's, or the network uses annotation and
+            the store has none.
     """
 
     def __init__(self, store: Store, cell: str, config: NetworkConfig) -> None:
-        if config.gencode and not store.has_annotation:
-            raise UsageError(
-                f"{store.path}: has no annotation, which the model needs (-g); "
-                "make the genome anew: factornet-etl genome --gtf ... --cpg ..."
-            )
-        self._store, self._cell, self._config = store, cell, config
-        self._meta = store.meta(cell) if config.meta else np.zeros(0, np.float32)
+        self._store, self._cell, self._length = store, cell, config.window_length
+        self._inputs = network_inputs(config, store, (cell,))
 
-    def read(self, placed: SortedWindows, part: slice) -> Tile:
-        """The stretch of a part of the bins, which lie on one chromosome.
+    def read(self, windows: SortedWindows, rows: slice) -> Tile:
+        """Read the tile of some windows, which are on one chromosome.
 
         Raises:
             StoreError: a chunk is missing or damaged.
         """
-        starts = placed.start[part][placed.clean[part]]
-        config, length = self._config, self._config.window_length
-        features = np.empty((starts.size, config.features), np.float32)
+        starts = windows.start[rows][windows.clean[rows]]
+        inputs, length = self._inputs, self._length
+        features = inputs.features(np.zeros(starts.size, np.int64))
+        tracks = np.empty((len(inputs.tracks), 0), SIGNAL.dtype)
         if starts.size == 0:
-            return Tile(part, np.empty(0, np.uint8), np.empty((len(config.tracks), 0), np.float32), starts, features)
-        chrom = self._store.coordinates.names[int(placed.chrom[part][0])]
-        features[:, : self._meta.size] = self._meta
-        if config.gencode:
-            features[:, self._meta.size :] = self._annotation(chrom, starts + length // 2 - BIN // 2)
+            return Tile(rows, np.empty(0, SEQUENCE.dtype), tracks, starts, features)
+        chrom = self._store.coordinates.names[int(windows.chrom[rows][0])]
+        if inputs.gencode:
+            features[:, inputs.annotation_columns] = self._annotation(chrom, starts + length // 2 - BIN // 2)
         moved, spans = remove_gaps(starts, length)
         low, high = int(starts[0]), int(starts[-1]) + length
 
-        def seen(array: Any, pad_value: float) -> NDArray[Any]:
-            whole = padded_span(array, low, high, pad_value=pad_value)
-            return np.concatenate([whole[span] for span in spans])
+        def bases_in_windows(array: StoredArray, kind: ArrayKind) -> NDArray[Any]:
+            span = padded_span(array, low, high, pad_value=kind.pad_value)
+            return np.concatenate([span[kept] for kept in spans])
 
-        codes = seen(self._store.sequence(chrom), 4)
-        tracks = np.empty((len(config.tracks), codes.size), np.float32)
-        for row, name in zip(tracks, config.tracks, strict=True):
-            row[:] = seen(self._store.track(self._cell, name, chrom), 0)
-        return Tile(part, codes, tracks, moved, features)
+        codes = bases_in_windows(self._store.array(genome_path(SEQUENCE, chrom)), SEQUENCE)
+        tracks = np.empty((len(inputs.tracks), codes.size), SIGNAL.dtype)
+        for row, name in zip(tracks, inputs.tracks, strict=True):
+            row[:] = bases_in_windows(self._store.track(self._cell, name, chrom), SIGNAL)
+        return Tile(rows, codes, tracks, moved, features)
 
     def _annotation(self, chrom: str, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The six booleans of each 200-base bin, uint8 (bins, 6); `starts` rise."""
-        low = int(starts[0])
-        bits = padded_span(self._store.annotation(chrom), low, int(starts[-1]) + BIN, pad_value=0)
+        """Return the six booleans of each 200-base bin, uint8 (bins, 6); `starts` are sorted."""
+        low, array = int(starts[0]), self._store.array(genome_path(ANNOTATION, chrom))
+        bits = padded_span(array, low, int(starts[-1]) + BIN, pad_value=ANNOTATION.pad_value)
         bins = sliding_window_view(bits, BIN)
-        pieces = (starts[i : i + _ANNOTATED] - low for i in range(0, starts.size, _ANNOTATED))
-        return np.concatenate([annotation_flags(bins[piece]) for piece in pieces])
+        blocks = (starts[i : i + _ANNOTATED] - low for i in range(0, starts.size, _ANNOTATED))
+        return np.concatenate([annotation_flags(bins[block]) for block in blocks])
 
 
 def prefetch(make: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """``map(make, items)``, where a thread makes the next one while the consumer uses the last."""
-    with ThreadPoolExecutor(1, thread_name_prefix="stretches") as thread:
-        waiting = None
+    """Yield ``map(make, items)``; a thread makes the next result while the consumer uses the last."""
+    with ThreadPoolExecutor(1, thread_name_prefix="tiles") as thread:
+        pending = None
         for item in items:
             following = thread.submit(make, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
-            yield waiting.result()
+            if pending is not None:
+                yield pending.result()
+            pending = following
+        if pending is not None:
+            yield pending.result()

@@ -1,4 +1,13 @@
 """Cut the windows of a plan from a store, in batches and bounded memory.
 
+    inputs           what a window consists of, its padding, and the checks that all readers share
+    batch            settings, batches and blocks of windows
+    planned          the windows of one plan: order, shard of a rank, arrays that they need
+    loader           `WindowStream`, which picks one of the readers below
+    shuffle_buffer   windows from slabs of a compressed store
+    random_access    windows from arrays in memory or memory-mapped, with `gather`
+    in_memory        a store that holds arrays in memory
+
+Two more readers use `inputs` and `planned`: `model.data.device_windows` and `model.prediction.tiles`.
 May import `store.reader` and `store.sampling`.
 """

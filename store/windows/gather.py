@@ -21,15 +21,15 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class ArrayGatherer:
-    """One-dimensional arrays of one type, of any lengths, to cut windows from.
+    """One-dimensional arrays of one dtype and any lengths, to cut windows from.
 
     Args:
         arrays: contiguous; in memory or memory-mapped. They are kept, not copied.
-        dtype: their type.
-        outside: the value before the first and after the last element of each.
+        dtype: their dtype.
+        pad_value: value before the first and after the last element of each.
 
     Raises:
-        ValueError: an array is of another type or shape, or not contiguous.
+        ValueError: an array has another dtype or more dimensions, or is not contiguous.
     """
 
     def __init__(self, arrays: Sequence[NDArray[Any]], dtype: DTypeLike, *, pad_value: float) -> None:
@@ -43,44 +43,44 @@ class ArrayGatherer:
         self._addresses = np.array([a.ctypes.data for a in self._arrays], np.int64)
         self._lengths = np.array([a.size for a in self._arrays], np.int64)
 
-    def windows(self, which: NDArray[np.int64], starts: NDArray[np.int64], length: int) -> NDArray[Any]:
-        """``arrays[which][starts : starts + length]`` for each element of `which`, shape (*which.shape, length).
+    def windows(self, numbers: NDArray[np.int64], starts: NDArray[np.int64], length: int) -> NDArray[Any]:
+        """Return ``arrays[n][start : start + length]`` for each number and start, shape (*numbers.shape, length).
 
         Args:
-            which: number of the array, any shape.
-            starts: first element of the window, of a shape that broadcasts to that of `which`; windows may lie past
-                the ends of the array, wholly or in part.
-            length: elements a window, at least 1.
+            numbers: number of the array, any shape.
+            starts: first element of the window, of a shape that broadcasts to that of `numbers`; windows may extend
+                past the ends of the array or be wholly outside.
+            length: elements per window, at least 1.
 
         Raises:
-            IndexError: there is no such array.
+            IndexError: a number is out of range.
         """
-        starts = np.broadcast_to(starts, which.shape)
-        if which.size and (which.min() < 0 or which.max() >= len(self._arrays)):
-            raise IndexError(f"arrays {which.min()} to {which.max()} of {len(self._arrays)}")
-        fits = (starts >= 0) & (starts <= self._lengths[which] - length)
-        addresses = self._addresses[which] + starts * self._dtype.itemsize
+        starts = np.broadcast_to(starts, numbers.shape)
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= len(self._arrays)):
+            raise IndexError(f"arrays {numbers.min()} to {numbers.max()} of {len(self._arrays)}")
+        fits = (starts >= 0) & (starts <= self._lengths[numbers] - length)
+        addresses = self._addresses[numbers] + starts * self._dtype.itemsize
         if fits.all():
             return self._copy(addresses, length)
-        if fits.any():  # those that do not fit are overwritten below; meanwhile they need an address that is ours
+        if fits.any():  # windows that do not fit are overwritten below; until then any valid address will do
             out = self._copy(np.where(fits, addresses, addresses[fits][0]), length)
         else:
-            out = np.empty((*which.shape, length), self._dtype)
+            out = np.empty((*numbers.shape, length), self._dtype)
         for at in zip(*np.nonzero(~fits), strict=True):
-            out[at] = self._padded(int(which[at]), int(starts[at]), length)
+            out[at] = self._padded(int(numbers[at]), int(starts[at]), length)
         return out
 
     def _copy(self, addresses: NDArray[np.int64], length: int) -> NDArray[Any]:
-        """Windows at these addresses, all of them inside an array."""
+        """Copy windows at these addresses, all of them inside an array."""
         if addresses.size == 0:
             return np.empty((*addresses.shape, length), self._dtype)
         first = int(addresses.min())
         memory = np.asarray(_Memory(first, int(addresses.max()) - first + 1, length * self._dtype.itemsize))
         return np.asarray(memory[addresses - first].view(self._dtype).reshape(*addresses.shape, length))
 
-    def _padded(self, which: int, start: int, length: int) -> NDArray[Any]:
-        """One window that reaches past an end of its array."""
-        array = self._arrays[which]
+    def _padded(self, number: int, start: int, length: int) -> NDArray[Any]:
+        """Return one window that extends past an end of its array."""
+        array = self._arrays[number]
         window = np.full(length, self._pad_value, self._dtype)
         low, high = max(start, 0), min(start + length, array.size)
         if low < high:
@@ -90,10 +90,10 @@ class ArrayGatherer:
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """Memory from `address` on as numpy sees it: an element of `width` bytes at each of `count` bytes."""
+    """Memory from `address` on as an array: one element of `width` bytes at each of `size` bytes, overlapping."""
 
     address: int
-    count: int
+    size: int
     width: int
 
     @property
@@ -101,7 +101,7 @@ class _Memory:
         return {
             "version": 3,
             "data": (self.address, True),
-            "shape": (self.count,),
+            "shape": (self.size,),
             "strides": (1,),
             "typestr": f"|V{self.width}",
         }

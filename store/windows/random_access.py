@@ -1,7 +1,7 @@
-"""Windows of a raw store: gathered from memory-mapped arrays in exact random order.
+"""Gather windows in exact random order from arrays that are memory-mapped or in memory.
 
-Nothing need be grouped by place here, so an epoch's order is one permutation of its plan. A thread gathers a few
-blocks ahead of the consumer, which hides what waits for the disk; more threads gain nothing, as one fills the memory
+Windows need not be grouped by position, so an epoch's order is one permutation of its plan. A thread gathers a few
+blocks ahead of the consumer, which hides the latency of the disk; more threads gain nothing, as one fills the memory
 bus (docs/performance.md).
 """
 
@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..format.sharded import ShardedArray
 from ..reader import Store
 from ..schema import BIN
-from .batch import WindowBlock, Windows, annotation_flags, shard_batch
+from .batch import WindowBlock
 from .gather import ArrayGatherer
+from .in_memory import not_held
+from .inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags
+from .planned import PlannedArrays, PlannedWindows
 
 BLOCK_WINDOWS = 512
 """Windows to gather at once, at least: numpy copies without Python's lock from 500 on."""
@@ -26,14 +31,14 @@ AHEAD = 3
 
 
 def random_access_blocks(
-    store: Store, windows: Windows, rng: np.random.Generator | None
+    store: Store, windows: PlannedWindows, rng: np.random.Generator | None
 ) -> Generator[WindowBlock, None, None]:
-    """The windows, a few batches a block.
+    """Yield the windows, a few batches per block.
 
     Args:
-        store: a raw store.
+        store: a raw store, or one that holds its arrays in memory.
         windows: what to read.
-        rng: order of the windows, or None for the order of place, which is then that of a compressed store.
+        rng: draws the order; None keeps genome order, that of a compressed store.
 
     Raises:
         StoreError: an array is missing or damaged; before the first block.
@@ -42,19 +47,19 @@ def random_access_blocks(
     if n == 0:
         return
     gatherer = Gatherer(store, windows)
-    order = np.argsort(windows.places, kind="stable") if rng is None else rng.permutation(n)
-    batches = -(-BLOCK_WINDOWS * settings.world_size // settings.batch_size)
-    affordable = settings.pool_bytes * settings.world_size // (windows.bytes_each * settings.batch_size * (AHEAD + 1))
-    size = max(1, min(batches, affordable)) * settings.batch_size
+    order = windows.order(rng)
+    n_batches = -(-BLOCK_WINDOWS * settings.world_size // settings.batch_size)
+    affordable = settings.pool_bytes * settings.world_size // (windows.window_bytes * settings.batch_size * (AHEAD + 1))
+    size = max(1, min(n_batches, affordable)) * settings.batch_size
     executor = ThreadPoolExecutor(1, thread_name_prefix="window-gather")
-    waiting: deque[Future[WindowBlock]] = deque()
+    pending: deque[Future[WindowBlock]] = deque()
     try:
         for first in range(0, n, size):
-            waiting.append(executor.submit(gatherer.block, order[first : first + size]))
-            if len(waiting) > AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(executor.submit(gatherer.block, order[first : first + size]))
+            if len(pending) > AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
@@ -63,36 +68,42 @@ class Gatherer:
     """Gathers windows from the arrays that a plan needs, which are all opened at once.
 
     Raises:
+        UsageError: an array is not in memory.
         StoreError: an array is missing or damaged.
     """
 
-    def __init__(self, store: Store, windows: Windows) -> None:
+    def __init__(self, store: Store, windows: PlannedWindows) -> None:
         self._windows = windows
-        plan, names = windows.plan, store.coordinates.names
-        chroms = np.unique(plan.chrom).tolist()
-        self._chrom = np.full(len(names), -1, np.int64)
-        self._chrom[chroms] = np.arange(len(chroms))
-        self._sequence = ArrayGatherer([np.asarray(store.sequence(names[c])) for c in chroms], np.uint8, pad_value=4)
-        bits = [np.asarray(store.annotation(names[c])) for c in chroms] if windows.settings.gencode else []
-        self._bits = ArrayGatherer(bits, np.uint8, pad_value=0)
-        # Number of the array for (cell line, chromosome, track), over those pairs of the first two that occur.
-        self._track = np.full((len(plan.cells), len(names), len(windows.tracks)), -1, np.int64)
-        pairs = [divmod(p, len(names)) for p in np.unique(plan.cell * len(names) + plan.chrom).tolist()]
-        signal = [np.asarray(store.track(plan.cells[i], t, names[c])) for i, c in pairs for t in windows.tracks]
-        for k, (i, c) in enumerate(pairs):
-            self._track[i, c] = np.arange(len(windows.tracks)) + k * len(windows.tracks)
-        self._signal = ArrayGatherer(signal, np.float32, pad_value=0)
+        self._arrays = arrays = PlannedArrays.of(store, windows)
+        self._sequence = _gatherer_of(store, arrays.sequence, SEQUENCE)
+        self._annotation = _gatherer_of(store, arrays.annotation, ANNOTATION)
+        self._signal = _gatherer_of(store, arrays.signal, SIGNAL)
 
-    def block(self, index: NDArray[np.int64]) -> WindowBlock:
-        """Those of the windows at `index` of the plan that fall to this process."""
-        windows, settings = self._windows, self._windows.settings
-        index, sizes = shard_batch(index, settings.batch_size, settings.rank, settings.world_size)
+    def block(self, order: NDArray[np.int64]) -> WindowBlock:
+        """Gather this rank's windows of consecutive whole batches.
+
+        Args:
+            order: rows of the plan, batch after batch.
+        """
+        windows, arrays, length = self._windows, self._arrays, self._windows.settings.window_length
+        index, sizes = windows.shard(order)
         chrom, starts = windows.plan.chrom[index], windows.starts[index]
-        codes = self._sequence.windows(self._chrom[chrom], starts, settings.window_length)
-        which = self._track[windows.plan.cell[index], chrom]
-        tracks = self._signal.windows(which, starts[:, None], settings.window_length)
-        features = windows.features_of(index)
-        if settings.gencode:
-            bits = self._bits.windows(self._chrom[chrom], windows.plan.bin_starts[index], BIN)
-            features[:, windows.meta.shape[1] :] = annotation_flags(bits)
+        codes = self._sequence.windows(arrays.chrom_row[chrom], starts, length)
+        signal_row = arrays.signal_row[windows.plan.cell[index], chrom]
+        tracks = self._signal.windows(signal_row, starts[:, None], length)
+        features = windows.features(index)
+        if windows.inputs.gencode:
+            bits = self._annotation.windows(arrays.chrom_row[chrom], windows.plan.bin_starts[index], BIN)
+            features[:, windows.inputs.annotation_columns] = annotation_flags(bits)
         return WindowBlock(sizes, index, codes, tracks, features)
+
+
+def _gatherer_of(store: Store, paths: list[str], kind: ArrayKind) -> ArrayGatherer:
+    return ArrayGatherer([_in_memory(store, path) for path in paths], kind.dtype, pad_value=kind.pad_value)
+
+
+def _in_memory(store: Store, path: str) -> NDArray[Any]:
+    array = store.array(path)
+    if isinstance(array, ShardedArray):
+        raise not_held(store, path, "memory")
+    return np.asarray(array)

@@ -1,10 +1,10 @@
-"""Windows of a compressed store: read in slabs, cut many windows from each, emit them in random order.
+"""Read windows of a compressed store in slabs and emit them in random order from a shuffle buffer.
 
-Reading a window at a time through zarr is slower than FactorNet was; reading a slab and cutting all windows in it is
-ten to a hundred times faster (benchmarks/). So the plan is put in a random order of places, and cut into pools; all
-windows of a pool are gathered in memory, slab by slab, and emitted shuffled across the pool while the next pool is
-read. Memory is bounded by two pools, whatever the size of genome or plan. Order and content depend on the plan and
-the seed alone, never on threads.
+Reading one window at a time through zarr is slower than FactorNet was; reading a slab and cutting all windows in it is
+ten to a hundred times faster (benchmarks/). So the slabs of a plan are put in random order and its windows divided
+into buffers. All windows of a buffer are gathered in memory, slab by slab, and emitted shuffled across the buffer while
+the next buffer is read. Memory is bounded by two buffers, whatever the size of genome or plan. Order and content
+depend on the plan and the seed alone, never on threads.
 """
 
 from __future__ import annotations
@@ -22,52 +22,59 @@ from ..format.native import copy_windows
 from ..format.sharded import ShardedArray
 from ..reader import Store, StoredArray, array_location
 from ..schema import BIN
-from .batch import WindowBlock, Windows, annotation_flags, shard_batch
+from .batch import WindowBlock
+from .inputs import ANNOTATION, SEQUENCE, SIGNAL, annotation_flags, genome_path
+from .planned import PlannedWindows
 
-_NEAR = 2048  # positions; to unpack so many takes as long as to begin a new stretch
+_NEAR = 2048  # positions; decoding so many takes as long as starting another span
 
 
-def emission_order(places: NDArray[np.int64], pool: int, rng: np.random.Generator | None) -> list[NDArray[np.int64]]:
-    """Plan indices of each pool, in the order they are emitted.
+def emission_order(
+    slabs: NDArray[np.int64], buffer_size: int, rng: np.random.Generator | None
+) -> list[NDArray[np.int64]]:
+    """Return the rows of the plan in each buffer, in the order they are emitted.
 
-    Without a generator the order is by place. With one, places come in random order and windows are shuffled within
-    a pool.
+    Without a generator the order is by slab. With one, slabs come in random order and windows are shuffled within a
+    buffer.
 
     Args:
-        places: which slab each window starts in, (n,).
-        pool: windows a pool.
+        slabs: slab that each window starts in, (n,).
+        buffer_size: windows per buffer.
         rng: random numbers, or None.
     """
     if rng is None:
-        order = np.argsort(places, kind="stable")
-        return [order[i : i + pool] for i in range(0, order.size, pool)]
-    distinct, which = np.unique(places, return_inverse=True)
-    rank = rng.permutation(distinct.size)[which]
-    # Ties (windows of one place) in random order too, so that a place cut by a pool's edge is cut at random.
-    order = np.lexsort((rng.random(places.size), rank))
-    return [rng.permutation(order[i : i + pool]) for i in range(0, order.size, pool)]
+        order = np.argsort(slabs, kind="stable")
+        return [order[i : i + buffer_size] for i in range(0, order.size, buffer_size)]
+    distinct, slab_index = np.unique(slabs, return_inverse=True)
+    slab_rank = rng.permutation(distinct.size)[slab_index]
+    # Windows of one slab in random order too, so that a slab that two buffers share is divided at random.
+    order = np.lexsort((rng.random(slabs.size), slab_rank))
+    return [rng.permutation(order[i : i + buffer_size]) for i in range(0, order.size, buffer_size)]
 
 
 def shuffled_blocks(
-    store: Store, windows: Windows, rng: np.random.Generator | None
+    store: Store, windows: PlannedWindows, rng: np.random.Generator | None
 ) -> Generator[WindowBlock, None, None]:
-    """The windows, pool after pool; while one is used the next is read.
+    """Yield the windows, buffer after buffer; while one is consumed the next is read.
 
     Args:
         store: any store; meant for a compressed one.
         windows: what to read.
-        rng: order of the windows, or None for the order of place.
+        rng: draws the order; None keeps genome order.
+
+    Raises:
+        StoreError: a chunk is missing or damaged.
     """
     settings = windows.settings
-    pool = max(1, settings.pool_bytes // windows.bytes_each // settings.batch_size) * settings.batch_size
-    pools = emission_order(windows.places, pool, rng)
-    if not pools:
+    n_batches = max(1, settings.pool_bytes // windows.window_bytes // settings.batch_size)
+    buffers = emission_order(windows.slabs, n_batches * settings.batch_size, rng)
+    if not buffers:
         return
     executor = ThreadPoolExecutor(settings.threads, thread_name_prefix="window-stream")
     try:
         reader = _SlabReader(store, windows)
-        current, jobs = reader.begin(executor, pools[0])
-        for following in pools[1:]:
+        current, jobs = reader.begin(executor, buffers[0])
+        for following in buffers[1:]:
             for job in jobs:
                 job.result()
             filled = current
@@ -82,44 +89,43 @@ def shuffled_blocks(
 
 
 class _SlabReader:
-    """Fills pools of windows from slabs."""
+    """Fills buffers with windows from slabs."""
 
-    def __init__(self, store: Store, windows: Windows) -> None:
+    def __init__(self, store: Store, windows: PlannedWindows) -> None:
         self._store, self._windows = store, windows
         self._scratch = threading.local()
 
-    def begin(self, executor: ThreadPoolExecutor, index: NDArray[np.int64]) -> tuple[WindowBlock, list[Future[None]]]:
-        """Start to fill a pool; each slab is one job, and jobs write to disjoint rows."""
-        windows, settings = self._windows, self._windows.settings
-        index, sizes = shard_batch(index, settings.batch_size, settings.rank, settings.world_size)
-        n, length = index.size, settings.window_length
-        codes, tracks = np.empty((n, length), np.uint8), np.empty((n, len(windows.tracks), length), np.float32)
-        pool = WindowBlock(sizes, index, codes, tracks, windows.features_of(index))
-        rows = np.lexsort((windows.starts[index], windows.places[index]))
-        places = windows.places[index][rows]
-        cuts = np.flatnonzero(np.diff(places)) + 1
+    def begin(self, executor: ThreadPoolExecutor, order: NDArray[np.int64]) -> tuple[WindowBlock, list[Future[None]]]:
+        """Start to fill a buffer; each slab is one job, and jobs write to disjoint rows."""
+        windows, n_tracks = self._windows, len(self._windows.inputs.tracks)
+        index, sizes = windows.shard(order)
+        n, length = index.size, windows.settings.window_length
+        codes, tracks = np.empty((n, length), SEQUENCE.dtype), np.empty((n, n_tracks, length), SIGNAL.dtype)
+        block = WindowBlock(sizes, index, codes, tracks, windows.features(index))
+        rows = np.lexsort((windows.starts[index], windows.slabs[index]))
+        cuts = np.flatnonzero(np.diff(windows.slabs[index][rows])) + 1
         jobs = np.split(rows, cuts) if n else []
-        return pool, [executor.submit(self._fill, pool, job) for job in jobs]
+        return block, [executor.submit(self._fill, block, job) for job in jobs]
 
-    def _fill(self, pool: WindowBlock, rows: NDArray[np.int64]) -> None:
-        """Read one place and cut the windows of these rows of the pool from it."""
-        store, plan, length = self._store, self._windows.plan, self._windows.settings.window_length
-        index = pool.index[rows]
+    def _fill(self, block: WindowBlock, rows: NDArray[np.int64]) -> None:
+        """Read one slab and cut the windows of these rows of the block from it."""
+        store, plan, inputs = self._store, self._windows.plan, self._windows.inputs
+        length, n_tracks = self._windows.settings.window_length, len(inputs.tracks)
+        index = block.index[rows]
         chrom = store.coordinates.names[int(plan.chrom[index[0]])]
         starts, cells = self._windows.starts[index], plan.cell[index]
-        self._cut(store.sequence(chrom), starts, length, pool.codes, rows, pad_value=4)
-        if self._windows.settings.gencode:
-            bits = np.empty((rows.size, BIN), np.uint8)
-            self._cut(store.annotation(chrom), plan.bin_starts[index], BIN, bits, np.arange(rows.size), pad_value=0)
-            pool.features[rows, self._windows.meta.shape[1] :] = annotation_flags(bits)
+        sequence = store.array(genome_path(SEQUENCE, chrom))
+        self._cut(sequence, starts, length, block.codes, rows, pad_value=SEQUENCE.pad_value)
+        if inputs.gencode:
+            bits, bit_rows = np.empty((rows.size, BIN), ANNOTATION.dtype), np.arange(rows.size)
+            annotation = store.array(genome_path(ANNOTATION, chrom))
+            self._cut(annotation, plan.bin_starts[index], BIN, bits, bit_rows, pad_value=ANNOTATION.pad_value)
+            block.features[rows, inputs.annotation_columns] = annotation_flags(bits)
         for cell in np.unique(cells):
-            mine = cells == cell
-            for t, track in enumerate(self._windows.tracks):
-                array, location = (
-                    store.track(plan.cells[cell], track, chrom),
-                    rows[mine] * len(self._windows.tracks) + t,
-                )
-                self._cut(array, starts[mine], length, pool.tracks, location, pad_value=0)
+            of_cell = cells == cell
+            for t, track in enumerate(inputs.tracks):
+                signal, out_rows = store.track(plan.cells[cell], track, chrom), rows[of_cell] * n_tracks + t
+                self._cut(signal, starts[of_cell], length, block.tracks, out_rows, pad_value=SIGNAL.pad_value)
 
     def _cut(
         self,
@@ -127,32 +133,32 @@ class _SlabReader:
         starts: NDArray[np.int64],
         length: int,
         out: NDArray[Any],
-        location: NDArray[np.int64],
+        out_rows: NDArray[np.int64],
         *,
         pad_value: float,
     ) -> None:
-        """Windows of `length` positions, with `pad_value` beyond the chromosome's ends, to the `location`-th lines of `out`.
+        """Copy windows, with `pad_value` past the chromosome's ends, to rows of `length` values of `out`.
 
         Raises:
-            StoreError: an object is missing or damaged, or a value is none that valid data have.
+            StoreError: an object is missing or damaged, or a value is outside the range of valid data.
         """
         low, high = int(starts.min()), int(starts.max()) + length
         span = self._span(array, starts, low, high, length)
         first, last = max(low, 0), min(high, array.shape[0])
         span[: first - low], span[max(last - low, 0) :] = pad_value, pad_value
         valid = valid_range(array_location(array), array.dtype)
-        if not copy_windows(span, starts - low, length, out.reshape(-1), location * length, valid=valid):
+        if not copy_windows(span, starts - low, length, out.reshape(-1), out_rows * length, valid=valid):
             for start in starts.tolist():
                 check_values(span[start - low : start - low + length], location=array_location(array), start=start)
 
     def _span(self, array: StoredArray, starts: NDArray[np.int64], low: int, high: int, length: int) -> NDArray[Any]:
-        """Positions ``low:high``, of which those beyond the ends or under no window are left undefined."""
-        # One buffer a thread, used again: to ask for fresh memory each time takes as long as to fill it.
+        """Return positions ``low:high``; those past the ends or in no window are left undefined."""
+        # One scratch array per thread, reused: to allocate memory each time takes as long as to fill it.
         size = (high - low) * array.dtype.itemsize
-        buffer = getattr(self._scratch, "buffer", None)
-        if buffer is None or buffer.size < size:
-            buffer = self._scratch.buffer = np.empty(size, np.uint8)
-        span: NDArray[Any] = buffer[:size].view(array.dtype)
+        scratch = getattr(self._scratch, "bytes", None)
+        if scratch is None or scratch.size < size:
+            scratch = self._scratch.bytes = np.empty(size, np.uint8)
+        span: NDArray[Any] = scratch[:size].view(array.dtype)
         first, last = max(low, 0), min(high, array.shape[0])
         if last <= first:
             return span
@@ -164,8 +170,14 @@ class _SlabReader:
         return span
 
 
-def _spans_under(starts: NDArray[np.int64], length: int, block: int) -> NDArray[np.int64]:
-    """Stretches of whole blocks that windows lie in, int64 (spans, 2); `starts` of the windows in order."""
-    first, last = starts // block * block, -(-(starts + length) // block) * block
+def _spans_under(starts: NDArray[np.int64], length: int, block_rows: int) -> NDArray[np.int64]:
+    """Return spans of whole codec blocks that cover windows, int64 (spans, 2).
+
+    Args:
+        starts: first position of each window, sorted.
+        length: of a window.
+        block_rows: positions per block.
+    """
+    first, last = starts // block_rows * block_rows, -(-(starts + length) // block_rows) * block_rows
     begins = np.flatnonzero(first[1:] > last[:-1] + _NEAR) + 1
     return np.stack([first[np.concatenate([[0], begins])], last[np.concatenate([begins - 1, [-1]])]], 1)

@@ -38,7 +38,7 @@ def threads():
     return [t for t in threading.enumerate() if t.name == "tensor-stream"]
 
 
-@pytest.mark.parametrize("ahead", [0, 1, 3])
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
 def test_the_same_batches_however_far_ahead(prefetch):
     with TensorStream(Stream(7), CPU, prefetch=prefetch) as stream:
         batches = list(stream)
@@ -63,11 +63,11 @@ def test_reading_begins_at_once_and_keeps_its_distance():
 def test_an_error_comes_after_the_batches_before_it():
     seen = []
     with (
-        TensorStream(Stream(2, StoreError("a chunk is damaged")), CPU, prefetch=3) as stream,
+        TensorStream(Stream(2, StoreError("store", "a chunk is damaged")), CPU, prefetch=3) as stream,
         pytest.raises(StoreError),
     ):
         seen.extend(stream)
-    with TensorStream(Stream(2, StoreError("a chunk is damaged")), CPU, prefetch=3) as stream:
+    with TensorStream(Stream(2, StoreError("store", "a chunk is damaged")), CPU, prefetch=3) as stream:
         batches = iter(stream)
         assert [next(batches).index[0], next(batches).index[0]] == [0, 2]
         with pytest.raises(StoreError, match="damaged"):

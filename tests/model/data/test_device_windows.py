@@ -87,7 +87,7 @@ def test_the_choice_and_its_reason(setting, monkeypatch):
     assert isinstance(choose_source("device", sampler, config, CPU), DeviceSource)
     assert "host memory, which holds" in choose_source("host", sampler, config, CPU).reason
     monkeypatch.setattr("factornet.model.data.sources.free_memory", lambda device: 1_000_000)
-    with pytest.raises(UsageError, match=r"--resident host: 0.\d+ GB are to be held, 0.00 GB are free"):
+    with pytest.raises(UsageError, match=r"placement 'host': the arrays take 0.\d+ GB, 0.00 GB are free"):
         choose_source("host", sampler, config, CPU)
 
 

@@ -39,11 +39,11 @@ NETWORKS = {
     "no tracks": {"recurrent": 3, "tracks": ()},
     "many tasks": {"recurrent": 0, "tasks": ("CTCF", "MAX", "REST")},
     "meta and gencode": {"recurrent": 3, "meta": ("PC1", "PC2"), "gencode": True},
-    "FactorNet's length and width": {"recurrent": 2, "length": 1000, "kernel_width": 26},
-    "odd width": {"recurrent": 2, "length": 60, "kernel_width": 15},
-    "pool of one": {"recurrent": 2, "length": 20, "kernel_width": 3},
-    "shortest window": {"recurrent": 2, "length": 11, "kernel_width": 8},
-    "window of one kernel": {"recurrent": -1, "length": 8, "kernel_width": 8},
+    "FactorNet's length and width": {"recurrent": 2, "window_length": 1000, "kernel_width": 26},
+    "odd width": {"recurrent": 2, "window_length": 60, "kernel_width": 15},
+    "pool of one": {"recurrent": 2, "window_length": 20, "kernel_width": 3},
+    "shortest window": {"recurrent": 2, "window_length": 11, "kernel_width": 8},
+    "window of one kernel": {"recurrent": -1, "window_length": 8, "kernel_width": 8},
 }
 
 
@@ -53,7 +53,7 @@ def store(demo_store):
 
 
 def network_of(**settings):
-    network = FactorNet(NetworkConfig(**(DEMO | {"length": 101, "kernel_width": 10} | settings)), seed=5).eval()
+    network = FactorNet(NetworkConfig(**(DEMO | {"window_length": 101, "kernel_width": 10} | settings)), seed=5).eval()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():  # biases of 0 would hide where they are added
         for parameter in network.parameters():
@@ -117,8 +117,8 @@ KINDS = [*(f"stride {s}" for s in (1, 7, 50, 333, 1000)), "dense, unsorted, repe
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bins_of_any_kind(store, kind, monkeypatch):
-    network = network_of(recurrent=3, length=500, meta=store.cell("K562").meta, gencode=True)
-    monkeypatch.setattr(prediction, "stretch_bases", lambda config: 1_500)
+    network = network_of(recurrent=3, window_length=500, meta=store.cell("K562").meta, gencode=True)
+    monkeypatch.setattr(prediction, "tile_bases", lambda config: 1_500)
     bins = bed(store, kind)
     heard = []
     shared, alone = (
@@ -135,10 +135,10 @@ def test_windows_over_the_ends_of_chromosomes(tmp_path, length, monkeypatch):
     """The blacklist keeps such windows from ever being asked for; the reader knows them all the same."""
     none = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
     monkeypatch.setattr("factornet.model.prediction.bins.widened_blacklist", lambda store, length: none)
-    monkeypatch.setattr(prediction, "stretch_bases", lambda config: 700)
+    monkeypatch.setattr(prediction, "tile_bases", lambda config: 700)
     store = small_store(tmp_path)
     bins = bins_of_regions(regions_of(store, "chrA", "chrB"), store.coordinates, stride=50)
-    network = network_of(recurrent=3, length=length, tracks=("DGF",))
+    network = network_of(recurrent=3, window_length=length, tracks=("DGF",))
     shared, alone = (predict_bins(network, store, "CELL", bins, device=CPU, shared=way) for way in (True, False))
     np.testing.assert_allclose(shared, alone, atol=1e-6, rtol=0)
     assert len(np.unique(alone)) > 60
@@ -161,11 +161,11 @@ def small_store(folder):
 
 
 def test_every_row_comes_once_in_order_of_place(store, monkeypatch):
-    monkeypatch.setattr(prediction, "stretch_bases", lambda config: 400)
+    monkeypatch.setattr(prediction, "tile_bases", lambda config: 400)
     bins, network = bed(store, "clusters"), network_of(recurrent=-1)
     for shared in (True, False):
         rows = [rows for rows, _ in predict_tiles(network, store, "K562", bins, device=CPU, shared=shared)]
-        assert np.concatenate(rows).tolist() == bins.by_place().tolist()
+        assert np.concatenate(rows).tolist() == bins.genome_order().tolist()
 
 
 def test_the_way_is_chosen_and_named(store, caplog):
@@ -179,7 +179,7 @@ def test_the_way_is_chosen_and_named(store, caplog):
 
 
 def test_no_bins_and_blacklisted_ones_only(store):
-    network = network_of(recurrent=-1, length=500)
+    network = network_of(recurrent=-1, window_length=500)
     some = Bins(np.zeros(3, np.int64), np.array([30, 10, 20]), np.array([230, 210, 220]))
     assert predict_bins(network, store, "K562", some, device=CPU).tolist() == [[0], [0], [0]]
     assert predict_bins(network, store, "K562", some.take(slice(0, 0)), device=CPU).shape == (0, 1)
@@ -210,7 +210,7 @@ def test_pieces_are_the_regions_bins(store):
 
 
 def test_bfloat16_is_near(store):
-    network = network_of(recurrent=3, length=500)
+    network = network_of(recurrent=3, window_length=500)
     bins = bed(store, "stride 50")
     near, exact = (
         predict_bins(network, store, "K562", bins, device=CPU, amp=amp, shared=True) for amp in (True, False)
@@ -221,7 +221,7 @@ def test_bfloat16_is_near(store):
 @pytest.fixture
 def predictor(store):
     return Predictor(
-        network=network_of(recurrent=3, length=500, tasks=("MAX", "CTCF")),
+        network=network_of(recurrent=3, window_length=500, tasks=("MAX", "CTCF")),
         store=store,
         cell="K562",
         factor="CTCF",
@@ -239,7 +239,7 @@ def test_intervals_keep_their_order_in_a_bedgraph(store, predictor, tmp_path):
     again, scores = read_bedgraph(tmp_path / "x.bed.gz", store.coordinates)
     assert again.start.tolist() == bins.start.tolist()
     np.testing.assert_allclose(scores, scores_of(predictor, bins), rtol=6e-4)
-    order = bins.by_place()
+    order = bins.genome_order()
     predict_intervals(predictor, bins.take(order), tmp_path / "sorted.bed.gz")
     lines = gzip.decompress((tmp_path / "x.bed.gz").read_bytes()).splitlines()
     assert gzip.decompress((tmp_path / "sorted.bed.gz").read_bytes()).splitlines() == [lines[i] for i in order]
@@ -304,10 +304,12 @@ def test_a_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, name, 
     (parts / f".00001-{store.coordinates.names[1]}.part").write_bytes(b"half")  # what a killed run leaves
 
     kept = (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns
-    with pytest.raises(UsageError, match=r"stride was 50, is 100; .* begin anew \(this replaces 1 finished regions\)"):
+    with pytest.raises(
+        UsageError, match=r"stride was 50, is 100; .* do not resume \(this replaces 1 finished regions\)"
+    ):
         predict_regions(predictor, regions, output, stride=100, resume=True)
     other = Predictor(
-        network=network_of(recurrent=3, length=500, tasks=("MAX", "CTCF"), dense=17),
+        network=network_of(recurrent=3, window_length=500, tasks=("MAX", "CTCF"), dense=17),
         store=store,
         cell="K562",
         factor="MAX",

@@ -68,9 +68,9 @@ def make_plan(store, n, seed, length):
 @pytest.mark.parametrize(
     ("length", "settings"),
     [
-        (1000, {"batch": 16, "pool_bytes": 400_000, "slab": 100_000}),
-        (1002, {"batch": 33, "pool_bytes": 10_000_000, "threads": 4}),
-        (501, {"batch": 7, "pool_bytes": 1, "slab": 4096, "threads": 1}),
+        (1000, {"batch_size": 16, "pool_bytes": 400_000, "slab": 100_000}),
+        (1002, {"batch_size": 33, "pool_bytes": 10_000_000, "threads": 4}),
+        (501, {"batch_size": 7, "pool_bytes": 1, "slab": 4096, "threads": 1}),
     ],
 )
 def test_batches_equal_the_oracle_byte_for_byte(any_store, oracle, length, settings):

@@ -1,0 +1,37 @@
+"""Check that cell lines of a store have the inputs of a network."""
+
+from __future__ import annotations
+
+from ...store.errors import UsageError
+from ...store.reader import Store
+from ...store.windows.inputs import WindowInputs
+from ..network.config import NetworkConfig
+
+
+def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
+    """Check that a cell line has the tracks and meta values of a network, in its order.
+
+    Raises:
+        UsageError: it has others, or in another order; both are named.
+    """
+    info = store.cell(cell)
+    names = {"tracks": (info.track_names, config.tracks)}
+    if config.meta:
+        names["meta values"] = (info.meta, config.meta)
+    for noun, (found, expected) in names.items():
+        if found != expected:
+            raise UsageError(
+                f"cell line {cell} has the {noun} {', '.join(found) or 'none'}; the model was trained on "
+                f"{', '.join(expected) or 'none'}, in that order"
+            )
+
+
+def network_inputs(config: NetworkConfig, store: Store, cells: tuple[str, ...]) -> WindowInputs:
+    """Return what a network reads of cell lines.
+
+    Raises:
+        UsageError: as for `check_inputs`, or the network uses annotation and the store has none.
+    """
+    for cell in cells:
+        check_inputs(config, store, cell)
+    return WindowInputs.of(store, cells, meta=bool(config.meta), gencode=config.gencode)
