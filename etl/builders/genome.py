@@ -1,4 +1,4 @@
-"""Build the part of a store that all cell lines share: sequence, annotation, blacklist, shared tracks."""
+"""Build the genome of a store, which all cell lines share: sequence, annotation, blacklist, shared tracks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 import zarr
 
 from ...store.errors import InputError, StoreError, UsageError
-from ...store.format.layout import DEFAULT_LAYOUT, Layout, create_array
+from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ...store.reader import open_store
 from ...store.schema import FEATURES, Chromosome, StoreInfo, check_name
@@ -28,32 +27,36 @@ from ..inputs.annotation import (
 )
 from ..inputs.bed import read_peaks
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
-from ..inputs.chrom_aliases import alias_hint, default_selection, file_names
-from ..inputs.fasta import PreparedFasta, prepare_fasta
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
 from ..publish.disk_space import check_disk_space
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
-from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence, shard_regions
+from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence
+from .chromosome_arrays import ChromosomeArrays
 from .report import BuildReport
+from .selected_sequence import SelectedSequence, read_sequence
 from .size_estimate import genome_bytes
 from .table_writer import intervals_dataset, write_dataset
-from .tracks import create_track, signal_notes, signal_tasks
+from .tracks import create_track, track_notes
 
 
 @dataclass(frozen=True)
 class GenomeInputs:
-    """Files a genome is made of.
+    """Source files of a genome.
 
     Attributes:
         fasta: sequence, plain or gzipped.
-        gtf: transcripts (GENCODE), with `cpg`; or none.
-        cpg: CpG islands, UCSC table or BED.
-        beds: instead of both, one BED a feature of `FEATURES`.
-        blacklist: BED, or none.
+        gtf: transcripts (GENCODE), together with `cpg`; or None.
+        cpg: CpG islands, UCSC table or BED; or None.
+        beds: instead of both, feature -> BED, one for each of `FEATURES`.
+        blacklist: BED of excluded regions, or None.
         tracks: name -> bigWig that all cell lines share.
+
+    Raises:
+        UsageError: annotation files are missing, or of both kinds.
+        InputError: a file does not exist.
     """
 
     fasta: Path
@@ -65,30 +68,30 @@ class GenomeInputs:
 
     def __post_init__(self) -> None:
         if (self.gtf is None) != (self.cpg is None):
-            raise UsageError("annotation needs both --gtf and --cpg, or six BED files (--annotation-bed)")
+            raise UsageError("annotation needs both a GTF and CpG islands, or six BED files")
         if self.beds and (self.gtf is not None or set(self.beds) != set(FEATURES)):
-            raise UsageError(f"ready annotation needs exactly one BED file each of {', '.join(FEATURES)}, and no --gtf")
+            raise UsageError(f"annotation from BED files needs exactly one each of {', '.join(FEATURES)}, and no GTF")
         for path in self.files:
             if not path.is_file():
                 raise InputError(path, "no such file", hint="correct the path")
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All input files there are."""
+        """Return all input files."""
         named = [self.fasta, self.gtf, self.cpg, *self.beds.values(), self.blacklist, *self.tracks.values()]
         return tuple(p for p in named if p is not None)
 
 
 @dataclass(frozen=True)
 class GenomeOptions:
-    """How to read them.
+    """How to read the source files of a genome.
 
     Attributes:
-        assembly: its name; recognised by chromosome lengths, or else the FASTA's file name, where None.
-        chroms: store names to take; FactorNet's (chr1..22, X) where empty.
-        aliases: file name -> store name.
+        assembly: name; if None, recognised by chromosome lengths, else taken from the FASTA's file name.
+        chroms: store names of the chromosomes to include; FactorNet's (chr1..22, X) if empty.
+        aliases: name in the files -> name in the store, of chromosomes.
         rules: how transcripts become features.
-        allow_missing: take chromosomes that a track lacks as 0.
+        allow_missing: take the signal of chromosomes that a track lacks as 0.
         layout: chunks and shards.
     """
 
@@ -100,7 +103,7 @@ class GenomeOptions:
     layout: Layout = DEFAULT_LAYOUT
 
     def describe(self) -> dict[str, Any]:
-        """For the provenance."""
+        """Return the options as recorded in the provenance."""
         return {
             "chroms": list(self.chroms),
             "aliases": dict(self.aliases),
@@ -120,67 +123,57 @@ def build_genome(
     on_report: OnReport = lambda report: None,
     on_plan: OnPlan | None = None,
 ) -> BuildReport:
-    """Make a new store with a genome in it.
+    """Create a store with a genome and no cell lines.
+
+    Args:
+        store: folder to create.
+        inputs: source files.
+        options: how to read them.
+        resources: processes and memory.
+        force: replace an existing store without cell lines.
+        on_report: called as each task ends.
+        on_plan: called with all tasks before the first starts.
 
     Raises:
-        StoreError: the store is there (and not `force`), or has cell lines.
+        StoreError: the store already exists (and not `force`), has cell lines, or is being built by another process;
+            or the disk is full or faulty.
         InputError, UsageError: an input or option is wrong.
     """
-    _refuse_existing(store, force=force)
+    check_replaceable = partial(_check_replaceable, store, force=force)
+    check_replaceable()
     check_name(store.name, "store")
     for name in inputs.tracks:
         check_name(name, "track")
     if inputs.gtf is not None:
         check_bedtools()
-    states = fingerprint_inputs(inputs.files)
-    provenance = describe_build(states, options.describe())
-    state = _state(inputs, options, provenance)
-    refuse = partial(_refuse_existing, store, force=force)
+    fingerprints = fingerprint_inputs(inputs.files)
+    provenance = describe_build(fingerprints, options.describe())
+    state = _describe_state(inputs, options, provenance)
     with staging(store.resolve(), "genome", keep=True) as work, closing(Journal(work, state)) as journal:
-        refuse()  # again, now that no other can start one
-        fasta = prepare_fasta(inputs.fasta, journal.folder)
-        records, notes = _select(inputs.fasta, fasta, options)
-        coordinates = GenomeCoordinates(tuple(records), tuple(fasta.lengths[r] for r in records.values()))
-        assembly = _assembly(options.assembly, coordinates, inputs.fasta)
-        needed = genome_bytes(coordinates, tracks=len(inputs.tracks))
-        check_disk_space(store, needed, what="the genome", hint="or make the store on another disk")
+        check_replaceable()  # again, now that no other process can build one
+        sequence = read_sequence(
+            inputs.fasta, journal.folder, chroms=options.chroms, aliases=options.aliases, assembly=options.assembly
+        )
+        needed = genome_bytes(sequence.coordinates, tracks=len(inputs.tracks))
+        check_disk_space(store, needed, what="the genome", hint="or build the store on another disk")
         staged = journal.folder / store.name
-        root = zarr.create_group(str(staged), zarr_format=3)
-        genome = root.create_group("genome")
-        tasks: list[ShardTask] = [DigestSequence(name, fasta, record) for name, record in records.items()]
-        tasks += _sequence_tasks(genome, staged, coordinates, fasta=fasta, records=records, layout=options.layout)
-        tasks += _annotation_tasks(genome, staged, coordinates, inputs, options)
-        sources = _open_tracks(inputs, coordinates, options)
-        tasks += _track_tasks(genome, staged, coordinates, sources, options.layout)
-        notes += _write_blacklist(staged, coordinates, inputs, options)
+        tasks, bigwigs = _create_arrays(staged, sequence, inputs, options)
+        blacklist_note = _write_blacklist(staged, sequence.coordinates, inputs, options)
         if on_plan:
             on_plan(tasks)
-        with report_changed_inputs(states):
+        with report_changed_inputs(fingerprints):
             reports = journal.run(tasks, staged, resources, on_report)
-        notes += [note for name, source in sources.items() for note in signal_notes(name, source, reports)]
-        known = {key.removeprefix("genome/"): sha for key, sha in journal.known.items()}
-        shared = {name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks}
-        info = StoreInfo(assembly, _chromosomes(coordinates, reports), shared=shared, provenance=provenance)
-        genome.attrs["tracks"] = list(inputs.tracks)
-        genome.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
-        manifest = write_manifest(staged / "genome", own=True, known=known)
-        write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})
-        check_unchanged(states)
-        publish(staged, store.resolve(), "genome", check=refuse)
-    return BuildReport(
-        f"genome {assembly} in {store}", tuple(reports), (*notes, *([journal.note] if journal.note else []))
-    )
+        _write_attributes(staged, sequence, inputs, reports, known=journal.known, provenance=provenance)
+        check_unchanged(fingerprints)
+        publish(staged, store.resolve(), "genome", check=check_replaceable)
+    notes = [*sequence.notes, blacklist_note]
+    notes += [note for name, bigwig in bigwigs.items() for note in track_notes(name, bigwig, reports)]
+    notes += [journal.note] if journal.note else []
+    return BuildReport(f"genome {sequence.assembly} in {store}", tuple(reports), tuple(notes))
 
 
-def _chromosomes(coordinates: GenomeCoordinates, reports: Sequence[ShardReport]) -> tuple[Chromosome, ...]:
-    digests = {r.chrom: r.digest for r in reports if r.digest}
-    return tuple(
-        Chromosome(n, size, digests[n]) for n, size in zip(coordinates.names, coordinates.lengths, strict=True)
-    )
-
-
-def _state(inputs: GenomeInputs, options: GenomeOptions, provenance: dict[str, Any]) -> dict[str, Any]:
-    """What shards of the genome depend on."""
+def _describe_state(inputs: GenomeInputs, options: GenomeOptions, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return what the shards of the genome depend on, for the journal."""
     roles = {
         "assembly": options.assembly,
         "gtf": inputs.gtf is not None,
@@ -191,15 +184,16 @@ def _state(inputs: GenomeInputs, options: GenomeOptions, provenance: dict[str, A
     return {**provenance, "roles": roles, "layout": asdict(options.layout)}
 
 
-def _refuse_existing(store: Path, *, force: bool) -> None:
+def _check_replaceable(store: Path, *, force: bool) -> None:
+    """Check that no store exists at a path, or, with `force`, one without cell lines."""
     if not store.exists():
         return
     if not force:
-        raise StoreError(store, "is there already", hint="give another name, or --force to replace it")
+        raise StoreError(store, "already exists", hint="choose another name, or use the force option to replace it")
     try:
         cells = open_store(store).cells
     except StoreError:
-        # Damaged, or of an earlier version: may be replaced too, but not a folder that never was a store.
+        # A damaged store, or one of an earlier version, may be replaced; a folder that never was a store may not.
         if not (store / "zarr.json").is_file() or not (store / "genome").is_dir():
             raise
         cells = tuple(sorted(p.name for p in store.glob("cells/*")))
@@ -207,144 +201,95 @@ def _refuse_existing(store: Path, *, force: bool) -> None:
         raise StoreError(store, f"holds the cell lines {', '.join(cells)}", hint="remove it by hand to start over")
 
 
-def _select(path: Path, fasta: PreparedFasta, options: GenomeOptions) -> tuple[dict[str, str], list[str]]:
-    """Store name -> record of the chromosomes to take, in the FASTA's order, and a note on those left out."""
-    names = [options.aliases.get(r, r) for r in fasta.lengths]
-    chosen = list(options.chroms) or default_selection(names)
-    records = file_names([n for n in names if n in chosen], fasta.lengths, options.aliases, file=path)
-    absent = [n for n in chosen if n not in records]
-    if absent:
-        have = ", ".join(list(fasta.lengths)[:6])
-        raise InputError(
-            path, f"no record for {', '.join(absent)}; it has {have}", hint=alias_hint(fasta.lengths, absent)
-        )
-    for name in records:
-        try:
-            check_name(name, "chromosome")
-        except UsageError as e:
-            hint = "rename it with --chrom-alias, or leave it out with --chroms"
-            raise InputError(path, str(e), hint=hint) from e
-    left = [n for n in names if n not in records]
-    shown = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
-    return records, [f"{format_count(len(left), 'record')} of the FASTA left out: {shown}"] if left else []
+def _create_arrays(
+    staged: Path, sequence: SelectedSequence, inputs: GenomeInputs, options: GenomeOptions
+) -> tuple[list[ShardTask], dict[str, CheckedBigWig]]:
+    """Create the genome's arrays; return the tasks that fill them, and the bigWig of each track."""
+    zarr.create_group(str(staged), zarr_format=3).create_group("genome")
+    arrays = ChromosomeArrays(staged, sequence.coordinates, options.layout)
+    tasks: list[ShardTask] = [DigestSequence(c, sequence.fasta, record) for c, record in sequence.records.items()]
+    tasks += _create_sequence(arrays, sequence)
+    tasks += _create_annotation(arrays, inputs, options)
+    bigwigs = {
+        name: open_bigwig(path, sequence.coordinates, options.aliases, allow_missing=options.allow_missing)
+        for name, path in inputs.tracks.items()
+    }
+    for name, bigwig in bigwigs.items():
+        tasks += create_track(arrays, f"genome/tracks/{name}", name, bigwig)
+    return tasks, bigwigs
 
 
-def _assembly(given: str | None, coordinates: GenomeCoordinates, fasta: Path) -> str:
-    """The assembly's name: recognised by the lengths of its chromosomes, given, or the FASTA's file name.
-
-    Raises:
-        InputError: the name given is one we know, and a length differs.
-    """
-    tables = [t for t in (files("factornet") / "resources").iterdir() if t.name.endswith(".chrom.sizes")]
-    for table in sorted(tables, key=lambda t: t.name):
-        known = dict(line.split() for line in table.read_text().splitlines())
-        name = table.name.removesuffix(".chrom.sizes")
-        wrong = [
-            (n, size)
-            for n, size in zip(coordinates.names, coordinates.lengths, strict=True)
-            if known.get(n) != str(size)
-        ]
-        if given == name and wrong:
-            chrom, size = wrong[0]
-            problem = f"{chrom} has {size} bases, in {name} it has {known.get(chrom, 'no place')}"
-            raise InputError(fasta, problem, hint="fetch the file anew if it was cut, or correct --assembly")
-        if given is None and not wrong:
-            return name
-    return given or fasta.name.split(".")[0]
+def _create_sequence(arrays: ChromosomeArrays, sequence: SelectedSequence) -> list[ShardTask]:
+    codes = {"codes": "0=A 1=C 2=G 3=T 4=other"}
+    regions = arrays.per_base("genome/sequence", dtype="uint8", attributes=codes)
+    return [WriteSequence(r, sequence.fasta, sequence.records[chrom]) for chrom in regions for r in regions[chrom]]
 
 
-def _sequence_tasks(
-    genome: zarr.Group,
-    staged: Path,
-    coordinates: GenomeCoordinates,
-    *,
-    fasta: PreparedFasta,
-    records: Mapping[str, str],
-    layout: Layout,
-) -> list[ShardTask]:
-    group = genome.create_group("sequence")
-    tasks: list[ShardTask] = []
-    for name, length in zip(coordinates.names, coordinates.lengths, strict=True):
-        create_array(
-            group,
-            name,
-            shape=(length,),
-            dtype="uint8",
-            dimension_names=(f"position_{name}",),
-            layout=layout.for_rows(length),
-            attributes={"codes": "0=A 1=C 2=G 3=T 4=other"},
-        )
-        tasks += [WriteSequence(t, fasta, records[name]) for t in shard_regions(staged, f"genome/sequence/{name}")]
-    return tasks
-
-
-def _annotation_tasks(
-    genome: zarr.Group, staged: Path, coordinates: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions
-) -> list[ShardTask]:
+def _create_annotation(arrays: ChromosomeArrays, inputs: GenomeInputs, options: GenomeOptions) -> list[ShardTask]:
+    coordinates = arrays.coordinates
     if inputs.gtf and inputs.cpg:
         features = annotation_from_gtf(inputs.gtf, inputs.cpg, coordinates, options.aliases, options.rules)
     elif inputs.beds:
         features = annotation_from_beds(inputs.beds, coordinates, options.aliases)
     else:
         return []
-    group = genome.create_group("annotation")
+    regions = arrays.per_base("genome/annotation", dtype="uint8", attributes={"bits": list(FEATURES)})
     tasks: list[ShardTask] = []
-    for i, (name, length) in enumerate(zip(coordinates.names, coordinates.lengths, strict=True)):
-        create_array(
-            group,
-            name,
-            shape=(length,),
-            dtype="uint8",
-            dimension_names=(f"position_{name}",),
-            layout=options.layout.for_rows(length),
-            attributes={"bits": list(FEATURES)},
-        )
-        for target in shard_regions(staged, f"genome/annotation/{name}"):
-            first, last = coordinates.offsets[i] + target.start, coordinates.offsets[i] + target.stop
-            tasks.append(
-                WriteAnnotation(
-                    target, tuple(_between(features[f], first, last, coordinates.offsets[i]) for f in FEATURES)
-                )
-            )
+    for chrom, offset in zip(coordinates.names, coordinates.offsets, strict=True):
+        for r in regions[chrom]:
+            selected = tuple(_overlapping(features[f], r.start, r.stop, offset) for f in FEATURES)
+            tasks.append(WriteAnnotation(r, selected))
     return tasks
 
 
-def _open_tracks(
-    inputs: GenomeInputs, coordinates: GenomeCoordinates, options: GenomeOptions
-) -> dict[str, CheckedBigWig]:
-    missing = options.allow_missing
-    return {n: open_bigwig(p, coordinates, options.aliases, allow_missing=missing) for n, p in inputs.tracks.items()}
+def _overlapping(merged: Intervals, start: int, stop: int, offset: int) -> tuple[IntArray, IntArray]:
+    """Select the intervals that overlap ``[start, stop)`` of a chromosome; return them in its coordinates.
 
-
-def _track_tasks(
-    genome: zarr.Group,
-    staged: Path,
-    coordinates: GenomeCoordinates,
-    sources: Mapping[str, CheckedBigWig],
-    layout: Layout,
-) -> list[ShardTask]:
-    tasks: list[ShardTask] = []
-    for name, source in sources.items():
-        create_track(genome, "tracks", name, coordinates, layout)
-        tasks += signal_tasks(staged, f"genome/tracks/{name}", name, coordinates, source)
-    return tasks
-
-
-def _between(merged: Intervals, first: int, last: int, offset: int) -> tuple[IntArray, IntArray]:
-    """Those intervals that touch ``[first, last)`` of the axis, in coordinates of the chromosome."""
-    keep = (merged.starts < last) & (merged.stops > first)
+    Args:
+        merged: intervals in absolute coordinates.
+        start: first base on the chromosome, 0-based.
+        stop: end, exclusive.
+        offset: absolute coordinate of the chromosome's first base.
+    """
+    keep = (merged.starts < offset + stop) & (merged.stops > offset + start)
     return merged.starts[keep] - offset, merged.stops[keep] - offset
 
 
-def _write_blacklist(
-    staged: Path, coordinates: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions
-) -> list[str]:
+def _write_blacklist(staged: Path, coordinates: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions) -> str:
+    """Write the blacklist, empty if there is none, and return a note on it."""
     if inputs.blacklist is None:
         empty = np.array([], np.int64)
         write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
-        return ["no blacklist given: none of the genome is left out"]
-    found = read_peaks(inputs.blacklist, coordinates, options.aliases)
-    if not found.peaks.start.size:
-        raise InputError(inputs.blacklist, "no interval in the file", hint="fetch it anew, or leave --blacklist out")
-    write_dataset(intervals_dataset(found.peaks.chrom, found.peaks.start, found.peaks.stop), staged, "genome/blacklist")
-    return [f"blacklist: {format_count(found.peaks.chrom.size, 'interval')}"]
+        return "no blacklist given: no region of the genome is excluded"
+    intervals = read_peaks(inputs.blacklist, coordinates, options.aliases).peaks
+    if not intervals.start.size:
+        hint = "download the file again, or build without a blacklist"
+        raise InputError(inputs.blacklist, "no interval in the file", hint=hint)
+    write_dataset(intervals_dataset(intervals.chrom, intervals.start, intervals.stop), staged, "genome/blacklist")
+    return f"blacklist: {format_count(intervals.chrom.size, 'interval')}"
+
+
+def _write_attributes(
+    staged: Path,
+    sequence: SelectedSequence,
+    inputs: GenomeInputs,
+    reports: Sequence[ShardReport],
+    *,
+    known: Mapping[str, str],
+    provenance: dict[str, Any],
+) -> None:
+    """Write the attributes of the finished genome, its manifest, and the attributes of the store."""
+    group = zarr.open_group(str(staged / "genome"), mode="r+")
+    group.attrs["tracks"] = list(inputs.tracks)
+    group.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
+    known = {key.removeprefix("genome/"): sha256 for key, sha256 in known.items()}
+    manifest = write_manifest(staged / "genome", own=True, known=known)
+    digests = {r.chrom: r.digest for r in reports if r.digest}
+    lengths = zip(sequence.coordinates.names, sequence.coordinates.lengths, strict=True)
+    info = StoreInfo(
+        sequence.assembly,
+        tuple(Chromosome(chrom, length, digests[chrom]) for chrom, length in lengths),
+        shared={name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
+        provenance=provenance,
+    )
+    write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})

@@ -1,4 +1,4 @@
-"""The report of a build: what was written, counted and noted."""
+"""The report of a build: shards written, and notes for the user."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..verify.findings import Finding
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was built, for the closing summary.
+    """Result of a build.
 
     Attributes:
-        what: and where.
-        reports: of each shard.
-        notes: what a user should know of it.
-        unchanged: whether it was there already, and nothing was done.
-        left: faults that were found in other parts of the store.
+        what: what was built, and in which store.
+        reports: one per task.
+        notes: what the user should know about it.
+        unchanged: whether it already existed and nothing was done.
+        left: faults found in other parts of the store.
     """
 
     what: str
@@ -28,5 +28,5 @@ class BuildReport:
 
     @property
     def peak_rss(self) -> int:
-        """Largest resident memory of any worker, bytes."""
+        """Return the largest resident memory of any worker, in bytes."""
         return max((r.peak_rss for r in self.reports), default=0)

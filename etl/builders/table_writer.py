@@ -1,4 +1,4 @@
-"""Small tables of a store (peaks, blacklist, meta) as xarray datasets."""
+"""Write the small tables of a store (peaks, blacklist, meta) from xarray datasets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...store.format.tables import Peaks
 
 
 def write_dataset(dataset: xr.Dataset, store: Path, group: str) -> None:
-    """Write a dataset as a group, one checksummed chunk a variable."""
+    """Write a dataset into a group of a store, each variable as one checksummed chunk."""
     encoding = {
         str(name): {
             "chunks": tuple(max(1, n) for n in variable.shape),
@@ -25,7 +25,7 @@ def write_dataset(dataset: xr.Dataset, store: Path, group: str) -> None:
 
 
 def peaks_dataset(peaks: Peaks) -> xr.Dataset:
-    """Peaks along the dimension ``peak``; `chrom` indexes the store's chromosomes."""
+    """Return peaks along the dimension ``peak``; ``chrom`` indexes the store's chromosomes."""
     return xr.Dataset(
         {
             "chrom": ("peak", peaks.chrom.astype(np.int16)),
@@ -37,7 +37,7 @@ def peaks_dataset(peaks: Peaks) -> xr.Dataset:
 
 
 def intervals_dataset(chrom: NDArray[np.int64], start: NDArray[np.int64], stop: NDArray[np.int64]) -> xr.Dataset:
-    """Intervals along the dimension ``interval``."""
+    """Return intervals along the dimension ``interval``; ``chrom`` indexes the store's chromosomes."""
     return xr.Dataset(
         {
             "chrom": ("interval", chrom.astype(np.int16)),

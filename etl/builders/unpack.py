@@ -1,4 +1,4 @@
-"""Unpack a compressed store into a raw one: the same arrays, each as one plain file to be memory-mapped."""
+"""Unpack a compressed store into a raw one: the same arrays, each as one plain file that can be memory-mapped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from ...store.format.memmap import raw_bytes, raw_file, raw_node
 from ...store.format.sharded import ShardedArray
 from ...store.format.zarr_json import DTYPES, read_zarr_json
 from ...store.location import is_remote, with_forward_slashes
-from ...store.machine import peak_memory
 from ...store.reader import Store, open_store, read_span
 from ...store.schema import check_name
 from ...store.storage.files import file_digest
@@ -30,13 +29,12 @@ from ..shards.executor import OnPlan, OnReport, Resources, run
 from ..shards.tasks import ShardReport, ShardTask
 from .report import BuildReport
 
-_BLOCK = 16 * 1024 * 1024
-"""Bytes of values to hold at once, about."""
-_SMALL_FILE = 8192
-"""Bytes on disk to reckon with for the metadata of one node."""
-
-_CURE = "copy or rebuild this part of the store"
-_MANIFEST = {
+_BLOCK_SIZE = 16 * 1024 * 1024
+"""Bytes of values to hold in memory at once, approximately."""
+_METADATA_SIZE = 8192
+"""Estimated bytes on disk for the metadata of one node."""
+_HINT = "copy or rebuild this part of the store"
+_MANIFEST_NODE = {
     "data_type": "uint8",
     "fill_value": 255,
     "attributes": {},
@@ -48,13 +46,13 @@ _MANIFEST = {
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Group:
     """A group that has a manifest: the genome, or one cell line.
 
     Attributes:
         path: of the group in the store.
-        digest: SHA-256 of the manifest's text.
-        nodes: path inside the group -> ``zarr.json`` of every array and every group below it.
+        digest: SHA-256 of the manifest.
+        nodes: path inside the group -> ``zarr.json`` of every array and group below it.
     """
 
     path: str
@@ -63,7 +61,7 @@ class _Part:
 
     @property
     def arrays(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Path in the store and ``zarr.json`` of every array."""
+        """Yield path in the store and ``zarr.json`` of every array."""
         for path, node in self.nodes.items():
             if node["node_type"] == "array":
                 yield f"{self.path}/{path}", node
@@ -71,11 +69,11 @@ class _Part:
 
 @dataclass(frozen=True)
 class WriteRaw:
-    """One array, read block by block from the store at `source` and written as one file below `root`.
+    """Read one array of a compressed store block by block, and write it as one file of a raw store.
 
     Attributes:
-        source: the compressed store.
-        root: of the raw store being built.
+        source: folder of the compressed store.
+        root: folder of the raw store being built.
         path: of the array in both.
     """
 
@@ -85,11 +83,11 @@ class WriteRaw:
 
     @property
     def key(self) -> str:
-        """Its name: the path of the array."""
+        """Return the path of the array."""
         return self.path
 
     def __call__(self) -> ShardReport:
-        """Do the work; the report's digest is that of the file.
+        """Do the work; the digest in the report is the SHA-256 of the file.
 
         Raises:
             StoreError: a chunk is missing or damaged, or the disk is full.
@@ -106,22 +104,14 @@ class WriteRaw:
                         out.write(block)
             except OSError as e:
                 raise StoreError(file, f"cannot be written ({e.strerror})", hint="nothing was published") from e
-        peak = peak_memory()
-        return ShardReport(
-            self.path,
-            self.path.rpartition("/")[2],
-            node["shape"][0],
-            size,
-            peak,
-            digest=sha.hexdigest(),
-            key=self.key,
-        )
+        chrom = self.path.rpartition("/")[2]
+        return ShardReport(self.path, chrom, node["shape"][0], size, digest=sha.hexdigest(), key=self.key)
 
     def _blocks(self, rows: int, size: int, dtype: np.dtype[Any]) -> Iterator[memoryview]:
-        """The array's bytes in order, whole chunks at a time."""
+        """Yield the bytes of the array in order, whole chunks at a time."""
         array = open_store(self.source).array(self.path)
         chunk = array.layout.chunk_rows if isinstance(array, ShardedArray) else 1
-        step = max(1, _BLOCK // (size // rows) // chunk) * chunk
+        step = max(1, _BLOCK_SIZE // (size // rows) // chunk) * chunk
         for start in range(0, rows, step):
             values = read_span(array, start, min(start + step, rows))
             yield np.ascontiguousarray(values, dtype).data.cast("B")
@@ -136,90 +126,98 @@ def unpack_store(
     on_report: OnReport = lambda report: None,
     on_plan: OnPlan | None = None,
 ) -> BuildReport:
-    """Make a raw store of a compressed one; there is all of it in the end, or nothing.
+    """Unpack a compressed store into a new raw store, completely or not at all.
 
     Args:
-        source: a compressed store.
-        destination: must not be there yet.
+        source: a compressed store, a local folder.
+        destination: folder to create; must not exist.
         resources: processes and memory.
-        cells: which cell lines to take; None for all. The genome is always taken.
+        cells: cell lines to include; None for all. The genome is always included.
         on_report: called as each array is done.
-        on_plan: called with the tasks before the first is started.
+        on_plan: called with all tasks before the first starts.
 
     Raises:
-        StoreError: the destination is there, the source is raw, incomplete or damaged, or the disk has no room.
-        UsageError: no such cell line, or the destination is no place for a raw store.
+        StoreError: the destination exists, the source is raw, incomplete or damaged, or the disk is full.
+        UsageError: no such cell line, or the destination is not a local folder.
     """
-    _refuse_destination(destination)
+    _check_destination(destination)
     store = _open_compressed(source)
-    chosen = store.cells if cells is None else tuple(dict.fromkeys(cells))
-    for cell in chosen:
+    selected = store.cells if cells is None else tuple(dict.fromkeys(cells))
+    for cell in selected:
         store.cell(cell)
-    parts = [_read_part(store, "genome"), *(_read_part(store, f"cells/{c}") for c in chosen)]
-    arrays = [(path, node) for part in parts for path, node in part.arrays]
-    files = sum(len(part.nodes) for part in parts)
-    needed = sum(raw_bytes(node) for _, node in arrays) + files * _SMALL_FILE
-    hint = "take fewer cell lines (--cells), or unpack to another disk"
-    check_disk_space(destination, needed, what="a raw store of this", hint=hint)
+    groups = [_read_group(store, "genome"), *(_read_group(store, f"cells/{c}") for c in selected)]
+    arrays = [(path, node) for group in groups for path, node in group.arrays]
+    n_nodes = sum(len(group.nodes) for group in groups)
+    needed = sum(raw_bytes(node) for _, node in arrays) + n_nodes * _METADATA_SIZE
+    hint = "unpack fewer cell lines, or unpack to another disk"
+    check_disk_space(destination, needed, what="the raw store", hint=hint)
     with staging(destination.resolve(), "unpack") as work:
         staged = work / destination.name
         tasks: list[ShardTask] = [WriteRaw(Path(store.path), staged, path) for path, _ in arrays]
-        for part in parts:
-            _write_nodes(staged / part.path, part)
+        for group in groups:
+            _write_nodes(staged / group.path, group)
         if on_plan:
             on_plan(tasks)
         reports = run(tasks, resources, on_report=on_report, location=work)
-        for part in parts:
-            if _listed_digest(store, part.path) != part.digest:
-                raise StoreError(f"{source}/{part.path}", "was replaced while it was being read", hint="unpack again")
+        for group in groups:
+            if _manifest_digest(store, group.path) != group.digest:
+                raise StoreError(f"{source}/{group.path}", "was replaced while it was being read", hint="unpack again")
         digests = {r.name: r.digest for r in reports if r.bytes}
-        new = {part.path: _write_manifest(staged / part.path, part, digests) for part in parts}
-        for part in parts[1:]:
-            keys = {**new[part.path], "unpacked_from": part.digest}
-            write_group(staged / part.path, {**store.cell(part.path.removeprefix("cells/")).to_attributes(), **keys})
-        keys = {**genome_attributes(new["genome"]), "encoding": "raw", "unpacked_from": parts[0].digest}
-        write_group(staged, {**store.info.to_attributes(), **keys})
-        publish(staged, destination.resolve(), "unpack", check=partial(_refuse_destination, destination))
+        _write_attributes(staged, store, groups, digests)
+        publish(staged, destination.resolve(), "unpack", check=partial(_check_destination, destination))
     return BuildReport(f"raw store {destination}", tuple(reports), ())
 
 
-def _refuse_destination(destination: Path) -> None:
-    """See that a raw store can be made there.
+def _write_attributes(staged: Path, store: Store, groups: Sequence[_Group], digests: dict[str, str]) -> None:
+    """Write manifests, and the attributes of store and cell lines."""
+    manifests = {group.path: _write_manifest(staged / group.path, group, digests) for group in groups}
+    genome, *cell_lines = groups
+    for group in cell_lines:
+        info = store.cell(group.path.removeprefix("cells/"))
+        keys = {**manifests[group.path], "unpacked_from": group.digest}
+        write_group(staged / group.path, {**info.to_attributes(), **keys})
+    keys = {**genome_attributes(manifests["genome"]), "encoding": "raw", "unpacked_from": genome.digest}
+    write_group(staged, {**store.info.to_attributes(), **keys})
+
+
+def _check_destination(destination: Path) -> None:
+    """Check that a raw store can be created at a path.
 
     Raises:
-        StoreError, UsageError: it cannot.
+        StoreError: the path exists.
+        UsageError: it is a URL, or no valid name.
     """
-    if is_remote(with_forward_slashes(destination)):
+    if is_remote(url := with_forward_slashes(destination)):
         raise UsageError(
-            f"{with_forward_slashes(destination)}: is no folder; a raw store is memory-mapped from a local disk: name a folder "
-            "there, and share the compressed store"
+            f"{url}: is not a local folder; a raw store is memory-mapped from a local disk: name a local folder, and "
+            "share the compressed store"
         )
     if destination.exists():
-        raise StoreError(destination, "is there already", hint="give another name, or remove it")
+        raise StoreError(destination, "already exists", hint="choose another name, or remove it")
     check_name(destination.name, "store")
 
 
 def _open_compressed(source: Path) -> Store:
-    """The store to unpack.
+    """Open the store to unpack.
 
     Raises:
-        StoreError: there is none, or it is on a server, in a zip file, or raw.
+        StoreError: no such store, or it is on a server, in a zip file, or raw.
     """
     store = open_store(source)
     if not store.home.local:
-        bring = f"factornet-etl import {quote(store.location)} FOLDER"
-        raise StoreError(store.location, "is no folder", hint=f"bring it here, and unpack that: {bring}")
+        command = f"factornet-etl import {quote(store.location)} FOLDER"
+        raise StoreError(store.location, "is not a local folder", hint=f"import it first, then unpack that: {command}")
     if store.is_raw:
-        raise StoreError(source, "is a raw store already", hint="unpack the compressed store that it came from")
+        raise StoreError(source, "is already a raw store", hint="unpack the compressed store that it came from")
     return store
 
 
-def _read_part(store: Store, path: str) -> _Part:
-    """What a group's manifest lists, with every object looked for.
+def _read_group(store: Store, path: str) -> _Group:
+    """Read the metadata of a group, and check that every object of its manifest exists.
 
     Raises:
-        StoreError: the manifest is damaged, or an object is missing or of another size than listed; where it is
-            ``zarr.json``, of other content.
+        StoreError: the manifest is damaged, an object is missing or has another size than listed, or a ``zarr.json``
+            has other content.
     """
     folder, objects, nodes = store.folder(path), store.objects(path), {}
     for name, (size, _) in objects.items():
@@ -227,16 +225,16 @@ def _read_part(store: Store, path: str) -> _Part:
         if file.name == "zarr.json":
             nodes[str(Path(name).parent)] = json.loads(read_object(folder, name, objects))
         elif not file.is_file():
-            raise StoreError(file, f"is missing, the manifest lists it with {size} bytes", hint=_CURE)
+            raise StoreError(file, f"is missing, the manifest lists it with {size} bytes", hint=_HINT)
         elif file.stat().st_size != size:
-            raise StoreError(file, f"has {file.stat().st_size} bytes, the manifest says {size}", hint=_CURE)
-    return _Part(path, _listed_digest(store, path), nodes)
+            raise StoreError(file, f"has {file.stat().st_size} bytes, the manifest lists {size}", hint=_HINT)
+    return _Group(path, _manifest_digest(store, path), nodes)
 
 
-def _listed_digest(store: Store, path: str) -> str:
-    """SHA-256 of a group's manifest, as the attributes have it at this moment."""
-    home, key = ("", "genome_manifest") if path == "genome" else (path, "manifest")
-    return str(read_zarr_json(Path(store.path, home), "group")["attributes"].get(key))
+def _manifest_digest(store: Store, path: str) -> str:
+    """Read the SHA-256 of a group's manifest from the attributes on disk."""
+    folder, key = ("", "genome_manifest") if path == "genome" else (path, "manifest")
+    return str(read_zarr_json(Path(store.path, folder), "group")["attributes"].get(key))
 
 
 def _write_node(folder: Path, node: dict[str, Any]) -> None:
@@ -244,24 +242,24 @@ def _write_node(folder: Path, node: dict[str, Any]) -> None:
     (folder / "zarr.json").write_text(json.dumps(node, indent=2), encoding="utf-8")
 
 
-def _write_nodes(group: Path, part: _Part) -> None:
-    for path, node in part.nodes.items():
-        _write_node(group / path, raw_node(node) if node["node_type"] == "array" else node)
+def _write_nodes(folder: Path, group: _Group) -> None:
+    for path, node in group.nodes.items():
+        _write_node(folder / path, raw_node(node) if node["node_type"] == "array" else node)
 
 
-def _write_manifest(group: Path, part: _Part, digests: dict[str, str]) -> dict[str, Any]:
-    """List every object as `publish.write_manifest` does; digests of the arrays' files are known from writing them."""
+def _write_manifest(folder: Path, group: _Group, digests: dict[str, str]) -> dict[str, Any]:
+    """Write a manifest as `manifest_writer.write_manifest` does, with digests of arrays known from writing them."""
     objects: dict[str, list[int | str]] = {}
-    for path, node in part.nodes.items():
-        meta = group / path / "zarr.json"
-        objects[str(meta.relative_to(group))] = [meta.stat().st_size, file_digest(meta)]
-        if digest := digests.get(f"{part.path}/{path}"):
-            file = raw_file(group / path, node)
-            objects[str(file.relative_to(group))] = [file.stat().st_size, digest]
+    for path, node in group.nodes.items():
+        meta = folder / path / "zarr.json"
+        objects[str(meta.relative_to(folder))] = [meta.stat().st_size, file_digest(meta)]
+        if digest := digests.get(f"{group.path}/{path}"):
+            file = raw_file(folder / path, node)
+            objects[str(file.relative_to(folder))] = [file.stat().st_size, digest]
     text = json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":")).encode()
-    node = raw_node({**_MANIFEST, "shape": [len(text)]})
-    _write_node(group / "manifest", node)
-    file = raw_file(group / "manifest", node)
+    node = raw_node({**_MANIFEST_NODE, "shape": [len(text)]})
+    _write_node(folder / "manifest", node)
+    file = raw_file(folder / "manifest", node)
     file.parent.mkdir()
     file.write_bytes(text)
-    return manifest_attributes(group, text)
+    return manifest_attributes(folder, text)

@@ -1,4 +1,4 @@
-"""What a store records that a cell line was built of, compared with what its folder holds now."""
+"""Compare the recorded inputs and options of a cell line with those of its folder now."""
 
 from __future__ import annotations
 
@@ -15,84 +15,93 @@ from ..inputs.cell_line_folder import CellFolder
 from ..inputs.provenance import describe_build, fingerprint_inputs, what_changed
 from ..verify.objects import verify_store
 
-_FORCE = "give --force to replace it by a new build"
+_HINT = "use the force option to replace it"
 
 
-def is_built(store: Store, sheets: CellFolder, options: Mapping[str, Any]) -> bool:
-    """Whether the cell line of a folder is in a store already, from the same inputs and options.
+def is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> bool:
+    """Return whether the cell line of a folder already exists in a store, built from the same inputs and options.
 
     Args:
-        store: to look in, here or on a server.
-        sheets: of the folder.
-        options: how it would be read, as the provenance has them.
+        store: local or on a server.
+        inputs: the cell-line folder.
+        options: as recorded in the provenance.
 
     Raises:
-        StoreError: it is there from others (named), or is damaged.
+        StoreError: it was built from other inputs or options (the message names them), or is damaged.
         InputError: an input cannot be read.
     """
-    name = sheets.name
+    name = inputs.name
     if not store.home.has(name):
         return False
     try:
         info, meta = store.cell(name), store.meta(name)
     except StoreError as e:
-        raise StoreError(f"{e}; cell line {name} is there already, and damaged", _FORCE) from e
-    changed = changes(info, meta, sheets, describe_build(fingerprint_inputs(sheets.files), options))
+        problem = f"{e.problem}; cell line {name} already exists, and is damaged"
+        raise StoreError(e.location, problem, hint=_HINT) from e
+    changed = changes(info, meta, inputs, describe_build(fingerprint_inputs(inputs.files), options))
     if changed:
         raise StoreError(
             store.location,
-            f"cell line {name} is there already, from other inputs or options; changed since it was built: {changed}",
-            hint=_FORCE,
+            f"cell line {name} already exists, built from other inputs or options; changed since then: {changed}",
+            hint=_HINT,
         )
     for finding in verify_store(store.path, cells=[name], quick=True).findings:
         raise StoreError(
             f"{store.location}/{finding.path}",
-            finding.problem,
-            hint=f"cell line {name} is there already, from the same inputs and options, but not all is "
-            f"well: {finding.remedy}",
+            f"{finding.problem}; cell line {name} already exists, built from the same inputs and options",
+            hint=finding.remedy,
         )
     return True
 
 
-def recorded_cell_line(store: Store, sheets: CellFolder, provenance: Mapping[str, Any]) -> CellInfo:
-    """What the attributes say of a cell line that is to be repaired from a folder.
+def recorded_cell_line(store: Store, inputs: CellFolder, provenance: Mapping[str, Any]) -> CellInfo:
+    """Return the attributes of a cell line that is to be repaired from a folder.
+
+    Args:
+        store: local.
+        inputs: the cell-line folder.
+        provenance: of a build now.
 
     Raises:
-        StoreError: its attributes are damaged, or it was made of other inputs or with other options (named).
-        UsageError: there is no such cell line.
+        StoreError: the attributes are damaged, or the cell line was built from other inputs or options (the message
+            names them).
+        UsageError: no such cell line.
     """
-    name = sheets.name
+    name = inputs.name
     if not store.home.has(name):
         has = ", ".join(store.cells) or "none"
         raise UsageError(
-            f"{store.location}: no cell line {name!r} to repair, there is {has}; build it without --repair"
+            f"{store.location}: no cell line {name!r} to repair, the store has {has}; build without the repair option"
         )
     try:
         info = store.cell(name)
     except StoreError as e:
-        raise StoreError(f"{e}; so it cannot be known what it was built of", _FORCE) from e
+        raise StoreError(e.location, f"{e.problem}; what it was built from is unknown", hint=_HINT) from e
     try:
         meta = store.meta(name)
     except (StoreError, UsageError):
-        meta = None  # damaged: it is what is to be repaired
-    changed = changes(info, meta, sheets, provenance)
+        meta = None  # damaged, and to be repaired
+    changed = changes(info, meta, inputs, provenance)
     if changed:
         raise StoreError(
             f"{store.location}/cells/{name}",
             f"cannot be repaired from this folder; changed since it was built: {changed}",
-            hint=f"put back what it was built of, or {_FORCE}",
+            hint=f"restore the files it was built from, or {_HINT}",
         )
     return info
 
 
-def changes(info: CellInfo, meta: NDArray[np.float32] | None, sheets: CellFolder, provenance: Mapping[str, Any]) -> str:
-    """In which inputs, options and rows of its sheets a cell line differs from one built now; nothing where in none.
+def changes(info: CellInfo, meta: NDArray[np.float32] | None, inputs: CellFolder, provenance: Mapping[str, Any]) -> str:
+    """Name the inputs, options and rows of its sheets in which a cell line differs from one built now.
 
     Args:
-        info: of the cell line in the store.
-        meta: its values; None where they cannot be read, and are not compared then.
-        sheets: of the folder.
+        info: attributes of the cell line in the store.
+        meta: its meta values, shape (features,); None if they cannot be read, and then they are not compared.
+        inputs: the cell-line folder.
         provenance: of a build now. Versions are not compared.
+
+    Returns:
+        A description for messages; empty if nothing differs.
     """
     before = {
         **{key: info.provenance.get(key) for key in ("inputs", "options")},
@@ -101,12 +110,12 @@ def changes(info: CellInfo, meta: NDArray[np.float32] | None, sheets: CellFolder
     }
     now = {
         **{key: provenance[key] for key in ("inputs", "options")},
-        "bigwig.txt": _rows(t.name for t in sheets.tracks),
-        "chip.txt": _rows(_factor(c.factor, relaxed=c.relaxed is not None) for c in sheets.chip),
+        "bigwig.txt": _rows(t.name for t in inputs.tracks),
+        "chip.txt": _rows(_factor(c.factor, relaxed=c.relaxed is not None) for c in inputs.chip),
     }
     if meta is not None:
         before["meta.txt"] = _rows(f"{value!s} {name}" for value, name in zip(meta, info.meta, strict=True))
-        now["meta.txt"] = _rows(f"{np.float32(value)!s} {name}" for name, value in sheets.meta)
+        now["meta.txt"] = _rows(f"{np.float32(value)!s} {name}" for name, value in inputs.meta)
     return what_changed(before, now)
 
 

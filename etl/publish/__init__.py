@@ -1,4 +1,4 @@
-"""Build a group beside its final path and publish it in one step: locks, staging, manifests, removal.
+"""Build a group in a staging folder and publish it in one step: locks, manifests, disk space, removal.
 
 May import `factornet.store`.
 """

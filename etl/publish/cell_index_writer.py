@@ -1,4 +1,4 @@
-"""Keep the list of cell lines of a local store (`store.format_cell_index`), where it has one, up to date."""
+"""Keep the list of cell lines of a local store (`store.format.cell_index`), where it has one, up to date."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from ...store.storage.locks import lock
 
 
 def write_cell_index(store: Path) -> None:
-    """Write the list anew, from what is there; one process at a time.
+    """Write the list from the cell lines present, one process at a time.
 
     Raises:
         OSError: the disk failed.
     """
     folder = store / "cells"
     folder.mkdir(exist_ok=True)
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
-            lock(held, wait=True)
+            lock(handle, wait=True)
         new = staging_dir(store).with_name(f"{store.name}.list-{uuid4().hex[:8]}")
-        new.write_bytes(format_cell_index(_digests(folder)))
+        new.write_bytes(format_cell_index(_manifest_digests(folder)))
         new.replace(store / CELL_INDEX)
     finally:
-        os.close(held)
+        os.close(handle)
 
 
 def refresh_cell_index(store: Path) -> None:
-    """The same, where the store has a list.
+    """Rewrite the list if the store has one.
 
     Raises:
         OSError: the disk failed.
@@ -44,13 +44,13 @@ def refresh_cell_index(store: Path) -> None:
         write_cell_index(store)
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    """Digest of the manifest of each cell line; of a damaged one, whose attributes cannot be read, nothing."""
-    found = {}
+def _manifest_digests(folder: Path) -> dict[str, str]:
+    """Map each cell line to the digest of its manifest; omit those whose attributes cannot be read."""
+    digests = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.is_symlink():
             try:
-                found[path.name] = str(read_attributes(LocalStorage(path))[1]["manifest"])
+                digests[path.name] = str(read_attributes(LocalStorage(path))[1]["manifest"])
             except (StoreError, OSError, KeyError):
                 continue
-    return found
+    return digests

@@ -1,4 +1,4 @@
-"""How much room on the disk a build will take, reckoned before it is begun."""
+"""Check, before a build starts, that its destination can be written and has enough free disk space."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from ...store.text import format_bytes
 
 
 def check_writable(location: Path) -> None:
-    """See that a store, or a zip file of one, can be made or changed.
+    """Check that a store, or a zip file of one, can be created or changed.
 
     Args:
-        place: of it; need not be there.
+        location: path of it; need not exist.
 
     Raises:
-        StoreError: it cannot.
+        StoreError: a folder cannot be written.
     """
-    beside = staging_dir(location)
-    made = not beside.exists()
+    staging = staging_dir(location)
+    created = not staging.exists()
     try:
-        beside.mkdir(parents=True, exist_ok=True)
+        staging.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise _unwritable(location, location.parent, e.strerror or str(e)) from e
-    for folder in (beside, *((location, location / "cells") if location.is_dir() else ())):
+        raise _not_writable(location, location.parent, e.strerror or str(e)) from e
+    for folder in (staging, *((location, location / "cells") if location.is_dir() else ())):
         if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-            raise _unwritable(location, folder, "no permission to write, or a read-only file system")
-    if made:
+            raise _not_writable(location, folder, "no permission to write, or a read-only file system")
+    if created:
         with contextlib.suppress(OSError):
-            beside.rmdir()
+            staging.rmdir()
 
 
-def _unwritable(location: Path, folder: Path, reason: str) -> StoreError:
+def _not_writable(location: Path, folder: Path, reason: str) -> StoreError:
     where = "" if folder == location else f" in {folder}"
     return StoreError(
         location,
-        f"cannot be written: nothing can be made{where} ({reason})",
-        hint="name a place where you may write, or ask for leave to write there",
+        f"cannot be written: no file can be created{where} ({reason})",
+        hint="choose another location, or ask for write permission",
     )
 
 
 def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> None:
-    """See that there is room for what is to be made.
+    """Check that the disk has room for what will be written.
 
     Args:
-        place: what is to be made; need not be there.
+        location: path to be written; need not exist.
         needed: bytes.
-        what: it takes them, for the message.
-        cure: how to need less.
+        what: name of what takes them, for the message.
+        hint: how to need less.
 
     Raises:
-        StoreError: there is not; the message says how much is missing.
+        StoreError: too little space is free; the message says how much is missing.
     """
     parent = location.resolve().parent
     while not parent.exists():
@@ -65,5 +65,5 @@ def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> No
             location,
             f"{what} takes {format_bytes(needed)}, {format_bytes(free)} are free there: "
             f"{format_bytes(needed - free)} are missing",
-            hint=f"make room, {hint}",
+            hint=f"free disk space, {hint}",
         )

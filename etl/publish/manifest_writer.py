@@ -18,26 +18,26 @@ from ...store.storage.files import file_digest
 
 
 def values_digest(known: Mapping[str, str], under: str) -> str:
-    """SHA-256 of names and digests of those objects that hold the values of arrays."""
+    """SHA-256 over the sorted lines ``name<TAB>digest`` of the objects whose path starts with `under`."""
     lines = "".join(f"{name}\t{sha}\n" for name, sha in sorted(known.items()) if name.startswith(under))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def write_manifest(group: Path, *, own: bool = False, known: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """List every object of a group with size and SHA-256, as the group's array ``manifest``.
+    """Write the array ``manifest`` of a group: size and SHA-256 of each of its objects.
 
-    To be called when all else is written.
+    Call it after everything else in the group has been written.
 
     Args:
         group: folder of the group.
-        own: whether to list the group's own ``zarr.json``; it must not change any more then.
-        known: SHA-256 of objects as they were written.
+        own: whether to list the group's own ``zarr.json``, which must not change afterwards.
+        known: path in the group -> SHA-256 of objects as they were written.
 
     Returns:
-        What attributes have to say of it: ``manifest``, its SHA-256, and ``manifest_objects``.
+        The attributes that describe it, as `manifest_attributes`.
 
     Raises:
-        StoreError: an object is not as it was written.
+        StoreError: an object differs from what was written.
     """
     objects = {
         str(path.relative_to(group)): [path.stat().st_size, file_digest(path)]
@@ -46,7 +46,7 @@ def write_manifest(group: Path, *, own: bool = False, known: Mapping[str, str] |
     }
     for name, digest in (known or {}).items():
         if name not in objects or objects[name][1] != digest:
-            raise StoreError(group / name, "is not as it was written", hint="check the disk, and build again")
+            raise StoreError(group / name, "differs from what was written", hint="check the disk, then build again")
     text = json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":")).encode()
     zarr.open_group(str(group), mode="r+").create_array(
         "manifest",
@@ -60,19 +60,27 @@ def write_manifest(group: Path, *, own: bool = False, known: Mapping[str, str] |
 
 
 def manifest_attributes(group: Path, text: bytes) -> dict[str, Any]:
-    """What attributes have to say of the manifest that is in `group`, and reads `text`."""
+    """Return the attributes that describe a manifest.
+
+    Args:
+        group: folder of the group, with the manifest written.
+        text: content of the manifest.
+
+    Returns:
+        ``manifest``, the SHA-256 of `text`, and ``manifest_objects``, size and SHA-256 of the files of the array.
+    """
     files = {f"manifest/{name}": group / "manifest" / name for name in ("c/0", "zarr.json")}
     objects = {name: [file.stat().st_size, file_digest(file)] for name, file in files.items()}
     return {"manifest": hashlib.sha256(text).hexdigest(), "manifest_objects": objects}
 
 
 def genome_attributes(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, as the root of the store says it of its genome."""
+    """Return manifest attributes under the names that the root of the store has for its genome."""
     return {f"genome_{key}": value for key, value in manifest.items()}
 
 
 def write_group(folder: Path, attributes: Mapping[str, Any]) -> None:
-    """Write the ``zarr.json`` of a group that carries the digest of itself."""
+    """Write the ``zarr.json`` of a group, with its own digest among the attributes."""
     node = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "zarr.json").write_bytes(with_self_digest(node))

@@ -1,4 +1,4 @@
-"""Take a cell line out of a store: gone for whoever opens it now, there to the end for whoever reads it."""
+"""Remove cell lines from a store; processes that have one open can read it to the end."""
 
 from __future__ import annotations
 
@@ -18,44 +18,48 @@ from .transaction import staging
 
 
 def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
-    """Remove cell lines, damaged ones too, each in one step; all names are looked at before the first is removed.
+    """Remove cell lines, damaged ones too, each in one step; all names are checked before the first is removed.
 
-    Their disk space is free when the last reader is gone and something is built or removed again under the name.
+    Their disk space is freed by the next build or removal under the same name after the last reader has closed.
+
+    Args:
+        path: the store, a local folder.
+        cells: names of cell lines.
 
     Raises:
-        UsageError: there is no such cell line; the message lists those there are.
-        StoreError: no such store, it is no folder, one of the cell lines is being built, or the disk failed.
+        UsageError: no such cell line; the message lists the existing ones.
+        StoreError: no such store, it is not a local folder, a cell line is being built, or the disk failed.
     """
     store = open_store(path)
     if not store.home.local:
         keep = "".join(f" {quote(c)}" for c in store.cells if c not in cells)
         raise StoreError(
             store.location,
-            "is no folder, and cell lines are removed from folders only",
-            hint=f"copy the others to a new place: factornet-etl export {quote(store.location)} DEST --cells{keep}",
+            "is not a local folder; cell lines can be removed from local folders only",
+            hint=f"copy the others to a new location: factornet-etl export {quote(store.location)} DEST --cells{keep}",
         )
     root = Path(store.path)
-    there = {*store.cells, *store.home.cell_folders(), *_listed(store.home)}
+    existing = {*store.cells, *store.home.cell_folders(), *_indexed(store.home)}
     for cell in cells:
-        if cell not in there:
-            has = ", ".join(sorted(there)) or "none"
+        if cell not in existing:
+            has = ", ".join(sorted(existing)) or "none"
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {has}")
     names = [cell_line_staging_name(cell) for cell in dict.fromkeys(cells)]
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for name in names:
-            held.enter_context(staging(root, name))
+            stack.enter_context(staging(root, name))
         for name in names:
-            if final_path(root, name).exists():  # else it is in the list only
-                aside = old_versions_dir(root, name)
-                aside.mkdir(parents=True, exist_ok=True)
-                final_path(root, name).rename(aside / uuid4().hex[:8])
+            if final_path(root, name).exists():  # otherwise only the list names it
+                old_versions = old_versions_dir(root, name)
+                old_versions.mkdir(parents=True, exist_ok=True)
+                final_path(root, name).rename(old_versions / uuid4().hex[:8])
             refresh_cell_index(root)
             fsync_path(root / "cells")
 
 
-def _listed(home: StoreLocation) -> set[str]:
-    """Cell lines of the list, whose folders may be gone; none where there is no sound list."""
+def _indexed(location: StoreLocation) -> set[str]:
+    """Return the cell lines in the store's list, whose folders may be missing; empty if there is no valid list."""
     try:
-        return set(home.listed() or ())
+        return set(location.listed() or ())
     except (OSError, StoreError):
         return set()

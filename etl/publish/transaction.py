@@ -1,4 +1,4 @@
-"""Build beside, publish in one step: readers see the old of a group or the new, always the whole of it."""
+"""Build a group in a staging folder, publish it in one step: readers see the old version or the new, always whole."""
 
 from __future__ import annotations
 
@@ -30,26 +30,31 @@ from .cell_index_writer import refresh_cell_index
 
 
 class InterruptedBuildError(FactorNetError):
-    """A build that ended through no fault of its input (a worker was killed): what is finished of it is kept."""
+    """A build was interrupted through no fault of its inputs (a worker was killed); finished parts are kept."""
 
 
 @contextmanager
 def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
-    """A folder beside the store to build `name` in, held against a second build of the same.
+    """Yield a folder to build `name` in, locked against a second build of the same name.
 
     The folder is ``<store>.building/<name>``, on the store's own file system, so that publishing is a rename. It is
-    empty at first, and is removed at the end. With `keep`, it holds what an earlier build left that was killed, and is
-    left as it is by an interrupt (Ctrl-C) or the death of a worker.
+    empty at first and removed at the end.
+
+    Args:
+        store: folder of the store; need not exist.
+        name: of the group, see `final_path`.
+        keep: start with what an earlier, killed build left, and keep the folder when this one is interrupted (Ctrl-C,
+            `InterruptedBuildError`).
 
     Raises:
-        StoreError: another process is building the same (it is named), or the disk is full or faulty.
+        StoreError: another process is building the same (the message names it), or the disk is full or faulty.
     """
     root = staging_dir(store)
-    lock = _locked(store, name, wait=False)
+    lock_handle = _acquire_lock(store, name, wait=False)
     folder, kept = root / name, False
     try:
         restore_swapped(store, name)
-        _clear_retired(store, name)
+        _remove_unread_versions(store, name)
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
@@ -61,43 +66,47 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
         raise StoreError(
             e.filename or folder,
             e.strerror or str(e),
-            hint="the build was given up, nothing was published, and what was there before is as it was",
+            hint="the build was abandoned, nothing was published, and the previous version is unchanged",
         ) from e
     finally:
         if not kept:
             shutil.rmtree(folder, ignore_errors=True)
-        _clear_retired(store, name)
-        _unlock(lock, root)
+        _remove_unread_versions(store, name)
+        _release_lock(lock_handle, root)
 
 
-def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
-    """The lock file of `name`, locked, with a word on who holds it; where that is another, it is waited for or not."""
+def _acquire_lock(store: Path, name: str, *, wait: bool) -> IO[str]:
+    """Open and lock the lock file of `name`, and write this process into it.
+
+    Raises:
+        StoreError: another process holds it (never with `wait`), or the file system has no locks.
+    """
     path = lock_file(store, name)
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+")
         except FileNotFoundError:
-            continue  # the build that was there before has just removed the folder
+            continue  # another build has just removed the folder
         except OSError as e:
             if isinstance(e, FileExistsError) and not path.parent.is_file():
-                continue  # the same: there when it was to be made, gone when it was looked at
-            raise StoreError(path.parent, f"cannot make the folder to build in ({e.strerror})") from e
+                continue  # the same: mkdir found it, and it was removed before mkdir could check that it is a folder
+            raise StoreError(path.parent, f"cannot create the staging folder ({e.strerror})") from e
         try:
             acquired = lock(file.fileno(), wait=wait)
         except OSError as e:
             file.close()
             raise StoreError(
-                path, f"cannot be locked ({e.strerror})", hint="build on a disk that has file locks"
+                path, f"cannot be locked ({e.strerror})", hint="build on a file system that supports file locks"
             ) from e
         if not acquired:
             file.seek(0)
             holder = file.read() or "another process"
             file.close()
             raise StoreError(
-                final_path(store, name), f"is being built already, by {holder}", hint="wait for it, or end that process"
+                final_path(store, name), f"is being built by {holder}", hint="wait for it, or end that process"
             )
-        if _leads_to(path, file):
+        if _is_current(path, file):
             file.truncate(0)
             now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
@@ -106,28 +115,28 @@ def _locked(store: Path, name: str, *, wait: bool) -> IO[str]:
         file.close()
 
 
-def _leads_to(path: Path, lock: IO[str]) -> bool:
-    """Whether the file is still there: one that its last holder removed guards nothing, others would make another."""
+def _is_current(path: Path, lock_handle: IO[str]) -> bool:
+    """Return whether `path` is still the file locked: once its last holder removed it, others would create another."""
     try:
-        return path.stat().st_ino == os.fstat(lock.fileno()).st_ino
+        return path.stat().st_ino == os.fstat(lock_handle.fileno()).st_ino
     except FileNotFoundError:
         return False
 
 
-def _unlock(lock: IO[str], root: Path) -> None:
-    """Remove the lock file, and the folders around it where nothing else is in them."""
-    path = Path(lock.name)
+def _release_lock(lock_handle: IO[str], root: Path) -> None:
+    """Remove the lock file and those of its parent folders that are empty then."""
+    path = Path(lock_handle.name)
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-    lock.close()
+    lock_handle.close()
     with contextlib.suppress(OSError):
         for folder in (path.parent, *root.glob(".old/*"), root / ".old", root):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
 
-def _clear_retired(store: Path, name: str) -> None:
-    """Remove replaced versions that nobody reads any more."""
+def _remove_unread_versions(store: Path, name: str) -> None:
+    """Remove replaced versions that no process reads any more."""
     with contextlib.suppress(OSError):
         for old in list(old_versions_dir(store, name).iterdir()):
             if (old.name != SWAP or final_path(store, name).exists()) and has_no_reader(old):
@@ -135,59 +144,64 @@ def _clear_retired(store: Path, name: str) -> None:
 
 
 Version = tuple[int, int, int]
-"""What tells a file or folder from one that has taken its place."""
+"""Device, inode and time of modification of a file or folder: they differ once it has been replaced."""
 
 
 def version_at(location: Path) -> Version | None:
-    """Which file or folder is there; None where there is none."""
+    """Return the version of the file or folder at a path; None if there is none."""
     try:
-        state = location.stat()
+        status = location.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return state.st_dev, state.st_ino, state.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def check_not_replaced(location: Path, seen: Version | None) -> None:
-    """See that what was found at a place, when it was decided what to do, is there still.
+    """Check that a path still holds the version seen when it was decided what to do.
+
+    Args:
+        location: the path.
+        seen: what `version_at` returned then.
 
     Raises:
-        StoreError: another process has put something there, replaced it, or removed it.
+        StoreError: another process has created, replaced or removed it.
     """
     if version_at(location) != seen:
-        did = "removed" if not location.exists() else "put there" if seen is None else "replaced"
+        change = "removed" if not location.exists() else "created" if seen is None else "replaced"
         raise StoreError(
             location,
-            f"was {did} by another process in the meantime, and is left as it is",
+            f"was {change} by another process in the meantime, and is left unchanged",
             hint="run the same command again",
         )
 
 
 def publish(staged: Path, store: Path, name: str, *, check: Callable[[], None]) -> None:
-    """Move a finished folder into its place, the store's genome or a cell line; inside `staging` of that name.
+    """Move a finished folder to its final path in one step; call it inside `staging` of that name.
 
-    What was there is kept beside the store while a process reads it, and removed by this build or a later one.
+    The version it replaces is kept in the staging folder while a process reads it, and removed by this build or a
+    later one.
 
     Args:
-        staged: the folder.
-        store: into which.
+        staged: the finished folder.
+        store: folder of the store.
         name: of the group, as for `staging`.
-        check: refuses where it must not be published any more; nothing else is published in the store meanwhile.
+        check: called while no other process can publish in the store; raises if `staged` must not be published.
 
     Raises:
-        OSError: the disk failed; what was there is there still.
-        StoreError: `check` refused; or the new version is in its place, but the disk failed to confirm it.
+        OSError: the disk failed; the previous version is unchanged.
+        StoreError: as raised by `check`; or the new version is published, but the disk did not confirm it.
     """
     for path in [*staged.rglob("*"), staged]:
         fsync_path(path)
-    lock = _locked(store, "publish", wait=True)
+    lock_handle = _acquire_lock(store, "publish", wait=True)
     try:
         check()
-        _put(staged, store, name)
+        _move_to_final_path(staged, store, name)
     finally:
-        _unlock(lock, staging_dir(store))
+        _release_lock(lock_handle, staging_dir(store))
 
 
-def _put(staged: Path, store: Path, name: str) -> None:
+def _move_to_final_path(staged: Path, store: Path, name: str) -> None:
     final = final_path(store, name)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
@@ -202,24 +216,25 @@ def _put(staged: Path, store: Path, name: str) -> None:
         raise StoreError(
             final,
             f"is published, but the disk did not confirm it ({e.strerror})",
-            hint="check it with factornet-etl verify",
+            hint="check it with `factornet-etl verify`",
         ) from e
 
 
-def _replace(staged: Path, final: Path, aside: Path) -> None:
-    aside.mkdir(parents=True, exist_ok=True)
-    other = aside / uuid4().hex[:8]
-    # Out of the way of a later build first: it must not take the old version for shards of its own.
-    staged.rename(other)
+def _replace(staged: Path, final: Path, old_versions: Path) -> None:
+    old_versions.mkdir(parents=True, exist_ok=True)
+    swapped = old_versions / uuid4().hex[:8]
+    # Move it out of the staging folder first: a later build must not take the old version for shards of its own.
+    staged.rename(swapped)
     try:
-        swap_dirs(other, final)
+        swap_dirs(swapped, final)
     except NotImplementedError:
-        # Two renames. Killed between them, the next to open or build moves the old version back (`swap_dirs.recover_interrupted_swaps`).
-        final.rename(aside / SWAP)
+        # Two renames. If this process is killed between them, the next one to open or build the store moves the old
+        # version back (`atomic_swap.recover_interrupted_swaps`).
+        final.rename(old_versions / SWAP)
         try:
-            other.rename(final)
+            swapped.rename(final)
         except OSError:
-            (aside / SWAP).rename(final)
+            (old_versions / SWAP).rename(final)
             raise
         with contextlib.suppress(OSError):
-            (aside / SWAP).rename(aside / uuid4().hex[:8])
+            (old_versions / SWAP).rename(old_versions / uuid4().hex[:8])

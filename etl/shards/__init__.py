@@ -1,4 +1,4 @@
-"""The work of a build as tasks of one shard each, and what runs them: this process, several, or dask.distributed.
+"""Write arrays shard by shard: tasks, labels, executors, and the journal that lets a build resume.
 
-May import `etl.inputs` and `etl.publish`.
+May import `etl.publish`, `etl.inputs` and `factornet.store`.
 """

@@ -1,5 +1,5 @@
-"""Run the graph of a build on dask.distributed: processes of this machine that are replaced when they die, or a
-cluster that is there already. All workers must see inputs and store under the paths that this process knows.
+"""Run the tasks of a build on dask.distributed: on processes of this machine that are replaced when they die, or on
+an existing cluster. All workers must see inputs and store under the paths that this process uses.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from ..publish.transaction import InterruptedBuildError
 from .signals import shield_children_from_signals
 from .tasks import ShardReport
 
-_PATIENCE = 60  # seconds to wait for a scheduler, and for its first worker
-_DEATHS = 3  # workers that may die of the same task before it is given up
+_TIMEOUT = 60  # seconds to wait for a scheduler, and for its first worker
+_ALLOWED_FAILURES = 3  # workers that may die of the same task before it fails
 
 
 @contextmanager
 def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
-    """A client of so many new processes on this machine, each with a nanny that starts it again when it dies.
+    """Yield a client of new worker processes on this machine, each with a nanny that restarts it when it dies.
 
     Args:
-        workers: processes, of one thread each.
-        memory: bytes that one may take before its nanny ends it, or None for no limit.
+        workers: number of processes, of one thread each.
+        memory: bytes that one may use before its nanny kills it, or None for no limit.
     """
     import dask
 
-    _hush()
+    _set_log_level()
     from distributed import Client, LocalCluster
 
-    settings = {"distributed.scheduler.allowed-failures": _DEATHS, "distributed.worker.daemon": True}
+    settings = {"distributed.scheduler.allowed-failures": _ALLOWED_FAILURES, "distributed.worker.daemon": True}
     with ExitStack() as stack:
-        stack.callback(_restore, dict(os.environ))  # nannies set variables for the workers in this process too
+        stack.callback(_restore_environment, dict(os.environ))  # nannies set variables in this process too
         stack.enter_context(dask.config.set(settings))
         with shield_children_from_signals():
             cluster = LocalCluster(
@@ -44,7 +44,7 @@ def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
                 threads_per_worker=1,
                 memory_limit=memory or 0,
                 dashboard_address=None,
-                # Without this it would serve its state on port 8787 all the same, to whole networks.
+                # Without this the scheduler would still serve its state on port 8787, on all network interfaces.
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             )
         stack.enter_context(cluster)
@@ -52,7 +52,7 @@ def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
         yield client
 
 
-def _restore(environment: dict[str, str]) -> None:
+def _restore_environment(environment: dict[str, str]) -> None:
     for name in os.environ.keys() - environment.keys():
         del os.environ[name]
     os.environ.update(environment)
@@ -60,74 +60,80 @@ def _restore(environment: dict[str, str]) -> None:
 
 @contextmanager
 def remote_cluster(address: str, location: Path) -> Iterator[Any]:
-    """A client of a scheduler that runs somewhere.
+    """Yield a client of a running scheduler.
 
     Args:
         address: as the scheduler prints it, ``tcp://host:8786``.
-        place: folder that all workers must see, and may write to.
+        location: folder that all workers must see and be able to write to.
 
     Raises:
-        UsageError: nobody answers there, there are no workers, or they could not do the work.
+        UsageError: no scheduler answers, it has no workers, or a worker has another version or does not see `location`.
     """
-    _hush()
+    _set_log_level()
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_PATIENCE)
+        client = Client(address, timeout=_TIMEOUT)
     except (OSError, ValueError) as e:
         raise UsageError(
-            f"--scheduler {address}: no dask scheduler answers ({e or type(e).__name__}); start one with "
-            "`dask scheduler`, and give the address that it prints"
+            f"no dask scheduler answers at {address} ({e or type(e).__name__}); start one with `dask scheduler`, and "
+            "give the address that it prints"
         ) from e
     with client:
         try:
-            client.wait_for_workers(1, timeout=_PATIENCE)
+            client.wait_for_workers(1, timeout=_TIMEOUT)
         except TimeoutError as e:
             raise UsageError(
-                f"--scheduler {address}: has no workers after {_PATIENCE} s; start some with `dask worker {address}`"
+                f"the scheduler at {address} has no workers after {_TIMEOUT} s; start some with `dask worker {address}`"
             ) from e
-        _refuse_unfit(client, location)
+        _check_workers(client, location)
         yield client
 
 
-def _hush() -> None:
-    """Let distributed say of itself only what `-v` asks for, here and in workers: what matters comes as an error."""
+def _set_log_level() -> None:
+    """Silence the log of distributed, here and in workers, unless this process logs at INFO: failures are raised."""
     import dask
 
     level = "info" if logging.getLogger().isEnabledFor(logging.INFO) else "critical"
-    # Workers set up their logging while they are imported, before they get to know the configuration of this process.
+    # Workers set up logging when they import distributed, before they receive the configuration of this process.
     early = "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED"
     dask.config.set({"logging.distributed": level, early: level})
     logging.getLogger("distributed").setLevel(level.upper())
 
 
-def _refuse_unfit(client: Any, location: Path) -> None:
-    answers = client.run(_look, str(location), on_error="return")
-    for worker, answer in answers.items():
-        if isinstance(answer, Exception):
+def _check_workers(client: Any, location: Path) -> None:
+    results = client.run(_describe_worker, str(location), on_error="return")
+    for worker, result in results.items():
+        if isinstance(result, Exception):
             raise UsageError(
-                f"worker {worker}: cannot run factornet ({answer!r}); install factornet {__version__} there"
+                f"worker {worker}: cannot run factornet ({result!r}); install factornet {__version__} there"
             )
-        version, sees = answer
+        version, sees_location = result
         if version != __version__:
             raise UsageError(
-                f"worker {worker}: has factornet {version}, this is {__version__}; install the same on all"
+                f"worker {worker}: has factornet {version}, this process {__version__}; install the same on all"
             )
-        if not sees:
+        if not sees_location:
             raise UsageError(f"worker {worker}: does not see {location}; build on a file system that all workers share")
 
 
-def _look(location: str) -> tuple[str, bool]:
-    """On a worker: its version of factornet, and whether it sees a folder."""
+def _describe_worker(location: str) -> tuple[str, bool]:
+    """Return, on a worker, its version of factornet and whether it sees a folder."""
     return __version__, Path(location).is_dir()
 
 
 def run_on(client: Any, nodes: Sequence[Any], on_report: Callable[[ShardReport], None]) -> list[ShardReport]:
-    """Run delayed tasks on a cluster, tell of each report as it comes, and return them in the order of the tasks.
+    """Run delayed tasks on a cluster, and return their reports in the order of the tasks.
+
+    Args:
+        client: of the cluster.
+        nodes: delayed tasks.
+        on_report: called as each task ends.
 
     Raises:
-        FactorNetError: what a task raised; nothing more is started then.
-        CutShortError: the cluster is gone, or workers died of a task again and again.
+        FactorNetError: as raised by a task; no further task is started then.
+        InterruptedBuildError: the cluster was lost, workers died repeatedly of the same task, or a task raised
+            another error.
     """
     from distributed import as_completed
     from distributed.client import FutureCancelledError
@@ -141,16 +147,15 @@ def run_on(client: Any, nodes: Sequence[Any], on_report: Callable[[ShardReport],
     except FactorNetError:
         raise
     except (KilledWorker, FutureCancelledError, OSError) as e:
-        hint = (
-            "use fewer workers or give them more memory" if isinstance(e, KilledWorker) else "start the cluster again"
-        )
+        hint = "use fewer workers or give them more memory" if isinstance(e, KilledWorker) else "restart the cluster"
         raise InterruptedBuildError(
-            f"workers of the cluster were lost ({e}); {hint}, and run the command again: what is finished will not be "
-            "done again"
+            f"workers of the cluster were lost ({e}); {hint}, then run the same command again: it resumes after the "
+            "finished shards"
         ) from e
     except Exception as e:
         raise InterruptedBuildError(
-            f"a task failed on the cluster ({e!r}); mend that, and run the command again"
+            f"a task failed on the cluster ({e!r}); fix the cause, then run the same command again: it resumes after "
+            "the finished shards"
         ) from e
     finally:
         client.cancel(futures)

@@ -1,15 +1,16 @@
-"""Run shard tasks as a dask graph: in this process, on as many as the memory allows, or on dask.distributed."""
+"""Run shard tasks with dask: in this process, in as many processes as memory allows, or on dask.distributed."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from dask.callbacks import Callback
 from dask.delayed import delayed
 
 from ...store.errors import FactorNetError, UsageError
-from ...store.machine import available_memory
+from ...store.machine import available_memory, peak_memory
 from ...store.text import format_bytes
 from ..publish.transaction import InterruptedBuildError
 from .cluster import local_cluster, remote_cluster, run_on
@@ -26,19 +27,22 @@ from .signals import shield_children_from_signals
 from .tasks import ShardReport, ShardTask
 
 WORKER_MEMORY = 700 * 1024 * 1024
-"""Memory to reckon with for one worker at the default shard size: 64 MiB of values, what reading and packing them
-takes, and the libraries (measured, docs/decisions.md)."""
+"""Bytes estimated for one worker at the default shard size: 64 MiB of values, what reading and packing them takes, and
+the libraries (measured, docs/decisions.md)."""
+_START_METHOD = "spawn" if sys.platform == "darwin" else "forkserver"
+"""How workers are started. A fork server imports everything once, and the workers that it forks start several times as
+fast; on macOS, whose system libraries may start threads, forking is unsafe."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """How much of the machine to use.
+    """Processes and memory that a build may use.
 
     Attributes:
-        workers: processes; 1 works in this process.
-        max_memory: bytes that all workers together may take, or None for no limit.
-        cluster: whether the processes are a dask.distributed cluster of their own, which replaces those that die.
-        scheduler: address of a dask.distributed scheduler whose workers do the work instead, or None.
+        workers: number of processes; 1 runs the tasks in this process.
+        max_memory: bytes that all workers together may use, or None for no limit.
+        cluster: whether the workers form a local dask.distributed cluster, which replaces those that die.
+        scheduler: address of a dask.distributed scheduler whose workers run the tasks instead, or None.
     """
 
     workers: int = 1
@@ -47,28 +51,28 @@ class Resources:
     scheduler: str | None = None
 
     def affordable_workers(self) -> int:
-        """Workers that fit the memory.
+        """Return the number of workers that `max_memory` allows.
 
         Raises:
-            UsageError: not even one does.
+            UsageError: it does not allow even one.
         """
         if self.max_memory is None:
             return self.workers
-        fit = self.max_memory // WORKER_MEMORY
-        if fit < 1:
+        allowed = self.max_memory // WORKER_MEMORY
+        if allowed < 1:
             raise UsageError(
-                f"--max-memory {format_bytes(self.max_memory)} is less than one worker needs "
-                f"({format_bytes(WORKER_MEMORY)}); give more"
+                f"max_memory of {format_bytes(self.max_memory)} is less than one worker needs "
+                f"({format_bytes(WORKER_MEMORY)}); allow more"
             )
-        return min(self.workers, fit)
+        return min(self.workers, allowed)
 
 
 OnReport = Callable[[ShardReport], None]
 OnPlan = Callable[[Sequence[ShardTask]], None]
 
 
-class _Watch(Callback):
-    """Hands each finished task's report on, as it comes."""
+class _ReportCallback(Callback):
+    """Dask callback that passes on the report of each finished task."""
 
     def __init__(self, on_report: OnReport) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -80,7 +84,7 @@ class _Watch(Callback):
 
 
 def _call(task: ShardTask) -> ShardReport:
-    return task()
+    return replace(task(), peak_rss=peak_memory())
 
 
 def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport, location: Path) -> list[ShardReport]:
@@ -90,12 +94,12 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
         tasks: independent of each other.
         resources: processes and memory.
         on_report: called in this process as each task ends.
-        place: folder that they write to.
+        location: folder that they write to.
 
     Raises:
-        FactorNetError: what a task raised; nothing more is started then.
-        CutShortError: a worker was killed (out of memory).
-        UsageError: there is no memory for even one, or no such cluster.
+        FactorNetError: as raised by a task; no further task is started then.
+        InterruptedBuildError: a worker was killed (out of memory, for example).
+        UsageError: too little memory for even one worker, or no such cluster.
     """
     if not tasks:
         return []
@@ -108,36 +112,35 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
         memory = None if resources.max_memory is None else resources.max_memory // workers
         with local_cluster(workers, memory) as client:
             return run_on(client, nodes, on_report)
-    with _Watch(on_report):
-        return _run_here(nodes, workers)
+    with _ReportCallback(on_report):
+        if workers == 1:
+            return list(compute(*nodes, scheduler="synchronous"))
+        return _run_in_processes(nodes, workers)
 
 
-def _run_here(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
-    if workers == 1:
-        return list(compute(*nodes, scheduler="synchronous"))
-    # A server imports all once and forks the workers, of which it has a whole process to itself: no thread, no lock.
-    context = multiprocessing.get_context("forkserver")
+def _run_in_processes(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
+    context = multiprocessing.get_context(_START_METHOD)
     context.set_forkserver_preload(["__main__", __name__])
     with ExitStack() as stack:
         with shield_children_from_signals():
-            pool = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_end_with_parent))
-            for _ in range(workers):  # start them all, before an interrupt can come between one and the next
+            pool = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_exit_with_parent))
+            for _ in range(workers):  # start all of them while they are shielded
                 pool.submit(int)
         try:
             done = compute(*nodes, scheduler="processes", pool=pool, num_workers=workers, chunksize=1)
         except BrokenProcessPool as e:
             raise InterruptedBuildError(
-                "a worker process was killed, most likely for want of memory; use fewer (-p) or set --max-memory, "
-                "and run the command again: what is finished will not be done again"
+                "a worker process was killed, most likely because memory ran out; use fewer workers or set a limit "
+                "of memory, then run the same command again: it resumes after the finished shards"
             ) from e
         except Exception as e:
             pool.shutdown(cancel_futures=True)
-            raise _plain(e) from None
+            raise _unwrap(e) from None
         return cast("list[ShardReport]", list(done))
 
 
-def _end_with_parent() -> None:
-    """In a worker: end as soon as the command has, by SIGKILL too; it would wait for work for ever."""
+def _exit_with_parent() -> None:
+    """Make a worker exit when the parent process ends, even by SIGKILL; it would wait for tasks forever otherwise."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -149,23 +152,23 @@ def _end_with_parent() -> None:
 
 
 def _workers_that_fit(workers: int) -> int:
-    """So many workers, or less where the machine has no memory left for as many.
+    """Return `workers`, or fewer if the machine has not enough free memory for as many.
 
-    Reckoned at half of `WORKER_MEMORY`, which is what was seen at the default shard size.
+    The estimate is half of `WORKER_MEMORY`, which is what was measured at the default shard size.
 
     Raises:
-        UsageError: there is none for even one; the message says how much is missing.
+        UsageError: too little for even one; the message says how much is missing.
     """
-    free, each = available_memory(), WORKER_MEMORY // 2
-    if free < each:
+    free, per_worker = available_memory(), WORKER_MEMORY // 2
+    if free < per_worker:
         raise UsageError(
-            f"a build needs about {format_bytes(each)} of memory, {format_bytes(free)} are free: "
-            f"{format_bytes(each - free)} are missing; end other programs, or build on another machine"
+            f"a build needs about {format_bytes(per_worker)} of memory, {format_bytes(free)} are free: "
+            f"{format_bytes(per_worker - free)} are missing; end other programs, or build on another machine"
         )
-    return min(workers, free // each)
+    return min(workers, free // per_worker)
 
 
-def _plain(error: Exception) -> Exception:
-    """The error as the task raised it, without dask's wrapping."""
+def _unwrap(error: Exception) -> Exception:
+    """Return the error as the task raised it, without dask's wrapper."""
     original = getattr(error, "exception", error)
     return original if isinstance(original, FactorNetError) else error

@@ -1,11 +1,11 @@
-"""What a build has finished, so that one that was killed goes on where it was.
+"""Record the finished shards of a build, so that a killed build resumes where it stopped.
 
-In the folder of a build (``<store>.building/<name>``)::
+In the staging folder of a build (``<store>.building/<name>``)::
 
-    journal.jsonl   first line: what is being built, of which inputs, with which options; then a line a finished shard
-    try-<random>/   the group being built, a folder of its own for every try: workers that outlive a killed build may
-                    go on writing, and must not write into the next one
-    kept/           finished shards of earlier tries, with the digests that the journal has for them
+    journal.jsonl   first line: what is built, from which inputs, with which options; then one line per finished shard
+    try-<random>/   the group being built, a new folder for each try: workers that outlive a killed build may continue
+                    to write, and must not write into the next one
+    kept/           finished shards of earlier tries, with the digests that the journal lists
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from .tasks import ShardReport, ShardTask
 
 
 class Journal:
-    """The journal of a build, and the folder of this try.
+    """The journal of a build, and the folder of the current try.
 
     Args:
-        work: folder of the build, held by `publish.staging`.
-        state: what is being built, of what: only shards made by a build of equal state are used again.
+        work: staging folder of the build, locked by `publish.transaction.staging`.
+        state: description of what is built, from what, as JSON; only shards of a build with an equal state are reused.
 
     Attributes:
         folder: to build in.
-        note: what became of an earlier build, for people; empty where there was none.
-        known: path of an object -> its SHA-256, of all shards that are in place.
+        note: whether an interrupted build was resumed, for the report; empty if there was none.
+        known: path of an object -> its SHA-256, of all shards written.
     """
 
     def __init__(self, work: Path, state: Mapping[str, Any]) -> None:
@@ -48,24 +48,23 @@ class Journal:
         if before is not None and before == state:
             self._done = {r.key: r for r in reports if self._keep(work, r)}
         elif before is not None:
-            self.note = (
-                f"an earlier build was cut short; since then changed: {what_changed(before, state)}; started anew"
-            )
-        for left in work.iterdir():
-            if left.name.startswith("try-") or (left == self._kept and not self._done):
-                shutil.rmtree(left, ignore_errors=True)
+            changed = what_changed(before, state)
+            self.note = f"did not resume an interrupted build, changed since then: {changed}"
+        for folder in work.iterdir():
+            if folder.name.startswith("try-") or (folder == self._kept and not self._done):
+                shutil.rmtree(folder, ignore_errors=True)
         self.folder.mkdir()
         if self._done:
             self._log: IO[str] = self._file.open("a", encoding="utf-8")
-            self._log.write("\n")  # the last line may have been cut
+            self._log.write("\n")  # the last line may be incomplete
         else:
             self._log = self._file.open("w", encoding="utf-8")
-            self._line(state)
+            self._write_line(state)
 
     def _keep(self, work: Path, report: ShardReport) -> bool:
-        """Whether the shard of a report is there as it was written; it is put among those kept."""
+        """Move the shard of a report to those kept; return whether one with the reported digest was found."""
         if not report.sha256:
-            return True  # a task that writes nothing
+            return True  # a task that writes no shard
         kept = self._kept / report.key
         for file in (kept, *work.glob(f"try-*/*/{report.key}")):
             if file.is_file() and file_digest(file) == report.sha256:
@@ -74,23 +73,23 @@ class Journal:
                 return True
         return False
 
-    def _line(self, content: Any) -> None:
+    def _write_line(self, content: Any) -> None:
         self._log.write(json.dumps(content) + "\n")
         self._log.flush()
 
     def run(
         self, tasks: Sequence[ShardTask], staged: Path, resources: Resources, on_report: OnReport
     ) -> list[ShardReport]:
-        """Run those tasks that are not done yet, and return the reports of all, in the order of the tasks.
+        """Run the tasks that no earlier try finished, and return the reports of all, in the order of the tasks.
 
         Args:
             tasks: that write below `staged`.
             staged: the group or store being built, a folder in `folder`.
             resources: processes and memory.
-            on_report: called for each task, those done by an earlier try too.
+            on_report: called for each task, including those that an earlier try finished.
 
         Raises:
-            FactorNetError: as `graph.run`.
+            FactorNetError: as `executor.run`.
         """
         reports = {t.key: self._done[t.key] for t in tasks if t.key in self._done}
         for report in reports.values():
@@ -100,24 +99,24 @@ class Journal:
             on_report(replace(report, peak_rss=0))
 
         def finished(report: ShardReport) -> None:
-            self._line(asdict(report))
+            self._write_line(asdict(report))
             on_report(report)
 
-        todo = [t for t in tasks if t.key not in reports]
-        reports |= {r.key: r for r in run(todo, resources, on_report=finished, location=staged)}
+        remaining = [t for t in tasks if t.key not in reports]
+        reports |= {r.key: r for r in run(remaining, resources, on_report=finished, location=staged)}
         if self._done:
-            done = len(tasks) - len(todo)
-            self.note = f"an earlier build was cut short: {done} of {len(tasks)} tasks were done by it"
+            done = len(tasks) - len(remaining)
+            self.note = f"resumed an interrupted build: {done} of {len(tasks)} tasks were already done"
         self.known = {key: r.sha256 for key, r in reports.items() if r.sha256}
         return [reports[t.key] for t in tasks]
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the journal file."""
         self._log.close()
 
 
 def _read(file: Path) -> tuple[Any, list[ShardReport]]:
-    """What the journal is of, None where there is none, and the reports in it. Lines that were cut are passed over."""
+    """Return the state in a journal (None if there is no journal) and its reports; skip incomplete lines."""
     try:
         first, *lines = file.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
         state = json.loads(first)

@@ -1,4 +1,4 @@
-"""Labels of 200-base bins from peaks: bound, ambiguous, unbound."""
+"""Label 200-base bins from peaks: bound, ambiguous or unbound."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ IntArray = NDArray[np.int64]
 def bins_with_overlap(
     starts: IntArray, stops: IntArray, *, min_overlap: int, first: int, count: int
 ) -> NDArray[np.bool_]:
-    """Which bins share at least `min_overlap` bases with one of the peaks.
+    """Return which bins share at least `min_overlap` bases with one of the peaks.
 
     Args:
-        starts: first base of each peak on the chromosome.
-        stops: past its last base.
-        least: bases, 1..200.
-        first: index of the first bin asked for; bin i is ``[50 i, 50 i + 200)``.
-        count: bins asked for.
+        starts: first base of each peak on the chromosome, 0-based.
+        stops: end of each peak, exclusive.
+        min_overlap: bases, 1..200.
+        first: index of the first bin to return; bin i is ``[50 i, 50 i + 200)``.
+        count: number of bins to return.
 
     Returns:
         bool (count,).
     """
     long_enough = stops - starts >= min_overlap
     starts, stops = starts[long_enough], stops[long_enough]
-    # Bin start s qualifies for peak [b, e) iff b - (200 - least) <= s <= e - least.
-    low = -((BIN - min_overlap - starts) // STRIDE) - first  # ceil((b - 200 + least) / 50)
+    # Bin start s qualifies for peak [b, e) iff b - (200 - min_overlap) <= s <= e - min_overlap.
+    low = -((BIN - min_overlap - starts) // STRIDE) - first  # ceil((b - 200 + min_overlap) / 50)
     high = (stops - min_overlap) // STRIDE + 1 - first
     edges = np.zeros(count + 1, np.int64)
     np.add.at(edges, np.clip(low, 0, count), 1)
@@ -39,19 +39,19 @@ def bins_with_overlap(
 def bin_labels(
     conservative: tuple[IntArray, IntArray], relaxed: tuple[IntArray, IntArray], *, first: int, count: int
 ) -> NDArray[np.uint8]:
-    """Labels of `count` bins from `first` on: 1 bound, 2 ambiguous (touches a relaxed peak, not bound), 0 neither.
+    """Label `count` bins from `first` on by the rules of the ENCODE-DREAM challenge.
 
     Args:
-        conservative: starts and stops of one factor's conservative peaks on one chromosome.
-        relaxed: the same for the relaxed ones, or the conservative ones again.
+        conservative: starts and stops of one factor's conservative peaks on one chromosome, 0-based half-open.
+        relaxed: the same for the relaxed peaks, or the conservative ones again.
         first: index of the first bin.
-        count: bins.
+        count: number of bins.
 
     Returns:
-        uint8 (count,). Source: ENCODE-DREAM challenge rules.
+        uint8 (count,): 1 bound (more than half of the bin in one conservative peak), 2 ambiguous (touches a relaxed
+        peak, not bound), 0 unbound.
     """
-    labels = np.where(bins_with_overlap(*relaxed, min_overlap=1, first=first, count=count), AMBIGUOUS, 0).astype(
-        np.uint8
-    )
+    touched = bins_with_overlap(*relaxed, min_overlap=1, first=first, count=count)
+    labels = np.where(touched, AMBIGUOUS, 0).astype(np.uint8)
     labels[bins_with_overlap(*conservative, min_overlap=BOUND_BASES, first=first, count=count)] = BOUND
     return labels

@@ -12,27 +12,28 @@ from typing import Any
 
 @contextmanager
 def shield_children_from_signals() -> Iterator[None]:
-    """The time in which processes are started that shall not hear of an interrupt, or of a terminal that is closed.
+    """Child processes started in the block ignore SIGINT and SIGHUP; the parent shuts them down.
 
-    A terminal sends both to all processes of a command. This one acts on them, when the block is over, and on SIGTERM;
-    one that is started in the block, or by a thread that is, never gets them and ends with this one.
+    A terminal sends both signals to all processes of a command. This process handles them, and SIGTERM, when the block
+    ends. Processes started in the block, or by a thread that is started in it, have them blocked for good.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is interrupted
+        yield  # only the main thread receives signals
         return
-    held: list[tuple[int, Any]] = []
-    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    received: list[tuple[int, Any]] = []
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: handler for number, handler in previous.items() if callable(handler)}
     for number in handlers:
-        signal.signal(number, lambda *caught: held.append(caught))  # other threads may not mask it
+        signal.signal(number, lambda *args: received.append(args))  # a mask would not cover the other threads
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
-        resource_tracker.ensure_running()  # or it would be started in the block, and let interrupts through at its end
+        # Starting it unblocks SIGINT in this thread, so it must not be started in the block.
+        resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for caught, frame in held[:1]:
-            handlers[signal.Signals(caught)](caught, frame)
+        for number, frame in received[:1]:
+            handlers[signal.Signals(number)](number, frame)

@@ -1,12 +1,13 @@
-"""The work of an ETL as tasks: each writes one whole shard of one array, and nothing else.
+"""Tasks of a build: each writes one whole shard of one array, or computes one digest.
 
-A task is a frozen dataclass that can be sent to any process and called there. Blocks that do not align with shards
-lose data silently when written in parallel, so a task that is not aligned is refused before it writes.
+A task is a frozen dataclass that can be sent to any process and called there. Writes that are not aligned with shards
+lose data silently when they run in parallel, so a task that is not aligned is refused before it writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +17,6 @@ import zarr
 from numpy.typing import NDArray
 
 from ...store.errors import StoreError
-from ...store.machine import peak_memory
 from ...store.storage.files import file_digest
 from ..inputs.bigwig import SignalSummary, read_values
 from ..inputs.fasta import FastaReader, PreparedFasta
@@ -25,35 +25,45 @@ from .labels import IntArray, bin_labels
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What a task did: `name` of what it wrote, on which chromosome; for a signal, a summary of its values.
+    """Result of one task.
 
-    `key` is that of the task; where it wrote a shard, it is the object's path, and `sha256` the object's digest.
+    Attributes:
+        name: of what was written, a track's name for example.
+        chrom: chromosome.
+        rows: number of positions or bins.
+        bytes: size of the values in memory.
+        signal: summary of the values of a track.
+        counts: how often each value occurs: of sequence and annotation one row, of labels a row per factor.
+        digest: refget digest of a sequence, or SHA-256 of a raw array.
+        key: of the task; if it wrote a shard, path of the object.
+        sha256: of that object; empty if the task wrote no shard.
+        peak_rss: largest resident memory of the process so far, bytes; the executor fills it in.
     """
 
     name: str
     chrom: str
     rows: int
     bytes: int
-    peak_rss: int
     signal: SignalSummary | None = None
     counts: tuple[tuple[int, ...], ...] = ()
     digest: str = ""
     key: str = ""
     sha256: str = ""
+    peak_rss: int = 0
 
 
 CODEC_PIPELINE = "zarrs.ZarrsCodecPipeline"
 PACKING = {"codec_pipeline.path": CODEC_PIPELINE, "threading.max_workers": 1}
-"""How arrays are written: by zarrs, several times as fast as zarr-python's own pipeline, and by one thread a worker:
-several put the chunks into a shard in the order in which they happen to be done (docs/decisions.md)."""
+"""zarr settings for writing: zarrs is several times as fast as zarr-python's own pipeline; with more than one thread
+the order of chunks in a shard would depend on which is done first (docs/decisions.md)."""
 
 
 class ShardTask(Protocol):
-    """What writes one shard; tasks of one build have different keys."""
+    """A callable that does one unit of work; tasks of one build have different keys."""
 
     @property
     def key(self) -> str:
-        """Its name."""
+        """Return the name of the task."""
 
     def __call__(self) -> ShardReport:
         """Do the work."""
@@ -61,7 +71,15 @@ class ShardTask(Protocol):
 
 @dataclass(frozen=True)
 class ShardRegion:
-    """Rows ``start:stop`` of the array at `path` in the store (being built) at `root`; `key` is the object's path."""
+    """Rows ``start:stop`` of an array in a store that is being built.
+
+    Attributes:
+        root: folder of the store.
+        path: of the array in it; its last component is the chromosome.
+        start: first row, 0-based.
+        stop: end, exclusive.
+        key: path of the object (shard) in the store.
+    """
 
     root: Path
     path: str
@@ -71,11 +89,15 @@ class ShardRegion:
 
     @property
     def chrom(self) -> str:
-        """The chromosome, which names the array."""
+        """Return the chromosome."""
         return self.path.rpartition("/")[2]
 
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.stop - self.start
+
     def write(self, values: NDArray[Any]) -> str:
-        """Write the rows; the SHA-256 of the object on disk comes back.
+        """Write the rows, and return the SHA-256 of the object on disk.
 
         Raises:
             StoreError: the rows are not whole shards, or the disk is full or faulty.
@@ -90,12 +112,12 @@ class ShardRegion:
         try:
             array[self.start : self.stop] = values
             return file_digest(self.root / self.key)
-        except (OSError, RuntimeError) as e:  # zarrs has no errors of its own kind
+        except (OSError, RuntimeError) as e:  # zarrs raises RuntimeError for failed writes
             raise StoreError(self.root / self.key, f"cannot be written ({e})", hint="nothing was published") from e
 
 
 def shard_regions(root: Path, path: str) -> Iterator[ShardRegion]:
-    """One target a shard, covering the array."""
+    """Yield one region per shard of the array at `path`, in order."""
     array = zarr.open_array(str(root), path=path, mode="r", zarr_format=3)
     shard = (array.shards or array.chunks)[0]
     rest = "/0" * (array.ndim - 1)
@@ -103,40 +125,41 @@ def shard_regions(root: Path, path: str) -> Iterator[ShardRegion]:
         yield ShardRegion(root, path, start, min(start + shard, array.shape[0]), f"{path}/c/{start // shard}{rest}")
 
 
-def _report(target: ShardRegion, name: str, values: NDArray[Any], **extra: Any) -> ShardReport:
-    """Write the values, and say so."""
-    sha = target.write(values)
-    peak = peak_memory()
-    return ShardReport(name, target.chrom, len(values), values.nbytes, peak, key=target.key, sha256=sha, **extra)
-
-
 @dataclass(frozen=True)
-class WriteSequence:
-    """Base codes of one shard of a chromosome."""
+class _WriteRegion:
+    """Base class of tasks that write one shard."""
 
-    target: ShardRegion
-    fasta: PreparedFasta
-    record: str
+    region: ShardRegion
 
     @property
     def key(self) -> str:
-        """Its name: the path of the object."""
-        return self.target.key
+        """Return the path of the object."""
+        return self.region.key
+
+    def _write(self, name: str, values: NDArray[Any], **fields: Any) -> ShardReport:
+        """Write the values, and report them."""
+        sha256 = self.region.write(values)
+        return ShardReport(name, self.region.chrom, len(values), values.nbytes, key=self.key, sha256=sha256, **fields)
+
+
+@dataclass(frozen=True)
+class WriteSequence(_WriteRegion):
+    """Write base codes of one shard of a chromosome; `record` is the FASTA's name for it."""
+
+    fasta: PreparedFasta
+    record: str
 
     def __call__(self) -> ShardReport:
         """Do the work."""
-        reader = FastaReader(self.fasta)
-        try:
-            codes = reader.codes(self.record, self.target.start, self.target.stop)
-        finally:
-            reader.close()
+        with closing(FastaReader(self.fasta)) as reader:
+            codes = reader.codes(self.record, self.region.start, self.region.stop)
         counts = tuple(int(np.count_nonzero(codes == code)) for code in range(5))
-        return _report(self.target, "sequence", codes, counts=(counts,))
+        return self._write("sequence", codes, counts=(counts,))
 
 
 @dataclass(frozen=True)
 class DigestSequence:
-    """Refget digest of a whole record; writes nothing."""
+    """Compute the refget digest of a whole record; writes nothing."""
 
     chrom: str
     fasta: PreparedFasta
@@ -144,85 +167,63 @@ class DigestSequence:
 
     @property
     def key(self) -> str:
-        """Its name."""
+        """Return the name of the task."""
         return f"digest/{self.chrom}"
 
     def __call__(self) -> ShardReport:
         """Do the work."""
-        reader = FastaReader(self.fasta)
-        try:
+        with closing(FastaReader(self.fasta)) as reader:
             digest = reader.digest(self.record)
-        finally:
-            reader.close()
         rows = self.fasta.lengths[self.record]
-        peak = peak_memory()
-        return ShardReport("digest", self.chrom, rows, rows, peak, digest=digest, key=self.key)
+        return ShardReport("digest", self.chrom, rows, rows, digest=digest, key=self.key)
 
 
 @dataclass(frozen=True)
-class WriteAnnotation:
-    """Annotation bits of one shard: bit i is set where an interval of the i-th feature covers the base."""
+class WriteAnnotation(_WriteRegion):
+    """Write annotation bits of one shard: bit i is set where an interval of the i-th feature covers the base."""
 
-    target: ShardRegion
     features: tuple[tuple[IntArray, IntArray], ...]
-
-    @property
-    def key(self) -> str:
-        """Its name: the path of the object."""
-        return self.target.key
 
     def __call__(self) -> ShardReport:
         """Do the work."""
-        first, count = self.target.start, self.target.stop - self.target.start
+        first, count = self.region.start, len(self.region)
         bits = np.zeros(count, np.uint8)
         for i, (starts, stops) in enumerate(self.features):
             for start, stop in zip(np.maximum(starts - first, 0), np.minimum(stops - first, count), strict=True):
                 bits[start : max(stop, start)] |= 1 << i
         counts = tuple(int(np.count_nonzero(bits & (1 << i))) for i in range(len(self.features)))
-        return _report(self.target, "annotation", bits, counts=(counts,))
+        return self._write("annotation", bits, counts=(counts,))
 
 
 @dataclass(frozen=True)
-class WriteSignal:
-    """One shard of a track; `record` is the bigWig's name for the chromosome, None where it has none (all 0)."""
+class WriteSignal(_WriteRegion):
+    """Write one shard of a track; `record` is the bigWig's name for the chromosome, None if it lacks it (all 0)."""
 
-    target: ShardRegion
     name: str
     bigwig: Path
     record: str | None
 
-    @property
-    def key(self) -> str:
-        """Its name: the path of the object."""
-        return self.target.key
-
     def __call__(self) -> ShardReport:
         """Do the work."""
-        size = self.target.stop - self.target.start
         if self.record is None:
-            values, summary = np.zeros(size, np.float32), SignalSummary(gaps=size)
+            count = len(self.region)
+            values, summary = np.zeros(count, np.float32), SignalSummary(gaps=count)
         else:
-            values, summary = read_values(self.bigwig, self.record, self.target.start, self.target.stop)
-        return _report(self.target, self.name, values, signal=summary)
+            values, summary = read_values(self.bigwig, self.record, self.region.start, self.region.stop)
+        return self._write(self.name, values, signal=summary)
 
 
 @dataclass(frozen=True)
-class WriteLabels:
-    """Labels of one shard of bins, all factors: (conservative, relaxed) peaks of each on this chromosome."""
+class WriteLabels(_WriteRegion):
+    """Write labels of one shard of bins, for all factors: (conservative, relaxed) peaks of each on this chromosome."""
 
-    target: ShardRegion
     peaks: tuple[tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray]], ...]
-
-    @property
-    def key(self) -> str:
-        """Its name: the path of the object."""
-        return self.target.key
 
     def __call__(self) -> ShardReport:
         """Do the work."""
-        first, count = self.target.start, self.target.stop - self.target.start
+        first, count = self.region.start, len(self.region)
         labels = np.empty((count, len(self.peaks)), np.uint8)
         for i, (conservative, relaxed) in enumerate(self.peaks):
             labels[:, i] = bin_labels(conservative, relaxed, first=first, count=count)
         counts = tuple(tuple(np.bincount(labels[:, i], minlength=3).tolist()) for i in range(len(self.peaks)))
-        return _report(self.target, "labels", labels, counts=counts)
+        return self._write("labels", labels, counts=counts)
