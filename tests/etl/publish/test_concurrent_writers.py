@@ -62,7 +62,7 @@ def test_a_cell_line_that_was_built_during_an_import(files, theirs):
         copy_groups([open_store(theirs)], destination, on_object=once(lambda: build(files, "B")))
     assert manifest(store, "A") == manifest(theirs, "A")
     assert manifest(store, "B") != manifest(theirs, "B")
-    with pytest.raises(StoreError, match=r"has other content of B .*give --force"):
+    with pytest.raises(StoreError, match=r"has other content of B .*use the force option to replace it"):
         copy_groups([open_store(theirs)], open_destination(store))
     assert verify_store(store).findings == ()
 
@@ -129,6 +129,6 @@ def test_two_commands_put_cell_lines_into_a_bucket(files, theirs, s3):
     location = f"{s3.url.removesuffix('.zarr')}2.zarr"
     copy_groups([source], open_destination(location), cells=[])
     other = once(lambda: copy_groups([source], open_destination(location), cells=["A"]))
-    with pytest.raises(StoreError, match=r"cells/A: was put there, replaced or removed by another"):
+    with pytest.raises(StoreError, match=r"cells/A: was written, replaced or removed by another"):
         copy_groups([open_store(files / "s.zarr")], open_destination(location), cells=["A"], on_plan=other)
     assert manifest(location, "A") == manifest(theirs, "A")

@@ -97,8 +97,8 @@ def test_two_builds_for_one_store_do_not_share_a_work_folder(files, s3, capsys, 
         if not called:
             called.append(True)
             assert etl.main(build) == 2
-            assert "another process builds for s3://" in (err := capsys.readouterr().err)
-            assert "--work DIR" in err
+            assert "is in use by another process that builds s3://" in (err := capsys.readouterr().err)
+            assert "name another working folder" in err
 
     monkeypatch.setattr("factornet.cli.common.progress.Throughput.add", second)
     assert etl.main(build) == 0
