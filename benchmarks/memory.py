@@ -1,11 +1,11 @@
 """Peak resident memory of training, in MB: genomes of 1, 4 and 16 times 200 Mb, and 1, 3 and 8 cell lines.
 
-Every figure is that of a process of its own, which trains for an epoch through `factornet.model.train` and validates,
-while it reads the next epoch ahead. The number of windows is always the same, so a pool of windows takes the same
-memory; what may grow is what is kept of objects, chromosomes and cell lines. The stores are true ones, checked object
-by object against their manifests, but all shards of a kind are one file with many names (hard links), so 3.2 Gb take
-no time to make and little room. The network is k32 d64 with global pooling: the LSTM takes time, not memory. Target:
-the same +-10 %, and at most 1,500 MB.
+Each figure is that of a separate process, which trains for an epoch through `factornet.model.train` and validates
+while it prefetches the next epoch. The number of windows is constant, so a pool of windows takes the same memory; only
+what is held per object, chromosome and cell line may grow. The stores are valid, checked object by object against their
+manifests, but all shards of a kind are hard links to one file, so that 3.2 Gb take no time to write and little disk
+space. The network has 32 kernels, 64 dense units and global pooling: the LSTM takes time, not memory. Target: equal
+within 10 %, and at most 1,500 MB.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """A genome of so many chromosomes of so many bases, and the cell lines to train on."""
+    """A genome of `chromosomes` of `length` bases each, and the number of cell lines to train on."""
 
     name: str
     chromosomes: int
@@ -59,7 +59,7 @@ CASES = (
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--windows", type=int, default=4000, help="windows an epoch, validation not counted (4000)")
+    parser.add_argument("--windows", type=int, default=4000, help="windows per epoch, without validation (4000)")
     parser.add_argument("--cases", nargs="+", default=[c.name for c in CASES], choices=[c.name for c in CASES])
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -77,29 +77,29 @@ def main() -> None:
     finish([as_row(case.name, peaks[case.name], peaks[BASE.name]) for case in cases], options.json)
 
 
-def as_row(name: str, ours: list[float], base: list[float]) -> Row:
-    return make_row(f"train_rss_{name}_vs_{'1_cell' if 'cells' in name else '1x'}", (ours, base), "MB")
+def as_row(name: str, peaks: list[float], base: list[float]) -> Row:
+    return make_row(f"train_rss_{name}_vs_{'1_cell' if 'cells' in name else '1x'}", (peaks, base), "MB")
 
 
 def peak_of_child(store: Path) -> float:
-    """Peak of a process that trains on a store, MB."""
+    """Return the peak memory, in MB, of a process that trains on a store."""
     command = [sys.executable, __file__, "--child", str(store)]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return float(json.loads(told.splitlines()[-1])["peak"]) / MB
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return float(json.loads(output.splitlines()[-1])["peak"]) / MB
 
 
 def peak_of_this_process() -> int:
-    """Largest resident memory so far, bytes. (What getrusage says includes the parent, up to the exec.)"""
+    """Return the peak resident memory in bytes. (getrusage includes the parent's, up to the exec.)"""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-class EnoughError(Exception):
-    """Ends a training after its first epoch, with the second one being read."""
+class FirstEpochDoneError(Exception):
+    """Ends a training after its first epoch, while the second is being read."""
 
 
 def train_once(path: Path) -> None:
-    """An epoch, validation included, on all cell lines of a store; a quarter of the chromosomes validates."""
+    """Train and validate for an epoch on all cell lines of a store; a quarter of the chromosomes validates."""
     store = open_store(path)
     valid = [
         Region(name, 0, size) for name, size in zip(store.coordinates.names, store.coordinates.lengths, strict=True)
@@ -108,22 +108,22 @@ def train_once(path: Path) -> None:
     config = NetworkConfig(tasks=(FACTOR,), tracks=TRACKS, recurrent=-1)
     sampler = Sampler(store, cells=store.cells, factor=FACTOR, split=split, window_length=config.window_length)
 
-    def enough(_: EpochRecord) -> None:
-        raise EnoughError
+    def stop(_: EpochRecord) -> None:
+        raise FirstEpochDoneError
 
     with tempfile.TemporaryDirectory() as folder:
         create_model(Path(folder, "model"), ModelCard(config=config, training={}, provenance={}))
         network, options = FactorNet(config, seed=1), TrainingOptions(epochs=2)
-        callbacks, device = Callbacks(epoch=enough), torch.device("cpu")
+        callbacks, device = Callbacks(epoch=stop), torch.device("cpu")
         try:
             train(network, sampler, Path(folder, "model"), options, device=device, callbacks=callbacks)
-        except EnoughError:
+        except FirstEpochDoneError:
             return
-    raise AssertionError("the training told of no epoch")
+    raise AssertionError("the training reported no epoch")
 
 
 def make_store(path: Path, case: Case, windows: int) -> Path:
-    """A compressed store; half of an epoch's windows are peaks, a third more of them validate."""
+    """Write a compressed store; half of an epoch's windows are peaks, and a third more of them validate."""
     names = tuple(f"chr{i + 1}" for i in range(case.chromosomes))
     coordinates = GenomeCoordinates(names, (case.length,) * case.chromosomes)
     rng = np.random.default_rng(0)
@@ -149,7 +149,7 @@ def make_store(path: Path, case: Case, windows: int) -> Path:
 def write_cell(
     path: Path, name: str, coordinates: GenomeCoordinates, template: Path, *, peaks: int, rng: np.random.Generator
 ) -> None:
-    """A cell line with two tracks and so many peaks, spread over the genome."""
+    """Write a cell line with two tracks and `peaks` peaks, spread over the genome."""
     folder = path / "cells" / name
     group = zarr.create_group(str(folder), zarr_format=3)
     for track in TRACKS:
@@ -165,7 +165,7 @@ def write_cell(
 
 
 def sparse_signal(rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Accessibility: three bases in a hundred open, in bumps of 400; single reads on one in thirty."""
+    """Draw accessibility: 3 % of the bases open, in peaks of 400; single reads on one base in thirty."""
     signal = np.zeros(rows, np.float32)
     signal[rng.integers(0, rows, rows // 30)] = 1
     for start in rng.integers(0, rows - 400, rows * 3 // 100 // 400):
@@ -174,7 +174,7 @@ def sparse_signal(rows: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def write_shard(path: Path, values: np.ndarray) -> None:
-    """One whole shard of values, as an array `x` of its own."""
+    """Write one full shard of values, as a separate array `x`."""
     with zarr.config.set({"codec_pipeline.path": CODEC_PIPELINE}):
         group = zarr.create_group(str(path), zarr_format=3)
         array = create_array(
@@ -184,7 +184,7 @@ def write_shard(path: Path, values: np.ndarray) -> None:
 
 
 def link_arrays(folder: Path, coordinates: GenomeCoordinates, dtype: str, template: Path) -> None:
-    """An array for each chromosome, all of whose shards are the template's one."""
+    """Create an array per chromosome whose shards are all hard links to the template's."""
     group = zarr.open_group(str(folder), mode="r+")
     for name, length in zip(coordinates.names, coordinates.lengths, strict=True):
         names = (f"position_{name}",)

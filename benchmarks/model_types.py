@@ -1,7 +1,7 @@
-"""The five kinds of model on the demo experiment: time, validation loss, and average precision on K562, chr1 and chr21.
+"""Train the five kinds of model on the demo: time, validation loss, and average precision on K562, chr1 and chr21.
 
-What features are worth is shown by shuffling them among the windows of chr11, three cell lines: average precision
-before and after, and by how much a probability changes on the average.
+The value of features is measured by shuffling them among the windows of chr11 of three cell lines: average precision
+before and after, and the mean change of a probability.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ TYPES = {
 
 
 def run(program, words: str) -> str:
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
         if program.main(shlex.split(words)) != 0:
             raise SystemExit(f"failed: {words}")
-    return told.getvalue()
+    return output.getvalue()
 
 
 def shuffled_precision(folder: Path, store_path: Path) -> tuple[float, float, float]:
-    """Average precision of windows as they are, and with their features shuffled; mean change of a probability."""
+    """Return average precision as is and with shuffled features, and the mean change of a probability."""
     network, store = load_network(folder), open_store(store_path)
     split = split_genome(store.coordinates, valid=[parse_region("chr11", store.coordinates)], test=[])
     cells = ("GM12878", "HepG2", "K562")
@@ -83,8 +83,8 @@ def main() -> None:
             minutes = (perf_counter() - begin) / 60
             losses = [row["val_loss"] for row in json.loads(Path(name, "history.json").read_text())]
             run(predict, f"--store demo.zarr -f CTCF -i K562 -m {name} --regions chr1 chr21 -o {name}.bed.gz")
-            told = run(evaluate, f"{name}.bed.gz --store demo.zarr -i K562 -f CTCF --json")
-            precision = json.loads(told)["scores"]["model"]["average_precision"]
+            result = run(evaluate, f"{name}.bed.gz --store demo.zarr -i K562 -f CTCF --json")
+            precision = json.loads(result)["scores"]["model"]["average_precision"]
             shuffle = ""
             if load_network(name).config.features:
                 shuffle = "{:.4f} -> {:.4f}, p changes by {:.4f}".format(

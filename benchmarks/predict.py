@@ -1,8 +1,8 @@
-"""Windows per second of prediction: the shared convolution against every window alone, in pairs in one run.
+"""Windows per second of prediction: the shared convolution against separate windows, in pairs in one run.
 
-Both read the same store and must agree to 1e-6. A made-up chromosome with two tracks; stride 50, and sparse intervals.
-Prediction before the first run: 6 x for k32 r32 d64 at stride 50, 8 x for k128 r64 d128, 1 x where windows do not
-overlap.
+Both read the same store and must agree to 1e-6. A random chromosome with two tracks; stride 50, and sparse intervals.
+Expected before the first run: 6 times for k32 r32 d64 at stride 50, 8 times for k128 r64 d128, no gain where windows
+do not overlap.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIZE = 16_000_000
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and how many bases lie between windows; windows to predict alone, and shared."""
+    """A network, the bases between window starts, and the number of windows to predict separately and shared."""
 
     kernels: int
     recurrent: int
@@ -37,7 +37,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Of its row; the first case, k32 r32 d64 and a window every 50 bases, has the plain name."""
+        """Name of the row; the first case, k32 r32 d64 and a window every 50 bases, has no suffix."""
         if self == CASES[0]:
             return "predict_shared_vs_per_window"
         every = "" if self.spacing == STRIDE else f"_every_{self.spacing}"
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def compare(store: Store, case: Case, *, repeats: int, device: torch.device) -> Row:
-    """Windows a second of both ways. Alone, a part of the windows stands for all."""
+    """Measure windows per second of both methods; separate windows are timed on a subset."""
     config = NetworkConfig(
         tasks=(FACTOR,), tracks=TRACKS, kernels=case.kernels, recurrent=case.recurrent, dense=case.dense
     )
@@ -92,7 +92,7 @@ def compare(store: Store, case: Case, *, repeats: int, device: torch.device) -> 
         return measure
 
     figures = measure_pairs(rate(True, case.shared), rate(False, case.alone), repeats)
-    assert difference < 1e-6, f"{case.name}: the two ways differ by {difference:.1e}"
+    assert difference < 1e-6, f"{case.name}: the two methods differ by {difference:.1e}"
     return make_row(case.name, figures, "windows/s", note=f"difference {difference:.0e}")
 
 

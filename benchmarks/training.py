@@ -1,10 +1,10 @@
 """Windows per second of training: streamed from a compressed store against the same batches as tensors in memory.
 
-Streaming is the way of `factornet.model.train`: a `WindowStream` read ahead by the thread of a `TensorStream`. The step
-is the same in both: forward, cross-entropy, backward, `KerasAdam`. Both start from the same weights and random state in
-every epoch, and must end with the same loss. k32 r32 d64, 2 tracks, L 1000, one window per 13 kb, the sparsest and so
-the hardest for a store. An epoch of this size is one pool, so that reading and training hardly overlap: the first
-batch waits for all of it, as in training's first epoch only. Target: 0.95.
+Streaming works as in `factornet.model.train`: the thread of a `TensorStream` prefetches from a `WindowStream`. The step
+is the same in both: forward, cross-entropy, backward, `KerasAdam`. Both start every epoch from the same weights and
+random state and must end with the same loss. 32 kernels, 32 LSTM cells, 64 dense units, 2 tracks, windows of 1000
+bases, one per 13 kb: the sparsest and so the hardest for a store. An epoch of this size is one pool, so that reading
+and training hardly overlap: the first batch waits for all of it, as only in a training's first epoch. Target: 0.95.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from factornet.model.training.trainer import cross_entropy
 from factornet.store import SamplingPlan, Store, WindowStream
 
 SIZE, SPACING = 24_000_000, 13_000
-BATCH, AHEAD = 100, 3  # as a training has them
+BATCH_SIZE, PREFETCH = 100, 3  # as in `train`
 CPU = torch.device("cpu")
 
 
@@ -40,16 +40,16 @@ def main() -> None:
 
 
 def compare(store: Store, plan: SamplingPlan, *, repeats: int) -> Row:
-    """Windows a second of both ways."""
+    """Measure windows per second, streamed and in memory."""
     config = NetworkConfig(tasks=(FACTOR,), tracks=TRACKS, kernels=32, recurrent=32, dense=64)
-    windows = WindowStream(store, plan, stream_settings(config, batch_size=BATCH), seed=(1,))
+    windows = WindowStream(store, plan, stream_settings(config, batch_size=BATCH_SIZE), seed=(1,))
     with TensorStream(windows, CPU) as stream:
-        kept = list(stream)
+        batches = list(stream)
     losses, waits = set(), []
 
     def streamed(repeat: int) -> float:
         network, begin = fresh_network(config), perf_counter()
-        with TensorStream(windows, CPU, ahead=AHEAD) as stream:
+        with TensorStream(windows, CPU, prefetch=PREFETCH) as stream:
             losses.add(train_epoch(network, stream))
             seconds = perf_counter() - begin
         if repeat:
@@ -58,23 +58,23 @@ def compare(store: Store, plan: SamplingPlan, *, repeats: int) -> Row:
 
     def in_memory(repeat: int) -> float:
         network, begin = fresh_network(config), perf_counter()
-        losses.add(train_epoch(network, kept))
+        losses.add(train_epoch(network, batches))
         return len(plan) / (perf_counter() - begin)
 
     figures = measure_pairs(streamed, in_memory, repeats)
-    assert len(losses) == 1, f"the two ways did not train alike: losses {sorted(losses)}"
+    assert len(losses) == 1, f"streamed and in-memory training differ: losses {sorted(losses)}"
     note = f"data-wait {np.median(waits):.1%}, {min(waits):.1%} - {max(waits):.1%}"
     return make_row("train_stream_vs_memory", figures, "windows/s", note=note)
 
 
 def fresh_network(config: NetworkConfig) -> FactorNet:
-    """The same network each time, and the same dropout to come."""
+    """Return the same network each time, with the same dropout to follow."""
     torch.manual_seed(1)
     return FactorNet(config, seed=1).train()
 
 
 def train_epoch(network: FactorNet, batches: Iterable[TensorBatch]) -> float:
-    """One pass over the batches: the mean loss of a window."""
+    """Pass over the batches once; return the mean loss per window."""
     optimizer = KerasAdam(list(network.parameters()), lr=0.001)
     total, done = 0.0, 0
     for batch in batches:

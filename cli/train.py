@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the 
     from ..model.training.distributed import ProcessGroup
     from ..model.training.history import Callbacks, EpochRecord, StepReport
     from ..model.training.setup import TrainingSetup
+    from ..model.training.tensorboard import TensorBoardLog
 
 _NETWORK_OPTIONS = ("window_length", "kernels", "kernel_width", "recurrent", "dense", "dropout")
 _TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "precision", "compile")
@@ -58,6 +59,10 @@ def _run(options: argparse.Namespace) -> int:
             import torch
 
             torch.set_num_threads(options.threads)
+        if options.tensorboard:
+            from ..model.training.tensorboard import check_tensorboard
+
+            check_tensorboard()
         plan = _plan(options)
         if options.dry_run:
             return _dry_run(plan, device, process_group, options)
@@ -220,20 +225,17 @@ def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bo
                 flush=True,
             )
             if log is not None:
-                for name, value in asdict(record).items():
-                    if name != "epoch":
-                        log.add_scalar(name, value, record.epoch)
-                log.flush()
+                log.add(record)
 
         yield Callbacks(step=on_step, epoch=on_epoch, warning=lambda text: print(f"warning: {text}", file=sys.stderr))
     if log is not None:
         log.close()
 
 
-def _tensorboard(folder: Path) -> Any:
-    from tensorboardX import SummaryWriter
+def _tensorboard(folder: Path) -> TensorBoardLog:
+    from ..model.training.tensorboard import TensorBoardLog
 
-    return SummaryWriter(str(folder / "tensorboard"))
+    return TensorBoardLog(folder)
 
 
 if __name__ == "__main__":  # torchrun starts modules, not scripts

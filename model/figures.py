@@ -13,7 +13,8 @@ INK, GREY, RED = "#1f4e79", "#8c8c8c", "#b5432a"
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Save a figure atomically, as PNG, PDF or SVG by the suffix of `path`; the bytes do not depend on the date."""
+    """Save a figure atomically, as PNG, PDF or SVG by the suffix of `path`."""
     FigureCanvasAgg(figure)
+    metadata = {"Software": None} if path.suffix == ".png" else None  # no version: equal figures have equal bytes
     with replacing(path) as part:
-        figure.savefig(part, dpi=120, metadata={"Software": None} if path.suffix == ".png" else None)
+        figure.savefig(part, dpi=120, metadata=metadata)

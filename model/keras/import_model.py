@@ -289,10 +289,10 @@ def _to_torch(arrays: Mapping[str, Sequence[_Array]]) -> dict[str, Tensor]:
 def _lstm_to_torch(arrays: Sequence[_Array]) -> dict[str, _Array]:
     """Convert W, U, b of the gates i, c, f, o, forward then backward, to torch's gate order i, f, c, o."""
     state = {}
-    for way, direction in (("", arrays[:12]), ("_reverse", arrays[12:])):
+    for suffix, direction in (("", arrays[:12]), ("_reverse", arrays[12:])):
         for k, name in enumerate(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0")):
             i, c, f, o = direction[k::3]
-            state[f"recurrent.lstm.{name}{way}"] = np.concatenate([i, f, c, o], axis=-1).T
+            state[f"recurrent.lstm.{name}{suffix}"] = np.concatenate([i, f, c, o], axis=-1).T
         # torch has two biases, of which `BidirectionalLSTM` uses one.
-        state[f"recurrent.lstm.bias_hh_l0{way}"] = np.zeros_like(state[f"recurrent.lstm.bias_ih_l0{way}"])
+        state[f"recurrent.lstm.bias_hh_l0{suffix}"] = np.zeros_like(state[f"recurrent.lstm.bias_ih_l0{suffix}"])
     return state

@@ -13,7 +13,6 @@ two files: a state is valid only where all three match. Nothing is pickled.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ from torch import Tensor
 
 from ... import __version__
 from ...store.errors import InputError, UsageError
-from ...store.storage.files import write_atomic
+from ...store.storage.files import sha256_of, write_atomic
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 
@@ -197,7 +196,7 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     files = dict(zip(_TENSORS, (_pack(state.weights), _pack(tensors)), strict=True))
     for suffix, data in files.items():
         write_atomic(record.with_suffix(suffix), data)
-    digests = {suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()}
+    digests = {suffix: sha256_of([data]) for suffix, data in files.items()}
     plain = {key: getattr(state, key) for key in _PLAIN}
     _write_json(record, _STATE, {**plain, "optimizer": optimizer, "sha256": digests})
     before, _ = _newest_valid(earlier)
@@ -266,7 +265,7 @@ def _read_checked(record: Path, suffix: str, digests: Mapping[str, str]) -> byte
         data = path.read_bytes()
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != digests[suffix]:
+    if sha256_of([data]) != digests[suffix]:
         raise InputError(path, f"damaged: its {len(data)} bytes do not match the recorded digest")
     return data
 

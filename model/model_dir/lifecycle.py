@@ -1,4 +1,4 @@
-"""Create a model folder, perhaps replacing another, and mark it complete.
+"""Create a model folder, and remove the model that it replaces once it is complete.
 
 A model to be replaced is moved to ``.<name>.replaced`` next to it and removed when the new one is complete, so that a
 training that dies destroys no model.
@@ -31,7 +31,7 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
     """Create a model folder without weights: model.json and the lists of names.
 
     Args:
-        folder: must not exist; with `overwrite` it may be empty, or hold a model, which is moved aside.
+        folder: must not exist; with `overwrite` it may be empty, or hold a model, which is kept as a backup.
         card: content of model.json.
         overwrite: replace an existing model, once the new one is complete (`complete_model`).
 
@@ -41,13 +41,13 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
     """
     folder = Path(folder)
     _check_free(folder, overwrite=overwrite)
-    aside = backup_path(folder)
+    backup = backup_path(folder)
     try:
         if folder.exists() and any(folder.iterdir()):
-            if aside.exists():  # the folder holds an unfinished replacement of it
-                _keep_foreign(folder, aside)
+            if backup.exists():  # the folder holds an unfinished replacement of it
+                _keep_foreign(folder, backup)
             else:
-                folder.rename(aside)
+                folder.rename(backup)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(folder, f"cannot create the model folder ({error.strerror})") from error
@@ -56,9 +56,9 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
 
 def complete_model(folder: str | Path) -> None:
     """Remove the model that a complete one replaces; the user's own files in it are moved to the new folder."""
-    aside = backup_path(folder)
-    if aside.is_dir():
-        _keep_foreign(aside, Path(folder))
+    backup = backup_path(folder)
+    if backup.is_dir():
+        _keep_foreign(backup, Path(folder))
 
 
 def backup_path(folder: str | Path) -> Path:
@@ -83,7 +83,7 @@ def _check_free(folder: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{folder} is a file; name a folder")
     if not overwrite:
         what = "already holds a model" if (folder / "model.json").exists() else "already exists"
-        raise UsageError(f"{folder} {what}; name another folder, or choose to overwrite the model")
+        raise UsageError(f"{folder} {what}; name another folder, or replace the model with overwrite=True")
     if not has_model(folder) and any(folder.iterdir()):
         content = ", ".join(sorted(p.name for p in folder.iterdir())[:5])
         raise UsageError(f"{folder} holds {content}, but no model, so it is not replaced; choose another folder")

@@ -48,7 +48,7 @@ class FactorNet(nn.Module):
 
     Args:
         config: sizes and names.
-        seed: determines the initial weights. Dropout draws from torch's generator of the device.
+        seed: the only randomness in the initial weights. Dropout draws from torch's generator of the device.
 
     Attributes:
         batch_share: the rows of a distributed batch that the next call receives; None for all. Dropout is drawn for

@@ -88,7 +88,7 @@ class BidirectionalLSTM(nn.Module):
         return (gates * mask).view_as(weight)
 
     def _fused(self, x: Tensor, directions: list[DirectionWeights]) -> Tensor:
-        # nn.LSTM always uses its own parameters; the function below it takes any, here the masked ones.
+        # nn.LSTM always uses its own parameters; torch.lstm takes any weights, here the masked ones.
         state = x.new_zeros(2, x.shape[0], self.lstm.hidden_size)
         weights = _one_chunk(directions)
         return torch.lstm(x, (state, state), weights, True, 1, 0.0, self.training, True, True)[0]
@@ -109,18 +109,18 @@ def _one_chunk(directions: list[DirectionWeights]) -> list[Tensor]:
 
 
 def loop_over_time(x: Tensor, directions: list[DirectionWeights], *, gates: Gates) -> Tensor:
-    """What `BidirectionalLSTM` computes, step by step in plain operations: the only way to gates of another shape.
+    """Compute a bidirectional LSTM step by step, with gates that torch's fused kernel does not have.
 
     Args:
         x: shape (N, steps, inputs).
         directions: weights of the forward and of the backward direction.
-        gates: the function of the input, forget and output gate.
+        gates: activation of the input, forget and output gates.
 
     Returns:
         Shape (N, steps, 2 cells).
     """
     gate = torch.sigmoid if gates == "sigmoid" else hard_sigmoid
-    # Both directions take each step together: the leading axis of every tensor below is the direction.
+    # Both directions advance together: the leading axis of every tensor below is the direction.
     w_input = torch.stack([d.input for d in directions]).mT
     w_recurrent = torch.stack([d.recurrent for d in directions]).mT
     bias = torch.stack([d.input_bias + d.recurrent_bias for d in directions])

@@ -9,16 +9,16 @@ from torch import Tensor
 
 
 class MaxPool(torch.autograd.Function):
-    """Maxima of `size` positions at a time, shape (N, P, k) -> (N, P // size, k); positions left over do not count.
+    """Max-pooling over `size` positions, (N, P, k) -> (N, P // size, k); trailing positions are ignored.
 
-    Where positions tie for a maximum, each gets the whole gradient, as in Theano; torch's own pooling gives it to the
-    first. Ties are common: wherever no kernel fires, the next layer is its bare bias. To compare is also faster than
-    to keep and scatter indices.
+    Where positions tie for a maximum, each receives the full gradient, as in Theano; torch's pooling gives it to the
+    first only. Ties are common: wherever no kernel fires, the next layer equals its bias. Comparing is also faster than
+    storing and scattering indices.
     """
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, size: int) -> Tensor:
-        """The maxima."""
+        """Return the maxima."""
         windows, positions, kernels = y.shape
         steps = positions // size
         pooled = y[:, : steps * size].view(windows, steps, size, kernels).amax(2)
@@ -28,7 +28,7 @@ class MaxPool(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """The gradient of `y`; none of `size`."""
+        """Return the gradient of `y`, and None for `size`."""
         y, pooled = ctx.saved_tensors
         windows, steps, kernels = pooled.shape
         shape = (windows, steps, ctx.size, kernels)

@@ -101,7 +101,7 @@ def prepare_training(
 
 
 def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, Any], seed: int) -> FactorNet:
-    """Build a network with the weights of a model folder; its output layer is initialised anew for other tasks."""
+    """Build a network with the weights of a model folder; for other tasks its output layer is re-initialised."""
     old = load_network(folder)
     for name, value in requested.items():
         if getattr(old.config, name) != value:
@@ -118,7 +118,7 @@ def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, 
 
 
 def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
-    """Check that the options are those the training started with; only its length may change."""
+    """Check that the options are those the training started with; only `epochs` and `patience` may change."""
     before = {**old.config.to_json(), **old.training, **old.provenance}
     after = {**new.config.to_json(), **new.training, **new.provenance}
     for key in ("epochs", "patience", "manifests"):

@@ -211,12 +211,9 @@ class _Trainer:
             total += value
             running = total * self.process_group.size / done
             self.callbacks.step(StepReport(epoch=progress.epoch + 1, done=done, windows=epoch.windows, loss=running))
-        whole = (
-            self.process_group.sum(np.array([total], np.float32), self.device)
-            if self.process_group.size > 1
-            else [total]
-        )
-        return float(whole[0]) / done, steps
+        if self.process_group.size > 1:
+            total = float(self.process_group.sum(np.array([total], np.float32), self.device)[0])
+        return total / done, steps
 
     def _step(self, batch: TensorBatch, windows: int) -> float:
         """Compute gradients for a batch of `windows` over all processes; return the summed loss of this one's share."""

@@ -42,7 +42,7 @@ def test_import_command_with_final_weights_alone(tmp_path, capsys):
     folder, out = write_folder(tmp_path / "keras", Spec()), tmp_path / "out"
     (folder / "best_model.hdf5").unlink()
     assert main(["import", str(folder), "-o", str(out)]) == 2
-    assert "take the others with --weights final" in capsys.readouterr().err
+    assert "no such weights; the folder has final_model.hdf5; use the final weights" in capsys.readouterr().err
     assert not out.exists()
     assert main(["import", str(folder), "-o", str(out), "--weights", "final", "--json"]) == 0
     described = json.loads(capsys.readouterr().out)
@@ -63,7 +63,7 @@ def test_import_command_refuses_an_existing_folder(tmp_path, capsys):
     folder, out = write_folder(tmp_path / "keras", Spec()), tmp_path / "out"
     out.mkdir()
     assert main(["import", str(folder), "-o", str(out)]) == 2
-    assert f"{out} is there already; choose another folder" in capsys.readouterr().err
+    assert f"{out} already exists; choose another folder" in capsys.readouterr().err
     assert not list(out.iterdir())
 
 

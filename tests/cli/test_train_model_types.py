@@ -140,7 +140,7 @@ def test_training_starts_from_another_model(trained, demo_store, tmp_path, capsy
     other, multi = load_network(tmp_path / "other"), load_network(trained["multiTask"])
     assert other.output.weight.shape[0] == 1
     torch.testing.assert_close(other.dense.weight, multi.dense.weight, rtol=0, atol=1e-6)
-    for flags, message in (("-k 32", "its kernels is 16, now it is 32"), ("-m", "its meta is ()")):
+    for flags, message in (("-k 32", "its kernels is 16, requested is 32"), ("-m", "its meta is ()")):
         words = f"{start} -f CTCF {flags} --init-from {trained['onePeak']} -o {tmp_path / 'x'}"
         assert train.main(shlex.split(words)) == 2
         assert message in capsys.readouterr().err
@@ -170,7 +170,7 @@ def test_compile_without_a_compiler_is_refused(demo_store, tmp_path, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path))
     words = f"--store {demo_store} -i K562 -f MAX -t chr1 --compile --device cpu -o {tmp_path / 'm'}"
     assert train.main(shlex.split(words)) == 2
-    assert "--compile needs a C++ compiler" in capsys.readouterr().err
+    assert "error: compile needs a C++ compiler" in capsys.readouterr().err
 
 
 def test_dry_run_estimates_and_writes_nothing(demo_store, tmp_path, monkeypatch, capsys):

@@ -304,7 +304,7 @@ _ROWS = {
         bad("other tracks than the cell line", swap('"DGF"', '"DNase"'), "has the tracks Unique35, DGF; the model was trained on Unique35, DNase", "order", named="OTHER"),
     ),
     ("predict", WEIGHTS): (
-        bad("missing", remove, "no such weights; there are: none", "copy or train it again"),
+        bad("missing", remove, "no such weights; the folder has none", "copy or train it again"),
         *(bad(f"cut at {n} %", cut(n / 100), "damaged", "copy or train it again") for n in (1, 50, 99)),
         bad("a web page", write(HTML), "damaged", "copy or train it again"),
     ),
