@@ -1,4 +1,4 @@
-"""Read a FactorNet store: open it, plan which windows to show, stream them in bounded memory. Needs no torch."""
+"""Open a FactorNet store, plan training windows and stream them in bounded memory. Does not import torch."""
 
 from .errors import FactorNetError, InputError, StoreError, UsageError
 from .format.tables import Peaks

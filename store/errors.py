@@ -1,7 +1,7 @@
-"""Errors that users read: where, what is wrong, and what to do about it.
+"""Errors that are reported to users: where, what is wrong, and what to do about it.
 
-Every one of them ends a command with its message on one line and exit status 2. Callers decide by class and fields,
-never by the text.
+Each of them ends a command with its message on one line and exit status 2. Callers branch on class and fields, never
+on the text.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class InputError(FactorNetError):
     Args:
         path: the file.
         problem: what is wrong, with the offending value.
-        hint: what to do about it; empty where the problem says it all.
-        line: 1-based line number in the (decompressed) file, where there is one.
+        hint: what to do about it; empty if the problem makes that clear.
+        line: 1-based line number in the (decompressed) file, if known.
     """
 
     def __init__(self, path: str | Path, problem: str, *, hint: str = "", line: int | None = None) -> None:
@@ -30,7 +30,7 @@ class InputError(FactorNetError):
         self.path, self.problem, self.hint, self.line = str(path), problem, hint, line
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with all fields: workers send errors back to the parent process."""
+        """Pickle all fields: workers send errors to the parent process."""
         return (_rebuild_input_error, (self.path, self.problem, self.hint, self.line))
 
 
@@ -44,7 +44,7 @@ class StoreError(FactorNetError):
     Args:
         location: path or URL of the store, group, array or object at fault.
         problem: what is wrong, with the offending value.
-        hint: what to do about it; empty where the problem says it all.
+        hint: what to do about it; empty if the problem makes that clear.
     """
 
     def __init__(self, location: str | Path, problem: str, *, hint: str = "") -> None:
@@ -52,11 +52,11 @@ class StoreError(FactorNetError):
         self.location, self.problem, self.hint = str(location), problem, hint
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with all fields, of subclasses too."""
+        """Pickle the class and all fields."""
         return (_rebuild_store_error, (type(self), self.location, self.problem, self.hint))
 
     def with_hint(self, hint: str) -> Self:
-        """The same error with another hint."""
+        """Return the same error with another hint."""
         return type(self)(self.location, self.problem, hint=hint)
 
 
@@ -69,15 +69,15 @@ class SchemaVersionError(StoreError):
 
 
 class RemoteError(StoreError):
-    """A server failed to send or accept an object after all retries; what was transferred so far is kept."""
+    """A server failed to send or accept an object after all retries; what was transferred before is kept."""
 
 
 class ContentError(RemoteError):
-    """After all retries a server sends other bytes than the manifest lists: the object is at fault, not the server."""
+    """A server sends other bytes than the manifest lists, after all retries: the object is at fault, not the server."""
 
 
 class UsageError(FactorNetError):
-    """Parameters contradict each other, or name something that does not exist."""
+    """Parameters contradict each other or name something that does not exist."""
 
 
 def _message(where: str, problem: str, hint: str) -> str:

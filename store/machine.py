@@ -1,4 +1,4 @@
-"""What this machine has: cores, memory. The one place that knows how operating systems differ in it."""
+"""Cores and memory of this machine; differences between operating systems are confined to this module."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import sys
 
 
 def cpu_count() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def peak_memory() -> int:
-    """Largest resident size of this process so far, in bytes."""
+    """Return the largest resident size of this process so far, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kilobytes
 
 
 def available_memory() -> int:
-    """Bytes of memory that can be given to processes without swapping; the page cache counts as available."""
+    """Return the bytes of memory available without swapping, including the page cache."""
     import psutil
 
     return int(psutil.virtual_memory().available)

@@ -1,4 +1,4 @@
-"""Schema version 1 of the store: what its attributes say, as dataclasses that round-trip through JSON.
+"""Schema version 1 of the store: its attributes, as dataclasses that round-trip through JSON.
 
 Paths inside a store, with the dimensions of each array::
 
@@ -12,9 +12,9 @@ Paths inside a store, with the dimensions of each array::
     cells/<cell>/meta                       float32 (feature)
     genome/manifest, cells/<cell>/manifest  uint8   (byte)                  JSON: size and sha256 of every object
 
-In a compressed store arrays are sharded, packed and checksummed; in a raw one each is a single file of its values, to
-be memory-mapped (`mapped`). Coordinates are 0-based and half-open; a gap in a bigWig is 0. A dimension is named after
-its chromosome because one xarray dataset cannot hold two lengths of one dimension.
+In a compressed store arrays are sharded, compressed and checksummed; in a raw one each is a single file of its values,
+to be memory-mapped (`format.memmap`). Coordinates are 0-based and half-open; a gap in a bigWig is 0. A dimension is
+named after its chromosome because one xarray dataset cannot hold two lengths of one dimension.
 """
 
 from __future__ import annotations
@@ -36,19 +36,27 @@ FEATURES = ("cpg", "cds", "intron", "promoter", "utr5", "utr3")
 BIN = 200
 STRIDE = 50
 UNBOUND, BOUND, AMBIGUOUS = 0, 1, 2
+BOUND_BASES = 101
+"""A bin is bound if this many of its 200 bases are in a conservative peak (``bedtools intersect -f 0.505``)."""
 PeakSet = Literal["conservative", "relaxed"]
+
+_REBUILD_HINT = "remove the cell line, or rebuild it on this genome with the force option"
 
 
 def bin_count(length: int) -> int:
-    """Number of whole 200-base bins, one every 50 bases, on a chromosome of `length` bases."""
+    """Return the number of whole 200-base bins, one every 50 bases, on a chromosome of `length` bases."""
     return max(0, (length - BIN) // STRIDE + 1)
 
 
 def check_name(name: str, what: str) -> str:
-    """`name`, if it can be a folder of a store on every file system.
+    """Return `name` if it is a valid folder name on every file system.
+
+    Args:
+        name: of a cell line, track or factor.
+        what: kind of name, for the message.
 
     Raises:
-        UsageError: it holds anything but letters, digits, ``. _ + -``, or starts with a dot.
+        UsageError: it has characters other than letters, digits and ``. _ + -``, or starts with a dot.
     """
     if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*", name):
         raise UsageError(f"{what} {name!r} cannot be a name in a store: use letters, digits and . _ + - only")
@@ -68,9 +76,15 @@ class Chromosome:
 class StoreInfo:
     """Attributes of the root group.
 
-    `shared` has the name of each track that all cell lines share, and a digest of its values as they were written.
-    `genome_manifest` is the SHA-256 of the genome's manifest, `genome_manifest_objects` lists size and SHA-256 of the
-    two objects that it consists of. `unpacked_from` is, in a raw store, the `genome_manifest` of the compressed one.
+    Attributes:
+        assembly: name of the genome assembly.
+        chromosomes: in store order.
+        encoding: ``compressed`` or ``raw``.
+        shared: name of each shared track (stored with the genome) -> digest of its values.
+        provenance: inputs, options and software that the genome was built from.
+        genome_manifest: SHA-256 of the genome's manifest.
+        genome_manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
+        unpacked_from: of a raw store, `genome_manifest` of the compressed store it was unpacked from.
     """
 
     assembly: str
@@ -89,49 +103,56 @@ class StoreInfo:
 
     @property
     def sequences(self) -> str:
-        """SHA-256 of names, lengths and refget digests of the chromosomes: which genome this is, however stored."""
+        """SHA-256 of names, lengths and refget digests of the chromosomes: identifies the genome, however stored."""
         lines = "".join(f"{c.name}\t{c.length}\t{c.digest}\n" for c in self.chromosomes)
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def check_genome(self, cell: CellInfo, *, location: str) -> None:
-        """See that a cell line was built on this genome, with the shared tracks that this one has.
+        """Check that a cell line was built on this genome, with the same shared tracks.
 
         Raises:
-            StoreError: it was built on another, or with other tracks; both are named.
+            StoreError: it was built on another genome or with other tracks; the message names both digests.
         """
         if cell.genome != self.sequences:
             raise StoreError(
                 location,
                 f"was built on another genome (sequences {cell.genome[:16]}..., those of the store are "
                 f"{self.sequences[:16]}...)",
-                hint="remove it, or build it on this one with --force",
+                hint=_REBUILD_HINT,
             )
         for name, digest in cell.shared.items():
-            ours = self.shared.get(name)
-            if ours != digest:
-                other = f"another (values {ours[:16]}..., it was built on {digest[:16]}...)" if ours else "none"
-                raise StoreError(
-                    location,
-                    f"its track {name} is shared by all cell lines, and the genome of this store has {other}",
-                    hint="remove it, or build it on this one with --force",
+            stored = self.shared.get(name)
+            if stored == digest:
+                continue
+            problem = f"its shared track {name} is not in the genome of this store"
+            if stored:
+                problem = (
+                    f"its shared track {name} has other values in the genome of this store ({stored[:16]}..., "
+                    f"it was built on {digest[:16]}...)"
                 )
+            raise StoreError(location, problem, hint=_REBUILD_HINT)
 
     def to_attributes(self) -> dict[str, Any]:
-        """JSON attributes of the root group."""
+        """Return the JSON attributes of the root group."""
         return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **_attributes(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, location: str) -> StoreInfo:
-        """The info that `to_attributes` wrote.
+        """Parse and check attributes written by `to_attributes`.
+
+        Args:
+            attributes: of the root group.
+            location: of the store, for messages.
 
         Raises:
-            StoreError: not a store of ours, or of a schema this version does not read (both are named).
+            SchemaVersionError: the store has another schema version; the message names both.
+            StoreError: not a FactorNet store, of an unknown encoding, or damaged.
         """
         if attributes.get("format") != FORMAT:
             raise StoreError(
                 location,
                 f"not a FactorNet store (its root has no attribute format={FORMAT!r})",
-                hint="make one with `factornet-etl genome`",
+                hint="create one with `factornet-etl genome`",
             )
         version = attributes.get("schema_version")
         if version != SCHEMA_VERSION:
@@ -148,7 +169,7 @@ class StoreInfo:
                 hint="update factornet",
             )
         try:
-            _refuse_other(attributes["chromosomes"], list)
+            _check_type(attributes["chromosomes"], list)
             info = cls(
                 assembly=attributes["assembly"],
                 chromosomes=tuple(Chromosome(**c) for c in attributes["chromosomes"]),
@@ -162,23 +183,23 @@ class StoreInfo:
             strings = [info.assembly, info.genome_manifest, info.unpacked_from]
             for c in info.chromosomes:
                 strings += [c.name, c.digest]
-                _refuse_other(c.length, int)
-            _refuse_other(info.shared, dict)
-            _refuse_unprintable([*strings, *info.shared, *info.shared.values()])
-            _refuse_other(info.provenance, dict)
-            _refuse_other(info.genome_manifest_objects, dict)
+                _check_type(c.length, int)
+            _check_type(info.shared, dict)
+            _check_printable([*strings, *info.shared, *info.shared.values()])
+            _check_type(info.provenance, dict)
+            _check_type(info.genome_manifest_objects, dict)
         except (KeyError, TypeError) as e:
             raise StoreError(
                 location,
-                f"root attributes as factornet does not write them ({_told(e)})",
-                hint="copy its zarr.json anew",
+                f"invalid root attributes ({_describe(e)})",
+                hint="copy its zarr.json again",
             ) from e
         return info
 
 
 @dataclass(frozen=True)
 class Track:
-    """A signal track of a cell line; a shared one lies under ``genome/tracks`` and is stored once."""
+    """A signal track of a cell line; a shared one is stored once, under ``genome/tracks``."""
 
     name: str
     shared: bool
@@ -186,8 +207,9 @@ class Track:
 
 @dataclass(frozen=True)
 class Factor:
-    """A transcription factor with ChIP-seq peaks in a cell line; without a relaxed set, ambiguity comes from the
-    conservative one.
+    """A transcription factor with ChIP-seq peaks in a cell line.
+
+    `relaxed` tells whether there is a relaxed peak set; without one, the conservative set also defines ambiguous bins.
     """
 
     name: str
@@ -196,8 +218,20 @@ class Factor:
 
 @dataclass(frozen=True)
 class CellInfo:
-    """Attributes of one cell line's group; `manifest` and `unpacked_from` as in `StoreInfo` for the genome, `genome`
-    the `sequences` of the one that it was built on, `shared` the digests there of its tracks that lie with the genome.
+    """Attributes of one cell line's group.
+
+    Attributes:
+        name: of the cell line.
+        genome: `StoreInfo.sequences` of the genome that it was built on.
+        tracks: in the order of bigwig.txt.
+        factors: in the order of chip.txt; the columns of the labels.
+        meta: names of the cell-line features.
+        shared: name of each of its shared tracks -> digest of its values, as in `StoreInfo`.
+        provenance: inputs, options and software that it was built from.
+        summary: counts that `factornet-etl info` prints.
+        manifest: SHA-256 of its manifest.
+        manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
+        unpacked_from: in a raw store, `manifest` of the cell line it was unpacked from.
     """
 
     name: str
@@ -213,15 +247,20 @@ class CellInfo:
     unpacked_from: str = field(default="", compare=False)
 
     def to_attributes(self) -> dict[str, Any]:
-        """JSON attributes of the group."""
+        """Return the JSON attributes of the group."""
         return {"schema_version": SCHEMA_VERSION, **_attributes(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, location: str) -> CellInfo:
-        """The info that `to_attributes` wrote.
+        """Parse and check attributes written by `to_attributes`.
+
+        Args:
+            attributes: of the cell line's group.
+            location: of the cell line, for messages.
 
         Raises:
-            StoreError: attributes are damaged or of another schema version.
+            SchemaVersionError: the cell line has another schema version; the message names both.
+            StoreError: they are damaged.
         """
         if attributes.get("schema_version") != SCHEMA_VERSION:
             raise SchemaVersionError(
@@ -232,7 +271,7 @@ class CellInfo:
             )
         try:
             for key in ("tracks", "factors", "meta"):
-                _refuse_other(attributes[key], list)
+                _check_type(attributes[key], list)
             info = cls(
                 name=attributes["name"],
                 genome=attributes["genome"],
@@ -246,20 +285,20 @@ class CellInfo:
                 manifest_objects=attributes["manifest_objects"],
                 unpacked_from=attributes.get("unpacked_from", ""),
             )
-            _refuse_unprintable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
-            _refuse_unprintable([*info.track_names, *info.factor_names])
+            _check_printable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
+            _check_printable([*info.track_names, *info.factor_names])
             for flag in (*(t.shared for t in info.tracks), *(f.relaxed for f in info.factors)):
-                _refuse_other(flag, bool)
+                _check_type(flag, bool)
             for table in (info.shared, info.provenance, info.summary, info.manifest_objects):
-                _refuse_other(table, dict)
-            _refuse_unprintable([*info.shared, *info.shared.values()])
-            if absent := [t.name for t in info.tracks if t.shared and t.name not in info.shared]:
-                raise TypeError(f"the digest of the shared track {absent[0]} is missing")
+                _check_type(table, dict)
+            _check_printable([*info.shared, *info.shared.values()])
+            if missing := [t.name for t in info.tracks if t.shared and t.name not in info.shared]:
+                raise TypeError(f"the digest of the shared track {missing[0]} is missing")
         except (KeyError, TypeError) as e:
             raise StoreError(
                 location,
-                f"attributes as factornet does not write them ({_told(e)})",
-                hint="rebuild or copy the cell line anew",
+                f"invalid attributes ({_describe(e)})",
+                hint="rebuild the cell line, or copy it again",
             ) from e
         return info
 
@@ -274,10 +313,10 @@ class CellInfo:
         return tuple(f.name for f in self.factors)
 
     def factor_index(self, name: str) -> int:
-        """Column of a factor in the labels.
+        """Return the column of a factor in the labels.
 
         Raises:
-            UsageError: the cell line has no such factor; the message lists those it has.
+            UsageError: the cell line has no such factor; the message lists the factors it has.
         """
         if name not in self.factor_names:
             has = ", ".join(self.factor_names) or "none (it is for prediction only)"
@@ -286,25 +325,21 @@ class CellInfo:
 
 
 def _attributes(info: StoreInfo | CellInfo) -> dict[str, Any]:
-    """All fields; whence a raw store was unpacked, of one that was."""
+    """Return all fields as JSON; `unpacked_from` only if it is set."""
     return {key: value for key, value in asdict(info).items() if key != "unpacked_from" or value}
 
 
-def _refuse_unprintable(texts: Iterable[Any]) -> None:
+def _check_printable(texts: Iterable[Any]) -> None:
     for text in texts:
-        _refuse_other(text, str)
+        _check_type(text, str)
         if not text.isprintable():
-            raise TypeError(f"{text!r} with characters that cannot be printed")
+            raise TypeError(f"{text!r} has unprintable characters")
 
 
-def _refuse_other(value: object, kind: type) -> None:
+def _check_type(value: object, kind: type) -> None:
     if type(value) is not kind:
-        raise TypeError(f"{str(value)[:40]!r} where there must be a {kind.__name__}")
+        raise TypeError(f"{str(value)[:40]!r} is not of type {kind.__name__}")
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-BOUND_BASES = 101
-"""A bin is bound when this many of its 200 bases lie in a conservative peak (``bedtools intersect -f 0.505``)."""

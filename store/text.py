@@ -1,15 +1,15 @@
-"""Numbers in messages."""
+"""Format numbers for messages."""
 
 from __future__ import annotations
 
 
-def format_count(number: int, thing: str) -> str:
-    """A number of things for people: ``1 fault``, ``2 faults``."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def format_count(number: int, noun: str) -> str:
+    """Format a count with its noun: ``1 fault``, ``2 faults``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def format_bytes(size: float) -> str:
-    """A size for people: ``2.50 GB``, ``4 MB``, ``12 kB``."""
+    """Format a size in bytes: ``2.50 GB``, ``4 MB``, ``12 kB``."""
     for unit, name, digits in ((1e9, "GB", 2), (1e6, "MB", 0), (1e3, "kB", 0)):
         if size >= unit:
             return f"{size / unit:.{digits}f} {name}"

@@ -1,4 +1,4 @@
-"""Genome coordinates: intervals, their algebra, and regions as people write them.
+"""Genome coordinates, interval algebra, and the parser of regions such as ``chr20:0-45000000``.
 
-May import `store.errors`.
+May import `store.errors` only.
 """

@@ -48,27 +48,27 @@ class GenomeCoordinates:
         return self.offsets + np.asarray(self.lengths, np.int64)
 
     def index(self, name: str) -> int:
-        """Position of a chromosome in the store.
+        """Return the index of a chromosome in the store.
 
         Raises:
-            UsageError: no such chromosome; the message lists those there are.
+            UsageError: no such chromosome; the message lists the valid names.
         """
         if name not in self.names:
             raise UsageError(f"no chromosome {name!r}; there are {', '.join(self.names)}")
         return self.names.index(name)
 
     def to_absolute(self, chrom: ArrayLike, position: ArrayLike) -> IntArray:
-        """Axis coordinates of positions on chromosomes given by index."""
+        """Convert chromosome indices and positions to axis coordinates."""
         return np.asarray(self.offsets[np.asarray(chrom)] + np.asarray(position, np.int64))
 
     def from_absolute(self, coordinate: ArrayLike) -> tuple[IntArray, IntArray]:
-        """Chromosome index and position of axis coordinates (the inverse of `location`)."""
+        """Convert axis coordinates to chromosome indices and positions (inverse of `to_absolute`)."""
         coordinate = np.asarray(coordinate, np.int64)
         chrom = np.searchsorted(self.offsets, coordinate, side="right") - 1
         return chrom.astype(np.int64), coordinate - self.offsets[chrom]
 
     def widen(self, intervals: Intervals, bases: int) -> Intervals:
-        """Intervals longer by `bases` on both sides, cut at the ends of their chromosome (bedtools slop)."""
+        """Extend intervals by `bases` on both sides, clipped to their chromosome (bedtools slop)."""
         chrom, _ = self.from_absolute(intervals.starts)
         return Intervals(
             np.maximum(intervals.starts - bases, self.offsets[chrom]),
@@ -77,12 +77,12 @@ class GenomeCoordinates:
 
     @property
     def whole(self) -> Intervals:
-        """One interval a chromosome."""
+        """One interval per chromosome."""
         return Intervals(self.offsets, self.ends)
 
 
 def merge(intervals: Intervals) -> Intervals:
-    """Union as sorted, disjoint intervals; those that overlap or touch become one (bedtools merge)."""
+    """Return the union as sorted, disjoint intervals; overlapping or touching ones are joined (bedtools merge)."""
     keep = intervals.stops > intervals.starts
     order = np.argsort(intervals.starts[keep], kind="stable")
     starts, stops = intervals.starts[keep][order], np.maximum.accumulate(intervals.stops[keep][order])
@@ -93,13 +93,13 @@ def merge(intervals: Intervals) -> Intervals:
     return Intervals(starts[first], stops[last])
 
 
-def union(*parts: Intervals) -> Intervals:
-    """Merged union of several interval sets."""
-    return merge(Intervals(np.concatenate([p.starts for p in parts]), np.concatenate([p.stops for p in parts])))
+def union(*sets: Intervals) -> Intervals:
+    """Return the merged union of several interval sets."""
+    return merge(Intervals(np.concatenate([s.starts for s in sets]), np.concatenate([s.stops for s in sets])))
 
 
 def subtract(intervals: Intervals, holes: Intervals) -> Intervals:
-    """What of merged `intervals` lies outside merged `holes`, sorted and disjoint (bedtools subtract)."""
+    """Return the bases of merged `intervals` outside merged `holes`, merged (bedtools subtract)."""
     # Sweep over all edges: +1 opens an interval, -2 opens a hole; a base is kept where the running sum is exactly 1.
     edges = np.concatenate([intervals.starts, intervals.stops, holes.starts, holes.stops])
     steps = np.repeat(
@@ -112,12 +112,12 @@ def subtract(intervals: Intervals, holes: Intervals) -> Intervals:
 
 
 def intersect(a: Intervals, b: Intervals) -> Intervals:
-    """What lies in merged `a` and in merged `b`."""
+    """Return the bases that merged `a` and merged `b` have in common (bedtools intersect)."""
     return subtract(a, subtract(a, b))
 
 
 def overlaps(queries: Intervals, merged: Intervals) -> NDArray[np.bool_]:
-    """Whether each query shares at least one base with the merged set, shape (queries,)."""
+    """Test whether each query shares a base with the merged set, shape (queries,)."""
     if merged.starts.size == 0:
         return np.zeros(queries.starts.size, bool)
     # The last interval that starts before the query's end is the only one that can reach furthest into it.
@@ -126,7 +126,7 @@ def overlaps(queries: Intervals, merged: Intervals) -> NDArray[np.bool_]:
 
 
 def contains(outer: Intervals, queries: Intervals) -> NDArray[np.bool_]:
-    """Whether each query lies wholly inside one interval of the merged set `outer`, shape (queries,)."""
+    """Test whether each query is inside one interval of the merged set `outer`, shape (queries,)."""
     if outer.starts.size == 0:
         return np.zeros(queries.starts.size, bool)
     i = np.searchsorted(outer.starts, queries.starts, side="right") - 1
@@ -134,19 +134,19 @@ def contains(outer: Intervals, queries: Intervals) -> NDArray[np.bool_]:
 
 
 def starts_inside(allowed: Intervals, width: int) -> Intervals:
-    """Start coordinates at which a window of `width` bases lies wholly inside the merged set `allowed`."""
+    """Return the starts at which a window of `width` bases is inside the merged set `allowed`."""
     stops = allowed.stops - width + 1
     keep = stops > allowed.starts
     return Intervals(allowed.starts[keep], stops[keep])
 
 
 def size(intervals: Intervals) -> int:
-    """Number of bases in disjoint intervals."""
+    """Return the number of bases in disjoint intervals."""
     return int((intervals.stops - intervals.starts).sum())
 
 
 def nth(intervals: Intervals, ranks: IntArray) -> IntArray:
-    """The `ranks`-th coordinate (0-based) of disjoint, sorted intervals, for each rank."""
+    """Return the coordinate of each 0-based rank among the bases of disjoint, sorted intervals."""
     ends = np.cumsum(intervals.stops - intervals.starts)
     i = np.searchsorted(ends, ranks, side="right")
     return np.asarray(intervals.stops[i] - (ends[i] - ranks), np.int64)

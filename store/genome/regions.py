@@ -1,4 +1,4 @@
-"""Regions as a person writes them: ``chr20`` or ``chr20:45,000,000-63,025,520`` (0-based, half-open)."""
+"""Parse regions such as ``chr20`` or ``chr20:45,000,000-63,025,520`` (0-based, half-open)."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ class Region:
 
 
 def parse_region(text: str, coordinates: GenomeCoordinates) -> Region:
-    """The region that `text` names; a bare chromosome name means all of it.
+    """Parse a region; a bare chromosome name means the whole chromosome.
 
     Raises:
-        UsageError: unknown chromosome, not of the form name:start-stop, or past the chromosome's end.
+        UsageError: unknown chromosome, not of the form ``name:start-stop``, empty, or past the chromosome's end.
     """
     if text in coordinates.names:
         return Region(text, 0, coordinates.lengths[coordinates.index(text)])
     match = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", text)
     if match is None:
         raise UsageError(
-            f"no chromosome {text!r}; give one of {', '.join(coordinates.names)}, or a part as chr20:0-45000000"
+            f"no chromosome {text!r}; give one of {', '.join(coordinates.names)}, or a region such as chr20:0-45000000"
         )
     chrom, start, stop = match[1], int(match[2].replace(",", "")), int(match[3].replace(",", ""))
     length = coordinates.lengths[coordinates.index(chrom)]
     if not 0 <= start < stop <= length:
-        raise UsageError(f"region {text!r} does not lie in {chrom}:0-{length} (0-based, half-open)")
+        raise UsageError(f"region {text!r} is empty or outside {chrom}:0-{length} (0-based, half-open)")
     return Region(chrom, start, stop)
 
 
 def region_intervals(regions: Iterable[Region], coordinates: GenomeCoordinates) -> Intervals:
-    """The regions as merged intervals on the axis."""
+    """Convert regions to merged intervals in axis coordinates."""
     regions = list(regions)
     chrom = np.array([coordinates.index(r.chrom) for r in regions], np.int64)
     return merge(

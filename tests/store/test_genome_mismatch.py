@@ -1,4 +1,4 @@
-"""Cell lines and attributes that no factornet has put there, though every digest in them is right."""
+"""Cell lines of another genome and invalid attributes, in stores whose digests are right."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def twin(files) -> Path:
     return files / "twin.zarr"
 
 
-def test_a_cell_line_of_another_genome_is_not_read(files, twin, capsys):
+def test_cell_line_of_another_genome_is_refused(files, twin, capsys):
     store = files / "s.zarr"
     shutil.copytree(twin / "cells/A", store / "cells/A")
     with pytest.raises(StoreError, match=r"cells/A: was built on another genome \(sequences .* of the store are .*\)"):
@@ -46,7 +46,7 @@ def test_a_cell_line_of_another_genome_is_not_read(files, twin, capsys):
 
 @pytest.fixture
 def shared(files):
-    """Makes a store of one genome, and the cell line A, whose track the genome has; and what it was unpacked to."""
+    """Return a function that makes a store with shared tracks, optionally with cell line A, and unpacks it."""
     write_cell(files / "B", 2.5)
 
     def make(name: str, tracks: dict[str, Path], *, build: bool) -> tuple[Path, Path]:
@@ -61,36 +61,34 @@ def shared(files):
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_a_cell_line_whose_shared_track_was_made_from_another_file_is_not_read(files, shared, swapped, capsys):
-    """Chromosomes agree, and the values that would be read are others."""
+def test_cell_line_with_a_shared_track_of_other_values_is_refused(files, shared, swapped, capsys):
+    """The chromosomes agree, the values of the track differ."""
     a, b = files / "A/s.bw", files / "B/s.bw"
-    theirs = shared("theirs", {"DNase": a, "map": b} if swapped else {"DNase": a}, build=True)
-    ours = shared("ours", {"DNase": b, "map": a} if swapped else {"DNase": b}, build=False)
-    for source, store in zip(theirs, ours, strict=True):
+    source_stores = shared("theirs", {"DNase": a, "map": b} if swapped else {"DNase": a}, build=True)
+    target_stores = shared("ours", {"DNase": b, "map": a} if swapped else {"DNase": b}, build=False)
+    for source, store in zip(source_stores, target_stores, strict=True):
         assert open_store(source).cell("A").tracks[0].shared
         assert verify_store(source).findings == ()
         shutil.copytree(source / "cells/A", store / "cells/A")
         other, one = (open_store(s).info.shared["DNase"][:16] for s in (store, source))
-        told = (
-            f"its track DNase is shared by all cell lines, and the genome of this store has another \\(values {other}"
-        )
-        told += f"..., it was built on {one}...\\)"
-        with pytest.raises(StoreError, match=f"cells/A: {told}"):
+        problem = f"its shared track DNase has other values in the genome of this store \\({other}..., "
+        problem += f"it was built on {one}...\\)"
+        with pytest.raises(StoreError, match=f"cells/A: {problem}"):
             open_store(store).cell("A")
         (finding,) = verify_store(store).findings
         assert (finding.path, finding.kind) == ("cells/A/zarr.json", "attributes")
-        assert re.match(told, finding.problem)
+        assert re.match(problem, finding.problem)
         assert etl.main(["info", str(store)]) == 2
-        assert re.search(told, capsys.readouterr().err)
-    if swapped:  # nor may it be built as if one name were as good as another
-        assert etl.main(["build", str(ours[0]), str(files / "A"), "--force", "-p", "1"]) == 2
+        assert re.search(problem, capsys.readouterr().err)
+    if swapped:  # nor may it be built from a file that the genome has under another name
+        assert etl.main(["build", str(target_stores[0]), str(files / "A"), "--force", "-p", "1"]) == 2
         assert "track 'DNase' is shared by all cell lines of the store, from a file" in capsys.readouterr().err
-    assert etl.main(["rm", str(ours[0]), "A"]) == 0
-    assert verify_store(ours[0]).findings == ()
+    assert etl.main(["rm", str(target_stores[0]), "A"]) == 0
+    assert verify_store(target_stores[0]).findings == ()
 
 
 def changed(file: Path, key: str, value: object) -> None:
-    """Give a group another attribute, with the seal that belongs to it."""
+    """Set an attribute of a group and update its self-digest."""
     node = json.loads(file.read_text())
     file.write_bytes(with_self_digest({**node, "attributes": {**node["attributes"], key: value}}))
 
@@ -99,16 +97,16 @@ def changed(file: Path, key: str, value: object) -> None:
 @pytest.mark.parametrize(
     "key", ["name", "tracks", "factors", "meta", "provenance", "summary", "manifest", "genome", "shared"]
 )
-def test_attributes_of_other_types_are_refused_in_one_line(store, capsys, key, value):
+def test_attributes_of_wrong_types_are_refused_in_one_line(store, capsys, key, value):
     changed(store / "cells/K562/zarr.json", key, value)
     right = {"tracks": [], "factors": [], "meta": [], "provenance": {}, "summary": {}, "manifest": "x"}
     if value == right.get(key, 0):
-        return  # of the right type: digests and structure tell
+        return  # of the right type: caught by digests and structure
     assert etl.main(["info", str(store)]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("factornet-etl: error: ")
-    assert said.count("\n") == 1
-    assert "\x1b" not in said
+    output = capsys.readouterr().err
+    assert output.startswith("factornet-etl: error: ")
+    assert output.count("\n") == 1
+    assert "\x1b" not in output
     assert etl.main(["verify", str(store), "--quick"]) == 1
     assert "Error" not in capsys.readouterr().out
 
@@ -116,25 +114,25 @@ def test_attributes_of_other_types_are_refused_in_one_line(store, capsys, key, v
 @pytest.mark.parametrize(
     "key", ["assembly", "chromosomes", "provenance", "genome_manifest", "genome_manifest_objects", "shared"]
 )
-def test_root_attributes_of_other_types_are_refused_in_one_line(store, capsys, key):
+def test_root_attributes_of_wrong_types_are_refused_in_one_line(store, capsys, key):
     for value in (5, None, "\x1b[31mred", [1]):
         changed(store / "zarr.json", key, value)
         assert etl.main(["info", str(store)]) == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        assert "\x1b" not in said
+        output = capsys.readouterr().err
+        assert output.count("\n") == 1
+        assert "\x1b" not in output
         assert etl.main(["verify", str(store), "--quick"]) == 1
         capsys.readouterr()
 
 
-def test_a_summary_of_another_form_is_said_to_be_one(store, capsys):
+def test_info_reports_a_summary_of_another_form(store, capsys):
     changed(store / "cells/K562/zarr.json", "summary", {})
     assert etl.main(["info", str(store)]) == 2
     assert "a summary in its attributes has another form" in capsys.readouterr().err
 
 
-def test_remedies_quote_paths_with_spaces(store, tmp_path):
-    """Unquoted, this `rm -r` would take what the path begins with."""
+def test_hints_of_verify_work_for_paths_with_spaces(store, tmp_path):
+    """Unquoted, `rm -r` would remove the first part of the path."""
     location = tmp_path / "my data" / "s.zarr"
     shutil.copytree(store, location)
     (tmp_path / "my").mkdir()
@@ -147,7 +145,7 @@ def test_remedies_quote_paths_with_spaces(store, tmp_path):
     assert (tmp_path / "my").is_dir()
 
 
-def test_given_again_what_is_not_whole_is_not_called_there(store, demo_files, capsys):
+def test_building_a_damaged_cell_line_again_reports_the_damage(store, demo_files, capsys):
     (store / "cells/K562/tracks/DGF/chr2/c/0").unlink()
     assert etl.main(["build", str(store), str(demo_files / "cells/K562")]) == 2
     assert "is there already, from the same inputs and options, but not all is well: " in capsys.readouterr().err
@@ -155,24 +153,28 @@ def test_given_again_what_is_not_whole_is_not_called_there(store, demo_files, ca
     assert verify_store(store).findings == ()
 
 
-def test_a_shared_track_that_the_genome_does_not_have(demo_files, store, tmp_path, capsys):
-    """The same sequences, and the cell line's track would be read where there is none."""
+def test_shared_track_missing_from_the_genome_is_refused(demo_files, store, tmp_path, capsys):
+    """The sequences agree, but the genome does not have the track of the cell line."""
     other = tmp_path / "other.zarr"
     build_genome(other, GenomeInputs(demo_files / "genome.fa"), GenomeOptions(assembly="demo"), Resources(1))
     shutil.copytree(store / "cells/K562", other / "cells/K562")
     (finding,) = verify_store(other).findings
     assert (finding.path, finding.kind) == ("cells/K562/zarr.json", "attributes")
-    there = "and the genome of this store has none"
-    assert finding.problem == f"its track Unique35 is shared by all cell lines, {there}"
+    problem = "its shared track Unique35 is not in the genome of this store"
+    assert finding.problem == problem
+    with pytest.raises(StoreError) as error:
+        open_store(other).cell("K562")
+    assert error.value.problem == problem
+    assert error.value.hint == "remove the cell line, or rebuild it on this genome with the force option"
     assert etl.main(["build", str(other), str(demo_files / "cells/K562"), "--force", "-p", "1"]) == 0
     assert verify_store(other).findings == ()
 
 
-def test_a_cell_line_is_built_into_a_store_whose_genome_is_damaged(files, capsys):
-    """It does not need the genome's values; whoever trains on it does, and is told in time."""
+def test_cell_line_is_built_into_a_store_with_a_damaged_genome(files, capsys):
+    """Building does not need the genome's values; training does, and the damage is reported."""
     file = files / "s.zarr/genome/sequence/chrA/c/0"
     file.write_bytes(file.read_bytes()[:-1])
     assert etl.main(["build", str(files / "s.zarr"), str(files / "A"), "-p", "1"]) == 1
-    said = capsys.readouterr()
-    assert "damaged: genome/sequence/chrA/c/0: has" in said.out
+    output = capsys.readouterr()
+    assert "damaged: genome/sequence/chrA/c/0: has" in output.out
     assert [f.path for f in verify_store(files / "s.zarr").findings] == ["genome/sequence/chrA/c/0"]
