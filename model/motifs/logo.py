@@ -266,7 +266,7 @@ def render_svg(picture: KernelPicture, title: str) -> str:
 
 
 def render_png(svg: str) -> bytes:
-    """Rasterise an SVG document at two pixels per unit; text is set in matplotlib's DejaVu Sans, not in system fonts."""
+    """Rasterise an SVG document at two pixels per unit, with matplotlib's DejaVu Sans instead of system fonts."""
     from resvg_py import svg_to_bytes
 
     fonts = FilePath(get_data_path()) / "fonts" / "ttf"
