@@ -100,7 +100,7 @@ def test_without_a_list_on_a_web_server_the_genome_is_shown(lying, tmp_path, cap
     assert "demo, 5 chromosomes" in out
     assert "cell lines: not known\n" in out
     hint = f"factornet-etl import {lying.location} DEST --cells CELL"
-    assert "has no list of cell lines (cells/zarr.json), and web servers do not list; name those you" in line
+    assert "has no list of cell lines (cells/zarr.json), and web servers cannot list files; name the cell" in line
     assert f"`{hint}`" in line
     assert etl.main(["info", lying.location, "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["cells"] is None

@@ -306,7 +306,7 @@ def test_places_that_cannot_be(demo_store, tmp_path, capsys):
     for arguments, message in (
         (["export", demo_store, "https://127.0.0.1/x.zarr"], "web servers are only read from"),
         (["export", demo_store, "s3://bucket"], "names no place of a store"),
-        (["export", demo_store, "ftp://host/x.zarr"], "ftp://: not a kind of place"),
+        (["export", demo_store, "ftp://host/x.zarr"], "ftp://: unsupported kind of URL"),
         (["export", demo_store, tmp_path / "out.zip", "--cells", "NONE"], "no cell line 'NONE'"),
         (
             ["import", tmp_path / "none.zip", tmp_path / "x.zarr"],
