@@ -1,4 +1,4 @@
-"""Where a store lies: a local folder, a zip file, or a server. What is above (`reader`) does not see the difference."""
+"""Locations of stores: a local folder, a zip file or a server, behind one interface."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .storage.zip_archive import ZipArchive, ZipStorage
 
 
 class StoreLocation(ABC):
-    """Where a store lies.
+    """Location of a store.
 
     Attributes:
-        place: where that is, for messages: nothing secret is in it.
+        location: path or URL for messages, without secrets.
         local: whether it is a folder on a local disk.
     """
 
@@ -36,22 +36,22 @@ class StoreLocation(ABC):
 
     @abstractmethod
     def folder(self, group: str) -> GroupStorage:
-        """The folder of a group (``""`` for the root), as it is now.
+        """Open the folder of a group (``""`` for the root) in its present version.
 
         Raises:
-            OSError, StoreError: there is none, or it cannot be read.
+            OSError, StoreError: it does not exist or cannot be read.
         """
 
     @abstractmethod
     def top(self) -> dict[str, Entry] | None:
-        """What lies directly in the root and in ``cells``; None where it cannot be listed.
+        """List the entries of the root and of ``cells``; None if the server cannot list.
 
         Raises:
             OSError, StoreError: it cannot be read.
         """
 
     def cells(self) -> tuple[str, ...]:
-        """Names of the cell lines, sorted.
+        """Return the names of the cell lines, sorted.
 
         Raises:
             OSError, StoreError: they cannot be listed.
@@ -60,7 +60,7 @@ class StoreLocation(ABC):
         return tuple(sorted(n for n in names if _is_name(n) and self.has(n)))
 
     def cell_folders(self) -> tuple[str, ...]:
-        """The same, and what else lies there as a cell line does, without attributes: damaged ones.
+        """Return the names of all folders of cell lines, also of damaged ones without attributes, sorted.
 
         Raises:
             OSError, StoreError: they cannot be listed.
@@ -68,24 +68,24 @@ class StoreLocation(ABC):
         return self.cells()
 
     def has(self, cell: str) -> bool:
-        """Whether there is such a cell line.
+        """Return whether the store has a cell line of this name.
 
         Raises:
-            OSError, StoreError: that cannot be read.
+            OSError, StoreError: it cannot be read.
         """
         entry = (self.top() or {}).get(f"cells/{cell}")
         return _is_name(cell) and entry is not None and entry.kind == "folder"
 
     def is_gone(self, cell: str) -> bool:
-        """Whether nothing is there of a cell line that the list names, not even a damaged one.
+        """Return whether nothing is left of a cell line that the index names, not even damaged objects.
 
         Raises:
-            OSError, StoreError: that cannot be read.
+            OSError, StoreError: it cannot be read.
         """
         return not self.has(cell)
 
     def listed(self) -> dict[str, str] | None:
-        """Cell lines of the list that export writes, and digests of their manifests; None where there is no list.
+        """Read the index of cell lines that export writes: names and manifest digests; None if there is no index.
 
         Raises:
             OSError, StoreError: it cannot be read, or is damaged.
@@ -106,18 +106,18 @@ class LocalLocation(StoreLocation):
         self.path, self.location = path, str(path)
 
     def folder(self, group: str) -> LocalStorage:
-        """The folder of a group."""
+        """Open the folder of a group."""
         return LocalStorage(Path(self.path, group) if group else self.path)
 
     def top(self) -> dict[str, Entry]:
-        """What lies directly in the root and in ``cells``."""
+        """List the entries of the root and of ``cells``."""
         found = {}
         for folder, prefix in ((self.path, ""), (self.path / "cells", "cells/")):
             if prefix and (folder.is_symlink() or not folder.is_dir()):
                 break
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                for name in os.listdir(handle):  # noqa: PTH208, of a folder held open
+                for name in os.listdir(handle):  # noqa: PTH208, pathlib takes no file descriptor
                     with contextlib.suppress(FileNotFoundError):
                         found[prefix + name] = stat_entry(name, handle)
             finally:
@@ -125,16 +125,16 @@ class LocalLocation(StoreLocation):
         return found
 
     def cells(self) -> tuple[str, ...]:
-        """Names of the cell lines, sorted."""
+        """Return the names of the cell lines, sorted."""
         folders = [n.removeprefix("cells/") for n, e in self.top().items() if n.startswith("cells/")]
         return tuple(sorted(n for n in folders if (self.path / "cells" / n / "zarr.json").is_file()))
 
     def cell_folders(self) -> tuple[str, ...]:
-        """Names of all folders where cell lines lie, sorted."""
-        return _folders(self.top())
+        """Return the names of all folders of cell lines, sorted."""
+        return _cell_folders(self.top())
 
     def has(self, cell: str) -> bool:
-        """Whether there is such a cell line, perhaps damaged."""
+        """Return whether there is a folder of this cell line, perhaps damaged."""
         return _is_name(cell) and (self.path / "cells" / cell).is_dir()
 
 
@@ -142,7 +142,7 @@ class ZipLocation(StoreLocation):
     """A zip file.
 
     Raises:
-        OSError, StoreError: there is none, or it is not one of a store.
+        OSError, StoreError: it does not exist, or is not the zip file of a store.
     """
 
     def __init__(self, path: Path) -> None:
@@ -150,34 +150,34 @@ class ZipLocation(StoreLocation):
         self._zipped = ZipArchive(path)
 
     def folder(self, group: str) -> ZipStorage:
-        """The part of the file that a group is."""
+        """Open the entries of a group."""
         prefix = f"{group}/" if group else ""
         if not any(n.startswith(prefix) for n in self._zipped.entries):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.location}/{group}")
         return ZipStorage(self._zipped, prefix)
 
     def top(self) -> dict[str, Entry]:
-        """What lies directly in the root and in ``cells``."""
-        return _top({name: entry.size for name, entry in self._zipped.entries.items()})
+        """List the entries of the root and of ``cells``."""
+        return _top_entries({name: entry.size for name, entry in self._zipped.entries.items()})
 
 
 class RemoteLocation(StoreLocation):
-    """A server; what is read from it is kept in a cache."""
+    """A server; objects read from it are cached."""
 
     def __init__(self, server: ObjectServer, cache: ObjectCache) -> None:
         self.server, self.location, self._cache = server, server.location, cache
 
     def folder(self, group: str) -> RemoteStorage:
-        """The folder of a group; whether it is there shows on reading."""
+        """Return the folder of a group; a missing one raises on reading."""
         return RemoteStorage(self.server, f"{group}/" if group else "", self._cache)
 
     def top(self) -> dict[str, Entry] | None:
-        """What lies directly in the root and in ``cells``; None where the server does not list."""
+        """List the entries of the root and of ``cells``; None if the server cannot list."""
         found = self.server.list("")
-        return None if found is None else _top(found)
+        return None if found is None else _top_entries(found)
 
     def cells(self) -> tuple[str, ...]:
-        """Names of the cell lines, sorted: from the list that export writes, or else from the server's."""
+        """Return the names of the cell lines, sorted, from the index or else from the server's listing."""
         listed = self.listed()
         if listed is not None:
             return tuple(sorted(listed))
@@ -185,33 +185,30 @@ class RemoteLocation(StoreLocation):
         if found is None:
             raise StoreError(
                 self.location,
-                f"has no list of cell lines ({CELL_INDEX}), and web servers do not list",
-                hint="name those you know of to a command that takes names, as `factornet-etl import "
-                f"{self.location} DEST --cells CELL`, or put there what `factornet-etl export` makes: the "
-                "list is in it",
+                f"has no list of cell lines ({CELL_INDEX}), and web servers cannot list files",
+                hint=f"name the cell lines, as in `factornet-etl import {self.location} DEST --cells CELL`, or "
+                "publish the output of `factornet-etl export`, which includes the list",
             )
-        with_self_digest = (name.split("/") for name in found)
-        return tuple(
-            sorted(parts[0] for parts in with_self_digest if parts[1:] == ["zarr.json"] and _is_name(parts[0]))
-        )
+        paths = (name.split("/") for name in found)
+        return tuple(sorted(name for name, *rest in paths if rest == ["zarr.json"] and _is_name(name)))
 
     def cell_folders(self) -> tuple[str, ...]:
-        """Where the server lists, all that lies there as a cell line does, in the list of cell lines or not."""
+        """Return the names of all folders of cell lines, in the index or not; those of the index if it cannot list."""
         top = self.top()
-        return self.cells() if top is None else _folders(top)
+        return self.cells() if top is None else _cell_folders(top)
 
     def has(self, cell: str) -> bool:
-        """Whether there is such a cell line."""
-        return _is_name(cell) and self._gives(f"cells/{cell}/zarr.json")
+        """Return whether the server has the attributes of this cell line."""
+        return _is_name(cell) and self._has_object(f"cells/{cell}/zarr.json")
 
     def is_gone(self, cell: str) -> bool:
-        """Whether nothing is there of a cell line; of a web server: neither its attributes nor its manifest."""
+        """Return whether nothing is left of a cell line; on a web server, neither attributes nor manifest."""
         found = self.server.list(f"cells/{cell}/")
         if found is not None:
             return not found
-        return not self.has(cell) and not self._gives(f"cells/{cell}/manifest/zarr.json")
+        return not self.has(cell) and not self._has_object(f"cells/{cell}/manifest/zarr.json")
 
-    def _gives(self, name: str) -> bool:
+    def _has_object(self, name: str) -> bool:
         try:
             return bool(self.folder("").read(name))
         except FileNotFoundError:
@@ -219,15 +216,15 @@ class RemoteLocation(StoreLocation):
 
 
 def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
-    """Where the store is that a user names.
+    """Find the store at a path or URL; finish an interrupted swap of a local one.
 
     Args:
-        place: a folder, a ``.zip`` file, or a URL.
-        cache: for what is read from a server.
+        location: a folder, a ``.zip`` file, or a URL.
+        cache: for objects read from a server.
 
     Raises:
-        StoreError: there is none (of a server: shows on reading), or the zip file is refused.
-        UsageError: no such kind of URL.
+        StoreError: it does not exist (a server is not asked before the first read), or the zip file is invalid.
+        UsageError: unsupported kind of URL.
     """
     text = with_forward_slashes(location)
     if is_remote(text):
@@ -235,38 +232,44 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
     path = Path(text).resolve()
     if path.is_file():
         if path.suffix != ".zip":
-            raise StoreError(location, "a file, and no store", hint="a store is a folder, or a file that ends in .zip")
+            raise StoreError(
+                location, "is a file, not a store", hint="a store is a folder, or a file that ends in .zip"
+            )
         try:
             return ZipLocation(path)
         except OSError as e:
             raise StoreError(path, f"cannot be read ({e.strerror})") from e
     recover_interrupted_swaps(path)
     if not path.is_dir():
-        make = "factornet-etl export STORE" if path.suffix == ".zip" else "factornet-etl genome"
-        more = " --fasta FILE" if make.endswith("genome") else ""
-        raise StoreError(
-            location, "no such store", hint=f"correct the name, or make one with `{make} {location}{more}`"
+        is_zip = path.suffix == ".zip"
+        command = (
+            f"factornet-etl export STORE {location}" if is_zip else f"factornet-etl genome {location} --fasta FILE"
         )
+        raise StoreError(location, "no such store", hint=f"correct the name, or make one with `{command}`")
     return LocalLocation(path)
 
 
 def check_is_store(home: StoreLocation, shown: str) -> None:
-    """See that a place has a part of a store at least; another folder is not a damaged store.
+    """Check that a location has at least part of a store, to tell a wrong path from a damaged store.
+
+    Args:
+        home: the location.
+        shown: its name in the message.
 
     Raises:
-        StoreError: it has none; where a store is near, the message names it.
+        StoreError: it has no part of a store; the hint names a store in a folder above or below, if there is one.
     """
-    if FORMAT.encode() in _text(home, "") or _text(home, "genome"):
+    if FORMAT.encode() in _zarr_json(home, "") or _zarr_json(home, "genome"):
         return
-    near = "correct the address" if isinstance(home, RemoteLocation) else "give the folder or file of a store"
+    hint = "correct the address" if isinstance(home, RemoteLocation) else "give the folder or file of a store"
     if isinstance(home, LocalLocation):
-        around = [*home.path.parents[:2], *sorted(p for p in home.path.iterdir() if p.is_dir())]
-        near = next((f"did you mean {p}?" for p in around if (p / "genome" / "zarr.json").is_file()), near)
-    raise StoreError(shown, f"not a FactorNet store (no zarr.json with the format {FORMAT!r} in it)", hint=near)
+        nearby = [*home.path.parents[:2], *sorted(p for p in home.path.iterdir() if p.is_dir())]
+        hint = next((f"did you mean {p}?" for p in nearby if (p / "genome" / "zarr.json").is_file()), hint)
+    raise StoreError(shown, f"not a FactorNet store (no zarr.json with the format {FORMAT!r} in it)", hint=hint)
 
 
-def _text(home: StoreLocation, group: str) -> bytes:
-    """Content of the ``zarr.json`` of a group, nothing where there is none."""
+def _zarr_json(home: StoreLocation, group: str) -> bytes:
+    """Return the content of a group's ``zarr.json``, empty if there is none."""
     try:
         return home.folder(group).read("zarr.json")
     except FileNotFoundError:
@@ -274,7 +277,7 @@ def _text(home: StoreLocation, group: str) -> bytes:
 
 
 def with_forward_slashes(location: str | Path) -> str:
-    """A place as text; of a URL that was a `Path` for a while, the second slash is put back."""
+    """Convert a location to text; restore the second slash of a URL that was converted to a `Path`."""
     text = str(location)
     return re.sub(r"^(s3|gs|https?):/(?=[^/])", r"\1://", text) if isinstance(location, Path) else text
 
@@ -286,20 +289,20 @@ def _is_name(text: str) -> bool:
         return False
 
 
-def _folders(top: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Names of all folders where cell lines lie, sorted."""
+def _cell_folders(top: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Return the names of all folders in ``cells``, sorted."""
     return tuple(sorted(n.removeprefix("cells/") for n, e in top.items() if n[:6] == "cells/" and e.kind == "folder"))
 
 
-def _top(names: Mapping[str, int]) -> dict[str, Entry]:
-    """What lies directly in the root and in ``cells``, of all objects of a store."""
+def _top_entries(sizes: Mapping[str, int]) -> dict[str, Entry]:
+    """Return the entries of the root and of ``cells``, given path and size of every object of a store."""
     found: dict[str, Entry] = {}
-    for name, size in names.items():
+    for name, size in sizes.items():
         parts = name.split("/")
         for depth in (1, 2) if parts[0] == "cells" else (1,):
             if len(parts) >= depth:
-                whole = len(parts) == depth
-                found["/".join(parts[:depth])] = Entry("file", size) if whole else Entry("folder")
+                is_file = len(parts) == depth
+                found["/".join(parts[:depth])] = Entry("file", size) if is_file else Entry("folder")
     return found
 
 
@@ -307,19 +310,19 @@ INSTALL = "pip install 'factornet[remote]'"
 
 
 def is_remote(location: str) -> bool:
-    """Whether a store is named by a URL."""
+    """Return whether a location is a URL."""
     return "://" in location
 
 
 def connect(url: str) -> ObjectServer:
-    """The server that a URL names.
+    """Return a client of the server that a URL names; nothing is sent yet.
 
     Raises:
-        UsageError: no server can be reached by such a URL, or the library for it is not installed.
+        UsageError: unsupported kind of URL, or the library for it is not installed.
     """
     scheme = urlsplit(url).scheme.lower()
     if urlsplit(url).path.endswith(".zip"):
-        raise UsageError(f"{url.partition('?')[0]}: is a zip file on a server; download it, and give the file")
+        raise UsageError(f"{url.partition('?')[0]}: is a zip file on a server; download it, and open the file")
     try:
         if scheme in ("http", "https"):
             from .storage.http_server import HttpServer
@@ -332,6 +335,6 @@ def connect(url: str) -> ObjectServer:
     except ImportError as e:
         raise UsageError(f"{url.partition('?')[0]}: stores on servers need {e.name}; install it with: {INSTALL}") from e
     raise UsageError(
-        f"{scheme}://: not a kind of place that a store is read from; give a folder, a .zip file, s3://, gs://, "
-        "https:// or http:// (az:// containers: by their https:// address)"
+        f"{scheme}://: unsupported kind of URL; give a folder, a .zip file, or an s3://, gs://, https:// or http:// "
+        "URL (az:// containers: their https:// address)"
     )

@@ -1,8 +1,8 @@
-"""Open a store and read from it; nothing here writes.
+"""Open a store and read its arrays, tables and attributes.
 
-Every read is checked: an object that is missing or altered raises `StoreError`, it is never taken for zeros. Arrays of
-a compressed store are read from their shards (`sharded`), those of a raw one are memory maps (`mapped`); zarr writes
-stores and has no part in reading them here, and a forked process may read on.
+Every read is checked: a missing or altered object raises `StoreError` and is never read as zeros. Arrays of a
+compressed store are read from their shards (`format.sharded`), those of a raw one are memory maps (`format.memmap`).
+Reading does not use zarr and holds no threads or locks, so a forked process may continue to read.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from .storage.base import GroupStorage
 from .storage.cache import ObjectCache, default_cache
 
 StoredArray = ShardedArray | NDArray[Any]
-"""An array of a store; a memory map where the store is raw. Both have a shape and are sliced alike."""
+"""Array of a store: a memory map if the store is raw. Both kinds have shape and dtype, and are sliced alike."""
 
 
 @dataclass
 class _Groups:
-    """Groups of a store as first read in this process: every later read uses the same version of them.
+    """Groups of a store, as first read in this process; later reads use the same version of them.
 
     Attributes:
-        location: folder, zip file or server.
-        folders: by path of the group, ``genome`` or ``cells/<cell>``.
-        objects: content of the manifest, by path of the group.
-        cells: attributes, by name of the cell line.
+        location: where the store is; None before the first read.
+        folders: path of a group (``genome`` or ``cells/<cell>``) -> its folder.
+        objects: path of a group -> objects that its manifest lists.
+        cells: name of a cell line -> its attributes.
     """
 
     location: StoreLocation | None = None
@@ -52,11 +52,16 @@ class _Groups:
 
 @dataclass(frozen=True)
 class Store:
-    """An open store. Cheap to pickle: arrays are opened again, on first use, in each process.
+    """An open store. Cheap to pickle: each process opens arrays on first use.
 
-    A cell line that is replaced goes on being read as it was when it was first used here (`folder`). A process that
-    is sent the store knows by `pins` (cell line -> digest of the manifest) which version was meant, and takes no other.
-    `path` is that of a folder or zip file, or a URL, of which `cache` keeps what was read.
+    After a cell line is replaced, a process that has read from it continues to read the old version. A process that
+    receives the store by pickling refuses versions other than those in `pins`.
+
+    Attributes:
+        path: of a folder or zip file, or a URL.
+        info: attributes of the root group.
+        pins: name of each cell line that was read -> digest of its manifest.
+        cache: for objects read from a server.
     """
 
     path: str
@@ -71,14 +76,14 @@ class Store:
 
     @property
     def home(self) -> StoreLocation:
-        """Where the store lies."""
+        """Folder, zip file or server of the store."""
         if self._groups.location is None:
             self._groups.location = find_location(self.path, self.cache)
         return self._groups.location
 
     @property
     def location(self) -> str:
-        """Where the store lies, for messages."""
+        """Path or URL of the store, for messages."""
         return self.home.location
 
     @cached_property
@@ -93,7 +98,7 @@ class Store:
 
     @property
     def random_access(self) -> bool:
-        """Whether windows are cut from arrays that lie in memory, so that any order is as quick."""
+        """Whether windows can be read in any order at the same speed (arrays are mapped or in memory)."""
         return self.is_raw
 
     @property
@@ -109,17 +114,17 @@ class Store:
             raise StoreError(f"{self.location}/cells", f"cannot be read ({e.strerror})", hint=CURE) from e
 
     def cell(self, name: str) -> CellInfo:
-        """What the store says about a cell line.
+        """Return the attributes of a cell line.
 
         Raises:
-            UsageError: no such cell line; the message lists those there are.
-            StoreError: it is damaged, or those there are cannot be listed.
+            UsageError: no such cell line; the message lists the names in the store.
+            StoreError: it is damaged, was replaced or built on another genome, or cell lines cannot be listed.
         """
         if name not in self._groups.cells:
-            # One that the list of a server names is there, though damaged, also where its attributes are gone.
+            # A cell line in the index of a server exists, though damaged, even if its attributes are missing.
             if not self.home.has(name) and name not in self.cells:
-                has = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
-                raise UsageError(f"{self.location}: no cell line {name!r} in the store; it has {has}")
+                names = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
+                raise UsageError(f"{self.location}: no cell line {name!r} in the store; it has {names}")
             self._groups.cells[name] = self._read_cell(name)
         return self._groups.cells[name]
 
@@ -130,7 +135,7 @@ class Store:
         check_self_digest(text, attributes, location=location)
         if info.name != name:
             raise StoreError(
-                location, f"is the cell line {info.name}, not {name}", hint="`factornet-etl verify` says what to do"
+                location, f"is the cell line {info.name}, not {name}", hint="run `factornet-etl verify` for a remedy"
             )
         self.info.check_genome(info, location=location)
         if self.pins.setdefault(name, info.manifest) != info.manifest:
@@ -138,37 +143,37 @@ class Store:
         return info
 
     def sequence(self, chrom: str) -> StoredArray:
-        """Base codes of a chromosome, uint8 (length,)."""
+        """Return the base codes of a chromosome, uint8 (length,)."""
         return self.array(f"genome/sequence/{chrom}")
 
     def annotation(self, chrom: str) -> StoredArray:
-        """Annotation bits of a chromosome, uint8 (length,)."""
+        """Return the annotation bits of a chromosome, uint8 (length,)."""
         return self.array(f"genome/annotation/{chrom}")
 
     @cached_property
     def has_annotation(self) -> bool:
-        """Whether the store was made with gene annotation."""
+        """Whether the store has gene annotation."""
         return bool(self.genome_attributes.get("annotation"))
 
     @cached_property
     def genome_attributes(self) -> dict[str, Any]:
-        """Attributes of the genome's group: names of the shared tracks, and whether there is annotation."""
+        """Attributes of the genome's group: names of the shared tracks, and whether it has annotation."""
         text = read_object(self.folder("genome"), "zarr.json", self.objects("genome"))
         return dict(parse_zarr_json(text, "group")["attributes"])
 
     def labels(self, cell: str, chrom: str) -> StoredArray:
-        """Labels of a chromosome's bins, uint8 (bins, factors)."""
+        """Return the labels of a chromosome's bins, uint8 (bins, factors)."""
         return self.array(f"cells/{cell}/labels/{chrom}")
 
     def track(self, cell: str, name: str, chrom: str) -> StoredArray:
-        """Signal of one track of a cell line on a chromosome, float32 (length,)."""
+        """Return the signal of a track of a cell line on a chromosome, float32 (length,)."""
         return self.array(self.track_path(cell, name, chrom))
 
     def track_path(self, cell: str, name: str, chrom: str) -> str:
-        """Where in the store the signal of a track lies; shared tracks lie with the genome.
+        """Return the path of a track's signal in the store; shared tracks are stored with the genome.
 
         Raises:
-            UsageError: no such cell line or track; the message lists those there are.
+            UsageError: no such cell line or track; the message lists the names in the store.
         """
         for track in self.cell(cell).tracks:
             if track.name == name:
@@ -176,28 +181,28 @@ class Store:
         raise UsageError(f"cell line {cell} has no track {name!r}; it has {', '.join(self.cell(cell).track_names)}")
 
     def meta(self, cell: str) -> NDArray[np.float32]:
-        """Cell-line features (gene-expression components), float32 (features,)."""
+        """Return the cell-line features (gene-expression components), float32 (features,)."""
         return np.array(self.array(f"cells/{cell}/meta")[:], np.float32)
 
     def blacklist(self) -> Intervals:
-        """Blacklisted intervals in axis coordinates, merged; empty when the store has none.
+        """Return the blacklisted intervals in axis coordinates, merged; empty if the store has none.
 
         Raises:
-            StoreError: it is damaged, or holds what is no interval on a chromosome.
+            StoreError: the table is damaged, or a row is not an interval on a chromosome.
         """
-        found = self._table("genome/blacklist", "chrom", "start", "stop")
-        return merge(Intervals(*(self.coordinates.to_absolute(found["chrom"], found[k]) for k in ("start", "stop"))))
+        table = self._table("genome/blacklist", "chrom", "start", "stop")
+        return merge(Intervals(*(self.coordinates.to_absolute(table["chrom"], table[k]) for k in ("start", "stop"))))
 
     def peaks(self, cell: str, factor: str, which: PeakSet) -> Peaks:
-        """Peaks of a factor. Where there is no relaxed set, the conservative one stands in for it.
+        """Return the peaks of a factor; the conservative set if there is no relaxed one.
 
         Raises:
             UsageError: no such cell line or factor.
-            StoreError: they are damaged, or hold what is no interval on a chromosome.
+            StoreError: the table is damaged, or a row is not an interval on a chromosome.
         """
         info = self.cell(cell)
-        found = info.factors[info.factor_index(factor)]
-        which = which if found.relaxed else "conservative"
+        has_relaxed = info.factors[info.factor_index(factor)].relaxed
+        which = which if has_relaxed else "conservative"
         return Peaks(**self._table(f"cells/{cell}/peaks/{factor}/{which}", "chrom", "start", "stop", "summit"))
 
     def _table(self, group: str, *columns: str) -> dict[str, NDArray[np.int64]]:
@@ -205,10 +210,10 @@ class Store:
         return read_table(arrays, self.coordinates, location=f"{self.location}/{group}")
 
     def array(self, path: str) -> StoredArray:
-        """Any array of the store, opened once a process.
+        """Open the array at `path` of the store, once per process.
 
         Raises:
-            StoreError: there is none at `path`, or (of a raw store) its file has not the size it must have.
+            StoreError: no such array, its metadata is damaged, or (in a raw store) its file is of the wrong size.
         """
         if path not in self._opened:
             depth = 1 if path.startswith("genome/") else 2  # "genome", or "cells/<cell>"
@@ -217,19 +222,19 @@ class Store:
             if self.is_raw and not self.home.local:
                 raise StoreError(
                     self.location,
-                    "a raw store is there to be memory-mapped from a local disk",
-                    hint=f"bring it there with `factornet-etl import {self.location} DEST`, or export the "
-                    "compressed store it came from",
+                    "a raw store can only be memory-mapped from a local disk",
+                    hint=f"copy it to one with `factornet-etl import {self.location} DEST`, or export the compressed "
+                    "store it was unpacked from",
                 )
-            read = map_array if self.is_raw else ShardedArray
-            self._opened[path] = read(self.folder(group), name, self.objects(group))
+            open_array = map_array if self.is_raw else ShardedArray
+            self._opened[path] = open_array(self.folder(group), name, self.objects(group))
         return self._opened[path]
 
     def folder(self, group: str) -> GroupStorage:
-        """The folder of ``genome`` or ``cells/<cell>`` as it was when it was first asked for.
+        """Return the folder of ``genome`` or ``cells/<cell>``, in the version that was first opened.
 
         Raises:
-            StoreError: there is none.
+            StoreError: it does not exist or cannot be read.
         """
         if group not in self._groups.folders:
             try:
@@ -239,10 +244,11 @@ class Store:
         return self._groups.folders[group]
 
     def objects(self, group: str) -> Objects:
-        """What the manifest of ``genome`` or ``cells/<cell>`` lists.
+        """Return the objects that the manifest of ``genome`` or ``cells/<cell>`` lists.
 
         Raises:
-            StoreError: there is no such group, or its manifest is missing or damaged.
+            UsageError: no such cell line.
+            StoreError: the group or its manifest is missing or damaged.
         """
         if group not in self._groups.objects:
             if group == "genome":
@@ -255,18 +261,17 @@ class Store:
 
 
 def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = None) -> Store:
-    """The store at `path`, for reading.
+    """Open the store at `path` for reading.
 
     Args:
-        path: a folder, a ``.zip`` file that ``factornet-etl export`` made, or a URL: ``s3://``, ``gs://``,
-            ``https://``, ``http://``.
-        cache: of a store on a server: folder (or `ObjectCache`, with a limit) for objects that were fetched, each whole and
-            once; $FACTORNET_CACHE or the user's cache folder where None.
+        path: a folder, a ``.zip`` file made by ``factornet-etl export``, or a URL: ``s3://``, ``gs://``, ``https://``,
+            ``http://``.
+        cache: folder (or `ObjectCache`, with a limit) for objects downloaded from a server, each whole and once;
+            None means $FACTORNET_CACHE or the user's cache folder.
 
     Raises:
-        StoreError: there is none, it is damaged, or of a schema version this one does not read; or a server does not
-            give it.
-        UsageError: no such kind of URL.
+        StoreError: it does not exist, is damaged, has an unsupported schema version, or the server fails.
+        UsageError: unsupported kind of URL.
     """
     cache = (
         cache if isinstance(cache, ObjectCache) else ObjectCache(Path(cache).absolute()) if cache else default_cache()
@@ -290,10 +295,10 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
 
 
 def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
-    """Rows ``start:stop`` of an array, checked; a copy.
+    """Return a copy of rows ``start:stop`` of an array, checked.
 
     Raises:
-        StoreError: a chunk is missing or damaged, a value is none that valid data have, or the span lies outside the
+        StoreError: a chunk is missing or damaged, a value is outside the valid range, or the span is outside the
             array; the message names array and rows.
     """
     location = f"{array_location(array)}[{start}:{stop}]"
@@ -310,12 +315,16 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
 
 
 def array_location(array: StoredArray) -> str:
-    """Where an array lies, for messages."""
+    """Return the path or URL of an array, for messages."""
     return array.location if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
 
 
 def padded_span(array: StoredArray, start: int, stop: int, *, pad_value: float) -> NDArray[Any]:
-    """Positions ``start:stop`` of a chromosome's array, with `pad_value` before its first and after its last."""
+    """Return positions ``start:stop`` of a chromosome's array, with `pad_value` outside the chromosome.
+
+    Raises:
+        StoreError: as for `read_span`.
+    """
     inner = read_span(array, min(max(start, 0), array.shape[0]), max(min(stop, array.shape[0]), 0))
     before, after = min(max(-start, 0), stop - start), min(max(stop - array.shape[0], 0), stop - start)
     if before == after == 0:

@@ -49,7 +49,7 @@ def object_remedy(store: StoreLocation, group: str, name: str, kind: FaultKind, 
 
 def copy_remedy(store: StoreLocation, cell: str) -> str:
     """Return the command that replaces a cell line, or the genome if `cell` is empty, by an intact copy."""
-    options = f"--force --cells {quote(cell) if cell else ''}".rstrip()
+    options = f"--force --cells {quote(cell)}" if cell else "--force --cells"  # of a factornet-etl command
     if _is_web(store):
         return f"upload {cell or 'the genome'} again, from the store it was uploaded from"
     if not store.local:

@@ -200,7 +200,7 @@ def test_store_mistakes(files, built, capsys):
         (["verify", other], "not a FactorNet store"),
         (["info", built / "genome"], f"did you mean {built}?"),
         (["verify", built / "cells" / "CELL"], f"did you mean {built}?"),
-        (["info", files / "g.fa"], "a file, and no store"),
+        (["info", files / "g.fa"], "is a file, not a store"),
         (["build", built, files / "CELL", "--force", "--max-memory", "10MB"], "less than one worker needs"),
         (["demo", files], "already exists and is not empty"),
     ):

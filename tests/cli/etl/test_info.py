@@ -100,7 +100,7 @@ def test_genome_is_shown_where_a_web_server_has_no_list_of_cell_lines(damaged_st
     assert "demo, 5 chromosomes" in out
     assert "cell lines: not known\n" in out
     hint = f"factornet-etl import {damaged_store.location} DEST --cells CELL"
-    assert "has no list of cell lines (cells/zarr.json), and web servers do not list; name those you" in line
+    assert "has no list of cell lines (cells/zarr.json), and web servers cannot list files; name the cell" in line
     assert f"`{hint}`" in line
     assert etl.main(["info", damaged_store.location, "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["cells"] is None

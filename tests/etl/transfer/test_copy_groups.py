@@ -306,7 +306,7 @@ def test_impossible_sources_and_destinations_are_refused(demo_store, tmp_path, c
     for arguments, message in (
         (["export", demo_store, "https://127.0.0.1/x.zarr"], "web servers are only read from"),
         (["export", demo_store, "s3://bucket"], "a bucket and a path in it are needed"),
-        (["export", demo_store, "ftp://host/x.zarr"], "ftp://: not a kind of place"),
+        (["export", demo_store, "ftp://host/x.zarr"], "ftp://: unsupported kind of URL"),
         (["export", demo_store, tmp_path / "out.zip", "--cells", "NONE"], "no cell line 'NONE'"),
         (
             ["import", tmp_path / "none.zip", tmp_path / "x.zarr"],
