@@ -6,9 +6,9 @@
     windows   each takes every `pool`-th of the maxima from its first position on (its last one, on the reverse strand)
     layers    4 and 5, window by window
 
-The reverse strand is not read backwards: its kernels are reversed instead, and multiply the tile in one product
-with those of the forward strand. Nothing in this module reads a store; letters in shapes are S bases, L bases a window, T tracks,
-k kernels, w the width of a kernel, P positions, N windows.
+The reverse strand is not read backwards: its kernels are reversed instead, and multiply the tile in one product with
+those of the forward strand. Nothing in this module reads a store. Letters in shapes: S bases, L bases per window, T
+tracks, k kernels, w the width of a kernel, P positions, N windows.
 """
 
 from __future__ import annotations
