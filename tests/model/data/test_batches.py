@@ -1,4 +1,4 @@
-"""Batches that a thread keeps ready: the same ones, errors where they are wanted, and no thread left behind."""
+"""Batches that a thread keeps ready: the same batches, errors at the consumer, no thread left behind."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 class Stream:
-    """Stands for a WindowStream: `count` batches, then perhaps an error; knows whether it was closed."""
+    """Stands for a WindowStream: yields `count` batches, then perhaps an error; records whether it was closed."""
 
     def __init__(self, count, error=None):
         self.count, self.error, self.given, self.closed = count, error, 0, False
@@ -39,7 +39,7 @@ def threads():
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
-def test_the_same_batches_however_far_ahead(prefetch):
+def test_batches_do_not_depend_on_prefetch(prefetch):
     with TensorStream(Stream(7), CPU, prefetch=prefetch) as stream:
         batches = list(stream)
     assert [b.index.tolist() for b in batches] == [[2 * i, 2 * i + 1] for i in range(7)]
@@ -49,14 +49,14 @@ def test_the_same_batches_however_far_ahead(prefetch):
     assert threads() == []
 
 
-def test_reading_begins_at_once_and_keeps_its_distance():
+def test_reading_starts_at_once_and_stops_at_prefetch():
     source = Stream(50)
     with TensorStream(source, CPU, prefetch=3) as stream:
         deadline = time.monotonic() + 10
         while source.given < 4 and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.1)
-        assert source.given == 4  # three in the queue, one in the hand
+        assert source.given == 4  # three in the queue, one waiting to enter it
         assert len(list(stream)) == 50
 
 
@@ -75,7 +75,7 @@ def test_an_error_comes_after_the_batches_before_it():
     assert threads() == []
 
 
-def test_who_stops_early_leaves_no_thread():
+def test_stopping_early_leaves_no_thread():
     source = Stream(1000)
     with TensorStream(source, CPU, prefetch=2) as stream:
         for batch in stream:

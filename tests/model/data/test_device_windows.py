@@ -1,4 +1,4 @@
-"""Windows cut from arrays held in memory are those of the store, in the order of a raw store."""
+"""Windows from arrays held in memory equal those of the store, in the order of a raw store."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ def setting(demo_store):
     config = NetworkConfig(
         tasks=("CTCF",), tracks=("Unique35", "DGF"), meta=store.cell("HepG2").meta, gencode=True, kernels=4
     )
-    needs = required_arrays(store, cells=CELLS, tracks=config.tracks, gencode=True, chroms=store.coordinates.names)
-    return store, config, needs
+    required = required_arrays(store, cells=CELLS, tracks=config.tracks, gencode=True, chroms=store.coordinates.names)
+    return store, config, required
 
 
 def edge_plan(store, n=150):
@@ -38,25 +38,25 @@ def edge_plan(store, n=150):
     return SamplingPlan(CELLS, rng.integers(0, 2, n), chrom, start, zeros, rng.integers(0, 2, (n, 1)).astype(np.uint8))
 
 
-@pytest.mark.parametrize("share", [(0, 1), (1, 2)])
+@pytest.mark.parametrize(("rank", "world_size"), [(0, 1), (1, 2)])
 @pytest.mark.parametrize("seed", [None, (4, 2)])
-def test_device_and_host_memory_give_the_store_s_windows(setting, seed, share):
-    store, config, needs = setting
-    plan, settings = edge_plan(store), stream_settings(config, batch_size=20, rank=share[0], world_size=share[1])
+def test_device_and_host_memory_give_the_store_s_windows(setting, seed, rank, world_size):
+    store, config, required = setting
+    plan, settings = edge_plan(store), stream_settings(config, batch_size=20, rank=rank, world_size=world_size)
     held = load_in_memory(store)
-    held.hold(needs)
+    held.hold(required)
     sources = {
         "stream": StoreSource(store, CPU, ""),
         "host": StoreSource(held, CPU, ""),
-        "device": DeviceSource(store, needs, config, CPU, reason=""),
+        "device": DeviceSource(store, required, config, CPU, reason=""),
     }
     found = {name: list(source.open(plan, settings, seed=seed)) for name, source in sources.items()}
-    for mine, others in zip(found["host"], found["device"], strict=True):
-        np.testing.assert_array_equal(mine.index, others.index)
+    for host, device in zip(found["host"], found["device"], strict=True):
+        np.testing.assert_array_equal(host.index, device.index)
         for field in ("codes", "tracks", "features", "labels"):
-            assert torch.equal(getattr(mine, field), getattr(others, field)), field
+            assert torch.equal(getattr(host, field), getattr(device, field)), field
     rows = {int(i): (b, k) for b in found["stream"] for k, i in enumerate(b.index)}
-    if share == (0, 1):
+    if world_size == 1:
         assert len(rows) == len(plan)
     for batch in found["device"]:
         for k, i in enumerate(batch.index):
@@ -67,10 +67,10 @@ def test_device_and_host_memory_give_the_store_s_windows(setting, seed, share):
                 assert torch.equal(batch.features[k], other.features[at])
 
 
-def test_what_is_needed_is_counted_once(setting):
-    store, _, needs = setting
+def test_required_arrays_count_shared_tracks_once(setting):
+    store, _, required = setting
     total = sum(store.coordinates.lengths)
-    assert needs.bytes == total * (1 + 1 + 4 * 3)  # codes, bits, a shared track, a track of each cell line
+    assert required.bytes == total * (1 + 1 + 4 * 3)  # codes, bits, a shared track, a track of each cell line
 
 
 def make_sampler(store):

@@ -1,4 +1,4 @@
-"""The shared convolution against every window alone: all networks, places and orders; files, resumed or not."""
+"""The shared convolution against every window alone: all networks, positions and orders; files, resumed or not."""
 
 import gzip
 import logging
@@ -120,19 +120,19 @@ def test_bins_of_any_kind(store, kind, monkeypatch):
     network = network_of(recurrent=3, window_length=500, meta=store.cell("K562").meta, gencode=True)
     monkeypatch.setattr(prediction, "tile_bases", lambda config: 1_500)
     bins = bed(store, kind)
-    heard = []
+    sizes = []
     shared, alone = (
-        predict_bins(network, store, "K562", bins, device=CPU, batch=50, shared=way, on_batch=heard.append)
+        predict_bins(network, store, "K562", bins, device=CPU, batch=50, shared=way, on_batch=sizes.append)
         for way in (True, False)
     )
     np.testing.assert_allclose(shared, alone, atol=1e-6, rtol=0)
-    assert sum(heard) == 2 * len(bins)
+    assert sum(sizes) == 2 * len(bins)
     assert len(np.unique(alone)) > 15
 
 
 @pytest.mark.parametrize("length", [500, 1501, 5000])
 def test_windows_over_the_ends_of_chromosomes(tmp_path, length, monkeypatch):
-    """The blacklist keeps such windows from ever being asked for; the reader knows them all the same."""
+    """The blacklist excludes such windows from predictions; the reader pads them all the same."""
     none = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
     monkeypatch.setattr("factornet.model.prediction.bins.widened_blacklist", lambda store, length: none)
     monkeypatch.setattr(prediction, "tile_bases", lambda config: 700)
@@ -168,7 +168,7 @@ def test_every_row_comes_once_in_order_of_place(store, monkeypatch):
         assert np.concatenate(rows).tolist() == bins.genome_order().tolist()
 
 
-def test_the_way_is_chosen_and_named(store, caplog):
+def test_the_method_is_chosen_and_logged(store, caplog):
     network = network_of(recurrent=-1)
     with caplog.at_level(logging.INFO, logger="factornet-predict"):
         predict_bins(network, store, "K562", bed(store, "stride 50"), device=CPU)
@@ -185,13 +185,13 @@ def test_no_bins_and_blacklisted_ones_only(store):
     assert predict_bins(network, store, "K562", some.take(slice(0, 0)), device=CPU).shape == (0, 1)
 
 
-def test_windows_closed_up():
+def test_remove_gaps():
     moved, spans = remove_gaps(np.array([100, 105, 105, 115, 130, 133]), 10)
     assert moved.tolist() == [0, 5, 5, 15, 25, 28]
     assert spans == [slice(0, 25), slice(30, 43)]
 
 
-def test_one_ahead_keeps_order_and_passes_errors_on():
+def test_prefetch_keeps_order_and_passes_errors_on():
     assert list(prefetch(lambda x: x * x, range(5))) == [0, 1, 4, 9, 16]
     assert list(prefetch(str, [])) == []
     with pytest.raises(ZeroDivisionError):
@@ -281,27 +281,27 @@ def test_overlapping_regions_are_for_bedgraphs(store, predictor, tmp_path):
 
 
 class CutError(Exception):
-    """Stands for a kill."""
+    """Stands for an error in the middle of a run."""
 
 
-@pytest.mark.parametrize("name", ["x.bed.gz", "x.bw"])
-def test_a_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, name, caplog):
+@pytest.mark.parametrize(("name", "error"), [("x.bed.gz", KeyboardInterrupt), ("x.bw", CutError)])
+def test_a_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, *, name, error, caplog):
     regions = regions_of(store, *(f"{n}:5000-9000" for n in store.coordinates.names[:3]))
-    output, heard = tmp_path / name, []
+    output, sizes = tmp_path / name, []
     predict_regions(predictor, regions, output, stride=50)
     whole = output.read_bytes()
     output.unlink()
 
     def cut(bins):
-        heard.append(bins)
-        if len(heard) == 2:
-            raise CutError
+        sizes.append(bins)
+        if len(sizes) == 2:
+            raise error
 
-    with pytest.raises(CutError):
+    with pytest.raises(error):
         predict_regions(predictor, regions, output, stride=50, on_bins=cut)
     parts = tmp_path / f".{name}.parts"
     assert sorted(p.name for p in parts.iterdir()) == [f"00000-{store.coordinates.names[0]}", "settings.json"]
-    (parts / f".00001-{store.coordinates.names[1]}.part").write_bytes(b"half")  # what a killed run leaves
+    (parts / f".00001-{store.coordinates.names[1]}.0123abcd.part").write_bytes(b"half")  # what a killed run leaves
 
     kept = (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns
     with pytest.raises(
@@ -319,16 +319,16 @@ def test_a_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, name, 
         predict_regions(other, regions, output, stride=50, resume=True)
     assert (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns == kept
 
-    heard.clear()
+    sizes.clear()
     kept = []
-    predict_regions(predictor, regions, output, stride=50, resume=True, on_bins=heard.append, on_kept=kept.append)
+    predict_regions(predictor, regions, output, stride=50, resume=True, on_bins=sizes.append, on_kept=kept.append)
     assert output.read_bytes() == whole
-    assert (sum(heard), kept) == (2 * 77, [77])
+    assert (sum(sizes), kept) == (2 * 77, [77])
     assert list(tmp_path.iterdir()) == [output]
     assert not caplog.records
 
 
-def test_a_new_run_says_that_it_replaces_parts(store, predictor, tmp_path, caplog):
+def test_a_new_run_warns_that_it_replaces_parts(store, predictor, tmp_path, caplog):
     parts = tmp_path / ".x.bed.gz.parts"
     parts.mkdir()
     (parts / "00000-chr1").write_text("old")

@@ -62,7 +62,7 @@ def test_every_interval_gets_the_score_of_its_window_alone(store, network):
     assert (scores > 0).mean() > 0.8
 
 
-def test_bedgraph_keeps_order_and_form(store, tmp_path):
+def test_bedgraph_keeps_order_and_number_format(store, tmp_path):
     bins = Bins(np.array([1, 0]), np.array([500, 100]), np.array([700, 300]))
     write_bedgraph(tmp_path / "x.bed.gz", bins, np.array([0.5, 0.00123456], np.float32), store.coordinates)
     names = store.coordinates.names
@@ -112,7 +112,7 @@ def test_regions_on_the_command_line(store, network, command, tmp_path):
     np.testing.assert_allclose(scores, whole, rtol=6e-4)
 
 
-def test_interrupted_it_says_how_to_go_on(command, tmp_path, monkeypatch):
+def test_an_interrupt_names_the_command_that_resumes(command, tmp_path, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
@@ -124,7 +124,7 @@ def test_interrupted_it_says_how_to_go_on(command, tmp_path, monkeypatch):
         assert (status, shown.err) == (130, f"factornet-predict: interrupted{said}\n")
 
 
-def test_resume_is_for_regions(command, tmp_path):
+def test_resume_without_regions_is_refused(command, tmp_path):
     (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
     status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "x.bed.gz", "--resume")
     assert (status, "--resume needs --regions" in shown.err) == (2, True)
@@ -135,6 +135,29 @@ def test_other_tracks_are_refused_naming_both(store):
     bins = Bins(np.array([0]), np.array([5000]), np.array([5200]))
     with pytest.raises(UsageError, match=r"Unique35, DGF; the model was trained on DGF, Unique35"):
         predict_bins(other, store, "K562", bins, device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("output", ["x.bed.gz", "x.bw"])
+def test_an_error_while_writing_leaves_the_old_file(store, tmp_path, output):
+    (tmp_path / output).write_text("old")
+    bins = Bins(np.array([0, 0]), np.array([5000, 6000]), np.array([5200, 6200]))
+    write = write_bedgraph if output == "x.bed.gz" else write_bigwig
+    with pytest.raises((ValueError, IndexError, RuntimeError)):
+        write(tmp_path / output, bins, np.zeros(1, np.float32), store.coordinates)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(output, "old")]
+
+
+def test_a_bigwig_of_no_intervals_is_refused(store, tmp_path):
+    none = Bins(*np.zeros((3, 0), np.int64))
+    with pytest.raises(UsageError, match=r"x\.bw: a bigWig cannot be empty"):
+        write_bigwig(tmp_path / "x.bw", none, np.zeros(0, np.float32), store.coordinates)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cell_line_without_the_network_s_inputs_is_refused_before_any_file(store, tmp_path):
+    config = NetworkConfig(tasks=("CTCF",), tracks=("DGF",), kernels=4, recurrent=-1, dense=4)
+    with pytest.raises(UsageError, match="K562 has the tracks Unique35, DGF; the model was trained on DGF"):
+        Predictor(network=FactorNet(config), store=store, cell="K562", factor="CTCF", device=torch.device("cpu"))
 
 
 def test_evaluation_of_perfect_scores_and_of_baselines(store):

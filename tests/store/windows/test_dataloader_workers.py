@@ -1,8 +1,7 @@
-"""The stream in the data workers of torch, started in every way, after the parent has read: a user's own training."""
+"""The stream in DataLoader workers, with every start method, after the parent process has read."""
 
 import multiprocessing
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,15 +18,15 @@ CELLS = ("GM12878", "HepG2", "K562")
 
 
 class Windows(IterableDataset):
-    """Batches of a plan; each data worker reads its share of every batch."""
+    """Batches of a plan; each worker reads its shard of every batch."""
 
     def __init__(self, store: Store, plan: SamplingPlan) -> None:
         self.store, self.plan = store, plan
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         info = get_worker_info()
-        share = (info.id, info.num_workers) if info else (0, 1)
-        settings = replace(StreamSettings(1000, batch_size=40), rank=share[0], world_size=share[1])
+        rank, world_size = (info.id, info.num_workers) if info else (0, 1)
+        settings = StreamSettings(1000, batch_size=40, rank=rank, world_size=world_size)
         for batch in WindowStream(self.store, self.plan, settings, seed=(3,)):
             yield tuple(map(torch.from_numpy, (batch.index, batch.codes, batch.tracks)))
 

@@ -1,4 +1,4 @@
-"""The stream, of both encodings, against a slow, obvious oracle: pyfaidx and pyBigWig, one window at a time."""
+"""The stream, of both encodings, against a slow oracle: pyfaidx and pyBigWig, one window at a time."""
 
 import json
 import multiprocessing
@@ -28,7 +28,7 @@ class Oracle:
     def window(self, cell, chrom, start, length):
         size = len(self.fasta[chrom])
         low, high = max(start, 0), min(start + length, size)
-        if low >= high:  # wholly past an end: pyBigWig has no word for it
+        if low >= high:  # wholly past an end: pyBigWig would raise
             return np.full(length, 4, np.uint8), np.zeros((2, length))
         pad = (low - start, start + length - high)
         codes = [dict(zip("ACGT", range(4), strict=True)).get(b, 4) for b in self.fasta[chrom][low:high]]
@@ -53,7 +53,7 @@ def any_store(request, demo_store, raw_store):
 
 
 def make_plan(store, n, seed, length):
-    """Random windows of all cell lines; some hang over the ends of chromosomes, some lie in runs of N."""
+    """Random windows of all cell lines; some extend past the ends of chromosomes, some are in runs of N."""
     rng = np.random.default_rng(seed)
     chrom = rng.integers(0, len(store.coordinates.names), n)
     size = np.array(store.coordinates.lengths)[chrom]
@@ -114,7 +114,7 @@ def bare_plan(cell, chrom, start):
 
 @pytest.mark.parametrize("length", [1, 200, 999])
 def test_runs_of_n_gaps_and_windows_off_the_chromosome(any_store, oracle, length):
-    """Places where a wrong fill value would show: the edges of N runs and of signal gaps, and past both ends."""
+    """Positions where a wrong fill value would show: the edges of N runs and of signal gaps, and past both ends."""
     store = open_store(any_store)
     name, cell = "chr21", "K562"
     chrom, size = store.coordinates.index(name), len(oracle.fasta[name])
@@ -130,7 +130,7 @@ def test_runs_of_n_gaps_and_windows_off_the_chromosome(any_store, oracle, length
     check_against(oracle, store, plan, WindowStream(store, plan, settings, seed=(2,)), length)
 
 
-def test_without_a_seed_windows_come_in_order_of_place(any_store, oracle):
+def test_without_a_seed_windows_come_in_genome_order(any_store, oracle):
     store = open_store(any_store)
     plan = make_plan(store, 150, 8, 1000)
     settings = StreamSettings(1000, batch_size=11, pool_bytes=300_000, slab=100_000)
@@ -142,8 +142,8 @@ def test_without_a_seed_windows_come_in_order_of_place(any_store, oracle):
     assert (np.diff(location[order]) >= 0).all()
 
 
-def test_a_plan_without_windows_gives_no_batch(any_store):
-    """As when every interval to predict lies in the blacklist."""
+def test_a_plan_without_windows_yields_no_batch(any_store):
+    """As when every interval to predict is in the blacklist."""
     store = open_store(any_store)
     stream = WindowStream(store, bare_plan(None, 0, []), StreamSettings(1000), seed=None)
     assert len(stream) == 0
