@@ -28,9 +28,11 @@ from data import FACTOR, TRACKS
 from factornet.etl.builders.table_writer import intervals_dataset, peaks_dataset, write_dataset
 from factornet.etl.publish.manifest_writer import genome_attributes, write_group, write_manifest
 from factornet.etl.shards.tasks import CODEC_PIPELINE
-from factornet.model import Callbacks, EpochRecord, ModelCard, TrainingOptions, create_model, train
+from factornet.model import Callbacks, ModelCard, TrainingOptions, train
+from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.network.config import NetworkConfig
 from factornet.model.network.factornet import FactorNet
+from factornet.model.training.history import EpochRecord
 from factornet.store import GenomeCoordinates, Peaks, Region, Sampler, open_store, split_genome
 from factornet.store.format.layout import DEFAULT_LAYOUT, create_array
 from factornet.store.schema import CellInfo, Chromosome, Factor, StoreInfo, Track

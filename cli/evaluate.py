@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from .common.arguments import HelpFormatter, add_common, cell_name, naming_option, parse_regions
+from .common.arguments import HelpFormatter, add_common_options, cell_name, naming_option, parse_regions
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
 
@@ -38,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--picture", type=Path, metavar="PNG", help="save a picture of the region with the highest score"
     )
     parser.add_argument("--region", metavar="REGION", help="draw this region instead, such as chr20:1000000-1020000")
-    add_common(parser)
+    add_common_options(parser)
     return parser
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from .common.arguments import HelpFormatter, add_common
+from .common.arguments import HelpFormatter, add_common_options
 from .common.runner import run_command
 
 
@@ -49,7 +49,7 @@ def _add_import(commands: Any) -> None:
         default="best",
         help="file that becomes the best weights; final_model.hdf5, if present, always becomes the last weights",
     )
-    add_common(parser)
+    add_common_options(parser)
     parser.set_defaults(handler=_import)
 
 
@@ -64,7 +64,7 @@ def _add_info(commands: Any) -> None:
     parser.add_argument(
         "model", type=Path, metavar="MODEL", help="model folder, of factornet or of the original FactorNet"
     )
-    add_common(parser)
+    add_common_options(parser)
     parser.set_defaults(handler=_info)
 
 

@@ -19,10 +19,10 @@ from .common.arguments import (
     CHROM_ALIAS_HELP,
     DEVICE_HELP,
     HelpFormatter,
-    add_common,
+    add_common_options,
     cell_name,
     parse_regions,
-    positive,
+    positive_int,
 )
 from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
@@ -50,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--regions", nargs="+", metavar="REGION", help="predict all bins in chromosomes, or in regions (chr20:0-1000)"
     )
     parser.add_argument(
-        "--stride", type=positive, default=STRIDE, help="with --regions: bases between the starts of bins"
+        "--stride", type=positive_int, default=STRIDE, help="with --regions: bases between the starts of bins"
     )
     parser.add_argument(
         "-o",
@@ -63,10 +63,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--force", action="store_true", help="replace the output file")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
     parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
-    parser.add_argument("--batch", type=positive, default=512, help="windows per batch")
+    parser.add_argument("--batch", type=positive_int, default=512, help="windows per batch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--amp", action="store_true", help="use bfloat16 where it is safe: scores to 2 digits")
-    add_common(parser)
+    add_common_options(parser)
     return parser
 
 

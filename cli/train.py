@@ -133,7 +133,7 @@ def _motif(options: argparse.Namespace) -> Motif:
 def _dry_run(
     plan: TrainingSetup, device: torch.device, process_group: ProcessGroup, options: argparse.Namespace
 ) -> int:
-    from ..model.training.estimate import estimate
+    from ..model.training.cost_estimate import estimate
 
     if process_group.is_main:
         result = estimate(plan, device, process_group)

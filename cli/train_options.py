@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from .. import __version__
-from .common.arguments import DEVICE_HELP, HelpFormatter, positive
+from .common.arguments import DEVICE_HELP, HelpFormatter, positive_int
 from .common.store_options import add_store_options
 
 DEFAULT_VALID = ("chr11",)
@@ -62,12 +62,12 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "-t", "--test", nargs="+", metavar="REGION", help="test: regions left out; default: chr1 chr8 chr21"
     )
     group.add_argument(
-        "-n", "--negatives", type=positive, default=1, help="negatives per positive, drawn again for each epoch"
+        "-n", "--negatives", type=positive_int, default=1, help="negatives per positive, drawn again for each epoch"
     )
     group.add_argument(
         "-L",
         "--length",
-        type=positive,
+        type=positive_int,
         dest="window_length",
         metavar="BASES",
         help="length of a window (default: 1000)",
@@ -76,9 +76,9 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
     # No defaults: they are NetworkConfig's, or the settings of --init-from's model.
-    group.add_argument("-k", "--kernels", type=positive, help="kernels of the convolution (default: 32)")
+    group.add_argument("-k", "--kernels", type=positive_int, help="kernels of the convolution (default: 32)")
     group.add_argument(
-        "-w", "--width", type=positive, dest="kernel_width", metavar="BASES", help="width of a kernel (default: 26)"
+        "-w", "--width", type=positive_int, dest="kernel_width", metavar="BASES", help="width of a kernel (default: 26)"
     )
     group.add_argument(
         "-r",
@@ -86,7 +86,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         type=int,
         help="LSTM cells in each direction; 0: no LSTM, -1: pool over the window instead (default: 32)",
     )
-    group.add_argument("-d", "--dense", type=positive, help="units of the dense layer (default: 64)")
+    group.add_argument("-d", "--dense", type=positive_int, help="units of the dense layer (default: 64)")
     group.add_argument(
         "-p", "--dropout", type=float, help="dropout rate before and after the dense layer (default: 0.5)"
     )
@@ -106,11 +106,11 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("-e", "--epochs", type=positive, default=100, help="maximum number of epochs")
+    group.add_argument("-e", "--epochs", type=positive_int, default=100, help="maximum number of epochs")
     group.add_argument(
         "-ep",
         "--patience",
-        type=positive,
+        type=positive_int,
         default=20,
         help="stop after so many epochs without a better validation loss",
     )
@@ -118,7 +118,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-b",
         "--batch",
-        type=positive,
+        type=positive_int,
         default=100,
         dest="batch_size",
         metavar="WINDOWS",
@@ -132,7 +132,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         default="auto",
         help="hold the arrays in memory of the host or device instead of streaming them; auto: on a GPU, if they fit",
     )
-    group.add_argument("--threads", type=positive, help="CPU threads of torch; default: all cores")
+    group.add_argument("--threads", type=positive_int, help="CPU threads of torch; default: all cores")
     precision = group.add_mutually_exclusive_group()
     precision.add_argument(
         "--amp",

@@ -20,7 +20,7 @@ from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import InputError, UsageError
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
-from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common, cell_name
+from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common_options, cell_name
 from .common.progress import progress_line
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
@@ -71,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
     parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
-    add_common(parser)
+    add_common_options(parser)
     return parser
 
 
@@ -183,12 +183,12 @@ def _write(
 ) -> None:
     from ..model.motifs.html_report import render_page
     from ..model.motifs.kernel_motifs import write_motifs
-    from ..model.motifs.tomtom import rows_csv
+    from ..model.motifs.tomtom import to_csv
     from ..store.storage.files import write_atomic
 
     folder.mkdir(parents=True, exist_ok=True)
     write_motifs(folder, [layer.sites for layer in layers], layers[0].tracks)
-    write_atomic(folder / "kernels.csv", rows_csv([row for layer in layers for row in layer.rows]).encode())
+    write_atomic(folder / "kernels.csv", to_csv([row for layer in layers for row in layer.rows]).encode())
     _save_pictures(folder, layers, options.pictures)
     title = f"Motifs detected by the kernels of {options.model.resolve().name}"
     write_atomic(folder / "index.html", render_page(title, facts, layers, n_known=n_known).encode())

@@ -1,14 +1,15 @@
-"""Open a FactorNet store, plan training windows and stream them in bounded memory. Does not import torch."""
+"""Read a FactorNet store: open it, sample windows, stream them in bounded memory. Needs no torch."""
 
-from .errors import FactorNetError, InputError, StoreError, UsageError
+from .errors import FactorNetError, InputError, RemoteError, SchemaVersionError, StoreError, UsageError
 from .format.tables import Peaks
 from .genome.intervals import GenomeCoordinates, Intervals
 from .genome.regions import Region, parse_region
 from .reader import Store, open_store, read_span
 from .sampling.plan import SamplingPlan
 from .sampling.sampler import Sampler
-from .sampling.splits import Split, split_genome, widened_blacklist
+from .sampling.splits import Split, split_genome
 from .schema import BASES, BIN, FEATURES, SCHEMA_VERSION, STRIDE, CellInfo, StoreInfo
+from .storage.cache import ObjectCache
 from .windows.batch import Batch, StreamSettings
 from .windows.loader import WindowStream
 
@@ -24,10 +25,13 @@ __all__ = [
     "GenomeCoordinates",
     "InputError",
     "Intervals",
+    "ObjectCache",
     "Peaks",
     "Region",
+    "RemoteError",
     "Sampler",
     "SamplingPlan",
+    "SchemaVersionError",
     "Split",
     "Store",
     "StoreError",
@@ -39,5 +43,4 @@ __all__ = [
     "parse_region",
     "read_span",
     "split_genome",
-    "widened_blacklist",
 ]

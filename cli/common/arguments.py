@@ -30,7 +30,7 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
+def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more; show the traceback of errors")
@@ -70,14 +70,14 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
 
 
-def positive(text: str) -> int:
+def positive_int(text: str) -> int:
     """Return an integer of at least 1."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
-def pairs(items: Sequence[str], option: str) -> dict[str, str]:
+def parse_pairs(items: Sequence[str], option: str) -> dict[str, str]:
     """Return ``NAME=FILE`` items as a dictionary.
 
     Raises:

@@ -14,17 +14,19 @@ from ...etl.shards.executor import OnPlan, OnReport, Resources
 from ...etl.shards.tasks import ShardTask
 from ...store.machine import cpu_count, peak_memory
 from ...store.text import format_bytes, format_count
-from .arguments import add_common, parse_size, positive
+from .arguments import add_common_options, parse_size, positive_int
 from .progress import Throughput, progress_line
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a build, and those of every command."""
-    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="worker processes")
+    parser.add_argument(
+        "-p", "--processes", type=positive_int, default=cpu_count(), metavar="N", help="worker processes"
+    )
     cluster = parser.add_mutually_exclusive_group()
     cluster.add_argument(
         "--workers",
-        type=positive,
+        type=positive_int,
         metavar="N",
         help="instead of -p: a local dask.distributed cluster of N processes; those that die are replaced",
     )
@@ -53,10 +55,10 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="for s3://: build in a new folder in DIR before uploading; default: next to the cache",
     )
-    add_common(parser)
+    add_common_options(parser)
 
 
-def resources_of(options: argparse.Namespace) -> Resources:
+def resources_from_args(options: argparse.Namespace) -> Resources:
     """Return the workers and the memory that the options allow."""
     return Resources(
         options.workers or options.processes,

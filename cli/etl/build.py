@@ -21,7 +21,7 @@ from ...store.reader import Store, open_store
 from ...store.schema import CellInfo
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter
-from ..common.build_options import add_build_options, build_with_progress, print_report, resources_of
+from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
 from .info import print_cell
@@ -108,7 +108,7 @@ def _build(
     options: argparse.Namespace, store: Path, settings: CellOptions, folder: CellFolder
 ) -> tuple[BuildReport, float]:
     flags = {"force": options.force, "repair": options.repair}
-    build = partial(build_cell, store, folder.path, settings, resources_of(options), **flags)
+    build = partial(build_cell, store, folder.path, settings, resources_from_args(options), **flags)
     with report_interrupt(f"run the same command again to resume {folder.name}"):
         return build_with_progress(folder.name, build)
 

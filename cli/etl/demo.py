@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...etl.demo.write_files import write_demo
-from ..common.arguments import HelpFormatter, add_common
+from ..common.arguments import HelpFormatter, add_common_options
 
 
 def add_parser(commands: Any) -> None:
@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("directory", type=Path, help="folder to create; must be new or empty")
     parser.add_argument("-s", "--seed", type=int, default=420, help="random seed of the simulation")
-    add_common(parser)
+    add_common_options(parser)
     parser.set_defaults(handler=_run)
 
 

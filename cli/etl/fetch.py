@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...etl.download.fetch import Fetched, fetch
-from ...etl.download.registry import choose, default_registry, read_registry
+from ...etl.download.fetch import DownloadedFile, download_files
+from ...etl.download.registry import default_registry, read_registry, select_downloads
 from ...store.storage.retry import RetryPolicy
 from ...store.text import format_bytes
-from ..common.arguments import HelpFormatter, add_common
+from ..common.arguments import HelpFormatter, add_common_options
 from ..common.progress import progress_line
 from ..common.runner import report_interrupt
 
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--registry", type=Path, metavar="FILE", help="another list of files, in the format of resources/registry.json"
     )
-    add_common(parser)
+    add_common_options(parser)
     parser.set_defaults(handler=_run)
 
 
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
             for url in d.urls:
                 print(f"      {url}")
         return 0
-    downloads = choose(registry, options.only, options.assembly)
+    downloads = select_downloads(registry, options.only, options.assembly)
     on_interrupt = report_interrupt("run the same command again to resume")
     with on_interrupt, progress_line("fetch", 0, unit="MB") as line:
         done: dict[str, int] = {}
@@ -68,12 +68,14 @@ def _run(options: argparse.Namespace) -> int:
             line.advance(now - shown, name)
             shown = now
 
-        found = fetch(downloads, options.folder, retry_policy=RetryPolicy.from_environment(), on_bytes=on_bytes)
+        found = download_files(
+            downloads, options.folder, retry_policy=RetryPolicy.from_environment(), on_bytes=on_bytes
+        )
     _print(found, options)
     return 0
 
 
-def _print(found: Sequence[Fetched], options: argparse.Namespace) -> None:
+def _print(found: Sequence[DownloadedFile], options: argparse.Namespace) -> None:
     if options.json:
         rows = [
             {"name": f.download.name, "path": str(f.path), "new": f.new, "compared_with": f.compared_with}

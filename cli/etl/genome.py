@@ -17,8 +17,8 @@ from ...store.location import is_remote
 from ...store.reader import open_store
 from ...store.schema import FEATURES
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, pairs
-from ..common.build_options import add_build_options, build_with_progress, print_report, resources_of
+from ..common.arguments import HelpFormatter, parse_pairs
+from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from ..common.runner import report_interrupt
 
 
@@ -80,9 +80,9 @@ def _run(options: argparse.Namespace) -> int:
         options.fasta,
         gtf=options.gtf,
         cpg=options.cpg,
-        beds={name: Path(file) for name, file in pairs(options.annotation_bed, "--annotation-bed").items()},
+        beds={name: Path(file) for name, file in parse_pairs(options.annotation_bed, "--annotation-bed").items()},
         blacklist=options.blacklist,
-        tracks={name: Path(file) for name, file in pairs(options.track, "--track").items()},
+        tracks={name: Path(file) for name, file in parse_pairs(options.track, "--track").items()},
     )
     settings = GenomeOptions(
         assembly=options.assembly,
@@ -111,6 +111,6 @@ def _run(options: argparse.Namespace) -> int:
 def _build(
     options: argparse.Namespace, store: Path, inputs: GenomeInputs, settings: GenomeOptions, *, force: bool
 ) -> tuple[BuildReport, float]:
-    build = partial(build_genome, store, inputs, settings, resources_of(options), force=force)
+    build = partial(build_genome, store, inputs, settings, resources_from_args(options), force=force)
     with report_interrupt("run the same command again to resume the genome"):
         return build_with_progress("genome", build)

@@ -17,7 +17,7 @@ from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
 from ...store.schema import CellInfo
 from ...store.text import format_count
-from ..common.arguments import HelpFormatter, add_common
+from ..common.arguments import HelpFormatter, add_common_options
 from ..common.store_options import STORE_HELP
 
 
@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("store", help=STORE_HELP)
-    add_common(parser)
+    add_common_options(parser)
     parser.set_defaults(handler=_run)
 
 

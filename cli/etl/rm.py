@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from ...etl.publish.remove import remove_cells
-from ..common.arguments import HelpFormatter, add_common
+from ..common.arguments import HelpFormatter, add_common_options
 
 
 def add_parser(commands: Any) -> None:
@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("store", help="a store that is a folder")
     parser.add_argument("cells", nargs="+", metavar="CELL", help="cell lines to remove; may be damaged")
-    add_common(parser)
+    add_common_options(parser)
     parser.set_defaults(handler=_run)
 
 

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from time import perf_counter
 from typing import Any
 
-from ...etl.transfer.copy_groups import CopyReport, copy_groups
-from ...etl.transfer.open_destination import open_destination
+from ...etl.transfer.choose_destination import open_destination
+from ...etl.transfer.copier import CopyReport, copy_groups
 from ...store.errors import UsageError
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common, positive
+from ..common.arguments import HelpFormatter, add_common_options, positive_int
 from ..common.progress import Throughput, progress_line
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
@@ -80,8 +80,8 @@ def _parser(commands: Any, name: str, help_: str, description: str, epilog: str)
         action="store_true",
         help="replace cell lines of other content, and compare existing objects by digest",
     )
-    parser.add_argument("-p", "--parallel", type=positive, default=8, metavar="N", help="objects copied at a time")
-    add_common(parser)
+    parser.add_argument("-p", "--parallel", type=positive_int, default=8, metavar="N", help="objects copied at a time")
+    add_common_options(parser)
     return parser
 
 

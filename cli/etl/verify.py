@@ -16,7 +16,7 @@ from ...etl.verify.sources import compare_with_sources
 from ...store.machine import cpu_count
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common, positive
+from ..common.arguments import HelpFormatter, add_common_options, positive_int
 from ..common.progress import Throughput, progress_line
 from ..common.store_options import STORE_HELP, temporary_cache
 
@@ -44,8 +44,10 @@ def add_parser(commands: Any) -> None:
         metavar="PATH",
         help="also compare all values with these source files: cell-line folders, FASTA, bigWigs of shared tracks",
     )
-    parser.add_argument("-p", "--processes", type=positive, default=cpu_count(), metavar="N", help="reading threads")
-    add_common(parser)
+    parser.add_argument(
+        "-p", "--processes", type=positive_int, default=cpu_count(), metavar="N", help="reading threads"
+    )
+    add_common_options(parser)
     parser.set_defaults(handler=_run)
 
 

@@ -23,14 +23,14 @@ from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ...store.storage.files import file_digest
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.cell_line_folder import CellFolder, SignalFile, read_cell_folder
-from ..inputs.chip_peaks import FactorPeaks, read_factor, warn_shared_peak_files
+from ..inputs.chip_peaks import FactorPeaks, read_factor, shared_peak_notes
 from ..inputs.provenance import (
     InputFingerprint,
     check_unchanged,
     describe_build,
+    describe_changes,
     fingerprint_inputs,
     report_changed_inputs,
-    what_changed,
 )
 from ..publish.disk_space import check_disk_space
 from ..publish.manifest_writer import write_group, write_manifest
@@ -209,7 +209,7 @@ class _Build:
             publish(staged, root, cell_line_staging_name(name), check=check)
         notes = [journal.note] if journal.note else []
         notes += cell_notes(content.tracks, content.bigwigs, content.factors, reports)
-        notes += warn_shared_peak_files(self.inputs.chip, self.fingerprints, self._other_cell_lines())
+        notes += shared_peak_notes(self.inputs.chip, self.fingerprints, self._other_cell_lines())
         return BuildReport(f"cell line {name} in {self.store.path}", tuple(reports), tuple(notes))
 
     def _read_inputs(self) -> _Content:
@@ -264,7 +264,7 @@ class _Build:
                 self.store.path, "the genome was replaced during the build", hint="build the cell line again"
             )
         if self.expected is not None and manifest != self.expected.manifest:
-            changed = what_changed(self.expected.provenance, self.provenance)
+            changed = describe_changes(self.expected.provenance, self.provenance)
             raise StoreError(
                 f"{self.store.path}/cells/{self.inputs.name}",
                 "differs from the original when rebuilt from the recorded inputs "

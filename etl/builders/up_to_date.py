@@ -12,7 +12,7 @@ from ...store.errors import StoreError, UsageError
 from ...store.reader import Store
 from ...store.schema import CellInfo
 from ..inputs.cell_line_folder import CellFolder
-from ..inputs.provenance import describe_build, fingerprint_inputs, what_changed
+from ..inputs.provenance import describe_build, describe_changes, fingerprint_inputs
 from ..verify.objects import verify_store
 
 _HINT = "use the force option to replace it"
@@ -116,7 +116,7 @@ def changes(info: CellInfo, meta: NDArray[np.float32] | None, inputs: CellFolder
     if meta is not None:
         before["meta.txt"] = _rows(f"{value!s} {name}" for value, name in zip(meta, info.meta, strict=True))
         now["meta.txt"] = _rows(f"{np.float32(value)!s} {name}" for name, value in inputs.meta)
-    return what_changed(before, now)
+    return describe_changes(before, now)
 
 
 def _factor(name: str, *, relaxed: bool) -> str:

@@ -2,3 +2,7 @@
 
 May import only `factornet.store`.
 """
+
+from .write_files import DemoSummary, write_demo
+
+__all__ = ["DemoSummary", "write_demo"]

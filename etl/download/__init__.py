@@ -2,3 +2,8 @@
 
 May import only `factornet.store` and `factornet.etl.publish.disk_space`.
 """
+
+from .fetch import DownloadedFile, download_files
+from .registry import default_registry, read_registry, select_downloads
+
+__all__ = ["DownloadedFile", "default_registry", "download_files", "read_registry", "select_downloads"]

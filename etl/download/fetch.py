@@ -35,7 +35,7 @@ _RECORD = "fetched.json"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class DownloadedFile:
     """A downloaded file.
 
     Attributes:
@@ -51,13 +51,13 @@ class Fetched:
     compared_with: str
 
 
-def fetch(
+def download_files(
     downloads: Sequence[Download],
     folder: Path,
     *,
     retry_policy: RetryPolicy,
     on_bytes: OnBytes = lambda name, done, total: None,
-) -> list[Fetched]:
+) -> list[DownloadedFile]:
     """Download files into a folder, except those that already exist with the expected digest.
 
     Raises:
@@ -68,7 +68,7 @@ def fetch(
     return [_download_file(d, folder, retry_policy, on_bytes) for d in downloads]
 
 
-def _download_file(download: Download, folder: Path, retry_policy: RetryPolicy, on_bytes: OnBytes) -> Fetched:
+def _download_file(download: Download, folder: Path, retry_policy: RetryPolicy, on_bytes: OnBytes) -> DownloadedFile:
     path, problems = folder / download.name, []
     recorded = _read_record(folder).get(download.name, {})
     for url in download.urls:
@@ -84,7 +84,7 @@ def _download_file(download: Download, folder: Path, retry_policy: RetryPolicy, 
         new = path.stat().st_mtime_ns != before
         if new or not recorded:
             _write_record(folder, download.name, url, path)
-        return Fetched(download, path, new, source)
+        return DownloadedFile(download, path, new, source)
     raise StoreError(
         path,
         f"cannot be downloaded: {'; '.join(problems)}",

@@ -95,7 +95,7 @@ def _parse_entry(name: str, entry: dict[str, object]) -> Download:
     )
 
 
-def choose(registry: Sequence[Download], names: Sequence[str], assembly: str) -> tuple[Download, ...]:
+def select_downloads(registry: Sequence[Download], names: Sequence[str], assembly: str) -> tuple[Download, ...]:
     """Select downloads by name; without names, all of an assembly.
 
     Raises:

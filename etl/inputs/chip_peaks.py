@@ -84,7 +84,7 @@ def factor_notes(factor: FactorPeaks) -> list[str]:
     return [f"factor {factor.name}: {note}" for note in notes]
 
 
-def warn_shared_peak_files(
+def shared_peak_notes(
     chip: tuple[ChipFiles, ...], states: tuple[InputFingerprint, ...], others: list[CellInfo]
 ) -> list[str]:
     """Return notes on peak files from which other cell lines of the store were built, which is likely a mix-up."""

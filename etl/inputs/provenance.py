@@ -116,7 +116,7 @@ def describe_build(inputs: Sequence[InputFingerprint], options: Mapping[str, Any
     }
 
 
-def what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Describe the differences between two provenances; empty where they are equal."""
     changes = []
     for key in dict.fromkeys([*before, *now]):

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from ...store.storage.files import file_digest
 from ..inputs.bigwig import SignalSummary
-from ..inputs.provenance import what_changed
+from ..inputs.provenance import describe_changes
 from .executor import OnReport, Resources, run
 from .tasks import ShardReport, ShardTask
 
@@ -48,7 +48,7 @@ class Journal:
         if before is not None and before == state:
             self._done = {r.key: r for r in reports if self._keep(work, r)}
         elif before is not None:
-            changed = what_changed(before, state)
+            changed = describe_changes(before, state)
             self.note = f"did not resume an interrupted build, changed since then: {changed}"
         for folder in work.iterdir():
             if folder.name.startswith("try-") or (folder == self._kept and not self._done):

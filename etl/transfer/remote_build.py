@@ -13,9 +13,9 @@ from ...store.errors import StoreError
 from ...store.reader import Store, open_store
 from ...store.storage.cache import ObjectCache, default_cache
 from ...store.storage.locks import lock
-from .copy_groups import CopyReport, copy_groups
+from .choose_destination import open_destination
+from .copier import CopyReport, copy_groups
 from .group import snapshot_genome
-from .open_destination import open_destination
 
 
 @contextmanager

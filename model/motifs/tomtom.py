@@ -193,7 +193,7 @@ def _match_fields(match: MotifMatch | None) -> dict[str, Any]:
     return {**name, "p_value": match.p_value, "q_value": match.q_value}
 
 
-def rows_csv(rows: Sequence[KernelRow]) -> str:
+def to_csv(rows: Sequence[KernelRow]) -> str:
     """Return the rows as comma-separated text with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(KernelRow)], lineterminator="\n")

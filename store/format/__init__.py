@@ -2,3 +2,56 @@
 
 May import `store.schema`, `store.genome` and `store.storage`.
 """
+
+from .attributes import read_attributes, read_manifest
+from .cell_index import CELL_INDEX, format_cell_index, parse_cell_index
+from .layout import DEFAULT_LAYOUT, Layout, check_values, create_array, valid_range
+from .manifest import (
+    CURE,
+    NOT_FACTORNET,
+    Objects,
+    check_self_digest,
+    has_self_digest,
+    parse_objects,
+    read_object,
+    with_self_digest,
+)
+from .memmap import check_raw_layout, map_array, raw_bytes, raw_file, raw_node
+from .native import copy_windows
+from .sharded import ShardedArray, parse_layout
+from .tables import Peaks, read_table
+from .zarr_json import DTYPES, parse_zarr_json, read_zarr_json
+
+__all__ = [
+    "CELL_INDEX",
+    "CURE",
+    "DEFAULT_LAYOUT",
+    "DTYPES",
+    "NOT_FACTORNET",
+    "Layout",
+    "Objects",
+    "Peaks",
+    "ShardedArray",
+    "check_raw_layout",
+    "check_self_digest",
+    "check_values",
+    "copy_windows",
+    "create_array",
+    "format_cell_index",
+    "has_self_digest",
+    "map_array",
+    "parse_cell_index",
+    "parse_layout",
+    "parse_objects",
+    "parse_zarr_json",
+    "raw_bytes",
+    "raw_file",
+    "raw_node",
+    "read_attributes",
+    "read_manifest",
+    "read_object",
+    "read_table",
+    "read_zarr_json",
+    "valid_range",
+    "with_self_digest",
+]

@@ -11,3 +11,41 @@
 Two more readers use `inputs` and `planned`: `model.data.device_windows` and `model.prediction.tiles`.
 May import `store.reader` and `store.sampling`.
 """
+
+from .batch import Batch, StreamSettings
+from .in_memory import RequiredArrays, load_in_memory, not_held, read_blocks, required_arrays
+from .inputs import (
+    ANNOTATION,
+    SEQUENCE,
+    SIGNAL,
+    ArrayKind,
+    WindowInputs,
+    annotation_flags,
+    common_meta,
+    common_tracks,
+    genome_path,
+)
+from .loader import WindowStream
+from .planned import PlannedArrays, PlannedWindows
+
+__all__ = [
+    "ANNOTATION",
+    "SEQUENCE",
+    "SIGNAL",
+    "ArrayKind",
+    "Batch",
+    "PlannedArrays",
+    "PlannedWindows",
+    "RequiredArrays",
+    "StreamSettings",
+    "WindowInputs",
+    "WindowStream",
+    "annotation_flags",
+    "common_meta",
+    "common_tracks",
+    "genome_path",
+    "load_in_memory",
+    "not_held",
+    "read_blocks",
+    "required_arrays",
+]

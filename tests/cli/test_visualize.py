@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from factornet.cli import visualize
-from factornet.model import FactorNet, ModelCard, NetworkConfig, create_model, inject_motif, read_meme, save_weights
+from factornet.model import FactorNet, ModelCard, NetworkConfig, read_meme, save_weights
+from factornet.model.model_dir.lifecycle import create_model
+from factornet.model.motifs.pwm import inject_motif
 from factornet.store import GenomeCoordinates, UsageError
 
 

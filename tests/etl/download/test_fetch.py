@@ -11,8 +11,8 @@ from support.servers import serving
 
 from factornet.cli.etl import fetch as etl_fetch
 from factornet.cli.etl.parser import main
-from factornet.etl.download.fetch import fetch
-from factornet.etl.download.registry import Download, choose, default_registry, read_registry
+from factornet.etl.download.fetch import download_files
+from factornet.etl.download.registry import Download, default_registry, read_registry, select_downloads
 from factornet.store import StoreError, UsageError
 from factornet.store.storage.retry import RetryPolicy
 
@@ -92,21 +92,21 @@ def download(*urls, **more) -> Download:
 def test_file_is_downloaded_once_and_compared_every_time(server, tmp_path):
     seen = []
     folder = tmp_path / "new" / "hg19"
-    found = fetch([download(server.url)], folder, retry_policy=QUICK, on_bytes=lambda *a: seen.append(a))
+    found = download_files([download(server.url)], folder, retry_policy=QUICK, on_bytes=lambda *a: seen.append(a))
     assert [(f.new, f.compared_with) for f in found] == [(True, "the registry")]
     assert (folder / NAME).read_bytes() == CONTENT
     assert seen[-1] == (NAME, len(CONTENT), len(CONTENT))
-    assert [f.new for f in fetch([download(server.url)], folder, retry_policy=QUICK)] == [False]
+    assert [f.new for f in download_files([download(server.url)], folder, retry_policy=QUICK)] == [False]
     assert len(server.requested) == 1
     (folder / NAME).write_bytes(CONTENT[:-1])
-    assert [f.new for f in fetch([download(server.url)], folder, retry_policy=QUICK)] == [True]
+    assert [f.new for f in download_files([download(server.url)], folder, retry_policy=QUICK)] == [True]
     assert (folder / NAME).read_bytes() == CONTENT
     assert sorted(p.name for p in folder.iterdir()) == [NAME, "fetched.json"]
 
 
 def test_broken_connection_is_resumed(server, tmp_path):
     server.cut = lambda nth: 1_000_000 if nth < 3 else None
-    fetch([download(server.url)], tmp_path, retry_policy=QUICK)
+    download_files([download(server.url)], tmp_path, retry_policy=QUICK)
     assert (tmp_path / NAME).read_bytes() == CONTENT
     assert server.requested == ["", "bytes=1000000-", "bytes=2000000-", "bytes=3000000-"]
     assert server.sent == len(CONTENT)
@@ -117,9 +117,9 @@ def test_later_call_resumes_partial_download(server, tmp_path):
     with pytest.raises(
         StoreError, match=r"big.fa.gz: cannot be downloaded: .*broke after 2000000 bytes .*kept and resumed"
     ):
-        fetch([download(server.url)], tmp_path, retry_policy=QUICK)
+        download_files([download(server.url)], tmp_path, retry_policy=QUICK)
     server.cut = lambda nth: None
-    fetch([download(server.url)], tmp_path, retry_policy=QUICK)
+    download_files([download(server.url)], tmp_path, retry_policy=QUICK)
     assert (tmp_path / NAME).read_bytes() == CONTENT
     assert server.requested[-1] == "bytes=2000000-"
 
@@ -128,9 +128,9 @@ def test_later_call_resumes_partial_download(server, tmp_path):
 def test_partial_download_restarts_when_file_changed_or_server_has_no_ranges(server, tmp_path, ranges):
     server.cut = lambda nth: 500_000 if nth == 0 else None
     with pytest.raises(StoreError):
-        fetch([download(server.url)], tmp_path, retry_policy=RetryPolicy(tries=1, wait=0.01, timeout=1))
+        download_files([download(server.url)], tmp_path, retry_policy=RetryPolicy(tries=1, wait=0.01, timeout=1))
     server.ranges, server.tag = ranges, '"v2"'
-    fetch([download(server.url)], tmp_path, retry_policy=QUICK)
+    download_files([download(server.url)], tmp_path, retry_policy=QUICK)
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
@@ -138,7 +138,7 @@ def test_mirrors_are_tried_in_turn(server, tmp_path):
     with serving(Publisher()) as bad:
         bad.content = CONTENT[:-1] + b"x"
         gone = "http://127.0.0.1:9/" + NAME
-        found = fetch([download(gone, bad.url, server.url)], tmp_path, retry_policy=QUICK)
+        found = download_files([download(gone, bad.url, server.url)], tmp_path, retry_policy=QUICK)
     assert found[0].new
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
@@ -146,7 +146,7 @@ def test_mirrors_are_tried_in_turn(server, tmp_path):
 def test_file_with_wrong_digest_is_refused(server, tmp_path):
     server.content = CONTENT[:-1] + b"x"
     with pytest.raises(StoreError, match=r"cannot be downloaded: .*hash"):
-        fetch([download(server.url)], tmp_path, retry_policy=QUICK)
+        download_files([download(server.url)], tmp_path, retry_policy=QUICK)
     assert not (tmp_path / NAME).exists()
 
 
@@ -154,49 +154,51 @@ def test_file_with_wrong_digest_is_refused(server, tmp_path):
 def test_missing_file_is_reported_without_retries(server, tmp_path, status):
     server.status = lambda nth: status
     with pytest.raises(StoreError, match=rf"{NAME}: HTTP {status}"):
-        fetch([download(server.url)], tmp_path, retry_policy=QUICK)
+        download_files([download(server.url)], tmp_path, retry_policy=QUICK)
     assert len(server.requested) == 1
 
 
 def test_busy_server_is_retried(server, tmp_path):
     server.status = lambda nth: 503 if nth < 2 else 200
-    fetch([download(server.url)], tmp_path, retry_policy=QUICK)
+    download_files([download(server.url)], tmp_path, retry_policy=QUICK)
     assert len(server.requested) == 3
     server.status = lambda nth: 500
     with pytest.raises(StoreError, match=r"HTTP 500 \(4 tries"):
-        fetch([download(server.url)], tmp_path / "b", retry_policy=QUICK)
+        download_files([download(server.url)], tmp_path / "b", retry_policy=QUICK)
 
 
 def test_download_is_compared_with_published_list_of_digests(server, tmp_path):
-    fetched = fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "a", retry_policy=QUICK)
+    fetched = download_files(
+        [download(server.url, digest="", digests="md5sum.txt")], tmp_path / "a", retry_policy=QUICK
+    )
     assert fetched[0].compared_with == server.url.replace(NAME, "md5sum.txt")
     server.digests = f"{'0' * 32}  ./{NAME}\n"
     with pytest.raises(StoreError, match="hash"):
-        fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "b", retry_policy=QUICK)
+        download_files([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "b", retry_policy=QUICK)
     server.digests = "nothing\n"
     with pytest.raises(StoreError, match=r"md5sum.txt: has no MD5 of big.fa.gz"):
-        fetch([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "c", retry_policy=QUICK)
+        download_files([download(server.url, digest="", digests="md5sum.txt")], tmp_path / "c", retry_policy=QUICK)
 
 
 def test_download_without_digest_is_compared_with_the_first(server, tmp_path):
-    first = fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
+    first = download_files([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
     assert first[0].compared_with.startswith("nothing: its digest is not published")
-    again = fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
+    again = download_files([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
     assert (again[0].new, again[0].compared_with[:18]) == (False, "the first download")
     (tmp_path / NAME).unlink()
     server.content = CONTENT[::-1]
     with pytest.raises(StoreError, match="hash"):
-        fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
+        download_files([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
     (tmp_path / "fetched.json").write_text("{")
     with pytest.raises(StoreError, match=r"fetched.json: is damaged .*remove it"):
-        fetch([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
+        download_files([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
 
 
 def test_full_disk_is_reported_before_the_download(server, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda location: usage)
     with pytest.raises(StoreError, match=r"big.fa.gz takes 4 MB, 1 kB are free there"):
-        fetch([download(server.url)], tmp_path, retry_policy=QUICK)
+        download_files([download(server.url)], tmp_path, retry_policy=QUICK)
 
 
 def registry_file(tmp_path, **entries):
@@ -224,7 +226,7 @@ def test_interrupted_command_prints_how_to_resume(server, tmp_path, capsys, monk
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(etl_fetch, "fetch", interrupt)
+    monkeypatch.setattr(etl_fetch, "download_files", interrupt)
     assert main(["fetch", str(tmp_path / "d")]) == 130
     said = "factornet-etl: interrupted; run the same command again to resume\n"
     assert capsys.readouterr().err == said
@@ -254,8 +256,8 @@ def test_invalid_registry_is_refused(tmp_path, name, change, message):
 
 def test_default_registry_has_all_inputs_of_hg19():
     registry = read_registry(default_registry())
-    hg19 = {d.option for d in choose(registry, (), "hg19")}
+    hg19 = {d.option for d in select_downloads(registry, (), "hg19")}
     assert hg19 == {"--fasta", "--gtf", "--cpg", "--blacklist", "--track Unique35="}
     assert all(url.startswith("https://") for d in registry for url in d.urls)
     with pytest.raises(UsageError, match="no downloads for assembly 'hg99'; the registry has hg19, hg38"):
-        choose(registry, (), "hg99")
+        select_downloads(registry, (), "hg99")

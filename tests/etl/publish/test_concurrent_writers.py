@@ -9,8 +9,8 @@ from factornet.cli import etl
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
 from factornet.etl.builders import cell_line as cell
 from factornet.etl.builders.unpack import unpack_store
-from factornet.etl.transfer.copy_groups import copy_groups
-from factornet.etl.transfer.open_destination import open_destination
+from factornet.etl.transfer.choose_destination import open_destination
+from factornet.etl.transfer.copier import copy_groups
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, open_store
 

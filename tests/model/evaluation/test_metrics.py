@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from factornet.model import auprc_davis_goadrich, auroc, average_precision, recall_at_fdr, score
+from factornet.model import average_precision, score
+from factornet.model.evaluation.metrics import auprc_davis_goadrich, auroc, recall_at_fdr
 from factornet.store.errors import UsageError
 
 # Few distinct scores, so that ties are the rule.

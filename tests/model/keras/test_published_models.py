@@ -10,7 +10,8 @@ import pytest
 import torch
 from support.keras_folder import predict
 
-from factornet.model import FactorNet, KerasAdam, import_keras
+from factornet.model import FactorNet, import_keras
+from factornet.model.training.optimizer import KerasAdam
 from factornet.model.training.trainer import cross_entropy
 from factornet.store.errors import InputError
 

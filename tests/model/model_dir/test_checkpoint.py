@@ -10,18 +10,9 @@ import pytest
 import torch
 
 from factornet import __version__
-from factornet.model import (
-    FactorNet,
-    ModelCard,
-    NetworkConfig,
-    TrainingState,
-    create_model,
-    load_network,
-    load_training_state,
-    read_card,
-    save_training_state,
-    save_weights,
-)
+from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, read_card, save_weights
+from factornet.model.model_dir.checkpoint import TrainingState, load_training_state, save_training_state
+from factornet.model.model_dir.lifecycle import create_model
 from factornet.store.errors import InputError, UsageError
 
 CONFIG = NetworkConfig(

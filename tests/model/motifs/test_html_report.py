@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from factornet.model import KernelSites, Motif, MotifMatch
+from factornet.model import Motif
 from factornet.model.motifs.html_report import LayerReport, render_page
-from factornet.model.motifs.tomtom import kernel_rows
+from factornet.model.motifs.kernel_motifs import KernelSites
+from factornet.model.motifs.tomtom import MotifMatch, kernel_rows
 
 ODD = """<script>alert("1")</script> & 'x'"""
 

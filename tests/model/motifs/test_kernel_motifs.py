@@ -9,20 +9,10 @@ import pytest
 import torch
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
-from factornet.model import (
-    Bins,
-    FactorNet,
-    KernelSites,
-    Motif,
-    NetworkConfig,
-    find_kernel_sites,
-    match_kernels,
-    match_motifs,
-    read_meme,
-)
+from factornet.model import Bins, FactorNet, Motif, NetworkConfig, find_kernel_sites, match_motifs, read_meme
 from factornet.model.motifs import kernel_motifs as interpretation
-from factornet.model.motifs.kernel_motifs import find_core, write_motifs
-from factornet.model.motifs.tomtom import consensus, false_discovery_rates, kernel_rows, rows_csv
+from factornet.model.motifs.kernel_motifs import KernelSites, find_core, write_motifs
+from factornet.model.motifs.tomtom import consensus, false_discovery_rates, kernel_rows, match_kernels, to_csv
 from factornet.store import UsageError, open_store
 
 CPU = torch.device("cpu")
@@ -225,7 +215,7 @@ def test_sharp_motif_ranks_above_a_weak_preference_and_a_rare_motif():
     rows = kernel_rows(2, layer, {})
     assert [(r.layer, r.rank, r.kernel) for r in rows][:1] == [(2, 1, 1)]
     assert rows[0].consensus == "ACGTAC"
-    again = list(csv.DictReader(io.StringIO(rows_csv(rows))))
+    again = list(csv.DictReader(io.StringIO(to_csv(rows))))
     assert [int(r["kernel"]) for r in again] == layer.ranked
     assert again[0]["p_value"] == ""
 

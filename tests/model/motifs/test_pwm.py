@@ -11,16 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from factornet.model import (
-    FactorNet,
-    Motif,
-    NetworkConfig,
-    find_motif,
-    inject_motif,
-    log_odds,
-    read_meme,
-    scan_best_hit,
-)
+from factornet.model import FactorNet, Motif, NetworkConfig, find_motif, read_meme
+from factornet.model.motifs.pwm import inject_motif, log_odds, scan_best_hit
 from factornet.store.errors import InputError, UsageError
 
 HEADER = "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n"

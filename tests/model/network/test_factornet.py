@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from factornet.model import FactorNet, NetworkConfig, one_hot, strand_order
+from factornet.model import FactorNet, NetworkConfig, one_hot
+from factornet.model.network.config import strand_order
 from factornet.store.errors import UsageError
 
 STRANDED = ("Unique35", "DNase_fwd", "DNase_rev")

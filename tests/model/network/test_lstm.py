@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from factornet.model import BidirectionalLSTM
-from factornet.model.network.lstm import DirectionWeights, _one_chunk, hard_sigmoid, loop_over_time
+from factornet.model.network.lstm import BidirectionalLSTM, DirectionWeights, _one_chunk, hard_sigmoid, loop_over_time
 
 
 def make(gates: Literal["sigmoid", "hard_sigmoid"] = "sigmoid", *, dropout: float = 0.1) -> BidirectionalLSTM:

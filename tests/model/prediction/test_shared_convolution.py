@@ -17,11 +17,11 @@ from factornet.model import (
     predict_bins,
     predict_intervals,
     predict_regions,
-    predict_tiles,
     read_bedgraph,
 )
 from factornet.model.prediction import predict as prediction
 from factornet.model.prediction.bins import bins_of_regions, pieces_of_region
+from factornet.model.prediction.predict import predict_tiles
 from factornet.model.prediction.shared_convolution import SharedConvolution, sliding_maximum
 from factornet.model.prediction.tiles import prefetch, remove_gaps
 from factornet.store import UsageError, open_store, parse_region

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from factornet.cli.train import main
-from factornet.model import EpochRecord
+from factornet.model.training.history import EpochRecord
 from factornet.model.training.tensorboard import TensorBoardLog, check_tensorboard
 from factornet.store import UsageError
 

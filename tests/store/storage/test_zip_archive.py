@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from factornet.cli import etl
-from factornet.etl.transfer.open_destination import open_destination
+from factornet.etl.transfer.choose_destination import open_destination
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, open_store
 from factornet.store.storage.zip_archive import ZipArchive
