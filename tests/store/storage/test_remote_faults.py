@@ -171,7 +171,7 @@ def test_verify_compares_the_list_with_what_object_storage_lists(away, demo_stor
     for content, kind, path, problem, repair in (
         (format_cell_index({}), "differs", "cells/zarr.json", "is not up to date about K562", hint),
         (None, "missing", "cells/zarr.json", "is missing: it is the list of cell lines, for who cannot list", hint),
-        (b"{", "attributes", "cells/zarr.json", "is no list of cell lines, or a damaged one", hint),
+        (b"{", "attributes", "cells/zarr.json", "not a list of cell lines, or damaged", hint),
         (
             format_cell_index({**sound, "HepG2": "0" * 64}),
             "missing",
