@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .errors import StoreError, UsageError
 from .format.attributes import read_attributes, read_manifest
 from .format.layout import check_values
-from .format.manifest import CURE, Objects, check_self_digest, read_object
+from .format.manifest import DAMAGED_HINT, Objects, check_self_digest, read_object
 from .format.memmap import map_array
 from .format.sharded import ShardedArray
 from .format.tables import Peaks, read_table
@@ -111,7 +111,7 @@ class Store:
         try:
             return self.home.cells()
         except OSError as e:
-            raise StoreError(f"{self.location}/cells", f"cannot be read ({e.strerror})", hint=CURE) from e
+            raise StoreError(f"{self.location}/cells", f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
 
     def cell(self, name: str) -> CellInfo:
         """Return the attributes of a cell line.
@@ -240,7 +240,7 @@ class Store:
             try:
                 self._groups.folders[group] = self.home.folder(group)
             except OSError as e:
-                raise StoreError(f"{self.location}/{group}", f"cannot be read ({e.strerror})", hint=CURE) from e
+                raise StoreError(f"{self.location}/{group}", f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
         return self._groups.folders[group]
 
     def objects(self, group: str) -> Objects:
@@ -281,7 +281,7 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
     try:
         folder = home.folder("")
     except OSError as e:
-        raise StoreError(shown, f"cannot be read ({e.strerror})", hint=CURE) from e
+        raise StoreError(shown, f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
     try:
         text, attributes = read_attributes(folder)
         info = StoreInfo.from_attributes(attributes, location=shown)
@@ -309,7 +309,7 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
     except StoreError:
         raise
     except Exception as e:
-        raise StoreError(location, f"a chunk is damaged ({e})", hint=CURE) from e
+        raise StoreError(location, f"a chunk is damaged ({e})", hint=DAMAGED_HINT) from e
     check_values(values, location=array_location(array), start=start)
     return values
 

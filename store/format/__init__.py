@@ -1,6 +1,6 @@
-"""How arrays, tables, attributes and manifests of a store are encoded, and how they are decoded and checked.
+"""Encode, decode and check the arrays, tables, attributes and manifests of a store.
 
-May import `store.schema`, `store.genome` and `store.storage`.
+May import `store.errors`, `store.schema`, `store.genome` and `store.storage`.
 """
 
 from .attributes import read_attributes, read_manifest

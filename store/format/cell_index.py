@@ -1,5 +1,6 @@
-"""The list of cell lines for servers that cannot list: ``cells/zarr.json``, an ordinary Zarr group whose attributes
-have the digest of each cell line's manifest, sealed like those of the store.
+"""The index of cell lines, ``cells/zarr.json``, for servers that cannot list files.
+
+It is an ordinary Zarr group whose attributes have the digest of each cell line's manifest, and a self-digest.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ CELL_INDEX = "cells/zarr.json"
 
 
 def format_cell_index(digests: Mapping[str, str]) -> bytes:
-    """The list of these cell lines; `digests` are those of their manifests."""
+    """Format the index; `digests` maps the name of each cell line to the SHA-256 of its manifest."""
     attributes = {"cells": dict(sorted(digests.items()))}
     return with_self_digest({"attributes": attributes, "zarr_format": 3, "node_type": "group"})
 
 
 def parse_cell_index(text: bytes, *, location: str) -> dict[str, str]:
-    """Cell lines, and the digests of their manifests.
+    """Parse the index: name of each cell line -> SHA-256 of its manifest.
 
     Raises:
-        StoreError: it is damaged, or not such a list.
+        StoreError: it is damaged, or not an index.
     """
     try:
         attributes = parse_zarr_json(text, "group")["attributes"]
@@ -34,6 +35,6 @@ def parse_cell_index(text: bytes, *, location: str) -> dict[str, str]:
     except (json.JSONDecodeError, ValueError, KeyError, TypeError, AttributeError, UsageError) as e:
         raise StoreError(
             f"{location}/zarr.json",
-            "is no list of cell lines, or a damaged one",
-            hint=f"{NOT_FACTORNET}, or export the store anew",
+            "not a list of cell lines, or damaged",
+            hint=f"{NOT_FACTORNET}, or export the store again",
         ) from e

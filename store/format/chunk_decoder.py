@@ -1,7 +1,7 @@
-"""What undoes the codecs of a store: chunk by chunk, and of blosc's also stretches of a chunk.
+"""Decode chunks, whole or in part.
 
-Blosc packs a chunk in blocks. A stretch of it costs the blocks it lies in, so windows far apart are unpacked alone and
-the rest of a chunk is left as it is.
+Blosc compresses a chunk in blocks. Decoding a slice of it costs only the blocks that the slice overlaps, so windows far
+apart are decoded alone and the rest of a chunk is skipped.
 """
 
 from __future__ import annotations
@@ -15,179 +15,180 @@ from numpy.typing import NDArray
 
 from .native import compiled_loop, decompress_blosc, decompress_zstd, python_loop
 
-_CRC = 4  # bytes of a crc32c, at the end of what it protects
-_HEADER = np.dtype([("skip", "V3"), ("unit", "u1"), ("bytes", "<u4"), ("block", "<u4"), ("packed", "<u4")])
-"""The 16 bytes that a blosc chunk begins with; `unit` is what stretches are count in, `block` what is unpacked."""
+CRC_SIZE = 4  # bytes of a crc32c, at the end of the data it protects
+_HEADER = np.dtype([("skip", "V3"), ("typesize", "u1"), ("nbytes", "<u4"), ("blocksize", "<u4"), ("cbytes", "<u4")])
+"""The 16-byte header of a blosc chunk, with the field names of the "Blosc Chunk Format"; slices are counted in items of
+`typesize` bytes."""
 
 
 @dataclass(frozen=True)
 class ChunkSlices:
-    """Stretches of chunks of one object, all in bytes; each field is int64 (pieces,).
+    """Slices of chunks of one object, all in bytes; each field is int64 (slices,).
 
     Attributes:
-        offset, size: where in the object the chunk lies, packed.
-        first, count: the stretch of it, unpacked.
-        place: where it belongs in what is filled.
+        offset, size: of the compressed chunk in the object.
+        first, count: of the slice in the decoded chunk.
+        out_offset: of the slice in the output.
     """
 
     offset: NDArray[np.int64]
     size: NDArray[np.int64]
     first: NDArray[np.int64]
     count: NDArray[np.int64]
-    location: NDArray[np.int64]
+    out_offset: NDArray[np.int64]
 
-    def chosen(self, which: NDArray[np.bool_]) -> ChunkSlices:
-        """Some of them."""
+    def select(self, mask: NDArray[np.bool_]) -> ChunkSlices:
+        """Return the slices where `mask` is True."""
         return ChunkSlices(
-            self.offset[which], self.size[which], self.first[which], self.count[which], self.location[which]
+            self.offset[mask], self.size[mask], self.first[mask], self.count[mask], self.out_offset[mask]
         )
 
 
 def can_decode(codecs: tuple[str, ...]) -> bool:
-    """Whether all these codecs are known."""
-    return all(name in _UNDO for name in codecs)
+    """Return whether all codecs of these names are supported."""
+    return all(name in _DECODERS for name in codecs)
 
 
-def decode(packed: bytes, pieces: ChunkSlices, chunk: int, codecs: tuple[str, ...], out: NDArray[np.uint8]) -> None:
-    """Fill the places of the pieces in `out`.
+def decode(packed: bytes, slices: ChunkSlices, chunk: int, codecs: tuple[str, ...], out: NDArray[np.uint8]) -> None:
+    """Decode slices of chunks into `out`.
 
     Args:
-        packed: bytes of the object, from where the offsets count.
-        pieces: which, at least one.
-        chunk: bytes of a chunk, unpacked.
-        codecs: names of what packed it, in that order.
-        out: bytes, in one piece.
+        packed: bytes of the object, from the origin of `ChunkSlices.offset`.
+        slices: at least one.
+        chunk: bytes of a decoded chunk.
+        codecs: names of the bytes-to-bytes codecs, in the order of encoding.
+        out: bytes, contiguous.
 
     Raises:
         ValueError, RuntimeError: a chunk is damaged, or claims another size.
     """
     names = codecs
-    if names and names[-1] == "crc32c":  # of what the manifest's digest covers
+    if names and names[-1] == "crc32c":  # not checked: the manifest's digest covers the same bytes
         names = names[:-1]
-        pieces = ChunkSlices(pieces.offset, pieces.size - _CRC, pieces.first, pieces.count, pieces.location)
-    if (pieces.size < 0).any():
+        slices = ChunkSlices(slices.offset, slices.size - CRC_SIZE, slices.first, slices.count, slices.out_offset)
+    if (slices.size < 0).any():
         raise ValueError("shorter than its checksum")
     if names == ("blosc",):
-        _unpack_blosc(packed, pieces, chunk, out)
+        _decode_blosc_slices(packed, slices, chunk, out)
         return
-    whole = np.empty(chunk, np.uint8)
+    buffer = np.empty(chunk, np.uint8)
     view = memoryview(packed)
-    for offset, size, first, count, location in zip(*_lists(pieces), strict=True):
+    for offset, size, first, count, out_offset in zip(*_lists(slices), strict=True):
         content = view[offset : offset + size]
         for name in reversed(names):
-            content = _UNDO[name](content, whole)
+            content = _DECODERS[name](content, buffer)
         if len(content) != chunk:
             raise ValueError(f"{len(content)} bytes, a chunk has {chunk}")
-        out[location : location + count] = np.frombuffer(content, np.uint8, count, first)
+        out[out_offset : out_offset + count] = np.frombuffer(content, np.uint8, count, first)
 
 
-def _lists(pieces: ChunkSlices) -> tuple[list[int], ...]:
-    fields = (pieces.offset, pieces.size, pieces.first, pieces.count, pieces.location)
+def _lists(slices: ChunkSlices) -> tuple[list[int], ...]:
+    fields = (slices.offset, slices.size, slices.first, slices.count, slices.out_offset)
     return tuple(field.tolist() for field in fields)
 
 
-def _unpack_blosc(packed: bytes, pieces: ChunkSlices, chunk: int, out: NDArray[np.uint8]) -> None:
-    units = _checked_units(packed, pieces, chunk)
-    whole = pieces.count == chunk
-    straight = whole | ((pieces.first % units == 0) & (pieces.count % units == 0))
+def _decode_blosc_slices(packed: bytes, slices: ChunkSlices, chunk: int, out: NDArray[np.uint8]) -> None:
+    typesizes = _checked_typesizes(packed, slices, chunk)
+    whole = slices.count == chunk
+    direct = whole | ((slices.first % typesizes == 0) & (slices.count % typesizes == 0))
     if python_loop() is None:
-        straight = np.zeros_like(straight)
-    _unpack_straight(packed, pieces.chosen(straight), units[straight], whole[straight], chunk, out)
-    for offset, size, first, count, location in zip(*_lists(pieces.chosen(~straight)), strict=True):
+        direct = np.zeros_like(direct)
+    _decode_directly(packed, slices.select(direct), typesizes[direct], whole[direct], chunk, out)
+    for offset, size, first, count, out_offset in zip(*_lists(slices.select(~direct)), strict=True):
         content = decompress_blosc(packed[offset : offset + size])
-        out[location : location + count] = np.frombuffer(content, np.uint8, count, first)
+        out[out_offset : out_offset + count] = np.frombuffer(content, np.uint8, count, first)
 
 
-def _unpack_straight(  # noqa: PLR0917
+def _decode_directly(  # noqa: PLR0917
     packed: bytes,
-    pieces: ChunkSlices,
-    units: NDArray[np.int64],
+    slices: ChunkSlices,
+    typesizes: NDArray[np.int64],
     whole: NDArray[np.bool_],
     chunk: int,
     out: NDArray[np.uint8],
 ) -> None:
-    """Unpack whole chunks, and stretches of whole units, to where they belong."""
-    fields: tuple[Any, ...] = (pieces.offset, pieces.first, pieces.count, pieces.location, units, whole)
-    loop = compiled_loop(len(units))
+    """Decode whole chunks, and slices of whole items, straight into `out`."""
+    fields: tuple[Any, ...] = (slices.offset, slices.first, slices.count, slices.out_offset, typesizes, whole)
+    loop = compiled_loop(len(typesizes))
     if loop is None:
         loop, fields = python_loop(), tuple(field.tolist() for field in fields)
-    begin, end = np.frombuffer(packed, np.uint8).ctypes.data, out.ctypes.data
-    if loop is not None and loop(begin, end, chunk, *fields) >= 0:
-        raise ValueError("blosc gave fewer bytes than there must be")
+    packed_address, out_address = np.frombuffer(packed, np.uint8).ctypes.data, out.ctypes.data
+    if loop is not None and loop(packed_address, out_address, chunk, *fields) >= 0:
+        raise ValueError("blosc returned fewer bytes than the chunk has")
 
 
-def _checked_units(packed: bytes, pieces: ChunkSlices, chunk: int) -> NDArray[np.int64]:
-    """Unit of each piece's chunk, after comparing what its header claims with what there is room for.
+def _checked_typesizes(packed: bytes, slices: ChunkSlices, chunk: int) -> NDArray[np.int64]:
+    """Return the typesize of each slice's chunk, after comparing the sizes in its header with the actual ones.
 
     Raises:
         ValueError: they differ.
     """
     length = _HEADER.itemsize
-    if (pieces.size < length).any() or int((pieces.offset + pieces.size).max()) > len(packed):
+    if (slices.size < length).any() or int((slices.offset + slices.size).max()) > len(packed):
         raise ValueError("shorter than the header of a blosc chunk")
-    at = pieces.offset[:, None] + np.arange(length)
-    heads = np.frombuffer(packed, np.uint8)[at].view(_HEADER)[:, 0]
-    wrong = (heads["bytes"] != chunk) | (heads["packed"] != pieces.size) | (heads["unit"] == 0)
+    positions = slices.offset[:, None] + np.arange(length)
+    headers = np.frombuffer(packed, np.uint8)[positions].view(_HEADER)[:, 0]
+    wrong = (headers["nbytes"] != chunk) | (headers["cbytes"] != slices.size) | (headers["typesize"] == 0)
     if wrong.any():
         i = int(np.argmax(wrong))
-        claims = f"{heads['bytes'][i]} bytes in {heads['packed'][i]}"
-        raise ValueError(f"claims {claims}, there are {chunk} in {pieces.size[i]}")
-    units: NDArray[np.int64] = heads["unit"].astype(np.int64)
-    return units
+        claims = f"{headers['nbytes'][i]} bytes in {headers['cbytes'][i]}"
+        raise ValueError(f"blosc header claims {claims}, expected {chunk} in {slices.size[i]}")
+    typesizes: NDArray[np.int64] = headers["typesize"].astype(np.int64)
+    return typesizes
 
 
-def _undo_checksum(packed: memoryview, _: NDArray[np.uint8]) -> memoryview:
-    return packed[:-_CRC]
+def _remove_checksum(packed: memoryview, _: NDArray[np.uint8]) -> memoryview:
+    return packed[:-CRC_SIZE]
 
 
-def _undo_blosc(packed: memoryview, out: NDArray[np.uint8]) -> memoryview:
-    everything = np.zeros(1, np.int64)
-    size, count = everything + len(packed), everything + out.size
-    _unpack_blosc(bytes(packed), ChunkSlices(everything, size, everything, count, everything), out.size, out)
+def _decode_blosc(packed: memoryview, out: NDArray[np.uint8]) -> memoryview:
+    zero = np.zeros(1, np.int64)
+    size, count = zero + len(packed), zero + out.size
+    _decode_blosc_slices(bytes(packed), ChunkSlices(zero, size, zero, count, zero), out.size, out)
     return out.data
 
 
-def _undo_zstd(packed: memoryview, out: NDArray[np.uint8]) -> memoryview:
-    # What the frame claims is compared with what there is room for, before memory is asked for.
-    claimed = _zstd_claim(bytes(packed[:18]))
+def _decode_zstd(packed: memoryview, out: NDArray[np.uint8]) -> memoryview:
+    # The claimed size is compared with the expected one before memory is allocated.
+    claimed = _zstd_content_size(bytes(packed[:18]))
     if claimed != out.size:
-        raise ValueError(f"zstd claims {claimed} bytes, there are {out.size}")
+        raise ValueError(f"zstd frame claims {claimed} bytes, expected {out.size}")
     decompress_zstd(packed, out)
     return out.data
 
 
-def _zstd_claim(head: bytes) -> int:
-    """How many bytes a zstd frame says it holds (RFC 8878, 3.1.1.1); -1 where it does not say.
+def _zstd_content_size(head: bytes) -> int:
+    """Return the content size in a zstd frame header (RFC 8878, 3.1.1.1); -1 if the frame has none.
 
     Raises:
-        ValueError: it is no zstd frame.
+        ValueError: not a zstd frame.
     """
     if head[:4] != b"\x28\xb5\x2f\xfd" or len(head) < 6:
-        raise ValueError("no zstd frame")
-    flags = head[4]
-    alone = bool(flags & 0x20)
-    length = (1 if alone else 0, 2, 4, 8)[flags >> 6]
-    begin = 5 + (not alone) + (0, 1, 2, 4)[flags & 3]
+        raise ValueError("not a zstd frame")
+    descriptor = head[4]
+    single_segment = bool(descriptor & 0x20)
+    length = (1 if single_segment else 0, 2, 4, 8)[descriptor >> 6]
+    begin = 5 + (not single_segment) + (0, 1, 2, 4)[descriptor & 3]
     if not length:
         return -1
     return int.from_bytes(head[begin : begin + length], "little") + (256 if length == 2 else 0)
 
 
-_UNDO: dict[str, Callable[[memoryview, NDArray[np.uint8]], memoryview]] = {
-    "crc32c": _undo_checksum,
-    "blosc": _undo_blosc,
-    "zstd": _undo_zstd,
+_DECODERS: dict[str, Callable[[memoryview, NDArray[np.uint8]], memoryview]] = {
+    "crc32c": _remove_checksum,
+    "blosc": _decode_blosc,
+    "zstd": _decode_zstd,
 }
-"""What undoes each codec: gives what is left to undo, into the array where it unpacks."""
+"""Codec name -> function that decodes bytes, into the buffer it is given if it decompresses, and returns the result."""
 
 
 def separately_decodable_bytes(codec: dict[str, Any]) -> int:
-    """Bytes of a block that a blosc codec, as a ``zarr.json`` describes it, packs on its own; 0 where not known."""
+    """Return the block size in bytes of a blosc codec from a ``zarr.json``; 0 if blocks cannot be relied on."""
     settings = codec.get("configuration", {})
-    if codec.get("name") != "blosc" or int(settings.get("typesize") or 1) <= _SPLIT:
+    if codec.get("name") != "blosc" or int(settings.get("typesize") or 1) <= _MAX_SPLIT_TYPESIZE:
         return 0
     return int(settings.get("blocksize") or 0)
 
 
-_SPLIT = 16
-"""Up to this typesize c-blosc splits blocks in as many streams, and makes them no smaller than 64 KiB."""
+_MAX_SPLIT_TYPESIZE = 16
+"""Up to this typesize c-blosc splits blocks into as many streams, and makes them no smaller than 64 KiB."""

@@ -1,8 +1,8 @@
-"""How arrays lie in the store: chunks, shards, codecs, and values that no data can have.
+"""Layout of large arrays: chunks, shards, codecs, fill values and valid ranges.
 
-Chosen by measurement (``benchmarks/layout.py``, docs/decisions.md). Two rules make a store impossible to read wrongly:
-the fill value of every large array is a value that valid data never holds, so that a chunk which is missing can be
-told from a chunk of zeros; and every chunk is checksummed by its codec chain.
+Chosen by measurement (``benchmarks/layout.py``, docs/decisions.md). Two rules guard against silent errors: the
+fill value of every large array is outside the range of valid data, so that a missing chunk differs from a chunk of
+zeros; and every chunk is checksummed by its codec chain.
 """
 
 from __future__ import annotations
@@ -18,31 +18,33 @@ from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 
 from ..errors import StoreError
-from .manifest import CURE, NOT_FACTORNET
+from .manifest import DAMAGED_HINT, NOT_FACTORNET
 
 MISSING_CODE = 255
 """Fill value of uint8 arrays: no base code (0..4), annotation mask (0..63) or label (0..2) has it."""
-_LARGEST = {"sequence": 4, "annotation": 63, "labels": 2}
+_MAX_VALUE = {"sequence": 4, "annotation": 63, "labels": 2}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Chunk and shard length in positions (rows), for arrays whose first axis is the genome."""
+    """Chunk and shard length in rows (positions), for arrays whose first axis is the genome."""
 
     chunk: int = 65_536
     shard: int = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:
         if self.shard % self.chunk:
-            raise ValueError(f"a shard of {self.shard} rows does not hold whole chunks of {self.chunk}")
+            raise ValueError(f"a shard of {self.shard} rows is not a multiple of the chunk of {self.chunk} rows")
 
     def for_rows(self, rows: int, *, width: int = 1) -> Layout:
-        """The layout for an array of `rows` rows of `width` values: shards no longer than the array needs, chunks
-        and shards shorter the wider the rows, so that a shard takes the same memory at any width.
+        """Adapt the layout to an array of `rows` rows of `width` values.
+
+        Shards are no longer than the array needs. Wider rows make chunks and shards shorter, so that a shard takes the
+        same memory at any width.
         """
-        narrow = 1 << max(0, (width - 1)).bit_length()
-        chunk = max(1024, self.chunk // narrow)
-        shard = max(chunk, self.shard // narrow)
+        divisor = 1 << max(0, (width - 1)).bit_length()
+        chunk = max(1024, self.chunk // divisor)
+        shard = max(chunk, self.shard // divisor)
         return Layout(chunk, min(shard, -(-rows // chunk) * chunk))
 
 
@@ -50,11 +52,11 @@ DEFAULT_LAYOUT = Layout()
 
 
 def codecs_for(dtype: str) -> tuple[BytesBytesCodec, ...]:
-    """How chunks are packed: for speed of reading, at about the size that zstd gives.
+    """Return the codecs of a large array: fast to decode, at about the size that zstd gives.
 
     Codes, masks and labels use few of their eight bits: with the bits of a block side by side, LZ4 drops the empty
-    planes and copies the rest. Signal is long runs and repeats: LZ4's slow search packs it nearly as small as zstd
-    does, and it is read several times as fast.
+    planes and copies the rest. Signal is long runs and repeats: LZ4's slow search compresses it nearly as
+    well as zstd, and it decodes several times as fast.
     """
     if np.dtype(dtype).kind == "f":
         return BloscCodec(cname="lz4hc", clevel=5, shuffle="noshuffle", typesize=32, blocksize=8192), Crc32cCodec()
@@ -71,14 +73,14 @@ def create_array(
     layout: Layout,
     attributes: dict[str, Any] | None = None,
 ) -> zarr.Array[Any]:
-    """Create one large array (empty) in `group`.
+    """Create a large array without chunks in `group`.
 
     Args:
-        group: where; the array must not be there yet.
-        name: its name.
+        group: parent group; must not contain the array yet.
+        name: of the array.
         shape: rows first; further axes are never split.
         dtype: ``uint8`` or ``float32``.
-        dimension_names: one name an axis, for xarray.
+        dimension_names: one name per axis, for xarray.
         layout: chunks and shards, see `Layout.for_rows`.
         attributes: JSON attributes of the array.
     """
@@ -100,25 +102,25 @@ def create_array(
 
 
 def valid_range(location: str, dtype: np.dtype[Any]) -> tuple[float, float]:
-    """The smallest and the largest value that the array at `location` can have; its fill value lies outside."""
+    """Return the smallest and largest valid value of the array at `location`; its fill value is outside."""
     if dtype.kind == "f":
         return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
     if dtype != np.uint8:
         return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
     kind = re.search(r"/(sequence|annotation|labels)/[^/]+(/c/0(/0)?)?$", location)  # a raw array is named by its file
-    return 0, _LARGEST[kind[1]] if kind else MISSING_CODE - 1
+    return 0, _MAX_VALUE[kind[1]] if kind else MISSING_CODE - 1
 
 
 def check_values(values: NDArray[Any], *, location: str, start: int) -> None:
-    """See that all values are such as valid data have.
+    """Check that all values are in the valid range.
 
     Args:
         values: rows of the array, from `start` on.
-        place: where the array lies.
+        location: of the array.
         start: the first row.
 
     Raises:
-        StoreError: one is the fill value, or has no meaning; the message names place, rows and value.
+        StoreError: a value is the fill value or outside the valid range; the message names location, row and value.
     """
     low, high = valid_range(location, values.dtype)
     # Two passes without a temporary array. A minimum with NaN in it is NaN, which is not above anything.
@@ -127,5 +129,7 @@ def check_values(values: NDArray[Any], *, location: str, start: int) -> None:
     at = tuple(np.argwhere(~((values >= low) & (values <= high)))[0].tolist())
     value = values[at].item()
     if value != value or (values.dtype == np.uint8 and value == MISSING_CODE):  # noqa: PLR0124
-        raise StoreError(f"{location}[{start}:{start + len(values)}]", "a chunk is missing", hint=CURE)
-    raise StoreError(location, f"row {start + at[0]} is {value}, it can be {low:g} to {high:g}", hint=NOT_FACTORNET)
+        raise StoreError(f"{location}[{start}:{start + len(values)}]", "a chunk is missing", hint=DAMAGED_HINT)
+    raise StoreError(
+        location, f"row {start + at[0]} is {value}, outside the valid range {low:g} to {high:g}", hint=NOT_FACTORNET
+    )

@@ -1,11 +1,12 @@
-"""Arrays of a raw store: files looked at through memory maps, without zarr.
+"""Memory-map the arrays of a raw store.
 
 An array of a raw store is one file of its values, little-endian, in C order, nothing else. The operating system's page
-cache is the only cache; processes share it, and a forked one may go on reading.
+cache is the only cache; processes share it, and a forked one may continue to read.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -19,13 +20,13 @@ from ..storage.base import GroupStorage
 from .manifest import Objects, read_object
 from .zarr_json import DTYPES
 
-_CURE = "copy this part of the store anew, or unpack again"
-_TABLES = ("peak", "interval", "feature")
-"""Dimensions of the arrays that are always read whole."""
+_RAW_HINT = "copy this part of the store again, or unpack again"
+_TABLE_DIMENSIONS = ("peak", "interval", "feature")
+"""First dimensions of small arrays, which are read whole rather than mapped."""
 
 
 def raw_node(node: dict[str, Any]) -> dict[str, Any]:
-    """The ``zarr.json`` of an array, with its layout changed to that of a raw store: one chunk, bytes as they are."""
+    """Return the ``zarr.json`` of an array with the layout of a raw store: one chunk, not compressed."""
     little = {"configuration": {"endian": "little"}} if node["data_type"] != "uint8" else {}
     return {
         **node,
@@ -36,46 +37,50 @@ def raw_node(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def raw_bytes(node: dict[str, Any]) -> int:
-    """Size of the file that holds an array's values."""
+    """Return the size in bytes of the file that holds an array's values."""
     size: int = math.prod(node["shape"]) * np.dtype(DTYPES[node["data_type"]]).itemsize
     return size
 
 
 def raw_file(folder: Path, node: dict[str, Any]) -> Path:
-    """The file that holds the values of the raw array in `folder`; there is none for an array without values."""
+    """Return the path of the file that holds the values of the raw array in `folder`.
+
+    An array without values has no such file.
+    """
     return folder.joinpath("c", *("0" for _ in node["shape"]))
 
 
 def check_raw_layout(node: dict[str, Any], location: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """Type, shape and bytes of a raw array, from its ``zarr.json``.
+    """Return dtype, shape and size in bytes of a raw array, from its ``zarr.json``.
 
     Raises:
-        StoreError: it is not one of a raw store.
+        StoreError: the array does not have the layout of a raw store.
     """
     try:
         dtype, shape, size = np.dtype(DTYPES[node["data_type"]]), tuple(node["shape"]), raw_bytes(node)
         layout = {k: node[k] for k in ("chunk_grid", "codecs")}
     except (ValueError, KeyError, TypeError) as e:
-        raise StoreError(location, f"no such array, or its zarr.json is damaged ({e!r})", hint=_CURE) from e
+        raise StoreError(location, f"no such array, or its zarr.json is damaged ({e!r})", hint=_RAW_HINT) from e
     if layout != {k: raw_node(node)[k] for k in layout}:
-        raise StoreError(location, "not laid out as an array of a raw store (one chunk, bytes codec only)", hint=_CURE)
+        raise StoreError(location, "not in the layout of a raw store (one chunk, bytes codec only)", hint=_RAW_HINT)
     return dtype, shape, size
 
 
 def map_array(group: GroupStorage, name: str, objects: Objects) -> NDArray[Any]:
-    """A raw array, memory-mapped and read-only; a plain array where it is a column of a table, or has no values.
+    """Memory-map a raw array, read-only; read columns of tables whole.
 
-    Tables (peaks, values, blacklist) are compared with the manifest; what lies along the genome is not, since that
-    would mean to read all of it (``factornet-etl verify`` does).
+    Columns of tables (peaks, blacklist) and features are compared with the manifest. Arrays along the genome are not,
+    since that would read all of them (``factornet-etl verify`` does).
 
     Args:
-        group: folder that the manifest is of.
+        group: folder of the group that the manifest covers.
         name: path of the array in that folder.
-        objects: what the manifest lists.
+        objects: objects that the manifest lists.
 
     Raises:
-        StoreError: there is none, it is not raw or not the one listed, or its file is not of the exact size that its
-            shape asks for. Checked before mapping: to read a map past the end of its file kills the process.
+        StoreError: no such array, its ``zarr.json`` is not raw or not the listed one, or its file does not have the
+            exact size of its shape. This is checked before mapping: reading a map past the end of its file kills the
+            process.
     """
     location = f"{group.location}/{name}"
     if f"{name}/zarr.json" not in objects:
@@ -85,18 +90,19 @@ def map_array(group: GroupStorage, name: str, objects: Objects) -> NDArray[Any]:
     if size == 0:
         return np.empty(shape, dtype)
     key = str(raw_file(Path(name), node))
-    if node.get("dimension_names", [""])[0] in _TABLES:
+    if node.get("dimension_names", [""])[0] in _TABLE_DIMENSIONS:
         content = read_object(group, key, objects)
         if len(content) != size:
-            raise StoreError(location, f"{len(content)} bytes, an array of {dtype} {shape} has {size}", hint=_CURE)
+            raise StoreError(location, f"{len(content)} bytes, an array of {dtype} {shape} has {size}", hint=_RAW_HINT)
         return np.frombuffer(content, dtype).reshape(shape)
     file = Path(group.location, key)
     try:
         with group.open(key) as opened:
             if opened.size != size:
-                raise StoreError(file, f"{opened.size} bytes, an array of {dtype} {shape} has {size}", hint=_CURE)
+                raise StoreError(file, f"{opened.size} bytes, an array of {dtype} {shape} has {size}", hint=_RAW_HINT)
             with open(file, "rb", buffering=0, opener=lambda *_: opened.duplicate()) as mapped:
                 return np.memmap(mapped, dtype, mode="r", shape=shape)
     except (OSError, ValueError) as e:
-        more = "; raise the limit on open files (ulimit -n)" if getattr(e, "errno", None) == 24 else f"; {_CURE}"
-        raise StoreError(file, f"cannot be mapped ({e}){more}") from e
+        too_many_files = getattr(e, "errno", None) == errno.EMFILE
+        hint = "raise the limit on open files (ulimit -n)" if too_many_files else _RAW_HINT
+        raise StoreError(file, f"cannot be mapped ({e})", hint=hint) from e

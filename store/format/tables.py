@@ -1,4 +1,4 @@
-"""Peaks and blacklists: tables of intervals, kept as columns of one length and checked on reading."""
+"""Peaks and blacklists: tables of intervals, stored as columns of equal length and checked on reading."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from .sharded import ShardedArray
 class Peaks:
     """Peaks of one factor in one cell line, sorted by chromosome and start.
 
-    `chrom` is an index into the store's chromosomes, `start` and `stop` are bases, `summit` is a position on the
-    chromosome or -1 where the file gave none; all of shape (peaks,).
+    Attributes:
+        chrom: index into the store's chromosomes, int64 (peaks,).
+        start, stop: bases on the chromosome, 0-based and half-open, int64 (peaks,).
+        summit: position on the chromosome, -1 if the file has none, int64 (peaks,).
     """
 
     chrom: NDArray[np.int64]
@@ -29,7 +31,7 @@ class Peaks:
     summit: NDArray[np.int64]
 
     def on(self, coordinates: GenomeCoordinates) -> Intervals:
-        """The peaks in axis coordinates, in their own order, not merged."""
+        """Convert to intervals in axis coordinates, in the same order, not merged."""
         return Intervals(
             coordinates.to_absolute(self.chrom, self.start), coordinates.to_absolute(self.chrom, self.stop)
         )
@@ -38,37 +40,37 @@ class Peaks:
 def read_table(
     columns: Mapping[str, ShardedArray | NDArray[Any]], coordinates: GenomeCoordinates, *, location: str
 ) -> dict[str, NDArray[np.int64]]:
-    """The columns of a table of intervals, int64 (rows,) each.
+    """Read and check the columns of a table of intervals, int64 (rows,) each.
 
     Args:
-        columns: ``chrom``, ``start`` and ``stop``, of peaks ``summit`` too.
-        axis: the store's chromosomes.
-        place: of the table, for messages.
+        columns: arrays ``chrom``, ``start`` and ``stop``, and ``summit`` of peaks.
+        coordinates: the store's chromosomes.
+        location: of the table, for messages.
 
     Raises:
-        StoreError: as `ShardedArray.read`; columns are not of whole numbers and of one length, or a row is no interval
-            on a chromosome, or its summit lies outside it.
+        StoreError: as for `ShardedArray.read`; or columns are not integers of equal length, a row is not an interval on
+            a chromosome, or its summit is outside the interval.
     """
     rows = next(iter(columns.values())).shape[0]
     for name, column in columns.items():
         if column.shape != (rows,) or column.dtype.kind not in "iu":
             raise StoreError(
                 f"{location}/{name}",
-                f"{column.dtype} {column.shape}, expected {rows} whole numbers",
+                f"{column.dtype} {column.shape}, expected {rows} integers",
                 hint=NOT_FACTORNET,
             )
     table = {name: np.asarray(column[:], np.int64) for name, column in columns.items()}
     chrom, start, stop = table["chrom"], table["start"], table["stop"]
-    known = (chrom >= 0) & (chrom < len(coordinates.names))
-    lengths = np.asarray(coordinates.lengths, np.int64)[np.where(known, chrom, 0)]
-    fine = known & (start >= 0) & (start < stop) & (stop <= lengths)
+    is_chrom = (chrom >= 0) & (chrom < len(coordinates.names))
+    lengths = np.asarray(coordinates.lengths, np.int64)[np.where(is_chrom, chrom, 0)]
+    valid = is_chrom & (start >= 0) & (start < stop) & (stop <= lengths)
     if "summit" in table:
         summit = table["summit"]
-        fine &= (summit == -1) | ((summit >= start) & (summit < stop))
-    if not fine.all():
-        row = int(np.flatnonzero(~fine)[0])
+        valid &= (summit == -1) | ((summit >= start) & (summit < stop))
+    if not valid.all():
+        row = int(np.flatnonzero(~valid)[0])
         values = ", ".join(f"{name} {column[row]}" for name, column in table.items())
         raise StoreError(
-            location, f"row {row} is no interval on a chromosome of the store ({values})", hint=NOT_FACTORNET
+            location, f"row {row} is not an interval on a chromosome of the store ({values})", hint=NOT_FACTORNET
         )
     return table

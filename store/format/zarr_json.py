@@ -7,21 +7,25 @@ from pathlib import Path
 from typing import Any
 
 DTYPES = {"uint8": "|u1", "int16": "<i2", "int32": "<i4", "int64": "<i8", "float32": "<f4"}
-"""Zarr's name of each type that a store holds, and numpy's."""
+"""Zarr name -> numpy name of each data type in a store."""
 
 
 def read_zarr_json(folder: Path, kind: str) -> dict[str, Any]:
-    """The ``zarr.json`` of a group or an array.
+    """Read the ``zarr.json`` in a folder.
+
+    Args:
+        folder: of a group or an array.
+        kind: ``group`` or ``array``.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: it does not exist.
         ValueError: it is damaged, or not of this kind.
     """
     return parse_zarr_json((folder / "zarr.json").read_bytes(), kind)
 
 
 def parse_zarr_json(text: bytes, kind: str) -> dict[str, Any]:
-    """What a ``zarr.json`` says.
+    """Parse a ``zarr.json``; `kind` is ``group`` or ``array``.
 
     Raises:
         ValueError: it is damaged, or not of this kind.
@@ -29,7 +33,7 @@ def parse_zarr_json(text: bytes, kind: str) -> dict[str, Any]:
     try:
         node = json.loads(text)
     except RecursionError as e:
-        raise ValueError("JSON of too many levels") from e
+        raise ValueError("JSON is nested too deeply") from e
     if not isinstance(node, dict) or (node.get("zarr_format"), node.get("node_type")) != (3, kind):
         raise ValueError(f"zarr.json does not describe a Zarr v3 {kind}")
     return node

@@ -1,4 +1,4 @@
-"""Stores from strangers: nothing leads out of them, nothing claims more than it has, nothing in them is run."""
+"""Untrusted stores: no path leads out of them, no size is believed unchecked, nothing in them is executed."""
 
 import json
 import os
@@ -37,8 +37,8 @@ def store(tmp_path) -> Path:
     return tmp_path / "small.zarr"
 
 
-def test_the_store_of_schema_1_stays_readable(tmp_path):
-    """Made once, by tests/fixtures/make.py; a later version that cannot read it needs a way for who has such stores."""
+def test_store_of_schema_1_stays_readable(tmp_path):
+    """Made once, by tests/fixtures/make.py; a version that cannot read it must offer a migration."""
     assert FIXTURE.stat().st_size < 300_000
     assert not verify_store(FIXTURE).findings
     store = open_store(FIXTURE)
@@ -60,20 +60,20 @@ def test_the_store_of_schema_1_stays_readable(tmp_path):
 @pytest.mark.parametrize(
     "name", ["../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a/./b", "a\\b", "C:x", "a\nb", "a\x00b", "a/", ".."]
 )
-def test_names_that_lead_out_are_refused(name):
+def test_object_names_outside_the_store_are_refused(name):
     assert not is_object_name(name)
-    with pytest.raises(StoreError, match="no path inside a store"):
+    with pytest.raises(StoreError, match="not a path inside a store"):
         parse_objects({name: [1, SHA]}, location="here")
 
 
 @pytest.mark.parametrize("listed", [[-1, SHA], [2**60, SHA], [1, "../../x"], [1, SHA[:-1]], [1, SHA.replace("0", "G")]])
-def test_sizes_and_digests_that_cannot_be_are_refused(listed):
+def test_invalid_sizes_and_digests_are_refused(listed):
     with pytest.raises(StoreError, match="did not write this"):
         parse_objects({"c/0": listed}, location="here")
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b'{"objects": 3}', b"[" * 100_000, b'{"objects": {"a": [1]}}', b"\xff"])
-def test_manifests_that_are_none_are_refused(text):
+def test_invalid_manifests_are_refused(text):
     with pytest.raises(StoreError, match="manifest"):
         parse_manifest(text, sha256(text).hexdigest(), location="here")
     with pytest.raises(ValueError):
@@ -81,12 +81,12 @@ def test_manifests_that_are_none_are_refused(text):
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x\ny"])
-def test_cell_lines_with_names_that_lead_out_are_refused(name):
-    with pytest.raises(StoreError, match="is no list of cell lines"):
+def test_index_naming_cell_lines_outside_the_store_is_refused(name):
+    with pytest.raises(StoreError, match="not a list of cell lines, or damaged"):
         parse_cell_index(format_cell_index({name: SHA}), location="here")
 
 
-def test_object_storage_with_keys_that_lead_out(s3, store, tmp_path):
+def test_bucket_keys_outside_the_store_are_ignored(s3, store, tmp_path):
     assert etl.main(["export", str(store), s3.url]) == 0
     s3.client.delete_object(**s3.key("cells/zarr.json"))
     for key in ("cells/../evil/zarr.json", "cells/.x/zarr.json", "cells/a b/zarr.json"):
@@ -95,22 +95,22 @@ def test_object_storage_with_keys_that_lead_out(s3, store, tmp_path):
     assert etl.main(["import", s3.url, str(tmp_path / "back.zarr")]) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["back.zarr", "small.zarr"]
     s3.client.put_object(**s3.key("cells/zarr.json"), Body=format_cell_index({"../evil": SHA}))
-    with pytest.raises(StoreError, match="is no list of cell lines"):
+    with pytest.raises(StoreError, match="not a list of cell lines, or damaged"):
         _ = open_store(s3.url).cells
 
 
-def test_an_import_of_a_manifest_that_leads_out(store, tmp_path, capsys):
-    """The manifest, and all digests on the way to it, are as a stranger could make them."""
+def test_import_of_a_manifest_with_outside_paths_is_refused(store, tmp_path, capsys):
+    """The digests of the forged manifest are right."""
     objects = {"../../../evil": [4, sha256(b"evil").hexdigest()]}
     (tmp_path / "evil").write_bytes(b"evil")
     replace_manifest(store, objects)
     assert etl.main(["import", str(store), str(tmp_path / "back.zarr")]) == 2
-    assert "'../../../evil', which is no path inside a store" in capsys.readouterr().err
+    assert "'../../../evil', which is not a path inside a store" in capsys.readouterr().err
     assert not (tmp_path / "back.zarr").exists()
 
 
 def replace_manifest(store: Path, objects: dict) -> None:
-    """Give a cell line another manifest, sealed throughout."""
+    """Replace the manifest of a cell line, with right digests."""
     cell = store / "cells/CELL"
     text = json.dumps({"objects": objects}).encode()
     node = json.loads((cell / "manifest/zarr.json").read_text())
@@ -118,11 +118,11 @@ def replace_manifest(store: Path, objects: dict) -> None:
     node["chunk_grid"]["configuration"]["chunk_shape"] = [len(text)]
     (cell / "manifest/zarr.json").write_text(json.dumps(node))
     (cell / "manifest/c/0").write_bytes(zstd.compress(text, 3))
-    own = json.loads((cell / "zarr.json").read_text())
+    group = json.loads((cell / "zarr.json").read_text())
     files = {f"manifest/{n}": cell / "manifest" / n for n in ("c/0", "zarr.json")}
     listed = {n: [f.stat().st_size, sha256(f.read_bytes()).hexdigest()] for n, f in files.items()}
-    own["attributes"] |= {"manifest": sha256(text).hexdigest(), "manifest_objects": listed}
-    (cell / "zarr.json").write_bytes(with_self_digest(own))
+    group["attributes"] |= {"manifest": sha256(text).hexdigest(), "manifest_objects": listed}
+    (cell / "zarr.json").write_bytes(with_self_digest(group))
 
 
 # --- links
@@ -142,8 +142,8 @@ LINKS = {
 
 
 @pytest.mark.parametrize("case", LINKS)
-def test_links_are_not_followed_in_reading(store, tmp_path, case):
-    """Not even to what has the right content: where the disk ends is the reader's to say, not the store's."""
+def test_links_are_not_followed_when_reading(store, tmp_path, case):
+    """Not even to the right content: a store must not name paths outside itself."""
     name, _ = LINKS[case]
     assert labels(store).shape == (10, 2)
     outside = tmp_path / "outside"
@@ -164,7 +164,7 @@ def test_links_are_not_followed_in_raw_stores(store, tmp_path):
         open_store(raw).sequence("chr7")
 
 
-def test_pipes_do_not_hold_a_reader(store):
+def test_pipe_in_place_of_an_object_is_refused(store):
     file = store / "cells/CELL/labels/chr7/c/0/0"
     file.unlink()
     os.mkfifo(file)
@@ -172,7 +172,7 @@ def test_pipes_do_not_hold_a_reader(store):
         labels(store)
 
 
-def test_a_store_may_itself_be_reached_by_a_link(store, tmp_path):
+def test_store_can_be_opened_through_a_link(store, tmp_path):
     (tmp_path / "link").symlink_to(store)
     assert labels(tmp_path / "link").shape == (10, 2)
 
@@ -202,7 +202,7 @@ def test_open_beneath_refuses_links_and_ways_out(tmp_path, monkeypatch, parent_f
         os.close(folder)
 
 
-# --- what claims more than it has
+# --- claimed sizes
 
 
 def array_of(tmp_path, packed: bytes, codec: str, shape=(1000,), **changes) -> ShardedArray:
@@ -223,8 +223,8 @@ def array_of(tmp_path, packed: bytes, codec: str, shape=(1000,), **changes) -> S
 
 
 @pytest.mark.parametrize("codec", ["zstd", "blosc"])
-def test_bombs(tmp_path, codec, memory_limit):
-    """12 kB that unpack to 400 MB where 1000 bytes belong."""
+def test_chunk_claiming_too_much_is_refused(tmp_path, codec, memory_limit):
+    """12 kB that decompress to 400 MB where 1000 bytes are expected."""
     large = bytes(400_000_000)
     packed = zstd.compress(large, 3) if codec == "zstd" else blosc.compress(large, b"zstd", 9)
     assert len(packed) < 40_000_000
@@ -233,7 +233,7 @@ def test_bombs(tmp_path, codec, memory_limit):
         array_of(tmp_path, packed, codec)[:]
 
 
-def test_zstd_that_does_not_say_its_size(tmp_path):
+def test_zstd_frame_without_a_content_size_is_refused(tmp_path):
     frame = struct.pack("<IBB", 0xFD2FB528, 0, 0x58) + b"\x03\x00\x00" + b"\x00" * 10
     with pytest.raises(StoreError, match="damaged"):
         array_of(tmp_path, frame, "zstd")[:]
@@ -241,7 +241,7 @@ def test_zstd_that_does_not_say_its_size(tmp_path):
 
 @pytest.fixture
 def memory_limit():
-    """See that a block does not take more memory than that, by what numpy and Python are asked for."""
+    """Check that a block allocates less than a number of bytes through Python and numpy."""
     import tracemalloc
     from contextlib import contextmanager
 
@@ -262,45 +262,45 @@ def memory_limit():
     [
         ({"data_type": "object"}, "object"),
         ({"data_type": "string"}, "string"),
-        ({"data_type": {"name": "numpy.datetime64"}}, "array as a store"),
+        ({"data_type": {"name": "numpy.datetime64"}}, "not an array of a FactorNet store"),
         ({"codecs": [{"name": "bytes"}, {"name": "pickle"}]}, "codecs bytes, pickle"),
         ({"codecs": [{"name": "vlen-utf8"}]}, "codecs vlen-utf8"),
         ({"shape": [2**40], "chunk_grid": {"configuration": {"chunk_shape": [2**40]}}}, "1099511627776 bytes"),
-        ({"shape": [-5]}, "array as a store"),
+        ({"shape": [-5]}, "not an array of a FactorNet store"),
         ({"chunk_key_encoding": {"name": "v2"}}, "codecs"),
     ],
 )
-def test_arrays_that_no_store_has(tmp_path, changes, message):
+def test_arrays_of_other_layouts_are_refused(tmp_path, changes, message):
     with pytest.raises(StoreError, match=re.escape(message)):
         array_of(tmp_path, b"", "zstd", **changes)[:]
 
 
-def test_a_manifest_that_claims_gigabytes(store, memory_limit):
+def test_manifest_claiming_gigabytes_is_refused(store, memory_limit):
     meta = store / "cells/CELL/manifest/zarr.json"
     node = json.loads(meta.read_text())
     node["shape"] = node["chunk_grid"]["configuration"]["chunk_shape"] = [2_000_000_000]
     meta.write_text(json.dumps(node))
-    own = json.loads((store / "cells/CELL/zarr.json").read_text())
+    group = json.loads((store / "cells/CELL/zarr.json").read_text())
     text = meta.read_bytes()
-    own["attributes"]["manifest_objects"]["manifest/zarr.json"] = [len(text), sha256(text).hexdigest()]
-    (store / "cells/CELL/zarr.json").write_bytes(with_self_digest(own))
-    with memory_limit(50_000_000), pytest.raises(StoreError, match="no manifest is that large"):
+    group["attributes"]["manifest_objects"]["manifest/zarr.json"] = [len(text), sha256(text).hexdigest()]
+    (store / "cells/CELL/zarr.json").write_bytes(with_self_digest(group))
+    with memory_limit(50_000_000), pytest.raises(StoreError, match=r"shape \(2000000000,\) is invalid for a manifest"):
         labels(store)
 
 
-def test_an_object_that_grew_is_not_read(store, memory_limit):
+def test_object_that_grew_is_not_read(store, memory_limit):
     with (store / "cells/CELL/labels/chr7/c/0/0").open("r+b") as file:
         file.truncate(10**12)  # of holes
-    with memory_limit(50_000_000), pytest.raises(StoreError, match="1000000000000 bytes, the manifest says"):
+    with memory_limit(50_000_000), pytest.raises(StoreError, match="1000000000000 bytes, the manifest lists"):
         labels(store)
 
 
-# --- nothing is run
+# --- nothing is executed
 
 
-def test_nothing_is_unpickled():
+def test_sources_do_not_unpickle_or_evaluate():
     root = Path(__file__).parents[2]
-    for file in (p for d in ("store", "etl", "model", "cli") for p in (root / d).glob("*.py")):
+    for file in (p for d in ("store", "etl", "model", "cli") for p in (root / d).rglob("*.py")):
         text = file.read_text()
         assert not re.search(r"^\s*(import|from) (pickle|dill|cloudpickle|marshal|shelve)\b", text, re.M), file
         assert not re.search(r"allow_pickle=True|\beval\(|\bexec\(|weights_only=False", text.replace(".eval(", "")), (
@@ -308,7 +308,7 @@ def test_nothing_is_unpickled():
         )
 
 
-def test_parse_layout_survives_anything():
+def test_parse_layout_refuses_malformed_nodes():
     for node in ({}, {"shape": "x"}, {"shape": [1], "data_type": "uint8", "chunk_grid": 3}, {"shape": None}):
-        with pytest.raises(StoreError, match="not an array as a store has them"):
+        with pytest.raises(StoreError, match="not an array of a FactorNet store"):
             parse_layout(node, "here")

@@ -212,7 +212,7 @@ def test_command_downloads_and_prints_the_next_command(server, tmp_path, capsys)
     registry = str(registry_file(tmp_path, **{NAME: entry}))
     assert main(["fetch", str(tmp_path / "d"), "--registry", registry]) == 0
     out = capsys.readouterr().out
-    assert f"{tmp_path}/d/{NAME}: fetched, 4 MB, compared with the registry" in out
+    assert f"{tmp_path}/d/{NAME}: downloaded, 4 MB, compared with the registry" in out
     assert f"next: factornet-etl genome hg19.zarr --fasta {tmp_path}/d/{NAME}" in out
     assert main(["fetch", str(tmp_path / "d"), "--registry", registry, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["new"] is False

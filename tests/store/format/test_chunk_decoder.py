@@ -1,4 +1,4 @@
-"""Unpacking of chunks and of stretches of them, against zarr and numpy; and what damaged chunks end in."""
+"""Decoding of chunks and slices of them, against zarr and numpy, and errors of damaged chunks."""
 
 import contextlib
 import hashlib
@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from numcodecs import Blosc, Zstd
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, ZstdCodec
 
-from factornet.store.format import chunk_decoder as packing
-from factornet.store.format import native
+from factornet.store.format import chunk_decoder, native
 from factornet.store.format.chunk_decoder import ChunkSlices, can_decode, decode, separately_decodable_bytes
 from factornet.store.format.layout import Layout, create_array
 from factornet.store.format.sharded import ShardedArray
@@ -24,7 +23,7 @@ ROWS = 50_000
 
 
 def opened(folder, name="x"):
-    """The array, with a manifest made on the spot."""
+    """Open an array with a manifest of the present files."""
     files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
     objects = {k: (p.stat().st_size, hashlib.sha256(p.read_bytes()).hexdigest()) for k, p in files.items()}
     return ShardedArray(LocalStorage(folder), name, objects)
@@ -56,7 +55,7 @@ def stored(request, tmp_path_factory):
 
 @given(edges=st.lists(st.integers(0, ROWS), min_size=2, max_size=24, unique=True), aligned=st.booleans())
 @settings(deadline=None, max_examples=150)
-def test_spans_are_filled_and_nothing_else_is_touched(stored, edges, aligned):
+def test_read_spans_fills_the_spans_only(stored, edges, aligned):
     array, values = stored
     block = array.layout.block_rows if aligned else 1
     edges = sorted({min(e // block * block, ROWS) for e in edges})
@@ -70,23 +69,23 @@ def test_spans_are_filled_and_nothing_else_is_touched(stored, edges, aligned):
     np.testing.assert_array_equal(out, want)
 
 
-def test_without_the_library_chunks_are_unpacked_whole(stored, monkeypatch):
+def test_without_the_c_library_chunks_are_decoded_whole(stored, monkeypatch):
     array, values = stored
-    monkeypatch.setattr(packing, "python_loop", lambda: None)
+    monkeypatch.setattr(chunk_decoder, "python_loop", lambda: None)
     out = np.zeros_like(values)
     array.read_spans(np.array([[100, 2100], [9000, 40_000]]), 0, out=out)
     np.testing.assert_array_equal(out[100:2100], values[100:2100])
     np.testing.assert_array_equal(out[9000:40_000], values[9000:40_000])
 
 
-def test_the_library_is_there():
-    """Else all of this is slower than it was measured to be."""
+def test_c_library_of_numcodecs_is_found():
+    """Without it, decoding is slower than documented."""
     assert native.python_loop() is not None
 
 
-def test_only_the_blocks_of_a_stretch_are_unpacked(stored):
+def test_block_rows_are_those_of_the_codec(stored):
     array, _ = stored
-    if array.dtype != np.float32:  # packed in one block
+    if array.dtype != np.float32:  # one block
         assert array.layout.block_rows == array.layout.chunk_rows
         return
     node = json.loads((array._group.path / "x/zarr.json").read_text())
@@ -97,7 +96,7 @@ def test_only_the_blocks_of_a_stretch_are_unpacked(stored):
     assert int.from_bytes(whole[8:12], "little") == 8192
 
 
-def test_blocks_that_c_blosc_would_enlarge_do_not_count():
+def test_block_size_that_c_blosc_would_enlarge_is_ignored():
     assert separately_decodable_bytes(BloscCodec(cname="lz4", typesize=4, blocksize=8192).to_dict()) == 0
     assert separately_decodable_bytes(BloscCodec(cname="lz4", typesize=32, blocksize=0).to_dict()) == 0
     assert separately_decodable_bytes(ZstdCodec().to_dict()) == 0
@@ -119,25 +118,29 @@ ZSTD = Zstd(3).encode(np.zeros(CHUNK, np.uint8))
     ("packed", "codecs", "message"),
     [
         (GOOD[:10], ("blosc",), "shorter than the header"),
-        (GOOD[:-1], ("blosc",), "claims 4096 bytes in"),
-        (GOOD[:4] + (2**31 - 1).to_bytes(4, "little") + GOOD[8:], ("blosc",), "claims 2147483647 bytes"),
-        (GOOD[:3] + b"\0" + GOOD[4:], ("blosc",), "claims"),
+        (GOOD[:-1], ("blosc",), "blosc header claims 4096 bytes in"),
+        (GOOD[:4] + (2**31 - 1).to_bytes(4, "little") + GOOD[8:], ("blosc",), "blosc header claims 2147483647 bytes"),
+        (GOOD[:3] + b"\0" + GOOD[4:], ("blosc",), "blosc header claims"),
         (GOOD[:3], ("blosc", "crc32c"), "shorter than its checksum"),
-        (ZSTD[:3], ("zstd",), "no zstd frame"),
-        (b"\0" * 40, ("zstd",), "no zstd frame"),
-        (Zstd(3).encode(np.zeros(400_000_000, np.uint8)), ("zstd",), "zstd claims 400000000 bytes, there are 4096"),
-        (Zstd(3).encode(np.zeros(300, np.uint8)), ("zstd",), "zstd claims 300 bytes, there are 4096"),
+        (ZSTD[:3], ("zstd",), "not a zstd frame"),
+        (b"\0" * 40, ("zstd",), "not a zstd frame"),
+        (
+            Zstd(3).encode(np.zeros(400_000_000, np.uint8)),
+            ("zstd",),
+            "zstd frame claims 400000000 bytes, expected 4096",
+        ),
+        (Zstd(3).encode(np.zeros(300, np.uint8)), ("zstd",), "zstd frame claims 300 bytes, expected 4096"),
         (b"\0" * 100, (), "100 bytes, a chunk has 4096"),
     ],
 )
-def test_what_claims_another_size_is_refused(packed, codecs, message, count):
+def test_chunk_of_another_size_is_refused(packed, codecs, message, count):
     packed = bytes(packed)
     with pytest.raises(ValueError, match=message):
         decode(packed, one(packed, 0, count, chunk=CHUNK), CHUNK, codecs, np.zeros(CHUNK, np.uint8))
 
 
 @pytest.mark.parametrize("codecs", [("blosc",), ("zstd",)])
-def test_noise_never_gives_values_of_another_size(codecs):
+def test_decoding_noise_never_writes_past_the_chunk(codecs):
     rng = np.random.default_rng(0)
     good = bytes(GOOD if codecs == ("blosc",) else ZSTD)
     for _ in range(300):
@@ -150,14 +153,14 @@ def test_noise_never_gives_values_of_another_size(codecs):
         assert (out[CHUNK:] == 9).all()
 
 
-def test_unknown_codecs():
+def test_can_decode_only_known_codecs():
     assert can_decode(("blosc", "crc32c"))
     assert not can_decode(("blosc", "pickle"))
 
 
-def test_the_compiled_loop_gives_the_same(stored):
+def test_compiled_loop_gives_the_same_values(stored):
     array, values = stored
-    compiled = native._compiling().result(timeout=120).unpack
+    compiled = native._compiling().result(timeout=120).decode
     assert native.compiled_loop(1000) is compiled
     spans = np.array([[i, i + 70] for i in range(0, ROWS - 100, 400)])
     out = np.zeros_like(values)
@@ -168,23 +171,23 @@ def test_the_compiled_loop_gives_the_same(stored):
     np.testing.assert_array_equal(out, want)
 
 
-def test_the_compiled_loop_stops_at_a_damaged_chunk():
+def test_compiled_loop_stops_at_a_damaged_chunk():
     native._compiling().result(timeout=120)
     bad = bytes(GOOD[:20]) + b"\xff" * (len(GOOD) - 20)
     n = 64
-    pieces = ChunkSlices(*(np.full(n, v, np.int64) for v in (0, len(bad), 0, CHUNK)), np.arange(n) * CHUNK)
-    with pytest.raises(ValueError, match="blosc gave fewer bytes"):
-        decode(bad, pieces, CHUNK, ("blosc",), np.zeros(n * CHUNK, np.uint8))
+    slices = ChunkSlices(*(np.full(n, v, np.int64) for v in (0, len(bad), 0, CHUNK)), np.arange(n) * CHUNK)
+    with pytest.raises(ValueError, match="blosc returned fewer bytes"):
+        decode(bad, slices, CHUNK, ("blosc",), np.zeros(n * CHUNK, np.uint8))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_windows_are_copied_and_values_that_are_not_valid_seen(dtype, monkeypatch):
-    """Compiled or not, the same windows in the same places, and nothing else touched."""
+def test_copy_windows_copies_and_detects_invalid_values(dtype, monkeypatch):
+    """The compiled and the numpy version copy the same windows and change nothing else."""
     rng = np.random.default_rng(0)
     source = rng.integers(0, 5, 500).astype(dtype) - (dtype is np.float32)  # negative values too
-    starts, location = rng.integers(0, 490, 20), rng.permutation(30)[:20] * 10
+    starts, out_starts = rng.integers(0, 490, 20), rng.permutation(30)[:20] * 10
     expected = np.full(300, 7, dtype)
-    for start, at in zip(starts, location, strict=True):
+    for start, at in zip(starts, out_starts, strict=True):
         expected[at : at + 10] = source[start : start + 10]
     native._compiling().result(timeout=120)
     for ready in (True, False):
@@ -192,7 +195,7 @@ def test_windows_are_copied_and_values_that_are_not_valid_seen(dtype, monkeypatc
             monkeypatch.setattr(native, "_compiled", lambda: None)
         out = np.full(300, 7, dtype)
         valid = (0, 254) if dtype is np.uint8 else (-9, 1e30)
-        copy = partial(native.copy_windows, starts=starts, length=10, out=out, location=location, valid=valid)
+        copy = partial(native.copy_windows, starts=starts, length=10, out=out, out_starts=out_starts, valid=valid)
         assert copy(source)
         np.testing.assert_array_equal(out, expected)
         for at in (starts[3], starts[19] + 9):

@@ -1,4 +1,4 @@
-"""Values that no store of ours has, in one whose digests are right: another program wrote it, or a person."""
+"""Invalid values in stores whose digests are right, as another program could write them."""
 
 import json
 import re
@@ -32,17 +32,17 @@ def store(tmp_path) -> Path:
 
 
 def forge(store: Path, path: str, at, value) -> None:
-    """Write values to an array, and make all digests right again."""
+    """Write values to an array and update all digests."""
     values = zarr.open_array(store / path, mode="r+")
     values[at] = value
     parts = path.split("/")
-    own = parts[0] == "genome"
-    group = store / "genome" if own else store.joinpath(*parts[:2])
-    with_self_digest = store if own else group
+    is_genome = parts[0] == "genome"
+    group = store / "genome" if is_genome else store.joinpath(*parts[:2])
+    folder = store if is_genome else group  # whose attributes have the digest of the manifest
     shutil.rmtree(group / "manifest")
-    manifest = write_manifest(group, own=own)
-    attributes = json.loads((with_self_digest / "zarr.json").read_text())["attributes"]
-    write_group(with_self_digest, attributes | (genome_attributes(manifest) if own else manifest))
+    manifest = write_manifest(group, own=is_genome)
+    attributes = json.loads((folder / "zarr.json").read_text())["attributes"]
+    write_group(folder, attributes | (genome_attributes(manifest) if is_genome else manifest))
 
 
 def refused(message: str, read, *arguments) -> None:
@@ -63,37 +63,37 @@ def refused(message: str, read, *arguments) -> None:
         ("summit", 4, -2),
     ],
 )
-def test_peaks_that_are_no_intervals(store, column, row, value):
+def test_peaks_that_are_not_intervals_are_refused(store, column, row, value):
     forge(store, f"cells/CELL/peaks/CTCF/conservative/{column}", row, value)
-    message = rf"cells/CELL/peaks/CTCF/conservative: row {row} is no interval on .*{column} {value}\b"
+    message = rf"cells/CELL/peaks/CTCF/conservative: row {row} is not an interval on .*{column} {value}\b"
     refused(message, open_store(store).peaks, "CELL", "CTCF", "conservative")
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_verify_names_tables_that_hold_no_intervals(store, tmp_path, raw):
+def test_verify_names_tables_with_invalid_intervals(store, tmp_path, raw):
     if raw:
         assert etl.main(["unpack", str(store), str(tmp_path / "raw.zarr"), "-p", "1"]) == 0
         store = tmp_path / "raw.zarr"
     for path in ("genome/blacklist", "cells/CELL/peaks/MAX/conservative"):
         forge(store, f"{path}/chrom", 0, -1)
         (finding,) = [f for f in verify_store(store).findings if f.path == path]
-        assert finding.problem.startswith("row 0 is no interval on a chromosome of the store (chrom -1, start ")
+        assert finding.problem.startswith("row 0 is not an interval on a chromosome of the store (chrom -1, start ")
     assert len(verify_store(store).findings) == 2
     assert verify_store(store, quick=True).findings == ()
 
 
 @pytest.mark.parametrize(("column", "value"), [("chrom", -1), ("start", 96_002), ("stop", 150_001)])
-def test_a_blacklist_that_is_no_interval(store, column, value):
+def test_blacklist_with_an_invalid_interval_is_refused(store, column, value):
     forge(store, f"genome/blacklist/{column}", 0, value)
-    refused(rf"genome/blacklist: row 0 is no interval on .*{column} {value}\b", open_store(store).blacklist)
+    refused(rf"genome/blacklist: row 0 is not an interval on .*{column} {value}\b", open_store(store).blacklist)
 
 
-def test_columns_of_other_lengths_and_types(store):
+def test_columns_of_other_lengths_and_types_are_refused(store):
     peaks = "cells/CELL/peaks/CTCF/conservative"
     zarr.create_array(store / peaks / "stop", data=np.array([9]), overwrite=True)
     forge(store, f"{peaks}/start", 0, 0)
     refused(
-        rf"{peaks}/stop: int64 \(1,\), expected 7 whole numbers",
+        rf"{peaks}/stop: int64 \(1,\), expected 7 integers",
         open_store(store).peaks,
         "CELL",
         "CTCF",
@@ -101,7 +101,9 @@ def test_columns_of_other_lengths_and_types(store):
     )
     zarr.create_array(store / peaks / "stop", data=np.full(7, 9, np.float32), overwrite=True)
     forge(store, f"{peaks}/start", 0, 0)
-    refused(rf"{peaks}/stop: float32 \(7,\), expected", open_store(store).peaks, "CELL", "CTCF", "conservative")
+    refused(
+        rf"{peaks}/stop: float32 \(7,\), expected 7 integers", open_store(store).peaks, "CELL", "CTCF", "conservative"
+    )
 
 
 VALUES = {
@@ -120,17 +122,17 @@ def windows(store: Path) -> list:
 
 
 @pytest.mark.parametrize("path", VALUES)
-def test_values_without_a_meaning(store, path):
+def test_values_outside_the_valid_range_are_refused(store, path):
     value, valid = VALUES[path]
     forge(store, path, 1100, value)
-    message = re.escape(f"{path}: row 1100 is {value}, it can be {valid}")
+    message = re.escape(f"{path}: row 1100 is {value}, outside the valid range {valid}")
     refused(message, read_span, open_store(store).array(path), 1000, 1900)
     if "labels" not in path:
         refused(message, windows, store)
 
 
 @pytest.mark.parametrize("path", [path for path in VALUES if "labels" not in path])
-def test_values_at_the_edge_of_what_is_valid(store, path):
+def test_values_at_the_edge_of_the_valid_range_are_read(store, path):
     value = {"sequence": 4, "annotation": 63}.get(path.split("/")[1], np.finfo(np.float32).max)
     forge(store, path, 1100, value)
     assert read_span(open_store(store).array(path), 1100, 1101)[0] == value
@@ -139,8 +141,8 @@ def test_values_at_the_edge_of_what_is_valid(store, path):
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("value", [np.inf, np.nan])
-def test_no_score_is_made_of_signal_that_is_no_number(store, tmp_path, shared, value):
-    """Of a raw store, whose windows are gathered without a look at them, the scores tell."""
+def test_prediction_from_non_finite_signal_is_refused(store, tmp_path, shared, value):
+    """Windows of a raw store are gathered unchecked; there the scores are checked."""
     raw = tmp_path / "raw.zarr"
     assert etl.main(["unpack", str(store), str(raw), "-p", "1"]) == 0
     config = NetworkConfig(

@@ -1,4 +1,4 @@
-"""Raw stores are opened, and read through memory maps (windows: test_stream.py)."""
+"""Raw stores: opening, memory maps, and windows equal to those of the compressed store."""
 
 import hashlib
 import multiprocessing
@@ -19,7 +19,7 @@ CELLS = ("GM12878", "HepG2", "K562")
 
 @pytest.fixture
 def raw_copy(raw_store, tmp_path):
-    """The demo, unpacked, to be damaged."""
+    """A copy of the unpacked demo store, to be damaged."""
     return Path(shutil.copytree(raw_store, tmp_path / "copy.zarr"))
 
 
@@ -36,7 +36,7 @@ def random_plan(store, n, seed=0, tasks=1):
 
 
 @pytest.mark.parametrize("size", [0, 4095, 999_999, 1_000_001])
-def test_a_file_of_another_size_is_refused_before_it_is_mapped(raw_copy, size):
+def test_file_of_another_size_is_refused_before_mapping(raw_copy, size):
     file = raw_copy / "genome/sequence/chr21/c/0"
     os.truncate(file, size)
     store = open_store(raw_copy)
@@ -46,7 +46,7 @@ def test_a_file_of_another_size_is_refused_before_it_is_mapped(raw_copy, size):
         WindowStream(store, random_plan(store, 100), StreamSettings(1000), seed=(1,))
 
 
-def test_what_is_missing_or_not_raw_is_refused(raw_copy, demo_store):
+def test_missing_or_compressed_arrays_are_refused(raw_copy, demo_store):
     (raw_copy / "cells/K562/tracks/DGF/chr7/c/0").unlink()
     shutil.rmtree(raw_copy / "cells/K562/labels/chr7")
     (raw_copy / "genome/annotation/chr7/zarr.json").write_text("{")
@@ -62,14 +62,14 @@ def test_what_is_missing_or_not_raw_is_refused(raw_copy, demo_store):
         store.sequence("chr7")
 
 
-def test_an_encoding_of_the_future_is_refused(raw_copy):
+def test_unknown_encoding_is_refused(raw_copy):
     meta = raw_copy / "zarr.json"
     meta.write_text(meta.read_text().replace('"encoding": "raw"', '"encoding": "rope"'))
     with pytest.raises(StoreError, match="encoding is 'rope', this factornet reads compressed and raw"):
         open_store(raw_copy)
 
 
-def test_arrays_are_maps_that_cannot_be_written_and_are_opened_once(raw_store):
+def test_arrays_are_read_only_maps_and_opened_once(raw_store):
     store = open_store(raw_store)
     track = store.track("K562", "DGF", "chr21")
     assert isinstance(track, np.memmap)
@@ -96,7 +96,7 @@ def contents(stream):
 
 
 def by_window(stream):
-    """Index -> bytes of all fields."""
+    """Map the index of each window to the bytes of all fields."""
     rows = {}
     for b in stream:
         for i, *fields in zip(b.index.tolist(), b.codes, b.tracks, b.features, b.labels, strict=True):
@@ -111,15 +111,15 @@ def test_windows_equal_those_of_the_compressed_store(demo_store, raw_store, leng
     packed, raw = open_store(demo_store), open_store(raw_store)
     plan = random_plan(raw, 12 if length > 10_000 else 700, length, tasks=3)
     settings = StreamSettings(length, batch_size=7, meta=True, gencode=True)
-    mine, theirs = (by_window(WindowStream(s, plan, settings, seed=(1,))) for s in (raw, packed))
-    assert mine == theirs
-    assert len(mine) == len(plan)
+    from_raw, from_compressed = (by_window(WindowStream(s, plan, settings, seed=(1,))) for s in (raw, packed))
+    assert from_raw == from_compressed
+    assert len(from_raw) == len(plan)
     ordered = [contents(WindowStream(s, plan, settings, seed=None)) for s in (raw, packed)]
     assert ordered[0] == ordered[1]
 
 
-def test_the_order_is_a_permutation_of_the_whole_plan(raw_store):
-    """No pools: windows that lie together in the plan are spread over the epoch, whatever memory is given."""
+def test_order_is_a_permutation_of_the_whole_plan(raw_store):
+    """Adjacent windows of the plan are spread over the epoch, whatever `pool_bytes` is."""
     store = open_store(raw_store)
     plan = random_plan(store, 4000)
     orders = []
@@ -132,31 +132,28 @@ def test_the_order_is_a_permutation_of_the_whole_plan(raw_store):
     assert (orders[0] == orders[2]).all()
     assert sorted(orders[0]) == list(range(4000))
     # Of the first and last tenth of the plan, about a tenth lies in each tenth of the epoch (40 expected of 400).
-    for part in np.split(orders[0], 10):
-        assert 15 < (part < 400).sum() < 70
-        assert 15 < (part >= 3600).sum() < 70
+    for tenth in np.split(orders[0], 10):
+        assert 15 < (tenth < 400).sum() < 70
+        assert 15 < (tenth >= 3600).sum() < 70
     other = np.concatenate([b.index for b in WindowStream(store, plan, StreamSettings(100), seed=(7, 2))])
     assert (other != orders[0]).mean() > 0.99
 
 
-@pytest.mark.parametrize("size", [2, 4])
-def test_shares_are_parts_of_each_batch(raw_store, size):
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_ranks_read_parts_of_each_batch(raw_store, world_size):
     store = open_store(raw_store)
     plan = random_plan(store, 1234)
     whole = list(WindowStream(store, plan, StreamSettings(100, batch_size=20), seed=(1,)))
-    shares = [
-        list(WindowStream(store, plan, StreamSettings(100, batch_size=20, rank=rank, world_size=size), seed=(1,)))
-        for rank in range(size)
-    ]
-    assert {len(s) for s in shares} == {len(whole)}
-    for batch, *parts in zip(whole, *shares, strict=True):
+    settings = (StreamSettings(100, batch_size=20, rank=rank, world_size=world_size) for rank in range(world_size))
+    by_rank = [list(WindowStream(store, plan, s, seed=(1,))) for s in settings]
+    assert {len(batches) for batches in by_rank} == {len(whole)}
+    for batch, *parts in zip(whole, *by_rank, strict=True):
         for name in ("index", "codes", "tracks", "features", "labels"):
             joined = np.concatenate([getattr(p, name) for p in parts])
             np.testing.assert_array_equal(joined, getattr(batch, name))
 
 
-def test_batches_stay_as_they_were(raw_store):
-    """Nothing that a user holds is overwritten by what is read later."""
+def test_batches_are_not_overwritten_by_later_ones(raw_store):
     store = open_store(raw_store)
     held, seen = [], []
     for batch in WindowStream(store, random_plan(store, 3000), StreamSettings(200, batch_size=16), seed=(1,)):
@@ -169,7 +166,7 @@ def gather_threads():
     return [t for t in threading.enumerate() if t.name.startswith("window-gather")]
 
 
-def test_leaving_early_ends_the_thread(raw_store):
+def test_closing_the_stream_early_ends_the_thread(raw_store):
     store = open_store(raw_store)
     stream = iter(WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch_size=16), seed=(1,)))
     next(stream)
@@ -178,7 +175,7 @@ def test_leaving_early_ends_the_thread(raw_store):
     assert not gather_threads()
 
 
-def test_an_error_of_the_thread_reaches_the_consumer(raw_store, monkeypatch):
+def test_error_in_the_thread_is_raised_in_the_consumer(raw_store, monkeypatch):
     store = open_store(raw_store)
     stream = WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch_size=16), seed=(1,))
     calls, windows = [], ArrayGatherer.windows
@@ -204,13 +201,13 @@ def _digest(store, plan, queue):
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_other_processes_read_the_same_forked_ones_too(raw_store, demo_store, method):
+def test_forked_and_spawned_processes_read_the_same(raw_store, demo_store, method):
     store = open_store(raw_store)
     read_span(open_store(demo_store).sequence("chr21"), 0, 10)  # zarr's threads are up
     plan = random_plan(store, 1500, 3)
-    here = multiprocessing.SimpleQueue()
-    _digest(store, plan, here)
-    expected = here.get()
+    local_queue = multiprocessing.SimpleQueue()
+    _digest(store, plan, local_queue)
+    expected = local_queue.get()
     context = multiprocessing.get_context(method)
     queue = context.Queue()
     children = [context.Process(target=_digest, args=(store, plan, queue)) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Interval algebra against sets of bases, one base at a time."""
+"""Interval algebra compared with sets of single bases; coordinates and regions."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def is_merged(x: Intervals) -> bool:
 
 
 @given(pairs)
-def test_merge(items):
+def test_merge_size_and_nth_equal_set_operations(items):
     merged = merge(intervals(items))
     assert is_merged(merged)
     assert bases(merged) == bases(intervals(items))
@@ -46,7 +46,7 @@ def test_merge(items):
 
 
 @given(pairs, pairs)
-def test_subtract_and_intersect(a, b):
+def test_subtract_and_intersect_equal_set_operations(a, b):
     a, b = merge(intervals(a)), merge(intervals(b))
     assert is_merged(subtract(a, b))
     assert bases(subtract(a, b)) == bases(a) - bases(b)
@@ -54,21 +54,21 @@ def test_subtract_and_intersect(a, b):
 
 
 @given(pairs, pairs)
-def test_overlaps_and_contains(queries, b):
+def test_overlaps_and_contains_equal_set_operations(queries, b):
     queries, b = intervals(queries), merge(intervals(b))
-    each = [set(range(s, e)) for s, e in zip(queries.starts, queries.stops, strict=True)]
-    assert overlaps(queries, b).tolist() == [bool(q & bases(b)) for q in each]
-    assert contains(b, queries).tolist() == [q <= bases(b) for q in each]
+    query_bases = [set(range(s, e)) for s, e in zip(queries.starts, queries.stops, strict=True)]
+    assert overlaps(queries, b).tolist() == [bool(q & bases(b)) for q in query_bases]
+    assert contains(b, queries).tolist() == [q <= bases(b) for q in query_bases]
 
 
 @given(pairs, st.integers(1, 9))
-def test_starts_inside(items, width):
+def test_starts_inside_keeps_whole_windows(items, width):
     allowed = merge(intervals(items))
     expected = {s for s in bases(allowed) if set(range(s, s + width)) <= bases(allowed)}
     assert bases(starts_inside(allowed, width)) == expected
 
 
-def test_axis_round_trip_and_widen():
+def test_coordinates_round_trip_and_widen_stays_in_chromosome():
     coordinates = GenomeCoordinates(("chr1", "chr2"), (10, 20))
     chrom, position = np.array([0, 0, 1, 1]), np.array([0, 9, 0, 19])
     assert [x.tolist() for x in coordinates.from_absolute(coordinates.to_absolute(chrom, position))] == [
@@ -94,7 +94,7 @@ def test_axis_round_trip_and_widen():
         ("chr2:5", None),
     ],
 )
-def test_parse_region(text, expected):
+def test_parse_region_returns_the_region_or_refuses(text, expected):
     coordinates = GenomeCoordinates(("chr1", "chr2"), (10, 20))
     if expected is None:
         with pytest.raises(UsageError, match="chr"):

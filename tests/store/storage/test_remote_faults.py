@@ -173,7 +173,7 @@ def test_verify_compares_the_cell_index_with_object_storage(away, demo_store):
     for content, kind, path, problem, repair in (
         (format_cell_index({}), "differs", "cells/zarr.json", "is out of date for K562", hint),
         (None, "missing", "cells/zarr.json", "is missing: web servers list no folders", hint),
-        (b"{", "attributes", "cells/zarr.json", "is no list of cell lines, or a damaged one", hint),
+        (b"{", "attributes", "cells/zarr.json", "not a list of cell lines, or damaged", hint),
         (
             format_cell_index({**sound, "HepG2": "0" * 64}),
             "missing",
