@@ -21,7 +21,7 @@ from .retry import RetryPolicy, TransientError
 
 PIECE_SIZE = 1024 * 1024
 _MAX_JSON_SIZE = 64 * 1024 * 1024  # bytes of a zarr.json; one with all cell lines and inputs has some 100 kB
-_DAMAGED_HINT = "it was damaged or replaced on the server while in use: rerun, or else export the store there again"
+_DAMAGED_HINT = "it was damaged there, or replaced while it was in use: rerun, or else export the store there again"
 
 
 class ObjectServer(ABC):
