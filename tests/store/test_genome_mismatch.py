@@ -150,7 +150,7 @@ def test_cures_hold_where_paths_have_spaces(store, tmp_path):
 def test_given_again_what_is_not_whole_is_not_called_there(store, demo_files, capsys):
     (store / "cells/K562/tracks/DGF/chr2/c/0").unlink()
     assert etl.main(["build", str(store), str(demo_files / "cells/K562")]) == 2
-    assert "is there already, from the same inputs and options, but not all is well: " in capsys.readouterr().err
+    assert "already exists, built from the same inputs and options; " in capsys.readouterr().err
     assert etl.main(["build", str(store), str(demo_files / "cells/K562"), "--repair", "-p", "1"]) == 0
     assert verify_store(store).findings == ()
 
