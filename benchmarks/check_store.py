@@ -1,4 +1,4 @@
-"""Does a store hold what its source files say? Random places against pyfaidx, pyBigWig and bedtools.
+"""Compare a store with its source files at random positions, read by pyfaidx, pyBigWig and bedtools.
 
 For chr20 of the real data: `python benchmarks/check_store.py build/real/chr20.zarr --fasta 20.fa --record chr20=20
 --cells DATA/cells --annotation-bed cpg=... cds=... intron=... promoter=... utr5=... utr3=...`
@@ -25,7 +25,7 @@ from factornet.store import BASES, FEATURES, Store, open_store, read_span
 
 @dataclass(frozen=True)
 class Sources:
-    """The files a store was made of: annotation either as GTF and CpG table, or as one BED a feature."""
+    """The files a store was built from: annotation either as GTF and CpG table, or as one BED per feature."""
 
     fasta: Path
     records: dict[str, str]
@@ -37,95 +37,97 @@ class Sources:
 
 @dataclass(frozen=True)
 class Check:
-    """Places compared, those that differ, and how many distinct values were seen."""
+    """Number of positions compared and of those that differ, and number of distinct values expected."""
 
     what: str
-    places: int
+    positions: int
     wrong: int
     distinct: int
 
 
-def check_store(path: Path, sources: Sources, *, places: int, work: Path) -> list[Check]:
-    """All checks, in a scratch folder."""
+def check_store(path: Path, sources: Sources, *, n_positions: int, work: Path) -> list[Check]:
+    """Run all checks, with temporary files in `work`."""
     store, rng = open_store(path), np.random.default_rng(1)
-    checks = [check_sequence(store, sources, random_places(store, places, rng), work)]
+    checks = [check_sequence(store, sources, random_positions(store, n_positions, rng), work)]
     for cell in store.cells:
         files = [line.split() for line in (sources.cells / cell / "bigwig.txt").read_text().splitlines()]
         for file, name in files:
             checks.append(
-                check_track(store, cell, name, sources.cells / cell / file, random_places(store, places, rng))
+                check_track(store, cell, name, sources.cells / cell / file, random_positions(store, n_positions, rng))
             )
-        checks += check_labels(store, cell, sources.cells / cell, random_places(store, places, rng, reach=200), work)
+        checks += check_labels(
+            store, cell, sources.cells / cell, random_positions(store, n_positions, rng, reach=200), work
+        )
     for feature, bed in feature_beds(sources, work).items():
-        checks.append(check_feature(store, feature, bed, random_places(store, places, rng), work))
+        checks.append(check_feature(store, feature, bed, random_positions(store, n_positions, rng), work))
     return checks
 
 
-def random_places(store: Store, n: int, rng: np.random.Generator, reach: int = 1):
-    """Chromosome index and position, uniform over the genome."""
+def random_positions(store: Store, n: int, rng: np.random.Generator, reach: int = 1):
+    """Return chromosome indices and positions, each of shape (n,), uniform over the genome."""
     sizes = np.array(store.coordinates.lengths)
     chrom = rng.choice(sizes.size, n, p=sizes / sizes.sum())
     return chrom, rng.integers(0, sizes[chrom] - reach)
 
 
 def stored(array_of, store: Store, chrom, position):
-    """Values of a store's arrays at places, read chromosome by chromosome."""
-    found = None
+    """Read values of a store's arrays at positions, chromosome by chromosome."""
+    result = None
     for c in np.unique(chrom):
-        here = chrom == c
+        selected = chrom == c
         array = array_of(store.coordinates.names[c])
-        values = read_span(array, 0, array.shape[0])[position[here]]
-        found = np.empty((chrom.size, *values.shape[1:]), values.dtype) if found is None else found
-        found[here] = values
-    return found
+        values = read_span(array, 0, array.shape[0])[position[selected]]
+        result = np.empty((chrom.size, *values.shape[1:]), values.dtype) if result is None else result
+        result[selected] = values
+    return result
 
 
-def check_sequence(store: Store, sources: Sources, places, work: Path) -> Check:
-    """Against pyfaidx."""
+def check_sequence(store: Store, sources: Sources, positions, work: Path) -> Check:
+    """Compare the sequence with pyfaidx."""
     path = sources.fasta
     if path.suffix == ".gz":
         path = work / "plain.fa"
         path.write_bytes(gzip.decompress(sources.fasta.read_bytes()))
     fasta = pyfaidx.Fasta(str(path), indexname=str(work / "check.fai"), as_raw=True, sequence_always_upper=True)
-    got = stored(store.sequence, store, *places)
+    got = stored(store.sequence, store, *positions)
     want = []
-    for c, p in zip(*places, strict=True):
+    for c, p in zip(*positions, strict=True):
         want.append(BASES.find(fasta[sources.records[store.coordinates.names[c]]][int(p) : int(p) + 1]) % 5)
     fasta.close()
     return Check("sequence", len(want), int((got != np.array(want)).sum()), len(set(want)))
 
 
-def check_track(store: Store, cell: str, name: str, path: Path, places) -> Check:
-    """Against pyBigWig; gaps are 0; compared bit by bit."""
+def check_track(store: Store, cell: str, name: str, path: Path, positions) -> Check:
+    """Compare a track with pyBigWig, bit by bit; gaps are 0."""
     file = pyBigWig.open(str(path))
-    want = [file.values(store.coordinates.names[c], int(p), int(p) + 1)[0] for c, p in zip(*places, strict=True)]
+    want = [file.values(store.coordinates.names[c], int(p), int(p) + 1)[0] for c, p in zip(*positions, strict=True)]
     file.close()
     want = np.nan_to_num(np.array(want, np.float32), nan=0.0)
-    got = stored(lambda chrom: store.track(cell, name, chrom), store, *places)
+    got = stored(lambda chrom: store.track(cell, name, chrom), store, *positions)
     wrong = int((got.view(np.uint32) != want.view(np.uint32)).sum())
     return Check(f"track {name} of {cell}", want.size, wrong, np.unique(want).size)
 
 
-def bedtools_hits(store: Store, places, width: int, bed: Path, work: Path, *options: str) -> np.ndarray:
-    """Number of features of `bed` that each place of `width` bases meets, by `bedtools intersect -c`."""
+def bedtools_hits(store: Store, positions, width: int, bed: Path, work: Path, *options: str) -> np.ndarray:
+    """Count the features of `bed` that overlap `width` bases from each position, by `bedtools intersect -c`."""
     queries = work / "queries.bed"
-    rows = (f"{store.coordinates.names[c]}\t{p}\t{p + width}\n" for c, p in zip(*places, strict=True))
+    rows = (f"{store.coordinates.names[c]}\t{p}\t{p + width}\n" for c, p in zip(*positions, strict=True))
     queries.write_text("".join(rows))
     command = ["bedtools", "intersect", "-c", *options, "-a", str(queries), "-b", str(bed)]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return np.array([int(line.rsplit("\t", 1)[1]) for line in out.splitlines()])
 
 
-def check_feature(store: Store, feature: str, bed: Path, places, work: Path) -> Check:
-    """One annotation bit against bedtools."""
-    got = (stored(store.annotation, store, *places) >> FEATURES.index(feature)) & 1
-    want = bedtools_hits(store, places, 1, bed, work) > 0
+def check_feature(store: Store, feature: str, bed: Path, positions, work: Path) -> Check:
+    """Compare one annotation bit with bedtools."""
+    got = (stored(store.annotation, store, *positions) >> FEATURES.index(feature)) & 1
+    want = bedtools_hits(store, positions, 1, bed, work) > 0
     return Check(f"annotation {feature}", want.size, int((got != want).sum()), np.unique(want).size)
 
 
-def check_labels(store: Store, cell: str, folder: Path, places, work: Path) -> list[Check]:
-    """Labels of random bins against bedtools, all factors: 101 bases of one peak; else a touch of a relaxed one."""
-    chrom, position = places
+def check_labels(store: Store, cell: str, folder: Path, positions, work: Path) -> list[Check]:
+    """Compare labels of random bins with bedtools: bound if 101 bases are in one peak, else ambiguous if relaxed."""
+    chrom, position = positions
     bins = position // 50
     got = stored(lambda name: store.labels(cell, name), store, chrom, bins)
     checks = []
@@ -142,7 +144,7 @@ def check_labels(store: Store, cell: str, folder: Path, places, work: Path) -> l
 
 
 def feature_beds(sources: Sources, work: Path) -> dict[str, Path]:
-    """One BED a feature: those given, or derived line by line from the GTF, by the README's rules."""
+    """Return one BED per feature: those given, or derived line by line from the GTF by the README's rules."""
     if sources.beds:
         return sources.beds
     rows: dict[str, list[tuple[str, int, int]]] = {feature: [] for feature in FEATURES}
@@ -189,16 +191,16 @@ def main() -> int:
     parser.add_argument("--record", nargs="*", default=[], metavar="CHROM=RECORD")
     parser.add_argument("--cells", type=Path, required=True)
     parser.add_argument("--annotation-bed", nargs=6, required=True, metavar="FEATURE=FILE")
-    parser.add_argument("--places", type=int, default=10_000)
+    parser.add_argument("--positions", type=int, default=10_000)
     options = parser.parse_args()
     names = {name: name for name in open_store(options.store).coordinates.names}
     records = names | dict(item.split("=") for item in options.record)
     beds = {k: Path(v) for k, v in (item.split("=") for item in options.annotation_bed)}
     sources = Sources(options.fasta, records, options.cells, beds=beds)
     with tempfile.TemporaryDirectory() as work:
-        checks = check_store(options.store, sources, places=options.places, work=Path(work))
+        checks = check_store(options.store, sources, n_positions=options.positions, work=Path(work))
     for check in checks:
-        print(f"{check.what}: {check.wrong} of {check.places:,} places differ ({check.distinct} distinct values)")
+        print(f"{check.what}: {check.wrong} of {check.positions:,} positions differ ({check.distinct} distinct values)")
     return int(any(check.wrong for check in checks))
 
 

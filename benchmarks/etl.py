@@ -1,19 +1,18 @@
-"""Seconds of an ETL: whole `build_genome` and `build_cell` against bare loops that do nothing but the work itself.
+"""Time of the ETL: `build_genome` and `build_cell` against bare loops that do nothing but the conversion itself.
 
-The files: one chromosome of 144 Mb as FASTA (as an ordinary one of hg19), a dense and a sparse bigWig, 5,000 peaks;
-and once 48 Mb, where what a build costs whatever its size weighs three times as much. The bare loops read the FASTA's
-bytes and whole bigWigs, and write the same arrays with the same codecs through the same pipeline: no look at the files
-before they are read, no index, no digest, no summary, no manifest, no fsync, no rename. A process packs with one thread
-in both (etl/tasks.py says why): the first row is of one core. In the second both have as many processes as there are
-cores, forked anew each time by a server that has imported all. Arrays must come out equal. `--profile` prints where
-ours spends its time instead. Target: 1.3.
+The files: one chromosome of 144 Mb as FASTA (an average one of hg19), a dense and a sparse bigWig, 5,000 peaks; and
+once 48 Mb, where the fixed costs of a build weigh three times as much. The bare loops read the FASTA's bytes and whole
+bigWigs, and write the same arrays with the same codecs through the same pipeline: no check of the files before they are
+read, no index, no digest, no summary, no manifest, no fsync, no rename. A process compresses with one thread in both
+(etl/shards/tasks.py says why). The first row is of one process. In the second both have as many processes as there are
+cores, forked each time by a server that has imported everything. The arrays must be equal. `--profile` prints where the
+ETL spends its time instead. Target: 1.3.
 """
 
 from __future__ import annotations
 
 import cProfile
 import multiprocessing
-import os
 import pstats
 import shutil
 import tempfile
@@ -34,6 +33,7 @@ from factornet.etl.shards.labels import bin_labels
 from factornet.etl.shards.tasks import PACKING
 from factornet.store import open_store, read_span
 from factornet.store.format.layout import DEFAULT_LAYOUT, create_array
+from factornet.store.machine import cpu_count
 from factornet.store.schema import bin_count
 
 PEAKS = 5_000
@@ -42,9 +42,9 @@ SIZE, SMALL = 144_000_000, 48_000_000
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--profile", action="store_true", help="where our time goes, most first")
+    parser.add_argument("--profile", action="store_true", help="print where the ETL spends its time, most first")
     options = parser.parse_args()
-    cores = len(os.sched_getaffinity(0))
+    cores = cpu_count()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         sources = write_sources(Path(folder) / "large", size=SIZE, peaks=PEAKS)
@@ -60,8 +60,8 @@ def main() -> None:
 
 
 def compare(name: str, sources: Sources, processes: int, repeats: int) -> Row:
-    """Seconds of both, with so many processes."""
-    ours, bare = sources.folder / "ours.zarr", sources.folder / "bare.zarr"
+    """Time both with so many processes, in seconds."""
+    full, bare = sources.folder / "full.zarr", sources.folder / "bare.zarr"
 
     def seconds(path: Path, build: Callable[[Sources, Path, int], None]) -> Callable[[int], float]:
         def measure(_: int) -> float:
@@ -70,19 +70,19 @@ def compare(name: str, sources: Sources, processes: int, repeats: int) -> Row:
 
         return measure
 
-    figures = measure_pairs(seconds(ours, build_ours), seconds(bare, build_bare), repeats)
-    check_equal(ours, bare)
+    figures = measure_pairs(seconds(full, build_store), seconds(bare, build_bare), repeats)
+    check_equal(full, bare)
     return make_row(name, figures, "s")
 
 
-def build_ours(sources: Sources, path: Path, processes: int) -> None:
-    """What `factornet-etl genome` and `factornet-etl build` do."""
+def build_store(sources: Sources, path: Path, processes: int) -> None:
+    """Build as `factornet-etl genome` and `factornet-etl build` do."""
     build_genome(path, GenomeInputs(sources.fasta), GenomeOptions(), Resources(processes))
     build_cell(path, sources.cell, CellOptions(), Resources(processes))
 
 
 def build_bare(sources: Sources, path: Path, processes: int) -> None:
-    """The same arrays, by the least code."""
+    """Write the same arrays with as little code as possible."""
     with _executor(processes) as submit:
         jobs = [submit(bare_sequence, sources.fasta, path / "sequence", sources.size)]
         for name, bigwig in zip(TRACKS, sources.bigwigs, strict=True):
@@ -94,7 +94,7 @@ def build_bare(sources: Sources, path: Path, processes: int) -> None:
 
 @contextmanager
 def _executor(processes: int) -> Iterator[Callable[..., Callable[[], Any]]]:
-    """A function that hands work out, and gives back what waits for it."""
+    """Yield a function that submits work, and returns a function that waits for its result."""
     if processes == 1:
         yield lambda work, *arguments: lambda: work(*arguments)
         return
@@ -106,7 +106,7 @@ def _executor(processes: int) -> Iterator[Callable[..., Callable[[], Any]]]:
 
 
 def bare_sequence(fasta: Path, path: Path, size: int) -> None:
-    """Base codes of the file's only record."""
+    """Write base codes of the file's only record."""
     table = np.full(256, 4, np.uint8)
     table[np.frombuffer(b"ACGT", np.uint8)] = range(4)
     letters = fasta.read_bytes().partition(b"\n")[2].replace(b"\n", b"").upper()
@@ -114,7 +114,7 @@ def bare_sequence(fasta: Path, path: Path, size: int) -> None:
 
 
 def bare_track(bigwig: Path, path: Path, size: int) -> None:
-    """Signal of the whole chromosome, gaps as 0."""
+    """Write the signal of the whole chromosome, gaps as 0."""
     file = pyBigWig.open(str(bigwig))
     values = file.values(CHROM, 0, size, numpy=True)
     file.close()
@@ -123,14 +123,14 @@ def bare_track(bigwig: Path, path: Path, size: int) -> None:
 
 
 def bare_labels(peaks: Path, path: Path, size: int) -> None:
-    """Labels by our own function: it is work, not overhead."""
+    """Write labels, computed by the ETL's own function: it is work, not overhead."""
     starts, stops = np.loadtxt(peaks, np.int64, usecols=(1, 2)).T
     bins = bin_count(size)
     write(path, bin_labels((starts, stops), (starts, stops), first=0, count=bins)[:, None], bins)
 
 
 def write(path: Path, values: np.ndarray, rows: int) -> None:
-    """An array as a store has it, in one call."""
+    """Write an array as a store has it, in one call."""
     with zarr.config.set(PACKING):
         array = create_array(
             zarr.create_group(str(path), zarr_format=3),
@@ -143,20 +143,20 @@ def write(path: Path, values: np.ndarray, rows: int) -> None:
         array[:] = values
 
 
-def check_equal(ours: Path, bare: Path) -> None:
-    store = open_store(ours)
+def check_equal(full: Path, bare: Path) -> None:
+    store = open_store(full)
     arrays = {"sequence": store.sequence(CHROM), "labels": store.labels(CELL, CHROM)}
     arrays |= {name: store.track(CELL, name, CHROM) for name in TRACKS}
     for name, array in arrays.items():
-        theirs = zarr.open_array(str(bare / name / CHROM), mode="r")[:]
-        np.testing.assert_array_equal(read_span(array, 0, array.shape[0]), theirs, err_msg=name)
+        expected = zarr.open_array(str(bare / name / CHROM), mode="r")[:]
+        np.testing.assert_array_equal(read_span(array, 0, array.shape[0]), expected, err_msg=name)
 
 
 def profile(sources: Sources) -> None:
-    """Functions of one build in this process, by their own time and by that of all they call."""
-    build_ours(sources, sources.folder / "warm.zarr", 1)
+    """Profile one build in this process: functions by their own time, and by that of all they call."""
+    build_store(sources, sources.folder / "warm.zarr", 1)
     profiler = cProfile.Profile()
-    profiler.runcall(build_ours, sources, sources.folder / "ours.zarr", 1)
+    profiler.runcall(build_store, sources, sources.folder / "full.zarr", 1)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
     pstats.Stats(profiler).sort_stats("cumulative").print_stats("factornet|main/(etl|store)", 30)
 

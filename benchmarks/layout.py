@@ -1,10 +1,10 @@
-"""How should arrays lie in a store? Chunk, shard, codec and pipeline, on a sequence-like and a DNase-like array.
+"""Compare layouts of arrays: chunk, shard, codec and pipeline, on a sequence-like and a DNase-like array.
 
-One row a layout: bytes a position, writing (GB/s of decoded data), reading in slabs of 1 Mi positions, and single
-windows of 1,000. Pages are warm. Each repetition goes through all layouts, in an order of its own after one run that
-is not counted; the last column compares slab reading with the default layout of the same repetition, because absolute
-rates move from minute to minute. The defaults are
-`factornet.store.format.layout.Layout`; docs/decisions.md says what follows. `--json FILE` keeps the table.
+One row per layout: bytes per position, rate of writing (GB/s of decoded data), of reading in slabs of 1 Mi positions,
+and of reading single windows of 1,000. The page cache is warm. Each repetition measures all layouts in a random order,
+after one run that is not counted; the last column compares slab reading with the default layout in the same repetition,
+because absolute rates vary from minute to minute. The defaults are `factornet.store.format.layout.Layout`;
+docs/decisions.md has the conclusions. `--json FILE` saves the table.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LARGEST_SHARD = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Candidate:
-    """A layout to measure; chunk and shard in positions."""
+    """One layout to measure; chunk and shard in positions."""
 
     chunk: int = DEFAULT_LAYOUT.chunk
     shard: int = DEFAULT_LAYOUT.shard
@@ -63,12 +63,12 @@ CANDIDATES = (
 
 
 def sequence_like(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Random base codes, uint8."""
+    """Return random base codes, uint8 (n,)."""
     return rng.integers(0, 4, n, dtype=np.uint8)
 
 
 def track_like(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Accessibility, float32: three bases in a hundred open, in bumps of 400; single reads on one in thirty."""
+    """Simulate accessibility, float32 (n,): 3 % of bases in open regions of 400, single reads on one in thirty."""
     signal = np.zeros(n, np.float32)
     signal[rng.integers(0, n, n // 30)] = 1
     for start in rng.integers(0, n - 400, n * 3 // 100 // 400):
@@ -77,7 +77,7 @@ def track_like(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def measure(values: np.ndarray, candidate: Candidate, folder: Path, rng: np.random.Generator) -> dict[str, float]:
-    """Write an array, read it in slabs and in windows, and see that it is the same."""
+    """Write an array, read it in slabs and in windows, and check that it is the same."""
     serializer = BytesCodec(endian="little") if values.itemsize > 1 else BytesCodec()
     with zarr.config.set({"codec_pipeline.path": PIPELINES[candidate.pipeline]}):
         array = zarr.create_array(
@@ -98,9 +98,9 @@ def measure(values: np.ndarray, candidate: Candidate, folder: Path, rng: np.rand
         slabs = [array[start : start + SLAB] for start in range(0, values.size, SLAB)]
         slab = perf_counter() - begin
         np.testing.assert_array_equal(np.concatenate(slabs), values)
-        places = rng.integers(0, values.size - WINDOW, 100)
+        starts = rng.integers(0, values.size - WINDOW, 100)
         begin = perf_counter()
-        for start in places:
+        for start in starts:
             array[start : start + WINDOW]
         window = perf_counter() - begin
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -108,26 +108,26 @@ def measure(values: np.ndarray, candidate: Candidate, folder: Path, rng: np.rand
         "bytes_per_position": size / values.size,
         "write": values.nbytes / write / 1e9,
         "slab": values.nbytes / slab / 1e9,
-        "windows": places.size / window,
+        "windows": starts.size / window,
     }
 
 
 def compare(name: str, values: np.ndarray, repeats: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """All layouts in turn, `repeats` times; medians, and slab reading against the default, pair by pair."""
-    found: dict[Candidate, list[dict[str, float]]] = {candidate: [] for candidate in CANDIDATES}
+    """Measure all layouts `repeats` times; return medians, and slab reading against the default, pair by pair."""
+    results: dict[Candidate, list[dict[str, float]]] = {candidate: [] for candidate in CANDIDATES}
     for repeat in range(-1, repeats):
-        # What is measured first pays for the start of threads and for fresh memory: never the same layout, and the
-        # first run of all does not count.
-        turns = rng.permutation(len(CANDIDATES)) if repeat >= 0 else [0]
-        for candidate in (CANDIDATES[i] for i in turns):
+        # Whatever is measured first pays for starting threads and for new memory: not always the same layout, and the
+        # very first run does not count.
+        order = rng.permutation(len(CANDIDATES)) if repeat >= 0 else [0]
+        for candidate in (CANDIDATES[i] for i in order):
             with tempfile.TemporaryDirectory(prefix="factornet-layout-") as folder:
                 run = measure(values, candidate, Path(folder), rng)
             if repeat >= 0:
-                found[candidate].append(run)
+                results[candidate].append(run)
     rows = []
-    for candidate, runs in found.items():
+    for candidate, runs in results.items():
         medians = {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
-        ratios = [run["slab"] / base["slab"] for run, base in zip(runs, found[DEFAULT], strict=True)]
+        ratios = [run["slab"] / base["slab"] for run, base in zip(runs, results[DEFAULT], strict=True)]
         spread = {"ratio": float(np.median(ratios)), "spread": [min(ratios), max(ratios)]}
         rows.append({"array": name, **asdict(candidate), **medians, **spread})
     return rows

@@ -9,11 +9,10 @@ from .kernel_motifs import KernelSites, find_kernel_sites, write_motifs
 from .logo import save_pictures
 from .meme import read_meme
 from .pwm import Motif, find_motif, inject_motif, log_odds, scan_best_hit
-from .tomtom import FEW_MOTIFS, KernelRow, MotifMatch, kernel_rows, match_kernels, match_motifs, to_csv
+from .tomtom import FEW_MOTIFS, MotifMatch, kernel_rows, match_kernels, match_motifs, to_csv
 
 __all__ = [
     "FEW_MOTIFS",
-    "KernelRow",
     "KernelSites",
     "LayerReport",
     "Motif",

@@ -3,8 +3,7 @@
 May import `factornet.store` and torch.
 """
 
-from .config import NetworkConfig, strand_order
+from .config import NetworkConfig
 from .factornet import BatchShare, FactorNet, one_hot
-from .lstm import BidirectionalLSTM
 
-__all__ = ["BatchShare", "BidirectionalLSTM", "FactorNet", "NetworkConfig", "one_hot", "strand_order"]
+__all__ = ["BatchShare", "FactorNet", "NetworkConfig", "one_hot"]

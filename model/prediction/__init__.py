@@ -4,7 +4,7 @@ May import `model.network`, `model.data` and `model.model_dir`.
 """
 
 from .bins import Bins, count_bins
-from .predict import predict_bins, predict_plan, predict_tiles
+from .predict import predict_bins, predict_plan
 from .to_file import Predictor, predict_intervals, predict_regions
 from .writers import read_bedgraph, write_bedgraph, write_bigwig
 
@@ -16,7 +16,6 @@ __all__ = [
     "predict_intervals",
     "predict_plan",
     "predict_regions",
-    "predict_tiles",
     "read_bedgraph",
     "write_bedgraph",
     "write_bigwig",

@@ -6,7 +6,6 @@ May import `model.evaluation` and what lies below it.
 from .cost_estimate import estimate
 from .distributed import ProcessGroup, init_process_group
 from .history import Callbacks, EpochRecord, StepReport, TrainingResult
-from .optimizer import KerasAdam
 from .plots import plot_history
 from .setup import TrainingSetup, prepare_training
 from .trainer import TrainingError, TrainingOptions, train
@@ -14,7 +13,6 @@ from .trainer import TrainingError, TrainingOptions, train
 __all__ = [
     "Callbacks",
     "EpochRecord",
-    "KerasAdam",
     "ProcessGroup",
     "StepReport",
     "TrainingError",

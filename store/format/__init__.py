@@ -7,7 +7,7 @@ from .attributes import read_attributes, read_manifest
 from .cell_index import CELL_INDEX, format_cell_index, parse_cell_index
 from .layout import DEFAULT_LAYOUT, Layout, check_values, create_array, valid_range
 from .manifest import (
-    CURE,
+    DAMAGED_HINT,
     NOT_FACTORNET,
     Objects,
     check_self_digest,
@@ -24,7 +24,7 @@ from .zarr_json import DTYPES, parse_zarr_json, read_zarr_json
 
 __all__ = [
     "CELL_INDEX",
-    "CURE",
+    "DAMAGED_HINT",
     "DEFAULT_LAYOUT",
     "DTYPES",
     "NOT_FACTORNET",

@@ -192,9 +192,9 @@ def test_store_mistakes(files, built, capsys):
     other = files / "other.zarr"
     other.mkdir()
     for arguments, message in (
-        (genome(files), "is there already"),
+        (genome(files), "already exists"),
         (genome(files, "--force"), "holds the cell lines CELL"),
-        (["build", built, files / "CELL", "--allow-missing-chroms"], "CELL is there already, from other inputs or"),
+        (["build", built, files / "CELL", "--allow-missing-chroms"], "CELL already exists, built from other inputs or"),
         (["build", files / "none.zarr", files / "CELL"], "no such store"),
         (["info", other], "not a FactorNet store"),
         (["verify", other], "not a FactorNet store"),

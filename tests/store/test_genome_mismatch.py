@@ -148,7 +148,7 @@ def test_hints_of_verify_work_for_paths_with_spaces(store, tmp_path):
 def test_building_a_damaged_cell_line_again_reports_the_damage(store, demo_files, capsys):
     (store / "cells/K562/tracks/DGF/chr2/c/0").unlink()
     assert etl.main(["build", str(store), str(demo_files / "cells/K562")]) == 2
-    assert "is there already, from the same inputs and options, but not all is well: " in capsys.readouterr().err
+    assert "already exists, built from the same inputs and options; " in capsys.readouterr().err
     assert etl.main(["build", str(store), str(demo_files / "cells/K562"), "--repair", "-p", "1"]) == 0
     assert verify_store(store).findings == ()
 

@@ -1,10 +1,10 @@
-"""Build a cell line again and again, killed at random moments; see that no reader ever meets half of one.
+"""Build a cell line repeatedly, killed at random moments; check that no reader ever sees half of one.
 
     python tests/stress/kill_build.py --runs 200
 
-Used by test_durability.py with few runs. A run is: a child process builds, and is killed (SIGKILL) after a random time;
-the store must open, and hold the cell line whole or not at all; then a build that is left alone must end with the
-digests of one that never was disturbed.
+Used by test_killed_builds.py with few runs. In each run a child process builds, and is killed (SIGKILL) after a random
+time; the store must open, and hold the cell line whole or not at all; then a build that is not killed must give the
+digest of one that never was interrupted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OPTIONS = CellOptions(layout=Layout(65536, 65536 * 4))
 
 @dataclass
 class Tally:
-    """What was seen."""
+    """Counts of what happened."""
 
     killed: int = 0
     ended: int = 0
@@ -49,13 +49,17 @@ class Tally:
 
 
 def digest(store: Path, cell: str) -> str:
-    """Digest of a cell line's manifest; nothing where there is no such cell line."""
+    """Return the digest of a cell line's manifest; empty if there is no such cell line."""
     opened = open_store(store)
     return opened.cell(cell).manifest if cell in opened.cells else ""
 
 
 def killed_build(store: Path, folder: Path, seconds: float, *, after: int = 0, force: bool) -> tuple[bool, float]:
-    """Start a build, kill it `seconds` after so many shards were done; whether it was killed, and when it ended."""
+    """Start a build, and kill it `seconds` after `after` shards are done.
+
+    Returns:
+        Whether it was killed before it ended, and the seconds it ran.
+    """
     command = [sys.executable, "-c", _CHILD, str(store), str(folder), *(["force"] if force else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
@@ -71,18 +75,18 @@ def killed_build(store: Path, folder: Path, seconds: float, *, after: int = 0, f
 
 
 def torture(store: Path, folder: Path, runs: int, seed: int) -> Tally:
-    """Do the runs on a store that has a genome only."""
+    """Run the test on a store that has only a genome."""
     rng, tally, cell = random.Random(seed), Tally(), folder.name
     shards = len(build_cell(store, folder, _OPTIONS, Resources(1)).reports)
     undisturbed = digest(store, cell)
-    # As a child takes, from a cold start: a build in this process is done when that has not written its first shard.
+    # Seconds of a child from a cold start: a build in this process ends before a child has written its first shard.
     _, longest = killed_build(store, folder, 600.0, force=True)
     for run in range(runs):
         force = run % 2 == 1
         if not force:
             shutil.rmtree(store / "cells" / cell)
         for _ in range(rng.randint(1, 2)):
-            # At any moment; or soon after a shard, and after the last, where the build is made known.
+            # At any moment; or soon after a shard, or after the last one, when the cell line is published.
             after = rng.choice([0, rng.randint(1, shards), shards])
             seconds = rng.uniform(0, longest * (0.2 if after else 1.1))
             killed, _ = killed_build(store, folder, seconds, after=after, force=force)
@@ -92,16 +96,16 @@ def torture(store: Path, folder: Path, runs: int, seed: int) -> Tally:
             assert found in ((undisturbed,) if force else (undisturbed, "")), f"run {run}: half a cell line"
             if found:
                 tally.published += 1
-                assert verify_store(store, cells=[cell]).findings == (), f"run {run}: not sound"
+                assert verify_store(store, cells=[cell]).findings == (), f"run {run}: damaged"
         report = build_cell(store, folder, _OPTIONS, Resources(1), force=True)
-        tally.resumed += any("were done by it" in note for note in report.notes)
+        tally.resumed += any("were already done" in note for note in report.notes)
         assert digest(store, cell) == undisturbed, f"run {run}: another digest"
         assert not store.with_name(store.name + ".building").exists(), f"run {run}: something left behind"
     return tally
 
 
 def main() -> None:
-    """The long test."""
+    """Run the long test on the demo experiment."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)

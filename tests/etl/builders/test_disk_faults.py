@@ -1,4 +1,4 @@
-"""Builds on disks that fail or are full, and of inputs that change meanwhile: an error, and nothing half done."""
+"""Builds on failing or full disks, and of inputs that change: an error, and nothing half written."""
 
 import errno
 import os
@@ -13,14 +13,14 @@ from support.tiny_experiment import build, left, write_cell
 
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
 from factornet.etl.inputs import provenance
-from factornet.etl.publish import transaction as publish
-from factornet.etl.shards import executor as graph
+from factornet.etl.publish import transaction
+from factornet.etl.shards import executor
 from factornet.etl.verify.objects import verify_store
 from factornet.store import FactorNetError, InputError, StoreError, UsageError, open_store
 
 
 class Faults:
-    """Makes the k-th call that changes the disk below a folder fail: opened for writing, renamed, made, synced."""
+    """Makes the k-th call that changes the disk below a folder fail: open for writing, rename, mkdir, fsync, swap."""
 
     def __init__(self) -> None:
         self.below, self.at, self.code, self.calls = "", 0, 0, 0
@@ -34,7 +34,7 @@ class Faults:
             writing = (mode and set(mode) & set("wax+")) or flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if not writing or not isinstance(path, (str, bytes, os.PathLike)):
                 return
-        elif event not in ("os.rename", "os.mkdir", "os.fsync", "exchange"):
+        elif event not in ("os.rename", "os.mkdir", "os.fsync", "swap_dirs"):
             return
         else:
             path = arguments[0]
@@ -44,7 +44,7 @@ class Faults:
                 raise OSError(self.code, os.strerror(self.code), str(path))
 
     def during(self, action, *, below, at, code):
-        """Whether the action ended well, and the error it raised."""
+        """Call `action`; return the error it raised, or None."""
         self.at, self.code, self.calls, self.below = at, code, 0, str(below)
         try:
             action()
@@ -61,20 +61,20 @@ def faults():
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["new", "replaced"])
-def test_every_call_that_fails(files, faults, monkeypatch, first):
+def test_whichever_disk_call_fails_the_store_is_old_or_new(files, faults, monkeypatch, first):
     """The k-th write, rename or sync fails, for every k: an error, and the store is as it was, or has all of the new."""
-    sync, swap = publish.sync, publish.exchange
+    fsync, swap = transaction.fsync_path, transaction.swap_dirs
 
-    def audited(path):
+    def audited_fsync(path):
         sys.audit("os.fsync", str(path))
-        sync(path)
+        fsync(path)
 
     def audited_swap(a, b):
-        sys.audit("exchange", str(a))
+        sys.audit("swap_dirs", str(a))
         swap(a, b)
 
-    monkeypatch.setattr(publish, "sync", audited)
-    monkeypatch.setattr(publish, "exchange", audited_swap)
+    monkeypatch.setattr(transaction, "fsync_path", audited_fsync)
+    monkeypatch.setattr(transaction, "swap_dirs", audited_swap)
     store = files / "s.zarr"
     build(files)
     old = digest(store, "A")
@@ -117,8 +117,8 @@ def test_every_call_that_fails(files, faults, monkeypatch, first):
     assert left(files) == []
 
 
-def test_a_disk_that_takes_no_more(files):
-    """Real failing writes, those of zarrs too: files may not grow beyond 300 bytes in the child."""
+def test_failing_writes_are_an_error_and_leave_nothing(files):
+    """Real failing writes, those of zarrs too: files may not grow beyond 300 bytes in the child process."""
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from factornet.cli import etl\n"
@@ -134,15 +134,17 @@ def test_a_disk_that_takes_no_more(files):
     assert left(files) == []
 
 
-def test_disk_and_memory_are_reckoned_first(files, monkeypatch):
+def test_too_little_disk_or_memory_is_refused_before_the_build(files, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda location: usage(10**6, 10**6, 10**4))
-    with pytest.raises(StoreError, match=r"cell line A takes \d+ kB, 10 kB are free.* \d+ kB are missing; make room"):
+    with pytest.raises(
+        StoreError, match=r"cell line A takes \d+ kB, 10 kB are free.* \d+ kB are missing; free disk space"
+    ):
         build(files)
     with pytest.raises(StoreError, match="the genome takes"):
         build_genome(files / "t.zarr", GenomeInputs(files / "g.fa"), GenomeOptions(), Resources(1))
     monkeypatch.undo()
-    monkeypatch.setattr(graph, "available_memory", lambda: 10**8)
+    monkeypatch.setattr(executor, "available_memory", lambda: 10**8)
     with pytest.raises(UsageError, match=r"needs about 367 MB of memory, 100 MB are free: 267 MB are missing"):
         build(files)
     assert left(files) == []
@@ -151,8 +153,8 @@ def test_disk_and_memory_are_reckoned_first(files, monkeypatch):
 
 @pytest.mark.parametrize("tick", [0, 10**18])
 @pytest.mark.parametrize("name", ["s.bw", "p.bed"])
-def test_inputs_that_change_while_they_are_read(files, name, tick, monkeypatch):
-    """Whether they were last changed long before (then their times tell) or a moment before (then their content)."""
+def test_inputs_that_change_while_they_are_read_are_refused(files, name, tick, monkeypatch):
+    """Detected by time stamps if they were last changed long before the build, by content if just before it."""
     monkeypatch.setattr(provenance, "_TIME_RESOLUTION", tick)
 
     def on_report(report):

@@ -1,4 +1,4 @@
-"""Builds that are killed, that go on where they were, and that meet each other."""
+"""Builds that are killed, that resume, and that run at the same time."""
 
 import shutil
 import signal
@@ -6,29 +6,31 @@ import subprocess
 import sys
 import threading
 
-import psutil
 import pytest
 from stress.kill_build import digest, torture
+from support.processes import worker_processes
 from support.tiny_experiment import OPTIONS, SMALL, build, left, write_cell
 
+from factornet.cli import etl
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
-from factornet.etl.publish import transaction as publish
-from factornet.etl.shards import executor as graph
+from factornet.etl.publish import transaction
+from factornet.etl.publish.transaction import InterruptedBuildError
+from factornet.etl.shards import executor
 from factornet.etl.verify.objects import verify_store
-from factornet.store import InputError, StoreError, UsageError, open_store
+from factornet.store import FactorNetError, InputError, StoreError, UsageError, open_store
 
 # Killed
 
 
-def test_killed_at_random_moments(demo_files, tmp_path):
+def test_build_killed_at_random_moments_leaves_all_or_nothing(demo_files, tmp_path):
     store = tmp_path / "s.zarr"
     build_genome(store, GenomeInputs(demo_files / "genome.fa"), GenomeOptions(assembly="demo"), Resources(1))
     tally = torture(store, demo_files / "cells/K562", 6, seed=1)
     assert tally.killed > 0
 
 
-def cut_short(files, monkeypatch, shards, **more):
-    """Build until so many shards are done, then stop as if killed (Ctrl-C is treated as a kill is)."""
+def interrupt_build(files, shards, **more):
+    """Build until so many shards are done, then interrupt, which keeps as much as a kill does."""
     seen = []
 
     def on_report(report):
@@ -41,22 +43,22 @@ def cut_short(files, monkeypatch, shards, **more):
     return seen
 
 
-def test_finished_shards_are_not_done_again(files, monkeypatch):
+def test_resumed_build_skips_finished_shards(files, monkeypatch):
     build(files)
     whole = digest(files / "s.zarr", "A")
     summary = open_store(files / "s.zarr").cell("A").summary
     shutil.rmtree(files / "s.zarr/cells/A")
-    cut_short(files, monkeypatch, 5)
+    interrupt_build(files, 5)
     assert open_store(files / "s.zarr").cells == ()
     assert left(files) == ["s.zarr.building"]
-    cut_short(files, monkeypatch, 9)  # of which five are those of the first
-    ran, run = [], graph.run
+    interrupt_build(files, 9)  # five of them are those of the first build
+    ran, run = [], executor.run
     monkeypatch.setattr("factornet.etl.shards.journal.run", lambda t, *a, **k: ran.extend(t) or run(t, *a, **k))
     seen = []
     report = build(files, on_report=seen.append)
     assert len(seen) == len(report.reports)
     assert len(ran) == len(seen) - 9
-    assert f"9 of {len(seen)} tasks were done by it" in report.notes[0]
+    assert f"9 of {len(seen)} tasks were already done" in report.notes[0]
     assert digest(files / "s.zarr", "A") == whole
     assert open_store(files / "s.zarr").cell("A").summary == summary
     assert left(files) == []
@@ -66,10 +68,10 @@ def journal_of(files):
     return files / "s.zarr.building/cells.A/journal.jsonl"
 
 
-def test_shards_that_changed_since_are_done_again(files, monkeypatch):
+def test_resumed_build_rewrites_shards_that_changed(files):
     build(files)
     whole = digest(files / "s.zarr", "A")
-    cut_short(files, monkeypatch, 6, force=True)
+    interrupt_build(files, 6, force=True)
     shards = [p for p in journal_of(files).parent.rglob("c/*") if p.is_file() and "tracks" in p.parts]
     shards[0].write_bytes(b"x")
     shards[1].unlink()
@@ -82,8 +84,8 @@ def test_shards_that_changed_since_are_done_again(files, monkeypatch):
 
 
 @pytest.mark.parametrize("change", ["signal", "options", "sheet", "journal"])
-def test_inputs_or_options_that_changed_start_anew(files, monkeypatch, change):
-    cut_short(files, monkeypatch, 5)
+def test_build_of_changed_inputs_or_options_is_not_resumed(files, change):
+    interrupt_build(files, 5)
     options = OPTIONS
     if change == "signal":
         write_cell(files / "A", 2.5)
@@ -96,7 +98,7 @@ def test_inputs_or_options_that_changed_start_anew(files, monkeypatch, change):
     report = build_cell(files / "s.zarr", files / "A", options, Resources(1))
     words = {"signal": "inputs (s.bw)", "options": "allow_missing_chroms: False before, True now", "sheet": "ATAC"}
     if change in words:
-        assert "since then changed" in report.notes[0]
+        assert "did not resume an interrupted build, changed since then: " in report.notes[0]
         assert words[change] in report.notes[0]
     assert verify_store(files / "s.zarr").findings == ()
     ends = {"signal": 2.5, "sheet": 1.5, "options": 1.5, "journal": 1.5}
@@ -104,7 +106,7 @@ def test_inputs_or_options_that_changed_start_anew(files, monkeypatch, change):
     assert store.track("A", store.cell("A").track_names[0], "chrA")[5000:5001] == ends[change]
 
 
-def test_a_genome_goes_on_too(files, monkeypatch):
+def test_genome_build_is_resumed_too(files):
     inputs, options = GenomeInputs(files / "g.fa"), GenomeOptions(layout=SMALL)
     whole = open_store(files / "s.zarr").info
     seen = []
@@ -122,8 +124,8 @@ def test_a_genome_goes_on_too(files, monkeypatch):
     assert left(files) == []
 
 
-def test_a_worker_that_is_killed(files):
-    """As the system does for want of memory: said so, and what is done is kept."""
+def test_killed_worker_is_reported_and_the_build_resumes(files):
+    """The system kills a worker when memory runs out."""
     build(files)
     whole = digest(files / "s.zarr", "A")
     seen = []
@@ -131,24 +133,45 @@ def test_a_worker_that_is_killed(files):
     def on_report(report):
         seen.append(report)
         if len(seen) == 1:
-            for server in psutil.Process().children():
-                if "forkserver" in " ".join(server.cmdline()):
-                    for worker in server.children():
-                        worker.kill()
+            for worker in worker_processes():
+                worker.kill()
 
-    with pytest.raises(UsageError, match=r"a worker process was killed.*run the command again"):
+    with pytest.raises(InterruptedBuildError, match=r"a worker process was killed.*run the same command again"):
         build_cell(files / "s.zarr", files / "A", OPTIONS, Resources(2), force=True, on_report=on_report)
     assert digest(files / "s.zarr", "A") == whole
     report = build(files, force=True)
-    assert "were done by it" in report.notes[0]
+    assert "were already done" in report.notes[0]
     assert digest(files / "s.zarr", "A") == whole
     assert left(files) == []
 
 
-def test_bad_input_leaves_nothing(files):
+def test_build_of_bad_input_leaves_nothing(files):
     (files / "A/p.bed").write_text("chrA\t5\t1\n")
     with pytest.raises(InputError):
         build(files)
+    assert left(files) == []
+
+
+def test_interrupted_build_is_no_usage_error_and_ends_a_command_with_status_2(files, monkeypatch, capsys):
+    """The parameters are not at fault: it is a class of its own, and finished shards are kept."""
+    assert issubclass(InterruptedBuildError, FactorNetError)
+    assert not issubclass(InterruptedBuildError, UsageError)
+    command = ["build", str(files / "s.zarr"), str(files / "A"), "-p", "2"]
+
+    def kill_workers(line, size):
+        for worker in worker_processes():
+            worker.kill()
+
+    monkeypatch.setattr("factornet.cli.common.progress.Throughput.add", kill_workers)
+    assert etl.main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("factornet-etl: error: a worker process was killed")
+    assert error.count("\n") == 1
+    assert open_store(files / "s.zarr").cells == ()
+    assert left(files) == ["s.zarr.building"]
+    monkeypatch.undo()
+    assert etl.main(command) == 0
+    assert "tasks were already done" in capsys.readouterr().out
     assert left(files) == []
 
 
@@ -170,23 +193,21 @@ def child(files, cell, how):
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def test_a_second_build_of_one_cell_line_stops_and_names_the_first(files, capsys):
+def test_second_build_of_a_cell_line_is_refused_naming_the_first(files, capsys):
     with child(files, "A", "wait") as first:
         first.stdout.readline()
-        with pytest.raises(
-            StoreError, match=rf"cells/A: is being built already, by process {first.pid} on .* since 20"
-        ):
+        with pytest.raises(StoreError, match=rf"cells/A: is being built by process {first.pid} on .* since 20"):
             build(files)
         build(files, "B")  # another cell line meanwhile
         assert open_store(files / "s.zarr").cells == ("B",)
         first.send_signal(signal.SIGKILL)
         first.wait()
-    report = build(files)  # the lock went with its holder, the finished shard did not
+    report = build(files)  # the lock is released with its holder, the finished shard is kept
     assert "1 of " in report.notes[0]
     assert left(files) == []
 
 
-def test_two_cell_lines_at_once(files):
+def test_two_cell_lines_are_built_at_once(files):
     with child(files, "A", "go") as one, child(files, "B", "go") as other:
         one.communicate(timeout=120)
         other.communicate(timeout=120)
@@ -196,13 +217,13 @@ def test_two_cell_lines_at_once(files):
     assert left(files) == []
 
 
-def test_only_one_holds_a_lock_however_often_it_changes_hands(files):
+def test_lock_has_one_holder_however_often_it_changes_hands(files):
     holders, most, errors = [], [0], []
 
     def work():
         for _ in range(40):
             try:
-                with publish.staging(files / "s.zarr", "cells.X"):
+                with transaction.staging(files / "s.zarr", "cells.X"):
                     holders.append(1)
                     most[0] = max(most[0], len(holders))
                     holders.pop()
@@ -215,5 +236,5 @@ def test_only_one_holds_a_lock_however_often_it_changes_hands(files):
     for t in threads:
         t.join()
     assert most[0] == 1
-    assert all("is being built already" in e for e in errors)
+    assert all("is being built by" in e for e in errors)
     assert left(files) == []

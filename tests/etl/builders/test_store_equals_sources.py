@@ -1,4 +1,4 @@
-"""What is in the store equals what pyfaidx, pyBigWig and bedtools say, at 10,000 random places each."""
+"""Values in the store equal those of pyfaidx, pyBigWig and bedtools, at 10,000 random positions each."""
 
 import sys
 from pathlib import Path
@@ -20,11 +20,11 @@ def test_demo_store_equals_its_sources(demo_files, demo_store, tmp_path):
         gtf=demo_files / "annotation/genes.gtf.gz",
         cpg=demo_files / "annotation/cpgIslandExt.txt.gz",
     )
-    results = check_store(demo_store, sources, places=10_000, work=tmp_path)
+    results = check_store(demo_store, sources, n_positions=10_000, work=tmp_path)
     assert {r.what.split()[0] for r in results} == {"sequence", "track", "annotation", "labels"}
     assert [r for r in results if r.wrong] == []
-    assert all(r.places == 10_000 for r in results)
-    assert all(r.distinct > 1 for r in results), "a check on constant values shows nothing"
+    assert all(r.positions == 10_000 for r in results)
+    assert all(r.distinct > 1 for r in results), "a check of constant values proves nothing"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Raw stores are made: unpacking, and what may go wrong with it."""
+"""Unpacking a compressed store into a raw one, and what may go wrong with it."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ CELLS = ("GM12878", "HepG2", "K562")
 
 
 def arrays_of(path):
-    """Path of every array but the manifests."""
+    """Return the path of every array except manifests."""
     nodes = [p for p in path.rglob("zarr.json") if json.loads(p.read_text())["node_type"] == "array"]
     return sorted(str(p.parent.relative_to(path)) for p in nodes if p.parent.name != "manifest")
 
@@ -54,14 +54,14 @@ def test_every_array_equals_the_source_in_values_and_metadata(demo_store, raw_st
     assert raw.blacklist().starts.tolist() == packed.blacklist().starts.tolist()
 
 
-def test_positions_of_a_chromosome_are_one_file_of_nothing_else(raw_store):
+def test_array_is_one_file_of_its_values_only(raw_store):
     store = open_store(raw_store)
     for path, itemsize in (("genome/sequence/chr21", 1), ("cells/K562/tracks/DGF/chr21", 4)):
         (file,) = (p for p in (raw_store / path).rglob("*") if p.is_file() and p.name != "zarr.json")
         assert file.stat().st_size == itemsize * store.coordinates.lengths[store.coordinates.index("chr21")]
 
 
-def test_xarray_opens_it(demo_store, raw_store):
+def test_raw_store_opens_in_xarray(demo_store, raw_store):
     for group in ("cells/K562/tracks/DGF", "genome/sequence", "cells/HepG2/labels", "cells/HepG2/peaks/CTCF/relaxed"):
         mine = xr.open_zarr(raw_store, group=group, consolidated=False, chunks=None)
         assert mine.identical(xr.open_zarr(demo_store, group=group, consolidated=False, chunks=None))
@@ -81,37 +81,37 @@ def test_manifests_list_every_object_with_size_and_digest(demo_store, raw_store)
         assert json.loads(text)["objects"] == {k: v for k, v in want.items() if not k.startswith("manifest/")}
 
 
-def test_two_workers_write_the_same_and_cell_lines_can_be_chosen(demo_store, raw_store, tmp_path, capsys):
+def test_two_workers_write_the_same_and_cell_lines_can_be_selected(demo_store, raw_store, tmp_path, capsys):
     path = tmp_path / "new" / "some.zarr"
     assert etl.main(["unpack", str(demo_store), str(path), "--cells", "K562", "-p", "2", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["arrays"] == len(arrays_of(path))
-    assert said["bytes"] == sum(zarr.open_array(str(path), path=p, mode="r").nbytes for p in arrays_of(path))
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["arrays"] == len(arrays_of(path))
+    assert summary["bytes"] == sum(zarr.open_array(str(path), path=p, mode="r").nbytes for p in arrays_of(path))
     assert open_store(path).cells == ("K562",)
     for file in (p for p in path.rglob("*") if p.is_file()):
         assert file.read_bytes() == (raw_store / file.relative_to(path)).read_bytes()
     assert [p.name for p in path.parent.iterdir()] == ["some.zarr"]
 
 
-def test_blocks_smaller_than_an_array_change_nothing(demo_store, raw_store, tmp_path, monkeypatch):
-    monkeypatch.setattr(unpack, "_BLOCK", 100_000)
+def test_result_does_not_depend_on_block_size(demo_store, raw_store, tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "_BLOCK_SIZE", 100_000)
     unpack_store(demo_store, tmp_path / "raw.zarr", Resources(1), cells=["K562"])
     for path in arrays_of(tmp_path / "raw.zarr"):
         assert open_store(tmp_path / "raw.zarr").array(path).tobytes() == open_store(raw_store).array(path).tobytes()
 
 
-def test_object_storage_is_no_place_for_a_raw_store(demo_store, tmp_path, monkeypatch, capsys):
+def test_unpacking_to_object_storage_is_refused(demo_store, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert etl.main(["unpack", str(demo_store), "s3://bucket/raw.zarr"]) == 2
-    assert "error: s3://bucket/raw.zarr: is no folder; a raw store is memory-mapped" in capsys.readouterr().err
+    assert "error: s3://bucket/raw.zarr: is not a local folder; a raw store is memory-mapped" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [], "no folder of the name s3:"
 
 
-def test_refusals(demo_store, raw_store, tmp_path, monkeypatch):
+def test_unusable_source_destination_or_cell_line_is_refused(demo_store, raw_store, tmp_path, monkeypatch):
     new = tmp_path / "new.zarr"
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="already exists"):
         unpack_store(demo_store, raw_store, Resources(1))
-    with pytest.raises(StoreError, match="is a raw store already"):
+    with pytest.raises(StoreError, match="is already a raw store"):
         unpack_store(raw_store, new, Resources(1))
     with pytest.raises(UsageError, match=r"no cell line 'K563'.*GM12878, HepG2, K562"):
         unpack_store(demo_store, new, Resources(1), cells=["K563"])
@@ -120,7 +120,8 @@ def test_refusals(demo_store, raw_store, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda location: usage(10**9, 9 * 10**8, 10**8))
     with pytest.raises(
-        StoreError, match=r"takes 14\d MB, 100 MB are free there: 4\d MB are missing; make room.*--cells"
+        StoreError,
+        match=r"takes 14\d MB, 100 MB are free there: 4\d MB are missing; free disk space, unpack fewer cell lines",
     ):
         unpack_store(demo_store, new, Resources(1))
     assert list(tmp_path.iterdir()) == []
@@ -149,7 +150,7 @@ def damage(path, how):
         "genome/manifest/c/0",
     ],
 )
-def test_a_damaged_source_is_an_error_and_nothing_is_made(demo_store, tmp_path, file, how):
+def test_damaged_source_is_an_error_and_nothing_is_written(demo_store, tmp_path, file, how):
     copy = shutil.copytree(demo_store, tmp_path / "copy.zarr")
     damage(copy / file, how)
     with pytest.raises(StoreError, match=file.partition("/c/")[0]):
@@ -157,7 +158,7 @@ def test_a_damaged_source_is_an_error_and_nothing_is_made(demo_store, tmp_path, 
     assert [p.name for p in tmp_path.iterdir()] == ["copy.zarr"]
 
 
-def test_killed_in_the_middle_leaves_nothing_and_a_second_run_works(demo_store, tmp_path):
+def test_killed_unpack_publishes_nothing_and_a_second_one_succeeds(demo_store, tmp_path):
     new = tmp_path / "raw.zarr"
     code = (
         "import os, signal, sys; from pathlib import Path\n"
@@ -178,7 +179,7 @@ def test_killed_in_the_middle_leaves_nothing_and_a_second_run_works(demo_store, 
     assert not left.exists()
 
 
-def test_a_source_that_is_replaced_meanwhile_is_an_error(demo_store, tmp_path):
+def test_source_replaced_meanwhile_is_an_error(demo_store, tmp_path):
     copy = shutil.copytree(demo_store, tmp_path / "copy.zarr")
 
     def replace(report):
@@ -194,7 +195,7 @@ def test_a_source_that_is_replaced_meanwhile_is_an_error(demo_store, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["copy.zarr"]
 
 
-def test_a_full_disk_is_an_error_that_names_the_file(demo_store, tmp_path, monkeypatch):
+def test_full_disk_is_an_error_that_names_the_file(demo_store, tmp_path, monkeypatch):
     def full(self, *args, **kwargs):
         if args and "x" in args[0]:
             raise OSError(28, "No space left on device")

@@ -1,4 +1,4 @@
-"""Builds of what is there already: damage is repaired, what is the same is left, and what is not is refused."""
+"""Builds of existing cell lines: damage is repaired, equal ones are left unchanged, different ones are refused."""
 
 import json
 
@@ -19,7 +19,7 @@ def test_repair_gives_the_same_digests(files, capsys):
     build(files)
     store, whole = files / "s.zarr", digest(files / "s.zarr", "A")
     before = (store / "cells/A/zarr.json").read_bytes()
-    assert build(files, repair=True).notes == ("nothing to repair: it is as it was built",)
+    assert build(files, repair=True).notes == ("nothing to repair: it is undamaged",)
     for name in ("tracks/DNase/chrA/c/1", "manifest/c/0", "labels/chrB/zarr.json", "peaks/TF/conservative/stop/c/0"):
         data = bytearray((store / "cells/A" / name).read_bytes())
         data[len(data) // 2] ^= 1
@@ -29,47 +29,50 @@ def test_repair_gives_the_same_digests(files, capsys):
         assert verify_store(store).findings == ()
         assert digest(store, "A") == whole
         assert (store / "cells/A/zarr.json").read_bytes() == before
-    (store / "cells/A/stranger").write_text("x")
+    (store / "cells/A/unexpected").write_text("x")
     build(files, repair=True)
     assert verify_store(store).findings == ()
     assert left(files) == []
 
 
-def test_repair_from_something_else_is_refused(files, capsys):
+def test_repair_from_other_inputs_is_refused(files, capsys):
     build(files)
     store = files / "s.zarr"
     (store / "cells/A/tracks/DNase/chrA/c/1").unlink()
     sheet = (files / "A/meta.txt").read_text()
     (files / "A/meta.txt").write_text("9 GEPC1\n")
-    said = r"changed since it was built: meta.txt \(row 1: 1.5 GEPC1 before, 9.0 GEPC1 now\); put back .*--force"
-    with pytest.raises(StoreError, match=said):
+    message = r"changed since it was built: meta.txt \(row 1: 1.5 GEPC1 before, 9.0 GEPC1 now\); restore .*force option"
+    with pytest.raises(StoreError, match=message):
         build(files, repair=True)
     (store / "cells/A/meta/c/0").write_bytes(b"")
-    with pytest.raises(StoreError, match=r"is not the same \(meta.txt or .* may have changed.*--force"):
+    with pytest.raises(
+        StoreError, match=r"differs from the original .*\(meta.txt or .* may have changed.*force option"
+    ):
         build(files, repair=True)
     (files / "A/meta.txt").write_text(sheet)
     write_cell(files / "A", 2.5)
     status = etl.main(["build", str(store), str(files / "A"), "--repair", "-p", "1"])
     assert status == 2
-    assert "changed since it was built: inputs (s.bw); put back what it was built of, or give --force" in (
-        capsys.readouterr().err
+    assert (
+        "changed since it was built: inputs (s.bw); restore the files it was built from, or use the force option"
+        in (capsys.readouterr().err)
     )
     node = json.loads((store / "cells/A/zarr.json").read_text())
     node["attributes"]["name"] = "a"
     (store / "cells/A/zarr.json").write_text(json.dumps(node, indent=2))
-    with pytest.raises(StoreError, match=r"damaged.*cannot be known what it was built of"):
+    with pytest.raises(StoreError, match=r"damaged.*what it was built from is unknown"):
         build(files, repair=True)
 
 
-def test_repair_says_what_else_is_damaged(files, capsys):
-    """The genome is no part of the cell line that is repaired: it is named, and nothing is called sound."""
+def test_repair_reports_what_else_is_damaged(files, capsys):
+    """Damage in the genome, which is not repaired with a cell line, is listed, and the status is 1."""
     store = files / "s.zarr"
     assert etl.main(["build", str(store), str(files / "A"), "-p", "1"]) == 0
     (store / "genome/sequence/chrA/c/1").unlink()
     (store / "cells/A/labels/chrA/c/0/0").unlink()
     again = ["build", str(store), str(files / "A"), "--repair", "-p", "1"]
     capsys.readouterr()
-    for done in ("  repaired: cells/A/labels/chrA/c/0/0 (missing)", "nothing to repair: it is as it was built"):
+    for done in ("  repaired: cells/A/labels/chrA/c/0/0 (missing)", "nothing to repair: it is undamaged"):
         assert etl.main(again) == 1
         text = capsys.readouterr().out
         assert done in text
@@ -82,8 +85,8 @@ def test_repair_says_what_else_is_damaged(files, capsys):
 # Built again
 
 
-def test_the_same_command_again_builds_what_is_missing(files, capsys):
-    """As after an interrupt between two cell lines: those that are there are left, the others are built."""
+def test_same_command_again_builds_only_missing_cell_lines(files, capsys):
+    """As after an interrupt between two cell lines: existing ones are left unchanged, the others are built."""
     store, both = files / "s.zarr", [str(files / "A"), str(files / "B")]
     again = ["build", str(store), *both, "-p", "1"]
     assert etl.main(["build", str(store), both[0], "-p", "1"]) == 0
@@ -91,7 +94,7 @@ def test_the_same_command_again_builds_what_is_missing(files, capsys):
     capsys.readouterr()
     assert etl.main(again) == 0
     text = capsys.readouterr().out
-    assert f"cell line A in {store}: is there already, from the same inputs and options\n" in text
+    assert f"cell line A in {store}: already exists, built from the same inputs and options\n" in text
     assert open_store(store).cells == ("A", "B")
     assert etl.main([*again, "--json"]) == 0
     assert [json.loads(line)["unchanged"] for line in capsys.readouterr().out.splitlines()] == [True, True]
@@ -107,41 +110,43 @@ CHANGES = {
     "name": (lambda a: (a / "bigwig.txt").write_text("s.bw ATAC"), [], "bigwig.txt (row 1: DNase before, ATAC now)"),
     "relaxed": (lambda a: (a / "chip.txt").write_text("p.bed TF p.bed"), [], "TF before, TF with relaxed peaks now"),
     "option": (lambda a: None, ["--allow-missing-chroms"], "options (allow_missing_chroms: False before, True now)"),
-    "damaged": (lambda a: (a / "../s.zarr/cells/A/zarr.json").unlink(), [], "is there already, and damaged"),
+    "damaged": (lambda a: (a / "../s.zarr/cells/A/zarr.json").unlink(), [], "already exists, and is damaged"),
 }
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_cell_line_of_other_inputs_is_refused_before_any_is_built(files, capsys, case):
+def test_cell_line_of_other_inputs_is_refused_before_any_is_built(files, capsys, case):
     change, more, message = CHANGES[case]
     build(files)
     change(files / "A")
     assert etl.main(["build", str(files / "s.zarr"), str(files / "B"), str(files / "A"), "-p", "1", *more]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert "--force to replace it" in said
+    error = capsys.readouterr().err
+    assert message in error
+    assert "use the force option to replace it" in error
     assert not (files / "s.zarr/cells/B").exists()
 
 
-def test_a_damaged_cell_line_does_not_stop_the_build_of_another(files):
+def test_damaged_cell_line_does_not_stop_the_build_of_another(files):
     build(files)
     (files / "s.zarr/cells/A/zarr.json").write_text("{}")
     build(files, "B")
     assert open_store(files / "s.zarr").cell("B").name == "B"
 
 
-def test_one_cell_line_given_twice(files, capsys):
+def test_cell_line_given_twice_is_refused(files, capsys):
     assert etl.main(["build", str(files / "s.zarr"), str(files / "A"), str(files / "A/."), "-p", "1"]) == 2
     assert "cell line A is given 2 times" in capsys.readouterr().err
 
 
-def test_a_raw_store_takes_no_cell_lines(files):
+def test_build_into_raw_store_is_refused(files):
     build(files)
     unpack_store(files / "s.zarr", files / "raw.zarr", Resources(1))
-    with pytest.raises(StoreError, match="is a raw store; build into the compressed one"):
+    with pytest.raises(StoreError, match="is a raw store; build into the compressed store"):
         build_cell(files / "raw.zarr", files / "B", OPTIONS, Resources(1))
 
 
-def test_what_is_not_there_cannot_be_repaired(files):
-    with pytest.raises(UsageError, match="no cell line 'A' to repair, there is none; build it without --repair"):
+def test_repair_of_missing_cell_line_is_refused(files):
+    with pytest.raises(
+        UsageError, match="no cell line 'A' to repair, the store has none; build without the repair option"
+    ):
         build(files, repair=True)

@@ -1,4 +1,4 @@
-"""Two commands at one store: what a second has put there while the first was at work is never lost."""
+"""Two commands at one store: what a second publishes while the first is running is never lost."""
 
 import shutil
 
@@ -7,7 +7,7 @@ from support.tiny_experiment import OPTIONS, build, write_cell
 
 from factornet.cli import etl
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
-from factornet.etl.builders import cell_line as cell
+from factornet.etl.builders import cell_line
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.transfer.choose_destination import open_destination
 from factornet.etl.transfer.copier import copy_groups
@@ -29,36 +29,36 @@ def theirs(files, tmp_path):
 
 
 def once(action):
-    """A callback that acts the first time it is called."""
-    todo = [action]
-    return lambda *_: todo.pop()() if todo else None
+    """Return a callback that calls `action` the first time it is called."""
+    remaining = [action]
+    return lambda *_: remaining.pop()() if remaining else None
 
 
 def manifest(store, name):
     return open_store(store).cell(name).manifest
 
 
-def test_a_cell_line_that_another_build_has_put_there(files, monkeypatch):
-    store, looked = files / "s.zarr", cell.look_at
+def test_build_leaves_cell_line_that_another_build_created_meanwhile(files, monkeypatch):
+    store, fingerprint = files / "s.zarr", cell_line.fingerprint_inputs
     other = shutil.copytree(files / "A", files / "other/A")
     write_cell(other, 9.0)
-    first = once(lambda: build(files / "other", store=store))
+    build_other = once(lambda: build(files / "other", store=store))
 
-    def slow_look(paths):
-        first()  # the first build is still digesting its inputs, and holds no lock
-        return looked(paths)
+    def slow_fingerprint(paths):
+        build_other()  # the first build is still digesting its inputs, and holds no lock
+        return fingerprint(paths)
 
-    monkeypatch.setattr(cell, "look_at", slow_look)
-    with pytest.raises(StoreError, match=r"cells/A: was put there by another process in the meantime"):
+    monkeypatch.setattr(cell_line, "fingerprint_inputs", slow_fingerprint)
+    with pytest.raises(StoreError, match=r"cells/A: was created by another process in the meantime"):
         build(files)
     assert open_store(store).track("A", "DNase", "chrA")[200:201][0] == 9.0
     assert verify_store(store).findings == ()
 
 
-def test_a_cell_line_that_was_built_during_an_import(files, theirs):
+def test_import_leaves_cell_line_that_was_built_meanwhile(files, theirs):
     store = files / "s.zarr"
     destination = open_destination(store)
-    with pytest.raises(StoreError, match=r"cells/B: was put there by another process in the meantime.*run the same"):
+    with pytest.raises(StoreError, match=r"cells/B: was created by another process in the meantime.*run the same"):
         copy_groups([open_store(theirs)], destination, on_object=once(lambda: build(files, "B")))
     assert manifest(store, "A") == manifest(theirs, "A")
     assert manifest(store, "B") != manifest(theirs, "B")
@@ -67,7 +67,7 @@ def test_a_cell_line_that_was_built_during_an_import(files, theirs):
     assert verify_store(store).findings == ()
 
 
-def test_a_genome_made_anew_does_not_take_cell_lines_away(files):
+def test_genome_is_not_replaced_when_a_cell_line_was_built_meanwhile(files):
     store = files / "s.zarr"
     inputs, options = GenomeInputs(files / "g.fa"), GenomeOptions(layout=OPTIONS.layout)
     with pytest.raises(StoreError, match="holds the cell lines A; remove it by hand"):
@@ -75,18 +75,18 @@ def test_a_genome_made_anew_does_not_take_cell_lines_away(files):
     assert open_store(store).cells == ("A",)
 
 
-def test_a_store_that_appears_while_its_genome_is_made(files, theirs):
+def test_genome_and_unpack_leave_store_that_was_created_meanwhile(files, theirs):
     new = files / "new.zarr"
     appear = once(lambda: etl.main(["unpack", str(theirs), str(new), "-p", "1"]))
-    with pytest.raises(StoreError, match=r"new.zarr: is there already"):
+    with pytest.raises(StoreError, match=r"new.zarr: already exists"):
         build_genome(new, GenomeInputs(files / "g.fa"), GenomeOptions(), Resources(1), on_report=appear)
     assert open_store(new).cells == ("A", "B")
-    with pytest.raises(StoreError, match=r"raw.zarr: is there already"):
+    with pytest.raises(StoreError, match=r"raw.zarr: already exists"):
         unpack_store(theirs, files / "raw.zarr", Resources(1), on_report=once(lambda: new.rename(files / "raw.zarr")))
     assert open_store(files / "raw.zarr").cells == ("A", "B")
 
 
-def test_a_genome_that_was_replaced_during_a_build_or_an_import(files, theirs):
+def test_build_and_import_are_refused_when_the_genome_was_replaced_meanwhile(files, theirs):
     store = files / "s.zarr"
     (files / "h.fa").write_text((files / "g.fa").read_text().replace("ACG", "CCG"))
 
@@ -106,7 +106,7 @@ def test_a_genome_that_was_replaced_during_a_build_or_an_import(files, theirs):
         assert open_store(store).cells == ()
 
 
-def test_a_zip_file_that_another_export_has_replaced(files, theirs):
+def test_export_leaves_zip_file_that_another_export_replaced(files, theirs):
     file = files / "x.zip"
     source = open_store(theirs)
     copy_groups([source], open_destination(file), cells=[])
@@ -117,8 +117,8 @@ def test_a_zip_file_that_another_export_has_replaced(files, theirs):
     assert open_store(file).cells == ("A", "B")
 
 
-def test_two_commands_put_cell_lines_into_a_bucket(files, theirs, s3):
-    """Neither is lost from the list, and none is replaced by who did not see it."""
+def test_two_exports_to_one_bucket_keep_the_cell_lines_of_both(files, theirs, s3):
+    """The list has both, and none is replaced by a command that did not know of it."""
     source = open_store(theirs)
     copy_groups([source], open_destination(s3.url), cells=[])
     other = once(lambda: copy_groups([source], open_destination(s3.url), cells=["B"]))

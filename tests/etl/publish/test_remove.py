@@ -1,4 +1,4 @@
-"""Removing cell lines: at once for those who open, not at all for those who read."""
+"""Removed cell lines are gone for new readers at once; processes that have one open read it to the end."""
 
 import json
 
@@ -11,7 +11,7 @@ from factornet.store import open_store, read_span
 from factornet.store.storage.atomic_swap import cell_line_staging_name, staging_dir
 
 
-def test_a_removed_cell_line_is_gone_and_its_readers_go_on(store, capsys):
+def test_removed_cell_line_is_gone_and_open_readers_still_read_it(store, capsys):
     reader = open_store(store)
     before = read_span(reader.track("HepG2", "DGF", "chr21"), 0, 20_000)
     assert main(["rm", str(store), "HepG2"]) == 0
@@ -24,48 +24,48 @@ def test_a_removed_cell_line_is_gone_and_its_readers_go_on(store, capsys):
     assert open_store(store).cells == ()
 
 
-def test_nothing_is_left_where_nobody_reads(store):
-    (store / "cells/K562/zarr.json").write_text("{")  # a damaged one can be removed too
+def test_removal_without_readers_frees_everything(store):
+    (store / "cells/K562/zarr.json").write_text("{")  # a damaged cell line can be removed too
     assert main(["rm", str(store), "K562"]) == 0
     assert not (store / "cells/K562").exists()
     assert not staging_dir(store).exists()
 
 
 @pytest.mark.parametrize("name", ["NONE", "../copy.zarr", "K562/tracks", ""])
-def test_no_such_cell_line(store, capsys, name):
+def test_unknown_cell_line_is_refused(store, capsys, name):
     assert main(["rm", str(store), name]) == 2
     assert "in the store; it has GM12878, HepG2, K562" in capsys.readouterr().err
     assert verify_store(store).findings == ()
 
 
-def test_all_names_are_looked_at_before_the_first_is_removed(store, capsys):
+def test_all_names_are_checked_before_the_first_is_removed(store, capsys):
     assert main(["rm", str(store), "HepG2", "K563", "K562"]) == 2
     assert "no cell line 'K563'" in capsys.readouterr().err
     with staging(store, cell_line_staging_name("K562")):
         assert main(["rm", str(store), "HepG2", "K562"]) == 2
-    assert "K562: is being built already, by process" in capsys.readouterr().err
+    assert "K562: is being built by process" in capsys.readouterr().err
     assert open_store(store).cells == ("GM12878", "HepG2", "K562")
     assert main(["rm", str(store), "HepG2", "K562", "HepG2"]) == 0
     assert open_store(store).cells == ("GM12878",)
     assert not staging_dir(store).exists()
 
 
-def test_not_while_it_is_built(store, capsys):
+def test_cell_line_being_built_is_not_removed(store, capsys):
     with staging(store, cell_line_staging_name("K562")):
         assert main(["rm", str(store), "K562"]) == 2
-    assert "K562: is being built already, by process" in capsys.readouterr().err
+    assert "K562: is being built by process" in capsys.readouterr().err
     assert "K562" in open_store(store).cells
 
 
-def test_the_list_of_cell_lines_follows(store, tmp_path, capsys):
+def test_removal_updates_the_list_of_cell_lines(store, tmp_path, capsys):
     assert main(["export", str(store), str(tmp_path / "e.zarr")]) == 0
     assert main(["rm", str(tmp_path / "e.zarr"), "HepG2"]) == 0
     assert verify_store(tmp_path / "e.zarr").findings == ()
 
 
 @pytest.mark.parametrize("kind", ["s3", "http", "out.zip"])
-def test_from_what_is_no_folder_the_others_are_copied(demo_store, tmp_path, capsys, request, kind):
-    """The cure keeps a URL as it is, and does what was asked for."""
+def test_hint_for_zip_files_and_servers_copies_the_other_cell_lines(demo_store, tmp_path, capsys, request, kind):
+    """The command in the hint keeps a URL unchanged, and gives the store asked for."""
     if kind == "s3":
         location = request.getfixturevalue("away").url
         names, left = ["K562"], ()
@@ -76,9 +76,9 @@ def test_from_what_is_no_folder_the_others_are_copied(demo_store, tmp_path, caps
     assert main(["rm", location, *names]) == 2
     line = capsys.readouterr().err.strip()
     assert line.startswith(
-        f"factornet-etl: error: {location}: is no folder, and cell lines are removed from folders only"
+        f"factornet-etl: error: {location}: is not a local folder; cell lines can be removed from local folders only"
     )
-    hint = line.partition("new place: ")[2]
+    hint = line.partition("new location: ")[2]
     assert hint.startswith(f"factornet-etl export {location} DEST --cells")
     copy = str(tmp_path / "copy.zarr")
     assert main(hint.replace("DEST", copy).split()[1:]) == 0
@@ -86,5 +86,5 @@ def test_from_what_is_no_folder_the_others_are_copied(demo_store, tmp_path, caps
     assert main(["unpack", location, str(tmp_path / "raw.zarr")]) == 2
     line = capsys.readouterr().err.strip()
     assert line.endswith(
-        f"{location}: is no folder; bring it here, and unpack that: factornet-etl import {location} FOLDER"
+        f"{location}: is not a local folder; import it first, then unpack that: factornet-etl import {location} FOLDER"
     )

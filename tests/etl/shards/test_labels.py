@@ -1,4 +1,4 @@
-"""Bin labels against counting bases one by one."""
+"""Bin labels equal counting bases one by one."""
 
 import numpy as np
 from hypothesis import given

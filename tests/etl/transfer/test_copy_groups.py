@@ -273,7 +273,7 @@ def test_killed_export_leaves_nothing_visible(demo_store, tmp_path):
 
 def test_second_export_to_one_destination_is_refused(demo_store, tmp_path, capsys):
     with staging(tmp_path / "out.zip", "zip"):
-        assert "is being built already" in refused(capsys, "export", demo_store, tmp_path / "out.zip")
+        assert "is being built by" in refused(capsys, "export", demo_store, tmp_path / "out.zip")
 
 
 # --- the list of cell lines, reading, and impossible destinations

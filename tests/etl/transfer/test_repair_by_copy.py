@@ -227,7 +227,7 @@ def test_other_files_at_the_destination_are_refused(demo_store, tmp_path, capsys
 def test_destination_that_cannot_be_written_is_refused(demo_store, tmp_path, capsys, monkeypatch, name):
     (tmp_path / "file").write_text("x")
     line = refused(capsys, "export", demo_store, tmp_path / "file" / name)
-    assert f"error: {tmp_path / 'file' / name}: cannot be written: nothing can be made in {tmp_path}/file (" in line
+    assert f"error: {tmp_path / 'file' / name}: cannot be written: no file can be created in {tmp_path}/file (" in line
     out = tmp_path / name
     assert command("export", demo_store, out, "--cells", "K562") == 0
     monkeypatch.setattr("shutil.disk_usage", lambda location: type("Usage", (), {"free": 0}))
@@ -244,14 +244,14 @@ def test_destination_that_cannot_be_written_is_refused(demo_store, tmp_path, cap
         assert "MB are missing" in line
     monkeypatch.setattr(os, "mkdir", read_only)
     line = refused(capsys, "export", demo_store, out)
-    assert f"error: {out}: cannot be written: nothing can be made in {tmp_path} (Read-only file system)" in line
+    assert f"error: {out}: cannot be written: no file can be created in {tmp_path} (Read-only file system)" in line
     assert "building" not in line
     monkeypatch.undo()
     if name == "out.zarr":
         access = os.access
         monkeypatch.setattr(os, "access", lambda path, *more: path != out / "cells" and access(path, *more))
         line = refused(capsys, "export", demo_store, out)
-        assert f"error: {out}: cannot be written: nothing can be made in {out}/cells" in line
+        assert f"error: {out}: cannot be written: no file can be created in {out}/cells" in line
     assert open_store(out).cells == ("K562",)
 
 

@@ -77,7 +77,7 @@ def test_cell_line_killed_between_two_renames_is_recovered(files):
     assert verify_store(files / "s.zarr").findings == ()
     (files / "s.zarr/cells/A").rename(aside / "swap")
     write_cell(files / "A", 2.5)
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="already exists"):
         build(files)
     build(files, force=True)
     assert left(files) == []

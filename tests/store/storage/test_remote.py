@@ -53,11 +53,11 @@ def test_build_into_object_storage_equals_local_build(demo_files, demo_store, s3
     assert not verify_store(s3.url).findings
     assert not (tmp_path / "cache/work").exists() or not [*(tmp_path / "cache/work").iterdir()]
     other = [*build, "--allow-missing-chroms"]
-    for arguments, message in ((["genome", s3.url, *genome], "already exists"), (other, "K562 is there already")):
+    for arguments, message in ((["genome", s3.url, *genome], "already exists"), (other, "K562 already exists")):
         assert etl.main([str(a) for a in arguments]) == 2
         assert message in capsys.readouterr().err
     assert etl.main([str(a) for a in build]) == 0
-    assert "is there already, from the same inputs and options" in capsys.readouterr().out
+    assert "already exists, built from the same inputs and options" in capsys.readouterr().out
     assert etl.main([str(a) for a in [*build, "--force", "--work", tmp_path / "work"]]) == 0
     assert open_store(s3.url).cell("K562").manifest == local.cell("K562").manifest
     assert not [*(tmp_path / "work").iterdir()]
@@ -83,7 +83,7 @@ def test_store_of_the_same_name_in_the_work_folder_is_left_alone(files, s3, comm
         assert etl.main(arguments) == 130
     assert {*before} < {*files.rglob("*")}, "finished shards are kept"
     assert etl.main(arguments) == 0
-    assert "tasks were done by it" in capsys.readouterr().out
+    assert "tasks were already done" in capsys.readouterr().out
     assert sorted(files.rglob("*")) == before
     assert not verify_store(local).findings
     assert not verify_store(s3.url).findings

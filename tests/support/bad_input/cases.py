@@ -134,7 +134,7 @@ _ROWS = {
         bad("plain, cut at 80 %", cut(0.8), r"genes\.gtf:63: chr21:41748-69466 is not an interval of the chromosome's 49998 bases", "was the FASTA cut short", named="genes.gtf"),
         bad("names without chr", swap(">chr", ">"), r"no record for chr7, chr21; it has 7, 21", "give the chromosome alias 7=chr7", "--chroms", "chr7", "chr21"),
         odd("names without chr, aliases", swap(">chr", ">"), options=("--chrom-alias", "aliases.txt")),
-        bad("another assembly", edit(bytes), r"chr7 has 150000 bases, in hg19 it has 159138663", "correct --assembly", "--assembly", "hg19"),
+        bad("another assembly", edit(bytes), r"chr7 has 150000 bases, in hg19 it has 159138663", "correct the assembly", "--assembly", "hg19"),
         bad("missing", remove, "no such file", "correct the path"),
         bad("a folder", folder, "no such file", "correct the path"),
     ),
@@ -279,7 +279,7 @@ _ROWS = {
         bad("0 bytes", write(""), "no CpG island on a chromosome of the store; the file has none", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
     ),
     ("genome", BLACKLIST): (
-        bad("0 bytes", write(""), "no interval in the file", "leave --blacklist out"),
+        bad("0 bytes", write(""), "no interval in the file", "build without a blacklist"),
         bad("past the end", line(1, "chr7\t5\t150001"), r"bed:1: .*ends past", ASSEMBLY),
         bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "give the chromosome alias 7=chr7"),
     ),
