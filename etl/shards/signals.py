@@ -35,5 +35,5 @@ def shield_children_from_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number, frame in received[:1]:
-            handlers[signal.Signals(number)](number, frame)
+        for caught, frame in received[:1]:
+            handlers[signal.Signals(caught)](caught, frame)
