@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install bedtools demo real test test-all test-long check format bench bench-peers clean
+.PHONY: help install bedtools demo real test test-all test-long test-newest check format bench bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -42,6 +42,9 @@ test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 d
 	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/etl/builders/test_disk_faults.py -k every_call
 	$(BIN)/python tests/stress/kill_build.py --runs 200
 	$(BIN)/python tests/stress/damage_store.py --faults 1000
+
+test-newest:     ## reading and building on Python 3.13 with the newest libraries and without torch
+	tests/stress/newest_python.sh -n 2
 
 check: install    ## format, lint, types, tests
 	$(BIN)/ruff format --check .
