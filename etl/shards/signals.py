@@ -35,10 +35,5 @@ def shield_children_from_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-<<<<<<< HEAD
-        for received_number, frame in received[:1]:
-            handlers[signal.Signals(received_number)](received_number, frame)
-=======
         for caught, frame in received[:1]:
             handlers[signal.Signals(caught)](caught, frame)
->>>>>>> e2
