@@ -304,7 +304,7 @@ def test_reading_a_store_writes_nothing(demo_store, tmp_path):
 
 def test_impossible_sources_and_destinations_are_refused(demo_store, tmp_path, capsys):
     for arguments, message in (
-        (["export", demo_store, "https://127.0.0.1/x.zarr"], "web servers are only read from"),
+        (["export", demo_store, "https://127.0.0.1/x.zarr"], "web servers are read-only"),
         (["export", demo_store, "s3://bucket"], "a bucket and a path in it are needed"),
         (["export", demo_store, "ftp://host/x.zarr"], "ftp://: unsupported kind of URL"),
         (["export", demo_store, tmp_path / "out.zip", "--cells", "NONE"], "no cell line 'NONE'"),
