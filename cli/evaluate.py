@@ -72,12 +72,12 @@ def _run(options: argparse.Namespace) -> int:
         plot_locus(store, cell, options.factor, bins=bins, scores=scores, region=region, path=options.picture)
     if options.json:
         measures = {name: s.to_json() for name, s in result.scores.items()}
-        print(json.dumps({"cell": cell, "factor": options.factor, "ambiguous": result.ambiguous, "scores": measures}))
+        print(json.dumps({"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures}))
         return 0
     model = result.scores["model"]
     print(
         f"{options.factor} in {cell}: {model.n:,} bins, {model.positives:,} bound "
-        f"(prevalence {model.prevalence:.4f}), {result.ambiguous:,} ambiguous excluded"
+        f"(prevalence {model.prevalence:.4f}), {result.n_ambiguous:,} ambiguous excluded"
     )
     table = Table("", "average precision", "auPRC (PRROC)", "auROC", "recall at 10 % FDR", "recall at 50 % FDR")
     for name, s in result.scores.items():

@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         cell=cell_name(options.cell),
         factor=options.factor,
         device=choose_device(options.device),
-        batch=options.batch,
+        batch_size=options.batch,
         amp=options.amp,
     )
     regions = parse_regions(options.regions or (), store, option="--regions")

@@ -195,7 +195,7 @@ def _print_plan(plan: TrainingSetup, device: torch.device, process_group: Proces
     processes = f", {process_group.size} processes" if process_group.size > 1 else ""
     motif = f"; motif {plan.motif.name} in kernels 0 and 1" if plan.motif else ""
     print(
-        f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.per_positive} negatives each; "
+        f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.negatives_per_positive} negatives each; "
         f"device {device}{processes}{motif}",
         file=out,
     )

@@ -121,7 +121,7 @@ def website(exported, settings):
 
 
 @pytest.fixture
-def away(demo_store, s3):
+def s3_demo_store(demo_store, s3):
     """The demo store (one cell line) in object storage."""
     assert etl.main(["export", str(demo_store), s3.url, "--cells", "K562"]) == 0
     s3.proxy.seen.clear()

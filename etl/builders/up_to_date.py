@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...store.errors import StoreError, UsageError
+from ...store.errors import ContentError, RemoteError, StoreError, UsageError
 from ...store.reader import Store
 from ...store.schema import CellInfo
 from ..inputs.cell_line_folder import CellFolder
@@ -27,6 +27,7 @@ def is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> bo
         options: as recorded in the provenance.
 
     Raises:
+        RemoteError: the server of the store fails.
         StoreError: it was built from other inputs or options (the message names them), or is damaged.
         InputError: an input cannot be read.
     """
@@ -36,6 +37,8 @@ def is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> bo
     try:
         info, meta = store.cell(name), store.meta(name)
     except StoreError as e:
+        if isinstance(e, RemoteError) and not isinstance(e, ContentError):
+            raise  # the server failed, which says nothing about the cell line
         problem = f"{e.problem}; cell line {name} already exists, and is damaged"
         raise StoreError(e.location, problem, hint=_HINT) from e
     changed = changes(info, meta, inputs, describe_build(fingerprint_inputs(inputs.files), options))

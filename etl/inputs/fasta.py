@@ -189,13 +189,13 @@ class FastaReader:
     def __init__(self, fasta: PreparedFasta) -> None:
         self._index = pyfaidx.Faidx(str(fasta.path), indexname=str(fasta.index), rebuild=False)
 
-    def letters(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
+    def read_letters(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
         """Return upper-case IUPAC letters of ``start:stop``, a span inside the record; uint8 (stop - start,)."""
         letters = self._read_bases(record, start, stop)
         letters &= _UPPER_CASE
         return letters
 
-    def codes(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
+    def read_codes(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
         """Return base codes of ``start:stop``: 0..3 = ACGT, 4 = any other IUPAC letter; uint8 (stop - start,)."""
         return np.frombuffer(self._read_bases(record, start, stop).tobytes().translate(_CODES), np.uint8)
 
@@ -231,7 +231,7 @@ class FastaReader:
         sha = hashlib.sha512()
         length = self._index.index[record].rlen
         for start in range(0, length, _MAX_READ_SIZE):
-            sha.update(self.letters(record, start, min(start + _MAX_READ_SIZE, length)).data)
+            sha.update(self.read_letters(record, start, min(start + _MAX_READ_SIZE, length)).data)
         return "SQ." + base64.urlsafe_b64encode(sha.digest()[:24]).decode()
 
     def close(self) -> None:

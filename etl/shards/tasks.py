@@ -152,7 +152,7 @@ class WriteSequence(_WriteRegion):
     def __call__(self) -> ShardReport:
         """Do the work."""
         with closing(FastaReader(self.fasta)) as reader:
-            codes = reader.codes(self.record, self.region.start, self.region.stop)
+            codes = reader.read_codes(self.record, self.region.start, self.region.stop)
         counts = tuple(int(np.count_nonzero(codes == code)) for code in range(5))
         return self._write("sequence", codes, counts=(counts,))
 

@@ -132,7 +132,7 @@ def _compare_sequence(store: Store, file: Path, on_block: OnBlock) -> Iterator[F
                     continue
 
                 def codes(start: int, stop: int, record: str = record) -> NDArray[Any]:
-                    return reader.codes(record, start, stop)
+                    return reader.read_codes(record, start, stop)
 
                 yield from _compare_array(store, path, codes, str(file), on_block)
 

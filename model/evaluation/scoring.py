@@ -24,7 +24,7 @@ class Evaluation:
 
     cell: str
     factor: str
-    ambiguous: int
+    n_ambiguous: int
     scores: dict[str, Scores]
 
 

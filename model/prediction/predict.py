@@ -74,7 +74,7 @@ def predict_tiles(
     bins: Bins,
     *,
     device: torch.device,
-    batch: int = 512,
+    batch_size: int = 512,
     amp: bool = False,
     shared: bool | None = None,
 ) -> Iterator[Scored]:
@@ -88,7 +88,7 @@ def predict_tiles(
         cell: cell line to predict for.
         bins: in any order; they may overlap and repeat.
         device: to compute on.
-        batch: maximum number of windows at once.
+        batch_size: maximum number of windows at once.
         amp: compute in bfloat16 where it is safe.
         shared: whether windows share the convolution of the bases they have in common (`shared_convolution`); None
             chooses the faster way.
@@ -112,14 +112,14 @@ def predict_tiles(
         f"{per_window / 1e6:.2f} M"
     )
     if not shared:
-        yield from _one_by_one(network, store, cell, windows, device=device, batch=batch, amp=amp)
+        yield from _one_by_one(network, store, cell, windows, device=device, batch_size=batch_size, amp=amp)
         return
     convolution, reader = SharedConvolution(network), TileReader(store, cell, network.config)
     for tile in prefetch(lambda rows: reader.read(windows, rows), tiles):
         scores = np.zeros((tile.rows.stop - tile.rows.start, len(network.config.tasks)), np.float32)
         if tile.starts.size:
             codes, tracks, starts, features = _tensors(tile, device)
-            clean = convolution.score(codes, tracks, starts, features=features, batch=batch, amp=amp)
+            clean = convolution.score(codes, tracks, starts, features=features, batch_size=batch_size, amp=amp)
             scores[windows.clean[tile.rows]] = clean.cpu().numpy()
         _check_finite(scores, windows, tile.rows, store, cell)
         yield windows.rows[tile.rows], scores
@@ -148,7 +148,14 @@ def _tensors(tile: Tile, device: torch.device) -> tuple[Tensor, Tensor, Tensor, 
 
 
 def _one_by_one(
-    network: FactorNet, store: Store, cell: str, windows: SortedWindows, *, device: torch.device, batch: int, amp: bool
+    network: FactorNet,
+    store: Store,
+    cell: str,
+    windows: SortedWindows,
+    *,
+    device: torch.device,
+    batch_size: int,
+    amp: bool,
 ) -> Iterator[Scored]:
     """Predict as `predict_tiles`, every window alone."""
     clean = np.flatnonzero(windows.clean)
@@ -156,7 +163,7 @@ def _one_by_one(
     # A plan has first bases of bins; their middle is the middle of the window.
     start = windows.start[clean] + network.config.window_length // 2 - BIN // 2
     plan = SamplingPlan((cell,), zeros, windows.chrom[clean], start, zeros, np.zeros((clean.size, 0), np.uint8))
-    stream = WindowStream(store, plan, stream_settings(network.config, batch_size=batch), seed=None)
+    stream = WindowStream(store, plan, stream_settings(network.config, batch_size=batch_size), seed=None)
     done = 0
     for index, batch_scores in scored_batches(network, TensorStream(stream, device), device, amp=amp):
         stop = int(clean[index[-1]]) + 1  # batches come in genome order
@@ -196,7 +203,7 @@ def predict_bins(
     bins: Bins,
     *,
     device: torch.device,
-    batch: int = 512,
+    batch_size: int = 512,
     on_batch: Callable[[int], None] = lambda windows: None,
     amp: bool = False,
     shared: bool | None = None,
@@ -206,7 +213,7 @@ def predict_bins(
     Arguments and errors as for `predict_tiles`; `on_batch` is called with the number of bins just done.
     """
     scores = np.zeros((len(bins), len(network.config.tasks)), np.float32)
-    tiles = predict_tiles(network, store, cell, bins, device=device, batch=batch, amp=amp, shared=shared)
+    tiles = predict_tiles(network, store, cell, bins, device=device, batch_size=batch_size, amp=amp, shared=shared)
     for rows, tile_scores in tiles:
         scores[rows] = tile_scores
         on_batch(len(rows))

@@ -63,7 +63,7 @@ class SharedConvolution:
         starts: Tensor,
         *,
         features: Tensor | None = None,
-        batch: int = 512,
+        batch_size: int = 512,
         amp: bool = False,
     ) -> Tensor:
         """Return probabilities of the windows of a tile, float32 (N, tasks), equal to `FactorNet.forward` of each.
@@ -73,11 +73,11 @@ class SharedConvolution:
             tracks: signal, float32 (T, S).
             starts: first base of each window in the tile, int64 (N,), in any order; windows are inside the tile.
             features: of each window, float32 (N, F); None if the network has none.
-            batch: maximum number of windows that layers 4 and 5 take at once.
+            batch_size: maximum number of windows that layers 4 and 5 take at once.
             amp: compute in bfloat16 where it is safe.
         """
         network, config = self._network, self._network.config
-        n_windows = self._windows_at_once(batch)
+        n_windows = self._windows_at_once(batch_size)
         scores = torch.empty(len(starts), len(config.tasks), device=codes.device)
         with torch.autocast(codes.device.type, torch.bfloat16, enabled=amp):
             maxima = self.maxima(codes, tracks)
@@ -123,13 +123,13 @@ class SharedConvolution:
             return 2**18
         return max(_CACHED // (2 * config.kernels), 8 * config.pool)
 
-    def _windows_at_once(self, batch: int) -> int:
-        """Return the windows that layers 4 and 5 take at once: `batch`, on a CPU at most what its caches hold."""
+    def _windows_at_once(self, batch_size: int) -> int:
+        """Return the windows that layers 4 and 5 take at once: `batch_size`, on a CPU at most what its caches hold."""
         if self._kernels.device.type != "cpu":
-            return batch
+            return batch_size
         config = self._network.config
         values = 2 * (config.positions // config.pool) * (config.kernels + 2 * max(config.recurrent, 0))
-        return max(1, min(batch, _CACHED_WINDOWS // values))
+        return max(1, min(batch_size, _CACHED_WINDOWS // values))
 
     def _scan(self, codes: Tensor, tracks: Tensor) -> Tensor:
         """Compute `FactorNet.scan` of both strands; rows are forward positions, shape (positions, 2, k)."""

@@ -46,7 +46,7 @@ class Predictor:
     cell: str
     factor: str
     device: torch.device
-    batch: int = 512
+    batch_size: int = 512
     amp: bool = False
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class Predictor:
         """Yield rows of the bins and their probabilities, (n,), in genome order."""
         column = self.network.config.tasks.index(self.factor)
         for rows, scores in predict_tiles(
-            self.network, self.store, self.cell, bins, device=self.device, batch=self.batch, amp=self.amp
+            self.network, self.store, self.cell, bins, device=self.device, batch_size=self.batch_size, amp=self.amp
         ):
             yield rows, scores[:, column]
 
@@ -75,7 +75,7 @@ class Predictor:
             "store": hashlib.sha256(json.dumps(attributes).encode()).hexdigest(),
             "cell": self.cell,
             "factor": self.factor,
-            "batch": self.batch,
+            "batch": self.batch_size,
             "amp": self.amp,
             "device": self.device.type,
         }

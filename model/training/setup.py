@@ -65,7 +65,7 @@ class TrainingSetup:
                 "factor": sampler.factor,
                 "cells": list(sampler.cells),
                 "valid_cells": list(sampler.valid_cells),
-                "negatives": sampler.per_positive,
+                "negatives": sampler.negatives_per_positive,
                 "motif": self.motif.name if self.motif else None,
                 "init_from": self.init_from.name if self.init_from else None,
                 **{

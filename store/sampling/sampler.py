@@ -74,7 +74,7 @@ class Sampler:
         valid_cells: tuple[str, ...] = (),
     ) -> None:
         self.store, self.factor, self.split = store, factor, split
-        self.cells, self.window_length, self.per_positive = cells, window_length, negatives
+        self.cells, self.window_length, self.negatives_per_positive = cells, window_length, negatives
         self.valid_cells = valid_cells or cells
         self.tasks = self._tasks()
         self._blacklist = widened_blacklist(store, window_length)
@@ -175,12 +175,12 @@ class Sampler:
             rng = make_rng(seed, epoch + 1, i)
             positives = candidates.positives
             n = len(positives)
-            max_jitter = np.zeros(n * (1 + self.per_positive), np.int64)
+            max_jitter = np.zeros(n * (1 + self.negatives_per_positive), np.int64)
             max_jitter[:n] = positives.max_jitter
             max_jitter[n:] = BIN_JITTER if self.multitask else 0
             jitter = rng.integers(-max_jitter, max_jitter, endpoint=True) if jittered else np.zeros_like(max_jitter)
             negatives = draw_negatives(
-                candidates.negative_starts, n * self.per_positive, rng, overlapping=self.multitask
+                candidates.negative_starts, n * self.negatives_per_positive, rng, overlapping=self.multitask
             )
             chrom, start = self.store.coordinates.from_absolute(np.concatenate([positives.start, negatives]))
             label = np.zeros((start.size, len(self.tasks)), np.uint8)

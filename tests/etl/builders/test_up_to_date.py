@@ -9,8 +9,10 @@ from support.tiny_experiment import OPTIONS, build, left, write_cell
 from factornet.cli import etl
 from factornet.etl import Resources, build_cell
 from factornet.etl.builders.unpack import unpack_store
+from factornet.etl.builders.up_to_date import is_built
+from factornet.etl.inputs.cell_line_folder import read_cell_folder
 from factornet.etl.verify.objects import verify_store
-from factornet.store import StoreError, UsageError, open_store
+from factornet.store import RemoteError, StoreError, UsageError, open_store
 
 # Repair
 
@@ -150,3 +152,12 @@ def test_repair_of_missing_cell_line_is_refused(files):
         UsageError, match="no cell line 'A' to repair, the store has none; build without the repair option"
     ):
         build(files, repair=True)
+
+
+def test_existing_cell_line_on_a_failing_server_is_not_called_damaged(s3_demo_store, demo_files):
+    store = open_store(s3_demo_store.url)
+    folder = read_cell_folder(demo_files / "cells/K562")
+    s3_demo_store.proxy.fault = lambda *_: "500"
+    with pytest.raises(RemoteError) as caught:
+        is_built(store, folder, {})
+    assert "damaged" not in str(caught.value)

@@ -38,7 +38,9 @@ def test_sequence_and_index_equal_those_of_pyfaidx(tmp_path_factory, sizes, widt
     assert prepared.lengths == {name: len(bases) for name, bases in records}
     assert prepared.index.read_text() == (folder / "pyfaidx.fai").read_text()
     for name, bases in records:
-        assert reader.letters(name, 0, len(bases)).tobytes().decode() == bases.upper() == str(expected[name]).upper()
+        assert (
+            reader.read_letters(name, 0, len(bases)).tobytes().decode() == bases.upper() == str(expected[name]).upper()
+        )
     reader.close()
     expected.close()
 
@@ -78,6 +80,6 @@ def test_file_of_several_blocks_is_read_whole(lines, tmp_path):
     prepared = prepare_fasta(file, tmp_path)
     assert prepared.lengths == {"chr1": 300_000, "chr2": 4}
     reader = FastaReader(prepared)
-    assert reader.letters("chr1", 0, 300_000).tobytes().decode() == "".join(lines[1:5001])
-    assert reader.letters("chr2", 0, 4).tobytes() == b"ACGT"
+    assert reader.read_letters("chr1", 0, 300_000).tobytes().decode() == "".join(lines[1:5001])
+    assert reader.read_letters("chr2", 0, 4).tobytes() == b"ACGT"
     reader.close()

@@ -67,7 +67,7 @@ def test_removal_updates_the_list_of_cell_lines(store, tmp_path, capsys):
 def test_hint_for_zip_files_and_servers_copies_the_other_cell_lines(demo_store, tmp_path, capsys, request, kind):
     """The command in the hint keeps a URL unchanged, and gives the store asked for."""
     if kind == "s3":
-        location = request.getfixturevalue("away").url
+        location = request.getfixturevalue("s3_demo_store").url
         names, left = ["K562"], ()
     else:
         location = request.getfixturevalue("website") if kind == "http" else str(tmp_path / kind)

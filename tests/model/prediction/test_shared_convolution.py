@@ -80,7 +80,7 @@ def test_scores_are_those_of_each_window_alone(name, block, monkeypatch):
     ends = [0, 0, len(codes) - length]
     starts = torch.from_numpy(np.concatenate([ends, rng.integers(0, len(codes) - length, 60)]))
     features = torch.randn(len(starts), config.features) if config.features else None
-    shared = SharedConvolution(network).score(codes, tracks, starts, features=features, batch=17)
+    shared = SharedConvolution(network).score(codes, tracks, starts, features=features, batch_size=17)
     with torch.inference_mode():
         alone = network(
             torch.stack([codes[s : s + length] for s in starts]),
@@ -122,7 +122,7 @@ def test_bins_of_any_kind(store, kind, monkeypatch):
     bins = bed(store, kind)
     sizes = []
     shared, alone = (
-        predict_bins(network, store, "K562", bins, device=CPU, batch=50, shared=way, on_batch=sizes.append)
+        predict_bins(network, store, "K562", bins, device=CPU, batch_size=50, shared=way, on_batch=sizes.append)
         for way in (True, False)
     )
     np.testing.assert_allclose(shared, alone, atol=1e-6, rtol=0)

@@ -45,7 +45,7 @@ def test_every_interval_gets_the_score_of_its_window_alone(store, network):
     chrom = rng.integers(0, 5, n)
     start = rng.integers(0, np.array(store.coordinates.lengths)[chrom] - 400)
     bins = Bins(chrom, start, start + rng.integers(100, 400, n))
-    scores = predict_bins(network, store, "K562", bins, device=torch.device("cpu"), batch=7)
+    scores = predict_bins(network, store, "K562", bins, device=torch.device("cpu"), batch_size=7)
     for i in range(n):
         name, length = store.coordinates.names[chrom[i]], store.coordinates.lengths[chrom[i]]
         left = (bins.start[i] + bins.stop[i]) // 2 - 500
@@ -166,7 +166,7 @@ def test_evaluation_of_perfect_scores_and_of_baselines(store):
     others = baselines(store, "K562", bins, track="DGF", log_odds=None)
     result = evaluate(store, "K562", "CTCF", bins, (labels == 1).astype(np.float32), others=others)
     assert result.scores["model"].average_precision == 1
-    assert result.ambiguous == (labels == 2).sum()
+    assert result.n_ambiguous == (labels == 2).sum()
     alone = result.scores["accessibility alone"]
     assert alone.prevalence < alone.average_precision < 0.5
     i = 12_000

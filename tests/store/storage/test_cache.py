@@ -26,9 +26,9 @@ def read_all(store: Store, results) -> None:
 
 
 @pytest.fixture
-def locations(away, website, demo_store, tmp_path) -> dict[str, str]:
+def locations(s3_demo_store, website, demo_store, tmp_path) -> dict[str, str]:
     assert etl.main(["export", str(demo_store), str(tmp_path / "demo.zip")]) == 0
-    return {"s3": away.url, "http": website, "zip": str(tmp_path / "demo.zip")}
+    return {"s3": s3_demo_store.url, "http": website, "zip": str(tmp_path / "demo.zip")}
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
@@ -57,14 +57,14 @@ def test_child_processes_read_an_open_store(locations, demo_store, method, kind)
     assert [c.exitcode for c in children] == [0, 0]
 
 
-def test_two_processes_download_each_object_once(away, tmp_path):
-    sequence(away.url)
+def test_two_processes_download_each_object_once(s3_demo_store, tmp_path):
+    sequence(s3_demo_store.url)
     program = (
         "import sys; from factornet.store import open_store, read_span\n"
         "assert read_span(open_store(sys.argv[1]).sequence('chr21'), 0, 5000).size"
     )
-    subprocess.run([sys.executable, "-c", program, away.url], check=True)
-    downloaded = {p: n for (m, p), n in away.proxy.seen.items() if m == "GET" and "/sequence/" in p}
+    subprocess.run([sys.executable, "-c", program, s3_demo_store.url], check=True)
+    downloaded = {p: n for (m, p), n in s3_demo_store.proxy.seen.items() if m == "GET" and "/sequence/" in p}
     assert len(downloaded) == 2
     assert set(downloaded.values()) == {1}
 
@@ -89,21 +89,21 @@ def test_concurrent_adds_of_one_object_download_it_once(tmp_path):
     assert len(downloads) == 2, "the claim of a dead process is ignored"
 
 
-def test_damaged_or_deleted_cache_entries_are_downloaded_again(away, demo_store, tmp_path):
-    sequence(away.url)
+def test_damaged_or_deleted_cache_entries_are_downloaded_again(s3_demo_store, demo_store, tmp_path):
+    sequence(s3_demo_store.url)
     entries = [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
     assert len(entries) >= 4
     for entry in entries:
         entry.write_bytes(entry.read_bytes()[:-1] + b"?" if entry.stat().st_size % 2 else b"")
-    store = open_store(away.url)
+    store = open_store(s3_demo_store.url)
     assert np.array_equal(read_span(store.sequence("chr21"), 0, 5000), sequence(demo_store))
     shutil.rmtree(tmp_path / "cache")
     assert np.array_equal(read_span(store.sequence("chr21"), 0, 5000), sequence(demo_store))
 
 
-def test_cache_stays_within_its_limit(away, demo_store, tmp_path):
+def test_cache_stays_within_its_limit(s3_demo_store, demo_store, tmp_path):
     cache = ObjectCache(tmp_path / "small", 300_000)
-    store, local = open_store(away.url, cache=cache), open_store(demo_store)
+    store, local = open_store(s3_demo_store.url, cache=cache), open_store(demo_store)
     for chrom in local.coordinates.names * 2:
         assert np.array_equal(read_span(store.sequence(chrom), 0, 5000), read_span(local.sequence(chrom), 0, 5000))
     sizes = [p.stat().st_size for p in cache.folder.rglob("*") if p.is_file()]
@@ -129,10 +129,10 @@ def test_least_recently_used_object_is_removed_first(tmp_path):
             opened.close()
 
 
-def test_unwritable_cache_is_an_error_naming_the_setting(away, tmp_path):
+def test_unwritable_cache_is_an_error_naming_the_setting(s3_demo_store, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write to the cache of remote stores .*FACTORNET_CACHE"):
-        sequence(away.url, cache=ObjectCache(tmp_path / "file"))
+        sequence(s3_demo_store.url, cache=ObjectCache(tmp_path / "file"))
 
 
 def test_default_cache_is_the_environments_or_the_users(tmp_path, monkeypatch):

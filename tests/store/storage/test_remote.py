@@ -22,16 +22,16 @@ from factornet.store import StoreError, UsageError, open_store, read_span
 from factornet.store.storage.cache import ObjectCache
 
 
-def test_training_and_prediction_from_object_storage_equal_local_ones(away, demo_store, tmp_path, capsys):
+def test_training_and_prediction_from_object_storage_equal_local_ones(s3_demo_store, demo_store, tmp_path, capsys):
     models = [tmp_path / "local", tmp_path / "remote"]
-    for store, model in zip((str(demo_store), away.url), models, strict=True):
+    for store, model in zip((str(demo_store), s3_demo_store.url), models, strict=True):
         assert train.main(["--store", store, "-i", "K562", "-f", "CTCF", "-o", str(model), *NETWORK]) == 0
     assert (models[0] / "best.safetensors").read_bytes() == (models[1] / "best.safetensors").read_bytes()
     arguments = ["-i", "K562", "-f", "CTCF", "-m", str(models[1]), "--regions", "chr21:0-20000", "--device", "cpu"]
-    for store, name in ((str(demo_store), "a.gz"), (away.url, "b.gz")):
+    for store, name in ((str(demo_store), "a.gz"), (s3_demo_store.url, "b.gz")):
         assert predict.main(["--store", store, *arguments, "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
-    gets = {path: n for (method, path), n in away.proxy.seen.items() if method == "GET" and "/c/" in path}
+    gets = {path: n for (method, path), n in s3_demo_store.proxy.seen.items() if method == "GET" and "/c/" in path}
     assert set(gets.values()) == {1}, "training and prediction together download each object once"
 
 
@@ -118,17 +118,17 @@ def test_web_server_is_read_verified_and_imported_from(website, demo_store, tmp_
         open_store(website).cell("NONE")
 
 
-def test_server_with_range_requests_is_read(away, moto, demo_store):
+def test_server_with_range_requests_is_read(s3_demo_store, moto, demo_store):
     """Moto's objects by http: it supports range requests, which are never sent."""
     anyone = {
         "Effect": "Allow",
         "Principal": "*",
         "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{away.bucket}/*",
+        "Resource": f"arn:aws:s3:::{s3_demo_store.bucket}/*",
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
-    away.client.put_bucket_policy(Bucket=away.bucket, Policy=policy)
-    url = f"{moto}/{away.bucket}/some/demo.zarr"
+    s3_demo_store.client.put_bucket_policy(Bucket=s3_demo_store.bucket, Policy=policy)
+    url = f"{moto}/{s3_demo_store.bucket}/some/demo.zarr"
     assert np.array_equal(sequence(url), sequence(demo_store))
 
 
@@ -140,9 +140,9 @@ def test_web_server_without_cell_index_opens_cell_lines_by_name(demo_store, sett
             _ = store.cells
 
 
-def test_object_storage_without_cell_index_lists_cell_lines(away):
-    away.client.delete_object(**away.key("cells/zarr.json"))
-    assert open_store(away.url).cells == ("K562",)
+def test_object_storage_without_cell_index_lists_cell_lines(s3_demo_store):
+    s3_demo_store.client.delete_object(**s3_demo_store.key("cells/zarr.json"))
+    assert open_store(s3_demo_store.url).cells == ("K562",)
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ def always(proxy, fault, part="/sequence/"):
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "half", "reset", "flip", "silent"])
-def test_transient_faults_of_object_storage_are_retried(away, demo_store, fault, monkeypatch):
+def test_transient_faults_of_object_storage_are_retried(s3_demo_store, demo_store, fault, monkeypatch):
     monkeypatch.setenv("FACTORNET_TIMEOUT", "0.5")
-    failing(away.proxy, fault)
-    assert np.array_equal(sequence(away.url), sequence(demo_store))
+    failing(s3_demo_store.proxy, fault)
+    assert np.array_equal(sequence(s3_demo_store.url), sequence(demo_store))
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "half", "reset", "flip"])
@@ -98,10 +98,10 @@ PERMANENT = {
 
 @pytest.mark.parametrize("fault", PERMANENT)
 @pytest.mark.parametrize("kind", ["s3", "http"])
-def test_permanent_faults_are_errors_naming_the_object(away, website, monkeypatch, kind, fault):
+def test_permanent_faults_are_errors_naming_the_object(s3_demo_store, website, monkeypatch, kind, fault):
     monkeypatch.setenv("FACTORNET_TIMEOUT", "0.5")
     with serving(Proxy(website)) as proxy:
-        url, faulty = (away.url, away.proxy) if kind == "s3" else (f"{proxy.url}/demo.zarr", proxy)
+        url, faulty = (s3_demo_store.url, s3_demo_store.proxy) if kind == "s3" else (f"{proxy.url}/demo.zarr", proxy)
         always(faulty, fault, "/sequence/chr21/c/0")
         with pytest.raises(StoreError, match=PERMANENT[fault]) as caught:
             sequence(url)
@@ -111,36 +111,40 @@ def test_permanent_faults_are_errors_naming_the_object(away, website, monkeypatc
         assert sequence(url, "chr1").size == 5000, "other objects can be read"
 
 
-def test_commands_report_server_faults_in_one_line(away, capsys, monkeypatch):
-    always(away.proxy, "403", "")
-    for arguments in (["info", away.url], ["verify", away.url], ["import", away.url, "x.zarr"]):
+def test_commands_report_server_faults_in_one_line(s3_demo_store, capsys, monkeypatch):
+    always(s3_demo_store.proxy, "403", "")
+    for arguments in (
+        ["info", s3_demo_store.url],
+        ["verify", s3_demo_store.url],
+        ["import", s3_demo_store.url, "x.zarr"],
+    ):
         assert etl.main(arguments) == 2
         shown = capsys.readouterr().err.strip()
         assert len(shown.splitlines()) == 1
-        assert away.url in shown
+        assert s3_demo_store.url in shown
         assert "HTTP 403" in shown
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    assert etl.main(["info", away.url]) == 2
+    assert etl.main(["info", s3_demo_store.url]) == 2
     assert "EndpointConnectionError" in capsys.readouterr().err
-    away.proxy.fault = lambda *_: None
-    monkeypatch.setenv("AWS_ENDPOINT_URL", away.proxy.url)
+    s3_demo_store.proxy.fault = lambda *_: None
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_demo_store.proxy.url)
     assert etl.main(["info", "s3://no-such-bucket-here/x.zarr"]) == 2
     assert "no such bucket" in capsys.readouterr().err
-    assert etl.main(["info", f"s3://{away.bucket}/other.zarr"]) == 2
+    assert etl.main(["info", f"s3://{s3_demo_store.bucket}/other.zarr"]) == 2
     assert "not a FactorNet store" in capsys.readouterr().err
 
 
-def test_verify_finds_added_damaged_and_missing_objects_in_object_storage(away, demo_store, capsys):
+def test_verify_finds_added_damaged_and_missing_objects_in_object_storage(s3_demo_store, demo_store, capsys):
     def damage(name, content):
-        away.client.put_object(**away.key(name), Body=content)
+        s3_demo_store.client.put_object(**s3_demo_store.key(name), Body=content)
 
     track = "cells/K562/tracks/DGF/chr21"
     size = (demo_store / f"{track}/c/0").stat().st_size
     damage("cells/K562/more", b"x")
     damage("stray", b"x")
     damage(f"{track}/c/0", bytes(size))
-    away.client.delete_object(**away.key("genome/sequence/chr21/c/0"))
-    found = {(f.kind, f.path) for f in verify_store(away.url).findings}
+    s3_demo_store.client.delete_object(**s3_demo_store.key("genome/sequence/chr21/c/0"))
+    found = {(f.kind, f.path) for f in verify_store(s3_demo_store.url).findings}
     assert found == {
         ("added", "cells/K562/more"),
         ("added", "stray"),
@@ -150,15 +154,15 @@ def test_verify_finds_added_damaged_and_missing_objects_in_object_storage(away, 
 
 
 @pytest.mark.parametrize("fault", ["flip", "500"])
-def test_verify_gives_one_hint_for_an_object_on_a_server(away, fault):
+def test_verify_gives_one_hint_for_an_object_on_a_server(s3_demo_store, fault):
     name = "cells/K562/tracks/DGF/chr21/c/0"
-    always(away.proxy, fault, name)
-    (finding,) = verify_store(away.url, cells=["K562"]).findings
+    always(s3_demo_store.proxy, fault, name)
+    (finding,) = verify_store(s3_demo_store.url, cells=["K562"]).findings
     assert (finding.path, finding.kind) == (name, "damaged")
     problem, hint = {
         "flip": (
             r"damaged: its digest is not the one in the manifest \(2 tries in \d+ s\)",
-            f"export it again: factornet-etl export STORE {away.url} --force --cells K562",
+            f"export it again: factornet-etl export STORE {s3_demo_store.url} --force --cells K562",
         ),
         "500": (r"HTTP 500.* \(3 tries in \d+ s\)", "try again later, or check the server"),
     }[fault]
@@ -166,10 +170,12 @@ def test_verify_gives_one_hint_for_an_object_on_a_server(away, fault):
     assert finding.remedy == hint
 
 
-def test_verify_compares_the_cell_index_with_object_storage(away, demo_store):
-    sound = parse_cell_index(away.client.get_object(**away.key("cells/zarr.json"))["Body"].read(), location="list")
-    hint = f"export it again: factornet-etl export STORE {away.url} --force --cells"
-    gone = f"{hint} HepG2; or remove it from the list: factornet-etl export STORE {away.url} --force --cells"
+def test_verify_compares_the_cell_index_with_object_storage(s3_demo_store, demo_store):
+    sound = parse_cell_index(
+        s3_demo_store.client.get_object(**s3_demo_store.key("cells/zarr.json"))["Body"].read(), location="list"
+    )
+    hint = f"export it again: factornet-etl export STORE {s3_demo_store.url} --force --cells"
+    gone = f"{hint} HepG2; or remove it from the list: factornet-etl export STORE {s3_demo_store.url} --force --cells"
     for content, kind, path, problem, repair in (
         (format_cell_index({}), "differs", "cells/zarr.json", "is out of date for K562", hint),
         (None, "missing", "cells/zarr.json", "is missing: web servers list no folders", hint),
@@ -183,21 +189,21 @@ def test_verify_compares_the_cell_index_with_object_storage(away, demo_store):
         ),
     ):
         if content is None:
-            away.client.delete_object(**away.key(path))
+            s3_demo_store.client.delete_object(**s3_demo_store.key(path))
         else:
-            away.client.put_object(**away.key("cells/zarr.json"), Body=content)
-        report = verify_store(away.url, quick=True)
+            s3_demo_store.client.put_object(**s3_demo_store.key("cells/zarr.json"), Body=content)
+        report = verify_store(s3_demo_store.url, quick=True)
         (finding,) = report.findings
         assert (finding.path, finding.kind, finding.remedy) == (path, kind, repair)
         assert problem in finding.problem
         assert report.groups == ("genome", "cells/K562")
     command = finding.remedy.rpartition(": ")[2].replace("STORE", str(demo_store))  # the same for all of them
     assert etl.main(command.split()[1:]) == 0
-    assert verify_store(away.url, quick=True).findings == ()
+    assert verify_store(s3_demo_store.url, quick=True).findings == ()
 
 
-def test_cell_line_replaced_on_the_server_is_refused(away, demo_files, demo_store, tmp_path):
-    before = open_store(away.url)
+def test_cell_line_replaced_on_the_server_is_refused(s3_demo_store, demo_files, demo_store, tmp_path):
+    before = open_store(s3_demo_store.url)
     before.cell("K562")
     unpickled = Store(before.path, before.info, dict(before.pins), before.cache)  # as a spawned process gets it
     changed = Path(shutil.copytree(demo_store, tmp_path / "changed.zarr"))
@@ -205,12 +211,12 @@ def test_cell_line_replaced_on_the_server_is_refused(away, demo_files, demo_stor
     cell = Path(shutil.copytree(demo_files / "cells/K562", tmp_path / "cells/K562"))
     shutil.copy(demo_files / "cells/HepG2/meta.txt", cell / "meta.txt")
     build_cell(changed, cell, CellOptions(), Resources(1), force=True)
-    assert etl.main(["export", str(changed), away.url, "--cells", "K562", "--force"]) == 0
+    assert etl.main(["export", str(changed), s3_demo_store.url, "--cells", "K562", "--force"]) == 0
     with pytest.raises(StoreError, match="replaced while it was in use"):
         before.meta("K562")
     with pytest.raises(StoreError, match="was replaced while it was in use"):
         unpickled.cell("K562")
-    assert np.array_equal(open_store(away.url).meta("K562"), open_store(changed).meta("K562"))
+    assert np.array_equal(open_store(s3_demo_store.url).meta("K562"), open_store(changed).meta("K562"))
 
 
 @pytest.mark.parametrize("kind", ["zip", "s3", "http"])
@@ -237,11 +243,11 @@ def test_newer_schema_version_is_refused(exported, s3, tmp_path, kind):
         open_store(f"{url}/new.zarr" if kind == "http" else location)
 
 
-def test_leftovers_of_an_interrupted_upload_are_removed(away, demo_store):
-    away.client.put_object(**away.key("cells/K562/old/c/0"), Body=b"x")
-    away.client.delete_object(**away.key("cells/K562/zarr.json"))
-    away.client.delete_object(**away.key("cells/zarr.json"))
-    assert open_store(away.url).cells == ()
-    assert etl.main(["export", str(demo_store), away.url, "--cells", "K562"]) == 0
-    assert "cells/K562/old/c/0" not in away.names()
-    assert not verify_store(away.url).findings
+def test_leftovers_of_an_interrupted_upload_are_removed(s3_demo_store, demo_store):
+    s3_demo_store.client.put_object(**s3_demo_store.key("cells/K562/old/c/0"), Body=b"x")
+    s3_demo_store.client.delete_object(**s3_demo_store.key("cells/K562/zarr.json"))
+    s3_demo_store.client.delete_object(**s3_demo_store.key("cells/zarr.json"))
+    assert open_store(s3_demo_store.url).cells == ()
+    assert etl.main(["export", str(demo_store), s3_demo_store.url, "--cells", "K562"]) == 0
+    assert "cells/K562/old/c/0" not in s3_demo_store.names()
+    assert not verify_store(s3_demo_store.url).findings
