@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 from uuid import uuid4
 
 from ...store.errors import FactorNetError, StoreError
@@ -25,7 +21,7 @@ from ...store.storage.atomic_swap import (
     swap_dirs,
 )
 from ...store.storage.files import fsync_path
-from ...store.storage.locks import lock
+from ...store.storage.locks import LockFile, LockHeldError
 from .cell_index_writer import refresh_cell_index
 
 
@@ -49,87 +45,49 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
     Raises:
         StoreError: another process is building the same (the message names it), or the disk is full or faulty.
     """
-    root = staging_dir(store)
-    lock_handle = _acquire_lock(store, name, wait=False)
-    folder, kept = root / name, False
-    try:
-        restore_swapped(store, name)
-        _remove_unread_versions(store, name)
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(exist_ok=True)
-        yield folder
-    except (KeyboardInterrupt, InterruptedBuildError):
-        kept = keep
-        raise
-    except OSError as e:
-        raise StoreError(
-            e.filename or folder,
-            e.strerror or str(e),
-            hint="the build was abandoned, nothing was published, and the previous version is unchanged",
-        ) from e
-    finally:
-        if not kept:
-            shutil.rmtree(folder, ignore_errors=True)
-        _remove_unread_versions(store, name)
-        _release_lock(lock_handle, root)
+    folder, kept = staging_dir(store) / name, False
+    with _locked(store, name, wait=False):
+        try:
+            restore_swapped(store, name)
+            _remove_unread_versions(store, name)
+            if not keep:
+                shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(exist_ok=True)
+            yield folder
+        except (KeyboardInterrupt, InterruptedBuildError):
+            kept = keep
+            raise
+        except OSError as e:
+            raise StoreError(
+                e.filename or folder,
+                e.strerror or str(e),
+                hint="the build was abandoned, nothing was published, and the previous version is unchanged",
+            ) from e
+        finally:
+            if not kept:
+                shutil.rmtree(folder, ignore_errors=True)
+            _remove_unread_versions(store, name)
 
 
-def _acquire_lock(store: Path, name: str, *, wait: bool) -> IO[str]:
-    """Open and lock the lock file of `name`, and write this process into it.
+@contextmanager
+def _locked(store: Path, name: str, *, wait: bool) -> Iterator[None]:
+    """Hold the lock of `name`, and remove the folders of the lock file that are empty at the end.
 
     Raises:
-        StoreError: another process holds it (never with `wait`), or the file system has no locks.
+        StoreError: another process holds it (never with `wait`), or it cannot be held in this file system.
     """
-    path = lock_file(store, name)
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("a+")
-        except FileNotFoundError:
-            continue  # another build has just removed the folder
-        except OSError as e:
-            if isinstance(e, FileExistsError) and not path.parent.is_file():
-                continue  # the same: mkdir found it, and it was removed before mkdir could check that it is a folder
-            raise StoreError(path.parent, f"cannot create the staging folder ({e.strerror})") from e
-        try:
-            acquired = lock(file.fileno(), wait=wait)
-        except OSError as e:
-            file.close()
-            raise StoreError(
-                path, f"cannot be locked ({e.strerror})", hint="build on a file system that supports file locks"
-            ) from e
-        if not acquired:
-            file.seek(0)
-            holder = file.read() or "another process"
-            file.close()
-            raise StoreError(
-                final_path(store, name), f"is being built by {holder}", hint="wait for it, or end that process"
-            )
-        if _is_current(path, file):
-            file.truncate(0)
-            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-            file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
-            file.flush()
-            return file
-        file.close()
-
-
-def _is_current(path: Path, lock_handle: IO[str]) -> bool:
-    """Return whether `path` is still the file locked: once its last holder removed it, others would create another."""
+    path, root = lock_file(store, name), staging_dir(store)
     try:
-        return path.stat().st_ino == os.fstat(lock_handle.fileno()).st_ino
-    except FileNotFoundError:
-        return False
-
-
-def _release_lock(lock_handle: IO[str], root: Path) -> None:
-    """Remove the lock file and those of its parent folders that are empty then."""
-    path = Path(lock_handle.name)
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-    lock_handle.close()
-    with contextlib.suppress(OSError):
+        held = LockFile.acquire(path, wait=wait)
+    except LockHeldError as e:
+        raise StoreError(final_path(store, name), f"is being built by {e.holder}", hint=e.hint) from e
+    except OSError as e:
+        hint = "build where files can be created and locked"
+        raise StoreError(path, f"cannot be created and locked ({e.strerror})", hint=hint) from e
+    try:
+        yield
+    finally:
+        held.release()
         for folder in (path.parent, *root.glob(".old/*"), root / ".old", root):
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -193,12 +151,9 @@ def publish(staged: Path, store: Path, name: str, *, check: Callable[[], None]) 
     """
     for path in [*staged.rglob("*"), staged]:
         fsync_path(path)
-    lock_handle = _acquire_lock(store, "publish", wait=True)
-    try:
+    with _locked(store, "publish", wait=True):
         check()
         _move_to_final_path(staged, store, name)
-    finally:
-        _release_lock(lock_handle, staging_dir(store))
 
 
 def _move_to_final_path(staged: Path, store: Path, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from ...store.errors import StoreError
 from ...store.reader import Store, open_store
 from ...store.storage.cache import ObjectCache, default_cache
-from ...store.storage.locks import lock
+from ...store.storage.locks import LockFile, LockHeldError
 from .choose_destination import open_destination
 from .copier import CopyReport, copy_groups
 from .group import snapshot_genome
@@ -34,25 +33,15 @@ def working_store(url: str, parent: Path | None) -> Iterator[Path]:
     """
     name = f".factornet-work-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
     folder = (parent or default_cache().folder / "work").absolute() / name
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = _lock_folder(folder, url)
     try:
+        held = LockFile.acquire(folder.with_name(f"{name}.lock"))
+    except LockHeldError as e:
+        hint = f"{e.hint}, or name another working folder"
+        raise StoreError(folder, f"is in use by {e.holder}, which builds {url}", hint=hint) from e
+    with held:
+        folder.mkdir(parents=True, exist_ok=True)
         yield folder / "store.zarr"
         shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(handle)
-
-
-def _lock_folder(folder: Path, url: str) -> int:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    if not lock(handle):
-        os.close(handle)
-        raise StoreError(
-            folder,
-            f"is in use by another process that builds {url}",
-            hint="wait for it to end, or name another working folder",
-        )
-    return handle
 
 
 def create_working_store(url: str, local: Path, cache: ObjectCache) -> Store:

@@ -22,7 +22,7 @@ from .base import Entry, GroupStorage, ObjectDigest, OpenObject, is_object_name,
 from .cache import DEFAULT_LIMIT, ObjectCache, default_cache
 from .files import file_digest, fsync_path, replacing, sha256_of, write_atomic
 from .local import LocalStorage
-from .locks import lock
+from .locks import LockFile, LockHeldError, lock
 from .remote import ObjectServer, RemoteStorage
 from .retry import RetryPolicy, TransientError
 from .zip_archive import ZipArchive, ZipStorage
@@ -34,6 +34,8 @@ __all__ = [
     "Entry",
     "GroupStorage",
     "LocalStorage",
+    "LockFile",
+    "LockHeldError",
     "ObjectCache",
     "ObjectDigest",
     "ObjectServer",

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .locks import lock
+from .locks import LockFile, LockHeldError, lock
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -91,12 +91,11 @@ def recover_interrupted_swap(store: Path, name: str) -> None:
     Raises:
         OSError: the directories cannot be written.
     """
-    with lock_file(store, name).open("a") as file:
-        try:
-            if not lock(file.fileno()):
-                return
-        except OSError:
-            return
+    try:
+        held = LockFile.acquire(lock_file(store, name))
+    except LockHeldError:
+        return
+    with held:
         restore_swapped(store, name)
 
 
