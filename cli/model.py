@@ -87,7 +87,7 @@ def _import(options: argparse.Namespace) -> int:
 
 def _info(options: argparse.Namespace) -> int:
     from ..model.keras.import_model import is_keras_folder, read_keras_card
-    from ..model.model_dir.checkpoint import read_card
+    from ..model.model_dir.card import read_card
 
     keras = is_keras_folder(options.model)
     card = read_keras_card(options.model) if keras else read_card(options.model)

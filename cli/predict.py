@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
-    from ..model.model_dir.checkpoint import load_network
+    from ..model.model_dir.weights import load_network
     from ..model.prediction.bins import Bins, count_bins
     from ..model.prediction.to_file import Predictor, predict_intervals, predict_regions
 

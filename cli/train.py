@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> TrainingSetup:
-    from ..model.model_dir.checkpoint import read_card
+    from ..model.model_dir.card import read_card
     from ..model.network.config import NetworkConfig
     from ..model.training.setup import TrainingSetup
     from ..model.training.trainer import TrainingOptions

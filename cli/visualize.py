@@ -107,7 +107,7 @@ def read_sequences(path: Path, coordinates: GenomeCoordinates, chrom: str | None
 
 def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
-    from ..model.model_dir.checkpoint import load_network
+    from ..model.model_dir.weights import load_network
     from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import find_kernel_sites
     from ..model.motifs.meme import read_meme
@@ -184,7 +184,7 @@ def _write(
     from ..model.motifs.html_report import render_page
     from ..model.motifs.kernel_motifs import write_motifs
     from ..model.motifs.tomtom import to_csv
-    from ..store.storage.files import write_atomic
+    from ..store.files.atomic_write import write_atomic
 
     folder.mkdir(parents=True, exist_ok=True)
     write_motifs(folder, [layer.sites for layer in layers], layers[0].tracks)

@@ -5,7 +5,8 @@ from .data.device import choose_device
 from .evaluation.metrics import average_precision, score
 from .evaluation.scoring import baselines, evaluate
 from .keras.import_model import import_keras, write_imported
-from .model_dir.checkpoint import ModelCard, load_network, read_card, save_weights
+from .model_dir.card import ModelCard, read_card
+from .model_dir.weights import load_network, save_weights
 from .motifs.kernel_motifs import find_kernel_sites
 from .motifs.meme import read_meme
 from .motifs.pwm import Motif, find_motif

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..store.storage.files import replacing
+from ..store.files.atomic_write import replacing
 
 INK, GREY, RED = "#1f4e79", "#8c8c8c", "#b5432a"
 

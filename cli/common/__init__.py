@@ -1,4 +1,10 @@
 """What the commands share: exit status, signals, types of arguments, progress, options of stores and of builds.
 
+    arguments      types of command-line arguments, and the options of every command
+    build_options  options, progress and summary of factornet-etl genome and build
+    progress       show the progress of a command on standard error
+    runner         run a command: exit status, errors on one line, signals, a closed standard output
+    store_options  options of the commands that read a store
+
 May import `etl` and `store`.
 """

@@ -1,5 +1,17 @@
 """Build a genome, a cell line, or a raw store from a compressed one.
 
+    cell_line          build one cell line, tracks, peaks, labels and meta values, as a group of its own
+    cell_summary       summarise a finished cell line: figures for its attributes, notes for the user
+    chromosome_arrays  create the large arrays of a group being built: one per chromosome
+    genome             build the genome of a store, which all cell lines share: sequence, annotation, blacklist
+    report             the report of a build: shards written, and notes for the user
+    selected_sequence  select the chromosomes of a genome from its FASTA, and name the assembly
+    size_estimate      estimate the disk space that a build takes, before it starts
+    table_writer       write the small tables of a store (peaks, blacklist, meta) from xarray datasets
+    tracks             tracks of a build: their arrays, tasks and notes
+    unpack             unpack a compressed store into a raw one: the same arrays
+    up_to_date         compare the recorded inputs and options of a cell line with those of its folder now
+
 May import `etl.verify` and what lies below it.
 """
 

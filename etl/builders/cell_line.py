@@ -14,13 +14,13 @@ import xarray as xr
 import zarr
 
 from ...store.errors import StoreError
+from ...store.files.digest import file_digest
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.format.tables import Peaks
 from ...store.genome.intervals import IntArray
 from ...store.reader import Store, open_store
 from ...store.schema import CellInfo, Factor, Track
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
-from ...store.storage.files import file_digest
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.cell_line_folder import CellFolder, SignalFile, read_cell_folder
 from ..inputs.chip_peaks import FactorPeaks, read_factor, shared_peak_notes

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...store.errors import StoreError, UsageError
+from ...store.files.digest import file_digest
 from ...store.format.manifest import read_object
 from ...store.format.memmap import raw_bytes, raw_file, raw_node
 from ...store.format.sharded import ShardedArray
@@ -21,7 +22,6 @@ from ...store.format.zarr_json import DTYPES, read_zarr_json
 from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store, read_span
 from ...store.schema import check_name
-from ...store.storage.files import file_digest
 from ..publish.disk_space import check_disk_space
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
 from ..publish.transaction import publish, staging

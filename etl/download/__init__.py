@@ -1,5 +1,8 @@
 """Download public inputs: resumable, from several servers, checked against published digests.
 
+    fetch     download public inputs with pooch: from the first server that works, resumed
+    registry  read the registry of public inputs: resources/registry.json, or a file in the same form
+
 May import only `factornet.store` and `factornet.etl.publish.disk_space`.
 """
 

@@ -21,7 +21,8 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from ...store.errors import StoreError
-from ...store.storage.files import file_digest, write_atomic
+from ...store.files.atomic_write import write_atomic
+from ...store.files.digest import file_digest
 from ...store.storage.retry import RetryPolicy, TransientError
 from ..publish.disk_space import check_disk_space
 from .registry import Download

@@ -1,5 +1,16 @@
 """Read and check source files: FASTA, bigWig, BED and narrowPeak, GTF, FactorNet's cell-line folders.
 
+    annotation        derive the six annotation features from transcripts and CpG islands, or read them from BED files
+    annotation_files  read transcripts from a GTF, and CpG islands from UCSC's table or a BED file
+    bed               read peaks and regions from narrowPeak and BED files, plain or gzipped
+    bigwig            read a bigWig signal as float32, gaps as 0
+    bigwig_format     parse and check a bigWig in Python, before C code reads it
+    cell_line_folder  read FactorNet's cell-line folders: bigwig.txt, chip.txt and meta.txt
+    chip_peaks        read the peaks of a row of chip.txt, and report what is unusual in them
+    chrom_aliases     translate chromosome names between input files and the store
+    fasta             check and index a genome FASTA, and read its sequence
+    provenance        record the provenance of a build: input files, versions and options
+
 May import only `factornet.store`.
 """
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import __version__
 from ...store.errors import InputError
-from ...store.storage.files import file_digest
+from ...store.files.digest import file_digest
 
 _LIBRARIES = ("zarr", "zarrs", "numcodecs", "numpy", "pyfaidx", "pyBigWig", "pybedtools", "dask")
 _TIME_RESOLUTION = 2_000_000_000

@@ -1,5 +1,11 @@
 """Build a group in a staging folder and publish it in one step: locks, manifests, disk space, removal.
 
+    cell_index_writer  keep the list of cell lines of a local store (`store.format.cell_index`), where it has one
+    disk_space         check, before a build starts
+    manifest_writer    write the manifest of a group: size and SHA-256 of each of its objects
+    remove             remove cell lines from a store; processes that have one open can read it to the end
+    transaction        build a group in a staging folder, publish it in one step
+
 May import `factornet.store`.
 """
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from ...store.errors import StoreError
+from ...store.files.locks import lock
 from ...store.format.attributes import read_attributes
 from ...store.format.cell_index import CELL_INDEX, format_cell_index
 from ...store.storage.atomic_swap import staging_dir
 from ...store.storage.local import LocalStorage
-from ...store.storage.locks import lock
 
 
 def write_cell_index(store: Path) -> None:

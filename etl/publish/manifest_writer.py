@@ -13,8 +13,8 @@ import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 
 from ...store.errors import StoreError
+from ...store.files.digest import file_digest
 from ...store.format.manifest import with_self_digest
-from ...store.storage.files import file_digest
 
 
 def values_digest(known: Mapping[str, str], under: str) -> str:

@@ -9,10 +9,10 @@ from shlex import quote
 from uuid import uuid4
 
 from ...store.errors import StoreError, UsageError
+from ...store.files.atomic_write import fsync_path
 from ...store.location import StoreLocation
 from ...store.reader import open_store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path, old_versions_dir
-from ...store.storage.files import fsync_path
 from .cell_index_writer import refresh_cell_index
 from .transaction import staging
 

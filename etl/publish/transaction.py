@@ -10,6 +10,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from ...store.errors import FactorNetError, StoreError
+from ...store.files.atomic_write import fsync_path
+from ...store.files.locks import LockFile, LockHeldError
 from ...store.storage.atomic_swap import (
     SWAP,
     final_path,
@@ -20,8 +22,6 @@ from ...store.storage.atomic_swap import (
     staging_dir,
     swap_dirs,
 )
-from ...store.storage.files import fsync_path
-from ...store.storage.locks import LockFile, LockHeldError
 from .cell_index_writer import refresh_cell_index
 
 

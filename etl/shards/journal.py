@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
-from ...store.storage.files import file_digest
+from ...store.files.digest import file_digest
 from ..inputs.bigwig import SignalSummary
 from ..inputs.provenance import describe_changes
 from .executor import OnReport, Resources, run

@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ...store.errors import StoreError
-from ...store.storage.files import file_digest
+from ...store.files.digest import file_digest
 from ..inputs.bigwig import SignalSummary, read_values
 from ..inputs.fasta import FastaReader, PreparedFasta
 from .labels import IntArray, bin_labels

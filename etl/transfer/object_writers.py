@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ...store.errors import StoreError
+from ...store.files.digest import file_digest
 from ...store.storage.base import ObjectDigest
-from ...store.storage.files import file_digest
 from ...store.storage.local import LocalStorage
 from .zip_writer import ZipWriter
 

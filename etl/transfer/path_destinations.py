@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ...store.errors import StoreError
+from ...store.files.atomic_write import fsync_path
 from ...store.format.cell_index import CELL_INDEX, format_cell_index
 from ...store.location import StoreLocation, ZipLocation, find_location
 from ...store.reader import open_store
@@ -19,7 +20,6 @@ from ...store.schema import StoreInfo
 from ...store.storage.atomic_swap import GENOME_DIR, cell_line_staging_name, final_path, staging_dir
 from ...store.storage.base import ObjectDigest
 from ...store.storage.cache import default_cache
-from ...store.storage.files import fsync_path
 from ...store.storage.zip_archive import ZipArchive
 from ..publish.cell_index_writer import write_cell_index
 from ..publish.disk_space import check_disk_space, check_writable

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...store.errors import StoreError
+from ...store.files.locks import LockFile, LockHeldError
 from ...store.reader import Store, open_store
 from ...store.storage.cache import ObjectCache, default_cache
-from ...store.storage.locks import LockFile, LockHeldError
 from .choose_destination import open_destination
 from .copier import CopyReport, copy_groups
 from .group import snapshot_genome

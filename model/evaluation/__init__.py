@@ -1,5 +1,9 @@
 """Score predictions against labels as ENCODE-DREAM does, with baselines; plot a locus.
 
+    locus_plot  plot tracks, peaks and predicted probabilities of one region
+    metrics     measures of binary classification: those of the ENCODE-DREAM challenge, and average precision
+    scoring     score predictions as ENCODE-DREAM does
+
 May import `model.motifs` and what lies below it.
 """
 

@@ -1,5 +1,8 @@
 """Import models of the original FactorNet, without Keras.
 
+    graph         read the layer graph of a Keras 1 model.json, if it is a FactorNet
+    import_model  convert models of the original FactorNet (Keras 1 on Theano) to model folders, without Keras
+
 May import `model.network` and `model.model_dir`.
 """
 

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...store.errors import InputError, UsageError
-from ...store.storage.files import file_digest
-from ..model_dir.checkpoint import ModelCard, save_weights
+from ...store.files.digest import file_digest
+from ..model_dir.card import ModelCard
 from ..model_dir.lifecycle import create_model
+from ..model_dir.weights import save_weights
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 from .graph import KerasGraph, read_graph

@@ -1,18 +1,21 @@
 """A model folder on disk: configuration, weights, training state, and how it is created and replaced.
 
+    model.json            format, version, network configuration, training options, provenance
+    best.safetensors      weights with the best validation loss
+    last.safetensors      weights at the end of training
+    last-000007.*         training state 7 and the one before it (`training_state`)
+    history.json, .csv    losses by epoch; training.png draws them
+    chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them
+
+Each file is replaced atomically and covered by a digest: model.json and the records of training states by their own,
+tensors by one in their header, which also names the model.json that they belong to.
 May import `model.network`.
 """
 
-from .checkpoint import (
-    ModelCard,
-    TrainingState,
-    load_network,
-    load_training_state,
-    read_card,
-    save_training_state,
-    save_weights,
-)
+from .card import ModelCard, read_card
 from .lifecycle import backup_path, complete_model, create_model
+from .training_state import TrainingState, load_training_state, save_training_state
+from .weights import load_network, save_weights
 
 __all__ = [
     "ModelCard",

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from ...store.errors import InputError, UsageError
-from .checkpoint import ModelCard, has_model, write_card
+from .card import ModelCard, has_model, write_card
 
 _MODEL_FILES = (
     "model.json",

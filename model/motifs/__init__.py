@@ -1,5 +1,14 @@
 """Motifs: matrices and their files, those that the kernels of a network have learned, matches between them, logos.
 
+    html_report    show all kernels of a network on one web page that needs nothing else: no network, no script
+    jaspar         motifs of JASPAR, from the optional package pyjaspar, which contains the whole database
+    kernel_motifs  motif of each kernel: its sites in real sequence, their matrix and its information
+    logo           draw logos: pictures from matrices
+    meme           read motifs from files in minimal MEME format
+    pwm            position weight matrices: find one by name, scan sequence with it
+    templates      load the Jinja2 templates of the pictures and of the page, from resources/
+    tomtom         compare kernels with known motifs by Tomtom (Gupta et al. 2007, in memelite's implementation)
+
 May import `model.prediction` and the sub-packages below it.
 """
 

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...store.files.atomic_write import write_atomic
 from ...store.reader import Store
 from ...store.sampling.plan import SamplingPlan
 from ...store.schema import BIN
-from ...store.storage.files import write_atomic
 from ...store.windows.batch import StreamSettings
 from ...store.windows.loader import WindowStream
 from ..data.batches import TensorStream

@@ -20,7 +20,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 
-from ...store.storage.files import write_atomic
+from ...store.files.atomic_write import write_atomic
 from .templates import load_template
 
 FloatArray = NDArray[np.float64]

@@ -9,6 +9,11 @@ from typing import Any, Self, get_args
 from ...store.errors import UsageError
 from .lstm import Gates
 
+_KEYS = {"window_length": "length"}
+"""Keys in model.json that are not the names of the fields: the file has kept them."""
+MAX_WEIGHTS = 2**28  # 1 GiB of float32; the largest published model has 10 million
+MAX_WINDOW = 2**24  # bases
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
@@ -69,6 +74,26 @@ class NetworkConfig:
                 f"{minimum} bases"
             )
         strand_order(self.tracks)
+        if self.window_length > MAX_WINDOW:
+            raise UsageError(f"window_length must be at most {MAX_WINDOW:,}, got {self.window_length:,}")
+        if self.weights_size > MAX_WEIGHTS:
+            raise UsageError(
+                f"the network would have {self.weights_size:.3g} weights; at most {MAX_WEIGHTS:,} are allowed"
+            )
+
+    @property
+    def weights_size(self) -> int:
+        """Number of values in the network's ``state_dict()``."""
+        per_direction = 4 * self.recurrent * (self.kernels + self.recurrent + 2) if self.recurrent > 0 else 0
+        context = self.dense * (self.dense + self.features + 1) if self.features else 0
+        return (
+            self.kernels * (self.channels * self.kernel_width + 1)
+            + self.kernels * (self.kernels + 1)
+            + 2 * per_direction
+            + self.dense * (self.flat + 1)
+            + context
+            + len(self.tasks) * (self.dense + 1)
+        )
 
     @property
     def channels(self) -> int:
@@ -96,8 +121,8 @@ class NetworkConfig:
         return self.positions // self.pool * (2 * self.recurrent if self.recurrent > 0 else self.kernels)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        """Return the fields as JSON values by their keys in model.json."""
+        return {_KEYS.get(name, name): list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -106,11 +131,11 @@ class NetworkConfig:
         Raises:
             UsageError: a field is missing, unknown or out of range.
         """
-        names = {field.name for field in fields(cls)}
-        if names != set(values):
-            missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+        names = {_KEYS.get(field.name, field.name): field.name for field in fields(cls)}
+        if set(names) != set(values):
+            missing, unknown = sorted(set(names) - set(values)), sorted(set(values) - set(names))
             raise UsageError(f"network settings: missing {missing or 'none'}, unknown {unknown or 'none'}")
-        read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        read: dict[str, Any] = {names[key]: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return cls(**read)
 
 

@@ -1,5 +1,13 @@
 """Predict probabilities for intervals and regions, and write them as bedGraph or bigWig.
 
+    bins                choose the intervals to predict, and group neighbours that share bases
+    predict             predict probabilities for intervals, tile by tile, in bounded memory
+    region_parts        keep the scores of finished regions next to the output
+    shared_convolution  compute overlapping windows together
+    tiles               read tiles: stretches of a chromosome whose bases many windows share
+    to_file             predict to files: intervals in their order, or all bins of regions, resumable region by region
+    writers             write scores piecewise, as FactorNet's gzipped bedGraph or as bigWig; read the bedGraph back
+
 May import `model.network`, `model.data` and `model.model_dir`.
 """
 

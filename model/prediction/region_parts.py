@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...store.errors import InputError, UsageError
+from ...store.files.atomic_write import write_atomic
 from ...store.genome.regions import Region
-from ...store.storage.files import write_atomic
 
 _log = logging.getLogger("factornet-predict")
 _SETTINGS = "settings.json"

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...store.errors import UsageError
+from ...store.files.atomic_write import replacing
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.genome.regions import Region
 from ...store.reader import Store
 from ...store.schema import BIN
-from ...store.storage.files import replacing
 from ..data.inputs import network_inputs
 from ..network.factornet import FactorNet
 from .bins import Bins, count_bins, first_and_count, pieces_of_region

@@ -13,9 +13,9 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError, UsageError
+from ...store.files.atomic_write import replacing
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
-from ...store.storage.files import replacing
 from .bins import Bins
 
 _LINES = 65536  # bins formatted at once

@@ -1,5 +1,14 @@
 """Train a network: set-up, epochs, early stopping, exact resume, several processes.
 
+    cost_estimate  estimate windows, memory and time of a training from a few steps on random data
+    distributed    train on several processes, one per GPU, started by torchrun
+    history        reports of a running training, its progress, and the history it writes
+    optimizer      Adam as Keras 1 wrote it
+    plots          plot losses and validation scores of a training by epoch
+    setup          build the network of a training; create or check its model folder
+    tensorboard    write the history of a training as event files for TensorBoard (the package tensorboardX
+    trainer        the loop: steps, gradients, validation, early stopping, exact resume
+
 May import `model.evaluation` and what lies below it.
 """
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ...store.storage.files import write_atomic
-from ..model_dir.checkpoint import TrainingState, load_training_state
+from ...store.files.atomic_write import write_atomic
+from ..model_dir.training_state import TrainingState, load_training_state
 
 
 @dataclass(frozen=True, kw_only=True)

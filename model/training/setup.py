@@ -13,8 +13,9 @@ from ...store.errors import UsageError
 from ...store.genome.intervals import GenomeCoordinates, Intervals
 from ...store.reader import Store
 from ...store.sampling.sampler import Sampler
-from ..model_dir.checkpoint import ModelCard, load_network, read_card
+from ..model_dir.card import ModelCard, read_card
 from ..model_dir.lifecycle import create_model
+from ..model_dir.weights import load_network
 from ..motifs.pwm import Motif, inject_motif
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet

@@ -20,8 +20,9 @@ from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
 from ..data.sources import BatchStream, Source, choose_source
 from ..evaluation.metrics import average_precision
-from ..model_dir.checkpoint import save_training_state, save_weights
 from ..model_dir.lifecycle import complete_model
+from ..model_dir.training_state import save_training_state
+from ..model_dir.weights import save_weights
 from ..network.factornet import BatchShare, FactorNet
 from ..prediction.predict import predict_plan
 from .distributed import ProcessGroup

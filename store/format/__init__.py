@@ -1,5 +1,16 @@
 """Encode, decode and check the arrays, tables, attributes and manifests of a store.
 
+    attributes     read the attributes and the manifest of a group, checked against their digests
+    cell_index     the index of cell lines, cells/zarr.json, for servers that cannot list files
+    chunk_decoder  decode chunks, whole or in part
+    layout         layout of large arrays: chunks, shards, codecs, fill values and valid ranges
+    manifest       manifests and self-digests: together they cover every byte of a store
+    memmap         memory-map the arrays of a raw store
+    native         decode and copy many small slices without the GIL, so that threads run in parallel
+    sharded        read the arrays of a compressed store from their shards
+    tables         peaks and blacklists: tables of intervals, stored as columns of equal length and checked on reading
+    zarr_json      read zarr.json, the metadata of a Zarr v3 group or array
+
 May import `store.errors`, `store.schema`, `store.genome` and `store.storage`.
 """
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import StoreError
+from ..files.sealed_json import BLANK_DIGEST, SELF_DIGEST, is_sealed, seal
 from ..storage.base import GroupStorage, ObjectDigest, is_object_name
 
 Objects = Mapping[str, ObjectDigest]
@@ -22,26 +23,17 @@ Objects = Mapping[str, ObjectDigest]
 
 DAMAGED_HINT = "copy or rebuild this part of the store"
 NOT_FACTORNET = "factornet did not write this; do not use it"
-SELF_DIGEST = "self_digest"
-_BLANK = "0" * 64
 _MAX_OBJECT_SIZE = 2**44  # bytes; a raw chr1 has 2**30
 
 
 def with_self_digest(node: dict[str, Any]) -> bytes:
     """Format the ``zarr.json`` of a group, with its self-digest among the attributes."""
     attributes = {k: v for k, v in node["attributes"].items() if k != SELF_DIGEST}
-    text = json.dumps({**node, "attributes": {**attributes, SELF_DIGEST: _BLANK}}, indent=2).encode()
-    return text.replace(_digest_line(_BLANK), _digest_line(hashlib.sha256(text).hexdigest()))
-
-
-def _digest_line(digest: str) -> bytes:
-    return f'"{SELF_DIGEST}": "{digest}"'.encode()
+    return seal(json.dumps({**node, "attributes": {**attributes, SELF_DIGEST: BLANK_DIGEST}}, indent=2).encode())
 
 
 def check_self_digest(text: bytes, attributes: Mapping[str, Any], *, location: str) -> None:
     """Check that a ``zarr.json`` has the bytes that were written.
-
-    The digest is of the bytes: a flipped bit may leave the JSON equal (1e5 and 1E5, the last digit of a fraction).
 
     Args:
         text: content of the ``zarr.json``.
@@ -65,9 +57,7 @@ def check_self_digest(text: bytes, attributes: Mapping[str, Any], *, location: s
 
 def has_self_digest(text: bytes, attributes: Mapping[str, Any]) -> bool:
     """Return whether a ``zarr.json`` with these attributes has the bytes that were written."""
-    digest = str(attributes.get(SELF_DIGEST))
-    line = _digest_line(digest)
-    return text.count(line) == 1 and hashlib.sha256(text.replace(line, _digest_line(_BLANK))).hexdigest() == digest
+    return is_sealed(text, str(attributes.get(SELF_DIGEST)))
 
 
 def parse_objects(listed: Any, *, location: str) -> Objects:

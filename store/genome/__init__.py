@@ -1,5 +1,8 @@
 """Genome coordinates, interval algebra, and the parser of regions such as ``chr20:0-45000000``.
 
+    intervals  all chromosomes on one line: interval algebra then needs no chromosome names
+    regions    parse regions such as chr20 or chr20:45,000,000-63,025,520 (0-based, half-open)
+
 May import `store.errors` only.
 """
 

@@ -1,5 +1,10 @@
 """Decide which windows an epoch shows: genome splits, positives and negatives, sampling plans.
 
+    candidates  FactorNet's rules for positives and negatives, as set algebra on absolute coordinates
+    plan        sampling plans: the windows of an epoch as arrays, before any data is read
+    sampler     draw the windows of an epoch by FactorNet's rules, for one factor or for all factors of a cell line
+    splits      split the genome into training, validation and test regions
+
 May import `store.reader` and everything it builds on, except `store.windows`.
 """
 

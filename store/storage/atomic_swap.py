@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .locks import LockFile, LockHeldError, lock
+from ..files.locks import LockFile, LockHeldError, lock
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2

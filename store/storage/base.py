@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from .files import sha256_of
+from ..files.digest import sha256_of
 
 ObjectDigest = tuple[int, str]
 """Size in bytes and SHA-256 of an object, as its manifest lists them."""

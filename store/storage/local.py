@@ -8,8 +8,8 @@ import stat
 import weakref
 from pathlib import Path
 
+from ..files.locks import lock
 from .base import Entry, GroupStorage, ObjectDigest, OpenObject, file_identity, stat_entry
-from .locks import lock
 
 _BEHIND_LINK = "is a link, or lies behind one"
 # O_PATH is Linux's alone; elsewhere a directory must be readable to be passed through.

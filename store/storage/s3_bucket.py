@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.exceptions import HTTPClientError as HttpConnectionError
 
 from ..errors import StoreError, UsageError
-from .files import sha256_of
+from ..files.digest import sha256_of
 from .remote import PIECE_SIZE, ObjectServer
 from .retry import RetryPolicy, T, TransientError
 

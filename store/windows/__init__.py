@@ -5,7 +5,8 @@
     planned          the windows of one plan: order, shard of a rank, arrays that they need
     loader           `WindowStream`, which picks one of the readers below
     shuffle_buffer   windows from slabs of a compressed store
-    random_access    windows from arrays in memory or memory-mapped, with `gather`
+    random_access    windows from arrays in memory or memory-mapped
+    gather           copy windows from many arrays at once
     in_memory        a store that holds arrays in memory
 
 Two more readers use `inputs` and `planned`: `model.data.device_windows` and `model.prediction.tiles`.

@@ -14,19 +14,20 @@ ROOT = Path(__file__).parents[2]
 
 # From the lowest to the highest: each may import those before it, none after it. A new sub-package gets its place here.
 LAYERS = """
-    store.errors store.text store.machine store.genome store.schema store.storage store.format store.location
+    store.errors store.text store.machine store.files store.genome store.schema store.storage store.format store.location
     store.reader store.sampling store.windows store
     etl.demo etl.publish etl.inputs etl.download etl.shards etl.verify etl.builders etl.transfer etl
     model.figures model.network model.model_dir model.keras model.data model.prediction model.motifs model.evaluation
     model.training model
     cli.common cli.etl cli.train_options cli.train cli.predict cli.evaluate cli.visualize cli.model cli.entry_points cli
 """.split()
+STAGES = ("store", "etl", "model", "cli")
 MOST_MODULES = 12  # in one folder
 
 
 @cache
 def modules() -> dict[str, Path]:
-    paths = [p for stage in ("store", "etl", "model", "cli") for p in (ROOT / stage).rglob("*.py")]
+    paths = [p for stage in STAGES for p in (ROOT / stage).rglob("*.py")]
     return {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in paths}
 
 
@@ -188,3 +189,12 @@ def test_nothing_branches_on_the_text_of_an_error():
         if pattern.search(line)
     ]
     assert not found
+
+
+def test_folders_that_list_their_modules_list_all():
+    for init in ROOT.glob("*/*/__init__.py"):
+        text = ast.get_docstring(ast.parse(init.read_text())) if init.parts[len(ROOT.parts)] in STAGES else None
+        listed = set(re.findall(r"^ {4}([a-z_0-9]+) {2,}", text or "", re.MULTILINE))
+        found = {p.stem for p in init.parent.glob("*.py")} - {"__init__", "__main__"}
+        if text is not None and init.parent.name != "model_dir" and len(found) > 1:  # it lists the files of a model
+            assert listed == found, init

@@ -11,9 +11,10 @@ import torch
 
 from factornet import __version__
 from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, read_card, save_weights
-from factornet.model.model_dir.checkpoint import TrainingState, load_training_state, save_training_state
 from factornet.model.model_dir.lifecycle import create_model
+from factornet.model.model_dir.training_state import TrainingState, load_training_state, save_training_state
 from factornet.store.errors import InputError, UsageError
+from factornet.store.files.sealed_json import BLANK_DIGEST, SELF_DIGEST, seal
 
 CONFIG = NetworkConfig(
     tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), meta=("GEPC1", "GEPC2"), gencode=True,
@@ -77,7 +78,7 @@ def test_model_card_round_trip(folder):
     assert card.provenance == {"store": "x"}
     assert card.library_version == __version__
     content = json.loads((folder / "model.json").read_text())
-    assert (content["format"], content["version"]) == ("factornet-model", 1)
+    assert (content["format"], content["version"]) == ("factornet-model", 2)
 
 
 def test_lists_of_names_are_written_as_in_factornet(folder, tmp_path):
@@ -211,8 +212,8 @@ def test_state_of_a_newer_version_does_not_fall_back(folder):
     network, optimizer = trained(1)
     for step in (10, 20):
         save_training_state(folder, state_of(network, optimizer, step))
-    change(folder / "last-000002.json", version=2)
-    with pytest.raises(InputError, match="version 2 is newer than 1"):
+    change(folder / "last-000002.json", version=3)
+    with pytest.raises(InputError, match="version 3 is newer than 2"):
         load_training_state(folder)
 
 
@@ -242,20 +243,30 @@ def test_failed_write_leaves_the_previous_state(folder, monkeypatch, owner, name
 
 
 def change(path: Path, **values: Any) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    """Change a sealed file, and seal it again."""
+    content = {**json.loads(path.read_text()), **values, SELF_DIGEST: BLANK_DIGEST}
+    path.write_bytes(seal(json.dumps(content).encode()))
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"version": 2}, "format version 2 is newer than 1, the newest that factornet .* reads; update factornet"),
-        ({"format": "other"}, "not a factornet-model file: its format is 'other', version 1"),
+        ({"version": 3}, "format version 3 is newer than 2, the newest that factornet .* reads; update factornet"),
+        (
+            {"version": 1},
+            "format version 1 is older than 2, the first with digests; factornet-train makes model folders",
+        ),
+        ({"format": "other"}, "not a factornet-model file: its format is 'other', version 2"),
         ({"version": "1"}, "version '1'"),
         ({"keras_version": "1.2.2"}, "original FactorNet's .*factornet-model import"),
         ({"config": {}}, "its configuration does not describe a network .*missing"),
         ({"config": None}, "its configuration does not describe a network"),
         ({"config": {**CONFIG.to_json(), "kernels": -1}}, "kernels must be an integer >= 1, got -1"),
         ({"config": {**CONFIG.to_json(), "tasks": 3}}, "tasks"),
+        ({"config": {**CONFIG.to_json(), "kernels": 10**12}}, r"would have 1e\+24 weights; at most 268,435,456"),
+        ({"config": {**CONFIG.to_json(), "length": 10**12}}, "window_length must be at most 16,777,216"),
+        ({"training": 5}, "training must be a JSON object, got int"),
+        ({"provenance": [1, 2]}, "provenance must be a JSON object, got list"),
     ],
 )
 def test_invalid_model_json_is_refused(folder, values, message):
@@ -274,7 +285,7 @@ def test_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"model.json:3: not JSON"):
         read_card(tmp_path)
     (tmp_path / "model.json").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(InputError, match=r"model.json: cannot be read"):
+    with pytest.raises(InputError, match=r"model.json: not JSON"):
         read_card(tmp_path)
 
 
@@ -289,7 +300,9 @@ def test_missing_damaged_or_mismatched_weights_are_refused(folder):
         load_network(folder, weights="last")
     other = FactorNet(NetworkConfig(**{**CONFIG.__dict__, "dense": 6}))
     save_weights(folder, other.state_dict(), "best")
-    with pytest.raises(InputError, match=r"5 of its tensors do not match.*context.bias has shape \(6,\), not \(5,\)"):
+    with pytest.raises(
+        InputError, match=r"5 of its tensors do not match.*context.bias is float32 \(6,\), not float32 \(5,\)"
+    ):
         load_network(folder)
 
 
@@ -297,7 +310,7 @@ def test_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot create the model folder"):
         create_model(tmp_path / "file/model", ModelCard(config=CONFIG))
-    with pytest.raises(InputError, match=r"best.safetensors: cannot be written \(No such file"):
+    with pytest.raises(InputError, match=r"absent: no such folder"):
         save_weights(tmp_path / "absent", FactorNet(CONFIG).state_dict(), "best")
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, read_card
-from factornet.model.model_dir.checkpoint import save_weights
 from factornet.model.model_dir.lifecycle import backup_path, complete_model, create_model
+from factornet.model.model_dir.weights import save_weights
 from factornet.store import InputError, UsageError
 
 OLD = NetworkConfig(tasks=("CTCF",), tracks=("DGF",), window_length=40, kernels=4, kernel_width=6, recurrent=3, dense=5)

@@ -22,7 +22,7 @@ from factornet.model import (
     write_bedgraph,
     write_bigwig,
 )
-from factornet.model.model_dir.checkpoint import write_card
+from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.to_file import Predictor
 from factornet.store import UsageError, open_store, parse_region, read_span

@@ -42,8 +42,9 @@ def arguments_of(case: Case) -> list[str]:
 def write_experiment(folder: Path) -> Path:
     """Write the clean experiment with a model to a new folder."""
     from factornet.model import FactorNet, NetworkConfig
-    from factornet.model.model_dir.checkpoint import ModelCard, save_weights
+    from factornet.model.model_dir.card import ModelCard
     from factornet.model.model_dir.lifecycle import create_model
+    from factornet.model.model_dir.weights import save_weights
 
     with tempfile.TemporaryDirectory() as demo:
         write_demo(Path(demo, "demo"))

@@ -1,37 +1,18 @@
-"""Local files: SHA-256, fsync, atomic replacement."""
+"""Flush and replace files atomically."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from ..errors import InputError
 
-_PIECE_SIZE = 8 * 1024 * 1024
-
-
-def sha256_of(pieces: Iterable[Any]) -> str:
-    """Return the SHA-256 of concatenated byte strings or buffers, in hexadecimal."""
-    sha = hashlib.sha256()
-    for piece in pieces:
-        sha.update(piece)
-    return sha.hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal, in bounded memory.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        return sha256_of(iter(lambda: file.read(_PIECE_SIZE), b""))
+TEMPORARY_NAME = r"\.(?P<stem>.+)\.[0-9a-f]{8}\.part(?P<suffix>(\.[^.]*)?)"
+"""Names of the temporary files of `replacing`: stem and suffix are those of the file to be replaced."""
 
 
 def fsync_path(path: Path) -> None:

@@ -12,13 +12,13 @@ import time
 import psutil
 import pytest
 
-from factornet.store.storage import locks
-from factornet.store.storage.locks import LockFile, LockHeldError
+from factornet.store.files import locks
+from factornet.store.files.locks import LockFile, LockHeldError
 
 _HOLD = """
 import sys, time
 from pathlib import Path
-from factornet.store.storage import locks
+from factornet.store.files import locks
 if sys.argv[2] == "without":
     locks.lock = lambda *a, **k: (_ for _ in ()).throw(OSError(95, "Operation not supported"))
 held = locks.LockFile.acquire(Path(sys.argv[1]))

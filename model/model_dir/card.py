@@ -1,0 +1,121 @@
+"""model.json of a model folder, and the lists of names that the original FactorNet reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...store.errors import InputError, UsageError
+from ...store.files.atomic_write import write_atomic
+from ...store.files.sealed_json import (
+    SELF_DIGEST,
+    JsonFormat,
+    check_format,
+    parse_object,
+    read_sealed_json,
+    read_text,
+    write_sealed_json,
+)
+from ..network.config import NetworkConfig
+
+NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
+DAMAGED_HINT = "copy or train it again, or use other weights"
+MODEL = JsonFormat("factornet-model", 2, NO_MODEL_HINT)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ModelCard:
+    """Content of model.json.
+
+    Args:
+        config: configuration of the network.
+        training: options of the training, as JSON values.
+        provenance: where data and weights come from, as JSON values.
+        library_version: version of factornet that made the folder.
+        digest: self-digest of model.json, to which weights and training states are bound; empty before it is written.
+    """
+
+    config: NetworkConfig
+    training: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    library_version: str = __version__
+    digest: str = ""
+
+
+def has_model(folder: str | Path) -> bool:
+    """Return whether a folder holds a model that factornet wrote.
+
+    Raises:
+        InputError: its model.json is of another kind, or of another version.
+    """
+    path = Path(folder) / "model.json"
+    if not path.exists():
+        return False
+    check_format(path, parse_object(read_text(path), path, hint=DAMAGED_HINT), MODEL)
+    return True
+
+
+def write_card(folder: str | Path, card: ModelCard) -> None:
+    """Write model.json and FactorNet's lists of names: chip.txt, bigwig.txt, feature.txt, meta.txt.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    folder = Path(folder)
+    content = {"library_version": card.library_version, "config": card.config.to_json()}
+    content |= {"training": dict(card.training), "provenance": dict(card.provenance)}
+    write_sealed_json(folder / "model.json", MODEL, content)
+    for name, text in _lists(card.config).items():
+        write_atomic(folder / name, text)
+
+
+def read_card(folder: str | Path) -> ModelCard:
+    """Read model.json of a model folder, and compare the lists of names with it.
+
+    Raises:
+        InputError: no such folder, no model in it, a model of other software or of another version, or a file is
+            damaged.
+    """
+    path = Path(folder) / "model.json"
+    if not path.is_file():
+        problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
+        raise InputError(folder, problem, hint=NO_MODEL_HINT)
+    found = parse_object(read_text(path), path, hint=DAMAGED_HINT)
+    if "keras_version" in found or found.get("class_name") == "Model":
+        raise InputError(path, "is the original FactorNet's (Keras)", hint="convert it with factornet-model import")
+    content = read_sealed_json(path, MODEL, hint=DAMAGED_HINT)
+    try:
+        config = NetworkConfig.from_json(content["config"])
+        named = {key: content[key] for key in ("training", "provenance", "library_version")}
+    except (KeyError, TypeError, AttributeError, UsageError) as error:
+        raise InputError(path, f"its configuration does not describe a network ({error})") from error
+    for key in ("training", "provenance"):
+        if not isinstance(named[key], dict):
+            raise InputError(path, f"{key} must be a JSON object, got {type(named[key]).__name__}", hint=DAMAGED_HINT)
+    _check_lists(path.parent, config)
+    return ModelCard(config=config, **named, digest=str(content[SELF_DIGEST]))
+
+
+def _lists(config: NetworkConfig) -> dict[str, bytes]:
+    """Return the content of each list of names by file."""
+    features = ["bigwig"] + ["meta"] * bool(config.meta) + ["gencode"] * config.gencode
+    lists = {"chip.txt": config.tasks, "bigwig.txt": config.tracks, "feature.txt": features}
+    if config.meta:
+        lists["meta.txt"] = config.meta
+    return {name: "".join(f"{line}\n" for line in lines).encode() for name, lines in lists.items()}
+
+
+def _check_lists(folder: Path, config: NetworkConfig) -> None:
+    """Check the lists of names that exist: other programs read them, and take them for the network's."""
+    for name, text in _lists(config).items():
+        path = folder / name
+        try:
+            changed = path.exists() and path.read_bytes() != text
+        except OSError as error:
+            raise InputError(path, f"cannot be read ({error.strerror})") from error
+        if changed:
+            problem = "damaged or changed: its names are not those of the network in model.json"
+            raise InputError(path, problem, hint="remove it, or copy the folder again")

@@ -1,0 +1,155 @@
+"""Weights of a network as safetensors files that carry their own digest and that of the model.json they belong to."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor
+
+from ...store.errors import InputError
+from ...store.files.atomic_write import write_atomic
+from ...store.files.digest import sha256_of
+from ...store.files.sealed_json import BLANK_DIGEST
+from ..network.config import NetworkConfig
+from ..network.factornet import FactorNet
+from .card import DAMAGED_HINT, read_card
+
+WeightsKind = Literal["best", "last"]
+_KEY = "factornet"  # one key only: safetensors writes several in any order
+_DIGESTS = re.compile(r"model=([0-9a-f]{64}) file=([0-9a-f]{64})")
+_MAX_HEADER = 1024 * 1024  # bytes; the header of a FactorNet has 2 kB
+
+
+def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: WeightsKind) -> None:
+    """Write a network's ``state_dict()`` as the best or the last weights of a model folder.
+
+    Raises:
+        InputError: the folder holds no model, or the file cannot be written.
+    """
+    write_atomic(Path(folder) / f"{which}.safetensors", pack_tensors(weights, read_card(folder).digest))
+
+
+def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> FactorNet:
+    """Load the network of a model folder, on the CPU and in evaluation mode.
+
+    "last" weights are those of the newest training state where one exists, else last.safetensors.
+
+    Raises:
+        InputError: as for `read_card`; or the weights are missing, damaged, or belong to another model.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    records = training_records(folder) if weights == "last" else []
+    path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
+    if not path.is_file():
+        existing = ", ".join(sorted(p.name for p in folder.glob("*.safetensors"))) or "none"
+        raise InputError(path, f"no such weights; the folder has {existing}", hint=DAMAGED_HINT)
+    # Nothing of the size that model.json states is allocated unless the file has that size.
+    tensors = unpack_tensors(path, card.digest, sizes=weights_sizes(card.config))
+    check_tensors(path, tensors, card.config)
+    network = FactorNet(card.config)
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
+def weights_sizes(config: NetworkConfig) -> tuple[int, int]:
+    """Return the smallest and the largest number of bytes of a file of weights: float32, or float64 and a header."""
+    return 4 * config.weights_size, 8 * config.weights_size + _MAX_HEADER
+
+
+def check_tensors(path: Path, tensors: Mapping[str, Tensor], config: NetworkConfig) -> None:
+    """Check names, types and shapes of weights read from a file.
+
+    Raises:
+        InputError: they are not those of a network of this configuration.
+    """
+    double = all(t.dtype == torch.float64 for t in tensors.values())  # of a training in float64
+    dtype = torch.float64 if double else torch.float32
+    expected = FactorNet(config).to(dtype).state_dict()
+    found, wanted = ({name: _describe(t) for name, t in d.items()} for d in (tensors, expected))
+    wrong = sorted(name for name in found | wanted if found.get(name) != wanted.get(name))
+    if wrong:
+        first = f"{wrong[0]} is {found.get(wrong[0], 'missing')}, not {wanted.get(wrong[0], 'in the network')}"
+        problem = f"{len(wrong)} of its tensors do not match the network in model.json: {first}"
+        raise InputError(path, problem, hint=DAMAGED_HINT)
+
+
+def training_records(folder: Path) -> list[Path]:
+    """List the .json files of training states, newest first."""
+    return sorted(folder.glob(f"last-{'[0-9]' * 6}.json"), reverse=True)
+
+
+def pack_tensors(tensors: Mapping[str, Tensor], model: str) -> bytes:
+    """Return tensors as a safetensors file with digests, its own and that of their model.json."""
+    # Copies: safetensors refuses tensors that share memory, as an LSTM's weights do on a GPU.
+    plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
+    blank = safetensors.save(plain, metadata={_KEY: _digests(model, BLANK_DIGEST)})
+    return _with_digest(blank, model, BLANK_DIGEST, sha256_of([blank]))
+
+
+def unpack_tensors(path: Path, model: str, *, sizes: tuple[int, int], sha256: str = "") -> dict[str, Tensor]:
+    """Read a file that `pack_tensors` made.
+
+    Args:
+        path: of the file.
+        model: self-digest of the model.json that the tensors must belong to.
+        sizes: smallest and largest number of bytes that the file may have.
+        sha256: digest that another file records for this one, if any.
+
+    Raises:
+        InputError: it is of another size, damaged, or belongs to another model.
+    """
+    try:
+        size = path.stat().st_size
+        if not sizes[0] <= size <= sizes[1]:
+            problem = f"damaged: has {size:,} bytes, its content needs {sizes[0]:,} to {sizes[1]:,}"
+            raise InputError(path, problem, hint=DAMAGED_HINT)
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", hint=DAMAGED_HINT) from error
+    owner, digest = _read_digests(data, path)
+    if sha256 and sha256_of([data]) != sha256:
+        raise InputError(path, f"damaged: its {size:,} bytes do not match the recorded digest", hint=DAMAGED_HINT)
+    if sha256_of([_with_digest(data, owner, digest, BLANK_DIGEST)]) != digest:
+        raise InputError(path, f"damaged: its {size:,} bytes do not match the digest in it", hint=DAMAGED_HINT)
+    if owner != model:
+        problem = f"belongs to another model: to the model.json with digest {owner[:16]}, not {model[:16]}"
+        raise InputError(path, problem, hint="restore the files that were made together, or train it again")
+    try:
+        return safetensors.load(data)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(path, f"damaged ({error})", hint=DAMAGED_HINT) from error
+
+
+def _digests(model: str, digest: str) -> str:
+    return f"model={model} file={digest}"
+
+
+def _with_digest(data: bytes, model: str, old: str, new: str) -> bytes:
+    """Replace the file's digest in its header, which comes first."""
+    return data.replace(_digests(model, old).encode(), _digests(model, new).encode(), 1)
+
+
+def _read_digests(data: bytes, path: Path) -> tuple[str, str]:
+    """Return the digests in the header of a safetensors file: of its model.json, and of itself."""
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > min(_MAX_HEADER, len(data) - 8):
+        raise InputError(path, f"damaged: {len(data):,} bytes are no safetensors file", hint=DAMAGED_HINT)
+    try:
+        match = _DIGESTS.fullmatch(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(path, "damaged, or not written by factornet: it has no digests", hint=DAMAGED_HINT) from error
+    if match is None:
+        raise InputError(path, "damaged: it has no digests", hint=DAMAGED_HINT)
+    return match[1], match[2]
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

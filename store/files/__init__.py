@@ -1,0 +1,36 @@
+"""Local files: digests, atomic replacement, locks, sealed JSON, and the outputs of commands.
+
+    atomic_write  flush and replace files atomically
+    digest        SHA-256 of bytes and files
+    locks         locks: shared and exclusive ones on open files and directories (flock)
+    outputs       outputs of commands, files and folders: one writer at a time
+    sealed_json   sealed JSON files: each holds its format, its version and the SHA-256 of its own text
+
+May import `store.errors`.
+"""
+
+from .atomic_write import fsync_path, replacing, write_atomic
+from .digest import file_digest, sha256_of
+from .locks import LockFile, LockHeldError, lock
+from .outputs import check_output_file, output_lock, remove_temporary_files, resolve_output, staged_folder
+from .sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
+
+__all__ = [
+    "JsonFormat",
+    "LockFile",
+    "LockHeldError",
+    "NewerVersionError",
+    "check_output_file",
+    "file_digest",
+    "fsync_path",
+    "lock",
+    "output_lock",
+    "read_sealed_json",
+    "remove_temporary_files",
+    "replacing",
+    "resolve_output",
+    "sha256_of",
+    "staged_folder",
+    "write_atomic",
+    "write_sealed_json",
+]

@@ -1,0 +1,93 @@
+"""Outputs of commands, files and folders: one writer at a time, and nothing left behind by a killed one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import InputError, UsageError
+from .atomic_write import TEMPORARY_NAME
+from .locks import LockFile, LockHeldError
+
+
+@contextmanager
+def output_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of an output file or folder: ``.<name>.lock`` next to it.
+
+    Temporary files that a killed process left for this output are removed.
+
+    Args:
+        path: the output; need not exist, but its folder must.
+
+    Raises:
+        InputError: another process writes it (the error names it), or the lock cannot be created.
+    """
+    target = resolve_output(path)
+    if not target.parent.is_dir():
+        raise InputError(path, "its folder does not exist", hint="create it first")
+    try:
+        held = LockFile.acquire(target.with_name(f".{target.name}.lock"))
+    except LockHeldError as e:
+        raise InputError(path, f"is being written by {e.holder}", hint=e.hint) from e
+    except OSError as e:
+        problem = f"its lock file {e.filename or target.parent} cannot be created and locked ({e.strerror})"
+        raise InputError(path, problem, hint="choose a folder where files can be created and locked") from e
+    with held:
+        remove_temporary_files(target.parent, target.name)
+        yield
+
+
+def check_output_file(path: Path, *, overwrite: bool) -> None:
+    """Check that an output file may be written; call it while its lock is held.
+
+    Raises:
+        UsageError: it exists and `overwrite` is false, or is no file.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; give the name of a file")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is a device or pipe, which cannot be replaced in one step; give the name of a file")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path}: already exists; give another name, or allow to overwrite it")
+
+
+def resolve_output(path: Path) -> Path:
+    """Return the absolute path of an output, links in it resolved, the output itself excepted if it is a file's."""
+    absolute = path.absolute()
+    return absolute.resolve() if absolute.is_dir() else absolute.parent.resolve() / absolute.name
+
+
+def remove_temporary_files(folder: Path, name: str | None = None) -> None:
+    """Remove temporary files of `replacing` in a folder, of all files or of one; no process may be writing them.
+
+    Args:
+        folder: the folder.
+        name: of the file whose temporary files are removed; None for all.
+    """
+    for path in folder.glob(".*.part*"):
+        match = re.fullmatch(TEMPORARY_NAME, path.name)
+        if match and name in (None, match["stem"] + match["suffix"]):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def staged_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder next to a path, moved there at the end; the caller holds the lock of that path.
+
+    When the block raises, the folder is removed; one that a killed process left is removed first.
+
+    Raises:
+        OSError: it cannot be created or moved.
+    """
+    staged = path.with_name(f".{path.name}.part")
+    if staged.exists():
+        shutil.rmtree(staged)
+    staged.mkdir()
+    try:
+        yield staged
+        staged.rename(path)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)

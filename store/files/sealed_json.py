@@ -1,0 +1,135 @@
+"""Sealed JSON files: each holds its format, its version and the SHA-256 of its own text, and is replaced atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ..errors import InputError
+from .atomic_write import write_atomic
+
+SELF_DIGEST = "self_digest"
+"""Key of the digest: the SHA-256 of the text with 64 zeros in its place."""
+BLANK_DIGEST = "0" * 64
+_MAX_SIZE = 64 * 1024 * 1024  # bytes of a file
+
+
+class NewerVersionError(InputError):
+    """A file has a newer format version; falling back to an older file would be wrong."""
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """Name and version of a kind of file; `hint` says how to get such a file where another one is found."""
+
+    name: str
+    version: int
+    hint: str
+
+
+def seal(text: bytes) -> bytes:
+    """Put the digest of a JSON text, with `BLANK_DIGEST` as its self-digest, in the place of that."""
+    return text.replace(_line(BLANK_DIGEST), _line(hashlib.sha256(text).hexdigest()))
+
+
+def is_sealed(text: bytes, digest: str) -> bool:
+    """Return whether a JSON text, whose self-digest is `digest`, has the bytes that were written.
+
+    The digest is of the bytes: a flipped bit may leave the JSON equal (1e5 and 1E5, the last digit of a fraction).
+    """
+    line = _line(digest)
+    return text.count(line) == 1 and hashlib.sha256(text.replace(line, _line(BLANK_DIGEST))).hexdigest() == digest
+
+
+def _line(digest: str) -> bytes:
+    return f'"{SELF_DIGEST}": "{digest}"'.encode()
+
+
+def write_sealed_json(path: Path, kind: JsonFormat, content: Mapping[str, Any]) -> str:
+    """Write a file and return its self-digest.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    document = {"format": kind.name, "version": kind.version, **content, SELF_DIGEST: BLANK_DIGEST}
+    text = seal(json.dumps(document, indent=1, allow_nan=False).encode())
+    write_atomic(path, text)
+    return str(json.loads(text)[SELF_DIGEST])
+
+
+def read_sealed_json(path: Path, kind: JsonFormat, *, hint: str) -> dict[str, Any]:
+    """Return the content of a file of a format, its self-digest included.
+
+    Args:
+        path: of the file.
+        kind: format and newest version.
+        hint: what to do about a damaged file.
+
+    Raises:
+        NewerVersionError: it has a newer version.
+        InputError: it cannot be read, is damaged, or of another kind.
+    """
+    text = read_text(path)
+    content = parse_object(text, path, hint=hint)
+    check_format(path, content, kind)
+    if not is_sealed(text, str(content.get(SELF_DIGEST))):
+        raise InputError(path, f"damaged or changed: its {SELF_DIGEST} is not that of its content", hint=hint)
+    return content
+
+
+def read_text(path: Path) -> bytes:
+    """Return the bytes of a JSON file of at most 64 MiB.
+
+    Raises:
+        InputError: it cannot be read, or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_SIZE + 1)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from error
+    if len(text) > _MAX_SIZE:
+        raise InputError(path, f"larger than {_MAX_SIZE >> 20} MiB")
+    return text
+
+
+def parse_object(text: bytes, path: Path, *, hint: str) -> dict[str, Any]:
+    """Parse a JSON object.
+
+    Raises:
+        InputError: it is not JSON, nested too deeply, or no object.
+    """
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(path, f"not JSON ({error.msg})", hint=hint, line=error.lineno) from error
+    except (RecursionError, ValueError) as error:  # ValueError: not UTF-8, or a number of thousands of digits
+        problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(path, f"not JSON ({problem})", hint=hint) from error
+    if not isinstance(content, dict):
+        raise InputError(path, f"expected a JSON object, got {type(content).__name__}", hint=hint)
+    return content
+
+
+def check_format(path: Path, content: Mapping[str, Any], kind: JsonFormat) -> None:
+    """Check the format and version that a file states.
+
+    Raises:
+        NewerVersionError: it has a newer version.
+        InputError: it is of another format, or of an earlier version, whose files had no digest.
+    """
+    found = content.get("version")
+    if content.get("format") != kind.name or type(found) is not int:
+        problem = f"not a {kind.name} file: its format is {content.get('format')!r}, version {found!r}"
+        raise InputError(path, problem, hint=kind.hint)
+    if found > kind.version:
+        problem = f"format version {found} is newer than {kind.version}, the newest that factornet {__version__} reads"
+        raise NewerVersionError(path, problem, hint="update factornet")
+    if found < kind.version:
+        problem = f"format version {found} is older than {kind.version}, the first with digests"
+        raise InputError(path, problem, hint=kind.hint)
