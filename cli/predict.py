@@ -108,11 +108,12 @@ def _run(options: argparse.Namespace) -> int:
                     options.output,
                     stride=options.stride,
                     resume=options.resume,
+                    overwrite=options.force,
                     on_bins=rate.add,
                     on_kept=line.advance,
                 )
         else:
-            predict_intervals(predictor, bins, options.output, rate.add)
+            predict_intervals(predictor, bins, options.output, rate.add, overwrite=options.force)
     content = {"output": str(options.output), "intervals": count, "predicted": rate.windows}
     if options.json:
         print(json.dumps(content | {"seconds": rate.seconds, "peak_rss": peak_memory()}))

@@ -6,12 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..store.errors import UsageError
+from ..store.files.outputs import output_lock
 from ..store.machine import peak_memory
 from ..store.reader import Store
 from ..store.sampling.sampler import Sampler
@@ -66,7 +67,8 @@ def _run(options: argparse.Namespace) -> int:
         plan = _plan(options)
         if options.dry_run:
             return _dry_run(plan, device, process_group, options)
-        return _train(plan, folder, device, process_group, options)
+        with output_lock(folder) if process_group.is_main else nullcontext():
+            return _train(plan, folder, device, process_group, options)
 
 
 def _plan(options: argparse.Namespace) -> TrainingSetup:
@@ -174,6 +176,7 @@ def _train(
             source=source,
             process_group=process_group,
             callbacks=callbacks,
+            locked=True,
         )
     if not process_group.is_main:
         return 0

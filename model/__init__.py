@@ -13,10 +13,11 @@ from .motifs.pwm import Motif, find_motif
 from .motifs.tomtom import match_motifs
 from .network.config import NetworkConfig
 from .network.factornet import FactorNet, one_hot
+from .prediction.bigwig_writer import write_bigwig
 from .prediction.bins import Bins
 from .prediction.predict import predict_bins
 from .prediction.to_file import Predictor, predict_intervals, predict_regions
-from .prediction.writers import read_bedgraph, write_bedgraph, write_bigwig
+from .prediction.writers import read_bedgraph, write_bedgraph
 from .training.history import Callbacks, TrainingResult
 from .training.setup import TrainingSetup, prepare_training
 from .training.trainer import TrainingError, TrainingOptions, train

@@ -4,7 +4,6 @@
     annotation_files  read transcripts from a GTF, and CpG islands from UCSC's table or a BED file
     bed               read peaks and regions from narrowPeak and BED files, plain or gzipped
     bigwig            read a bigWig signal as float32, gaps as 0
-    bigwig_format     parse and check a bigWig in Python, before C code reads it
     cell_line_folder  read FactorNet's cell-line folders: bigwig.txt, chip.txt and meta.txt
     chip_peaks        read the peaks of a row of chip.txt, and report what is unusual in them
     chrom_aliases     translate chromosome names between input files and the store

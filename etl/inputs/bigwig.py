@@ -12,8 +12,8 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError
+from ...store.genome.bigwig_format import HINT, check_structure, read_blocks
 from ...store.genome.intervals import GenomeCoordinates, IntArray
-from .bigwig_format import HINT, check_structure, read_blocks
 from .chrom_aliases import abbreviate, alias_hint, file_names
 
 _NO_SIGNAL = 1e30

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import write_atomic
+from ...store.files.digest import file_digest
+from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 from ...store.genome.regions import Region
 
 _log = logging.getLogger("factornet-predict")
-_SETTINGS = "settings.json"
+_SETTINGS, _DIGESTS = "settings.json", "digests.json"
+_HINT = "predict again without resuming"
+_SETTINGS_FORMAT = JsonFormat("factornet-prediction-settings", 1, _HINT)
+_DIGESTS_FORMAT = JsonFormat("factornet-prediction-digests", 1, _HINT)
 
 
 @dataclass(frozen=True)
 class RegionParts:
-    """A folder ``.<output name>.parts``: settings.json, and one file per finished region, which appears by rename."""
+    """A folder ``.<output name>.parts``: settings, one file per finished region, and the SHA-256 of each of these.
+
+    A part counts once its digest is written, after it. One that does not match its digest is computed again.
+    """
 
     folder: Path
     regions: tuple[Region, ...]
+    digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, output: Path, regions: list[Region], settings: Mapping[str, Any], *, resume: bool) -> Self:
-        """Create the folder for an output, or resume that of an interrupted run.
+        """Create the folder for an output, or resume that of an interrupted run; the caller holds the output's lock.
 
         Args:
             output: file that the parts are joined to.
@@ -39,42 +46,93 @@ class RegionParts:
             UsageError: the interrupted run had other settings; each that differs is named with both values.
             InputError: its settings cannot be read, or those of this run cannot be written.
         """
-        parts = cls(output.with_name(f".{output.name}.parts"), tuple(regions))
-        if resume and (parts.folder / _SETTINGS).exists():
-            parts._check_settings(settings)
-            _log.info(f"{parts.folder}: {parts.finished} of {len(regions)} regions are finished")
+        folder = output.with_name(f".{output.name}.parts")
+        if resume and (folder / _SETTINGS).exists():
+            parts = cls(folder, tuple(regions), _read_digests(folder))
+            _check_settings(folder, settings, finished=len(parts.digests))
+            parts._forget_damaged()
+            _log.info(f"{folder}: {len(parts.digests)} of {len(regions)} regions are finished")
             return parts
-        if parts.folder.exists():
+        if folder.exists():
             _log.warning(
-                f"{parts.folder}: {parts.finished} finished regions of an interrupted run are replaced; "
+                f"{folder}: {_count_finished(folder)} finished regions of an interrupted run are replaced; "
                 "resuming would have kept them"
             )
-            shutil.rmtree(parts.folder)
-        parts.folder.mkdir()
-        write_atomic(parts.folder / _SETTINGS, json.dumps(dict(settings), indent=1).encode())
-        return parts
-
-    def _check_settings(self, settings: Mapping[str, Any]) -> None:
-        path = self.folder / _SETTINGS
-        hint = f"use the same, or do not resume (this replaces {self.finished} finished regions)"
+            shutil.rmtree(folder)
         try:
-            old = dict(json.loads(path.read_text()))
-        except (ValueError, TypeError) as e:
-            raise InputError(path, f"cannot be read ({e})", hint=hint) from e
-        names = [n for n in {**old, **settings} if old.get(n) != settings.get(n)]
-        if names:
-            differ = "; ".join(f"{n} was {old.get(n)}, is {settings.get(n)}" for n in names)
-            raise UsageError(f"{self.folder}: cannot resume with other settings: {differ}; {hint}")
+            folder.mkdir()
+        except OSError as e:
+            raise InputError(folder, f"cannot be created ({e.strerror})", hint="check permissions") from e
+        write_sealed_json(folder / _SETTINGS, _SETTINGS_FORMAT, {"settings": dict(settings)})
+        return cls(folder, tuple(regions))
+
+    def _forget_damaged(self) -> None:
+        """Drop the digests of parts that do not match them, so that these are computed again."""
+        for name, digest in list(self.digests.items()):
+            try:
+                problem = "" if file_digest(self.folder / name) == digest else "does not match its digest"
+            except OSError as e:
+                problem = f"cannot be read ({e.strerror})"
+            if problem:
+                _log.warning(f"{self.folder / name}: {problem}; computed again")
+                del self.digests[name]
+
+    def _name(self, i: int) -> str:
+        return f"{i:05d}-{self.regions[i].chrom}"
 
     def path(self, i: int) -> Path:
         """Return the path of the i-th region's scores."""
-        return self.folder / f"{i:05d}-{self.regions[i].chrom}"
+        return self.folder / self._name(i)
 
-    @property
-    def finished(self) -> int:
-        """Number of finished parts, of this run's regions or of another run's."""
-        return sum(path.name[:5].isdigit() for path in self.folder.iterdir()) if self.folder.is_dir() else 0
+    def is_finished(self, i: int) -> bool:
+        """Return whether the i-th region's scores are complete."""
+        return self._name(i) in self.digests
+
+    def finish(self, i: int) -> None:
+        """Record the digest of the i-th region's scores, which have been written.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        self.digests[self._name(i)] = file_digest(self.path(i))
+        write_sealed_json(self.folder / _DIGESTS, _DIGESTS_FORMAT, {"sha256": self.digests})
+
+    def check(self, i: int, digest: str) -> None:
+        """Check the digest of what was read of the i-th region's scores.
+
+        Raises:
+            InputError: it is not that of what was written.
+        """
+        if digest != self.digests[self._name(i)]:
+            raise InputError(self.path(i), "does not match its digest", hint="resume: it is computed again")
 
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder)
+
+
+def _read_digests(folder: Path) -> dict[str, str]:
+    """Return the digests of finished parts; none, with a warning, where they are damaged."""
+    if not (folder / _DIGESTS).exists():
+        return {}
+    try:
+        return dict(read_sealed_json(folder / _DIGESTS, _DIGESTS_FORMAT, hint=_HINT)["sha256"])
+    except InputError as e:
+        _log.warning(f"{e.path}: {e.problem}; all regions are computed again")
+        return {}
+
+
+def _count_finished(folder: Path) -> int:
+    try:
+        return len(read_sealed_json(folder / _DIGESTS, _DIGESTS_FORMAT, hint=_HINT)["sha256"])
+    except InputError:
+        return 0
+
+
+def _check_settings(folder: Path, settings: Mapping[str, Any], *, finished: int) -> None:
+    hint = f"use the same, or do not resume (this replaces {finished} finished regions)"
+    old = read_sealed_json(folder / _SETTINGS, _SETTINGS_FORMAT, hint=hint)["settings"]
+    names = [n for n in {**old, **settings} if old.get(n) != settings.get(n)]
+    if names:
+        differ = "; ".join(f"{n} was {old.get(n)}, is {settings.get(n)}" for n in names)
+        raise UsageError(f"{folder}: cannot resume with other settings: {differ}; {hint}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,16 +17,18 @@ from numpy.typing import NDArray
 from ... import __version__
 from ...store.errors import UsageError
 from ...store.files.atomic_write import replacing
+from ...store.files.outputs import check_output_file, output_lock, remove_temporary_files
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.genome.regions import Region
 from ...store.reader import Store
 from ...store.schema import BIN
 from ..data.inputs import network_inputs
 from ..network.factornet import FactorNet
+from .bigwig_writer import open_bigwig, open_bigwig_of
 from .bins import Bins, count_bins, first_and_count, pieces_of_region
 from .predict import predict_tiles
 from .region_parts import RegionParts
-from .writers import ScoreWriter, open_bedgraph, open_bigwig, open_bigwig_of, open_raw_scores, write_bedgraph
+from .writers import ScoreWriter, named_write_errors, open_bedgraph, open_raw_scores, write_bedgraph
 
 OnBins = Callable[[int], None]
 BIGWIG_SUFFIXES = (".bw", ".bigwig", ".bigWig")
@@ -81,17 +82,38 @@ class Predictor:
         }
 
 
-def predict_intervals(predictor: Predictor, bins: Bins, output: Path, on_bins: OnBins = lambda n: None) -> None:
+def predict_intervals(
+    predictor: Predictor,
+    bins: Bins,
+    output: Path,
+    on_bins: OnBins = lambda n: None,
+    *,
+    overwrite: bool = False,
+) -> None:
     """Write the scores of intervals: bigWig or, by the suffix of `output`, bedGraph in the order of the intervals.
 
     Scores are written as they are computed. Only a bedGraph of unsorted intervals is written at the end; until then
-    4 bytes per bin are held.
+    4 bytes per bin are held. The file is replaced in one step, once what is read back equals what was written.
+
+    Args:
+        predictor: network, store, cell line and factor.
+        bins: the intervals.
+        output: the file.
+        on_bins: called with the number of bins just predicted.
+        overwrite: replace an existing file.
 
     Raises:
+        InputError: another process writes the file, or it cannot be written.
         UsageError: as for `predict_tiles`, or `output` is a bigWig and there is no interval or two have the same
-            middle.
+            middle, or the file exists and `overwrite` is false.
         StoreError: as for `predict_tiles`.
     """
+    with output_lock(output):
+        check_output_file(output, overwrite=overwrite)
+        _predict_intervals(predictor, bins, output, on_bins)
+
+
+def _predict_intervals(predictor: Predictor, bins: Bins, output: Path, on_bins: OnBins) -> None:
     coordinates = predictor.store.coordinates
     bigwig = output.suffix in BIGWIG_SUFFIXES
     if not bigwig and (bins.genome_order() != np.arange(len(bins))).any():
@@ -118,6 +140,7 @@ def predict_regions(
     *,
     stride: int,
     resume: bool = False,
+    overwrite: bool = False,
     on_bins: OnBins = lambda n: None,
     on_kept: OnBins = lambda n: None,
 ) -> None:
@@ -132,32 +155,51 @@ def predict_regions(
         output: the file; it is replaced in one step.
         stride: bases between the starts of bins.
         resume: keep finished regions of an interrupted run.
+        overwrite: replace an existing file.
         on_bins: called with the number of bins just predicted.
         on_kept: called with the number of bins of each region that an interrupted run finished.
 
     Raises:
-        UsageError: no bin is inside the regions, `output` is a bigWig and regions overlap, or an interrupted run had
-            other settings.
+        InputError: another process writes the file, or it cannot be written.
+        UsageError: no bin is inside the regions, `output` is a bigWig and regions overlap, an interrupted run had other
+            settings, or the file exists and `overwrite` is false.
         StoreError: as for `predict_tiles`.
     """
     coordinates, bigwig = predictor.store.coordinates, output.suffix in BIGWIG_SUFFIXES
     count_bins(regions, coordinates, stride=stride)
     if bigwig:
         _check_no_overlap(regions, output, stride=stride)
-    named = {"stride": stride, "regions": [str(r) for r in regions], "format": "bigWig" if bigwig else "bedgraph"}
-    parts = RegionParts.begin(output, regions, predictor.settings() | named, resume=resume)
-    for i, region in enumerate(regions):
-        if parts.path(i).exists():
+    with output_lock(output):
+        check_output_file(output, overwrite=overwrite)
+        named = {"stride": stride, "regions": [str(r) for r in regions], "format": "bigWig" if bigwig else "bedgraph"}
+        parts = RegionParts.begin(output, regions, predictor.settings() | named, resume=resume)
+        try:
+            _predict_parts(parts, predictor, stride=stride, bigwig=bigwig, on_bins=on_bins, on_kept=on_kept)
+            if bigwig:
+                _join_bigwig(parts, output, coordinates, stride=stride)
+            else:
+                _join_gzip(parts, output)
+        except BaseException:
+            if not parts.digests:  # nothing to resume
+                parts.remove()
+            raise
+        parts.remove()
+
+
+def _predict_parts(
+    parts: RegionParts, predictor: Predictor, *, stride: int, bigwig: bool, on_bins: OnBins, on_kept: OnBins
+) -> None:
+    """Write the scores of the regions that are not finished yet."""
+    coordinates = predictor.store.coordinates
+    remove_temporary_files(parts.folder)
+    for i, region in enumerate(parts.regions):
+        if parts.is_finished(i):
             on_kept(first_and_count(region, stride=stride)[1])
             continue
         with open_raw_scores(parts.path(i)) if bigwig else open_bedgraph(parts.path(i), coordinates) as file:
             for bins in pieces_of_region(region, coordinates, stride=stride):
                 _predict_to(file, predictor, bins, on_bins)
-    if bigwig:
-        _join_bigwig(parts, output, coordinates, stride=stride)
-    else:
-        _join_gzip(parts, output)
-    parts.remove()
+        parts.finish(i)
 
 
 def _check_no_overlap(regions: list[Region], output: Path, *, stride: int) -> None:
@@ -175,14 +217,21 @@ def _join_bigwig(parts: RegionParts, output: Path, coordinates: GenomeCoordinate
     genome_order = sorted((coordinates.index(r.chrom), r.start, i) for i, r in enumerate(parts.regions))
     with open_bigwig(output, coordinates, chroms=chroms, span=span, single=total < 2) as file:
         for _, _, i in genome_order:
+            sha256 = hashlib.sha256()
             with parts.path(i).open("rb") as scores:
                 for bins in pieces_of_region(parts.regions[i], coordinates, stride=stride):
-                    file.add(bins, np.frombuffer(scores.read(4 * len(bins)), "<f4"))
+                    sha256.update(data := scores.read(4 * len(bins)))
+                    file.add(bins, np.frombuffer(data, "<f4"))
+            parts.check(i, sha256.hexdigest())
 
 
 def _join_gzip(parts: RegionParts, output: Path) -> None:
     """Concatenate gzip files, which gives a gzip file."""
-    with replacing(output) as part, part.open("wb") as joined:
+    with named_write_errors(output), replacing(output) as joined, joined.open("wb") as file:
         for i in range(len(parts.regions)):
-            with parts.path(i).open("rb") as file:
-                shutil.copyfileobj(file, joined, 1 << 20)
+            sha256 = hashlib.sha256()
+            with parts.path(i).open("rb") as part:
+                while data := part.read(1 << 20):
+                    sha256.update(data)
+                    file.write(data)
+            parts.check(i, sha256.hexdigest())

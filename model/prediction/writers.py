@@ -1,21 +1,21 @@
-"""Write scores piecewise, as FactorNet's gzipped bedGraph or as bigWig; read the bedGraph back."""
+"""Write scores piecewise as FactorNet's gzipped bedGraph, and read it."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
-import pyBigWig
 from numpy.typing import NDArray
 
-from ...store.errors import InputError, UsageError
+from ...store.errors import InputError
 from ...store.files.atomic_write import replacing
+from ...store.files.digest import sha256_of
 from ...store.genome.intervals import GenomeCoordinates
-from ...store.schema import BIN
 from .bins import Bins
 
 _LINES = 65536  # bins formatted at once
@@ -35,28 +35,16 @@ class ScoreWriter(Protocol):
 class _BedgraphWriter:
     def __init__(self, file: gzip.GzipFile, coordinates: GenomeCoordinates) -> None:
         self._file, self._names = file, coordinates.names
+        self.sha256 = hashlib.sha256()
 
     def add(self, bins: Bins, scores: NDArray[np.float32]) -> None:
         for i in range(0, len(bins), _LINES):
             lines = slice(i, i + _LINES)
             columns = (bins.chrom, bins.start, bins.stop, scores)
             rows = zip(*(column[lines].tolist() for column in columns), strict=True)
-            self._file.write("".join(f"{self._names[c]}\t{a}\t{b}\t{s:.3e}\n" for c, a, b, s in rows).encode())
-
-
-class _BigwigWriter:
-    def __init__(self, file: Any, coordinates: GenomeCoordinates, span: int) -> None:
-        self._file, self._names, self._span = file, coordinates.names, span
-        self._lengths = np.array(coordinates.lengths, np.int64)
-
-    def add(self, bins: Bins, scores: NDArray[np.float32]) -> None:
-        for i in range(0, len(bins), _LINES):
-            entries = bins.take(slice(i, i + _LINES))
-            names = [self._names[c] for c in entries.chrom.tolist()]
-            starts = np.maximum(entries.middle - self._span // 2, 0)
-            stops = np.minimum(starts + self._span, self._lengths[entries.chrom])
-            values = scores[i : i + _LINES].astype(np.float64).tolist()
-            self._file.addEntries(names, starts.tolist(), ends=stops.tolist(), values=values)
+            text = "".join(f"{self._names[c]}\t{a}\t{b}\t{s:.3e}\n" for c, a, b, s in rows).encode()
+            self.sha256.update(text)
+            self._file.write(text)
 
 
 class _RawScoreWriter:
@@ -69,78 +57,63 @@ class _RawScoreWriter:
 
 @contextmanager
 def open_bedgraph(path: Path, coordinates: GenomeCoordinates) -> Iterator[ScoreWriter]:
-    """Open a gzipped bedGraph: ``chrom start stop score`` with tabs and ``%.3e``, in the order of the bins."""
-    # Level 9, Python's default, takes twelve times as long and saves 7 %.
-    with (
-        replacing(path) as part,
-        part.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=raw, mtime=0) as file,
-    ):
-        yield _BedgraphWriter(file, coordinates)
-
-
-@contextmanager
-def open_bigwig(
-    path: Path, coordinates: GenomeCoordinates, *, chroms: list[int], span: int, single: bool = False
-) -> Iterator[ScoreWriter]:
-    """Open a bigWig. Overlapping bins share the genome: each gets `span` bases around its middle.
-
-    Args:
-        path: of the file.
-        coordinates: the store's chromosomes.
-        chroms: chromosomes of the bins, indices in rising order; bins must be added in genome order.
-        span: bases per score; at most the distance between any two middles.
-        single: whether there is one bin only, of which zoom levels cannot be made.
-    """
-    with replacing(path) as part, closing(pyBigWig.open(str(part), "w")) as file:
-        header = [(coordinates.names[c], coordinates.lengths[c]) for c in chroms]
-        file.addHeader(header, maxZooms=0 if single else 10)
-        yield _BigwigWriter(file, coordinates, span)
-
-
-def open_bigwig_of(path: Path, bins: Bins, coordinates: GenomeCoordinates) -> AbstractContextManager[ScoreWriter]:
-    """Open a bigWig for these bins, to be added in genome order.
-
-    Each score gets as many bases as there are between the closest two middles, at most 200 (50 for the usual stride).
+    """Open a gzipped bedGraph: ``chrom start stop score`` with tabs and ``%.3e``, in the order of the bins.
 
     Raises:
-        UsageError: there is no interval, or two have the same middle.
+        InputError: it cannot be written, or what is read back is not what was written.
     """
-    if not len(bins):
-        raise UsageError(f"{path}: a bigWig cannot be empty, but there is no interval; write .bed.gz")
-    sorted_bins = bins.take(bins.genome_order())
-    gaps = np.diff(sorted_bins.middle)[np.diff(sorted_bins.chrom) == 0]
-    if (gaps == 0).any():
-        raise UsageError(
-            f"{path}: a bigWig has one value per base, but two intervals have the same middle; write .bed.gz"
-        )
-    span = int(min(gaps.min() if gaps.size else BIN, BIN))
-    chroms: list[int] = np.unique(bins.chrom).tolist()
-    return open_bigwig(path, coordinates, chroms=chroms, span=span, single=len(bins) < 2)
+    with named_write_errors(path), replacing(path) as part:
+        # Level 9, Python's default, takes twelve times as long and saves 7 %.
+        with (
+            part.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=raw, mtime=0) as file,
+        ):
+            writer = _BedgraphWriter(file, coordinates)
+            yield writer
+        with gzip.open(part) as written:
+            if sha256_of(iter(lambda: written.read(1 << 20), b"")) != writer.sha256.hexdigest():
+                raise not_read_back(path)
 
 
 @contextmanager
 def open_raw_scores(path: Path) -> Iterator[ScoreWriter]:
-    """Open a file of scores alone, float32 little-endian, for bins that can be enumerated without it."""
-    with replacing(path) as part, part.open("wb") as file:
+    """Open a file of scores alone, float32 little-endian, for bins that can be enumerated without it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with named_write_errors(path), replacing(path) as part, part.open("wb") as file:
         yield _RawScoreWriter(file)
 
 
 def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:
-    """Write scores, (bins,), as gzipped bedGraph, in the order of the bins."""
+    """Write scores, (bins,), as gzipped bedGraph, in the order of the bins.
+
+    Raises:
+        InputError: as for `open_bedgraph`.
+    """
     with open_bedgraph(path, coordinates) as file:
         file.add(bins, scores)
 
 
-def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:
-    """Write scores, (bins,), as bigWig; each gets as many bases as there are between the closest two middles.
+@contextmanager
+def named_write_errors(path: Path) -> Iterator[None]:
+    """Turn OSError of the block into an error that names the file to be written.
 
     Raises:
-        UsageError: there is no interval, or two have the same middle.
+        InputError: a write failed.
     """
-    order = bins.genome_order()
-    with open_bigwig_of(path, bins, coordinates) as file:
-        file.add(bins.take(order), scores[order])
+    try:
+        yield
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise InputError(path, problem, hint="check free space and permissions") from error
+
+
+def not_read_back(path: Path, what: str = "") -> InputError:
+    """Return the error of a file that, read back, is not what was written."""
+    problem = f"read back, it is not what was written{what}; it was removed"
+    return InputError(path, problem, hint="check free space, and the disk")
 
 
 def read_bedgraph(path: Path, coordinates: GenomeCoordinates) -> tuple[Bins, NDArray[np.float32]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...store.errors import FactorNetError, UsageError
+from ...store.files.outputs import output_lock
 from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
@@ -73,6 +75,7 @@ def train(
     source: Source | None = None,
     process_group: ProcessGroup | None = None,
     callbacks: Callbacks | None = None,
+    locked: bool = False,
 ) -> TrainingResult:
     """Train a network; write best weights, last state and history to the model folder.
 
@@ -81,12 +84,41 @@ def train(
     of every batch, dropout included: the losses are equal but for rounding, which Adam amplifies step by step. The
     windows come from `source`, by default from the sampler's store.
 
+    The main process holds the lock of the folder, unless the caller holds it (`locked`), as it must where it has made
+    or replaced the folder just before.
+
     Raises:
         TrainingError: a loss or gradient is not finite; the message names the step, and the input where that is not.
         UsageError: the batch size is not a multiple of the number of processes.
-        InputError: no training state is valid, or a file cannot be written.
+        InputError: another process writes the folder, no training state is valid, or a file cannot be written.
     """
     process_group, callbacks = process_group or ProcessGroup(), callbacks or Callbacks()
+    with nullcontext() if locked or not process_group.is_main else output_lock(folder):
+        return _train(
+            network,
+            sampler,
+            folder,
+            options,
+            device=device,
+            resume=resume,
+            source=source,
+            process_group=process_group,
+            callbacks=callbacks,
+        )
+
+
+def _train(
+    network: FactorNet,
+    sampler: Sampler,
+    folder: Path,
+    options: TrainingOptions,
+    *,
+    device: torch.device,
+    resume: bool,
+    source: Source | None,
+    process_group: ProcessGroup,
+    callbacks: Callbacks,
+) -> TrainingResult:
     source = source or choose_source("no", sampler, network.config, device)
     with _Trainer(
         network, sampler, options, source=source, device=device, process_group=process_group, callbacks=callbacks

@@ -17,7 +17,7 @@ from .locks import LockFile, LockHeldError
 def output_lock(path: Path) -> Iterator[None]:
     """Hold the lock of an output file or folder: ``.<name>.lock`` next to it.
 
-    Temporary files that a killed process left for this output are removed.
+    Temporary files that a killed process left, for this file or in this folder, are removed.
 
     Args:
         path: the output; need not exist, but its folder must.
@@ -37,6 +37,8 @@ def output_lock(path: Path) -> Iterator[None]:
         raise InputError(path, problem, hint="choose a folder where files can be created and locked") from e
     with held:
         remove_temporary_files(target.parent, target.name)
+        if target.is_dir():
+            remove_temporary_files(target)
         yield
 
 

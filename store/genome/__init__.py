@@ -1,7 +1,8 @@
-"""Genome coordinates, interval algebra, and the parser of regions such as ``chr20:0-45000000``.
+"""Genome coordinates, interval algebra, the parser of regions, and that of bigWigs (`etl` reads, `model` writes them).
 
-    intervals  all chromosomes on one line: interval algebra then needs no chromosome names
-    regions    parse regions such as chr20 or chr20:45,000,000-63,025,520 (0-based, half-open)
+    bigwig_format  parse and check a bigWig in Python
+    intervals      all chromosomes on one line: interval algebra then needs no chromosome names
+    regions        parse regions such as chr20 or chr20:45,000,000-63,025,520 (0-based, half-open)
 
 May import `store.errors` only.
 """

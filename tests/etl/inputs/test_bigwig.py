@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factornet.etl.inputs.bigwig import read_by_pybigwig, read_values
-from factornet.etl.inputs.bigwig_format import check_structure
 from factornet.store import InputError
+from factornet.store.genome.bigwig_format import check_structure
 
 LENGTH = 3000
 KINDS = ("bedGraph", "variableStep", "fixedStep")

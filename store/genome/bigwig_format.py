@@ -1,7 +1,7 @@
-"""Parse and check a bigWig in Python, before C code reads it.
+"""Parse and check a bigWig in Python, before C code reads it and after C code wrote it.
 
 Header, chromosomes and index are checked once, for the whole file; data blocks as they are read, in the process that
-reads them. Layout: Kent et al. 2010, supplement (tables 5 to 15). Zoom levels are not used, and not read.
+reads them. Layout: Kent et al. 2010, supplement (tables 5 to 15). Zoom levels of input files are neither used nor read.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...store.errors import InputError
-from ...store.genome.intervals import IntArray
+from ..errors import InputError
+from .intervals import IntArray
 
 HINT = "download or recreate the file"
 _MAGIC, _HEADER_SIZE = 0x888FFC26, 64
@@ -37,6 +37,10 @@ _ITEM_DTYPES = {  # kind of block -> fields of an item
     2: np.dtype([("start", "<u4"), ("value", "<f4")]),
     3: np.dtype([("value", "<f4")]),
 }
+_SUMMARY = np.dtype(  # an item of a zoom level
+    [(name, "<u4") for name in ("chrom", "start", "stop", "covered")]
+    + [(name, "<f4") for name in ("low", "high", "sum", "squares")]
+)
 _LEAF = np.dtype(
     [("chrom", "<u4"), ("start", "<u4"), ("last", "<u4"), ("stop", "<u4"), ("offset", "<u8"), ("size", "<u8")]
 )
@@ -136,6 +140,35 @@ def read_blocks(path: Path, chrom: str, start: int, stop: int) -> Iterator[DataB
             block = _read_block(file, header, leaf, len(chromosomes))
             if block.chrom == chromosomes[chrom]:
                 yield block
+
+
+def check_zoom_levels(path: Path, covered: int) -> None:
+    """Check that each zoom level is whole and summarises as many bases as the file has.
+
+    Args:
+        path: a bigWig that passed `check_structure`.
+        covered: number of bases with a value.
+
+    Raises:
+        InputError: damaged; the message names the byte.
+    """
+    with path.open("rb") as raw:
+        file = _File(path, raw)
+        header = _read_header(file)
+        (n_zooms,) = struct.unpack("<H", file.read(6, 2, "the header"))
+        for level in range(n_zooms):
+            offset = _HEADER_SIZE + _ZOOM_SIZE * level
+            _, _, _, index = struct.unpack("<IIQQ", file.read(offset, _ZOOM_SIZE, "a zoom level's header"))
+            zoom, found = replace(header, index=index), 0
+            zoom.n_blocks(file)
+            for leaves in _read_index(file, zoom, (0, _LAST_POSITION)):
+                for leaf in leaves:
+                    data = _read_data(file, header, int(leaf["offset"]), int(leaf["size"]))
+                    if len(data) % _SUMMARY.itemsize:
+                        raise file.damaged("a block of a zoom level is cut short", int(leaf["offset"]))
+                    found += int(np.frombuffer(data, _SUMMARY)["covered"].sum(dtype=np.int64))
+            if found != covered:
+                raise file.damaged(f"zoom level {level} summarises {found} bases of {covered},", index)
 
 
 def _read_header(file: _File) -> _Header:
@@ -246,15 +279,8 @@ def _format_bounds(*positions: int) -> str:
 
 
 def _read_block(file: _File, header: _Header, leaf: NDArray[np.void], n_chromosomes: int) -> DataBlock:
-    offset, size = int(leaf["offset"]), int(leaf["size"])
-    data = file.read(offset, size, "a data block")
-    if header.max_block_size:
-        try:
-            data = zlib.decompress(data)
-        except zlib.error as e:
-            raise file.damaged(f"a data block cannot be decompressed ({e})", offset) from e
-        if len(data) > header.max_block_size:
-            raise file.damaged(f"a data block of {len(data)} bytes, {header.max_block_size} allowed,", offset)
+    offset = int(leaf["offset"])
+    data = _read_data(file, header, offset, int(leaf["size"]))
     if len(data) < _BLOCK_HEADER.size:
         raise file.damaged(f"a data block of {len(data)} bytes", offset)
     chrom, start, _, step, span, kind, _, n_items = _BLOCK_HEADER.unpack_from(data)
@@ -272,3 +298,17 @@ def _read_block(file: _File, header: _Header, leaf: NDArray[np.void], n_chromoso
             expected = f"{leaf['start']} to {leaf['stop']}"
             raise file.damaged(f"a data block covers {first} to {last}, by the index {expected}", offset)
     return DataBlock(chrom, starts, stops, items["value"])
+
+
+def _read_data(file: _File, header: _Header, offset: int, size: int) -> bytes:
+    """Read the bytes of a block, and decompress them where the file is compressed."""
+    data = file.read(offset, size, "a data block")
+    if not header.max_block_size:
+        return data
+    try:
+        data = zlib.decompress(data)
+    except zlib.error as e:
+        raise file.damaged(f"a data block cannot be decompressed ({e})", offset) from e
+    if len(data) > header.max_block_size:
+        raise file.damaged(f"a data block of {len(data)} bytes, {header.max_block_size} allowed,", offset)
+    return data
