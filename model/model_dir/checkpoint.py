@@ -306,6 +306,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise InputError(path, f"not JSON ({error.msg})", hint=_HINT, line=error.lineno) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(path, f"cannot be read ({error})") from error
+    except (RecursionError, ValueError) as error:  # nested too deeply; a number of more than 4300 digits
+        raise InputError(path, f"not JSON that factornet writes ({error})", hint=_HINT) from error
     if not isinstance(content, dict):
         raise InputError(path, f"expected a JSON object, got {type(content).__name__}", hint=_HINT)
     return content

@@ -121,7 +121,9 @@ class S3Bucket(ObjectServer):
                 before = len(found)
                 for entry in page.get("Contents", ()):
                     if "Key" not in entry or "Size" not in entry:
-                        raise StoreError(self.url(prefix), "lists an object without key or size", hint="correct the URL")
+                        raise StoreError(
+                            self.url(prefix), "lists an object without key or size", hint="correct the URL"
+                        )
                     found[entry["Key"][len(full_prefix) :]] = int(entry["Size"])
                 if not page.get("IsTruncated"):
                     return found

@@ -48,7 +48,9 @@ def s3_storage(url, tmp_path, monkeypatch, policy=ONE_TRY) -> RemoteStorage:
 @pytest.mark.parametrize("kind", ["http", "s3"])
 def test_slow_server_is_an_error_within_the_timeout(answer, kind, quick, tmp_path, monkeypatch):
     with hostile_server(answer) as server:
-        storage = http_storage(server.url, tmp_path) if kind == "http" else s3_storage(server.url, tmp_path, monkeypatch)
+        storage = (
+            http_storage(server.url, tmp_path) if kind == "http" else s3_storage(server.url, tmp_path, monkeypatch)
+        )
         begin = time.monotonic()
         with pytest.raises(RemoteError, match=r"too slow: \d+ bytes while waiting for \d+ s, .*timeout of 0.6 s"):
             storage.read("zarr.json")
@@ -68,7 +70,9 @@ def test_slow_but_steady_server_is_read(kind, quick, tmp_path, monkeypatch):
     """50 kB/s for three times the timeout."""
     content = np.random.default_rng(0).bytes(100_000)
     with hostile_server(steady(content, rate=50_000)) as server:
-        storage = http_storage(server.url, tmp_path) if kind == "http" else s3_storage(server.url, tmp_path, monkeypatch)
+        storage = (
+            http_storage(server.url, tmp_path) if kind == "http" else s3_storage(server.url, tmp_path, monkeypatch)
+        )
         with storage.open("c/0", (len(content), hashlib.sha256(content).hexdigest())) as opened:
             assert opened.read(0, len(content)) == content
         assert storage.read("zarr.json") == content
@@ -78,7 +82,9 @@ def test_slow_but_steady_server_is_read(kind, quick, tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["http", "s3"])
 def test_endless_answer_is_an_error_in_bounded_memory(answer, kind, quick, tmp_path, monkeypatch):
     with hostile_server(answer) as server:
-        storage = http_storage(server.url, tmp_path) if kind == "http" else s3_storage(server.url, tmp_path, monkeypatch)
+        storage = (
+            http_storage(server.url, tmp_path) if kind == "http" else s3_storage(server.url, tmp_path, monkeypatch)
+        )
         tracemalloc.start()
         try:
             with pytest.raises(StoreError, match=rf"{storage.location}/zarr.json: "):
@@ -101,9 +107,10 @@ def test_listed_object_is_never_read_beyond_its_size(quick, tmp_path):
 
 def test_zarr_json_has_a_largest_size(quick, tmp_path):
     begin = time.monotonic()
-    with hostile_server(drip(OK + b"Content-Length: 5000000\r\n\r\n", bytes(4000))) as server:
-        with pytest.raises(StoreError, match=r"zarr.json: more than 4194304 bytes, too large for a zarr.json"):
-            http_storage(server.url, tmp_path).read("zarr.json")
+    message = r"zarr.json: more than 4194304 bytes, too large for a zarr.json"
+    answer = drip(OK + b"Content-Length: 5000000\r\n\r\n", bytes(4000))
+    with hostile_server(answer) as server, pytest.raises(StoreError, match=message):
+        http_storage(server.url, tmp_path).read("zarr.json")
     assert time.monotonic() - begin < BOUND, "what the server announces is refused before it is read"
 
 
@@ -160,6 +167,11 @@ class Clock:
     def settimeout(self, seconds: float) -> None:
         self.timeout = seconds
 
+    def receive(self, limit: TransferLimit, size: int, seconds: float, *, times: int = 1) -> None:
+        """Receive `size` bytes through a limit, `times` times."""
+        for _ in range(times):
+            limit.receive(self, lambda: self.read(size, seconds))
+
     def read(self, size: int, seconds: float) -> int:
         self.now += min(seconds, self.timeout)
         if seconds > self.timeout:
@@ -177,7 +189,8 @@ def test_transfer_ends_within_timeout_plus_size_by_rate(monkeypatch):
             while received < 2**20:
                 size, seconds = int(rng.integers(1, 4096)), pace * rng.exponential(0.1)
                 begin = clock.now
-                received += limit.receive(clock, lambda s=size, t=seconds: clock.read(s, t))
+                clock.receive(limit, size, seconds)
+                received += size
                 waited += clock.now - begin
                 clock.now += 100
         except TimeoutError:
@@ -189,16 +202,14 @@ def test_transfer_ends_within_timeout_plus_size_by_rate(monkeypatch):
 def test_steady_rate_above_the_minimum_is_enough(rate, ends, monkeypatch):
     clock, limit = Clock(monkeypatch), TransferLimit(timeout=2, max_size=2**30)
     with io.BytesIO() if ends else pytest.raises(TimeoutError):
-        for _ in range(1000):
-            limit.receive(clock, lambda: clock.read(rate // 10, 0.1))
+        clock.receive(limit, rate // 10, 0.1, times=1000)
 
 
 def test_fast_begin_buys_no_longer_silence(monkeypatch):
     clock, limit = Clock(monkeypatch), TransferLimit(timeout=2, max_size=2**30)
-    limit.receive(clock, lambda: clock.read(2**29, 0.1))
+    clock.receive(limit, 2**29, 0.1)
     with pytest.raises(TimeoutError):
-        for _ in range(25):
-            limit.receive(clock, lambda: clock.read(1, 0.1))
+        clock.receive(limit, 1, 0.1, times=25)
 
 
 def test_chunk_framing_counts(quick, tmp_path):
@@ -209,5 +220,3 @@ def test_chunk_framing_counts(quick, tmp_path):
         storage = http_storage(server.url, tmp_path)
         with storage.open("c/0", (len(content), hashlib.sha256(content).hexdigest())) as opened:
             assert opened.size == len(content)
-
-
