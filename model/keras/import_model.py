@@ -135,7 +135,7 @@ def _read_model(directory: Path) -> _KerasModel:
     try:
         config = NetworkConfig(**sizes, **_read_names(directory, graph), gates="hard_sigmoid")
     except UsageError as error:
-        problem = f"does not describe a network with the lists of names next to it ({error})"
+        problem = f"does not describe a network with the lists of names next to it ({format_foreign(error)})"
         raise InputError(path, problem) from error
     parameters = sum(math.prod(shape) for shapes in _shapes(config).values() for shape in shapes)
     if parameters > _MAX_PARAMETERS:
@@ -147,7 +147,7 @@ def _read_names(directory: Path, graph: KerasGraph) -> dict[str, Any]:
     """Read the names of tasks, tracks and meta values, and whether there are GENCODE features, as config fields."""
     listed, values = read_lines(directory / "feature.txt"), read_lines(directory / "meta.txt")
     if listed is not None and not set(listed) <= {"bigwig", "meta", "gencode"}:
-        problem = f"names the features {', '.join(listed)}; known are bigwig, meta and gencode"
+        problem = f"names the features {format_foreign(', '.join(listed))}; known are bigwig, meta and gencode"
         raise InputError(directory / "feature.txt", problem)
     gencode = _has_gencode(directory, graph.features, values) if listed is None else "gencode" in listed
     meta = graph.features - 6 * gencode

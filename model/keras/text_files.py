@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ...store.errors import InputError
-from ...store.text import format_bytes
+from ...store.text import format_bytes, format_foreign
 
 _MAX_JSON_SIZE = 4 * 1024 * 1024  # bytes; that of the largest published model has 30 kB
 _MAX_LIST_SIZE = 1024 * 1024  # bytes
+_MAX_NAME_LENGTH = 200  # characters
 
 
 def read_json(path: Path) -> Any:
@@ -33,7 +34,7 @@ def read_lines(path: Path) -> list[str] | None:
     """Read the non-blank lines of a list of names; None where there is no such file.
 
     Raises:
-        InputError: it cannot be read, is too large, or not text.
+        InputError: it cannot be read, is too large, not text, or has a line that is too long or not printable.
     """
     if not path.exists():
         return None
@@ -41,7 +42,11 @@ def read_lines(path: Path) -> list[str] | None:
         text = _read(path, _MAX_LIST_SIZE).decode()
     except UnicodeDecodeError as error:
         raise InputError(path, f"cannot be read as text ({error})") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    for name in names:
+        if len(name) > _MAX_NAME_LENGTH or not name.isprintable():
+            raise InputError(path, f"has the line {format_foreign(repr(name))}, expected a short name")
+    return names
 
 
 def _read(path: Path, max_size: int) -> bytes:

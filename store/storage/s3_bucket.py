@@ -50,19 +50,19 @@ _MAX_RESPONSE_SIZE = 16 * 1024 * 1024  # bytes of a response that is not an obje
 _MAX_OBJECTS = 10_000_000  # in a listing; hg19 with 100 cell lines has some 100,000
 
 
-class _HttpConnection(LimitedConnection, AWSHTTPConnection):
+class _HttpConnection(LimitedConnection, AWSHTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _HttpsConnection(LimitedConnection, AWSHTTPSConnection):
+class _HttpsConnection(LimitedConnection, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 
-class _HttpPool(AWSHTTPConnectionPool):
+class _HttpPool(AWSHTTPConnectionPool):  # type: ignore[misc]
     ConnectionCls = _HttpConnection
 
 
-class _HttpsPool(AWSHTTPSConnectionPool):
+class _HttpsPool(AWSHTTPSConnectionPool):  # type: ignore[misc]
     ConnectionCls = _HttpsConnection
 
 

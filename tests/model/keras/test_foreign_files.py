@@ -289,6 +289,9 @@ JSON = {
     "pipe": (pipe("model.json"), "model.json"),
     "pipe of names": (pipe("bigwig.txt"), "bigwig.txt: is not a file"),
     "names without end": (lambda f: (f / "bigwig.txt").write_bytes(b"a" * 2_000_000), "bigwig.txt: has more than 1 MB"),
+    "a long name": (lambda f: (f / "chip.txt").write_text("a" * 9999), "chip.txt: has the line 'a+ ..., expected a short"),
+    "escape codes": (lambda f: (f / "chip.txt").write_text("a\x1b[31m"), r"chip.txt: has the line 'a\\x1b\[31m', expected a"),
+    "long features": (lambda f: (f / "feature.txt").write_text("abc\n" * 9999), r"names the features (abc, )+ab? \.\.\.;|names"),
     "folder of names": (lambda f: (f / "meta.txt").mkdir(), "meta.txt: is not a file"),
 }  # fmt: skip
 
