@@ -121,9 +121,10 @@ def _read_listed_md5(url: str, name: str, retry_policy: RetryPolicy) -> str:
 
     def download_list() -> str:
         with (
-            limit_transfer(timeout=retry_policy.timeout, max_size=_MAX_LIST_SIZE),
+            limit_transfer(timeout=retry_policy.timeout) as limit,
             _get(url, {}, retry_policy) as response,
         ):
+            limit.expect_body(_MAX_LIST_SIZE)
             return b"".join(_body(url, response, max_size=_MAX_LIST_SIZE)).decode(errors="replace")
 
     for line in retry_policy.call(download_list, url=url).splitlines():
@@ -161,10 +162,11 @@ class _ResumingDownloader:
         headers = {"Range": f"bytes={done}-", "If-Range": version} if done and version else {}
         max_size = self.download.size or _MAX_SIZE
         with (
-            limit_transfer(timeout=self.retry_policy.timeout, max_size=max_size),
+            limit_transfer(timeout=self.retry_policy.timeout) as limit,
             _get(url, headers, self.retry_policy) as response,
         ):
             begin = _first_byte(response, done if headers else 0)
+            limit.expect_body(max_size - begin)
             body = _body(url, response, max_size=max_size - begin)
             length = _announced_size(response) or 0
             check_disk_space(part, length, what=self.download.name, hint="or download to another disk")

@@ -56,11 +56,12 @@ class HttpServer(ObjectServer):
         """
         url = urlunsplit(self._parts._replace(netloc=urlsplit(self.location).netloc, path=self._path(key), fragment=""))
         with (
-            limit_transfer(timeout=self.retry_policy.timeout, max_size=max_size),
+            limit_transfer(timeout=self.retry_policy.timeout) as limit,
             _translated_errors(self.url(key)),
             closing(self._follow(url)) as response,
         ):
             _check_status(response.status, self.url(key))
+            limit.expect_body(max_size)
             body = response.stream(PIECE_SIZE, decode_content=False)
             yield limit_pieces(body, announced=response.headers.get("Content-Length"), max_size=max_size)
 

@@ -34,7 +34,7 @@ from ..text import format_foreign
 from .files import sha256_of
 from .remote import PIECE_SIZE, ObjectServer, TooLargeError, limit_pieces
 from .retry import RetryPolicy, T, TransientError
-from .transfer_limit import LimitedConnection, limit_transfer
+from .transfer_limit import LimitedConnection, TransferLimit, limit_transfer
 
 _GOOGLE_ENDPOINT = "https://storage.googleapis.com"
 _TRANSIENT_CODES = (
@@ -98,8 +98,9 @@ class S3Bucket(ObjectServer):
         Raises:
             TransientError, TooLargeError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
         """
-        with self._translated_errors(key, max_size=max_size):
+        with self._translated_errors(key, max_size=0) as limit:
             response = self._request("get_object", Key=self._key(key))
+            limit.expect_body(max_size)
             with closing(response["Body"]) as body:
                 pieces = body.iter_chunks(PIECE_SIZE)
                 yield limit_pieces(pieces, announced=response.get("ContentLength"), max_size=max_size)
@@ -250,12 +251,13 @@ class S3Bucket(ObjectServer):
             raise StoreError(self.location, f"cannot be reached ({e})", hint="check your AWS settings") from e
 
     @contextmanager
-    def _translated_errors(self, key: str, *, max_size: int = _MAX_RESPONSE_SIZE) -> Iterator[None]:
+    def _translated_errors(self, key: str, *, max_size: int = _MAX_RESPONSE_SIZE) -> Iterator[TransferLimit]:
         """Raise botocore's errors as `TransientError`, `FileNotFoundError` or `StoreError`; limit the transfer."""
         url = self.url(key)
         try:
-            with limit_transfer(timeout=self.retry_policy.timeout, max_size=max_size):
-                yield
+            with limit_transfer(timeout=self.retry_policy.timeout) as limit:
+                limit.expect_body(max_size)
+                yield limit
         except ClientError as e:
             raise _response_error(e.response, url) from e
         except NoCredentialsError as e:

@@ -37,17 +37,19 @@ class TransferLimit:
 
     Args:
         timeout: largest credit, in seconds.
-        max_size: bytes of the object; as many may be spent on framing, and 4 MiB on headers.
 
     Attributes:
         problem: why the transfer failed; empty as long as it has not.
     """
 
-    def __init__(self, *, timeout: float, max_size: int) -> None:
+    def __init__(self, *, timeout: float) -> None:
         self.problem = ""
         self._timeout = self._credit = timeout
-        self._max_size, self._bytes_left = max_size, 2 * max_size + _OVERHEAD
-        self._transferred, self._waited = 0, 0.0
+        self._bytes_left, self._transferred, self._waited = _OVERHEAD, 0, 0.0
+
+    def expect_body(self, max_size: int) -> None:
+        """Allow for a body of this size, and as many bytes of framing; before, only headers may arrive."""
+        self._bytes_left += 2 * max_size
 
     def receive(self, sock: Any, action: Callable[[], int]) -> int:
         """Run one read of a socket; return its number of bytes.
@@ -59,7 +61,7 @@ class TransferLimit:
         size = self.transfer(sock, action)
         self._bytes_left -= size
         if self._bytes_left < 0:
-            self.problem = f"the server sends far more than {self._max_size} bytes"
+            self.problem = f"the server sends without end, {self._transferred} bytes so far"
             raise OSError(self.problem)
         return size
 
@@ -95,20 +97,22 @@ _current: ContextVar[TransferLimit | None] = ContextVar("transfer_limit", defaul
 
 
 @contextmanager
-def limit_transfer(*, timeout: float, max_size: int) -> Iterator[None]:
+def limit_transfer(*, timeout: float) -> Iterator[TransferLimit]:
     """Limit what the connections of this module transfer during the block, which is a single try.
 
     Args:
         timeout: seconds that a server may be silent.
-        max_size: bytes of the object.
+
+    Yields:
+        The limit, to be told the size of the body.
 
     Raises:
         TransientError: the transfer was too slow, or too large; in place of the exception of the HTTP client.
     """
-    limit, outer = TransferLimit(timeout=timeout, max_size=max_size), _current.get()
+    limit, outer = TransferLimit(timeout=timeout), _current.get()
     _current.set(limit)
     try:
-        yield
+        yield limit
     except Exception as e:
         if limit.problem:
             raise TransientError(limit.problem) from e
