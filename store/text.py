@@ -1,4 +1,4 @@
-"""Format numbers for messages."""
+"""Format numbers, and text from elsewhere, for messages."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ def format_bytes(size: float) -> str:
         if size >= unit:
             return f"{size / unit:.{digits}f} {name}"
     return format_count(int(size), "byte")
+
+
+def format_foreign(text: object, limit: int = 200) -> str:
+    """Format text of a server or a file for a message: on one line, printable, and cut after `limit` characters."""
+    whole = str(text)
+    shown = "".join(c if c.isprintable() else " " for c in whole[:limit]).strip()
+    return shown + " ..." if len(whole) > limit else shown

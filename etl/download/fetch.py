@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +17,17 @@ from typing import Any
 
 import pooch
 import requests
+from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from ...store.errors import StoreError
 from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import file_digest
+from ...store.storage.remote import TooLargeError, limit_pieces
 from ...store.storage.retry import RetryPolicy, TransientError
+from ...store.storage.transfer_limit import POOL_CLASSES, limit_transfer
+from ...store.text import format_foreign
 from ..publish.disk_space import check_disk_space
 from .registry import Download
 
@@ -31,6 +35,8 @@ OnBytes = Callable[[str, int, int], None]
 """Called with a file's name, the bytes downloaded so far, and its size (0 where unknown)."""
 
 _CHUNK_SIZE = 1024 * 1024
+_MAX_LIST_SIZE = 16 * 1024 * 1024  # bytes of a list of digests
+_MAX_SIZE = 20_000_000_000  # bytes of a file whose size the registry does not have; the genome of hg38 has 1 GB
 _TRANSIENT_STATUS = (408, 425, 429)  # and all from 500 on
 _RECORD = "fetched.json"
 
@@ -115,8 +121,12 @@ def _read_listed_md5(url: str, name: str, retry_policy: RetryPolicy) -> str:
     """
 
     def download_list() -> str:
-        with _get(url, {}, retry_policy) as response:
-            return str(response.text)
+        with (
+            limit_transfer(timeout=retry_policy.timeout) as limit,
+            _get(url, {}, retry_policy) as response,
+        ):
+            limit.expect_body(_MAX_LIST_SIZE)
+            return b"".join(_body(url, response, max_size=_MAX_LIST_SIZE)).decode(errors="replace")
 
     for line in retry_policy.call(download_list, url=url).splitlines():
         words = line.split()
@@ -151,9 +161,15 @@ class _ResumingDownloader:
         done = part.stat().st_size if part.exists() else 0
         version = _version_path(part).read_text() if done and _version_path(part).exists() else ""
         headers = {"Range": f"bytes={done}-", "If-Range": version} if done and version else {}
-        with _get(url, headers, self.retry_policy) as response:
+        max_size = self.download.size or _MAX_SIZE
+        with (
+            limit_transfer(timeout=self.retry_policy.timeout) as limit,
+            _get(url, headers, self.retry_policy) as response,
+        ):
             begin = _first_byte(response, done if headers else 0)
-            length = int(response.headers.get("Content-Length") or 0)
+            limit.expect_body(max_size - begin)
+            body = _body(url, response, max_size=max_size - begin)
+            length = _announced_size(response) or 0
             check_disk_space(part, length, what=self.download.name, hint="or download to another disk")
             # A strong validator of this version of the file (RFC 9110, If-Range); without it the part is not resumed.
             etag = response.headers.get("ETag", "")
@@ -163,12 +179,12 @@ class _ResumingDownloader:
             with part.open("r+b" if begin else "wb") as file:
                 file.seek(begin)
                 file.truncate()
-                self._copy_body(response, file, begin, length)
+                self._copy_body(body, file, begin, length)
 
-    def _copy_body(self, response: Any, file: Any, begin: int, length: int) -> None:
+    def _copy_body(self, body: Iterator[bytes], file: Any, begin: int, length: int) -> None:
         done, total = begin, begin + length if length else 0
         try:
-            for chunk in response.raw.stream(_CHUNK_SIZE, decode_content=False):
+            for chunk in body:
                 file.write(chunk)
                 done += len(chunk)
                 self.on_bytes(self.download.name, done, total)
@@ -182,6 +198,25 @@ def _version_path(part: Path) -> Path:
     return part.with_suffix(".version")
 
 
+def _body(url: str, response: Any, *, max_size: int) -> Iterator[bytes]:
+    """Yield the body of a response in pieces, as it was sent: not decompressed.
+
+    Raises:
+        StoreError: it has more than `max_size` bytes; before the first piece if the server announces so.
+    """
+    pieces = response.raw.stream(_CHUNK_SIZE, decode_content=False)
+    try:
+        yield from limit_pieces(pieces, announced=_announced_size(response), max_size=max_size)
+    except TooLargeError as e:
+        raise StoreError(url, f"sends more than the {max_size} bytes expected") from e
+
+
+def _announced_size(response: Any) -> int | None:
+    """Return the Content-Length of a response, None where it is missing or no size."""
+    text = response.headers.get("Content-Length", "")
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+
+
 def _first_byte(response: Any, requested: int) -> int:
     """Return the offset at which the body begins: 0 where the server sends the whole file."""
     if response.status_code != 206:
@@ -193,6 +228,19 @@ def _first_byte(response: Any, requested: int) -> int:
     return requested
 
 
+class _LimitedAdapter(HTTPAdapter):
+    """Adapter whose connections keep to the limit of the transfer."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = POOL_CLASSES
+        return manager
+
+
 def _get(url: str, headers: dict[str, str], retry_policy: RetryPolicy) -> Any:
     """Send a GET request; return the response, its body not yet read.
 
@@ -201,15 +249,17 @@ def _get(url: str, headers: dict[str, str], retry_policy: RetryPolicy) -> Any:
         StoreError: any other status than 200 and 206.
     """
     try:
-        response = requests.get(
-            url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=retry_policy.timeout
-        )
-    except RequestException as e:
-        raise TransientError(f"cannot be reached ({e})") from e
+        with requests.Session() as session:
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, _LimitedAdapter())
+            sent = {"Accept-Encoding": "identity", **headers}
+            response = session.get(url, headers=sent, stream=True, timeout=retry_policy.timeout)
+    except (RequestException, HTTPError, ValueError) as e:  # ValueError: a redirect to what is no URL
+        raise TransientError(f"cannot be reached ({format_foreign(e)})") from e
     if response.status_code in _TRANSIENT_STATUS or response.status_code >= 500:
         raise TransientError(f"HTTP {response.status_code}")
     if response.status_code not in (200, 206):
-        raise StoreError(url, f"HTTP {response.status_code} {response.reason}")
+        raise StoreError(url, f"HTTP {response.status_code} {format_foreign(response.reason)}")
     return response
 
 

@@ -7,15 +7,18 @@ each of the type and with the settings that FactorNet has there. Everything that
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ...store.errors import InputError
+from ...store.text import format_foreign
+from .text_files import read_json
 
 _MAX_NAMES = 2**12  # outputs, tracks or features
+_MAX_LAYERS = 256  # the largest published model has 22
+_MAX_NAME_LENGTH = 100  # characters of a layer's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,25 +59,28 @@ def read_graph(path: Path) -> KerasGraph:
         InputError: the file is missing, not a model of Keras 1, or not a FactorNet; the message names the layer and
             what was expected.
     """
+    content = read_json(path)
     try:
-        content = json.loads(path.read_bytes())
-        kind, version = content["class_name"], str(content.get("keras_version", "1"))
+        kind, version = content["class_name"], format_foreign(content.get("keras_version", "1"), 20)
         if kind != "Model" or not version.startswith("1"):
+            kind = format_foreign(kind)
             raise InputError(path, f"is a {kind} of Keras {version}, expected a Model of Keras 1")
         return replace(_read_strands(path, content["config"]), version=version)
-    except json.JSONDecodeError as error:
-        raise InputError(path, f"not JSON ({error.msg})", line=error.lineno) from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise InputError(path, f"not of the form Keras 1 writes ({type(error).__name__}: {error})") from error
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from error
+        problem = f"not of the form Keras 1 writes ({type(error).__name__}: {format_foreign(error)})"
+        raise InputError(path, problem) from error
 
 
 def _read_strands(path: Path, config: Mapping[str, Any]) -> KerasGraph:
     """Read the graph of both strands, which must be equal, and check that there are no other layers."""
+    if not isinstance(config["layers"], list) or len(config["layers"]) > _MAX_LAYERS:
+        raise InputError(path, f"has {len(config['layers'])} layers, expected a list of at most {_MAX_LAYERS}")
     layers = {layer["name"]: layer for layer in config["layers"]}
+    if bad := [name for name in layers if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH]:
+        raise InputError(path, f"has a layer with the name {format_foreign(repr(bad[0]))}, expected a short text")
     if len(config["output_layers"]) != 1 or len(layers) != len(config["layers"]):
-        raise InputError(path, f"has outputs {config['output_layers']}, expected one, and layers of different names")
+        outputs = format_foreign(config["output_layers"])
+        raise InputError(path, f"has outputs {outputs}, expected one, and layers of different names")
     output: str = config["output_layers"][0][0]
     average = _Walk(path, layers, [output])
     average.take("Merge", mode="ave")
@@ -142,9 +148,12 @@ class _Walk:
         if not self.next_is("Dropout"):
             return ()
         name, config = self.take("Dropout")
+        rate = config["p"]
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+            self.refuse(name, f"drops {rate!r}", "a number of at least 0 and less than 1")
         if expected:
-            self._check(name, config["p"], "drops", expected[0])
-        return (config["p"],)
+            self._check(name, rate, "drops", expected[0])
+        return (rate,)
 
     def concatenated(self) -> _Walk:
         """Return the walk over the concatenated input."""
@@ -164,7 +173,8 @@ class _Walk:
 
     def refuse(self, name: str, got: str, expected: str) -> NoReturn:
         """Raise an error that names the layer, its setting and the expected one."""
-        raise InputError(self._path, f"layer {name!r} {got}, expected {expected}: not a FactorNet")
+        problem = f"layer {name!r} {format_foreign(got)}, expected {format_foreign(expected)}: not a FactorNet"
+        raise InputError(self._path, problem)
 
     def _check(self, name: str, got: object, verb: str, expected: object) -> None:
         if got != expected:

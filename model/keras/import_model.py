@@ -11,15 +11,11 @@ sigmoids, an LSTM's gates are ordered i, c, f, o, and dense weights are (inputs,
 
 from __future__ import annotations
 
-import json
-import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,17 +23,19 @@ from torch import Tensor
 
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
-from ..model_dir.card import ModelCard
-from ..model_dir.lifecycle import create_model
+from ...store.files.outputs import output_lock, staged_folder
+from ...store.text import format_foreign
+from ..model_dir.card import ModelCard, write_card
 from ..model_dir.weights import save_weights
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 from .graph import KerasGraph, read_graph
+from .hdf5_file import Hdf5File
+from .text_files import read_json, read_lines
 
 KerasWeights = Literal["best", "final"]
 _FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"}
 _PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
-_MAX_PARAMETERS = 2**27  # 0.5 GB; the largest published model has 4 million
 _Array = NDArray[np.float32]
 _Shape = tuple[int, ...]
 
@@ -93,31 +91,31 @@ def write_imported(directory: str | Path, output: str | Path, *, weights: KerasW
 
     Raises:
         InputError: as for `import_keras`; nothing is written then.
+        InputError: another process writes `output`, or it cannot be written.
         UsageError: `output` already exists.
     """
     directory, output = Path(directory), Path(output)
-    if output.exists():
-        raise UsageError(f"{output} already exists; choose another folder")
-    sources = {"best": weights} | ({"last": "final"} if (directory / _FILES["final"]).is_file() else {})
-    networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
-    card = read_keras_card(directory)
-    taken = {which: _FILES[source] for which, source in sources.items()}
-    card = replace(card, provenance={**card.provenance, "weights": taken})
-    output.parent.mkdir(parents=True, exist_ok=True)
-    # Written next to its final path and renamed: the folder appears with its weights, or not at all.
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as part:
-        create_model(folder := Path(part) / "model", card)
-        for which, network in networks.items():
-            save_weights(folder, network.state_dict(), cast(Any, which))
-        folder.rename(output)
+    with output_lock(output, parents=True):
+        if output.exists():
+            raise UsageError(f"{output} already exists; choose another folder")
+        sources = {"best": weights} | ({"last": "final"} if (directory / _FILES["final"]).is_file() else {})
+        networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
+        card = read_keras_card(directory)
+        taken = {which: _FILES[source] for which, source in sources.items()}
+        card = replace(card, provenance={**card.provenance, "weights": taken})
+        # Written next to its final path and renamed: the folder appears with its weights, or not at all.
+        with staged_folder(output) as staged:
+            write_card(staged, card)
+            for which, network in networks.items():
+                save_weights(staged, network.state_dict(), cast(Any, which))
     return card
 
 
 def is_keras_folder(directory: str | Path) -> bool:
     """Return whether the folder has a model.json written by Keras."""
     try:
-        content = json.loads((Path(directory) / "model.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = read_json(Path(directory) / "model.json")
+    except InputError:
         return False
     return isinstance(content, dict) and "class_name" in content
 
@@ -135,19 +133,16 @@ def _read_model(directory: Path) -> _KerasModel:
     try:
         config = NetworkConfig(**sizes, **_read_names(directory, graph), gates="hard_sigmoid")
     except UsageError as error:
-        problem = f"does not describe a network with the lists of names next to it ({error})"
+        problem = f"does not describe a network with the lists of names next to it ({format_foreign(error)})"
         raise InputError(path, problem) from error
-    parameters = sum(math.prod(shape) for shapes in _shapes(config).values() for shape in shapes)
-    if parameters > _MAX_PARAMETERS:
-        raise InputError(path, f"declares {parameters:,} parameters; at most {_MAX_PARAMETERS:,} are read")
     return _KerasModel(config=config, layers=dict(graph.layers), version=graph.version)
 
 
 def _read_names(directory: Path, graph: KerasGraph) -> dict[str, Any]:
     """Read the names of tasks, tracks and meta values, and whether there are GENCODE features, as config fields."""
-    listed, values = _lines(directory / "feature.txt"), _lines(directory / "meta.txt")
+    listed, values = read_lines(directory / "feature.txt"), read_lines(directory / "meta.txt")
     if listed is not None and not set(listed) <= {"bigwig", "meta", "gencode"}:
-        problem = f"names the features {', '.join(listed)}; known are bigwig, meta and gencode"
+        problem = f"names the features {format_foreign(', '.join(listed))}; known are bigwig, meta and gencode"
         raise InputError(directory / "feature.txt", problem)
     gencode = _has_gencode(directory, graph.features, values) if listed is None else "gencode" in listed
     meta = graph.features - 6 * gencode
@@ -156,7 +151,7 @@ def _read_names(directory: Path, graph: KerasGraph) -> dict[str, Any]:
         raise InputError(directory / "feature.txt", problem)
     if values is None:
         values = [f"{'GEPC' if meta == 8 else 'meta'}{i}" for i in range(1, meta + 1)]
-    tasks, tracks = _lines(directory / "chip.txt"), _lines(directory / "bigwig.txt")
+    tasks, tracks = read_lines(directory / "chip.txt"), read_lines(directory / "bigwig.txt")
     if tasks is None and graph.tasks == 1:
         tasks = [directory.resolve().parent.name]
     if tracks is None:
@@ -191,16 +186,6 @@ def _check_count(path: Path, names: Sequence[str] | None, n_expected: int, kind:
     return tuple(names)
 
 
-def _lines(path: Path) -> list[str] | None:
-    """Read the non-blank lines of a list of names; None where there is no such file."""
-    if not path.exists():
-        return None
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read as text ({error})") from error
-
-
 def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
     if weights not in _FILES:
         raise UsageError(f"weights must be one of {', '.join(_FILES)}, got {weights!r}")
@@ -211,49 +196,35 @@ def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
         hint = f"use the {other} weights" if other else "copy the weights into the folder"
         raise InputError(path, f"no such weights; the folder has {', '.join(existing) or 'none'}", hint=hint)
     try:
-        with h5py.File(path, "r") as file:
-            arrays = _read_weights(path, file.get("model_weights", file), model)
-    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(path, f"damaged, or not weights of Keras 1 ({error})", hint="copy it again") from error
+        with Hdf5File(path) as file:
+            arrays = _read_weights(file, model)
+    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError, MemoryError) as error:
+        problem = f"damaged, or not weights of Keras 1 ({format_foreign(error)})"
+        raise InputError(path, problem, hint="copy it again") from error
     network = FactorNet(model.config)
     network.load_state_dict(_to_torch(arrays))
     return network.eval()
 
 
-def _read_weights(path: Path, group: Any, model: _KerasModel) -> dict[str, list[_Array]]:
+def _read_weights(file: Hdf5File, model: _KerasModel) -> dict[str, list[_Array]]:
     """Read the arrays of each layer of `FactorNet`, in the order of Keras's lists (HDF5 keys are ordered otherwise)."""
-    stored = {layer: _texts(group[layer].attrs["weight_names"]) for layer in _texts(group.attrs["layer_names"])}
-    expected = {model.layers[role]: role for role in _shapes(model.config)}
+    group = file.group(file.root, "model_weights") if file.has(file.root, "model_weights") else file.root
+    stored = {layer: file.names(file.group(group, layer), "weight_names") for layer in file.names(group, "layer_names")}
+    shapes = _shapes(model.config)
+    expected = {model.layers[role]: role for role in shapes}
     if (got := {layer for layer, names in stored.items() if names}) != set(expected):
         problem = f"has weights of {', '.join(sorted(got)) or 'no layer'}, but model.json has {', '.join(expected)}"
-        raise InputError(path, problem, hint="use weights and model.json of one training")
+        raise InputError(file.path, format_foreign(problem, 1000), hint="use weights and model.json of one training")
     arrays = {}
     for layer, role in expected.items():
-        found = {name: group[layer][name] for name in stored[layer]}
-        _check_weights(path, layer, found, _shapes(model.config)[role])
-        with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which is refused below
-            arrays[role] = [np.asarray(dataset[()], dtype=np.float32) for dataset in found.values()]
-        for name, array in zip(found, arrays[role], strict=True):
-            if bad := int((~np.isfinite(array)).sum()):
-                raise InputError(path, f"layer {layer!r}: {bad} of {array.size} values of {name} are not finite")
+        names = stored[layer]
+        if len(names) != len(shapes[role]):
+            listed = format_foreign(", ".join(names))
+            problem = f"layer {layer!r} has {len(names)} arrays ({listed}), but model.json has {len(shapes[role])}"
+            raise InputError(file.path, problem)
+        parent = file.group(group, layer)
+        arrays[role] = [file.array(parent, name, shape) for name, shape in zip(names, shapes[role], strict=True)]
     return arrays
-
-
-def _check_weights(path: Path, layer: str, found: Mapping[str, Any], shapes: Sequence[_Shape]) -> None:
-    """Check shapes and dtypes before anything is read."""
-    if len(found) != len(shapes):
-        problem = f"layer {layer!r} has {len(found)} arrays ({', '.join(found)}), but model.json has {len(shapes)}"
-        raise InputError(path, problem)
-    for (name, dataset), shape in zip(found.items(), shapes, strict=True):
-        if tuple(dataset.shape) != shape:
-            problem = f"layer {layer!r}: {name} has shape {tuple(dataset.shape)}, but by model.json it has {shape}"
-            raise InputError(path, problem, hint="use weights and model.json of one training")
-        if dataset.dtype.kind != "f":
-            raise InputError(path, f"layer {layer!r}: {name} has dtype {dataset.dtype}, expected float32")
-
-
-def _texts(names: Sequence[bytes | str]) -> list[str]:
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
 
 def _shapes(config: NetworkConfig) -> dict[str, list[_Shape]]:

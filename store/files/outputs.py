@@ -9,24 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError, UsageError
-from .atomic_write import TEMPORARY_NAME
+from .atomic_write import TEMPORARY_NAME, fsync_path
 from .locks import LockFile, LockHeldError
 
 
 @contextmanager
-def output_lock(path: Path) -> Iterator[None]:
+def output_lock(path: Path, *, parents: bool = False) -> Iterator[None]:
     """Hold the lock of an output file or folder: ``.<name>.lock`` next to it.
 
     Temporary files that a killed process left, for this file or in this folder, are removed.
 
     Args:
-        path: the output; need not exist, but its folder must.
+        path: the output; need not exist.
+        parents: create the folder that it will be in, where that does not exist.
 
     Raises:
         InputError: another process writes it (the error names it), or the lock cannot be created.
     """
     target = resolve_output(path)
-    if not target.parent.is_dir():
+    if not (parents or target.parent.is_dir()):
         raise InputError(path, "its folder does not exist", hint="create it first")
     try:
         held = LockFile.acquire(target.with_name(f".{target.name}.lock"))
@@ -82,14 +83,19 @@ def staged_folder(path: Path) -> Iterator[Path]:
     When the block raises, the folder is removed; one that a killed process left is removed first.
 
     Raises:
-        OSError: it cannot be created or moved.
+        InputError: it cannot be created or moved.
     """
-    staged = path.with_name(f".{path.name}.part")
-    if staged.exists():
-        shutil.rmtree(staged)
-    staged.mkdir()
+    target = resolve_output(path)
+    staged = target.with_name(f".{target.name}.part")
     try:
+        if staged.exists():
+            shutil.rmtree(staged)
+        staged.mkdir()
         yield staged
-        staged.rename(path)
+        staged.rename(target)
+        fsync_path(target.parent)
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise InputError(path, problem, hint="check free space and permissions") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)

@@ -10,6 +10,7 @@ Also the cache of remote objects, and the swap of directories.
     remote       groups of a store on a server: objects are downloaded whole to the cache, verified by SHA-256
     retry        retries of requests to servers: errors worth another try, number and timing of tries
     s3_bucket    stores in S3-compatible object storage, by boto3
+    transfer_limit  largest size and least rate of a transfer from a server
     zip_archive  stores in a zip file, read in place: its entries are stored without compression
 
 May import `store.errors` and `store.files`.

@@ -5,17 +5,19 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, SSLError
+from urllib3.exceptions import HTTPError, LocationValueError, SSLError
 
 from ..errors import StoreError, UsageError
-from .remote import PIECE_SIZE, ObjectServer
+from ..text import format_foreign
+from .remote import PIECE_SIZE, ObjectServer, limit_pieces
 from .retry import RetryPolicy, TransientError
+from .transfer_limit import POOL_CLASSES, limit_transfer
 
 _MAX_REDIRECTS = 5
 _TRANSIENT_STATUSES = (408, 425, 429)  # in addition to 500 and above
@@ -46,26 +48,22 @@ class HttpServer(ObjectServer):
         self._pools: dict[int, Any] = {}
 
     @contextmanager
-    def get(self, key: str) -> Iterator[Iterator[bytes]]:
+    def get(self, key: str, *, max_size: int) -> Iterator[Iterator[bytes]]:
         """Yield the body of an object in pieces, in a single try.
 
         Raises:
-            TransientError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
+            TransientError, TooLargeError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
         """
         url = urlunsplit(self._parts._replace(netloc=urlsplit(self.location).netloc, path=self._path(key), fragment=""))
-        try:
-            response = self._follow(url)
-            try:
-                _check_status(response.status, self.url(key))
-                yield response.stream(PIECE_SIZE, decode_content=False)
-            finally:
-                response.close()
-        except SSLError as e:
-            raise StoreError(self.url(key), f"no secure connection ({e})", hint="check the server's certificate") from e
-        except LocationParseError as e:
-            raise StoreError(self.url(key), str(e), hint="correct the URL") from e
-        except HTTPError as e:
-            raise _connection_error(e, self.url(key)) from e
+        with (
+            limit_transfer(timeout=self.retry_policy.timeout) as limit,
+            _translated_errors(self.url(key)),
+            closing(self._follow(url)) as response,
+        ):
+            _check_status(response.status, self.url(key))
+            limit.expect_body(max_size)
+            body = response.stream(PIECE_SIZE, decode_content=False)
+            yield limit_pieces(body, announced=response.headers.get("Content-Length"), max_size=max_size)
 
     def list(self, prefix: str) -> Mapping[str, int] | None:
         """Return None: web servers have no listing."""
@@ -91,16 +89,29 @@ class HttpServer(ObjectServer):
             if response.status not in (301, 302, 303, 307, 308) or not target:
                 return response
             response.close()
-            before, target = urlsplit(url), urljoin(url, target)
-            scheme = urlsplit(target).scheme
-            if scheme not in ("http", "https") or (before.scheme, scheme) == ("https", "http"):
-                raise StoreError(
-                    self.location, f"redirects to {target.partition('?')[0]}, which is refused", hint="correct the URL"
-                )
-            if urlsplit(target).netloc != before.netloc:  # credentials are for the original server alone
+            target = self._redirected(url, target)
+            if urlsplit(target).netloc != urlsplit(url).netloc:  # credentials are for the original server alone
                 headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
             url = target
         raise StoreError(self.location, f"more than {_MAX_REDIRECTS} redirects", hint="correct the URL")
+
+    def _redirected(self, url: str, target: str) -> str:
+        """Return the URL to which the server redirects a request of `url`.
+
+        Raises:
+            StoreError: it is no URL, or one of another scheme, or no longer secure.
+        """
+        shown = format_foreign(target.partition("?")[0])
+        try:
+            absolute = urljoin(url, target)
+            before, after = urlsplit(url).scheme, urlsplit(absolute).scheme
+            refused = after not in ("http", "https") or (before, after) == ("https", "http")
+            if not refused and urlsplit(absolute).hostname and urlsplit(absolute).port != 0:
+                return absolute
+        except ValueError:  # of urllib: "Invalid IPv6 URL", "Port out of range"
+            refused = False
+        problem = f"redirects to {shown}, which is {'refused' if refused else 'not a URL'}"
+        raise StoreError(self.location, problem, hint="correct the URL")
 
     def _pool(self, url: str) -> Any:
         """Return the connection pool of this process: a forked process must not use its parent's."""
@@ -110,8 +121,23 @@ class HttpServer(ObjectServer):
             self._pools = {pid: {}}
         pools = self._pools[pid]
         if proxy not in pools:
-            pools[proxy] = urllib3.ProxyManager(proxy, maxsize=8) if proxy else urllib3.PoolManager(maxsize=8)
+            manager = urllib3.ProxyManager(proxy, maxsize=8) if proxy else urllib3.PoolManager(maxsize=8)
+            manager.pool_classes_by_scheme = POOL_CLASSES
+            pools[proxy] = manager
         return pools[proxy]
+
+
+@contextmanager
+def _translated_errors(url: str) -> Iterator[None]:
+    """Raise errors of urllib3 as `TransientError` or `StoreError`."""
+    try:
+        yield
+    except SSLError as e:
+        raise StoreError(url, f"no secure connection ({e})", hint="check the server's certificate") from e
+    except (LocationValueError, UnicodeError) as e:
+        raise StoreError(url, format_foreign(e), hint="correct the URL") from e
+    except HTTPError as e:
+        raise _connection_error(e, url) from e
 
 
 def _check_status(status: int, url: str) -> None:
@@ -136,4 +162,4 @@ def _connection_error(error: HTTPError, url: str) -> Exception:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, SSLError):
         return StoreError(url, f"no secure connection ({reason})", hint="check the server's certificate")
-    return TransientError(f"{type(reason).__name__}: {reason}")
+    return TransientError(f"{type(reason).__name__}: {format_foreign(reason)}")

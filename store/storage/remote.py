@@ -8,20 +8,50 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from ..errors import ContentError, StoreError
+from ..text import format_foreign
 from .base import Entry, GroupStorage, ObjectDigest, OpenObject
 from .cache import ObjectCache
 from .retry import RetryPolicy, TransientError
 
 PIECE_SIZE = 1024 * 1024
-_MAX_JSON_SIZE = 64 * 1024 * 1024  # bytes of a zarr.json; one with all cell lines and inputs has some 100 kB
+_MAX_JSON_SIZE = 4 * 1024 * 1024  # bytes of a zarr.json; one with all cell lines and inputs has some 100 kB
 _DAMAGED_HINT = "it was damaged there, or replaced while it was in use: rerun, or else export the store there again"
+
+
+class TooLargeError(Exception):
+    """A server sends, or announces, more bytes of an object than were asked for."""
+
+
+def limit_pieces(pieces: Iterable[bytes], *, announced: str | int | None, max_size: int) -> Iterator[bytes]:
+    """Yield the pieces of a body that has at most `max_size` bytes.
+
+    Args:
+        pieces: of the body.
+        announced: the ``Content-Length`` that the server sends, if any.
+        max_size: largest number of bytes.
+
+    Raises:
+        TooLargeError: the server announces or sends more.
+        TransientError: the body has not the form of HTTP.
+    """
+    left = max_size
+    if announced is not None and re.fullmatch(r"[0-9]{1,18}", str(announced)) and int(announced) > left:
+        raise TooLargeError
+    try:
+        for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                raise TooLargeError
+            yield piece
+    except ValueError as e:  # of http.client: a chunk of negative size
+        raise TransientError(f"the body has not the form of HTTP ({format_foreign(e)})") from e
 
 
 class ObjectServer(ABC):
@@ -36,11 +66,16 @@ class ObjectServer(ABC):
     retry_policy: RetryPolicy
 
     @abstractmethod
-    def get(self, key: str) -> AbstractContextManager[Iterator[bytes]]:
-        """Yield the body of an object in pieces, in a single try.
+    def get(self, key: str, *, max_size: int) -> AbstractContextManager[Iterator[bytes]]:
+        """Yield the body of an object in pieces, in a single try, which takes a limited time (`transfer_limit`).
+
+        Args:
+            key: of the object.
+            max_size: largest number of bytes.
 
         Raises:
             TransientError: another try may succeed.
+            TooLargeError: the server announces or sends more than `max_size` bytes.
             FileNotFoundError: no such object.
             StoreError: the server refuses it.
         """
@@ -108,16 +143,14 @@ class RemoteStorage(GroupStorage):
         url = self._server.url(self._prefix + name)
 
         def once() -> bytes:
-            content = io.BytesIO()
-            with self._server.get(self._prefix + name) as pieces:
-                for piece in pieces:
-                    if content.write(piece) and content.tell() > _MAX_JSON_SIZE:
-                        raise StoreError(
-                            url, f"more than {_MAX_JSON_SIZE} bytes, too large for a zarr.json", hint="correct the URL"
-                        )
-            return content.getvalue()
+            with self._server.get(self._prefix + name, max_size=_MAX_JSON_SIZE) as pieces:
+                return b"".join(pieces)
 
-        return self._server.retry_policy.call(once, url=url)
+        try:
+            return self._server.retry_policy.call(once, url=url)
+        except TooLargeError as e:
+            problem = f"more than {_MAX_JSON_SIZE} bytes, too large for a zarr.json"
+            raise StoreError(url, problem, hint="correct the URL") from e
 
     def listing(self) -> dict[str, Entry] | None:
         """Return all objects below the group by path; None where the server has no listing.
@@ -136,11 +169,13 @@ class RemoteStorage(GroupStorage):
             file.seek(0)
             file.truncate()
             digest = hashlib.sha256()
-            with self._server.get(self._prefix + name) as pieces:
-                for piece in pieces:
-                    digest.update(piece)
-                    if file.write(piece) and file.tell() > size:
-                        raise TransientError(f"more than the {size} bytes that the manifest lists", 2, _DAMAGED_HINT)
+            try:
+                with self._server.get(self._prefix + name, max_size=size) as pieces:
+                    for piece in pieces:
+                        digest.update(piece)
+                        file.write(piece)
+            except TooLargeError as e:
+                raise TransientError(f"more than the {size} bytes that the manifest lists", 2, _DAMAGED_HINT) from e
             if file.tell() != size:
                 raise TransientError(f"{file.tell()} bytes, the manifest lists {size}", 3, _DAMAGED_HINT)
             if digest.hexdigest() != sha:

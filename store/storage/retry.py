@@ -36,7 +36,7 @@ class RetryPolicy:
     Attributes:
         tries: largest number of tries.
         wait: seconds before the second try; doubled before each further one, up to 10, each varied by 25 %.
-        timeout: seconds without any response after which a try fails.
+        timeout: seconds that a server may be silent; see `transfer_limit` for how long a try may take.
     """
 
     tries: int = 6

@@ -10,21 +10,31 @@ import errno
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import boto3
 from botocore import UNSIGNED
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+)
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 from botocore.exceptions import HTTPClientError as HttpConnectionError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from ..errors import StoreError, UsageError
 from ..files.digest import sha256_of
-from .remote import PIECE_SIZE, ObjectServer
+from ..text import format_foreign
+from .remote import PIECE_SIZE, ObjectServer, TooLargeError, limit_pieces
 from .retry import RetryPolicy, T, TransientError
+from .transfer_limit import LimitedConnection, TransferLimit, limit_transfer
 
 _GOOGLE_ENDPOINT = "https://storage.googleapis.com"
 _TRANSIENT_CODES = (
@@ -36,6 +46,27 @@ _TRANSIENT_CODES = (
     "ThrottlingException",
 )
 _MAX_PUT_SIZE = 5 * 1024**3  # bytes
+_MAX_RESPONSE_SIZE = 16 * 1024 * 1024  # bytes of a response that is not an object; a page of a listing has up to 2 MB
+_MAX_OBJECTS = 10_000_000  # in a listing; hg19 with 100 cell lines has some 100,000
+
+
+class _HttpConnection(LimitedConnection, AWSHTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _HttpsConnection(LimitedConnection, AWSHTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _HttpPool(AWSHTTPConnectionPool):  # type: ignore[misc]
+    ConnectionCls = _HttpConnection
+
+
+class _HttpsPool(AWSHTTPSConnectionPool):  # type: ignore[misc]
+    ConnectionCls = _HttpsConnection
+
+
+_POOL_CLASSES = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class S3Bucket(ObjectServer):
@@ -61,18 +92,18 @@ class S3Bucket(ObjectServer):
         self._clients: dict[int, Any] = {}
 
     @contextmanager
-    def get(self, key: str) -> Iterator[Iterator[bytes]]:
+    def get(self, key: str, *, max_size: int) -> Iterator[Iterator[bytes]]:
         """Yield the body of an object in pieces, in a single try.
 
         Raises:
-            TransientError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
+            TransientError, TooLargeError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
         """
-        with self._translated_errors(key):
-            body = self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"]
-            try:
-                yield body.iter_chunks(PIECE_SIZE)
-            finally:
-                body.close()
+        with self._translated_errors(key, max_size=0) as limit:
+            response = self._request("get_object", Key=self._key(key))
+            limit.expect_body(max_size)
+            with closing(response["Body"]) as body:
+                pieces = body.iter_chunks(PIECE_SIZE)
+                yield limit_pieces(pieces, announced=response.get("ContentLength"), max_size=max_size)
 
     def list(self, prefix: str) -> dict[str, int]:
         """Return key, relative to `prefix`, and size of all objects below it.
@@ -83,11 +114,24 @@ class S3Bucket(ObjectServer):
         full_prefix = self._key(prefix)
 
         def once() -> dict[str, int]:
-            with self._translated_errors(prefix):
-                pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=full_prefix)
-                return {
-                    o["Key"][len(full_prefix) :]: int(o["Size"]) for page in pages for o in page.get("Contents", ())
-                }
+            found: dict[str, int] = {}
+            position: dict[str, str] = {}
+            while True:
+                with self._translated_errors(prefix):
+                    page = self._request("list_objects_v2", Prefix=full_prefix, **position)
+                before = len(found)
+                for entry in page.get("Contents", ()):
+                    if "Key" not in entry or "Size" not in entry:
+                        raise StoreError(
+                            self.url(prefix), "lists an object without key or size", hint="correct the URL"
+                        )
+                    found[entry["Key"][len(full_prefix) :]] = int(entry["Size"])
+                if not page.get("IsTruncated"):
+                    return found
+                if len(found) == before or len(found) > _MAX_OBJECTS or not page.get("NextContinuationToken"):
+                    problem = f"lists objects without end ({len(found)} so far)"
+                    raise StoreError(self.url(prefix), problem, hint="correct the URL")
+                position = {"ContinuationToken": page["NextContinuationToken"]}
 
         return self._retry(prefix, once)
 
@@ -101,7 +145,7 @@ class S3Bucket(ObjectServer):
 
         def once() -> str | None:
             with self._translated_errors(key):
-                head = self._client.head_object(Bucket=self._bucket, Key=self._key(key), ChecksumMode="ENABLED")
+                head = self._request("head_object", Key=self._key(key), ChecksumMode="ENABLED")
                 return _hex(head.get("ChecksumSHA256"))
 
         return self._retry(key, once)
@@ -115,10 +159,14 @@ class S3Bucket(ObjectServer):
         """
 
         def once() -> str:
-            with self.get(key) as pieces:
+            with self.get(key, max_size=_MAX_PUT_SIZE) as pieces:
                 return sha256_of(pieces)
 
-        return self._retry(key, once)
+        try:
+            return self._retry(key, once)
+        except TooLargeError as e:
+            problem = f"more than the {_MAX_PUT_SIZE} bytes that an upload may have"
+            raise StoreError(self.url(key), problem, hint="remove the object") from e
 
     def put(self, key: str, content: bytes) -> None:
         """Upload an object; the server verifies its SHA-256.
@@ -133,7 +181,7 @@ class S3Bucket(ObjectServer):
 
         def once() -> None:
             with self._translated_errors(key):
-                self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=content, **checksum)
+                self._request("put_object", Key=self._key(key), Body=content, **checksum)
 
         self._retry(key, once)
 
@@ -147,9 +195,22 @@ class S3Bucket(ObjectServer):
 
             def once(key: str = key) -> None:
                 with self._translated_errors(key):
-                    self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
+                    self._request("delete_object", Key=self._key(key))
 
             self._retry(key, once)
+
+    def _request(self, operation: str, **arguments: Any) -> Mapping[str, Any]:
+        """Return the parsed response of a request.
+
+        Raises:
+            TransientError: it has not the form of a response of S3; botocore's parsers raise all kinds of errors then.
+        """
+        send = getattr(self._client, operation)
+        try:
+            return cast("Mapping[str, Any]", send(Bucket=self._bucket, **arguments))
+        except (ResponseParserError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as e:
+            problem = f"not a response of S3 ({type(e).__name__}: {format_foreign(e)})"
+            raise TransientError(problem, 2) from e
 
     def _retry(self, key: str, action: Callable[[], T]) -> T:
         return self.retry_policy.call(action, url=self.url(key))
@@ -182,32 +243,37 @@ class S3Bucket(ObjectServer):
         region = session.region_name or "us-east-1"
         try:
             endpoint = {"endpoint_url": _GOOGLE_ENDPOINT} if self._google else {}
-            return session.client("s3", config=config, region_name=region, **endpoint)
+            client = session.client("s3", config=config, region_name=region, **endpoint)
+            # botocore has no setting for it; a test with a slow server fails if these attributes are renamed.
+            client._endpoint.http_session._pool_classes_by_scheme.update(_POOL_CLASSES)
+            return client
         except (BotoCoreError, ValueError) as e:
             raise StoreError(self.location, f"cannot be reached ({e})", hint="check your AWS settings") from e
 
     @contextmanager
-    def _translated_errors(self, key: str) -> Iterator[None]:
-        """Raise botocore's errors as `TransientError`, `FileNotFoundError` or `StoreError`."""
+    def _translated_errors(self, key: str, *, max_size: int = _MAX_RESPONSE_SIZE) -> Iterator[TransferLimit]:
+        """Raise botocore's errors as `TransientError`, `FileNotFoundError` or `StoreError`; limit the transfer."""
         url = self.url(key)
         try:
-            yield
+            with limit_transfer(timeout=self.retry_policy.timeout) as limit:
+                limit.expect_body(max_size)
+                yield limit
         except ClientError as e:
             raise _response_error(e.response, url) from e
         except NoCredentialsError as e:
             raise StoreError(url, e, hint="set AWS credentials, as for the AWS command line") from e
         except SSLError as e:
             raise StoreError(url, f"no secure connection ({e})", hint="check the server's certificate") from e
-        except (HttpConnectionError, ConnectionError, TimeoutError) as e:
-            raise TransientError(f"{type(e).__name__}: {e}") from e
+        except (HttpConnectionError, ConnectionError, TimeoutError, HTTPError) as e:
+            raise TransientError(f"{type(e).__name__}: {format_foreign(e)}") from e
         except BotoCoreError as e:  # including bodies that end early
-            raise TransientError(f"{type(e).__name__}: {e}") from e
+            raise TransientError(f"{type(e).__name__}: {format_foreign(e)}") from e
 
 
 def _response_error(response: Mapping[str, Any], url: str) -> Exception:
     """Return the error that a response without success stands for."""
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = str(response.get("Error", {}).get("Code", ""))
+    code = format_foreign(response.get("Error", {}).get("Code", ""))
     if code == "NoSuchBucket":
         return StoreError(url, f"HTTP {status}: no such bucket", hint="correct the name, or create the bucket first")
     if status == 404:
@@ -220,9 +286,8 @@ def _response_error(response: Mapping[str, Any], url: str) -> Exception:
             f"HTTP {status} {code}: access denied (also the response for missing objects without permission to list)",
             hint="check the permissions of your AWS credentials",
         )
-    return StoreError(
-        url, f"HTTP {status} {code}: {response.get('Error', {}).get('Message', '')}", hint="correct the URL"
-    )
+    message = format_foreign(response.get("Error", {}).get("Message", ""))
+    return StoreError(url, f"HTTP {status} {code}: {message}", hint="correct the URL")
 
 
 def _hex(checksum: str | None) -> str | None:

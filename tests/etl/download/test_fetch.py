@@ -7,6 +7,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from support.hostile_servers import ENDLESS_ANSWERS, LIES, SLOW, hostile_server
 from support.servers import serving
 
 from factornet.cli.etl import fetch as etl_fetch
@@ -261,3 +262,31 @@ def test_default_registry_has_all_inputs_of_hg19():
     assert all(url.startswith("https://") for d in registry for url in d.urls)
     with pytest.raises(UsageError, match="no downloads for assembly 'hg99'; the registry has hg19, hg38"):
         select_downloads(registry, (), "hg99")
+
+
+HOSTILE = {
+    **{f"slow {name}": (answer, "too slow") for name, answer in SLOW.items()},
+    **{f"endless {name}": (answer, "cannot be downloaded") for name, answer in ENDLESS_ANSWERS.items()},
+    **{name: (answer, "cannot be downloaded") for name, answer in LIES.items()},
+}
+
+
+@pytest.mark.parametrize(("answer", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_server_is_an_error_in_bounded_time_and_size(answer, message, tmp_path):
+    policy = RetryPolicy(tries=1, wait=0.01, timeout=0.6)
+    with hostile_server(answer) as server, pytest.raises(StoreError, match=message) as caught:
+        download_files([download(f"{server.url}/{NAME}", size=1_000_000)], tmp_path, retry_policy=policy)
+    assert str(caught.value).isprintable()
+    assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= 1_000_000
+
+
+def test_file_larger_than_the_registry_lists_is_refused(server, tmp_path):
+    with pytest.raises(StoreError, match=r"sends more than the 1000 bytes expected"):
+        download_files([download(server.url, size=1000)], tmp_path, retry_policy=QUICK)
+    assert len(server.requested) == 1
+
+
+def test_list_of_digests_has_a_largest_size(server, tmp_path):
+    server.digests = " " * 17_000_000
+    with pytest.raises(StoreError, match=r"md5sum.txt: sends more than the 16777216 bytes expected"):
+        download_files([download(server.url, digest="", digests="md5sum.txt")], tmp_path, retry_policy=QUICK)
