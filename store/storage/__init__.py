@@ -2,16 +2,16 @@
 
 Also the cache of remote objects, and the swap of directories.
 
-    atomic_swap  replace a directory by another in one step, and recover from replacements that were interrupted
-    base         interface of group storage, and objects opened from it
-    cache        cache of objects of remote stores on the local disk, by SHA-256
-    http_server  stores on web servers, read by urllib3 with GET requests alone
-    local        read the objects of a group from a directory on a local disk, which is held open
-    remote       groups of a store on a server: objects are downloaded whole to the cache, verified by SHA-256
-    retry        retries of requests to servers: errors worth another try, number and timing of tries
-    s3_bucket    stores in S3-compatible object storage, by boto3
+    atomic_swap     replace a directory by another in one step, and recover from replacements that were interrupted
+    base            interface of group storage, and objects opened from it
+    cache           cache of objects of remote stores on the local disk, by SHA-256
+    http_server     stores on web servers, read by urllib3 with GET requests alone
+    local           read the objects of a group from a directory on a local disk, which is held open
+    remote          groups of a store on a server: objects are downloaded whole to the cache, verified by SHA-256
+    retry           retries of requests to servers: errors worth another try, number and timing of tries
+    s3_bucket       stores in S3-compatible object storage, by boto3
     transfer_limit  largest size and least rate of a transfer from a server
-    zip_archive  stores in a zip file, read in place: its entries are stored without compression
+    zip_archive     stores in a zip file, read in place: its entries are stored without compression
 
 May import `store.errors` and `store.files`.
 """
