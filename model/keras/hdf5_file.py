@@ -149,7 +149,7 @@ class Hdf5File:
             raise InputError(self.path, f"{where} has its values in another file", hint=_HINT)
         if filters := [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]:
             names = ", ".join(_FILTERS.get(code, f"filter {code}") for code in filters)
-            hint = "rewrite the file without filters (h5repack of HDF5 does)"
+            hint = "rewrite the file with h5repack, without filters"
             raise InputError(self.path, f"{where} is compressed ({names}), which Keras does not do", hint=hint)
         if layout == h5d.CHUNKED:
             self._check_chunks(dataset, settings.get_chunk(), where)

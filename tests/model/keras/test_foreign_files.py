@@ -174,7 +174,7 @@ HDF5 = {
     "never written, fill value": (unwritten(fillvalue=0.5), f"{NAME} was never written: 0 of 768 bytes"),
     "one chunk of four": (one_chunk, f"{NAME} was never written in full: 1 of 4 chunks are stored"),
     "space allocated": (space_allocated, f"{NAME} was never written: all 192 values are 0"),
-    "compressed": (stored(compression="gzip", shuffle=True), r"is compressed \(shuffle, gzip\).*h5repack -f NONE"),
+    "compressed": (stored(compression="gzip", shuffle=True), r"is compressed \(shuffle, gzip\).*h5repack, without filters"),
     "compressed by lzf": (stored(compression="lzf"), r"is compressed \(lzf\)"),
     "bomb": (declared((2**20, 2**20), chunks=(2**14, 2**14), compression="gzip"), r"has shape \(1048576, 1048576\), but"),
     "huge": (declared((2**40,)), r"has shape \(1099511627776,\), but by model.json it has \(48, 4\)"),
