@@ -28,6 +28,7 @@ from ..inputs.annotation import (
 from ..inputs.bed import read_peaks
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
+from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
 from ..publish.transaction import publish, staging
@@ -196,7 +197,7 @@ def _check_replaceable(store: Path, *, force: bool) -> None:
         # A damaged store, or one of an earlier version, may be replaced; a folder that never was a store may not.
         if not (store / "zarr.json").is_file() or not (store / "genome").is_dir():
             raise
-        cells = tuple(sorted(p.name for p in store.glob("cells/*")))
+        cells = tuple(sorted(p.name for p in store.glob("cells/*") if p.is_dir()))
     if cells:
         raise StoreError(store, f"holds the cell lines {', '.join(cells)}", hint="remove it by hand to start over")
 
@@ -292,4 +293,5 @@ def _write_attributes(
         shared={name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
         provenance=provenance,
     )
+    write_cells_group(staged)
     write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})

@@ -22,6 +22,7 @@ from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store, read_span
 from ...store.schema import check_name
 from ...store.storage.files import file_digest
+from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
 from ..publish.transaction import publish, staging
@@ -176,6 +177,7 @@ def _write_attributes(staged: Path, store: Store, groups: Sequence[_Group], dige
         info = store.cell(group.path.removeprefix("cells/"))
         keys = {**manifests[group.path], "unpacked_from": group.digest}
         write_group(staged / group.path, {**info.to_attributes(), **keys})
+    write_cells_group(staged)
     keys = {**genome_attributes(manifests["genome"]), "encoding": "raw", "unpacked_from": genome.digest}
     write_group(staged, {**store.info.to_attributes(), **keys})
 

@@ -21,7 +21,7 @@ from ...store.storage.base import ObjectDigest
 from ...store.storage.cache import default_cache
 from ...store.storage.files import fsync_path
 from ...store.storage.zip_archive import ZipArchive
-from ..publish.cell_index_writer import write_cell_index
+from ..publish.cell_index_writer import write_cell_index, write_cells_group
 from ..publish.disk_space import check_disk_space, check_writable
 from ..publish.transaction import Version, check_not_replaced, publish, staging, version_at
 from .destination import Destination
@@ -117,6 +117,8 @@ class LocalDestination(_PathDestination):
                 (staged / "zarr.json").replace(self._path / "zarr.json")
                 fsync_path(self._path)
             else:
+                if is_genome:
+                    write_cells_group(staged)
                 check = partial(self._check_not_replaced, final) if is_genome else self._check_same_genome
                 publish(staged, self._path, name, check=check)
 
