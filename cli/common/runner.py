@@ -14,6 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO, cast
 
 from ...store.errors import FactorNetError
+from ...store.machine import raise_open_file_limit
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -31,6 +32,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
         argv: arguments; None for those of the process.
     """
     options = parser.parse_args(argv)
+    raise_open_file_limit()
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
         with redirect_stdout(cast("TextIO", _ClosableOutput(sys.stdout or io.StringIO()))):
