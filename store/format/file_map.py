@@ -1,8 +1,8 @@
 """Map files into memory without keeping a file descriptor for each.
 
-`mmap.mmap` duplicates the descriptor it is given and holds the duplicate until the map is closed (Python 3.13 can be told
-not to), so a store of some thousand arrays would exceed the usual limit of 1,024 open files. The system call needs the
-descriptor only during the call.
+`mmap.mmap` duplicates the descriptor it is given and holds the duplicate until the map is closed (Python 3.13 can be
+told not to), so a store of some thousand arrays would exceed the usual limit of 1,024 open files. The system call needs
+the descriptor only during the call.
 """
 
 from __future__ import annotations

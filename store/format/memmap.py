@@ -25,7 +25,7 @@ from .zarr_json import DTYPES
 _RAW_HINT = "copy this part of the store again, or unpack again"
 _LIMIT_HINTS = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
-    errno.ENOMEM: "use fewer tracks or chromosomes, or raise the system's limit on memory maps (sysctl vm.max_map_count)",
+    errno.ENOMEM: "use fewer tracks, or raise the system's limit on memory maps (sysctl vm.max_map_count)",
 }
 _TABLE_DIMENSIONS = ("peak", "interval", "feature")
 """First dimensions of tables, which are read whole and compared with the manifest rather than mapped."""
