@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...store.errors import FactorNetError
 from ...store.text import printable
 
 
@@ -56,17 +57,22 @@ def as_text(text: str) -> Text:
 
 
 class PrintableStream:
-    """Stream in which lines of other libraries are written with control characters escaped."""
+    """Stream in which lines of other libraries are written with control characters escaped.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    Args:
+        stream: to write to.
+        quoted: strings that may be part of what is written, each on one line.
+    """
+
+    def __init__(self, stream: TextIO, quoted: Sequence[str] = ()) -> None:
+        self._stream, self._quoted = stream, quoted
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         """Write text, of one or several lines."""
-        return self._stream.write(_printable_lines(text))
+        return self._stream.write(_printable_lines(text, self._quoted))
 
     def isatty(self) -> bool:
         """Return False: colours would be escaped."""
@@ -82,13 +88,25 @@ class LogFormatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802, name of the base class
         """Return the traceback."""
-        return _printable_lines(super().formatException(ei))
+        return _printable_lines(super().formatException(ei), _messages(ei[1]))
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     """Print an error with its traceback, as `sys.excepthook`."""
-    sys.stderr.write(_printable_lines("".join(traceback.format_exception(kind, error, where))))
+    text = "".join(traceback.format_exception(kind, error, where))
+    sys.stderr.write(_printable_lines(text, _messages(error)))
 
 
-def _printable_lines(text: str) -> str:
+def _messages(error: BaseException | None) -> list[str]:
+    """Return the messages of an error and of its causes, as far as they are of this project: each is one line."""
+    found = []
+    while error is not None:
+        found += [str(error)] if isinstance(error, FactorNetError) else []
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _printable_lines(text: str, quoted: Sequence[str] = ()) -> str:
+    for part in quoted:
+        text = text if part.isprintable() else text.replace(part, printable(part))
     return "\n".join(map(printable, text.split("\n")))

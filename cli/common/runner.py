@@ -32,7 +32,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
         handler: runs the command; None if a sub-command sets ``handler``.
         argv: arguments; None for those of the process.
     """
-    with redirect_stderr(cast("TextIO", PrintableStream(sys.stderr))):
+    with redirect_stderr(cast("TextIO", PrintableStream(sys.stderr, sys.argv if argv is None else argv))):
         options = parser.parse_args(argv)
     _prepare_process(verbose=options.verbose)
     try:

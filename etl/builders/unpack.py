@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -76,11 +77,13 @@ class WriteRaw:
         source: folder of the compressed store.
         root: folder of the raw store being built.
         path: of the array in both.
+        run: identifies the unpacking; its tasks in one process open the compressed store, and read its manifests, once.
     """
 
     source: Path
     root: Path
     path: str
+    run: str
 
     @property
     def key(self) -> str:
@@ -110,12 +113,18 @@ class WriteRaw:
 
     def _blocks(self, rows: int, size: int, dtype: np.dtype[Any]) -> Iterator[memoryview]:
         """Yield the bytes of the array in order, whole chunks at a time."""
-        array = open_store(self.source).array(self.path)
+        array = _open_once(self.source, self.run).array(self.path)
         chunk = array.layout.chunk_rows if isinstance(array, ShardedArray) else 1
         step = max(1, _BLOCK_SIZE // (size // rows) // chunk) * chunk
         for start in range(0, rows, step):
             values = read_span(array, start, min(start + step, rows))
             yield np.ascontiguousarray(values, dtype).data.cast("B")
+
+
+@lru_cache(maxsize=1)
+def _open_once(source: Path, run: str) -> Store:
+    """Open the compressed store of an unpacking; with some thousand arrays its manifests have megabytes."""
+    return open_store(source)
 
 
 def unpack_store(
@@ -154,12 +163,16 @@ def unpack_store(
     check_disk_space(destination, needed, what="the raw store", hint=hint)
     with staging(destination.resolve(), "unpack") as work:
         staged = work / destination.name
-        tasks: list[ShardTask] = [WriteRaw(Path(store.path), staged, path) for path, _ in arrays]
+        run_id = uuid4().hex
+        tasks: list[ShardTask] = [WriteRaw(Path(store.path), staged, path, run_id) for path, _ in arrays]
         for group in groups:
             _write_nodes(staged / group.path, group)
         if on_plan:
             on_plan(tasks)
-        reports = run(tasks, resources, on_report=on_report, location=work)
+        try:
+            reports = run(tasks, resources, on_report=on_report, location=work)
+        finally:
+            _open_once.cache_clear()
         for group in groups:
             if _manifest_digest(store, group.path) != group.digest:
                 raise StoreError(f"{source}/{group.path}", "was replaced while it was being read", hint="unpack again")
