@@ -186,7 +186,7 @@ def test_every_command_shows_strange_names_as_text(strange, capsys, monkeypatch)
     assert TRACK in shown
     assert "[/b]:bomb:, [red]$x" in shown
     out = folder / "p.bed.gz"
-    run(capsys, predict, "--store", store, "-m", m, "-i", "A", "--regions", "chrB", "-o", out)
+    run(capsys, predict, "--store", store, "-m", m, "-i", "A", "-f", FACTOR, "--regions", "chrB", "-o", out)
     picture = folder / "p.png"
     shown = run(
         capsys, evaluate, out, "--store", store, "-i", "A", "-f", FACTOR, "--track", TRACK, "--picture", picture
