@@ -29,7 +29,7 @@ from ..inputs.bed import read_peaks
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
 from ..publish.cell_index_writer import write_cells_group
-from ..publish.disk_space import check_disk_space
+from ..publish.disk_space import check_disk_space, check_publishable, naming_file
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
@@ -143,6 +143,7 @@ def build_genome(
     check_replaceable = partial(_check_replaceable, store, force=force)
     check_replaceable()
     check_name(store.name, "store")
+    check_publishable(store.resolve(), "genome")
     for name in inputs.tracks:
         check_name(name, "track")
     if inputs.gtf is not None:
@@ -206,7 +207,8 @@ def _create_arrays(
     staged: Path, sequence: SelectedSequence, inputs: GenomeInputs, options: GenomeOptions
 ) -> tuple[list[ShardTask], dict[str, CheckedBigWig]]:
     """Create the genome's arrays; return the tasks that fill them, and the bigWig of each track."""
-    zarr.create_group(str(staged), zarr_format=3).create_group("genome")
+    with naming_file(staged / "zarr.json"):
+        zarr.create_group(str(staged), zarr_format=3).create_group("genome")
     arrays = ChromosomeArrays(staged, sequence.coordinates, options.layout)
     tasks: list[ShardTask] = [DigestSequence(c, sequence.fasta, record) for c, record in sequence.records.items()]
     tasks += _create_sequence(arrays, sequence)

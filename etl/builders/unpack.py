@@ -24,7 +24,7 @@ from ...store.reader import Store, open_store, read_span
 from ...store.schema import check_name
 from ...store.storage.files import file_digest
 from ..publish.cell_index_writer import write_cells_group
-from ..publish.disk_space import check_disk_space
+from ..publish.disk_space import check_disk_space, check_publishable, describe_failure, naming_file
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources, run
@@ -107,7 +107,9 @@ class WriteRaw:
                         sha.update(block)
                         out.write(block)
             except OSError as e:
-                raise StoreError(file, f"cannot be written ({e.strerror})", hint="nothing was published") from e
+                raise StoreError(
+                    file, f"cannot be written ({describe_failure(e, file)})", hint="nothing was published"
+                ) from e
         chrom = self.path.rpartition("/")[2]
         return ShardReport(self.path, chrom, node["shape"][0], size, digest=sha.hexdigest(), key=self.key)
 
@@ -152,6 +154,7 @@ def unpack_store(
     """
     _check_destination(destination)
     store = _open_compressed(source)
+    check_publishable(destination.resolve(), "unpack")
     selected = store.cells if cells is None else tuple(dict.fromkeys(cells))
     for cell in selected:
         store.cell(cell)
@@ -254,7 +257,8 @@ def _manifest_digest(store: Store, path: str) -> str:
 
 def _write_node(folder: Path, node: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "zarr.json").write_text(json.dumps(node, indent=2), encoding="utf-8")
+    with naming_file(folder / "zarr.json"):
+        (folder / "zarr.json").write_text(json.dumps(node, indent=2), encoding="utf-8")
 
 
 def _write_nodes(folder: Path, group: _Group) -> None:
@@ -276,5 +280,6 @@ def _write_manifest(folder: Path, group: _Group, digests: dict[str, str]) -> dic
     _write_node(folder / "manifest", node)
     file = raw_file(folder / "manifest", node)
     file.parent.mkdir()
-    file.write_bytes(text)
+    with naming_file(file):
+        file.write_bytes(text)
     return manifest_attributes(folder, text)

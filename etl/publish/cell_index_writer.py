@@ -15,6 +15,7 @@ from ...store.format.cell_index import CELL_INDEX, format_cell_index, parse_cell
 from ...store.storage.atomic_swap import staging_dir
 from ...store.storage.local import LocalStorage
 from ...store.storage.locks import lock
+from .disk_space import naming_file
 
 
 def write_cells_group(store: Path) -> None:
@@ -24,7 +25,8 @@ def write_cells_group(store: Path) -> None:
         OSError: the disk failed.
     """
     (store / "cells").mkdir(exist_ok=True)
-    (store / CELL_INDEX).write_bytes(format_cell_index(None))
+    with naming_file(store / CELL_INDEX):
+        (store / CELL_INDEX).write_bytes(format_cell_index(None))
 
 
 def write_cell_index(store: Path) -> None:
@@ -69,14 +71,17 @@ def _locked_cells(store: Path) -> Iterator[Path]:
 
 
 def _replace(store: Path, content: bytes) -> None:
-    new = staging_dir(store).with_name(f"{store.name}.list-{uuid4().hex[:8]}")
+    staging = staging_dir(store)  # a build holds it; the folder above may not be writable
+    new = staging / f"list-{uuid4().hex[:8]}"
+    staging.mkdir(exist_ok=True)
     try:
-        new.write_bytes(content)
+        with naming_file(new):
+            new.write_bytes(content)
         new.replace(store / CELL_INDEX)
-    except OSError:
+    finally:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
-        raise
+            staging.rmdir()
 
 
 def _manifest_digests(folder: Path) -> dict[str, str]:

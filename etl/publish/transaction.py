@@ -27,6 +27,7 @@ from ...store.storage.atomic_swap import (
 from ...store.storage.files import fsync_path
 from ...store.storage.locks import lock
 from .cell_index_writer import refresh_cell_index
+from .disk_space import PUBLISH_LOCK, describe_failure
 
 
 class InterruptedBuildError(FactorNetError):
@@ -64,8 +65,8 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
         raise
     except OSError as e:
         raise StoreError(
-            e.filename or folder,
-            e.strerror or str(e),
+            path := Path(os.fsdecode(e.filename or folder)),
+            describe_failure(e, path),
             hint="the build was abandoned, nothing was published, and the previous version is unchanged",
         ) from e
     finally:
@@ -91,7 +92,7 @@ def _acquire_lock(store: Path, name: str, *, wait: bool) -> IO[str]:
         except OSError as e:
             if isinstance(e, FileExistsError) and not path.parent.is_file():
                 continue  # the same: mkdir found it, and it was removed before mkdir could check that it is a folder
-            raise StoreError(path.parent, f"cannot create the staging folder ({e.strerror})") from e
+            raise StoreError(path, f"cannot be created, or opened for writing ({describe_failure(e, path)})") from e
         try:
             acquired = lock(file.fileno(), wait=wait)
         except OSError as e:
@@ -193,7 +194,7 @@ def publish(staged: Path, store: Path, name: str, *, check: Callable[[], None]) 
     """
     for path in [*staged.rglob("*"), staged]:
         fsync_path(path)
-    lock_handle = _acquire_lock(store, "publish", wait=True)
+    lock_handle = _acquire_lock(store, PUBLISH_LOCK, wait=True)
     try:
         check()
         _move_to_final_path(staged, store, name)
