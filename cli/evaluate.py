@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from .. import __version__
 from .common.arguments import HelpFormatter, add_common_options, cell_name, naming_option, parse_regions
+from .common.output import print_json, print_line, print_table
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
 
@@ -72,16 +69,17 @@ def _run(options: argparse.Namespace) -> int:
         plot_locus(store, cell, options.factor, bins=bins, scores=scores, region=region, path=options.picture)
     if options.json:
         measures = {name: s.to_json() for name, s in result.scores.items()}
-        print(json.dumps({"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures}))
+        print_json({"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures})
         return 0
     model = result.scores["model"]
-    print(
+    print_line(
         f"{options.factor} in {cell}: {model.n:,} bins, {model.positives:,} bound "
         f"(prevalence {model.prevalence:.4f}), {result.n_ambiguous:,} ambiguous excluded"
     )
-    table = Table("", "average precision", "auPRC (PRROC)", "auROC", "recall at 10 % FDR", "recall at 50 % FDR")
+    columns = ("", "average precision", "auPRC (PRROC)", "auROC", "recall at 10 % FDR", "recall at 50 % FDR")
+    rows = []
     for name, s in result.scores.items():
         values = (s.average_precision, s.auprc_davis_goadrich, s.auroc, s.recall_at_10_fdr, s.recall_at_50_fdr)
-        table.add_row(name, *(f"{x:.4f}" for x in values))
-    Console(soft_wrap=True).print(table)
+        rows.append((name, *(f"{x:.4f}" for x in values)))
+    print_table("", columns, rows)
     return 0

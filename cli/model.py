@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from .. import __version__
+from ..store.text import printable
 from .common.arguments import HelpFormatter, add_common_options
+from .common.output import print_json, print_line, print_table
 from .common.runner import run_command
 
 
@@ -78,10 +76,12 @@ def _import(options: argparse.Namespace) -> int:
 
     card = write_imported(options.directory, options.output, weights=options.weights)
     if options.json:
-        print(json.dumps({"output": str(options.output), **_describe(options.output, card)}))
+        print_json({"output": str(options.output), **_describe(options.output, card)})
         return 0
     weights = ", ".join(f"{file} as the {kind}" for kind, file in card.provenance["weights"].items())
-    print(f"{options.output}: {', '.join(card.config.tasks)}, {card.provenance['software']}, with {weights} weights")
+    print_line(
+        f"{options.output}: {', '.join(card.config.tasks)}, {card.provenance['software']}, with {weights} weights"
+    )
     return 0
 
 
@@ -93,12 +93,12 @@ def _info(options: argparse.Namespace) -> int:
     card = read_keras_card(options.model) if keras else read_card(options.model)
     description = _describe(options.model, card)
     if options.json:
-        print(json.dumps(description))
+        print_json(description)
         return 0
     origin = "of the original FactorNet" if keras else f"made by factornet {card.library_version}"
-    print(f"{options.model}: {', '.join(card.config.tasks)}, {description['parameters']:,} parameters, {origin}")
+    print_line(f"{options.model}: {', '.join(card.config.tasks)}, {description['parameters']:,} parameters, {origin}")
     weights = ", ".join(description["weights"]) or "none yet"
-    print(f"weights: {weights}" + ("; convert them with `factornet-model import`" if keras else ""))
+    print_line(f"weights: {weights}" + ("; convert them with `factornet-model import`" if keras else ""))
     for title in ("network", "training", "provenance"):
         _print_table(title, description[title])
     return 0
@@ -124,20 +124,17 @@ def _describe(folder: Path, card: Any) -> dict[str, Any]:
 
 def _print_table(title: str, values: Mapping[str, Any]) -> None:
     """Print names and values; nothing if there are none."""
-    if not values:
-        return
-    table = Table("setting", "value", title=title, title_justify="left", show_header=False)
-    for name, value in values.items():
-        table.add_row(name, _text(value))
-    Console(soft_wrap=True, markup=False, highlight=False).print(table)
+    if values:
+        rows = [(name, _text(value)) for name, value in values.items()]
+        print_table(title, ("setting", "value"), rows, show_header=False)
 
 
 def _text(value: Any) -> str:
     """Return a JSON value as text: lists with commas, objects with a line for each entry."""
     if isinstance(value, Mapping):
-        return "\n".join(f"{key}: {_text(v)}" for key, v in value.items()) or "none"
+        return "\n".join(f"{printable(key)}: {_text(v)}" for key, v in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value is None else str(value)
+    return "none" if value is None else printable(str(value))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -24,6 +23,7 @@ from .common.arguments import (
     parse_regions,
     positive_int,
 )
+from .common.output import print_json, print_line
 from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
 from .common.store_options import add_store_options, open_store_from_args
@@ -116,10 +116,10 @@ def _run(options: argparse.Namespace) -> int:
             predict_intervals(predictor, bins, options.output, rate.add, overwrite=options.force)
     content = {"output": str(options.output), "intervals": count, "predicted": rate.windows}
     if options.json:
-        print(json.dumps(content | {"seconds": rate.seconds, "peak_rss": peak_memory()}))
+        print_json(content | {"seconds": rate.seconds, "peak_rss": peak_memory()})
     else:
         kept = f" ({count - rate.windows:,} of them from the interrupted run)" if count > rate.windows else ""
-        print(
+        print_line(
             f"{options.output}: {count:,} intervals{kept} in {rate.seconds:.1f} s ({rate.per_second:,.0f}/s) on "
             f"{predictor.device}; peak memory {format_bytes(peak_memory())}"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,6 +19,7 @@ from ..store.sampling.splits import split_genome
 from ..store.text import format_bytes
 from ..store.windows.inputs import common_meta, common_tracks
 from .common.arguments import cell_name, naming_option, parse_regions
+from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
 from .common.store_options import open_store_from_args
@@ -139,7 +139,11 @@ def _dry_run(
 
     if process_group.is_main:
         result = estimate(plan, device, process_group)
-        print(json.dumps(asdict(result), indent=1) if options.json else result.text(options.epochs))
+        if options.json:
+            print_json(asdict(result), indent=1)
+        else:
+            for line in result.text(options.epochs).splitlines():
+                print_line(line)
     return 0
 
 
@@ -159,11 +163,11 @@ def _train(
     if process_group.is_main:
         _print_plan(plan, device, process_group, out)
         if (backup := backup_path(folder)).exists():
-            print(f"the previous model of {folder} is kept as {backup} until this one is complete", file=out)
+            print_line(f"the previous model of {folder} is kept as {backup} until this one is complete", file=out)
     with naming_option("--resident"):
         source = choose_source(options.resident, plan.sampler, network.config, device)
     if process_group.is_main:
-        print(f"windows: {source.reason}", file=out, flush=True)
+        print_line(f"windows: {source.reason}", file=out)
     interruptible = report_interrupt(f"resume after the last complete epoch with -o {folder} --resume")
     with interruptible, _callbacks(options, folder, out, shown=process_group.is_main) as callbacks:
         result = train(
@@ -183,9 +187,9 @@ def _train(
     plot_history(result.history, folder / "training.png")
     if options.json:
         content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
-        print(json.dumps({**content, "peak_rss": peak_memory()}))
+        print_json({**content, "peak_rss": peak_memory()})
     else:
-        print(
+        print_line(
             f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}; stopped: "
             f"{result.reason}; peak memory {format_bytes(peak_memory())}"
         )
@@ -197,7 +201,7 @@ def _print_plan(plan: TrainingSetup, device: torch.device, process_group: Proces
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
     processes = f", {process_group.size} processes" if process_group.size > 1 else ""
     motif = f"; motif {plan.motif.name} in kernels 0 and 1" if plan.motif else ""
-    print(
+    print_line(
         f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.negatives_per_positive} negatives each; "
         f"device {device}{processes}{motif}",
         file=out,
@@ -220,17 +224,16 @@ def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bo
 
         def on_epoch(record: EpochRecord) -> None:
             line.advance(1)
-            print(
+            print_line(
                 f"epoch {record.epoch:3d}  loss {record.loss:.4f}  val_loss {record.val_loss:.4f}  "
                 f"val_auPRC {record.val_average_precision:.4f}  {record.windows_per_second:.0f} windows/s  "
                 f"data-wait {record.data_wait:.1%}",
                 file=out,
-                flush=True,
             )
             if log is not None:
                 log.add(record)
 
-        yield Callbacks(step=on_step, epoch=on_epoch, warning=lambda text: print(f"warning: {text}", file=sys.stderr))
+        yield Callbacks(step=on_step, epoch=on_epoch, warning=print_warning)
     if log is not None:
         log.close()
 

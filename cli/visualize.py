@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.table import Table
 
 from .. import __version__
 from ..etl.inputs.bed import read_peaks
@@ -21,6 +16,7 @@ from ..store.errors import InputError, UsageError
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
 from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common_options, cell_name
+from .common.output import print_json, print_line, print_table, print_warning
 from .common.progress import progress_line
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
@@ -145,11 +141,11 @@ def _run(options: argparse.Namespace) -> int:
     _write(options, folder, layers, facts=facts, n_known=len(known))
     rows = [row for layer in layers for row in layer.rows]
     if options.json:
-        print(json.dumps({"output": str(folder), "sequences": len(sequences), "kernels": [asdict(r) for r in rows]}))
+        print_json({"output": str(folder), "sequences": len(sequences), "kernels": [asdict(r) for r in rows]})
         return 0
     for layer in layers:
         _print_table(layer)
-    print(
+    print_line(
         f"{folder}/index.html: {len(rows)} kernels in {len(sequences):,} sequences of {chrom}; "
         f"{perf_counter() - begin:.1f} s on {device}; peak memory {format_bytes(peak_memory())}"
     )
@@ -164,7 +160,7 @@ def _compare(found: Sequence[KernelSites], known: Sequence[Motif]) -> list[dict[
         return [{} for _ in found]
     if len(known) < FEW_MOTIFS:
         warning = f"{len(known)} known motifs are few: Tomtom's p-values are rough with fewer than {FEW_MOTIFS}"
-        print(f"warning: {warning}", file=sys.stderr)
+        print_warning(warning)
     matches = []
     with progress_line("comparing with known motifs (a minute at first use)", len(found)) as line:
         for layer in found:
@@ -210,10 +206,10 @@ def _save_pictures(folder: Path, layers: Sequence[LayerReport], formats: Sequenc
 
 
 def _print_table(layer: LayerReport) -> None:
-    table = Table("rank", "kernel", "core", "sites", "strength", "known motif", "q", title=f"layer {layer.number}")
+    rows = []
     for row in layer.rows[:_SHOWN]:
         q = "" if row.q_value is None else f"{row.q_value:.1e}"
-        table.add_row(
-            f"{row.rank}", f"{row.kernel}", row.consensus, f"{row.sites:,}", f"{row.strength:,.0f}", row.match, q
-        )
-    Console(soft_wrap=True, markup=False).print(table)
+        figures = (f"{row.rank}", f"{row.kernel}", row.consensus, f"{row.sites:,}", f"{row.strength:,.0f}")
+        rows.append((*figures, row.match, q))
+    columns = ("rank", "kernel", "core", "sites", "strength", "known motif", "q")
+    print_table(f"layer {layer.number}", columns, rows)

@@ -1,4 +1,4 @@
-"""Colours of figures, and how a figure is saved."""
+"""Colours of figures, text in them, and how a figure is saved."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..store.files.atomic_write import replacing
+from ..store.text import printable
 
 INK, GREY, RED = "#1f4e79", "#8c8c8c", "#b5432a"
+
+
+def plain_text(text: str) -> str:
+    """Return text that matplotlib draws as it is: without control characters, and ``$`` as a dollar sign."""
+    return printable(text).replace("$", r"\$")
 
 
 def save_figure(figure: Figure, path: Path) -> None:

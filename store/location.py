@@ -85,7 +85,7 @@ class StoreLocation(ABC):
         return not self.has(cell)
 
     def listed(self) -> dict[str, str] | None:
-        """Read the index of cell lines that export writes: names and manifest digests; None if there is no index.
+        """Read the index of cell lines that export writes: names and manifest digests; None if there is none.
 
         Raises:
             OSError, StoreError: it cannot be read, or is damaged.

@@ -1,10 +1,13 @@
-"""Cores and memory of this machine; differences between operating systems are confined to this module."""
+"""Cores, memory and limits of this machine; differences between operating systems are confined to this module."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
+
+_OPEN_FILES = 65_536
 
 
 def cpu_count() -> int:
@@ -25,3 +28,12 @@ def available_memory() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def raise_open_file_limit() -> None:
+    """Raise the limit on open files of this process, and of those it starts, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has another limit, which it does not report
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

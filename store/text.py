@@ -1,4 +1,4 @@
-"""Format numbers, and text from elsewhere, for messages."""
+"""Format numbers for messages; make text of unknown origin harmless where it is put out."""
 
 from __future__ import annotations
 
@@ -21,3 +21,23 @@ def format_foreign(text: object, limit: int = 200) -> str:
     whole = str(text)
     shown = "".join(c if c.isprintable() else " " for c in whole[:limit]).strip()
     return shown + " ..." if len(whole) > limit else shown
+
+
+def printable(text: str) -> str:
+    """Return text on one line that a terminal shows as it is.
+
+    Control characters, line breaks, characters that are invisible or reorder others, and bytes that are no text become
+    escapes, as in ``\\x1b``. Letters of all scripts, signs and spaces stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def spreadsheet_text(text: str) -> str:
+    """Return a text field of a CSV file that spreadsheets do not take for a formula.
+
+    Such a field begins with ``=``, ``+``, ``-`` or ``@``; it gets an apostrophe in front (as OWASP recommends).
+    """
+    text = printable(text)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +14,7 @@ from ...etl.shards.tasks import ShardTask
 from ...store.machine import cpu_count, peak_memory
 from ...store.text import format_bytes, format_count
 from .arguments import add_common_options, parse_size, positive_int
+from .output import print_json, print_line
 from .progress import Throughput, progress_line
 
 
@@ -95,15 +95,15 @@ def print_report(report: BuildReport, seconds: float, options: argparse.Namespac
     memory = {"worker": report.peak_rss, "main": peak_memory()}
     if options.json:
         content = {"built": report.what, "seconds": seconds, "peak_rss": memory, "notes": report.notes, **summary}
-        print(json.dumps(content))
+        print_json(content)
         return
     if report.unchanged:
-        print(f"{report.what}: {', '.join(report.notes)}")
+        print_line(f"{report.what}: {', '.join(report.notes)}")
         return
     size = sum(r.bytes for r in report.reports)
-    print(
+    print_line(
         f"{report.what}: {format_count(len(report.reports), 'shard')}, {format_bytes(size)} in {seconds:.1f} s; "
         f"peak memory {format_bytes(memory['worker'])} per worker, {format_bytes(memory['main'])} in the main process"
     )
     for note in report.notes:
-        print(f"  {note}")
+        print_line(f"  {note}")

@@ -10,7 +10,8 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ...store.text import format_bytes
+from ...store.text import format_bytes, printable
+from .output import print_line
 
 _SECONDS_BETWEEN_LINES = 30
 
@@ -26,10 +27,10 @@ class ProgressLine:
         """Count `steps` more as done, and show `text`."""
         self._done += steps
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=self._done, total=self.total, text=text)
+            self._progress.update(self._task, completed=self._done, total=self.total, text=printable(text))
         elif perf_counter() - self._printed_at > _SECONDS_BETWEEN_LINES:
             self._printed_at = perf_counter()
-            print(f"{self._title}: {self._done}/{self.total} {text}", file=sys.stderr)
+            print_line(f"{self._title}: {self._done}/{self.total} {text}", file=sys.stderr)
 
 
 @contextmanager
@@ -40,15 +41,15 @@ def progress_line(title: str, total: int, *, unit: str = "") -> Iterator[Progres
         yield ProgressLine(None, None, title, total)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("{task.fields[text]}", markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield ProgressLine(progress, progress.add_task(title, total=total, text=""), title, total)
+        yield ProgressLine(progress, progress.add_task(printable(title), total=total, text=""), title, total)
 
 
 class Throughput:

@@ -10,10 +10,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
 from ...store.errors import FactorNetError
+from ...store.machine import raise_open_file_limit
+from .output import LogFormatter, PrintableStream, print_line, print_traceback
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -30,8 +32,9 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
         handler: runs the command; None if a sub-command sets ``handler``.
         argv: arguments; None for those of the process.
     """
-    options = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    with redirect_stderr(cast("TextIO", PrintableStream(sys.stderr, sys.argv if argv is None else argv))):
+        options = parser.parse_args(argv)
+    _prepare_process(verbose=options.verbose)
     try:
         with redirect_stdout(cast("TextIO", _ClosableOutput(sys.stdout or io.StringIO()))):
             status = (handler or options.handler)(options)
@@ -40,12 +43,26 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     except (Exception, KeyboardInterrupt) as error:
         interrupt, users = _find_interrupt(error), isinstance(error, FactorNetError | OSError)
         if interrupt is not None and not users:
-            print("; ".join((f"{parser.prog}: interrupted", *getattr(interrupt, "__notes__", ()))), file=sys.stderr)
+            print_line(
+                "; ".join((f"{parser.prog}: interrupted", *getattr(interrupt, "__notes__", ()))), file=sys.stderr
+            )
             return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
         if options.verbose or not users:
             raise
-        print(f"{parser.prog}: error: {_message(error)}", file=sys.stderr)
+        print_line(f"{parser.prog}: error: {_message(error)}", file=sys.stderr)
         return 2
+
+
+def _prepare_process(*, verbose: bool) -> None:
+    """Set up what is printed beside the output of the command, and the limit on open files."""
+    raise_open_file_limit()
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
+    sys.excepthook = print_traceback
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # letters that the encoding of a terminal lacks
 
 
 def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:

@@ -22,6 +22,7 @@ from ...store.schema import CellInfo
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
+from ..common.output import print_line
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
 from .info import print_cell
@@ -93,7 +94,7 @@ def _build_remote(options: argparse.Namespace, settings: CellOptions, folders: l
             copied = upload(local, options.store, cell=folder.name, force=options.force)
             if not options.json:
                 size = format_bytes(copied.bytes)
-                print(f"{copied.location}: {format_count(copied.objects, 'object')} uploaded, {size}")
+                print_line(f"{copied.location}: {format_count(copied.objects, 'object')} uploaded, {size}")
 
 
 def _up_to_date(

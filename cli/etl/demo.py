@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ...etl.demo.write_files import write_demo
 from ..common.arguments import HelpFormatter, add_common_options
+from ..common.output import print_json, print_line
 
 
 def add_parser(commands: Any) -> None:
@@ -31,9 +31,9 @@ def add_parser(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     summary = write_demo(options.directory, seed=options.seed)
     if options.json:
-        print(json.dumps({**asdict(summary), "directory": str(summary.directory)}))
+        print_json({**asdict(summary), "directory": str(summary.directory)})
         return 0
-    print(f"{summary.directory}: {sum(summary.chromosomes.values()):,} bases on {', '.join(summary.chromosomes)}")
+    print_line(f"{summary.directory}: {sum(summary.chromosomes.values()):,} bases on {', '.join(summary.chromosomes)}")
     for cell, factors in summary.peaks.items():
-        print(f"  {cell}: " + ", ".join(f"{name} {count} peaks" for name, count in factors.items()))
+        print_line(f"  {cell}: " + ", ".join(f"{name} {count} peaks" for name, count in factors.items()))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ...etl.download.registry import default_registry, read_registry, select_dow
 from ...store.storage.retry import RetryPolicy
 from ...store.text import format_bytes
 from ..common.arguments import HelpFormatter, add_common_options
+from ..common.output import print_json, print_line
 from ..common.progress import progress_line
 from ..common.runner import report_interrupt
 
@@ -50,9 +50,9 @@ def _run(options: argparse.Namespace) -> int:
     registry = read_registry(options.registry or default_registry())
     if options.list:
         for d in registry:
-            print(f"{d.assembly}  {d.name}  {d.what}")
+            print_line(f"{d.assembly}  {d.name}  {d.what}")
             for url in d.urls:
-                print(f"      {url}")
+                print_line(f"      {url}")
         return 0
     downloads = select_downloads(registry, options.only, options.assembly)
     on_interrupt = report_interrupt("run the same command again to resume")
@@ -81,14 +81,14 @@ def _print(found: Sequence[DownloadedFile], options: argparse.Namespace) -> None
             {"name": f.download.name, "path": str(f.path), "new": f.new, "compared_with": f.compared_with}
             for f in found
         ]
-        print(json.dumps(rows))
+        print_json(rows)
         return
     for f in found:
         state = "downloaded" if f.new else "already exists"
-        print(f"{f.path}: {state}, {format_bytes(f.path.stat().st_size)}, compared with {f.compared_with}")
+        print_line(f"{f.path}: {state}, {format_bytes(f.path.stat().st_size)}, compared with {f.compared_with}")
     arguments = " ".join(
         f"{f.download.option}{f.path}" if f.download.option.endswith("=") else f"{f.download.option} {f.path}"
         for f in found
     )
     assembly = found[0].download.assembly
-    print(f"next: factornet-etl genome {assembly}.zarr {arguments}")
+    print_line(f"next: factornet-etl genome {assembly}.zarr {arguments}")

@@ -19,6 +19,7 @@ from ...store.schema import FEATURES
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, parse_pairs
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
+from ..common.output import print_line
 from ..common.runner import report_interrupt
 
 
@@ -104,7 +105,9 @@ def _run(options: argparse.Namespace) -> int:
         print_report(report, seconds, options, {"store": options.store})
         copied = upload(local, options.store, cell=None, force=False)
         if not options.json:
-            print(f"{copied.location}: {format_count(copied.objects, 'object')} uploaded, {format_bytes(copied.bytes)}")
+            print_line(
+                f"{copied.location}: {format_count(copied.objects, 'object')} uploaded, {format_bytes(copied.bytes)}"
+            )
     return 0
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
 from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
@@ -18,6 +15,7 @@ from ...store.reader import Store, open_store
 from ...store.schema import CellInfo
 from ...store.text import format_count
 from ..common.arguments import HelpFormatter, add_common_options
+from ..common.output import print_json, print_line, print_table
 from ..common.store_options import STORE_HELP
 
 
@@ -42,7 +40,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         cells = None if contents.cells is None else [asdict(c) for c in contents.cells]
         output = {"genome": store.info.to_attributes(), "cells": cells}
-        print(json.dumps({**output, "damaged": [*contents.damaged], "missing": contents.missing}))
+        print_json({**output, "damaged": [*contents.damaged], "missing": contents.missing})
     else:
         try:
             _print(options.store, store, contents)
@@ -113,45 +111,41 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
     bases = sum(c.length for c in store.info.chromosomes)
     names = store.coordinates.names
     chroms = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    print(f"{path}: {store.info.assembly}, {format_count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
-    print(f"built by factornet {store.info.provenance.get('factornet')} from:")
+    print_line(f"{path}: {store.info.assembly}, {format_count(len(names), 'chromosome')} ({chroms}), {bases:,} bases")
+    print_line(f"built by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
-        print(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
+        print_line(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
     if contents.cells is None:
-        print("cell lines: not known")
+        print_line("cell lines: not known")
         return
     damaged = f", and damaged: {', '.join(contents.damaged)}" if contents.damaged else ""
     missing = f", and missing: {', '.join(contents.missing)}" if contents.missing else ""
     hint = "" if contents.cells or damaged or missing else " (add some with `factornet-etl build`)"
-    print(f"{format_count(len(contents.cells), 'cell line')}{damaged}{missing}{hint}")
+    print_line(f"{format_count(len(contents.cells), 'cell line')}{damaged}{missing}{hint}")
     for cell in contents.cells:
         print_cell(cell)
 
 
 def print_cell(cell: CellInfo) -> None:
     """Print tables of a cell line: tracks with a summary of their values, factors with counts of peaks and bins."""
-    console = Console(soft_wrap=True)
-    tracks = Table(
-        "track", "covered bases", "gaps", "min", "mean", "max", title=f"{cell.name}: tracks", title_justify="left"
-    )
+    tracks: list[Sequence[str]] = []
     for track in cell.tracks:
         values = cell.summary["tracks"].get(track.name)
         if values is None:
-            tracks.add_row(track.name, "shared, part of the genome", "", "", "", "")
+            tracks.append((track.name, "shared, part of the genome", "", "", "", ""))
         else:
             figures = ["-" if values[k] is None else f"{values[k]:.4g}" for k in ("min", "mean", "max")]
-            tracks.add_row(track.name, f"{values['covered']:,}", f"{values['gaps']:,}", *figures)
-    console.print(tracks)
+            tracks.append((track.name, f"{values['covered']:,}", f"{values['gaps']:,}", *figures))
+    print_table(f"{cell.name}: tracks", ("track", "covered bases", "gaps", "min", "mean", "max"), tracks)
     if cell.factors:
-        columns = ("factor", "conservative", "relaxed", "dropped", "bound bins", "ambiguous bins")
-        factors = Table(*columns, title=f"{cell.name}: factors", title_justify="left")
+        factors: list[Sequence[str]] = []
         for name, row in cell.summary["factors"].items():
             relaxed = "-" if row["relaxed"] is None else f"{row['relaxed']:,}"
             bins = row["bins"]
             dropped = f"{sum(row['dropped'].values()):,}"
-            factors.add_row(
-                name, f"{row['conservative']:,}", relaxed, dropped, f"{bins['bound']:,}", f"{bins['ambiguous']:,}"
-            )
-        console.print(factors)
+            counts = (f"{row['conservative']:,}", relaxed, dropped, f"{bins['bound']:,}", f"{bins['ambiguous']:,}")
+            factors.append((name, *counts))
+        columns = ("factor", "conservative", "relaxed", "dropped", "bound bins", "ambiguous bins")
+        print_table(f"{cell.name}: factors", columns, factors)
     if cell.meta:
-        console.print(f"{cell.name}: meta values {', '.join(cell.meta)}")
+        print_line(f"{cell.name}: meta values {', '.join(cell.meta)}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from ...etl.publish.remove import remove_cells
 from ..common.arguments import HelpFormatter, add_common_options
+from ..common.output import print_json, print_line
 
 
 def add_parser(commands: Any) -> None:
@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     remove_cells(options.store, options.cells)
     if options.json:
-        print(json.dumps({"store": options.store, "removed": options.cells}))
+        print_json({"store": options.store, "removed": options.cells})
     else:
-        print(f"{options.store}: removed {', '.join(dict.fromkeys(options.cells))}")
+        print_line(f"{options.store}: removed {', '.join(dict.fromkeys(options.cells))}")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from time import perf_counter
@@ -15,6 +14,7 @@ from ...store.errors import UsageError
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common_options, positive_int
+from ..common.output import print_json, print_line
 from ..common.progress import Throughput, progress_line
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
@@ -113,11 +113,11 @@ def _run(options: argparse.Namespace, others: Sequence[str], path: str, *, creat
 
 def _print(options: argparse.Namespace, report: CopyReport, seconds: float) -> None:
     if options.json:
-        print(json.dumps({**asdict(report), "seconds": seconds}))
+        print_json({**asdict(report), "seconds": seconds})
         return
     objects, size = format_count(report.objects, "object"), format_bytes(report.bytes)
     kept = f"; {report.kept} already existed" if report.kept else ""
-    print(f"{report.location}: {objects}, {size} in {seconds:.1f} s{kept}")
+    print_line(f"{report.location}: {objects}, {size} in {seconds:.1f} s{kept}")
     compared = "by sha256 of every object" if options.force else "by manifest, names and sizes"
     for action, groups in (
         ("copied", report.copied),
@@ -125,4 +125,4 @@ def _print(options: argparse.Namespace, report: CopyReport, seconds: float) -> N
         (f"already exists, equal {compared}", report.skipped),
     ):
         if groups:
-            print(f"  {action}: {', '.join(g.removeprefix('cells/') for g in groups)}")
+            print_line(f"  {action}: {', '.join(g.removeprefix('cells/') for g in groups)}")

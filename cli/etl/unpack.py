@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,6 +12,7 @@ from ...etl.shards.executor import Resources
 from ...store.machine import cpu_count, peak_memory
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common_options, parse_size, positive_int
+from ..common.output import print_json, print_line
 from ..common.progress import Throughput, progress_line
 
 
@@ -56,9 +56,9 @@ def _run(options: argparse.Namespace) -> int:
     memory = {"worker": report.peak_rss, "main": peak_memory()}
     if options.json:
         content = {"built": report.what, "arrays": len(report.reports), "bytes": size, "seconds": seconds}
-        print(json.dumps({**content, "store": str(options.destination), "peak_rss": memory}))
+        print_json({**content, "store": str(options.destination), "peak_rss": memory})
         return 0
-    print(
+    print_line(
         f"{report.what}: {format_count(len(report.reports), 'array')}, {format_bytes(size)} in {seconds:.1f} s; "
         f"peak memory {format_bytes(memory['worker'])} per worker, {format_bytes(memory['main'])} the main process"
     )

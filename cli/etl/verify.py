@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from ...store.machine import cpu_count
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common_options, positive_int
+from ..common.output import print_json, print_line
 from ..common.progress import Throughput, progress_line
 from ..common.store_options import STORE_HELP, temporary_cache
 
@@ -87,8 +87,8 @@ def print_findings(findings: Sequence[Finding]) -> None:
         by_remedy.setdefault(finding.remedy, []).append(finding)
     for remedy, faults in by_remedy.items():
         for fault in faults:
-            print(f"{fault.kind}: {fault.path}: {fault.problem}")
-        print(f"    repair: {remedy}")
+            print_line(f"{fault.kind}: {fault.path}: {fault.problem}")
+        print_line(f"    repair: {remedy}")
 
 
 def _print(
@@ -97,15 +97,15 @@ def _print(
     if options.json:
         counts = {"groups": report.groups, "objects": report.objects, "bytes": report.bytes}
         content = {"ok": not findings, **counts, "positions_compared": compared, "seconds": seconds}
-        print(json.dumps({**content, "findings": [asdict(f) for f in findings]}))
+        print_json({**content, "findings": [asdict(f) for f in findings]})
         return
     print_findings(findings)
     objects, groups = format_count(report.objects, "object"), format_count(len(report.groups), "group")
     how = "size" if options.quick else "sha256"
     result = format_count(len(findings), "fault") if findings else "no faults"
-    print(
+    print_line(
         f"{options.store}: {objects} in {groups}, {format_bytes(report.bytes)}, compared by {how} in {seconds:.1f} s: "
         f"{result}"
     )
     if compared:
-        print(f"{format_count(compared, 'position')} compared with the sources")
+        print_line(f"{format_count(compared, 'position')} compared with the sources")

@@ -32,7 +32,7 @@ from ..inputs.provenance import (
     fingerprint_inputs,
     report_changed_inputs,
 )
-from ..publish.disk_space import check_disk_space
+from ..publish.disk_space import check_disk_space, check_publishable, naming_file
 from ..publish.manifest_writer import write_group, write_manifest
 from ..publish.transaction import Version, check_not_replaced, publish, staging, version_at
 from ..shards.executor import OnPlan, OnReport, Resources
@@ -105,7 +105,8 @@ def build_cell(
             path, "is a raw store", hint="build into the compressed store it was unpacked from, and unpack that again"
         )
     inputs = read_cell_folder(folder)
-    replaced = version_at(final_path(Path(store.path), cell_line_staging_name(inputs.name)))
+    final = final_path(Path(store.path), cell_line_staging_name(inputs.name))
+    replaced = version_at(final)
     # Opened separately: a store that has read a cell line holds it open, and a replaced version could not be removed.
     if replaced is not None and not (force or repair):
         if is_built(open_store(path), inputs, options.describe()):
@@ -115,10 +116,22 @@ def build_cell(
             "already exists, but is no cell line",
             hint="use the force option to replace it",
         )
+    _check_is_ours(final)
+    check_publishable(Path(store.path), cell_line_staging_name(inputs.name))
     fingerprints = fingerprint_inputs(inputs.files)
     provenance = describe_build(fingerprints, options.describe())
     build = _Build(store, inputs, options, fingerprints, provenance, replaced)
     return (build.repair if repair else build.build)(resources, on_report, on_plan)
+
+
+def _check_is_ours(final: Path) -> None:
+    """Check that a folder at the path of a cell line, which would be replaced, is empty or part of a Zarr hierarchy.
+
+    Raises:
+        StoreError: it has other files.
+    """
+    if final.is_dir() and any(final.iterdir()) and not any(final.rglob("zarr.json")):
+        raise StoreError(final, "exists, and holds other files than those of a cell line", hint="move it away")
 
 
 def unchanged(name: str, location: str) -> BuildReport:
@@ -239,7 +252,8 @@ class _Build:
 
     def _create_arrays(self, staged: Path, content: _Content) -> list[ShardTask]:
         """Create the group and its arrays; return the tasks that fill them."""
-        zarr.create_group(str(staged), zarr_format=3)
+        with naming_file(staged / "zarr.json"):
+            zarr.create_group(str(staged), zarr_format=3)
         arrays = ChromosomeArrays(staged, self.store.coordinates, self.options.layout)
         tasks: list[ShardTask] = []
         for track, bigwig in zip(content.tracks, content.bigwigs, strict=True):

@@ -12,6 +12,7 @@ import zarr
 from ...store.format.layout import Layout, create_array
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import bin_count
+from ..publish.disk_space import naming_file
 from ..shards.tasks import ShardRegion, shard_regions
 
 Regions = Mapping[str, Sequence[ShardRegion]]
@@ -36,15 +37,16 @@ class ChromosomeArrays:
         """Create arrays of shape (bases,) in the group `path`."""
         group = self._create_group(path)
         for chrom, length in zip(self.coordinates.names, self.coordinates.lengths, strict=True):
-            create_array(
-                group,
-                chrom,
-                shape=(length,),
-                dtype=dtype,
-                dimension_names=(f"position_{chrom}",),
-                layout=self.layout.for_rows(length),
-                attributes=attributes,
-            )
+            with naming_file(self.root / path / chrom / "zarr.json"):
+                create_array(
+                    group,
+                    chrom,
+                    shape=(length,),
+                    dtype=dtype,
+                    dimension_names=(f"position_{chrom}",),
+                    layout=self.layout.for_rows(length),
+                    attributes=attributes,
+                )
         return self._regions(path)
 
     def labels(self, path: str, factors: Sequence[str]) -> Regions:
@@ -52,21 +54,23 @@ class ChromosomeArrays:
         group = self._create_group(path)
         for chrom, length in zip(self.coordinates.names, self.coordinates.lengths, strict=True):
             bins = bin_count(length)
-            create_array(
-                group,
-                chrom,
-                shape=(bins, len(factors)),
-                dtype="uint8",
-                dimension_names=(f"bin_{chrom}", "factor"),
-                layout=self.layout.for_rows(bins, width=len(factors)),
-                attributes={"factors": list(factors), "values": "0=unbound 1=bound 2=ambiguous"},
-            )
+            with naming_file(self.root / path / chrom / "zarr.json"):
+                create_array(
+                    group,
+                    chrom,
+                    shape=(bins, len(factors)),
+                    dtype="uint8",
+                    dimension_names=(f"bin_{chrom}", "factor"),
+                    layout=self.layout.for_rows(bins, width=len(factors)),
+                    attributes={"factors": list(factors), "values": "0=unbound 1=bound 2=ambiguous"},
+                )
         return self._regions(path)
 
     def _create_group(self, path: str) -> zarr.Group:
         group = zarr.open_group(str(self.root), mode="r+")
         for name in path.split("/"):
-            group = group.require_group(name)
+            with naming_file(self.root / path / "zarr.json"):
+                group = group.require_group(name)
         return group
 
     def _regions(self, path: str) -> Regions:

@@ -28,7 +28,8 @@ from ..inputs.annotation import (
 from ..inputs.bed import read_peaks
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
-from ..publish.disk_space import check_disk_space
+from ..publish.cell_index_writer import write_cells_group
+from ..publish.disk_space import check_disk_space, check_publishable, naming_file
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
@@ -142,6 +143,7 @@ def build_genome(
     check_replaceable = partial(_check_replaceable, store, force=force)
     check_replaceable()
     check_name(store.name, "store")
+    check_publishable(store.resolve(), "genome")
     for name in inputs.tracks:
         check_name(name, "track")
     if inputs.gtf is not None:
@@ -196,7 +198,7 @@ def _check_replaceable(store: Path, *, force: bool) -> None:
         # A damaged store, or one of an earlier version, may be replaced; a folder that never was a store may not.
         if not (store / "zarr.json").is_file() or not (store / "genome").is_dir():
             raise
-        cells = tuple(sorted(p.name for p in store.glob("cells/*")))
+        cells = tuple(sorted(p.name for p in store.glob("cells/*") if p.is_dir()))
     if cells:
         raise StoreError(store, f"holds the cell lines {', '.join(cells)}", hint="remove it by hand to start over")
 
@@ -205,7 +207,8 @@ def _create_arrays(
     staged: Path, sequence: SelectedSequence, inputs: GenomeInputs, options: GenomeOptions
 ) -> tuple[list[ShardTask], dict[str, CheckedBigWig]]:
     """Create the genome's arrays; return the tasks that fill them, and the bigWig of each track."""
-    zarr.create_group(str(staged), zarr_format=3).create_group("genome")
+    with naming_file(staged / "zarr.json"):
+        zarr.create_group(str(staged), zarr_format=3).create_group("genome")
     arrays = ChromosomeArrays(staged, sequence.coordinates, options.layout)
     tasks: list[ShardTask] = [DigestSequence(c, sequence.fasta, record) for c, record in sequence.records.items()]
     tasks += _create_sequence(arrays, sequence)
@@ -292,4 +295,5 @@ def _write_attributes(
         shared={name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
         provenance=provenance,
     )
+    write_cells_group(staged)
     write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})

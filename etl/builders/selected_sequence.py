@@ -10,7 +10,7 @@ from pathlib import Path
 from ...store.errors import InputError, UsageError
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import check_name
-from ...store.text import format_count
+from ...store.text import format_count, printable
 from ..inputs.chrom_aliases import alias_hint, default_selection, file_names
 from ..inputs.fasta import PreparedFasta, prepare_fasta
 
@@ -100,4 +100,4 @@ def _assembly_name(given: str | None, coordinates: GenomeCoordinates, fasta: Pat
             raise InputError(fasta, f"{chrom} has {length} bases, {expected}", hint=hint)
         if given is None and not different:
             return name
-    return given or fasta.name.split(".")[0]
+    return printable(given or fasta.name.split(".")[0])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
 from ...store.format.tables import Peaks
+from ..publish.disk_space import naming_file
 
 
 def write_dataset(dataset: xr.Dataset, store: Path, group: str) -> None:
@@ -21,7 +22,8 @@ def write_dataset(dataset: xr.Dataset, store: Path, group: str) -> None:
         }
         for name, variable in dataset.variables.items()
     }
-    dataset.to_zarr(str(store), group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding)
+    with naming_file(store / group if group else store):
+        dataset.to_zarr(str(store), group=group, mode="a", zarr_format=3, consolidated=False, encoding=encoding)
 
 
 def peaks_dataset(peaks: Peaks) -> xr.Dataset:

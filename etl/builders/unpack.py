@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -22,7 +23,8 @@ from ...store.format.zarr_json import DTYPES, read_zarr_json
 from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store, read_span
 from ...store.schema import check_name
-from ..publish.disk_space import check_disk_space
+from ..publish.cell_index_writer import write_cells_group
+from ..publish.disk_space import check_disk_space, check_publishable, describe_failure, naming_file
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources, run
@@ -75,11 +77,13 @@ class WriteRaw:
         source: folder of the compressed store.
         root: folder of the raw store being built.
         path: of the array in both.
+        run: identifies the unpacking; its tasks in one process open the compressed store, and read its manifests, once.
     """
 
     source: Path
     root: Path
     path: str
+    run: str
 
     @property
     def key(self) -> str:
@@ -103,18 +107,26 @@ class WriteRaw:
                         sha.update(block)
                         out.write(block)
             except OSError as e:
-                raise StoreError(file, f"cannot be written ({e.strerror})", hint="nothing was published") from e
+                raise StoreError(
+                    file, f"cannot be written ({describe_failure(e, file)})", hint="nothing was published"
+                ) from e
         chrom = self.path.rpartition("/")[2]
         return ShardReport(self.path, chrom, node["shape"][0], size, digest=sha.hexdigest(), key=self.key)
 
     def _blocks(self, rows: int, size: int, dtype: np.dtype[Any]) -> Iterator[memoryview]:
         """Yield the bytes of the array in order, whole chunks at a time."""
-        array = open_store(self.source).array(self.path)
+        array = _open_once(self.source, self.run).array(self.path)
         chunk = array.layout.chunk_rows if isinstance(array, ShardedArray) else 1
         step = max(1, _BLOCK_SIZE // (size // rows) // chunk) * chunk
         for start in range(0, rows, step):
             values = read_span(array, start, min(start + step, rows))
             yield np.ascontiguousarray(values, dtype).data.cast("B")
+
+
+@lru_cache(maxsize=1)
+def _open_once(source: Path, run: str) -> Store:
+    """Open the compressed store of an unpacking; with some thousand arrays its manifests have megabytes."""
+    return open_store(source)
 
 
 def unpack_store(
@@ -142,6 +154,7 @@ def unpack_store(
     """
     _check_destination(destination)
     store = _open_compressed(source)
+    check_publishable(destination.resolve(), "unpack")
     selected = store.cells if cells is None else tuple(dict.fromkeys(cells))
     for cell in selected:
         store.cell(cell)
@@ -153,12 +166,16 @@ def unpack_store(
     check_disk_space(destination, needed, what="the raw store", hint=hint)
     with staging(destination.resolve(), "unpack") as work:
         staged = work / destination.name
-        tasks: list[ShardTask] = [WriteRaw(Path(store.path), staged, path) for path, _ in arrays]
+        run_id = uuid4().hex
+        tasks: list[ShardTask] = [WriteRaw(Path(store.path), staged, path, run_id) for path, _ in arrays]
         for group in groups:
             _write_nodes(staged / group.path, group)
         if on_plan:
             on_plan(tasks)
-        reports = run(tasks, resources, on_report=on_report, location=work)
+        try:
+            reports = run(tasks, resources, on_report=on_report, location=work)
+        finally:
+            _open_once.cache_clear()
         for group in groups:
             if _manifest_digest(store, group.path) != group.digest:
                 raise StoreError(f"{source}/{group.path}", "was replaced while it was being read", hint="unpack again")
@@ -176,6 +193,7 @@ def _write_attributes(staged: Path, store: Store, groups: Sequence[_Group], dige
         info = store.cell(group.path.removeprefix("cells/"))
         keys = {**manifests[group.path], "unpacked_from": group.digest}
         write_group(staged / group.path, {**info.to_attributes(), **keys})
+    write_cells_group(staged)
     keys = {**genome_attributes(manifests["genome"]), "encoding": "raw", "unpacked_from": genome.digest}
     write_group(staged, {**store.info.to_attributes(), **keys})
 
@@ -239,7 +257,8 @@ def _manifest_digest(store: Store, path: str) -> str:
 
 def _write_node(folder: Path, node: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "zarr.json").write_text(json.dumps(node, indent=2), encoding="utf-8")
+    with naming_file(folder / "zarr.json"):
+        (folder / "zarr.json").write_text(json.dumps(node, indent=2), encoding="utf-8")
 
 
 def _write_nodes(folder: Path, group: _Group) -> None:
@@ -261,5 +280,6 @@ def _write_manifest(folder: Path, group: _Group, digests: dict[str, str]) -> dic
     _write_node(folder / "manifest", node)
     file = raw_file(folder / "manifest", node)
     file.parent.mkdir()
-    file.write_bytes(text)
+    with naming_file(file):
+        file.write_bytes(text)
     return manifest_attributes(folder, text)

@@ -149,5 +149,8 @@ def _read_meta(table: Path) -> tuple[tuple[str, float], ...]:
             raise InputError(table, f"{text!r} is not a number", hint=f"write {columns}", line=line) from e
         if not abs(value) <= _MAX_FLOAT32:
             raise InputError(table, f"{name} is {text}", hint="give a finite number", line=line)
+        if not name.isprintable():
+            problem = f"name {name!r} has characters that cannot be printed"
+            raise InputError(table, problem, hint="type it again", line=line)
         rows.append((_check_unique(seen, name, table, line), value))
     return tuple(rows)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...store.errors import InputError
 from ...store.schema import BASES
+from ..publish.disk_space import naming_file
 
 _IUPAC = b"ACGTRYSWKMBDHVN"
 _BASES = _IUPAC + _IUPAC.lower()
@@ -62,14 +63,15 @@ def prepare_fasta(source: Path, work: Path) -> PreparedFasta:
     if gzipped:
         path = work / "genome.fa"
         try:
-            with gzip.open(source) as packed, path.open("wb") as plain:
+            with naming_file(path), gzip.open(source) as packed, path.open("wb") as plain:
                 shutil.copyfileobj(packed, plain, _MAX_READ_SIZE)
         except (EOFError, zlib.error, gzip.BadGzipFile) as e:
             problem = f"gzip data is cut short or damaged ({e})"
             raise InputError(source, problem, hint="download the file again") from e
     records = _scan_records(path, source)
     index = work / "genome.fa.fai"
-    index.write_text("".join(record.index_line() for record in records), encoding="utf-8")
+    with naming_file(index):
+        index.write_text("".join(record.index_line() for record in records), encoding="utf-8")
     return PreparedFasta(source, path, index, {record.name: record.length for record in records})
 
 

@@ -1,47 +1,87 @@
-"""Keep the list of cell lines of a local store (`store.format.cell_index`), where it has one, up to date."""
+"""Write the group of all cell lines of a local store, and keep its index, where it has one, up to date."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from ...store.errors import StoreError
 from ...store.files.locks import lock
 from ...store.format.attributes import read_attributes
-from ...store.format.cell_index import CELL_INDEX, format_cell_index
+from ...store.format.cell_index import CELL_INDEX, format_cell_index, parse_cell_index
 from ...store.storage.atomic_swap import staging_dir
 from ...store.storage.local import LocalStorage
+from .disk_space import naming_file
 
 
-def write_cell_index(store: Path) -> None:
-    """Write the list from the cell lines present, one process at a time.
+def write_cells_group(store: Path) -> None:
+    """Write the group of a new store, without an index.
 
     Raises:
         OSError: the disk failed.
     """
+    (store / "cells").mkdir(exist_ok=True)
+    with naming_file(store / CELL_INDEX):
+        (store / CELL_INDEX).write_bytes(format_cell_index(None))
+
+
+def write_cell_index(store: Path) -> None:
+    """Write the group with an index of the cell lines present, one process at a time.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    with _locked_cells(store) as folder:
+        _replace(store, format_cell_index(_manifest_digests(folder)))
+
+
+def refresh_cell_index(store: Path) -> None:
+    """Rewrite the index if the store has one, or a damaged one; write the group if an earlier version wrote none.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    with _locked_cells(store) as folder:
+        try:
+            has_index = parse_cell_index((store / CELL_INDEX).read_bytes(), location=str(folder)) is not None
+        except FileNotFoundError:
+            _replace(store, format_cell_index(None))
+            return
+        except StoreError:
+            has_index = True
+        if has_index:
+            _replace(store, format_cell_index(_manifest_digests(folder)))
+
+
+@contextmanager
+def _locked_cells(store: Path) -> Iterator[Path]:
     folder = store / "cells"
     folder.mkdir(exist_ok=True)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
             lock(handle, wait=True)
-        new = staging_dir(store).with_name(f"{store.name}.list-{uuid4().hex[:8]}")
-        new.write_bytes(format_cell_index(_manifest_digests(folder)))
-        new.replace(store / CELL_INDEX)
+        yield folder
     finally:
         os.close(handle)
 
 
-def refresh_cell_index(store: Path) -> None:
-    """Rewrite the list if the store has one.
-
-    Raises:
-        OSError: the disk failed.
-    """
-    if (store / CELL_INDEX).exists():
-        write_cell_index(store)
+def _replace(store: Path, content: bytes) -> None:
+    staging = staging_dir(store)  # a build holds it; the folder above may not be writable
+    new = staging / f"list-{uuid4().hex[:8]}"
+    staging.mkdir(exist_ok=True)
+    try:
+        with naming_file(new):
+            new.write_bytes(content)
+        new.replace(store / CELL_INDEX)
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+            staging.rmdir()
 
 
 def _manifest_digests(folder: Path) -> dict[str, str]:

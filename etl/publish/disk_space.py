@@ -1,15 +1,23 @@
-"""Check, before a build starts, that its destination can be written and has enough free disk space."""
+"""Check, before a build starts, that its result can be published and has enough disk space; name files that fail."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ...store.errors import StoreError
-from ...store.storage.atomic_swap import staging_dir
+from ...store.storage.atomic_swap import final_path, lock_file, old_versions_dir, staging_dir
 from ...store.text import format_bytes
+
+PUBLISH_LOCK = "publish"
+"""Name of the lock that is held while a group is moved into place."""
+_NO_PERMISSION = "no permission to write, or a read-only file system"
 
 
 def check_writable(location: Path) -> None:
@@ -21,27 +29,73 @@ def check_writable(location: Path) -> None:
     Raises:
         StoreError: a folder cannot be written.
     """
+    _check_staging_dir(location)
+    folders = (location, location / "cells") if location.is_dir() else ()
+    _check_access(location, [location.parent, *folders])
+    _check_access(location, [lock_file(location, PUBLISH_LOCK)])
+
+
+def check_publishable(store: Path, name: str) -> None:
+    """Check that a group can be built next to a store and moved into place at the end.
+
+    Args:
+        store: folder of the store; need not exist.
+        name: of the group, as for `transaction.staging`.
+
+    Raises:
+        StoreError: a folder or lock file cannot be written, or what exists at the final path cannot be replaced.
+    """
+    final = final_path(store, name)
+    _check_staging_dir(store)
+    locks = (lock_file(store, name), lock_file(store, PUBLISH_LOCK))
+    _check_access(store, [_nearest(final.parent), old_versions_dir(store, name), *locks])
+    if not os.path.lexists(final):
+        return
+    if final.is_symlink() or not final.is_dir():
+        raise StoreError(final, "exists, but is no folder", hint="move it away")
+    _check_access(store, [final])
+    parent = final.parent.stat()
+    if parent.st_mode & stat.S_ISVTX and os.geteuid() not in (0, parent.st_uid, final.stat().st_uid):
+        raise _not_writable(store, final, "it belongs to another user, and its folder is sticky")
+
+
+def _check_staging_dir(location: Path) -> None:
+    """Check that the staging folder exists or can be created, and can be written."""
     staging = staging_dir(location)
     created = not staging.exists()
     try:
         staging.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise _not_writable(location, location.parent, e.strerror or str(e)) from e
-    for folder in (staging, *((location, location / "cells") if location.is_dir() else ())):
-        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-            raise _not_writable(location, folder, "no permission to write, or a read-only file system")
-    if created:
-        with contextlib.suppress(OSError):
-            staging.rmdir()
+    try:
+        _check_access(location, [staging, staging / ".locks"])
+    finally:
+        if created:
+            with contextlib.suppress(OSError):
+                staging.rmdir()
 
 
-def _not_writable(location: Path, folder: Path, reason: str) -> StoreError:
-    where = "" if folder == location else f" in {folder}"
-    return StoreError(
-        location,
-        f"cannot be written: no file can be created{where} ({reason})",
-        hint="choose another location, or ask for write permission",
-    )
+def _check_access(location: Path, paths: list[Path]) -> None:
+    """Check that all that exist of some folders and files can be written."""
+    for path in paths:
+        if path.exists() and not os.access(path, os.W_OK | (os.X_OK if path.is_dir() else os.R_OK)):
+            raise _not_writable(location, path, _NO_PERMISSION)
+
+
+def _nearest(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that exists."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _not_writable(location: Path, path: Path, reason: str) -> StoreError:
+    if path.is_file():
+        problem = f"cannot be written: no access to {path} ({reason})"
+    else:
+        where = "" if path == location else f" in {path}"
+        problem = f"cannot be written: no file can be created{where} ({reason})"
+    return StoreError(location, problem, hint="choose another location, or ask for write permission")
 
 
 def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> None:
@@ -56,10 +110,7 @@ def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> No
     Raises:
         StoreError: too little space is free; the message says how much is missing.
     """
-    parent = location.resolve().parent
-    while not parent.exists():
-        parent = parent.parent
-    free = shutil.disk_usage(parent).free
+    free = shutil.disk_usage(_nearest(location.resolve().parent)).free
     if free < needed:
         raise StoreError(
             location,
@@ -67,3 +118,28 @@ def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> No
             f"{format_bytes(needed - free)} are missing",
             hint=f"free disk space, {hint}",
         )
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Name a file in errors of the system that name none: those of writing to an open file.
+
+    Raises:
+        OSError: as raised in the block, with a `filename`.
+    """
+    try:
+        yield
+    except OSError as e:
+        if e.filename is not None or e.errno is None:
+            raise
+        raise OSError(e.errno, os.strerror(e.errno), str(path)) from e
+
+
+def describe_failure(error: OSError | RuntimeError, path: Path) -> str:
+    """Describe why a file cannot be written; with the free space, where the disk or the user's share of it is full."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if getattr(error, "errno", None) in full or any(os.strerror(code) in reason for code in full):
+        with contextlib.suppress(OSError):
+            reason += f", {format_bytes(shutil.disk_usage(_nearest(path.resolve().parent)).free)} are free there"
+    return reason

@@ -15,6 +15,7 @@ from zarr.codecs import BytesCodec, ZstdCodec
 from ...store.errors import StoreError
 from ...store.files.digest import file_digest
 from ...store.format.manifest import with_self_digest
+from .disk_space import naming_file
 
 
 def values_digest(known: Mapping[str, str], under: str) -> str:
@@ -48,14 +49,15 @@ def write_manifest(group: Path, *, own: bool = False, known: Mapping[str, str] |
         if name not in objects or objects[name][1] != digest:
             raise StoreError(group / name, "differs from what was written", hint="check the disk, then build again")
     text = json.dumps({"objects": objects}, sort_keys=True, separators=(",", ":")).encode()
-    zarr.open_group(str(group), mode="r+").create_array(
-        "manifest",
-        data=np.frombuffer(text, np.uint8),
-        chunks=(len(text),),
-        serializer=BytesCodec(),
-        compressors=(ZstdCodec(level=3, checksum=True),),
-        dimension_names=("byte",),
-    )
+    with naming_file(group / "manifest"):
+        zarr.open_group(str(group), mode="r+").create_array(
+            "manifest",
+            data=np.frombuffer(text, np.uint8),
+            chunks=(len(text),),
+            serializer=BytesCodec(),
+            compressors=(ZstdCodec(level=3, checksum=True),),
+            dimension_names=("byte",),
+        )
     return manifest_attributes(group, text)
 
 
@@ -83,4 +85,5 @@ def write_group(folder: Path, attributes: Mapping[str, Any]) -> None:
     """Write the ``zarr.json`` of a group, with its own digest among the attributes."""
     node = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "zarr.json").write_bytes(with_self_digest(node))
+    with naming_file(folder / "zarr.json"):
+        (folder / "zarr.json").write_bytes(with_self_digest(node))

@@ -14,6 +14,7 @@ from ...store.location import StoreLocation
 from ...store.reader import open_store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path, old_versions_dir
 from .cell_index_writer import refresh_cell_index
+from .disk_space import check_publishable
 from .transaction import staging
 
 
@@ -45,6 +46,8 @@ def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
             has = ", ".join(sorted(existing)) or "none"
             raise UsageError(f"{path}: no cell line {cell!r} in the store; it has {has}")
     names = [cell_line_staging_name(cell) for cell in dict.fromkeys(cells)]
+    for name in names:
+        check_publishable(root, name)
     with ExitStack() as stack:
         for name in names:
             stack.enter_context(staging(root, name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from ...store.storage.atomic_swap import (
     swap_dirs,
 )
 from .cell_index_writer import refresh_cell_index
+from .disk_space import PUBLISH_LOCK, describe_failure
 
 
 class InterruptedBuildError(FactorNetError):
@@ -59,8 +61,8 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
             raise
         except OSError as e:
             raise StoreError(
-                e.filename or folder,
-                e.strerror or str(e),
+                path := Path(os.fsdecode(e.filename or folder)),
+                describe_failure(e, path),
                 hint="the build was abandoned, nothing was published, and the previous version is unchanged",
             ) from e
         finally:
@@ -83,7 +85,7 @@ def _locked(store: Path, name: str, *, wait: bool) -> Iterator[None]:
         raise StoreError(final_path(store, name), f"is being built by {e.holder}", hint=e.hint) from e
     except OSError as e:
         hint = "build where files can be created and locked"
-        raise StoreError(path, f"cannot be created and locked ({e.strerror})", hint=hint) from e
+        raise StoreError(path, f"cannot be created and locked ({describe_failure(e, path)})", hint=hint) from e
     try:
         yield
     finally:
@@ -151,7 +153,7 @@ def publish(staged: Path, store: Path, name: str, *, check: Callable[[], None]) 
     """
     for path in [*staged.rglob("*"), staged]:
         fsync_path(path)
-    with _locked(store, "publish", wait=True):
+    with _locked(store, PUBLISH_LOCK, wait=True):
         check()
         _move_to_final_path(staged, store, name)
 

@@ -21,6 +21,7 @@ from uuid import uuid4
 from ...store.files.digest import file_digest
 from ..inputs.bigwig import SignalSummary
 from ..inputs.provenance import describe_changes
+from ..publish.disk_space import naming_file
 from .executor import OnReport, Resources, run
 from .tasks import ShardReport, ShardTask
 
@@ -74,8 +75,9 @@ class Journal:
         return False
 
     def _write_line(self, content: Any) -> None:
-        self._log.write(json.dumps(content) + "\n")
-        self._log.flush()
+        with naming_file(self._file):
+            self._log.write(json.dumps(content) + "\n")
+            self._log.flush()
 
     def run(
         self, tasks: Sequence[ShardTask], staged: Path, resources: Resources, on_report: OnReport

@@ -20,6 +20,7 @@ from ...store.errors import StoreError
 from ...store.files.digest import file_digest
 from ..inputs.bigwig import SignalSummary, read_values
 from ..inputs.fasta import FastaReader, PreparedFasta
+from ..publish.disk_space import describe_failure
 from .labels import IntArray, bin_labels
 
 
@@ -113,7 +114,10 @@ class ShardRegion:
             array[self.start : self.stop] = values
             return file_digest(self.root / self.key)
         except (OSError, RuntimeError) as e:  # zarrs raises RuntimeError for failed writes
-            raise StoreError(self.root / self.key, f"cannot be written ({e})", hint="nothing was published") from e
+            path = self.root / self.key
+            raise StoreError(
+                path, f"cannot be written ({describe_failure(e, path)})", hint="nothing was published"
+            ) from e
 
 
 def shard_regions(root: Path, path: str) -> Iterator[ShardRegion]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from ...store.errors import StoreError, UsageError
 from ...store.reader import Store
+from ..publish.disk_space import describe_failure
 from ..publish.transaction import InterruptedBuildError
 from .destination import Destination
 from .existing import ExistingStore, GroupStatus
@@ -251,7 +254,8 @@ def _copy_group(snapshot: GroupSnapshot, destination: Destination, threads: int,
         except StoreError as e:
             raise InterruptedBuildError(f"{e}{resume}") from e
         except OSError as e:
-            problem = f"{destination.location}: cannot be written ({e.strerror or e}); check the disk"
+            path = Path(os.fsdecode(e.filename or destination.location))
+            problem = f"{path}: cannot be written ({describe_failure(e, path)}); check the disk"
             raise InterruptedBuildError(f"{problem}{resume}") from e
         finally:
             pool.shutdown(cancel_futures=True)

@@ -12,6 +12,7 @@ from ...store.errors import StoreError
 from ...store.files.digest import file_digest
 from ...store.storage.base import ObjectDigest
 from ...store.storage.local import LocalStorage
+from ..publish.disk_space import naming_file
 from .zip_writer import ZipWriter
 
 
@@ -63,7 +64,7 @@ class DirectoryWriter(ObjectWriter):
         file = self._folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)  # it may be a link to an object of the old folder
-        with file.open("wb") as out:
+        with naming_file(file), file.open("wb") as out:
             for piece in pieces:
                 out.write(piece)
         if not _is_intact(file, listed):

@@ -21,8 +21,8 @@ from ...store.storage.atomic_swap import GENOME_DIR, cell_line_staging_name, fin
 from ...store.storage.base import ObjectDigest
 from ...store.storage.cache import default_cache
 from ...store.storage.zip_archive import ZipArchive
-from ..publish.cell_index_writer import write_cell_index
-from ..publish.disk_space import check_disk_space, check_writable
+from ..publish.cell_index_writer import write_cell_index, write_cells_group
+from ..publish.disk_space import check_disk_space, check_writable, naming_file
 from ..publish.transaction import Version, check_not_replaced, publish, staging, version_at
 from .destination import Destination
 from .existing import ExistingStore, open_existing
@@ -111,12 +111,15 @@ class LocalDestination(_PathDestination):
             writer = DirectoryWriter(folder, self._path / snapshot.group)
             yield writer
             writer.keep_only(snapshot.objects)
-            (staged / "zarr.json").write_bytes(snapshot.attributes)
+            with naming_file(staged / "zarr.json"):
+                (staged / "zarr.json").write_bytes(snapshot.attributes)
             if replaces_genome:  # the cell lines stay: only the genome's folder and the root's attributes are moved
                 publish(folder, self._path, name, check=partial(self._check_not_replaced, final))
                 (staged / "zarr.json").replace(self._path / "zarr.json")
                 fsync_path(self._path)
             else:
+                if is_genome:
+                    write_cells_group(staged)
                 check = partial(self._check_not_replaced, final) if is_genome else self._check_same_genome
                 publish(staged, self._path, name, check=check)
 
@@ -162,6 +165,7 @@ class ZipDestination(_PathDestination):
             check_disk_space(self._path, needed, what="the zip file", hint="or name a destination on another disk")
             new = work / "store.zip"
             new.touch()
+            stack.enter_context(naming_file(new))
             file = stack.enter_context(new.open("r+b"))
             self._writer = ZipWriter(file, expected)
             yield

@@ -12,8 +12,9 @@ from shlex import quote
 
 from ...store.errors import ContentError, RemoteError, SchemaVersionError, StoreError, UsageError
 from ...store.format.attributes import read_attributes, read_manifest
+from ...store.format.cell_index import CELL_INDEX
 from ...store.format.manifest import Objects, check_self_digest, parse_objects
-from ...store.location import StoreLocation, check_is_store, find_location
+from ...store.location import RemoteLocation, StoreLocation, check_is_store, find_location
 from ...store.schema import CellInfo, StoreInfo, check_name
 from ...store.storage.base import Entry, GroupStorage, ObjectDigest
 from ...store.storage.cache import ObjectCache, default_cache
@@ -151,12 +152,15 @@ def verify_store(
     if store.local:
         _set_rename_remedies(store, groups[1:], complete=cells is None and not quick)
     findings += [f for g in groups for f in g.findings]
+    has_cells_group = False
     if cells is None:
+        has_cells_group = not isinstance(store, RemoteLocation) and CELL_INDEX in (store.top() or ())
         digests = {g.folder: "" if g.held_cell else g.manifest for g in groups[1:]}
         findings += check_cell_index(store, digests, {g.held_cell for g in groups})
     return VerifyReport(
         tuple(g.path for g in groups),
-        sum(len(g.objects) for g in groups) + len(groups),  # and the attributes of the store and of each cell line
+        # and the attributes of the store, of each cell line, and of the group of all cell lines
+        sum(len(g.objects) for g in groups) + len(groups) + has_cells_group,
         sum(size for g in groups for size, _ in g.objects.values()),
         tuple(findings),
     )

@@ -80,7 +80,7 @@ def lost_cell_line_remedy(store: StoreLocation, cell: str) -> str:
 def cell_index_remedy(store: StoreLocation) -> str:
     """Return the remedy for a damaged list of cell lines."""
     if store.local:
-        return f"rm {quote(f'{store.location}/{CELL_INDEX}')} (the next export or import to this store recreates it)"
+        return f"rm {quote(f'{store.location}/{CELL_INDEX}')} (the next build or import recreates it)"
     if _is_web(store):
         return f"upload {CELL_INDEX} again, from the store it was uploaded from"
     return copy_remedy(store, "")

@@ -75,7 +75,7 @@ def check_cell_index(store: StoreLocation, digests: Mapping[str, str], misnamed:
         return
     if listed is None:
         if isinstance(store, RemoteLocation):
-            problem = "is missing: web servers list no folders"
+            problem = "is missing, or lists no cell lines: web servers list no folders"
             yield Finding(CELL_INDEX, "missing", problem, remedy)
         return
     for cell in sorted({*listed, *digests}.difference(misnamed)):

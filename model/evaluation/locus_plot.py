@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...store.genome.regions import Region
 from ...store.reader import Store, read_span
-from ..figures import GREY, INK, RED, save_figure
+from ..figures import GREY, INK, RED, plain_text, save_figure
 from ..prediction.bins import Bins
 
 
@@ -34,7 +34,7 @@ def plot_locus(
     for axes, name in zip(panels, tracks, strict=False):
         signal = read_span(store.track(cell, name, region.chrom), region.start, region.stop)
         axes.fill_between(x, signal, color=GREY, linewidth=0)
-        axes.set_ylabel(name)
+        axes.set_ylabel(plain_text(name))
     index = store.coordinates.index(region.chrom)
     peaks_axes, model_axes = panels[-2], panels[-1]
     for row, which in enumerate(("relaxed", "conservative")):
@@ -47,10 +47,10 @@ def plot_locus(
     order = np.argsort(bins.start[shown])
     middle = ((bins.start + bins.stop) / 2)[shown][order]
     model_axes.fill_between(middle, scores[shown][order], color=INK, linewidth=0)
-    model_axes.set(ylim=(0, 1), xlim=(region.start, region.stop), xlabel=f"{region.chrom} (bases)")
+    model_axes.set(ylim=(0, 1), xlim=(region.start, region.stop), xlabel=plain_text(f"{region.chrom} (bases)"))
     model_axes.set_ylabel("probability")
     model_axes.ticklabel_format(style="plain", axis="x", useOffset=False)
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"{factor} in {cell}")
+    figure.suptitle(plain_text(f"{factor} in {cell}"))
     save_figure(figure, path)

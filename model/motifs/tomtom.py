@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...store.text import spreadsheet_text
 from .kernel_motifs import FloatArray, KernelSites
 from .pwm import Motif
 
@@ -198,8 +199,15 @@ def to_csv(rows: Sequence[KernelRow]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(KernelRow)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in asdict(row).items()} for row in rows)
+    writer.writerows({k: _field(v) for k, v in asdict(row).items()} for row in rows)
     return text.getvalue()
+
+
+def _field(value: Any) -> Any:
+    """Return a value for the CSV file: names of motifs are other people's."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return spreadsheet_text(value) if isinstance(value, str) else value
 
 
 _TWO_LETTERS = {"AC": "M", "AG": "R", "AT": "W", "CG": "S", "CT": "Y", "GT": "K"}

@@ -1,12 +1,15 @@
-"""The index of cell lines, ``cells/zarr.json``, for servers that cannot list files.
+"""The group ``cells``, ``cells/zarr.json``, and the index of cell lines in it, for servers that cannot list files.
 
-It is an ordinary Zarr group whose attributes have the digest of each cell line's manifest, and a self-digest.
+It is an ordinary Zarr group with a self-digest, so that a store is a valid Zarr hierarchy as built. Export and import
+add the digest of each cell line's manifest to its attributes. Builds write the group without an index: it never differs
+from the cell lines that exist, wherever a build is killed.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from ..errors import StoreError, UsageError
 from ..schema import check_name
@@ -16,14 +19,18 @@ from .zarr_json import parse_zarr_json
 CELL_INDEX = "cells/zarr.json"
 
 
-def format_cell_index(digests: Mapping[str, str]) -> bytes:
-    """Format the index; `digests` maps the name of each cell line to the SHA-256 of its manifest."""
-    attributes = {"cells": dict(sorted(digests.items()))}
+def format_cell_index(digests: Mapping[str, str] | None) -> bytes:
+    """Format the group, with the index unless `digests` is None.
+
+    Args:
+        digests: name of each cell line -> SHA-256 of its manifest.
+    """
+    attributes: dict[str, Any] = {} if digests is None else {"cells": dict(sorted(digests.items()))}
     return with_self_digest({"attributes": attributes, "zarr_format": 3, "node_type": "group"})
 
 
-def parse_cell_index(text: bytes, *, location: str) -> dict[str, str]:
-    """Parse the index: name of each cell line -> SHA-256 of its manifest.
+def parse_cell_index(text: bytes, *, location: str) -> dict[str, str] | None:
+    """Parse the index: name of each cell line -> SHA-256 of its manifest; None if the group has no index.
 
     Raises:
         StoreError: it is damaged, or not an index.
@@ -31,6 +38,8 @@ def parse_cell_index(text: bytes, *, location: str) -> dict[str, str]:
     try:
         attributes = parse_zarr_json(text, "group")["attributes"]
         check_self_digest(text, attributes, location=location)
+        if "cells" not in attributes:
+            return None
         return {check_name(str(name), "cell line"): str(digest) for name, digest in attributes["cells"].items()}
     except (json.JSONDecodeError, ValueError, KeyError, TypeError, AttributeError, UsageError) as e:
         raise StoreError(

@@ -1,7 +1,8 @@
 """Memory-map the arrays of a raw store.
 
 An array of a raw store is one file of its values, little-endian, in C order, nothing else. The operating system's page
-cache is the only cache; processes share it, and a forked one may continue to read.
+cache is the only cache; processes share it, and a forked one may continue to read. No file stays open: a store may have
+more arrays than a process may have open files.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ from numpy.typing import NDArray
 
 from ..errors import StoreError
 from ..storage.base import GroupStorage
+from .file_map import array_in_memory, map_file
 from .manifest import Objects, read_object
 from .zarr_json import DTYPES
 
 _RAW_HINT = "copy this part of the store again, or unpack again"
+_LIMIT_HINTS = {
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENOMEM: "use fewer tracks, or raise the system's limit on memory maps (sysctl vm.max_map_count)",
+}
 _TABLE_DIMENSIONS = ("peak", "interval", "feature")
-"""First dimensions of small arrays, which are read whole rather than mapped."""
+"""First dimensions of tables, which are read whole and compared with the manifest rather than mapped."""
+_SMALL = 64 * 1024
+"""Arrays of up to this many bytes are read: systems limit the number of maps, too (65,530 on Linux)."""
 
 
 def raw_node(node: dict[str, Any]) -> dict[str, Any]:
@@ -100,9 +108,9 @@ def map_array(group: GroupStorage, name: str, objects: Objects) -> NDArray[Any]:
         with group.open(key) as opened:
             if opened.size != size:
                 raise StoreError(file, f"{opened.size} bytes, an array of {dtype} {shape} has {size}", hint=_RAW_HINT)
-            with open(file, "rb", buffering=0, opener=lambda *_: opened.duplicate()) as mapped:
-                return np.memmap(mapped, dtype, mode="r", shape=shape)
+            if size <= _SMALL:
+                return array_in_memory(opened.read(0, size), dtype, shape, filename=str(file))
+            return map_file(opened.handle, dtype, shape, filename=str(file))
     except (OSError, ValueError) as e:
-        too_many_files = getattr(e, "errno", None) == errno.EMFILE
-        hint = "raise the limit on open files (ulimit -n)" if too_many_files else _RAW_HINT
+        hint = _LIMIT_HINTS.get(getattr(e, "errno", None) or 0, _RAW_HINT)
         raise StoreError(file, f"cannot be mapped ({e})", hint=hint) from e

@@ -67,9 +67,10 @@ class OpenObject:
         """
         return sha256_of(self.pieces())
 
-    def duplicate(self) -> int:
-        """Return a duplicate of the file descriptor, for the caller to close."""
-        return os.dup(self._handle)
+    @property
+    def handle(self) -> int:
+        """File descriptor, valid until `close`."""
+        return self._handle
 
     def close(self) -> None:
         """Close the file, if owned."""

@@ -203,6 +203,6 @@ def test_full_disk_is_an_error_that_names_the_file(demo_store, tmp_path, monkeyp
 
     opened = Path.open
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(StoreError, match=r"/c/0.*: cannot be written \(No space left on device\)"):
+    with pytest.raises(StoreError, match=r"/c/0.*: cannot be written \(No space left on device, .* are free there\)"):
         unpack_store(demo_store, tmp_path / "raw.zarr", Resources(1))
     assert list(tmp_path.iterdir()) == []

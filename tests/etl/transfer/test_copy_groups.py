@@ -182,7 +182,7 @@ def test_copy_that_filled_the_disk_is_resumed(demo_store, tmp_path, capsys, monk
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{out}.building/x")
         Stop(patch, object_writers.DirectoryWriter if name == "out.zarr" else object_writers.ZipObjectWriter, 20, full)
         line = refused(capsys, "export", demo_store, out, "-p", 1)
-    assert f"error: {out}: cannot be written (No space left on device); check the disk" in line
+    assert "cannot be written (No space left on device, " in line
     assert f"kept in {out}.building, which may be removed" in line
     assert report(capsys, "export", demo_store, out, "-p", 1)["kept"] == 20
     assert_equal(out, demo_store)

@@ -96,9 +96,9 @@ def contents(folder):
 
 @pytest.mark.parametrize("listed", [False, True])
 def test_renamed_cell_line_is_renamed_back_by_the_command_printed(store, listed):
-    before = contents(store / "cells")
     if listed:
         write_cell_index(store)
+    before = contents(store / "cells")
     (store / "cells/K562").rename(store / "cells/A")
     (finding,) = verify_store(store, quick=True).findings
     assert (finding.path, finding.kind, finding.problem) == ("cells/A", "attributes", "holds cell line K562")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from factornet.store import SamplingPlan, StoreError, StreamSettings, WindowStream, open_store, read_span
+from factornet.store.format.file_map import MappedArray
 from factornet.store.windows.gather import ArrayGatherer
 
 CELLS = ("GM12878", "HepG2", "K562")
@@ -72,7 +73,7 @@ def test_unknown_encoding_is_refused(raw_copy):
 def test_arrays_are_read_only_maps_and_opened_once(raw_store):
     store = open_store(raw_store)
     track = store.track("K562", "DGF", "chr21")
-    assert isinstance(track, np.memmap)
+    assert isinstance(track, MappedArray)
     assert track is store.track("K562", "DGF", "chr21")
     with pytest.raises(ValueError, match="read-only"):
         track[0] = 1

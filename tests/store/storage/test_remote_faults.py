@@ -178,7 +178,7 @@ def test_verify_compares_the_cell_index_with_object_storage(s3_demo_store, demo_
     gone = f"{hint} HepG2; or remove it from the list: factornet-etl export STORE {s3_demo_store.url} --force --cells"
     for content, kind, path, problem, repair in (
         (format_cell_index({}), "differs", "cells/zarr.json", "is out of date for K562", hint),
-        (None, "missing", "cells/zarr.json", "is missing: web servers list no folders", hint),
+        (None, "missing", "cells/zarr.json", "is missing, or lists no cell lines: web servers list no folders", hint),
         (b"{", "attributes", "cells/zarr.json", "not a list of cell lines, or damaged", hint),
         (
             format_cell_index({**sound, "HepG2": "0" * 64}),
