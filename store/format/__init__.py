@@ -3,6 +3,7 @@
     attributes     read the attributes and the manifest of a group, checked against their digests
     cell_index     the index of cell lines, cells/zarr.json, for servers that cannot list files
     chunk_decoder  decode chunks, whole or in part
+    file_map       map files without keeping them open
     layout         layout of large arrays: chunks, shards, codecs, fill values and valid ranges
     manifest       manifests and self-digests: together they cover every byte of a store
     memmap         memory-map the arrays of a raw store
