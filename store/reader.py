@@ -185,7 +185,7 @@ class Store:
         return np.array(self.array(f"cells/{cell}/meta")[:], np.float32)
 
     def blacklist(self) -> Intervals:
-        """Return the blacklisted intervals in axis coordinates, merged; empty if the store has none.
+        """Return the blacklisted intervals in absolute coordinates, merged; empty if the store has none.
 
         Raises:
             StoreError: the table is damaged, or a row is not an interval on a chromosome.

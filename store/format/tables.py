@@ -31,7 +31,7 @@ class Peaks:
     summit: NDArray[np.int64]
 
     def on(self, coordinates: GenomeCoordinates) -> Intervals:
-        """Convert to intervals in axis coordinates, in the same order, not merged."""
+        """Convert to intervals in absolute coordinates, in the same order, not merged."""
         return Intervals(
             coordinates.to_absolute(self.chrom, self.start), coordinates.to_absolute(self.chrom, self.stop)
         )

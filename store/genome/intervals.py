@@ -2,7 +2,7 @@
 
 The axis places chromosome after chromosome with one unused base between them, so that intervals which touch the end
 of one and the start of the next are never merged. Intervals are int64 arrays ``starts`` and ``stops``, 0-based and
-half-open, in axis coordinates unless said otherwise.
+half-open, in absolute coordinates unless said otherwise.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class GenomeCoordinates:
         return self.names.index(name)
 
     def to_absolute(self, chrom: ArrayLike, position: ArrayLike) -> IntArray:
-        """Convert chromosome indices and positions to axis coordinates."""
+        """Convert chromosome indices and positions to absolute coordinates."""
         return np.asarray(self.offsets[np.asarray(chrom)] + np.asarray(position, np.int64))
 
     def from_absolute(self, coordinate: ArrayLike) -> tuple[IntArray, IntArray]:
-        """Convert axis coordinates to chromosome indices and positions (inverse of `to_absolute`)."""
+        """Convert absolute coordinates to chromosome indices and positions (inverse of `to_absolute`)."""
         coordinate = np.asarray(coordinate, np.int64)
         chrom = np.searchsorted(self.offsets, coordinate, side="right") - 1
         return chrom.astype(np.int64), coordinate - self.offsets[chrom]

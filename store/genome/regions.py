@@ -45,7 +45,7 @@ def parse_region(text: str, coordinates: GenomeCoordinates) -> Region:
 
 
 def region_intervals(regions: Iterable[Region], coordinates: GenomeCoordinates) -> Intervals:
-    """Convert regions to merged intervals in axis coordinates."""
+    """Convert regions to merged intervals in absolute coordinates."""
     regions = list(regions)
     chrom = np.array([coordinates.index(r.chrom) for r in regions], np.int64)
     return merge(
