@@ -1,0 +1,85 @@
+"""bigWigs are read back: a file that is not what was written is never published."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from factornet.model.prediction import bigwig_writer
+from factornet.model.prediction.bigwig_writer import write_bigwig
+from factornet.model.prediction.bins import Bins
+from factornet.store import GenomeCoordinates
+from factornet.store.errors import InputError
+from factornet.store.genome.bigwig_format import check_structure, check_zoom_levels
+
+COORDINATES = GenomeCoordinates(("chr1", "chr2"), (200_000, 50_000))
+
+
+@pytest.fixture
+def bins() -> Bins:
+    starts = np.concatenate([np.arange(0, 190_000, 50), np.arange(0, 40_000, 50)])
+    chrom = np.repeat([0, 1], [3800, 800])
+    return Bins(chrom, starts, starts + 200)
+
+
+@pytest.fixture
+def scores(bins) -> np.ndarray:
+    return np.random.default_rng(1).random(len(bins)).astype(np.float32)
+
+
+def test_written_file_has_zoom_levels_over_all_its_bases(tmp_path, bins, scores):
+    write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
+    check_structure(tmp_path / "o.bw")
+    check_zoom_levels(tmp_path / "o.bw", 50 * len(bins))
+    with pytest.raises(InputError, match="zoom level 0 summarises 230000 bases of 230001"):
+        check_zoom_levels(tmp_path / "o.bw", 50 * len(bins) + 1)
+
+
+def test_damage_between_writing_and_reading_back_is_found(tmp_path, bins, scores, monkeypatch):
+    """Cut or flip the finished temporary file at many places: it is never published."""
+    write_bigwig(tmp_path / "good.bw", bins, scores, COORDINATES)
+    size = (tmp_path / "good.bw").stat().st_size
+    read_back, rng = bigwig_writer._read_back, np.random.default_rng(2)
+    used = 0
+    for i in range(60):
+        at = int(rng.integers(64, size))
+
+        def damaged(part, path, writer, chroms, at=at, i=i):
+            data = bytearray(part.read_bytes())
+            part.write_bytes(data[:at] if i % 2 else data[:at] + bytes(min(4096, size - at)) + data[at + 4096 :])
+            read_back(part, path, writer, chroms)
+
+        monkeypatch.setattr(bigwig_writer, "_read_back", damaged)
+        try:
+            write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
+            assert i % 2 == 0  # zeros in place of zeros
+            assert (tmp_path / "o.bw").read_bytes() == (tmp_path / "good.bw").read_bytes()
+            (tmp_path / "o.bw").unlink()
+        except InputError as error:
+            assert str(error).startswith(f"{tmp_path / 'o.bw'}: read back, it is not what was written (")  # noqa: PT017
+            used += 1
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["good.bw"]
+    assert used > 50
+
+
+def test_failed_write_names_the_file(tmp_path, bins, scores, monkeypatch):
+    class Failing:
+        def addHeader(self, *_, **__):  # noqa: N802
+            raise RuntimeError("Received an error in bwWriteHdr")
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(bigwig_writer.pyBigWig, "open", lambda *_: Failing())
+    with pytest.raises(InputError, match=r"o.bw: cannot be written \(pyBigWig: Received an error in bwWriteHdr\)"):
+        write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
+    monkeypatch.undo()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"o.bw: cannot be written \(No space left on device\)"):
+        write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,89 @@
+"""Outputs: one writer at a time, nothing left behind, nothing but files replaced."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from factornet.store.errors import InputError, UsageError
+from factornet.store.files.atomic_write import replacing
+from factornet.store.files.outputs import check_output_file, output_lock, staged_folder
+
+_HOLD = """
+import sys
+from pathlib import Path
+from factornet.store.files.outputs import output_lock
+with output_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_second_writer_is_refused_naming_the_first_whatever_the_path_is_called(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    command = [sys.executable, "-c", _HOLD, str(tmp_path / "real/o.bw")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "held\n"
+        with (
+            pytest.raises(InputError, match=rf"o.bw: is being written by process {first.pid} on .* since 20.*; wait"),
+            output_lock(tmp_path / "link/o.bw"),
+        ):
+            pass
+        with output_lock(tmp_path / "link/other.bw"):
+            pass
+        first.communicate("\n")
+    assert list((tmp_path / "real").iterdir()) == []
+
+
+def test_temporary_files_of_killed_writers_are_removed_and_no_others(tmp_path):
+    killed = [".o.bed.12345678.part.gz", ".o.bed.abcdef01.part.gz"]
+    others = [".o.bed.x.12345678.part.gz", ".o.bed.1234567.part.gz", ".o.12345678.part.gz", "o.bed.12345678.part.gz"]
+    for name in killed + others:
+        (tmp_path / name).write_text("")
+    with output_lock(tmp_path / "o.bed.gz"):
+        assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*others, ".o.bed.gz.lock"])
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/.best.12345678.part.safetensors").write_text("")
+    with output_lock(tmp_path / "m"):
+        assert list((tmp_path / "m").iterdir()) == []
+
+
+def test_only_files_are_replaced(tmp_path):
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "pipe")
+    check_output_file(tmp_path / "new", overwrite=False)
+    check_output_file(tmp_path / "file", overwrite=True)
+    with pytest.raises(UsageError, match="file: already exists"):
+        check_output_file(tmp_path / "file", overwrite=False)
+    for name in ("pipe", "."):
+        with pytest.raises(UsageError, match="give the name of a file"):
+            check_output_file(tmp_path / name, overwrite=True)
+
+
+def test_lock_needs_the_folder_unless_it_may_create_it(tmp_path):
+    with pytest.raises(InputError, match="its folder does not exist; create it first"), output_lock(tmp_path / "a/b"):
+        pass
+    with output_lock(tmp_path / "a/b", parents=True):
+        assert (tmp_path / "a").is_dir()
+
+
+def test_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(ZeroDivisionError), staged_folder(tmp_path / "m") as staged:
+        (staged / "x").write_text("")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".m.part").mkdir()
+    (tmp_path / ".m.part/old").write_text("")
+    with staged_folder(tmp_path / "m") as staged:
+        (staged / "x").write_text("")
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["m", "m/x"]
+
+
+def test_failed_replacement_leaves_the_file_and_nothing_else(tmp_path):
+    (tmp_path / "o").write_text("old")
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "o") as part:
+        part.write_text("new")
+        raise ZeroDivisionError
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("o", "old")]
