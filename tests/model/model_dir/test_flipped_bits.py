@@ -1,0 +1,99 @@
+"""Every file of a model folder that is read is covered: flipped bits and cuts are found on use."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, save_weights
+from factornet.model.model_dir.card import read_card
+from factornet.model.model_dir.lifecycle import create_model
+from factornet.model.model_dir.training_state import TrainingState, load_training_state, save_training_state
+from factornet.store.errors import InputError
+
+CONFIG = NetworkConfig(
+    tasks=("CTCF",), tracks=("DGF",), meta=("age",), window_length=40, kernels=3, kernel_width=6, recurrent=2, dense=3
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "m"
+    create_model(folder, ModelCard(config=CONFIG, training={"lr": 0.001}))
+    network = FactorNet(CONFIG)
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad])
+    network(torch.zeros(2, 40, dtype=torch.uint8), torch.rand(2, 1, 40), torch.rand(2, 1)).sum().backward()
+    optimizer.step()
+    for which in ("best", "last"):
+        save_weights(folder, network.state_dict(), which)
+    for step in (1, 2):
+        state = TrainingState(
+            step=step, epoch=step, weights=network.state_dict(), optimizer=optimizer.state_dict(),
+            rng={"cpu": torch.get_rng_state()}, best_loss=0.5, stale_epochs=0, history=[{"epoch": step}],
+        )  # fmt: skip
+        save_training_state(folder, state)
+    return folder
+
+
+def use(folder, name):
+    """Read a file of a model folder as commands do; return the warnings."""
+    if name.startswith("last-"):
+        return load_training_state(folder)[1]
+    if name == "last.safetensors":
+        for path in folder.glob("last-*"):
+            path.unlink()
+    load_network(folder, weights="last" if name.startswith("last") else "best")
+    read_card(folder)
+    return ""
+
+
+NAMES = [
+    "model.json", "best.safetensors", "last.safetensors", "last-000002.json", "last-000002.safetensors",
+    "last-000002.optimizer.safetensors", "chip.txt", "bigwig.txt", "feature.txt", "meta.txt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_damage_is_found_on_use(folder, tmp_path, name, damage):
+    rng = np.random.default_rng(NAMES.index(name))
+    copy = tmp_path / "m"
+    for _ in range(25 if damage == "flip" else 8):
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(folder, copy)
+        assert use(copy, name) == ""
+        shutil.rmtree(copy)
+        shutil.copytree(folder, copy)
+        data = bytearray((copy / name).read_bytes())
+        at = int(rng.integers(len(data)))
+        if damage == "flip":
+            data[at] ^= 1 << int(rng.integers(8))
+        (copy / name).write_bytes(data if damage == "flip" else data[:at])
+        try:
+            assert name in use(copy, name)  # the state before is used, and a warning names the file
+        except InputError as error:
+            assert name in str(error)  # noqa: PT017
+
+
+def test_weights_of_another_model_are_refused(folder, tmp_path):
+    other = tmp_path / "m"
+    create_model(other, ModelCard(config=CONFIG, training={"lr": 0.002}))
+    shutil.copy(folder / "best.safetensors", other)
+    with pytest.raises(InputError, match=r"best.safetensors: belongs to another model: to the model.json with digest"):
+        load_network(other)
+
+
+def test_weights_of_integers_are_refused(folder, tmp_path):
+    copy = tmp_path / "m"
+    shutil.copytree(folder, copy)
+    whole = {name: t.to(torch.int32) for name, t in load_network(folder).state_dict().items()}
+    save_weights(copy, whole, "best")
+    with pytest.raises(InputError, match=r"do not match the network in model.json: .* is int32"):
+        load_network(copy)
+
+
+def test_size_of_the_weights_is_that_of_the_network():
+    for changes in ({}, {"recurrent": 0}, {"recurrent": -1}, {"meta": (), "gencode": True}, {"tracks": ()}):
+        config = NetworkConfig(**{**CONFIG.__dict__, **changes})
+        assert config.weights_size == sum(t.numel() for t in FactorNet(config).state_dict().values())
