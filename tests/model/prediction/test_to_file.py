@@ -178,3 +178,61 @@ def test_bins_that_have_no_label_are_refused(store):
     bins = Bins(np.array([0]), np.array([5010]), np.array([5210]))
     with pytest.raises(UsageError, match=r"chr2:5010-5210"):
         evaluate(store, "K562", "CTCF", bins, np.array([0.5], np.float32))
+
+
+REGIONS = ("chr21:100000-102000", "chr21:110000-112000", "chr1:50000-52000")
+
+
+@pytest.fixture(params=["x.bed.gz", "x.bw"])
+def interrupted(request, command, tmp_path, monkeypatch):
+    """A prediction that was interrupted after two of three regions: output, its parts, and the undisturbed output."""
+    assert command("--regions", *REGIONS, "-o", tmp_path / f"whole-{request.param}")[0] == 0
+    scored, output, calls = Predictor.scored, tmp_path / request.param, []
+
+    def interrupt(predictor, bins):
+        calls.append(bins)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return scored(predictor, bins)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Predictor, "scored", interrupt)
+        assert command("--regions", *REGIONS, "-o", output)[0] == 130
+    parts = tmp_path / f".{request.param}.parts"
+    assert sorted(p.name for p in parts.iterdir()) == ["00000-chr21", "00001-chr21", "digests.json", "settings.json"]
+    return output, parts, (tmp_path / f"whole-{request.param}").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["00000-chr21", "digests.json", "settings.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "swap", "remove"])
+def test_damaged_parts_are_computed_again(interrupted, command, name, damage, caplog):
+    output, parts, whole = interrupted
+    path = parts / name
+    data = bytearray(path.read_bytes())
+    if damage == "swap":
+        other = parts / "00001-chr21"
+        path.write_bytes(other.read_bytes())
+        other.write_bytes(data)
+    elif damage == "remove":
+        path.unlink()
+    else:
+        data[len(data) // 2] ^= 1
+        path.write_bytes({"flip": data, "cut": data[: len(data) // 2], "empty": b""}[damage])
+    status, shown = command("--regions", *REGIONS, "-o", output, "--resume")
+    if name == "settings.json" and damage != "remove":
+        assert (status, "settings.json" in shown.err, output.exists()) == (2, True, False)
+        status, _ = command("--regions", *REGIONS, "-o", output)
+    elif damage != "remove":
+        assert str(path) in caplog.text or damage == "swap"
+    assert (status, output.read_bytes() == whole, parts.exists()) == (0, True, False)
+
+
+def test_failed_run_without_a_finished_region_leaves_nothing(command, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Predictor, "scored", fail)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    status, shown = command("--regions", *REGIONS, "-o", tmp_path / "x.bw")
+    assert (status, "No space left on device" in shown.err) == (2, True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
