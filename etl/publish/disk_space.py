@@ -90,7 +90,7 @@ def _nearest(folder: Path) -> Path:
 
 
 def _not_writable(location: Path, path: Path, reason: str) -> StoreError:
-    if path.is_file():
+    if path.is_file() and reason == _NO_PERMISSION:
         problem = f"cannot be written: no access to {path} ({reason})"
     else:
         where = "" if path == location else f" in {path}"

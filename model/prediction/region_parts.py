@@ -123,10 +123,8 @@ def _read_digests(folder: Path) -> dict[str, str]:
 
 
 def _count_finished(folder: Path) -> int:
-    try:
-        return len(read_sealed_json(folder / _DIGESTS, _DIGESTS_FORMAT, hint=_HINT)["sha256"])
-    except InputError:
-        return 0
+    """Return the number of parts in a folder, of any run."""
+    return sum(path.name[:5].isdigit() for path in folder.iterdir())
 
 
 def _check_settings(folder: Path, settings: Mapping[str, Any], *, finished: int) -> None:

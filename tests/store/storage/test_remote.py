@@ -1,6 +1,7 @@
 """Stores on servers: read, train from and build to them."""
 
 import json
+import re
 import shutil
 import ssl
 import subprocess
@@ -97,7 +98,8 @@ def test_two_builds_for_one_store_do_not_share_a_work_folder(files, s3, capsys, 
         if not called:
             called.append(True)
             assert etl.main(build) == 2
-            assert "is in use by another process that builds s3://" in (err := capsys.readouterr().err)
+            err = capsys.readouterr().err
+            assert re.search(r"is in use by process \d+ on .* since 20.* UTC, which builds s3://", err)
             assert "name another working folder" in err
 
     monkeypatch.setattr("factornet.cli.common.progress.Throughput.add", second)

@@ -301,7 +301,7 @@ _ROWS = {
         bad("cut", cut(0.5), r"json:\d+: not JSON", "copy or train it again"),
         bad("missing", remove, "holds no model.json, so no model", "factornet-train makes"),
         bad("not a model", write('{"format": "other"}'), "not a factornet-model file: its format is 'other'", "factornet-train makes"),
-        bad("other tracks than the cell line", swap('"DGF"', '"DNase"'), "has the tracks Unique35, DGF; the model was trained on Unique35, DNase", "order", named="OTHER"),
+        bad("edited by hand", swap('"DGF"', '"DNase"'), "damaged or changed: its self_digest is not that of its content", "copy or train it again"),
     ),
     ("predict", WEIGHTS): (
         bad("missing", remove, "no such weights; the folder has none", "copy or train it again"),
