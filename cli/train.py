@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
         plan = _plan(options)
         if options.dry_run:
             return _dry_run(plan, device, process_group, options)
-        with output_lock(folder, parents=True) if process_group.is_main else nullcontext():
+        with output_lock(folder, parents=not options.resume) if process_group.is_main else nullcontext():
             return _train(plan, folder, device, process_group, options)
 
 

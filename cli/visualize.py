@@ -13,6 +13,7 @@ from .. import __version__
 from ..etl.inputs.bed import read_peaks
 from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import InputError, UsageError
+from ..store.files.outputs import output_lock
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
 from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common_options, cell_name
@@ -102,6 +103,16 @@ def read_sequences(path: Path, coordinates: GenomeCoordinates, chrom: str | None
 
 
 def _run(options: argparse.Namespace) -> int:
+    folder: Path = options.output or options.output_clobber
+    with output_lock(folder, parents=True):
+        if options.output and folder.exists():
+            raise UsageError(f"{folder}: already exists; give another name, or replace its files with -oc")
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: not a folder; give the name of one")
+        return _visualize(options, folder)
+
+
+def _visualize(options: argparse.Namespace, folder: Path) -> int:
     from ..model.data.device import choose_device
     from ..model.model_dir.weights import load_network
     from ..model.motifs.html_report import LayerReport
@@ -109,11 +120,6 @@ def _run(options: argparse.Namespace) -> int:
     from ..model.motifs.meme import read_meme
     from ..model.motifs.tomtom import kernel_rows
 
-    folder: Path = options.output or options.output_clobber
-    if options.output and folder.exists():
-        raise UsageError(f"{folder}: already exists; give another name, or replace its files with -oc")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: not a folder; give the name of one")
     device = choose_device(options.device)
     store = open_store_from_args(options)
     network = load_network(options.model, weights=options.weights)

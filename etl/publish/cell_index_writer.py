@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from ...store.errors import StoreError
-from ...store.files.locks import lock
+from ...store.files.locks import LockFile
 from ...store.format.attributes import read_attributes
 from ...store.format.cell_index import CELL_INDEX, format_cell_index, parse_cell_index
-from ...store.storage.atomic_swap import staging_dir
+from ...store.storage.atomic_swap import lock_file, staging_dir
 from ...store.storage.local import LocalStorage
 from .disk_space import naming_file
+
+_INDEX_LOCK = "cell-index"
 
 
 def write_cells_group(store: Path) -> None:
@@ -59,21 +60,20 @@ def refresh_cell_index(store: Path) -> None:
 
 @contextmanager
 def _locked_cells(store: Path) -> Iterator[Path]:
-    folder = store / "cells"
+    """Yield the folder of all cell lines while no other process writes its group."""
+    folder, path = store / "cells", lock_file(store, _INDEX_LOCK)
     folder.mkdir(exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            lock(handle, wait=True)
-        yield folder
+        with LockFile.acquire(path, wait=True):
+            yield folder
     finally:
-        os.close(handle)
+        for empty in (path.parent, staging_dir(store)):
+            with contextlib.suppress(OSError):
+                empty.rmdir()
 
 
 def _replace(store: Path, content: bytes) -> None:
-    staging = staging_dir(store)  # a build holds it; the folder above may not be writable
-    new = staging / f"list-{uuid4().hex[:8]}"
-    staging.mkdir(exist_ok=True)
+    new = staging_dir(store) / f"list-{uuid4().hex[:8]}"  # next to the lock file, so the folder exists
     try:
         with naming_file(new):
             new.write_bytes(content)
@@ -81,7 +81,6 @@ def _replace(store: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
-            staging.rmdir()
 
 
 def _manifest_digests(folder: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ...store.errors import ContentError, RemoteError, SchemaVersionError, Store
 from ...store.format.attributes import read_attributes, read_manifest
 from ...store.format.cell_index import CELL_INDEX
 from ...store.format.manifest import Objects, check_self_digest, parse_objects
+from ...store.genome.intervals import GenomeCoordinates
 from ...store.location import RemoteLocation, StoreLocation, check_is_store, find_location
 from ...store.schema import CellInfo, StoreInfo, check_name
 from ...store.storage.base import Entry, GroupStorage, ObjectDigest
@@ -145,10 +146,8 @@ def verify_store(
         _check_listing(group, info)
     if not quick:
         _check_digests(groups, threads, on_plan, on_object)
-        for group in groups:
-            if info is not None and group.storage and group.listed and not group.findings:
-                for name, fault in table_faults(group.storage, group.listed, info.coordinates, raw=raw):
-                    group.add(name, "schema", fault)
+        if info is not None:
+            _check_tables(groups, info.coordinates, raw=raw)
     if store.local:
         _set_rename_remedies(store, groups[1:], complete=cells is None and not quick)
     findings += [f for g in groups for f in g.findings]
@@ -164,6 +163,14 @@ def verify_store(
         sum(size for g in groups for size, _ in g.objects.values()),
         tuple(findings),
     )
+
+
+def _check_tables(groups: Sequence[_GroupCheck], coordinates: GenomeCoordinates, *, raw: bool) -> None:
+    """Check the values of tables in groups whose objects are all sound."""
+    for group in groups:
+        if group.storage and group.listed and not group.findings:
+            for name, fault in table_faults(group.storage, group.listed, coordinates, raw=raw):
+                group.add(name, "schema", fault)
 
 
 def _set_rename_remedies(store: StoreLocation, groups: Sequence[_GroupCheck], *, complete: bool) -> None:

@@ -14,9 +14,8 @@ from ...store.files.sealed_json import (
     SELF_DIGEST,
     JsonFormat,
     check_format,
-    parse_object,
+    read_json_object,
     read_sealed_json,
-    read_text,
     write_sealed_json,
 )
 from ..network.config import NetworkConfig
@@ -54,7 +53,7 @@ def has_model(folder: str | Path) -> bool:
     path = Path(folder) / "model.json"
     if not path.exists():
         return False
-    check_format(path, parse_object(read_text(path), path, hint=DAMAGED_HINT), MODEL)
+    check_format(path, read_json_object(path, hint=DAMAGED_HINT)[1], MODEL)
     return True
 
 
@@ -83,7 +82,7 @@ def read_card(folder: str | Path) -> ModelCard:
     if not path.is_file():
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
         raise InputError(folder, problem, hint=NO_MODEL_HINT)
-    found = parse_object(read_text(path), path, hint=DAMAGED_HINT)
+    _, found = read_json_object(path, hint=DAMAGED_HINT)
     if "keras_version" in found or found.get("class_name") == "Model":
         raise InputError(path, "is the original FactorNet's (Keras)", hint="convert it with factornet-model import")
     content = read_sealed_json(path, MODEL, hint=DAMAGED_HINT)

@@ -93,7 +93,7 @@ def train(
         InputError: another process writes the folder, no training state is valid, or a file cannot be written.
     """
     process_group, callbacks = process_group or ProcessGroup(), callbacks or Callbacks()
-    with nullcontext() if locked or not process_group.is_main else output_lock(folder, parents=True):
+    with nullcontext() if locked or not process_group.is_main else output_lock(folder):
         return _train(
             network,
             sampler,

@@ -2,15 +2,17 @@
 
     atomic_write  flush and replace files atomically
     digest        SHA-256 of bytes and files
+    limited_read  read files of unknown origin: of bounded size, and JSON
     locks         locks: shared and exclusive ones on open files and directories (flock)
     outputs       outputs of commands, files and folders: one writer at a time
     sealed_json   sealed JSON files: each holds its format, its version and the SHA-256 of its own text
 
-May import `store.errors`.
+May import `store.errors` and `store.text`.
 """
 
 from .atomic_write import fsync_path, replacing, write_atomic
 from .digest import file_digest, sha256_of
+from .limited_read import parse_json, read_limited
 from .locks import LockFile, LockHeldError, lock
 from .outputs import check_output_file, output_lock, remove_temporary_files, resolve_output, staged_folder
 from .sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
@@ -25,6 +27,8 @@ __all__ = [
     "fsync_path",
     "lock",
     "output_lock",
+    "parse_json",
+    "read_limited",
     "read_sealed_json",
     "remove_temporary_files",
     "replacing",

@@ -12,11 +12,12 @@ from typing import Any
 from ... import __version__
 from ..errors import InputError
 from .atomic_write import write_atomic
+from .limited_read import parse_json, read_limited
 
 SELF_DIGEST = "self_digest"
 """Key of the digest: the SHA-256 of the text with 64 zeros in its place."""
 BLANK_DIGEST = "0" * 64
-_MAX_SIZE = 64 * 1024 * 1024  # bytes of a file
+_MAX_SIZE = 64_000_000  # bytes of a file
 
 
 class NewerVersionError(InputError):
@@ -74,46 +75,24 @@ def read_sealed_json(path: Path, kind: JsonFormat, *, hint: str) -> dict[str, An
         NewerVersionError: it has a newer version.
         InputError: it cannot be read, is damaged, or of another kind.
     """
-    text = read_text(path)
-    content = parse_object(text, path, hint=hint)
+    text, content = read_json_object(path, hint=hint)
     check_format(path, content, kind)
     if not is_sealed(text, str(content.get(SELF_DIGEST))):
         raise InputError(path, f"damaged or changed: its {SELF_DIGEST} is not that of its content", hint=hint)
     return content
 
 
-def read_text(path: Path) -> bytes:
-    """Return the bytes of a JSON file of at most 64 MiB.
+def read_json_object(path: Path, *, hint: str) -> tuple[bytes, dict[str, Any]]:
+    """Return text and content of a file with a JSON object, of at most 64 MB.
 
     Raises:
-        InputError: it cannot be read, or is larger.
+        InputError: it cannot be read, is larger, or no JSON object.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_SIZE + 1)
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from error
-    if len(text) > _MAX_SIZE:
-        raise InputError(path, f"larger than {_MAX_SIZE >> 20} MiB")
-    return text
-
-
-def parse_object(text: bytes, path: Path, *, hint: str) -> dict[str, Any]:
-    """Parse a JSON object.
-
-    Raises:
-        InputError: it is not JSON, nested too deeply, or no object.
-    """
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(path, f"not JSON ({error.msg})", hint=hint, line=error.lineno) from error
-    except (RecursionError, ValueError) as error:  # ValueError: not UTF-8, or a number of thousands of digits
-        problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InputError(path, f"not JSON ({problem})", hint=hint) from error
+    text = read_limited(path, _MAX_SIZE)
+    content = parse_json(text, path, hint=hint)
     if not isinstance(content, dict):
         raise InputError(path, f"expected a JSON object, got {type(content).__name__}", hint=hint)
-    return content
+    return text, content
 
 
 def check_format(path: Path, content: Mapping[str, Any], kind: JsonFormat) -> None:

@@ -1,8 +1,6 @@
 """Every mistake of a user ends in one line with file, line and hint, and status 2; nothing is published."""
 
-import argparse
 import os
-import re
 import shutil
 import struct
 import subprocess
@@ -13,9 +11,8 @@ import numpy as np
 import pyBigWig
 import pytest
 
-from factornet.cli import etl, evaluate, model, predict, train, visualize
+from factornet.cli import etl, evaluate, predict, train
 from factornet.store import open_store
-from factornet.store.storage.cache import DEFAULT_LIMIT
 from factornet.store.text import format_bytes
 
 LENGTHS = {"chrA": 20_000, "chrB": 12_000}
@@ -315,37 +312,6 @@ def test_build_whose_output_is_closed_is_completed(files, built):
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
     assert open_store(built).cells == ("CELL", "CELL2")
-
-
-def parsers(parser):
-    """A parser, and those of its sub-commands."""
-    yield parser
-    for action in parser._actions:
-        for below in (action.choices or {}).values() if isinstance(action, argparse._SubParsersAction) else ():
-            yield from parsers(below)
-
-
-@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model])
-def test_help_describes_each_argument(command, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "1000")
-    for parser in parsers(command.make_parser()):
-        for action in parser._actions:
-            assert action.help or isinstance(action, argparse._SubParsersAction), (parser.prog, action.dest)
-        for default in re.findall(r"default: ([^)]*)\)", parser.format_help()):
-            assert not re.search(r"\d{5}|^/", default), f"{parser.prog}: {default} is not readable"
-
-
-@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model])
-def test_help_fits_a_terminal(command, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "100")
-    for parser in parsers(command.make_parser()):
-        text = parser.format_help().partition("\nexample")[0]
-        assert max(map(len, text.splitlines())) <= 100
-
-
-def test_default_of_a_size_is_parsed():
-    options = evaluate.make_parser().parse_args(["x.bed", "--store", "s", "-i", "K562", "-f", "CTCF"])
-    assert options.cache_size == DEFAULT_LIMIT
 
 
 def test_counts_and_sizes_are_readable(files, built, capsys):

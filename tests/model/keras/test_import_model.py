@@ -203,7 +203,7 @@ ERRORS = {
     "json cut": (write("model.json", b'{"class_name":\n'), r"model.json:2: not JSON"),
     "a list": (write("model.json", b"[]"), r"not of the form Keras 1 writes"),
     "nothing in it": (write("model.json", b"{}"), r"not of the form Keras 1 writes \(KeyError: 'class_name'\)"),
-    "deep": (write("model.json", b"[" * 100_000), r"model.json: not JSON that Keras writes: it is nested too deeply"),
+    "deep": (write("model.json", b"[" * 100_000), r"model.json: not JSON \(nested too deeply\)"),
     "not text": (write("model.json", b"\xff\xfe{"), r"model.json: not"),
     "Sequential": (edit_json(lambda c: c.update(class_name="Sequential")), r"is a Sequential of Keras 1.2.2, expected"),
     "Keras 2": (edit_json(lambda c: c.update(keras_version="2.1")), r"is a Model of Keras 2.1, expected a Model of Ker"),

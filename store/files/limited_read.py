@@ -1,0 +1,48 @@
+"""Read files of unknown origin: of bounded size, and JSON that is no trap."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import InputError
+from ..text import format_bytes
+
+
+def read_limited(path: Path, max_size: int) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        InputError: it cannot be read, is no file, or has more than `max_size` bytes.
+    """
+    if path.exists() and not path.is_file():  # a pipe has no end
+        raise InputError(path, "is not a file")
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_size + 1)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})") from error
+    if len(content) > max_size:
+        raise InputError(path, f"has more than {format_bytes(max_size)}, too much for a file of this kind")
+    return content
+
+
+def parse_json(text: bytes, path: Path, *, hint: str = "") -> Any:
+    """Parse the content of a JSON file.
+
+    Raises:
+        InputError: it is not JSON, or nested too deeply; NaN and Infinity are not JSON.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise InputError(path, f"not JSON ({error.msg})", hint=hint, line=error.lineno) from error
+    except RecursionError as error:
+        raise InputError(path, "not JSON (nested too deeply)", hint=hint) from error
+    except ValueError as error:  # not UTF-8, a number of more than 4300 digits, NaN
+        raise InputError(path, f"not JSON ({error})", hint=hint) from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"it has the number {name}")

@@ -1,0 +1,94 @@
+"""Interrupted predictions of regions: what is kept, what is computed again, what is refused."""
+
+import pytest
+import torch
+
+from factornet.model import FactorNet, NetworkConfig, Predictor, predict_regions
+from factornet.store import InputError, UsageError, open_store, parse_region
+
+SIZES = {"window_length": 500, "kernels": 8, "kernel_width": 10, "recurrent": 3, "dense": 16}
+
+
+def predictor_of(store, factor, **sizes):
+    config = NetworkConfig(tasks=("MAX", "CTCF"), tracks=("Unique35", "DGF"), **(SIZES | sizes))
+    network = FactorNet(config, seed=5).eval()
+    return Predictor(network=network, store=store, cell="K562", factor=factor, device=torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def store(demo_store):
+    return open_store(demo_store)
+
+
+@pytest.fixture
+def predictor(store):
+    return predictor_of(store, "CTCF")
+
+
+def regions_of(store, *texts):
+    return [parse_region(t, store.coordinates) for t in texts]
+
+
+class CutError(Exception):
+    """Stands for an error in the middle of a run."""
+
+
+@pytest.mark.parametrize(("name", "error"), [("x.bed.gz", KeyboardInterrupt), ("x.bw", CutError)])
+def test_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, *, name, error, caplog):
+    regions = regions_of(store, *(f"{n}:5000-9000" for n in store.coordinates.names[:3]))
+    output, sizes = tmp_path / name, []
+    predict_regions(predictor, regions, output, stride=50)
+    whole = output.read_bytes()
+    output.unlink()
+
+    def cut(bins):
+        sizes.append(bins)
+        if len(sizes) == 2:
+            raise error
+
+    with pytest.raises(error):
+        predict_regions(predictor, regions, output, stride=50, on_bins=cut)
+    parts = tmp_path / f".{name}.parts"
+    assert sorted(p.name for p in parts.iterdir()) == [
+        f"00000-{store.coordinates.names[0]}",
+        "digests.json",
+        "settings.json",
+    ]
+    (parts / f".00001-{store.coordinates.names[1]}.0123abcd.part").write_bytes(b"half")  # what a killed run leaves
+
+    kept = (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns
+    with pytest.raises(
+        UsageError, match=r"stride was 50, is 100; .* do not resume \(this replaces 1 finished regions\)"
+    ):
+        predict_regions(predictor, regions, output, stride=100, resume=True)
+    other = predictor_of(store, "MAX", dense=17)
+    with pytest.raises(UsageError, match=r"model was \w+, is \w+; factor was CTCF, is MAX"):
+        predict_regions(other, regions, output, stride=50, resume=True)
+    assert (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns == kept
+
+    sizes.clear()
+    kept = []
+    predict_regions(predictor, regions, output, stride=50, resume=True, on_bins=sizes.append, on_kept=kept.append)
+    assert output.read_bytes() == whole
+    assert (sum(sizes), kept) == (2 * 77, [77])
+    assert list(tmp_path.iterdir()) == [output]
+    assert not caplog.records
+
+
+def test_new_run_warns_that_it_replaces_parts(store, predictor, tmp_path, caplog):
+    parts = tmp_path / ".x.bed.gz.parts"
+    parts.mkdir()
+    (parts / "00000-chr1").write_text("old")
+    regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
+    predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50)
+    assert "1 finished regions of an interrupted run are replaced" in caplog.text
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.bed.gz"]
+
+
+def test_damaged_settings_of_parts_are_named(store, predictor, tmp_path):
+    parts = tmp_path / ".x.bed.gz.parts"
+    parts.mkdir()
+    (parts / "settings.json").write_text("{")
+    regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
+    with pytest.raises(InputError, match=r"settings\.json:1: not JSON"):
+        predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50, resume=True)
