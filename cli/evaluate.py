@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..store.errors import UsageError
+from ..store.files.outputs import check_output_file, output_lock
 from .common.arguments import HelpFormatter, add_common_options, cell_name, naming_option, parse_regions
 from .common.output import print_json, print_line, print_table
 from .common.runner import run_command
@@ -45,6 +47,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.picture is None:
+        return _evaluate(options)
+    with output_lock(options.picture):
+        _check_picture(options)
+        return _evaluate(options)
+
+
+def _check_picture(options: argparse.Namespace) -> None:
+    from ..model.figures import FIGURE_SUFFIXES
+
+    picture = options.picture
+    if picture.suffix not in FIGURE_SUFFIXES:
+        raise UsageError(f"--picture {picture}: a picture is named {', '.join(f'*{s}' for s in FIGURE_SUFFIXES)}")
+    check_output_file(picture, overwrite=True)
+    if picture.exists() and options.predictions.exists() and picture.samefile(options.predictions):
+        raise UsageError(f"--picture {picture}: is the file of predictions; give another name")
+
+
+def _evaluate(options: argparse.Namespace) -> int:
     from ..model.evaluation.locus_plot import best_locus, plot_locus
     from ..model.evaluation.scoring import baselines, evaluate
     from ..model.motifs.meme import read_meme

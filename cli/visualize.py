@@ -13,7 +13,7 @@ from .. import __version__
 from ..etl.inputs.bed import read_peaks
 from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import InputError, UsageError
-from ..store.files.outputs import output_lock
+from ..store.files.outputs import output_lock, staged_folder
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
 from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common_options, cell_name
@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 
 
 _DEFAULT_CHROMOSOME = "chr11"
+_PAGE_FILES = (
+    "index.html",
+    "kernels.csv",
+    "motifs.txt",
+    "motifs2.txt",
+    "*_meansignal.npy",
+    "*_meansignal2.npy",
+    "logos",
+)
+"""What this command writes; other files in the folder are the user's."""
 _SHOWN = 10  # kernels of a layer on the terminal
 
 
@@ -188,12 +198,12 @@ def _write(
     from ..model.motifs.tomtom import to_csv
     from ..store.files.atomic_write import write_atomic
 
-    folder.mkdir(parents=True, exist_ok=True)
-    write_motifs(folder, [layer.sites for layer in layers], layers[0].tracks)
-    write_atomic(folder / "kernels.csv", to_csv([row for layer in layers for row in layer.rows]).encode())
-    _save_pictures(folder, layers, options.pictures)
-    title = f"Motifs detected by the kernels of {options.model.resolve().name}"
-    write_atomic(folder / "index.html", render_page(title, facts, layers, n_known=n_known).encode())
+    with staged_folder(folder, replaced=_PAGE_FILES) as staged:
+        write_motifs(staged, [layer.sites for layer in layers], layers[0].tracks)
+        write_atomic(staged / "kernels.csv", to_csv([row for layer in layers for row in layer.rows]).encode())
+        _save_pictures(staged, layers, options.pictures)
+        title = f"Motifs detected by the kernels of {options.model.resolve().name}"
+        write_atomic(staged / "index.html", render_page(title, facts, layers, n_known=n_known).encode())
 
 
 def _save_pictures(folder: Path, layers: Sequence[LayerReport], formats: Sequence[str]) -> None:

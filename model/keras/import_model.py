@@ -98,7 +98,7 @@ def write_imported(directory: str | Path, output: str | Path, *, weights: KerasW
     with output_lock(output, parents=True):
         if output.exists():
             raise UsageError(f"{output} already exists; choose another folder")
-        sources = {"best": weights} | ({"last": "final"} if (directory / _FILES["final"]).is_file() else {})
+        sources = {"best": weights} | ({"last": "final"} if (directory / _FILES["final"]).exists() else {})
         networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
         card = read_keras_card(directory)
         taken = {which: _FILES[source] for which, source in sources.items()}
@@ -190,7 +190,9 @@ def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
     if weights not in _FILES:
         raise UsageError(f"weights must be one of {', '.join(_FILES)}, got {weights!r}")
     path = directory / _FILES[weights]
-    if not path.is_file():
+    if path.exists() and not path.is_file():
+        raise InputError(path, "is not a file", hint="copy the file of weights there")
+    if not path.exists():
         existing = sorted(p.name for p in directory.glob("*.hdf5"))
         other = next((w for w, name in _FILES.items() if name in existing), None)
         hint = f"use the {other} weights" if other else "copy the weights into the folder"

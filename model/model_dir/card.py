@@ -10,6 +10,7 @@ from typing import Any
 from ... import __version__
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import write_atomic
+from ...store.files.limited_read import read_limited
 from ...store.files.sealed_json import (
     SELF_DIGEST,
     JsonFormat,
@@ -111,10 +112,6 @@ def _check_lists(folder: Path, config: NetworkConfig) -> None:
     """Check the lists of names that exist: other programs read them, and take them for the network's."""
     for name, text in _lists(config).items():
         path = folder / name
-        try:
-            changed = path.exists() and path.read_bytes() != text
-        except OSError as error:
-            raise InputError(path, f"cannot be read ({error.strerror})") from error
-        if changed:
+        if path.exists() and read_limited(path, len(text)) != text:
             problem = "damaged or changed: its names are not those of the network in model.json"
             raise InputError(path, problem, hint="remove it, or copy the folder again")

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from ...store.errors import InputError, UsageError
+from ...store.files.outputs import resolve_output
 from .card import ModelCard, has_model, write_card
 
 _MODEL_FILES = (
@@ -39,7 +40,7 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
         UsageError: the folder exists and `overwrite` is false, or it holds something other than a model.
         InputError: model.json is of another kind, or the folder cannot be written.
     """
-    folder = Path(folder)
+    folder = resolve_output(Path(folder))
     _check_free(folder, overwrite=overwrite)
     backup = backup_path(folder)
     try:
@@ -58,12 +59,12 @@ def complete_model(folder: str | Path) -> None:
     """Remove the model that a complete one replaces; the user's own files in it are moved to the new folder."""
     backup = backup_path(folder)
     if backup.is_dir():
-        _keep_foreign(backup, Path(folder))
+        _keep_foreign(backup, resolve_output(Path(folder)))
 
 
 def backup_path(folder: str | Path) -> Path:
     """Return the path that keeps the replaced model until the new one is complete."""
-    folder = Path(folder).absolute()
+    folder = resolve_output(Path(folder))
     return folder.with_name(f".{folder.name}.replaced")
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
+from ...store.files.outputs import remove
 from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
 from .card import NO_MODEL_HINT, ModelCard, read_card
 from .weights import check_tensors, pack_tensors, training_records, unpack_tensors, weights_sizes
@@ -47,7 +48,7 @@ class TrainingState:
         history: one JSON object per epoch.
 
     Raises:
-        UsageError: a loss that is not finite.
+        UsageError: a loss that is not finite, or a value of another type.
     """
 
     step: int
@@ -60,6 +61,14 @@ class TrainingState:
     history: Sequence[Mapping[str, Any]]
 
     def __post_init__(self) -> None:
+        for name in ("step", "epoch", "stale_epochs"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise UsageError(f"{name} must be a whole number of at least 0, got {value!r}")
+        if not all(isinstance(row, Mapping) for row in self.history):
+            raise UsageError("history must be a list of JSON objects, one per epoch")
+        if self.best_loss is not None and type(self.best_loss) not in (int, float):
+            raise UsageError(f"best_loss must be a number, or None before the first, got {self.best_loss!r}")
         if self.best_loss is not None and not math.isfinite(self.best_loss):
             raise UsageError(f"best_loss must be finite, or None before the first, got {self.best_loss}")
 
@@ -86,7 +95,7 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     keep = {record.stem} | ({before[0].stem} if before else set())
     for path in folder.glob("last-[0-9]*"):
         if path.name.partition(".")[0] not in keep:
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def load_training_state(folder: str | Path) -> tuple[TrainingState, str]:
@@ -150,7 +159,7 @@ def read_training_state(record: Path, card: ModelCard) -> TrainingState:
             optimizer=_restore_optimizer(tensors, content["optimizer"]),
             rng={name.removeprefix("rng/"): t for name, t in tensors.items() if name.startswith("rng/")},
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, UsageError) as error:
         raise InputError(record, f"incomplete ({error})", hint=_HINT) from error
 
 

@@ -107,6 +107,8 @@ def unpack_tensors(path: Path, model: str, *, sizes: tuple[int, int], sha256: st
         InputError: it is of another size, damaged, or belongs to another model.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(path, "is not a file", hint=DAMAGED_HINT)
         size = path.stat().st_size
         if not sizes[0] <= size <= sizes[1]:
             problem = f"damaged: has {size:,} bytes, its content needs {sizes[0]:,} to {sizes[1]:,}"

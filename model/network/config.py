@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, get_args
@@ -145,13 +146,15 @@ def _check_integer(field: str, value: object, minimum: int | None) -> None:
 
 
 def _check_names(field: str, names: object) -> None:
-    """Check names: none empty, repeated or with a line break, since a model folder lists one per line."""
+    """Check names: none empty, repeated or unprintable; a model folder lists one per line."""
     if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
         raise UsageError(f"{field} must be a tuple of names, got {names!r}")
+    repeated = {name for name, n in Counter(names).items() if n > 1}
     for name in names:
-        if not name or name != name.strip() or len(name.splitlines()) > 1:
-            raise UsageError(f"{field}: {name!r} is not a name; surrounding blanks and line breaks are not allowed")
-        if names.count(name) > 1:
+        if not name or name != name.strip() or not name.isprintable():
+            problem = "surrounding blanks, line breaks and characters that cannot be printed are not allowed"
+            raise UsageError(f"{field}: {name!r} is not a name; {problem}")
+        if name in repeated:
             raise UsageError(f"{field}: {name!r} is repeated")
 
 
@@ -165,14 +168,14 @@ def strand_order(track_names: Sequence[str]) -> list[int]:
     Raises:
         UsageError: a track's other strand is missing; the message names both.
     """
-    order = list(range(len(track_names)))
+    order, index = list(range(len(track_names))), {name: i for i, name in enumerate(track_names)}
     for i, name in enumerate(track_names):
         for suffix, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
             if name.endswith(suffix):
                 partner = name.removesuffix(suffix) + other
-                if partner not in track_names:
+                if partner not in index:
                     raise UsageError(
                         f"track {name!r} needs its other strand {partner!r}; the tracks are {', '.join(track_names)}"
                     )
-                order[i] = list(track_names).index(partner)
+                order[i] = index[partner]
     return order

@@ -13,12 +13,12 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import replacing
+from ...store.files.atomic_write import named_write_errors, replacing
 from ...store.genome.bigwig_format import check_structure, check_zoom_levels, read_blocks
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
 from .bins import Bins
-from .writers import ScoreWriter, named_write_errors, not_read_back
+from .writers import ScoreWriter, not_read_back
 
 _ENTRIES = 65536  # entries added at once
 _ENTRY = np.dtype([("chrom", "<u4"), ("start", "<u4"), ("stop", "<u4"), ("value", "<f4")])

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
+from ...store.files.outputs import remove
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 from ...store.genome.regions import Region
 
@@ -47,6 +48,8 @@ class RegionParts:
             InputError: its settings cannot be read, or those of this run cannot be written.
         """
         folder = output.with_name(f".{output.name}.parts")
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise InputError(folder, "is not a folder", hint="move it away: finished regions are kept there")
         if resume and (folder / _SETTINGS).exists():
             parts = cls(folder, tuple(regions), _read_digests(folder))
             _check_settings(folder, settings, finished=len(parts.digests))
@@ -69,12 +72,15 @@ class RegionParts:
     def _forget_damaged(self) -> None:
         """Drop the digests of parts that do not match them, so that these are computed again."""
         for name, digest in list(self.digests.items()):
+            path = self.folder / name
             try:
-                problem = "" if file_digest(self.folder / name) == digest else "does not match its digest"
+                sound = path.is_file() and file_digest(path) == digest
+                problem = "" if sound else "missing, or does not match its digest"
             except OSError as e:
                 problem = f"cannot be read ({e.strerror})"
             if problem:
-                _log.warning(f"{self.folder / name}: {problem}; computed again")
+                _log.warning(f"{path}: {problem}; computed again")
+                remove(path)
                 del self.digests[name]
 
     def _name(self, i: int) -> str:
@@ -116,10 +122,20 @@ def _read_digests(folder: Path) -> dict[str, str]:
     if not (folder / _DIGESTS).exists():
         return {}
     try:
-        return dict(read_sealed_json(folder / _DIGESTS, _DIGESTS_FORMAT, hint=_HINT)["sha256"])
+        digests = _read_object(folder / _DIGESTS, _DIGESTS_FORMAT, "sha256", hint=_HINT)
     except InputError as e:
         _log.warning(f"{e.path}: {e.problem}; all regions are computed again")
+        remove(folder / _DIGESTS)
         return {}
+    # A name is that of a file in this folder: one that leads elsewhere is none of a part.
+    return {name: str(digest) for name, digest in digests.items() if "/" not in name}
+
+
+def _read_object(path: Path, kind: JsonFormat, key: str, *, hint: str) -> dict[str, Any]:
+    value = read_sealed_json(path, kind, hint=hint).get(key)
+    if not isinstance(value, dict):
+        raise InputError(path, f"{key} must be a JSON object, got {type(value).__name__}", hint=hint)
+    return value
 
 
 def _count_finished(folder: Path) -> int:
@@ -129,7 +145,7 @@ def _count_finished(folder: Path) -> int:
 
 def _check_settings(folder: Path, settings: Mapping[str, Any], *, finished: int) -> None:
     hint = f"use the same, or do not resume (this replaces {finished} finished regions)"
-    old = read_sealed_json(folder / _SETTINGS, _SETTINGS_FORMAT, hint=hint)["settings"]
+    old = _read_object(folder / _SETTINGS, _SETTINGS_FORMAT, "settings", hint=hint)
     names = [n for n in {**old, **settings} if old.get(n) != settings.get(n)]
     if names:
         differ = "; ".join(f"{n} was {old.get(n)}, is {settings.get(n)}" for n in names)

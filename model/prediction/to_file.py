@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...store.errors import UsageError
-from ...store.files.atomic_write import replacing
-from ...store.files.outputs import check_output_file, output_lock, remove_temporary_files
+from ...store.files.atomic_write import named_write_errors, replacing
+from ...store.files.outputs import check_output_file, output_lock, remove, remove_temporary_files
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.genome.regions import Region
 from ...store.reader import Store
@@ -28,7 +28,7 @@ from .bigwig_writer import open_bigwig, open_bigwig_of
 from .bins import Bins, count_bins, first_and_count, pieces_of_region
 from .predict import predict_tiles
 from .region_parts import RegionParts
-from .writers import ScoreWriter, named_write_errors, open_bedgraph, open_raw_scores, write_bedgraph
+from .writers import ScoreWriter, open_bedgraph, open_raw_scores, write_bedgraph
 
 OnBins = Callable[[int], None]
 BIGWIG_SUFFIXES = (".bw", ".bigwig", ".bigWig")
@@ -196,6 +196,7 @@ def _predict_parts(
         if parts.is_finished(i):
             on_kept(first_and_count(region, stride=stride)[1])
             continue
+        remove(parts.path(i))  # of a run that was killed before its digest was written
         with open_raw_scores(parts.path(i)) if bigwig else open_bedgraph(parts.path(i), coordinates) as file:
             for bins in pieces_of_region(region, coordinates, stride=stride):
                 _predict_to(file, predictor, bins, on_bins)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import InputError
-from ...store.files.atomic_write import replacing
+from ...store.files.atomic_write import named_write_errors, replacing
 from ...store.files.digest import sha256_of
 from ...store.genome.intervals import GenomeCoordinates
 from .bins import Bins
@@ -96,20 +97,6 @@ def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], coordina
         file.add(bins, scores)
 
 
-@contextmanager
-def named_write_errors(path: Path) -> Iterator[None]:
-    """Turn OSError of the block into an error that names the file to be written.
-
-    Raises:
-        InputError: a write failed.
-    """
-    try:
-        yield
-    except OSError as error:
-        problem = f"cannot be written ({error.strerror or error})"
-        raise InputError(path, problem, hint="check free space and permissions") from error
-
-
 def not_read_back(path: Path, what: str = "") -> InputError:
     """Return the error of a file that, read back, is not what was written."""
     problem = f"read back, it is not what was written{what}; it was removed"
@@ -120,23 +107,41 @@ def read_bedgraph(path: Path, coordinates: GenomeCoordinates) -> tuple[Bins, NDA
     """Return bins and scores, float32 (bins,), of a bedGraph, gzipped or not.
 
     Raises:
-        InputError: the file does not exist, or a line is not ``chrom start stop score`` on a chromosome of the store.
+        InputError: the file does not exist or is damaged, or a line is not ``chrom start stop score`` on a chromosome
+            of the store.
     """
+    lengths = dict(zip(coordinates.names, coordinates.lengths, strict=True))
     index = {name: i for i, name in enumerate(coordinates.names)}
-    if not path.is_file():
-        raise InputError(path, "no such file", hint="write it with factornet-predict")
     rows: list[tuple[int, int, int]] = []
     scores: list[float] = []
-    with path.open("rb") as raw:
-        gzipped = raw.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rt") if gzipped else path.open() as file:
-        for number, line in enumerate(file, 1):
-            fields = line.split()
-            try:
-                rows.append((index[fields[0]], int(fields[1]), int(fields[2])))
-                scores.append(float(fields[3]))
-            except (KeyError, IndexError, ValueError) as e:
-                hint = "write CHROM START STOP SCORE, with chromosomes of the store"
-                raise InputError(path, f"cannot be read: {line.strip()[:60]!r}", hint=hint, line=number) from e
+    for number, line in enumerate(_lines(path), 1):
+        fields = line.split()
+        hint = "write CHROM START STOP SCORE, with chromosomes of the store"
+        try:
+            chrom, start, stop = fields[0], int(fields[1]), int(fields[2])
+            scores.append(float(fields[3]))
+            if not 0 <= start < stop <= lengths[chrom]:
+                hint = f"an interval lies within 0 and the {lengths[chrom]:,} bases of {chrom}"
+                raise ValueError(hint)
+        except (KeyError, IndexError, ValueError) as e:
+            raise InputError(path, f"cannot be read: {line.strip()[:60]!r}", hint=hint, line=number) from e
+        rows.append((index[chrom], start, stop))
     table = np.array(rows, np.int64).reshape(-1, 3)
     return Bins(table[:, 0], table[:, 1], table[:, 2]), np.array(scores, np.float32)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, gzipped or not.
+
+    Raises:
+        InputError: it does not exist, is damaged, or not text.
+    """
+    if not path.is_file():
+        raise InputError(path, "no such file", hint="write it with factornet-predict")
+    try:
+        with path.open("rb") as raw:
+            gzipped = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rt", encoding="utf-8") if gzipped else path.open(encoding="utf-8") as file:
+            yield from file
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
+        raise InputError(path, f"damaged, or not text ({e})", hint="copy it again, or predict again") from e

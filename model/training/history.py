@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from ...store.errors import InputError
 from ...store.files.atomic_write import write_atomic
 from ..model_dir.training_state import TrainingState, load_training_state
 
@@ -111,8 +113,16 @@ class Progress:
         progress = cls()
         progress.step, progress.epoch, progress.stale = state.step, state.epoch, state.stale_epochs
         progress.best = state.best_loss
-        progress.history = [EpochRecord(**dict(r)) for r in state.history]
+        progress.history = [_epoch_record(row, folder) for row in state.history]
         return progress, warning
+
+
+def _epoch_record(row: Mapping[str, Any], folder: Path) -> EpochRecord:
+    names = {field.name for field in fields(EpochRecord)}
+    if set(row) != names or not all(type(value) in (int, float) for value in row.values()):
+        problem = f"the history of its training state has {dict(row)}, not a number for each of {', '.join(names)}"
+        raise InputError(folder, problem, hint="start the training again")
+    return EpochRecord(**row)
 
 
 def write_history(folder: Path, history: list[EpochRecord]) -> None:

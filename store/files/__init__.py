@@ -10,7 +10,7 @@
 May import `store.errors` and `store.text`.
 """
 
-from .atomic_write import fsync_path, replacing, write_atomic
+from .atomic_write import fsync_path, named_write_errors, replacing, write_atomic
 from .digest import file_digest, sha256_of
 from .limited_read import parse_json, read_limited
 from .locks import LockFile, LockHeldError, lock
@@ -26,6 +26,7 @@ __all__ = [
     "file_digest",
     "fsync_path",
     "lock",
+    "named_write_errors",
     "output_lock",
     "parse_json",
     "read_limited",

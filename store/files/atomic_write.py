@@ -52,16 +52,25 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def named_write_errors(path: Path) -> Iterator[None]:
+    """Turn OSError of the block into an error that names the file to be written.
+
+    Raises:
+        InputError: a write failed.
+    """
+    try:
+        yield
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise InputError(path, problem, hint="check free space and permissions") from error
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace the content of a file atomically: readers see the old bytes or the new ones.
 
     Raises:
         InputError: the file cannot be written.
     """
-    try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(data)
-    except OSError as error:
-        raise InputError(
-            path, f"cannot be written ({error.strerror})", hint="check free space and permissions"
-        ) from error
+    with named_write_errors(path), replacing(path) as temporary:
+        temporary.write_bytes(data)

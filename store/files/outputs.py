@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def output_lock(path: Path, *, parents: bool = False) -> Iterator[None]:
     except LockHeldError as e:
         raise InputError(path, f"is being written by {e.holder}", hint=e.hint) from e
     except OSError as e:
-        problem = f"its lock file {e.filename or target.parent} cannot be created and locked ({e.strerror})"
+        problem = f"cannot be written: {e.filename or target.parent} cannot be created and locked ({e.strerror})"
         raise InputError(path, problem, hint="choose a folder where files can be created and locked") from e
     with held:
         remove_temporary_files(target.parent, target.name)
@@ -58,9 +58,13 @@ def check_output_file(path: Path, *, overwrite: bool) -> None:
 
 
 def resolve_output(path: Path) -> Path:
-    """Return the absolute path of an output, links in it resolved, the output itself excepted if it is a file's."""
+    """Return the absolute path of an output, links in it resolved, the output itself excepted if it is a file's.
+
+    A file is replaced by a rename, so a link to one is replaced, not followed; a link to a folder is followed.
+    """
     absolute = path.absolute()
-    return absolute.resolve() if absolute.is_dir() else absolute.parent.resolve() / absolute.name
+    follow = absolute.is_dir() or (absolute.is_symlink() and not absolute.exists())
+    return absolute.resolve() if follow else absolute.parent.resolve() / absolute.name
 
 
 def remove_temporary_files(folder: Path, name: str | None = None) -> None:
@@ -76,11 +80,27 @@ def remove_temporary_files(folder: Path, name: str | None = None) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all in it, if there is one.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
-def staged_folder(path: Path) -> Iterator[Path]:
+def staged_folder(path: Path, *, replaced: Sequence[str] = ()) -> Iterator[Path]:
     """Yield an empty folder next to a path, moved there at the end; the caller holds the lock of that path.
 
     When the block raises, the folder is removed; one that a killed process left is removed first.
+
+    Args:
+        path: of the folder; where it exists, the files in it that `replaced` names give way to the new ones.
+        replaced: patterns of names of files and folders in it; all others are kept.
 
     Raises:
         InputError: it cannot be created or moved.
@@ -92,7 +112,13 @@ def staged_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(staged)
         staged.mkdir()
         yield staged
-        staged.rename(target)
+        if target.is_dir():
+            for old in [p for pattern in replaced for p in target.glob(pattern)]:
+                remove(old)
+            for new in sorted(staged.iterdir()):
+                new.replace(target / new.name)
+        else:
+            staged.rename(target)
         fsync_path(target.parent)
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"

@@ -1,6 +1,9 @@
 """Every file of a model folder that is read is covered: flipped bits and cuts are found on use."""
 
+import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,9 @@ from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, s
 from factornet.model.model_dir.card import read_card
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.training_state import TrainingState, load_training_state, save_training_state
+from factornet.model.training.history import Progress
 from factornet.store.errors import InputError
+from factornet.store.files.sealed_json import BLANK_DIGEST, SELF_DIGEST, seal
 
 CONFIG = NetworkConfig(
     tasks=("CTCF",), tracks=("DGF",), meta=("age",), window_length=40, kernels=3, kernel_width=6, recurrent=2, dense=3
@@ -74,6 +79,47 @@ def test_damage_is_found_on_use(folder, tmp_path, name, damage):
             assert name in use(copy, name)  # the state before is used, and a warning names the file
         except InputError as error:
             assert name in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["pipe", "zeros", "folder"])
+def test_what_is_no_file_is_refused_at_once(folder, tmp_path, name, kind):
+    copy = tmp_path / "m"
+    shutil.copytree(folder, copy)
+    (copy / name).unlink()
+    {"pipe": os.mkfifo, "zeros": lambda p: p.symlink_to("/dev/zero"), "folder": Path.mkdir}[kind](copy / name)
+    try:
+        assert name in use(copy, name)
+    except InputError as error:
+        assert name in str(error) or name == "model.json"  # noqa: PT017, a folder without a model
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"step": "a"}, "step must be a whole number of at least 0, got 'a'"),
+        ({"epoch": [1]}, "epoch must be a whole number"),
+        ({"best_loss": True}, "best_loss must be a number"),
+        ({"history": [1]}, "history must be a list of JSON objects"),
+        ({"sha256": 5}, "incomplete"),
+    ],
+)
+def test_state_with_values_of_other_types_is_refused(folder, tmp_path, change, message):
+    copy = tmp_path / "m"
+    shutil.copytree(folder, copy)
+    for record in copy.glob("last-*.json"):
+        content = json.loads(record.read_text()) | change | {SELF_DIGEST: BLANK_DIGEST}
+        record.write_bytes(seal(json.dumps(content).encode()))
+    with pytest.raises(InputError, match=message):
+        load_training_state(copy)
+
+
+def test_history_of_another_form_is_refused(folder, tmp_path):
+    network = FactorNet(CONFIG)
+    with pytest.raises(
+        InputError, match=r"the history of its training state has \{'epoch': 2\}, not a number for each"
+    ):
+        Progress.restored(network, torch.optim.Adam(p for p in network.parameters() if p.requires_grad), folder)
 
 
 def test_weights_of_another_model_are_refused(folder, tmp_path):

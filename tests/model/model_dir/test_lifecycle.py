@@ -68,3 +68,16 @@ def test_model_of_other_software_is_not_replaced(tmp_path):
     with pytest.raises(InputError, match="not a factornet-model file"):
         create_model(tmp_path, ModelCard(config=OLD), overwrite=True)
     assert (tmp_path / "model.json").is_file()
+
+
+def test_model_behind_a_link_is_replaced_where_it_is(model, tmp_path):
+    (tmp_path / "link").symlink_to(model)
+    (model / "notes.txt").write_text("mine")
+    create_model(tmp_path / "link", ModelCard(config=NEW), overwrite=True)
+    assert backup_path(tmp_path / "link") == backup_path(model)
+    assert load_network(backup_path(model)).config == OLD
+    complete_model(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert read_card(model).config == NEW
+    assert (model / "notes.txt").read_text() == "mine"
+    assert not backup_path(model).exists()

@@ -249,6 +249,7 @@ def test_stranded_track_without_its_partner_is_refused(names, missing):
         ({"tasks": ("a", "a")}, "'a' is repeated"),
         ({"tasks": ["a"]}, "tuple"),
         ({"tasks": ("a\nb",)}, "line breaks"),
+        ({"tasks": ("\ud800",)}, "cannot be printed"),
         ({"meta": ("",)}, "is not a name"),
         ({"tracks": (" x",)}, "surrounding blanks"),
         ({"kernels": 0}, "kernels must be an integer >= 1, got 0"),

@@ -1,10 +1,14 @@
 """Interrupted predictions of regions: what is kept, what is computed again, what is refused."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
 from factornet.model import FactorNet, NetworkConfig, Predictor, predict_regions
 from factornet.store import InputError, UsageError, open_store, parse_region
+from factornet.store.files.sealed_json import JsonFormat, write_sealed_json
 
 SIZES = {"window_length": 500, "kernels": 8, "kernel_width": 10, "recurrent": 3, "dense": 16}
 
@@ -92,3 +96,59 @@ def test_damaged_settings_of_parts_are_named(store, predictor, tmp_path):
     regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
     with pytest.raises(InputError, match=r"settings\.json:1: not JSON"):
         predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50, resume=True)
+
+
+@pytest.fixture
+def interrupted(store, predictor, tmp_path):
+    """A prediction of three regions that was interrupted after two: its arguments, and its folder of parts."""
+    regions = regions_of(store, *(f"{n}:5000-6000" for n in store.coordinates.names[:3]))
+    sizes = []
+
+    def cut(bins):
+        sizes.append(bins)
+        if len(sizes) == 3:
+            raise CutError
+
+    with pytest.raises(CutError):
+        predict_regions(predictor, regions, tmp_path / "x.bw", stride=50, on_bins=cut)
+    return (predictor, regions, tmp_path / "x.bw"), tmp_path / ".x.bw.parts"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda p: p.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("name", ["00000-", "digests.json"])
+def test_part_that_is_no_file_is_computed_again(interrupted, make, name):
+    arguments, parts = interrupted
+    [path] = parts.glob(f"{name}*")
+    path.unlink()
+    make(path)
+    predict_regions(*arguments, stride=50, resume=True)
+    assert [p.name for p in parts.parent.iterdir()] == ["x.bw"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("settings.json", {}),
+        ("settings.json", {"settings": [1]}),
+        ("digests.json", {"sha256": 5}),
+        ("digests.json", {}),
+    ],
+)
+def test_resealed_record_of_another_form_is_named(interrupted, name, content, caplog):
+    arguments, parts = interrupted
+    kind = JsonFormat(f"factornet-prediction-{name.removesuffix('.json')}", 1, "")
+    write_sealed_json(parts / name, kind, content)
+    if name == "settings.json":
+        with pytest.raises(InputError, match=r"settings\.json: settings must be a JSON object, got"):
+            predict_regions(*arguments, stride=50, resume=True)
+    else:
+        predict_regions(*arguments, stride=50, resume=True)
+        assert "digests.json: sha256 must be a JSON object" in caplog.text
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda p: p.symlink_to("/tmp")])
+def test_parts_that_are_no_folder_are_left_alone(store, predictor, tmp_path, make):
+    make(tmp_path / ".x.bw.parts")
+    with pytest.raises(InputError, match=r"\.x\.bw\.parts: is not a folder; move it away"):
+        predict_regions(predictor, regions_of(store, "chr21:5000-6000"), tmp_path / "x.bw", stride=50)
+    assert [p.name for p in tmp_path.iterdir()] == [".x.bw.parts"]

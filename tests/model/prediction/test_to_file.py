@@ -25,7 +25,7 @@ from factornet.model import (
 from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.to_file import Predictor
-from factornet.store import UsageError, open_store, parse_region, read_span
+from factornet.store import InputError, UsageError, open_store, parse_region, read_span
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +236,24 @@ def test_failed_run_without_a_finished_region_leaves_nothing(command, tmp_path, 
     status, shown = command("--regions", *REGIONS, "-o", tmp_path / "x.bw")
     assert (status, "No space left on device" in shown.err) == (2, True)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+GOOD = b"chr21\t1000\t1200\t0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(GOOD * 9)[:-12], "damaged, or not text"),
+        (b"\x1f\x8bnothing gzipped", "damaged, or not text"),
+        (bytes(range(128, 256)), "damaged, or not text"),
+        (GOOD + b"chr21\t1\t99999999999999999999\t0.5\n", r"x.bed:2: .*an interval lies within 0 and the [\d,]+ bases"),
+        (b"chr21\t-500\t-300\t0.5\n", "x.bed:1: .*an interval lies within"),
+        (b"chr21\t300\t300\t0.5\n", "x.bed:1: .*an interval lies within"),
+        (b"chr21\t300\t500\n", "x.bed:1: .*write CHROM START STOP SCORE"),
+    ],
+)
+def test_damaged_predictions_are_refused(store, tmp_path, content, message):
+    (tmp_path / "x.bed").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_bedgraph(tmp_path / "x.bed", store.coordinates)

@@ -85,3 +85,20 @@ def test_failed_replacement_leaves_the_file_and_nothing_else(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "o"):
         pass  # nothing was written, so there is nothing to rename
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("o", "old")]
+
+
+def test_files_of_a_folder_are_replaced_and_others_kept(tmp_path):
+    (tmp_path / "m/logos").mkdir(parents=True)
+    for name in ("index.html", "notes.txt", "logos/old.png"):
+        (tmp_path / "m" / name).write_text("old")
+    with staged_folder(tmp_path / "m", replaced=("*.html", "logos")) as staged:
+        (staged / "index.html").write_text("new")
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == ["index.html", "notes.txt"]
+    assert (tmp_path / "m/index.html").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_dangling_link_to_a_folder_is_locked_under_the_name_of_the_folder(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "m")
+    with output_lock(tmp_path / "link"):
+        assert (tmp_path / ".m.lock").exists()
