@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..store.errors import UsageError
 from ..store.files.outputs import check_output_file, output_lock
 from .common.arguments import HelpFormatter, add_common_options, cell_name, naming_option, parse_regions
-from .common.output import print_json, print_line, print_table
+from .common.output import print_json, print_line, print_table, print_warning
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
+
+if TYPE_CHECKING:
+    from ..model.evaluation.provenance import SeenBins
+    from ..model.prediction.bins import Bins
+    from ..model.prediction.sidecar import PredictionRecord
+    from ..store.reader import Store
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -30,6 +38,12 @@ def make_parser() -> argparse.ArgumentParser:
     add_store_options(parser)
     parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) of the predictions")
     parser.add_argument("-f", "--factor", required=True, help="transcription factor of the predictions")
+    parser.add_argument(
+        "--allow-mismatch", action="store_true", help="evaluate predictions of another factor, cell line or genome"
+    )
+    parser.add_argument(
+        "--allow-seen", action="store_true", help="evaluate on bins that the model was trained or validated on"
+    )
     parser.add_argument("--track", help="also score the mean signal of this track")
     parser.add_argument("--motifs", type=Path, metavar="MEME", help="also score the factor's motif in this file")
     parser.add_argument("--motif-name", metavar="NAME", help="name of the motif; default: the factor")
@@ -80,6 +94,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             found = find_motif(read_meme(options.motifs), options.motif_name or options.factor)
         motif = log_odds(found.probabilities)
     bins, scores = read_bedgraph(options.predictions, store.coordinates)
+    provenance = _check_provenance(options, store, cell, bins)
     baseline_scores = baselines(store, cell, bins, track=options.track, log_odds=motif)
     result = evaluate(store, cell, options.factor, bins, scores, others=baseline_scores)
     if options.picture is not None:
@@ -90,7 +105,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         plot_locus(store, cell, options.factor, bins=bins, scores=scores, region=region, path=options.picture)
     if options.json:
         measures = {name: s.to_json() for name, s in result.scores.items()}
-        print_json({"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures})
+        print_json(
+            {"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures, **provenance}
+        )
         return 0
     model = result.scores["model"]
     print_line(
@@ -104,3 +121,59 @@ def _evaluate(options: argparse.Namespace) -> int:
         rows.append((name, *(f"{x:.4f}" for x in values)))
     print_table("", columns, rows)
     return 0
+
+
+def _check_provenance(options: argparse.Namespace, store: Store, cell: str, bins: Bins) -> dict[str, Any]:
+    """Check that the predictions are of this factor and cell line, and of bins that the training has not seen.
+
+    Returns what is known of them, as JSON values; what cannot be known is printed as a warning.
+
+    Raises:
+        UsageError: they are not, and the options do not allow it.
+        InputError: the record of the predictions is damaged.
+    """
+    from ..model.evaluation.provenance import count_seen, find_changes, find_mismatches
+    from ..model.prediction.sidecar import NoRecordError, read_record
+
+    try:
+        record = read_record(options.predictions)
+    except NoRecordError as e:
+        print_warning(f"{e}, so nothing protects against evaluating bins that the model was trained on")
+        return {"record": None, "seen": None}
+    if problems := find_mismatches(record, store, cell, options.factor, bins):
+        text = f"{options.predictions}: its predictions are {'; '.join(problems)}"
+        _refuse(text, allowed=options.allow_mismatch, hint="give others, or allow it with --allow-mismatch")
+    for group in find_changes(record, store, cell):
+        print_warning(f"{group} was rebuilt from other data since {options.predictions} was predicted")
+    seen = count_seen(record, store, cell, bins)
+    if seen is None:
+        print_warning(f"{options.predictions}: it is not recorded on what the model was trained")
+    else:
+        _check_seen(options, record, seen, cell)
+    return {"record": record.to_json(), "seen": asdict(seen) if seen else None}
+
+
+def _check_seen(options: argparse.Namespace, record: PredictionRecord, seen: SeenBins, cell: str) -> None:
+    """Check that the training of the model has seen none of the bins; print how many it has seen in other cell lines.
+
+    Raises:
+        UsageError: it has, and the options do not allow it.
+    """
+    counts = {"trained": seen.trained, "validated": seen.validated}
+    if seen.in_sample:
+        parts = " and ".join(f"{what} on {n:,}" for what, n in counts.items() if n)
+        test = ", ".join(record.trainings[0].test) or "none"
+        text = f"{options.predictions}: the model was {parts} of the {seen.total:,} bins, in {cell}: too good a score"
+        hint = f"predict its test regions ({test}), or another cell line, or allow it with --allow-seen"
+        _refuse(text, allowed=options.allow_seen, hint=hint)
+    if seen.elsewhere and not options.json:
+        print_line(
+            f"the model was trained or validated on {seen.elsewhere:,} of the {seen.total:,} bins in other cell lines"
+        )
+
+
+def _refuse(problem: str, *, allowed: bool, hint: str) -> None:
+    """Refuse to evaluate, or warn if the options allow it."""
+    if not allowed:
+        raise UsageError(f"{problem}; {hint}")
+    print_warning(problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -11,6 +11,7 @@ from .. import __version__
 from ..etl.inputs.bed import read_intervals
 from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import UsageError
+from ..store.files.digest import file_digest
 from ..store.machine import peak_memory
 from ..store.schema import STRIDE
 from ..store.text import format_bytes
@@ -77,14 +78,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
-    from ..model.model_dir.weights import load_network
+    from ..model.model_dir.weights import load_model
     from ..model.prediction.bins import Bins, count_bins
-    from ..model.prediction.to_file import Predictor, predict_intervals, predict_regions
+    from ..model.prediction.predictor import Predictor
+    from ..model.prediction.sidecar import sidecar_path
+    from ..model.prediction.to_file import predict_intervals, predict_regions
 
     _check_output(options)
     store = open_store_from_args(options)
+    model = load_model(options.model, weights=options.weights)
     predictor = Predictor(
-        network=load_network(options.model, weights=options.weights),
+        network=model.network,
+        source=model,
         store=store,
         cell=cell_name(options.cell),
         factor=options.factor,
@@ -102,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
         rate = _Rate(line)
         if regions:
             with report_interrupt("repeat the command with --resume to resume after the last finished region"):
-                predict_regions(
+                record = predict_regions(
                     predictor,
                     regions,
                     options.output,
@@ -113,8 +118,12 @@ def _run(options: argparse.Namespace) -> int:
                     on_kept=line.advance,
                 )
         else:
-            predict_intervals(predictor, bins, options.output, rate.add, overwrite=options.force)
+            origin = {"bed": options.bed.name, "bed_sha256": file_digest(options.bed)}
+            record = predict_intervals(
+                predictor, bins, options.output, rate.add, overwrite=options.force, options=origin
+            )
     content = {"output": str(options.output), "intervals": count, "predicted": rate.windows}
+    content |= {"not_computed": record.intervals["not_computed"], "record": str(sidecar_path(options.output))}
     if options.json:
         print_json(content | {"seconds": rate.seconds, "peak_rss": peak_memory()})
     else:
@@ -123,7 +132,19 @@ def _run(options: argparse.Namespace) -> int:
             f"{options.output}: {count:,} intervals{kept} in {rate.seconds:.1f} s ({rate.per_second:,.0f}/s) on "
             f"{predictor.device}; peak memory {format_bytes(peak_memory())}"
         )
+        print_line(f"{sidecar_path(options.output)}: model, factor, cell line and data of these predictions")
+        _print_uncomputed(record.intervals["not_computed"], model.card.config.window_length)
     return 0
+
+
+def _print_uncomputed(counts: Mapping[str, int], window_length: int) -> None:
+    """Print how many intervals have a score that was not computed, if any, and why."""
+    reasons = {"chromosome_ends": "an end of their chromosome", "blacklist": "the blacklist"}
+    named = [
+        f"{counts[key]:,} within {window_length:,} bases of {what}" for key, what in reasons.items() if counts[key]
+    ]
+    if sum(counts.values()):
+        print_line(f"{sum(counts.values()):,} intervals were not computed, their score is 0: {', '.join(named)}")
 
 
 class _Rate:

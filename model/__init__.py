@@ -16,7 +16,8 @@ from .network.factornet import FactorNet, one_hot
 from .prediction.bigwig_writer import write_bigwig
 from .prediction.bins import Bins
 from .prediction.predict import predict_bins
-from .prediction.to_file import Predictor, predict_intervals, predict_regions
+from .prediction.predictor import Predictor
+from .prediction.to_file import predict_intervals, predict_regions
 from .prediction.writers import read_bedgraph, write_bedgraph
 from .training.history import Callbacks, TrainingResult
 from .training.setup import TrainingSetup, prepare_training

@@ -1,6 +1,8 @@
-"""Check that cell lines of a store have the inputs of a network."""
+"""Check that cell lines of a store have the inputs of a network, and identify their data."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from ...store.errors import UsageError
 from ...store.reader import Store
@@ -35,3 +37,13 @@ def network_inputs(config: NetworkConfig, store: Store, cells: tuple[str, ...]) 
     for cell in cells:
         check_inputs(config, store, cell)
     return WindowInputs.of(store, cells, meta=bool(config.meta), gencode=config.gencode)
+
+
+def manifest_digests(store: Store, cells: Iterable[str]) -> dict[str, str]:
+    """Map genome and cell lines (by path in the store) to the digests of their manifests.
+
+    For a raw store the digest is that of the compressed one, so that equal data have equal digests.
+    """
+    infos = [store.cell(cell) for cell in cells]
+    found = {"genome": store.info.unpacked_from or store.info.genome_manifest}
+    return found | {f"cells/{info.name}": info.unpacked_from or info.manifest for info in infos}

@@ -2,6 +2,7 @@
 
     locus_plot  plot tracks, peaks and predicted probabilities of one region
     metrics     measures of binary classification: those of the ENCODE-DREAM challenge, and average precision
+    provenance  compare predictions' record with what they are evaluated on, and with what the model was trained on
     scoring     score predictions as ENCODE-DREAM does
 
 May import `model.motifs` and what lies below it.

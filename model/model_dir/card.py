@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ... import __version__
 from ...store.errors import InputError, UsageError
@@ -26,6 +26,45 @@ DAMAGED_HINT = "copy or train it again, or use other weights"
 MODEL = JsonFormat("factornet-model", 2, NO_MODEL_HINT)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What a network was trained on: the chromosomes of its cell lines without validation and test regions.
+
+    Attributes:
+        cells: cell lines trained on.
+        valid_cells: cell lines of the validation regions.
+        valid, test: validation and test regions, as text.
+        chromosomes: names of the chromosomes of the store.
+        manifests: digest of the genome and of each cell line, by path in the store.
+    """
+
+    cells: tuple[str, ...]
+    valid_cells: tuple[str, ...]
+    valid: tuple[str, ...]
+    test: tuple[str, ...]
+    chromosomes: tuple[str, ...]
+    manifests: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {name: list(v) if isinstance(v, tuple) else dict(v) for name, v in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self:
+        """Return what `to_json` returned.
+
+        Raises:
+            TypeError, KeyError: a value is missing or of another type.
+        """
+        names = [field.name for field in fields(cls) if field.name != "manifests"]
+        lists = {name: tuple(content[name]) for name in names}
+        manifests = dict(content["manifests"])
+        for name, value in {**lists, "manifests": (*manifests, *manifests.values())}.items():
+            if not all(isinstance(item, str) for item in value) or isinstance(content[name], str):
+                raise TypeError(f"{name} must be names")
+        return cls(**lists, manifests=manifests)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ModelCard:
     """Content of model.json.
@@ -43,6 +82,19 @@ class ModelCard:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     library_version: str = __version__
     digest: str = ""
+
+    @property
+    def trainings(self) -> tuple[TrainingData, ...]:
+        """Data of this training, then of those whose weights it started from.
+
+        Empty for a network whose data are not recorded, such as one imported from the original FactorNet.
+        """
+        if "cells" not in self.training:
+            return ()
+        own = {key: self.training.get(key) or [] for key in ("cells", "valid_cells", "valid", "test")}
+        own["chromosomes"] = list(self.provenance.get("chromosomes") or {})
+        own["manifests"] = self.provenance.get("manifests") or {}
+        return tuple(map(TrainingData.from_json, (own, *self.provenance.get("earlier_trainings", ()))))
 
 
 def has_model(folder: str | Path) -> bool:

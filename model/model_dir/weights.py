@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +16,11 @@ from torch import Tensor
 
 from ...store.errors import InputError
 from ...store.files.atomic_write import write_atomic
-from ...store.files.digest import sha256_of
+from ...store.files.digest import file_digest, sha256_of
 from ...store.files.sealed_json import BLANK_DIGEST
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
-from .card import DAMAGED_HINT, read_card
+from .card import DAMAGED_HINT, ModelCard, read_card
 
 WeightsKind = Literal["best", "last"]
 _KEY = "factornet"  # one key only: safetensors writes several in any order
@@ -36,8 +37,32 @@ def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: Weigh
     write_atomic(Path(folder) / f"{which}.safetensors", pack_tensors(weights, read_card(folder).digest))
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LoadedModel:
+    """A network with the model folder that it was loaded from.
+
+    Attributes:
+        network: on the CPU, in evaluation mode.
+        card: content of model.json.
+        name: of the folder.
+        weights: "best" or "last".
+        weights_sha256: digest of the file of weights.
+    """
+
+    network: FactorNet
+    card: ModelCard
+    name: str
+    weights: WeightsKind
+    weights_sha256: str
+
+
 def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> FactorNet:
-    """Load the network of a model folder, on the CPU and in evaluation mode.
+    """Load the network of a model folder as `load_model` does."""
+    return load_model(folder, weights=weights).network
+
+
+def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedModel:
+    """Load the network of a model folder, on the CPU and in evaluation mode, with the folder's card.
 
     "last" weights are those of the newest training state where one exists, else last.safetensors.
 
@@ -56,7 +81,8 @@ def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> Factor
     check_tensors(path, tensors, card.config)
     network = FactorNet(card.config)
     network.load_state_dict(tensors)
-    return network.eval()
+    name, sha256 = folder.resolve().name, file_digest(path)
+    return LoadedModel(network=network.eval(), card=card, name=name, weights=weights, weights_sha256=sha256)
 
 
 def weights_sizes(config: NetworkConfig) -> tuple[int, int]:

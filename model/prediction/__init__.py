@@ -3,8 +3,10 @@
     bigwig_writer       write scores as bigWig, and read them back
     bins                choose the intervals to predict, and group neighbours that share bases
     predict             predict probabilities for intervals, tile by tile, in bounded memory
+    predictor           a network that predicts one of its factors in a cell line
     region_parts        keep the scores of finished regions next to the output
     shared_convolution  compute overlapping windows together
+    sidecar             record next to predictions what they are: model, factor, cell line, data
     tiles               read tiles: stretches of a chromosome whose bases many windows share
     to_file             predict to files: intervals in their order, or all bins of regions, resumable region by region
     writers             write scores piecewise as FactorNet's gzipped bedGraph, and read it
@@ -15,7 +17,8 @@ May import `model.network`, `model.data` and `model.model_dir`.
 from .bigwig_writer import write_bigwig
 from .bins import Bins, count_bins
 from .predict import predict_bins, predict_plan
-from .to_file import Predictor, predict_intervals, predict_regions
+from .predictor import Predictor
+from .to_file import predict_intervals, predict_regions
 from .writers import read_bedgraph, write_bedgraph
 
 __all__ = [

@@ -18,7 +18,7 @@ from ...store.genome.bigwig_format import check_structure, check_zoom_levels, re
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
 from .bins import Bins
-from .writers import ScoreWriter, not_read_back
+from .writers import Replace, ScoreWriter, not_read_back
 
 _ENTRIES = 65536  # entries added at once
 _ENTRY = np.dtype([("chrom", "<u4"), ("start", "<u4"), ("stop", "<u4"), ("value", "<f4")])
@@ -47,7 +47,13 @@ class _BigwigWriter:
 
 @contextmanager
 def open_bigwig(
-    path: Path, coordinates: GenomeCoordinates, *, chroms: list[int], span: int, single: bool = False
+    path: Path,
+    coordinates: GenomeCoordinates,
+    *,
+    chroms: list[int],
+    span: int,
+    single: bool = False,
+    replace: Replace = replacing,
 ) -> Iterator[ScoreWriter]:
     """Open a bigWig. Overlapping bins share the genome: each gets `span` bases around its middle.
 
@@ -57,11 +63,12 @@ def open_bigwig(
         chroms: chromosomes of the bins, indices in rising order; bins must be added in genome order.
         span: bases per score; at most the distance between any two middles.
         single: whether there is one bin only, of which zoom levels cannot be made.
+        replace: how the file is replaced.
 
     Raises:
         InputError: it cannot be written, or what is read back is not what was written.
     """
-    with named_write_errors(path), replacing(path) as part:
+    with named_write_errors(path), replace(path) as part:
         with _write_errors():
             file = pyBigWig.open(str(part), "w")
         try:
@@ -107,7 +114,9 @@ def _pack(chrom: Any, starts: Any, stops: Any, values: NDArray[np.float32]) -> b
     return entries.tobytes()
 
 
-def open_bigwig_of(path: Path, bins: Bins, coordinates: GenomeCoordinates) -> AbstractContextManager[ScoreWriter]:
+def open_bigwig_of(
+    path: Path, bins: Bins, coordinates: GenomeCoordinates, *, replace: Replace = replacing
+) -> AbstractContextManager[ScoreWriter]:
     """Open a bigWig for these bins, to be added in genome order.
 
     Each score gets as many bases as there are between the closest two middles, at most 200 (50 for the usual stride).
@@ -126,7 +135,7 @@ def open_bigwig_of(path: Path, bins: Bins, coordinates: GenomeCoordinates) -> Ab
         )
     span = int(min(gaps.min() if gaps.size else BIN, BIN))
     chroms: list[int] = np.unique(bins.chrom).tolist()
-    return open_bigwig(path, coordinates, chroms=chroms, span=span, single=len(bins) < 2)
+    return open_bigwig(path, coordinates, chroms=chroms, span=span, single=len(bins) < 2, replace=replace)
 
 
 def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:

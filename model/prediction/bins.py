@@ -13,7 +13,7 @@ from ...store.errors import UsageError
 from ...store.genome.intervals import GenomeCoordinates, Intervals, overlaps
 from ...store.genome.regions import Region
 from ...store.reader import Store
-from ...store.sampling.splits import widened_blacklist
+from ...store.sampling.splits import chromosome_ends, widened_blacklist
 from ...store.schema import BIN, bin_count
 
 
@@ -42,6 +42,12 @@ class Bins:
     def take(self, rows: NDArray[np.int64] | slice) -> Bins:
         """Return these intervals, in this order."""
         return Bins(self.chrom[rows], self.start[rows], self.stop[rows])
+
+    def to_absolute(self, coordinates: GenomeCoordinates) -> Intervals:
+        """Return the intervals in absolute coordinates, in this order."""
+        return Intervals(
+            coordinates.to_absolute(self.chrom, self.start), coordinates.to_absolute(self.chrom, self.stop)
+        )
 
     def genome_order(self) -> NDArray[np.int64]:
         """Return rows sorted by chromosome and middle; equal ones keep their order."""
@@ -93,6 +99,24 @@ def pieces_of_region(
         yield Bins(np.full(start.size, coordinates.index(region.chrom), np.int64), start, start + BIN)
 
 
+def count_uncomputed(bins: Bins, store: Store, *, window_length: int) -> dict[str, int]:
+    """Count the bins that are not computed, whose score is 0, by reason.
+
+    Args:
+        bins: in any order.
+        store: holds the blacklist.
+        window_length: of the network, bases.
+
+    Returns:
+        ``chromosome_ends``: bins within a window's length of an end of their chromosome; ``blacklist``: other bins,
+        within a window's length of the blacklist.
+    """
+    absolute = bins.to_absolute(store.coordinates)
+    near_end = overlaps(absolute, chromosome_ends(store.coordinates, window_length))
+    excluded = overlaps(absolute, widened_blacklist(store, window_length))
+    return {"chromosome_ends": int(near_end.sum()), "blacklist": int((excluded & ~near_end).sum())}
+
+
 @dataclass(frozen=True)
 class SortedWindows:
     """Windows of bins in genome order; arrays of one length.
@@ -115,9 +139,8 @@ class SortedWindows:
     def of(cls, bins: Bins, store: Store, *, length: int) -> SortedWindows:
         """Return windows of `length` bases around the middles of bins."""
         rows = bins.genome_order()
-        bins, to_absolute = bins.take(rows), store.coordinates.to_absolute
-        absolute = Intervals(to_absolute(bins.chrom, bins.start), to_absolute(bins.chrom, bins.stop))
-        clean = ~overlaps(absolute, widened_blacklist(store, length))
+        bins = bins.take(rows)
+        clean = ~overlaps(bins.to_absolute(store.coordinates), widened_blacklist(store, length))
         return cls(rows, bins.chrom, bins.middle - length // 2, clean, length)
 
     def tiles(self, bases: int) -> list[slice]:

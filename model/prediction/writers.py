@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -20,6 +20,9 @@ from ...store.genome.intervals import GenomeCoordinates
 from .bins import Bins
 
 _LINES = 65536  # bins formatted at once
+
+Replace = Callable[[Path], AbstractContextManager[Path]]
+"""How a file is replaced: `replacing`, or a context manager that does more, such as writing a sidecar file."""
 
 
 class ScoreWriter(Protocol):
@@ -57,13 +60,18 @@ class _RawScoreWriter:
 
 
 @contextmanager
-def open_bedgraph(path: Path, coordinates: GenomeCoordinates) -> Iterator[ScoreWriter]:
+def open_bedgraph(path: Path, coordinates: GenomeCoordinates, *, replace: Replace = replacing) -> Iterator[ScoreWriter]:
     """Open a gzipped bedGraph: ``chrom start stop score`` with tabs and ``%.3e``, in the order of the bins.
+
+    Args:
+        path: of the file.
+        coordinates: the store's chromosomes.
+        replace: how the file is replaced.
 
     Raises:
         InputError: it cannot be written, or what is read back is not what was written.
     """
-    with named_write_errors(path), replacing(path) as part:
+    with named_write_errors(path), replace(path) as part:
         # Level 9, Python's default, takes twelve times as long and saves 7 %.
         with (
             part.open("wb") as raw,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ import numpy as np
 
 from ...store.errors import UsageError
 from ...store.genome.intervals import GenomeCoordinates, Intervals
-from ...store.reader import Store
 from ...store.sampling.sampler import Sampler
+from ..data.inputs import manifest_digests
 from ..model_dir.card import ModelCard, read_card
 from ..model_dir.lifecycle import create_model
 from ..model_dir.weights import load_network
@@ -77,9 +77,16 @@ class TrainingSetup:
             provenance={
                 "assembly": info.assembly,
                 "chromosomes": {c.name: c.digest for c in info.chromosomes},
-                "manifests": _manifests(sampler.store, sampler.cells + sampler.valid_cells),
+                "manifests": manifest_digests(sampler.store, sampler.cells + sampler.valid_cells),
+                **self._earlier_trainings(),
             },
         )
+
+    def _earlier_trainings(self) -> dict[str, Any]:
+        """Return the data that the weights to start from were trained on, as JSON values."""
+        if self.init_from is None:
+            return {}
+        return {"earlier_trainings": [training.to_json() for training in read_card(self.init_from).trainings]}
 
 
 def prepare_training(
@@ -130,16 +137,6 @@ def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
                 f"{folder}: the training started with {key} = {before.get(key)!r}, now it is {value!r}; "
                 "resume with the same options, or train into another folder"
             )
-
-
-def _manifests(store: Store, cells: Iterable[str]) -> dict[str, str]:
-    """Map genome and cell lines (by path in the store) to the digests of their manifests.
-
-    For a raw store the digest is that of the compressed one, so that equal data have equal digests.
-    """
-    infos = [store.cell(cell) for cell in cells]
-    found = {"genome": store.info.unpacked_from or store.info.genome_manifest}
-    return found | {f"cells/{info.name}": info.unpacked_from or info.manifest for info in infos}
 
 
 def _check_data(folder: Path, old: ModelCard, new: ModelCard, store: str) -> None:

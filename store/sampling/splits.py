@@ -46,9 +46,16 @@ def split_genome(coordinates: GenomeCoordinates, *, valid: Iterable[Region], tes
 def widened_blacklist(store: Store, window_length: int) -> Intervals:
     """Return the blacklist widened by `window_length` bases, with as many bases at both ends of every chromosome."""
     coordinates = store.coordinates
+    widened = coordinates.widen(store.blacklist(), window_length)
+    return intervals.union(widened, chromosome_ends(coordinates, window_length))
+
+
+def chromosome_ends(coordinates: GenomeCoordinates, window_length: int) -> Intervals:
+    """Return the first and the last `window_length` bases of every chromosome."""
     whole = coordinates.whole
-    edges = Intervals(
-        np.concatenate([whole.starts, np.maximum(whole.stops - window_length, whole.starts)]),
-        np.concatenate([np.minimum(whole.starts + window_length, whole.stops), whole.stops]),
+    return intervals.merge(
+        Intervals(
+            np.concatenate([whole.starts, np.maximum(whole.stops - window_length, whole.starts)]),
+            np.concatenate([np.minimum(whole.starts + window_length, whole.stops), whole.stops]),
+        )
     )
-    return intervals.union(coordinates.widen(store.blacklist(), window_length), edges)

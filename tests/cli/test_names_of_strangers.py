@@ -189,9 +189,9 @@ def test_every_command_shows_strange_names_as_text(strange, capsys, monkeypatch)
     out = folder / "p.bed.gz"
     run(capsys, predict, "--store", store, "-m", m, "-i", "A", "-f", FACTOR, "--regions", "chrB", "-o", out)
     picture = folder / "p.png"
-    shown = run(
-        capsys, evaluate, out, "--store", store, "-i", "A", "-f", FACTOR, "--track", TRACK, "--picture", picture
-    )
+    arguments = (out, "--store", store, "-i", "A", "-f", FACTOR, "--track", TRACK, "--picture", picture)
+    run(capsys, evaluate, *arguments, status=2)  # the model was validated on chrB
+    shown = run(capsys, evaluate, *arguments, "--allow-seen")
     assert TRACK in shown
     assert picture.stat().st_size > 1000
     (folder / "motifs.meme").write_text(MEME)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from factornet.model import FactorNet, NetworkConfig, Predictor, predict_regions
+from factornet.model.prediction.sidecar import sidecar_path
 from factornet.store import InputError, UsageError, open_store, parse_region
 from factornet.store.files.sealed_json import JsonFormat, write_sealed_json
 
@@ -75,7 +76,7 @@ def test_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, *, name,
     predict_regions(predictor, regions, output, stride=50, resume=True, on_bins=sizes.append, on_kept=kept.append)
     assert output.read_bytes() == whole
     assert (sum(sizes), kept) == (2 * 77, [77])
-    assert list(tmp_path.iterdir()) == [output]
+    assert sorted(tmp_path.iterdir()) == [output, sidecar_path(output)]
     assert not caplog.records
 
 
@@ -86,7 +87,7 @@ def test_new_run_warns_that_it_replaces_parts(store, predictor, tmp_path, caplog
     regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
     predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50)
     assert "1 finished regions of an interrupted run are replaced" in caplog.text
-    assert list(tmp_path.iterdir()) == [tmp_path / "x.bed.gz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.bed.gz", "x.bed.gz.json"]
 
 
 def test_damaged_settings_of_parts_are_named(store, predictor, tmp_path):
@@ -122,7 +123,7 @@ def test_part_that_is_no_file_is_computed_again(interrupted, make, name):
     path.unlink()
     make(path)
     predict_regions(*arguments, stride=50, resume=True)
-    assert [p.name for p in parts.parent.iterdir()] == ["x.bw"]
+    assert sorted(p.name for p in parts.parent.iterdir()) == ["x.bw", "x.bw.json"]
 
 
 @pytest.mark.parametrize(

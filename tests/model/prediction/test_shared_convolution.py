@@ -245,7 +245,7 @@ def test_intervals_keep_their_order_in_a_bedgraph(store, predictor, tmp_path):
     assert gzip.decompress((tmp_path / "sorted.bed.gz").read_bytes()).splitlines() == [lines[i] for i in order]
     with pytest.raises(UsageError, match="same middle"):
         predict_intervals(predictor, bins, tmp_path / "x.bw")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["sorted.bed.gz", "x.bed.gz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["sorted.bed.gz", "sorted.bed.gz.json", "x.bed.gz", "x.bed.gz.json"]
 
 
 def scores_of(predictor, bins):
@@ -266,7 +266,7 @@ def test_bigwig_of_unsorted_intervals_and_of_regions(store, predictor, tmp_path)
                 file.values(names[c], m, m + 1)[0] for c, m in zip(bins.chrom, bins.middle.tolist(), strict=True)
             ] == (pytest.approx(expected.tolist(), abs=1e-6))
             assert file.header()["nBasesCovered"] == 50 * len(bins)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bed.bw", "regions.bw"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bed.bw", "bed.bw.json", "regions.bw", "regions.bw.json"]
 
 
 def test_overlapping_regions_are_for_bedgraphs(store, predictor, tmp_path):

@@ -24,7 +24,7 @@ from factornet.model import (
 )
 from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.bins import bins_of_regions
-from factornet.model.prediction.to_file import Predictor
+from factornet.model.prediction.predictor import Predictor
 from factornet.store import InputError, UsageError, open_store, parse_region, read_span
 
 

@@ -1,0 +1,118 @@
+"""A network that predicts one of its factors in a cell line, and the record of what it predicted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ... import __version__
+from ...store.errors import UsageError
+from ...store.reader import Store
+from ..data.inputs import manifest_digests, network_inputs
+from ..model_dir.weights import LoadedModel
+from ..network.factornet import FactorNet
+from .bins import Bins, count_uncomputed
+from .predict import predict_tiles
+from .sidecar import PredictionRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """A network that predicts one of its factors in a cell line; other fields as for `predict_tiles`.
+
+    Args:
+        network: any variant.
+        source: the model folder that the network is from, to be recorded; None if it is from none.
+
+    Raises:
+        UsageError: the network does not predict the factor, or the cell line lacks inputs of the network.
+    """
+
+    network: FactorNet
+    store: Store
+    cell: str
+    factor: str
+    device: torch.device
+    batch_size: int = 512
+    amp: bool = False
+    source: LoadedModel | None = None
+
+    def __post_init__(self) -> None:
+        tasks = self.network.config.tasks
+        if self.factor not in tasks:
+            raise UsageError(f"the model does not predict {self.factor!r}; it predicts {', '.join(tasks)}")
+        network_inputs(self.network.config, self.store, (self.cell,))  # an error before any file is created
+
+    def scored(self, bins: Bins) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield rows of the bins and their probabilities, (n,), in genome order."""
+        column = self.network.config.tasks.index(self.factor)
+        for rows, scores in predict_tiles(
+            self.network, self.store, self.cell, bins, device=self.device, batch_size=self.batch_size, amp=self.amp
+        ):
+            yield rows, scores[:, column]
+
+    @cached_property
+    def network_digest(self) -> str:
+        """SHA-256 of the network's configuration and weights."""
+        digest = hashlib.sha256(json.dumps(self.network.config.to_json()).encode())
+        for name, tensor in self.network.state_dict().items():
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def settings(self) -> dict[str, Any]:
+        """Return all that a score depends on, as JSON values."""
+        attributes = [self.store.info.to_attributes(), self.store.cell(self.cell).to_attributes()]
+        return {
+            "factornet": __version__,
+            "model": self.network_digest,
+            "store": hashlib.sha256(json.dumps(attributes).encode()).hexdigest(),
+            "cell": self.cell,
+            "factor": self.factor,
+            "batch": self.batch_size,
+            "amp": self.amp,
+            "device": self.device.type,
+        }
+
+    def record(self, pieces: Iterable[Bins], options: Mapping[str, Any], *, file_sha256: str) -> PredictionRecord:
+        """Return the record of a file of predictions.
+
+        Args:
+            pieces: its bins, in pieces of bounded size.
+            options: settings of the bins, as JSON values.
+            file_sha256: digest of the file.
+        """
+        chroms, n, uncomputed = set[int](), 0, Counter[str](chromosome_ends=0, blacklist=0)
+        for bins in pieces:
+            n += len(bins)
+            chroms |= set(np.unique(bins.chrom).tolist())
+            uncomputed.update(count_uncomputed(bins, self.store, window_length=self.network.config.window_length))
+        chromosomes = [self.store.info.chromosomes[c] for c in sorted(chroms)]
+        return PredictionRecord(
+            factor=self.factor,
+            cell=self.cell,
+            model=self._describe_model(),
+            trainings=self.source.card.trainings if self.source else (),
+            assembly=self.store.info.assembly,
+            chromosomes={c.name: c.digest for c in chromosomes},
+            manifests=manifest_digests(self.store, (self.cell,)),
+            intervals={"n": n, "not_computed": dict(uncomputed)},
+            options={"batch_size": self.batch_size, "amp": self.amp, "device": self.device.type, **options},
+            file_sha256=file_sha256,
+        )
+
+    def _describe_model(self) -> dict[str, Any]:
+        """Return names and digests of network and weights, as JSON values."""
+        model: dict[str, Any] = {"network": self.network_digest, "tasks": list(self.network.config.tasks)}
+        if self.source is not None:
+            model |= {"name": self.source.name, "model_json": self.source.card.digest}
+            model |= {"weights": self.source.weights, "weights_sha256": self.source.weights_sha256}
+        return model
