@@ -245,7 +245,12 @@ def test_intervals_keep_their_order_in_a_bedgraph(store, predictor, tmp_path):
     assert gzip.decompress((tmp_path / "sorted.bed.gz").read_bytes()).splitlines() == [lines[i] for i in order]
     with pytest.raises(UsageError, match="same middle"):
         predict_intervals(predictor, bins, tmp_path / "x.bw")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["sorted.bed.gz", "sorted.bed.gz.json", "x.bed.gz", "x.bed.gz.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "sorted.bed.gz",
+        "sorted.bed.gz.json",
+        "x.bed.gz",
+        "x.bed.gz.json",
+    ]
 
 
 def scores_of(predictor, bins):
