@@ -47,7 +47,7 @@ def test_main_path_runs_without_what_only_linux_has(demo_files, tmp_path):
     sizes = ["-f", "CTCF", "-i", "GM12878", "-L", "200", "-k", "4", "-r", "4", "-d", "8", "-e", "1"]
     factornet("train", "--store", "raw.zarr", *sizes, "-o", "model", cwd=tmp_path)
     factornet("train", "--store", "s.zarr", *sizes, "--resident", "host", "-o", "model2", cwd=tmp_path)
-    arguments = ["--store", "s.zarr", "-f", "CTCF", "-i", "GM12878", "-m", "model", "--regions", "chr21"]
+    arguments = ["--store", "s.zarr", "-f", "CTCF", "-i", "GM12878", "-m", "model", "--regions", "chr21:100000-200000"]
     factornet("predict", *arguments, "-o", "out.bed.gz", cwd=tmp_path)
     assert (tmp_path / "out.bed.gz").stat().st_size > 1000
 

@@ -114,7 +114,13 @@ def undisturbed(demo_store, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "sent_signal"), [(0, signal.SIGKILL), (1, signal.SIGKILL), (2, signal.SIGKILL), (1, signal.SIGTERM)]
+    ("epochs", "sent_signal"),
+    [
+        (0, signal.SIGKILL),
+        (1, signal.SIGKILL),
+        pytest.param(2, signal.SIGKILL, marks=pytest.mark.slow),
+        pytest.param(1, signal.SIGTERM, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_and_resumed_training_ends_with_the_same_weights(demo_store, undisturbed, tmp_path, epochs, sent_signal):
     """The process is killed at a random moment after `epochs` epochs, also during the first."""
