@@ -14,8 +14,6 @@ from ...store.genome.intervals import IntArray
 
 _DROPPED_BITS = 17
 """Of the 23 bits of a float32's mantissa; 6 remain, so that values 1.6 % apart are in different bins."""
-_BATCH_SIZE = 65_536
-"""Items to count at once: blocks of a bigWig are small, and a call for each takes twice as long."""
 _QUANTILES = {"0.5": 500, "0.9": 900, "0.99": 990, "0.999": 999}
 """Quantiles by the key of their JSON, in bases of 1000."""
 
@@ -25,28 +23,16 @@ class Histogram:
 
     def __init__(self) -> None:
         self._bases = np.zeros(1 << (32 - _DROPPED_BITS), np.int64)
-        self._waiting: list[tuple[NDArray[np.float32], IntArray]] = []
-        self._n_waiting = 0
 
     def add(self, values: NDArray[np.float32], lengths: IntArray) -> None:
         """Add `lengths` bases of each value."""
-        self._waiting.append((values, lengths))
-        self._n_waiting += values.size
-        if self._n_waiting >= _BATCH_SIZE:
-            self._count()
+        np.add.at(self._bases, values.view(np.uint32) >> _DROPPED_BITS, lengths)
 
     def rows(self) -> tuple[tuple[float, int], ...]:
         """Return (value, bases) of the bins that have any, in order of their values."""
-        self._count()
         codes = np.flatnonzero(self._bases)
         values = (codes.astype(np.uint32) << _DROPPED_BITS).view(np.float32)
         return _merge(zip(values.tolist(), self._bases[codes].tolist(), strict=True))
-
-    def _count(self) -> None:
-        if self._waiting:
-            values, lengths = map(np.concatenate, zip(*self._waiting, strict=True))
-            np.add.at(self._bases, values.view(np.uint32) >> _DROPPED_BITS, lengths)
-        self._waiting, self._n_waiting = [], 0
 
 
 @dataclass(frozen=True)

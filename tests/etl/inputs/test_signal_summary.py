@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factornet.etl.inputs import signal_summary
 from factornet.etl.inputs.signal_summary import Histogram, SignalSummary
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
@@ -61,11 +60,6 @@ def test_summaries_add_up_and_survive_json(spans):
     assert added == replace(whole, total=added.total)
     assert added.total == pytest.approx(whole.total, rel=1e-9, abs=1e22)
     assert [value for value, _ in added.histogram] == sorted({value for value, _ in added.histogram})
-
-
-def test_batches_of_many_items_are_counted_whole(monkeypatch):
-    monkeypatch.setattr(signal_summary, "_BATCH_SIZE", 5)
-    assert summary_of([(1.0, 2)] * 33).histogram == ((1.0, 66),)
 
 
 @pytest.mark.parametrize(
