@@ -90,10 +90,10 @@ def test_other_units_or_assay_are_another_build(files, sheet):
     (files / "A/bigwig.txt").write_text("s.bw DNase units=1x")
     build(files)
     (files / "A/bigwig.txt").write_text(sheet)
-    with pytest.raises(StoreError, match="already exists, built from other inputs.*DNase units=1x before"):
+    with pytest.raises(StoreError, match=r"already exists, built from other inputs.*DNase units=1x before"):
         build(files)
     (files / "s.zarr/cells/A/tracks/DNase/chrA/c/1").unlink()
-    with pytest.raises(StoreError, match="cannot be repaired from this folder.*DNase units=1x before"):
+    with pytest.raises(StoreError, match=r"cannot be repaired from this folder.*DNase units=1x before"):
         build(files, repair=True)
     assert etl.main(["verify", str(files / "s.zarr"), "--against-sources", str(files / "A")]) == 1
     build(files, force=True)
