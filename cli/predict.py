@@ -26,6 +26,7 @@ from .common.arguments import (
 from .common.output import print_json, print_line
 from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
+from .common.signal_check import add_ignore_units, check_signals
 from .common.store_options import add_store_options, open_store_from_args
 
 
@@ -66,6 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=positive_int, default=512, help="windows per batch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--amp", action="store_true", help="use bfloat16 where it is safe: scores to 2 digits")
+    add_ignore_units(parser)
     add_common_options(parser)
     return parser
 
@@ -83,6 +85,7 @@ def _run(options: argparse.Namespace) -> int:
 
     _check_output(options)
     store = open_store_from_args(options)
+    check_signals(options, store)
     predictor = Predictor(
         network=load_network(options.model, weights=options.weights),
         store=store,
