@@ -85,7 +85,6 @@ def _run(options: argparse.Namespace) -> int:
 
     _check_output(options)
     store = open_store_from_args(options)
-    check_signals(options, store)
     predictor = Predictor(
         network=load_network(options.model, weights=options.weights),
         store=store,
@@ -101,6 +100,7 @@ def _run(options: argparse.Namespace) -> int:
     else:
         bins = Bins(*read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias)))
         count = len(bins)
+    check_signals(options, store)
     with progress_line("predicting", count, unit="windows") as line:
         rate = _Rate(line)
         if regions:

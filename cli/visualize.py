@@ -134,10 +134,10 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
 
     device = choose_device(options.device)
     store = open_store_from_args(options)
-    check_signals(options, store)
     network = load_network(options.model, weights=options.weights)
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
     sequences = read_sequences(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
+    check_signals(options, store)
     begin = perf_counter()
     with progress_line("scanning", len(sequences), unit="sequences") as line:
         found = find_kernel_sites(

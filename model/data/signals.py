@@ -114,9 +114,9 @@ def compare_signals(recorded: Signals, found: Signals, *, ignore_units: bool = F
             if other := _other_term("assay", signal, training):
                 warnings.append(f"track {track} of {cell} comes from {signal['assay']}, training had {other}")
             if "figures" not in signal or not any("figures" in s for s in training.values()):
-                whose = (
-                    "training recorded none" if "figures" in signal else f"the store has none of {cell} (built earlier)"
-                )
+                whose = "the model records no figures"
+                if "figures" not in signal:
+                    whose = f"the store, built by an earlier version, has no figures of {cell}"
                 unknown.setdefault(whose, []).append(track)
             elif differences := _differences(signal, training):
                 warnings.append(

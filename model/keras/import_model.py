@@ -38,7 +38,7 @@ KerasWeights = Literal["best", "final"]
 _FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"}
 _PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
 _DNASE = re.compile("dgf|dnase", re.IGNORECASE)
-_CUTS, _SOURCE = {"assay": "DNase-seq", "units": "1x"}, "FactorNet's documentation"
+_CUTS, _SOURCE = {"assay": "DNase-seq", "units": "1x"}, "FactorNet's README"
 """The original's README calls its track DGF "1x coverage normalized DNase 5' cut signal"; it records no figures."""
 _Array = NDArray[np.float32]
 _Shape = tuple[int, ...]
