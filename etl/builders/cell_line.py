@@ -258,7 +258,8 @@ class _Build:
         tasks: list[ShardTask] = []
         for track, bigwig in zip(content.tracks, content.bigwigs, strict=True):
             if not track.shared:
-                tasks += create_track(arrays, f"tracks/{track.name}", track.name, bigwig)
+                terms = {"assay": track.assay, "units": track.units}
+                tasks += create_track(arrays, f"tracks/{track.name}", track.name, bigwig, **terms)
         return tasks + _create_labels(arrays, content.factors)
 
     def _other_cell_lines(self) -> list[CellInfo]:

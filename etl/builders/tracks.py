@@ -10,9 +10,15 @@ from ..shards.tasks import ShardReport, ShardTask, WriteSignal
 from .chromosome_arrays import ChromosomeArrays
 
 
-def create_track(arrays: ChromosomeArrays, path: str, name: str, bigwig: CheckedBigWig) -> list[ShardTask]:
-    """Create the arrays of a track in the group `path`, and return the tasks that write them, one per shard."""
-    regions = arrays.per_base(path, dtype="float32", attributes={"gaps": "0"})
+def create_track(
+    arrays: ChromosomeArrays, path: str, name: str, bigwig: CheckedBigWig, *, assay: str = "", units: str = ""
+) -> list[ShardTask]:
+    """Create the arrays of a track in the group `path`, and return the tasks that write them, one per shard.
+
+    Assay and units are attributes of the arrays too: so they are covered by the manifest, which copies compare.
+    """
+    terms = {key: value for key, value in {"assay": assay, "units": units}.items() if value}
+    regions = arrays.per_base(path, dtype="float32", attributes={"gaps": "0", **terms})
     file = bigwig.path.resolve()
     return [WriteSignal(r, name, file, bigwig.names.get(chrom)) for chrom in regions for r in regions[chrom]]
 

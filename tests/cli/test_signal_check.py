@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyBigWig
 import pytest
+import xarray as xr
 from support.keras_folder import Spec, write_folder
 
 from factornet.cli import etl, model, predict, train, visualize
 from factornet.model import read_card
+from factornet.model.data.signals import track_signals
+from factornet.store import open_store
 
 NETWORK = "-f CTCF -k 4 -r -1 -d 4 -e 1 -v chr11 -t chr1 chr21 --device cpu --threads 1".split()
 REGION = ["--regions", "chr21:500000-510000", "--device", "cpu"]
@@ -74,6 +77,24 @@ def test_info_shows_figures_assay_and_units(work, capsys, monkeypatch):
     assert etl.main(["info", f"{work}/s.zarr"]) == 0
     text = capsys.readouterr().out
     assert all(term in text for term in ("fold-change", "ATAC-seq", "over all bases, gaps as 0", "q 0.999"))
+
+
+def test_copies_of_other_units_are_other_cell_lines(work, tmp_path, capsys):
+    """The manifest, by which copies are compared, covers them; so do raw stores, and xarray shows them."""
+    assert etl.main(["export", f"{work}/s.zarr", f"{tmp_path}/copy.zarr", "--cells", "T1"]) == 0
+    copy = shutil.copytree(work / "s.zarr", tmp_path / "s.zarr")
+    shutil.copytree(work / "T1", tmp_path / "T1")
+    sheet = (work / "T1/bigwig.txt").read_text()
+    (tmp_path / "T1/bigwig.txt").write_text(sheet.replace("units=1x", "units=CPM"))
+    assert etl.main(["build", str(copy), f"{tmp_path}/T1", "--force"]) == 0
+    assert etl.main(["export", str(copy), f"{tmp_path}/copy.zarr", "--cells", "T1"]) == 2
+    assert "has other content of T1" in capsys.readouterr().err
+    assert etl.main(["unpack", str(copy), f"{tmp_path}/raw.zarr", "--cells", "T1"]) == 0
+    dataset = xr.open_zarr(tmp_path / "raw.zarr", group="cells/T1/tracks/DGF", consolidated=False)
+    assert dataset["chr1"].attrs["units"] == "CPM"
+    raw, whole = open_store(tmp_path / "raw.zarr"), open_store(copy)
+    assert raw.cell("T1").tracks == whole.cell("T1").tracks
+    assert track_signals(raw, ("T1",), ("Unique35", "DGF")) == track_signals(whole, ("T1",), ("Unique35", "DGF"))
 
 
 def test_model_records_the_signals_of_its_training(work, capsys, monkeypatch):

@@ -86,7 +86,6 @@ def test_repair_reports_what_else_is_damaged(files, capsys):
 
 @pytest.mark.parametrize("sheet", ["s.bw DNase units=CPM", "s.bw DNase assay=ATAC-seq units=1x", "s.bw DNase"])
 def test_other_units_or_assay_are_another_build(files, sheet):
-    """They are no part of the manifest, so nothing else would notice."""
     (files / "A/bigwig.txt").write_text("s.bw DNase units=1x")
     build(files)
     (files / "A/bigwig.txt").write_text(sheet)
