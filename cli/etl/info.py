@@ -145,10 +145,10 @@ def print_cell(cell: CellInfo) -> None:
     tracks: list[Sequence[str]] = []
     for track in cell.tracks:
         values = cell.summary["tracks"].get(track.name)
-        covered = _covered(values) if values else ("shared, part of the genome", "", "", "", "")
+        covered: Sequence[str] = _covered(values) if values else ("shared, part of the genome", "", "", "", "")
         tracks.append((track.name, track.assay or "-", track.units or "-", *covered))
-    columns = ("track", "assay", "units", "covered bases", "gaps", "min", "mean", "max")
-    print_table(f"{cell.name}: tracks", columns, tracks)
+    titles = ("track", "assay", "units", "covered bases", "gaps", "min", "mean", "max")
+    print_table(f"{cell.name}: tracks", titles, tracks)
     _print_all_bases(cell.name, cell.summary)
     if cell.factors:
         factors: list[Sequence[str]] = []

@@ -245,7 +245,7 @@ _ROWS = {
         bad("_rev without _fwd", line(2, "signal.bw\tDGF_rev"), r"'DGF_rev' has no partner 'DGF_fwd'", "add it"),
         bad("a name with a path", line(2, "signal.bw\t../../DGF"), r"txt:2: track '\.\./\.\./DGF' cannot be a name", "use letters"),
         bad("a name with spaces", line(2, "signal.bw\tDGF of K562"), r"txt:2: 'of' is not assay=", "write FILE NAME"),
-        odd("units and assay", line(2, "signal.bw\tDGF\tunits=1x\tassay=DNase-seq")),
+        odd("units and assay", line(2, "signal.bw\tDGF\tunits=1x\tassay=DNase-seq"), same=False),
         bad("an unknown key", line(2, "signal.bw DGF unit=1x"), r"txt:2: 'unit=1x' is not assay=\.\.\. or units=", "write FILE NAME"),
         bad("units twice", line(2, "signal.bw DGF units=1x units=1x"), r"txt:2: 'units=1x' is not .* each once", "write FILE NAME"),
         bad("no units after all", line(2, "signal.bw DGF units="), r"txt:2: units = ''", "use letters"),
