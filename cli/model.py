@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 from ..store.text import printable
 from .common.arguments import HelpFormatter, add_common_options
-from .common.output import print_json, print_line, print_table
+from .common.output import FIGURES, format_figures, print_json, print_line, print_table
 from .common.runner import run_command
 
 
@@ -86,6 +86,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    from ..model.data.signals import recorded_signals
     from ..model.keras.import_model import is_keras_folder, read_keras_card
     from ..model.model_dir.card import read_card
 
@@ -99,8 +100,10 @@ def _info(options: argparse.Namespace) -> int:
     print_line(f"{options.model}: {', '.join(card.config.tasks)}, {description['parameters']:,} parameters, {origin}")
     weights = ", ".join(description["weights"]) or "none yet"
     print_line(f"weights: {weights}" + ("; convert them with `factornet-model import`" if keras else ""))
-    for title in ("network", "training", "provenance"):
-        _print_table(title, description[title])
+    provenance = {key: value for key, value in description["provenance"].items() if key != "signals"}
+    for title, values in (*((t, description[t]) for t in ("network", "training")), ("provenance", provenance)):
+        _print_table(title, values)
+    _print_signals(recorded_signals(card.provenance, location=str(options.model)))
     return 0
 
 
@@ -120,6 +123,18 @@ def _describe(folder: Path, card: Any) -> dict[str, Any]:
         "provenance": dict(card.provenance),
         "factornet": card.library_version,
     }
+
+
+def _print_signals(signals: Mapping[str, Any]) -> None:
+    """Print assay, units and figures of each track and cell line of training; nothing where none are known."""
+    rows = [
+        (track, cell, signal["assay"] or "-", signal["units"] or "-")
+        + (format_figures(signal["figures"]) if "figures" in signal else ("-",) * len(FIGURES))
+        for track, cells in signals.items()
+        for cell, signal in cells.items()
+    ]
+    if rows:
+        print_table("signals of training, over all bases", ("track", "cell line", "assay", "units", *FIGURES), rows)
 
 
 def _print_table(title: str, values: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ from .common.arguments import (
 from .common.output import print_json, print_line
 from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
+from .common.signal_check import add_ignore_units, check_signals
 from .common.store_options import add_store_options, open_store_from_args
 
 
@@ -67,6 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=positive_int, default=512, help="windows per batch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--amp", action="store_true", help="use bfloat16 where it is safe: scores to 2 digits")
+    add_ignore_units(parser)
     add_common_options(parser)
     return parser
 
@@ -103,6 +105,7 @@ def _run(options: argparse.Namespace) -> int:
     else:
         bins = Bins(*read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias)))
         count = len(bins)
+    check_signals(options, store)
     with progress_line("predicting", count, unit="windows") as line:
         rate = _Rate(line)
         if regions:

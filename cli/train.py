@@ -65,6 +65,7 @@ def _run(options: argparse.Namespace) -> int:
 
             check_tensorboard()
         plan = _plan(options)
+        _compare_signals(plan, options, shown=process_group.is_main)
         if options.dry_run:
             return _dry_run(plan, device, process_group, options)
         with output_lock(folder, parents=not options.resume) if process_group.is_main else nullcontext():
@@ -93,6 +94,15 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
         motif=_motif(options) if options.motif else None,
         init_from=options.init_from,
     )
+
+
+def _compare_signals(plan: TrainingSetup, options: argparse.Namespace, *, shown: bool) -> None:
+    """Warn of cell lines whose signals are unlike those of the others."""
+    from ..model.data.signals import compare_among
+
+    for warning in compare_among(plan.signals(), ignore_units=options.ignore_units):
+        if shown:
+            print_warning(warning)
 
 
 def _sampler(options: argparse.Namespace, store: Store, window_length: int) -> Sampler:

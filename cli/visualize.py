@@ -20,6 +20,7 @@ from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_
 from .common.output import print_json, print_line, print_table, print_warning
 from .common.progress import progress_line
 from .common.runner import run_command
+from .common.signal_check import add_ignore_units, check_signals
 from .common.store_options import add_store_options, open_store_from_args
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
     parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
+    add_ignore_units(parser)
     add_common_options(parser)
     return parser
 
@@ -135,6 +137,7 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     network = load_network(options.model, weights=options.weights)
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
     sequences = read_sequences(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
+    check_signals(options, store)
     begin = perf_counter()
     with progress_line("scanning", len(sequences), unit="sequences") as line:
         found = find_kernel_sites(

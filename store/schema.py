@@ -63,6 +63,11 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
+def is_term(text: str) -> bool:
+    """Return whether a text may be the assay or the units of a track: letters, digits and ``. _ + -``, or empty."""
+    return re.fullmatch(r"[A-Za-z0-9._+-]*", text) is not None
+
+
 @dataclass(frozen=True)
 class Chromosome:
     """Name, length in bases, and GA4GH refget digest (``SQ.`` + sha512t24u of the upper-case sequence)."""
@@ -82,6 +87,7 @@ class StoreInfo:
         encoding: ``compressed`` or ``raw``.
         shared: name of each shared track (stored with the genome) -> digest of its values.
         provenance: inputs, options and software that the genome was built from.
+        summary: figures of the shared tracks, as in `CellInfo`.
         genome_manifest: SHA-256 of the genome's manifest.
         genome_manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
         unpacked_from: of a raw store, `genome_manifest` of the compressed store it was unpacked from.
@@ -92,6 +98,7 @@ class StoreInfo:
     encoding: str = "compressed"
     shared: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
     genome_manifest: str = ""
     genome_manifest_objects: dict[str, Any] = field(default_factory=dict)
     unpacked_from: str = ""
@@ -176,6 +183,7 @@ class StoreInfo:
                 encoding=attributes["encoding"],
                 shared=attributes["shared"],
                 provenance=attributes["provenance"],
+                summary=attributes.get("summary", {}),
                 genome_manifest=attributes["genome_manifest"],
                 genome_manifest_objects=attributes["genome_manifest_objects"],
                 unpacked_from=attributes.get("unpacked_from", ""),
@@ -187,6 +195,7 @@ class StoreInfo:
             _check_type(info.shared, dict)
             _check_printable([*strings, *info.shared, *info.shared.values()])
             _check_type(info.provenance, dict)
+            _check_type(info.summary, dict)
             _check_type(info.genome_manifest_objects, dict)
         except (KeyError, TypeError) as e:
             raise StoreError(
@@ -199,10 +208,19 @@ class StoreInfo:
 
 @dataclass(frozen=True)
 class Track:
-    """A signal track of a cell line; a shared one is stored once, under ``genome/tracks``."""
+    """A signal track of a cell line.
+
+    Attributes:
+        name: of the track.
+        shared: whether it is stored once for all cell lines, under ``genome/tracks``.
+        assay: what was measured, such as ``DNase-seq``; empty where bigwig.txt does not say.
+        units: what a value of 1 means, such as ``1x`` or ``fold-change``; empty where bigwig.txt does not say.
+    """
 
     name: str
     shared: bool
+    assay: str = ""
+    units: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,7 +246,7 @@ class CellInfo:
         meta: names of the cell-line features.
         shared: name of each of its shared tracks -> digest of its values, as in `StoreInfo`.
         provenance: inputs, options and software that it was built from.
-        summary: counts that `factornet-etl info` prints.
+        summary: figures of each track and factor, which `factornet-etl info` prints.
         manifest: SHA-256 of its manifest.
         manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
         unpacked_from: in a raw store, `manifest` of the cell line it was unpacked from.
@@ -287,6 +305,10 @@ class CellInfo:
             )
             _check_printable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
             _check_printable([*info.track_names, *info.factor_names])
+            for term in (*(t.assay for t in info.tracks), *(t.units for t in info.tracks)):
+                _check_type(term, str)
+                if not is_term(term):
+                    raise TypeError(f"{term[:40]!r} is no assay or unit")
             for flag in (*(t.shared for t in info.tracks), *(f.relaxed for f in info.factors)):
                 _check_type(flag, bool)
             for table in (info.shared, info.provenance, info.summary, info.manifest_objects):

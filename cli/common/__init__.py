@@ -5,7 +5,8 @@
     output         put out the lines and tables of the commands
     progress       show the progress of a command on standard error
     runner         run a command: exit status, errors on one line, signals, a closed standard output
+    signal_check   compare the signals of a cell line with those of a model's training
     store_options  options of the commands that read a store
 
-May import `etl` and `store`.
+May import `etl` and `store`; and `model`, which takes a second, in functions only.
 """

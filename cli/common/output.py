@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -49,6 +49,16 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     for row in rows:
         table.add_row(*map(as_text, row))
     Console(soft_wrap=True).print(table)
+
+
+FIGURES = ("mean", "not 0", "negative", "q 0.5", "q 0.9", "q 0.99", "q 0.999")
+"""Columns of `format_figures`."""
+
+
+def format_figures(figures: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the figures of a signal over all bases (``all_bases`` of a store's summary) as texts of a table."""
+    fractions = (f"{figures[key]:.3%}" for key in ("nonzero", "negative"))
+    return (f"{figures['mean']:.4g}", *fractions, *(f"{q:.4g}" for q in figures["quantiles"].values()))
 
 
 def as_text(text: str) -> Text:

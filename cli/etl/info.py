@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from ...store.reader import Store, open_store
 from ...store.schema import CellInfo
 from ...store.text import format_count
 from ..common.arguments import HelpFormatter, add_common_options
-from ..common.output import print_json, print_line, print_table
+from ..common.output import FIGURES, format_figures, print_json, print_line, print_table
 from ..common.store_options import STORE_HELP
 
 
@@ -115,6 +115,7 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
     print_line(f"built by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
         print_line(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
+    _print_all_bases("shared", store.info.summary)
     if contents.cells is None:
         print_line("cell lines: not known")
         return
@@ -126,17 +127,29 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
         print_cell(cell)
 
 
+def _covered(values: Mapping[str, Any]) -> tuple[str, ...]:
+    figures = ("-" if values[k] is None else f"{values[k]:.4g}" for k in ("min", "mean", "max"))
+    return (f"{values['covered']:,}", f"{values['gaps']:,}", *figures)
+
+
+def _print_all_bases(name: str, summary: Mapping[str, Any]) -> None:
+    """Print figures of each track over all bases; nothing where there are none."""
+    tracks = summary.get("tracks", {}).items()
+    rows = [(track, *format_figures(values["all_bases"])) for track, values in tracks if "all_bases" in values]
+    if rows:
+        print_table(f"{name}: tracks over all bases, gaps as 0", ("track", *FIGURES), rows)
+
+
 def print_cell(cell: CellInfo) -> None:
-    """Print tables of a cell line: tracks with a summary of their values, factors with counts of peaks and bins."""
+    """Print tables of a cell line: tracks with figures of their values, factors with counts of peaks and bins."""
     tracks: list[Sequence[str]] = []
     for track in cell.tracks:
         values = cell.summary["tracks"].get(track.name)
-        if values is None:
-            tracks.append((track.name, "shared, part of the genome", "", "", "", ""))
-        else:
-            figures = ["-" if values[k] is None else f"{values[k]:.4g}" for k in ("min", "mean", "max")]
-            tracks.append((track.name, f"{values['covered']:,}", f"{values['gaps']:,}", *figures))
-    print_table(f"{cell.name}: tracks", ("track", "covered bases", "gaps", "min", "mean", "max"), tracks)
+        covered: Sequence[str] = _covered(values) if values else ("shared, part of the genome", "", "", "", "")
+        tracks.append((track.name, track.assay or "-", track.units or "-", *covered))
+    titles = ("track", "assay", "units", "covered bases", "gaps", "min", "mean", "max")
+    print_table(f"{cell.name}: tracks", titles, tracks)
+    _print_all_bases(cell.name, cell.summary)
     if cell.factors:
         factors: list[Sequence[str]] = []
         for name, row in cell.summary["factors"].items():

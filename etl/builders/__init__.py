@@ -8,7 +8,7 @@
     selected_sequence  select the chromosomes of a genome from its FASTA, and name the assembly
     size_estimate      estimate the disk space that a build takes, before it starts
     table_writer       write the small tables of a store (peaks, blacklist, meta) from xarray datasets
-    tracks             tracks of a build: their arrays, tasks and notes
+    tracks             tracks of a build: their arrays, tasks, figures and notes
     unpack             unpack a compressed store into a raw one: the same arrays
     up_to_date         compare the recorded inputs and options of a cell line with those of its folder now
 

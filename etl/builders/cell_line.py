@@ -244,7 +244,7 @@ class _Build:
     def _describe_state(self) -> dict[str, Any]:
         """Return what the shards of the cell line depend on, for the journal."""
         sheets = {
-            "tracks": [[t.name, t.path.name] for t in self.inputs.tracks],
+            "tracks": [[t.name, t.path.name, t.assay, t.units] for t in self.inputs.tracks],
             "factors": [[row.factor, row.relaxed is not None] for row in self.inputs.chip],
         }
         genome = self.store.info.genome_manifest
@@ -258,7 +258,8 @@ class _Build:
         tasks: list[ShardTask] = []
         for track, bigwig in zip(content.tracks, content.bigwigs, strict=True):
             if not track.shared:
-                tasks += create_track(arrays, f"tracks/{track.name}", track.name, bigwig)
+                terms = {"assay": track.assay, "units": track.units}
+                tasks += create_track(arrays, f"tracks/{track.name}", track.name, bigwig, **terms)
         return tasks + _create_labels(arrays, content.factors)
 
     def _other_cell_lines(self) -> list[CellInfo]:
@@ -295,7 +296,7 @@ def _as_track(store: Store, signal: SignalFile) -> Track:
     """
     shared = store.info.shared
     if signal.name not in shared:
-        return Track(signal.name, shared=False)
+        return Track(signal.name, shared=False, assay=signal.assay, units=signal.units)
     digests = [i["sha256"] for i in store.info.provenance.get("inputs", [])]
     # Files of shared tracks are the last of the genome's inputs, in the order of the tracks.
     built_from = dict(zip(reversed(shared), reversed(digests), strict=False))
@@ -305,7 +306,7 @@ def _as_track(store: Store, signal: SignalFile) -> Track:
             f"track {signal.name!r} is shared by all cell lines of the store, from a file of other content",
             hint="name this one differently in bigwig.txt",
         )
-    return Track(signal.name, shared=True)
+    return Track(signal.name, shared=True, assay=signal.assay, units=signal.units)
 
 
 def _create_labels(arrays: ChromosomeArrays, factors: tuple[FactorPeaks, ...]) -> list[ShardTask]:

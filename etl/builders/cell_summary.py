@@ -9,25 +9,14 @@ from ...store.schema import Track
 from ..inputs.bigwig import CheckedBigWig
 from ..inputs.chip_peaks import FactorPeaks, factor_notes
 from ..shards.tasks import ShardReport
-from .tracks import track_notes
+from .tracks import describe_tracks, track_notes
 
 
 def summarise(
     tracks: Sequence[Track], factors: Sequence[FactorPeaks], reports: Sequence[ShardReport]
 ) -> dict[str, Any]:
     """Return figures of a cell line: of each track its values, of each factor its peaks and the bins of each label."""
-    summary: dict[str, Any] = {"tracks": {}, "factors": {}}
-    for track in tracks:
-        signals = [r.signal for r in reports if r.name == track.name and r.signal is not None]
-        if signals:
-            total = sum(signals[1:], signals[0])
-            summary["tracks"][track.name] = {
-                "covered": total.covered,
-                "gaps": total.gaps,
-                "min": total.low if total.covered else None,
-                "mean": total.total / total.covered if total.covered else None,
-                "max": total.high if total.covered else None,
-            }
+    summary: dict[str, Any] = {"tracks": describe_tracks((t.name for t in tracks), reports), "factors": {}}
     counts = [r.counts for r in reports if r.name == "labels"]
     for i, factor in enumerate(factors):
         unbound, bound, ambiguous = (sum(c[i][label] for c in counts) for label in range(3))

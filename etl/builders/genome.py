@@ -40,7 +40,7 @@ from .report import BuildReport
 from .selected_sequence import SelectedSequence, read_sequence
 from .size_estimate import genome_bytes
 from .table_writer import intervals_dataset, write_dataset
-from .tracks import create_track, track_notes
+from .tracks import create_track, describe_tracks, track_notes
 
 
 @dataclass(frozen=True)
@@ -294,6 +294,7 @@ def _write_attributes(
         tuple(Chromosome(chrom, length, digests[chrom]) for chrom, length in lengths),
         shared={name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
         provenance=provenance,
+        summary={"tracks": describe_tracks(inputs.tracks, reports)},
     )
     write_cells_group(staged)
     write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})

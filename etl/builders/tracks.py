@@ -1,19 +1,36 @@
-"""Tracks of a build: their arrays, tasks and notes."""
+"""Tracks of a build: their arrays, tasks, figures and notes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ..inputs.bigwig import CheckedBigWig
 from ..shards.tasks import ShardReport, ShardTask, WriteSignal
 from .chromosome_arrays import ChromosomeArrays
 
 
-def create_track(arrays: ChromosomeArrays, path: str, name: str, bigwig: CheckedBigWig) -> list[ShardTask]:
-    """Create the arrays of a track in the group `path`, and return the tasks that write them, one per shard."""
-    regions = arrays.per_base(path, dtype="float32", attributes={"gaps": "0"})
+def create_track(
+    arrays: ChromosomeArrays, path: str, name: str, bigwig: CheckedBigWig, *, assay: str = "", units: str = ""
+) -> list[ShardTask]:
+    """Create the arrays of a track in the group `path`, and return the tasks that write them, one per shard.
+
+    Assay and units are attributes of the arrays too: so they are covered by the manifest, which copies compare.
+    """
+    terms = {key: value for key, value in {"assay": assay, "units": units}.items() if value}
+    regions = arrays.per_base(path, dtype="float32", attributes={"gaps": "0", **terms})
     file = bigwig.path.resolve()
     return [WriteSignal(r, name, file, bigwig.names.get(chrom)) for chrom in regions for r in regions[chrom]]
+
+
+def describe_tracks(names: Iterable[str], reports: Sequence[ShardReport]) -> dict[str, Any]:
+    """Return the figures of each track for the attributes of its group (`SignalSummary.describe`), by name."""
+    found = {}
+    for name in names:
+        signals = [r.signal for r in reports if r.name == name and r.signal is not None]
+        if signals:
+            found[name] = sum(signals[1:], signals[0]).describe()
+    return found
 
 
 def track_notes(name: str, bigwig: CheckedBigWig, reports: Sequence[ShardReport]) -> list[str]:

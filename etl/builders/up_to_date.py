@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...store.errors import ContentError, RemoteError, StoreError, UsageError
 from ...store.reader import Store
 from ...store.schema import CellInfo
-from ..inputs.cell_line_folder import CellFolder
+from ..inputs.cell_line_folder import CellFolder, describe_track
 from ..inputs.provenance import describe_build, describe_changes, fingerprint_inputs
 from ..verify.objects import verify_store
 
@@ -108,12 +108,12 @@ def changes(info: CellInfo, meta: NDArray[np.float32] | None, inputs: CellFolder
     """
     before = {
         **{key: info.provenance.get(key) for key in ("inputs", "options")},
-        "bigwig.txt": _rows(info.track_names),
+        "bigwig.txt": _rows(map(describe_track, info.tracks)),
         "chip.txt": _rows(_factor(f.name, relaxed=f.relaxed) for f in info.factors),
     }
     now = {
         **{key: provenance[key] for key in ("inputs", "options")},
-        "bigwig.txt": _rows(t.name for t in inputs.tracks),
+        "bigwig.txt": _rows(map(describe_track, inputs.tracks)),
         "chip.txt": _rows(_factor(c.factor, relaxed=c.relaxed is not None) for c in inputs.chip),
     }
     if meta is not None:

@@ -9,6 +9,7 @@
     chrom_aliases     translate chromosome names between input files and the store
     fasta             check and index a genome FASTA, and read its sequence
     provenance        record the provenance of a build: input files, versions and options
+    signal_summary    statistics of a signal that add up: extremes, sums, and a histogram from which quantiles are read
 
 May import only `factornet.store`.
 """
@@ -22,7 +23,7 @@ from .annotation import (
     published_rules,
 )
 from .bed import read_intervals, read_peaks, text_lines
-from .bigwig import CheckedBigWig, SignalSummary, open_bigwig, read_by_pybigwig, read_values
+from .bigwig import CheckedBigWig, open_bigwig, read_by_pybigwig, read_values
 from .cell_line_folder import CellFolder, ChipFiles, SignalFile, read_cell_folder
 from .chip_peaks import FactorPeaks, factor_notes, read_factor, shared_peak_notes
 from .chrom_aliases import alias_hint, default_selection, file_names, read_aliases
@@ -35,6 +36,7 @@ from .provenance import (
     fingerprint_inputs,
     report_changed_inputs,
 )
+from .signal_summary import SignalSummary
 
 __all__ = [
     "README_RULES",

@@ -15,6 +15,7 @@ from ...store.errors import InputError
 from ...store.genome.bigwig_format import HINT, check_structure, read_blocks
 from ...store.genome.intervals import GenomeCoordinates, IntArray
 from .chrom_aliases import abbreviate, alias_hint, file_names
+from .signal_summary import Histogram, SignalSummary
 
 _NO_SIGNAL = 1e30
 """Values of this size mark missing data (1e38, the largest float); no experiment counts that far."""
@@ -93,37 +94,6 @@ def _open(path: Path) -> pyBigWig.bigWigFile:
     return reader
 
 
-@dataclass(frozen=True)
-class SignalSummary:
-    """Statistics of a span of signal, which add up.
-
-    Attributes:
-        covered: bases with a value.
-        gaps: bases without.
-        total: sum over covered bases.
-        low: smallest value; inf where nothing is covered.
-        high: largest value; -inf where nothing is covered.
-        negative: bases with a value below 0.
-    """
-
-    covered: int = 0
-    gaps: int = 0
-    total: float = 0.0
-    low: float = float("inf")
-    high: float = float("-inf")
-    negative: int = 0
-
-    def __add__(self, other: SignalSummary) -> SignalSummary:
-        return SignalSummary(
-            self.covered + other.covered,
-            self.gaps + other.gaps,
-            self.total + other.total,
-            min(self.low, other.low),
-            max(self.high, other.high),
-            self.negative + other.negative,
-        )
-
-
 def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[np.float32], SignalSummary]:
     """Read the signal of ``start:stop`` and its summary.
 
@@ -142,7 +112,7 @@ def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[
     Raises:
         InputError: the data are damaged, or a base has two values, an infinite one, or one of 1e30 or more (no signal).
     """
-    values, summary, end = np.zeros(stop - start, np.float32), SignalSummary(), 0
+    values, summary, histogram, end = np.zeros(stop - start, np.float32), SignalSummary(), Histogram(), 0
     for block in read_blocks(path, chrom, start, stop):
         first, last = (np.clip(at - start, 0, values.size) for at in (block.starts, block.stops))
         keep = (first < last) & ~np.isnan(block.values)
@@ -157,10 +127,11 @@ def read_values(path: Path, chrom: str, start: int, stop: int) -> tuple[NDArray[
         end = last[-1]
         lengths = last - first
         _expand(values, first, last, signal)
+        histogram.add(signal, lengths)
         low, high = float(signal.min()), float(signal.max())
         total, negative = float(np.dot(signal.astype(np.float64), lengths)), int(lengths[signal < 0].sum())
         summary += SignalSummary(int(lengths.sum()), 0, total, low, high, negative)
-    return values, replace(summary, gaps=values.size - summary.covered)
+    return values, replace(summary, gaps=values.size - summary.covered, histogram=histogram.rows())
 
 
 def _expand(values: NDArray[np.float32], first: IntArray, last: IntArray, signal: NDArray[np.float32]) -> None:

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...store.errors import InputError, UsageError
-from ...store.schema import check_name
+from ...store.schema import Track, check_name, is_term
 from ...store.text import format_count
 
 _MAX_FLOAT32 = 3.4e38
+_TERMS = ("assay", "units")
+_TRACK_COLUMNS = "FILE NAME [assay=ASSAY] [units=UNITS] (a bigWig, the name of its track, what its values are)"
 
 
 @dataclass(frozen=True)
 class SignalFile:
-    """One row of bigwig.txt."""
+    """One row of bigwig.txt; `assay` and `units` are empty where it does not give them."""
 
     name: str
     path: Path
+    assay: str = ""
+    units: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,12 @@ def read_cell_folder(path: Path) -> CellFolder:
     return CellFolder(name, path, _read_tracks(bigwig), _read_chip(chip), _read_meta(meta))
 
 
+def describe_track(track: SignalFile | Track) -> str:
+    """Return name, assay and units of a track as bigwig.txt has them."""
+    terms = (f"{key}={getattr(track, key)}" for key in _TERMS if getattr(track, key))
+    return " ".join((track.name, *terms))
+
+
 def _read_rows(table: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and fields of each row; columns are separated by tabs or spaces."""
     if not table.exists():
@@ -117,10 +127,11 @@ def _check_name(name: str, what: str, table: Path, line: int) -> str:
 
 
 def _read_tracks(table: Path) -> tuple[SignalFile, ...]:
-    columns, seen, rows = "FILE NAME (a bigWig and the name of its track)", set[str](), []
-    for line, (file, name) in _read_rows(table, (2,), columns):
+    columns, seen, rows = _TRACK_COLUMNS, set[str](), []
+    for line, (file, track, *terms) in _read_rows(table, (2, 3, 4), columns):
         path = _check_file(table, line, file, columns)
-        rows.append(SignalFile(_check_unique(seen, _check_name(name, "track", table, line), table, line), path))
+        name = _check_unique(seen, _check_name(track, "track", table, line), table, line)
+        rows.append(SignalFile(name, path, **_read_terms(terms, table, line)))
     for name in seen:
         for end, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
             if name.endswith(end) and name.removesuffix(end) + other not in seen:
@@ -128,6 +139,21 @@ def _read_tracks(table: Path) -> tuple[SignalFile, ...]:
                 problem = f"track {name!r} has no partner {partner!r}"
                 raise InputError(table, problem, hint="add it, or rename the track")
     return tuple(rows)
+
+
+def _read_terms(columns: list[str], table: Path, line: int) -> dict[str, str]:
+    """Return the assay and units of a row, as far as they are given."""
+    terms: dict[str, str] = {}
+    for column in columns:
+        key, equals, value = column.partition("=")
+        if not equals or key not in _TERMS or key in terms:
+            problem = f"{column!r} is not assay=... or units=..., each once"
+            raise InputError(table, problem, hint=f"write {_TRACK_COLUMNS}", line=line)
+        if not value or not is_term(value):
+            problem = f"{key} = {value!r}"
+            raise InputError(table, problem, hint="use letters, digits and . _ + - only", line=line)
+        terms[key] = value
+    return terms
 
 
 def _read_chip(table: Path) -> tuple[ChipFiles, ...]:

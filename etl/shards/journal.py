@@ -19,8 +19,8 @@ from typing import IO, Any
 from uuid import uuid4
 
 from ...store.files.digest import file_digest
-from ..inputs.bigwig import SignalSummary
 from ..inputs.provenance import describe_changes
+from ..inputs.signal_summary import SignalSummary
 from ..publish.disk_space import naming_file
 from .executor import OnReport, Resources, run
 from .tasks import ShardReport, ShardTask
@@ -128,7 +128,7 @@ def _read(file: Path) -> tuple[Any, list[ShardReport]]:
     for line in lines:
         try:
             row = json.loads(line)
-            signal = SignalSummary(**row["signal"]) if row["signal"] else None
+            signal = SignalSummary.from_json(row["signal"]) if row["signal"] else None
             reports.append(ShardReport(**{**row, "signal": signal, "counts": tuple(map(tuple, row["counts"]))}))
         except (ValueError, TypeError, KeyError):
             continue

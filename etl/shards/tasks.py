@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ...store.errors import StoreError
 from ...store.files.digest import file_digest
-from ..inputs.bigwig import SignalSummary, read_values
+from ..inputs.bigwig import read_values
 from ..inputs.fasta import FastaReader, PreparedFasta
+from ..inputs.signal_summary import SignalSummary
 from ..publish.disk_space import describe_failure
 from .labels import IntArray, bin_labels
 

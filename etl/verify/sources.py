@@ -16,7 +16,7 @@ from ...store.reader import Store, StoredArray, read_span
 from ...store.schema import PeakSet
 from ..inputs.bed import read_peaks, text_lines
 from ..inputs.bigwig import open_bigwig, read_by_pybigwig
-from ..inputs.cell_line_folder import ChipFiles, read_cell_folder
+from ..inputs.cell_line_folder import ChipFiles, describe_track, read_cell_folder
 from ..inputs.chrom_aliases import file_names
 from ..inputs.fasta import FastaReader, prepare_fasta
 from ..shards.labels import bin_labels
@@ -77,7 +77,7 @@ def _compare_cell_line(store: Store, folder: Path, on_block: OnBlock) -> Iterato
     options = _build_options(info.provenance)
     group = f"cells/{sheets.name}"
     for what, stored, expected in (
-        ("tracks", info.track_names, tuple(t.name for t in sheets.tracks)),
+        ("tracks", tuple(map(describe_track, info.tracks)), tuple(map(describe_track, sheets.tracks))),
         ("factors", info.factor_names, tuple(c.factor for c in sheets.chip)),
         ("values", info.meta, tuple(name for name, _ in sheets.meta)),
     ):

@@ -4,6 +4,7 @@
     device          choose a device; report its free memory
     device_windows  hold arrays of a store in the memory of a device, and cut windows from them there
     inputs          check that cell lines of a store have the inputs of a network
+    signals         compare the signals of a cell line with those that a network was trained on
     sources         choose where a training's windows come from: a store that is read on the go
 
 May import `model.network` and `factornet.store`.
@@ -11,7 +12,8 @@ May import `model.network` and `factornet.store`.
 
 from .batches import TensorBatch, TensorStream, stream_settings
 from .device import choose_device
-from .inputs import check_inputs, network_inputs
+from .inputs import check_inputs, check_tracks, network_inputs
+from .signals import compare_among, compare_signals, recorded_signals, track_signals
 from .sources import BatchStream, Source, choose_source
 
 __all__ = [
@@ -20,8 +22,13 @@ __all__ = [
     "TensorBatch",
     "TensorStream",
     "check_inputs",
+    "check_tracks",
     "choose_device",
     "choose_source",
+    "compare_among",
+    "compare_signals",
     "network_inputs",
+    "recorded_signals",
     "stream_settings",
+    "track_signals",
 ]

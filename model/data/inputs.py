@@ -10,22 +10,32 @@ from ...store.windows.inputs import WindowInputs
 from ..network.config import NetworkConfig
 
 
+def check_tracks(config: NetworkConfig, store: Store, cell: str) -> None:
+    """Check that a cell line has the tracks of a network, in its order.
+
+    Raises:
+        UsageError: it has others, or in another order; both are named.
+    """
+    _check_names("tracks", store.cell(cell).track_names, config.tracks, cell)
+
+
 def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
     """Check that a cell line has the tracks and meta values of a network, in its order.
 
     Raises:
         UsageError: it has others, or in another order; both are named.
     """
-    info = store.cell(cell)
-    names = {"tracks": (info.track_names, config.tracks)}
+    check_tracks(config, store, cell)
     if config.meta:
-        names["meta values"] = (info.meta, config.meta)
-    for noun, (found, expected) in names.items():
-        if found != expected:
-            raise UsageError(
-                f"cell line {cell} has the {noun} {', '.join(found) or 'none'}; the model was trained on "
-                f"{', '.join(expected) or 'none'}, in that order"
-            )
+        _check_names("meta values", store.cell(cell).meta, config.meta, cell)
+
+
+def _check_names(noun: str, found: tuple[str, ...], expected: tuple[str, ...], cell: str) -> None:
+    if found != expected:
+        raise UsageError(
+            f"cell line {cell} has the {noun} {', '.join(found) or 'none'}; the model was trained on "
+            f"{', '.join(expected) or 'none'}, in that order"
+        )
 
 
 def network_inputs(config: NetworkConfig, store: Store, cells: tuple[str, ...]) -> WindowInputs:

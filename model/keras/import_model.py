@@ -11,6 +11,7 @@ sigmoids, an LSTM's gates are ordered i, c, f, o, and dense weights are (inputs,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,9 @@ from .text_files import read_json, read_lines
 KerasWeights = Literal["best", "final"]
 _FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"}
 _PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
+_DNASE = re.compile("dgf|dnase", re.IGNORECASE)
+_CUTS, _SOURCE = {"assay": "DNase-seq", "units": "1x"}, "FactorNet's README"
+"""The original's README calls its track DGF "1x coverage normalized DNase 5' cut signal"; it records no figures."""
 _Array = NDArray[np.float32]
 _Shape = tuple[int, ...]
 
@@ -78,7 +82,8 @@ def read_keras_card(directory: str | Path) -> ModelCard:
     names = [name for name in ("model.json", *_FILES.values()) if (directory / name).is_file()]
     digests = {name: file_digest(directory / name) for name in names}
     provenance = {"software": f"imported from Keras {model.version}", "folder": directory.resolve().name}
-    return ModelCard(config=model.config, provenance={**provenance, "sha256": digests})
+    signals = {track: {_SOURCE: dict(_CUTS)} for track in model.config.tracks if _DNASE.match(track)}
+    return ModelCard(config=model.config, provenance={**provenance, "sha256": digests, "signals": signals})
 
 
 def write_imported(directory: str | Path, output: str | Path, *, weights: KerasWeights = "best") -> ModelCard:

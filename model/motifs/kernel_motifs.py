@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from ...store.schema import BIN
 from ...store.windows.batch import StreamSettings
 from ...store.windows.loader import WindowStream
 from ..data.batches import TensorStream
-from ..data.inputs import check_inputs
+from ..data.inputs import check_tracks
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 from ..prediction.bins import Bins
@@ -190,7 +190,7 @@ def find_kernel_sites(
         UsageError: the cell line's tracks are not the network's, in its order.
     """
     config = network.config
-    check_inputs(replace(config, meta=()), store, cell)  # the first two layers see no meta values
+    check_tracks(config, store, cell)  # the first two layers see no meta values
     network = network.to(device).eval()
     first = second = _Sums(*(torch.zeros(1, device=device, dtype=torch.float64) for _ in range(4)))
     for batch in TensorStream(_stream(config, store, cell, sequences), device):

@@ -13,6 +13,7 @@ from ...store.errors import UsageError
 from ...store.genome.intervals import GenomeCoordinates, Intervals
 from ...store.sampling.sampler import Sampler
 from ..data.inputs import manifest_digests
+from ..data.signals import track_signals
 from ..model_dir.card import ModelCard, read_card
 from ..model_dir.lifecycle import create_model
 from ..model_dir.weights import load_network
@@ -55,6 +56,16 @@ class TrainingSetup:
             inject_motif(network, self.motif)
         return network
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Cell lines to train and validate on."""
+        return tuple(dict.fromkeys(self.sampler.cells + self.sampler.valid_cells))
+
+    def signals(self) -> dict[str, Any]:
+        """Return the signals of the cell lines, to be recorded and compared."""
+        store = self.sampler.store
+        return track_signals(store, self.cells, store.cell(self.cells[0]).track_names)
+
     def card(self, config: NetworkConfig) -> ModelCard:
         """Return the content of model.json for this training."""
         sampler = self.sampler
@@ -77,7 +88,8 @@ class TrainingSetup:
             provenance={
                 "assembly": info.assembly,
                 "chromosomes": {c.name: c.digest for c in info.chromosomes},
-                "manifests": manifest_digests(sampler.store, sampler.cells + sampler.valid_cells),
+                "manifests": manifest_digests(sampler.store, self.cells),
+                "signals": self.signals(),
                 **self._earlier_trainings(),
             },
         )
@@ -126,10 +138,13 @@ def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, 
 
 
 def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
-    """Check that the options are those the training started with; only `epochs` and `patience` may change."""
+    """Check that the options are those the training started with; only `epochs` and `patience` may change.
+
+    Signals are not compared: the manifests cover the data.
+    """
     before = {**old.config.to_json(), **old.training, **old.provenance}
     after = {**new.config.to_json(), **new.training, **new.provenance}
-    for key in ("epochs", "patience", "manifests"):
+    for key in ("epochs", "patience", "manifests", "signals"):
         before.pop(key, None), after.pop(key, None)
     for key, value in after.items():
         if before.get(key) != value:

@@ -83,7 +83,7 @@ def test_resumed_build_rewrites_shards_that_changed(files):
     assert verify_store(files / "s.zarr").findings == ()
 
 
-@pytest.mark.parametrize("change", ["signal", "options", "sheet", "journal"])
+@pytest.mark.parametrize("change", ["signal", "options", "sheet", "units", "journal"])
 def test_build_of_changed_inputs_or_options_is_not_resumed(files, change):
     interrupt_build(files, 5)
     options = OPTIONS
@@ -93,15 +93,22 @@ def test_build_of_changed_inputs_or_options_is_not_resumed(files, change):
         options = CellOptions(layout=SMALL, allow_missing=True)
     elif change == "sheet":
         (files / "A/bigwig.txt").write_text("s.bw\tATAC\n")
+    elif change == "units":
+        (files / "A/bigwig.txt").write_text("s.bw\tDNase\tunits=1x\n")
     else:
         journal_of(files).write_text("{")
     report = build_cell(files / "s.zarr", files / "A", options, Resources(1))
-    words = {"signal": "inputs (s.bw)", "options": "allow_missing_chroms: False before, True now", "sheet": "ATAC"}
+    words = {
+        "signal": "inputs (s.bw)",
+        "options": "allow_missing_chroms: False before, True now",
+        "sheet": "ATAC",
+        "units": "1x",
+    }
     if change in words:
         assert "did not resume an interrupted build, changed since then: " in report.notes[0]
         assert words[change] in report.notes[0]
     assert verify_store(files / "s.zarr").findings == ()
-    ends = {"signal": 2.5, "sheet": 1.5, "options": 1.5, "journal": 1.5}
+    ends = {"signal": 2.5, "sheet": 1.5, "units": 1.5, "options": 1.5, "journal": 1.5}
     store = open_store(files / "s.zarr")
     assert store.track("A", store.cell("A").track_names[0], "chrA")[5000:5001] == ends[change]
 

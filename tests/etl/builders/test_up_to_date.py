@@ -10,7 +10,7 @@ from factornet.cli import etl
 from factornet.etl import Resources, build_cell
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.builders.up_to_date import is_built
-from factornet.etl.inputs.cell_line_folder import read_cell_folder
+from factornet.etl.inputs.cell_line_folder import describe_track, read_cell_folder
 from factornet.etl.verify.objects import verify_store
 from factornet.store import RemoteError, StoreError, UsageError, open_store
 
@@ -84,6 +84,22 @@ def test_repair_reports_what_else_is_damaged(files, capsys):
     assert [f["path"] for f in json.loads(capsys.readouterr().out)["findings_left"]] == ["genome/sequence/chrA/c/1"]
 
 
+@pytest.mark.parametrize("sheet", ["s.bw DNase units=CPM", "s.bw DNase assay=ATAC-seq units=1x", "s.bw DNase"])
+def test_other_units_or_assay_are_another_build(files, sheet):
+    (files / "A/bigwig.txt").write_text("s.bw DNase units=1x")
+    build(files)
+    (files / "A/bigwig.txt").write_text(sheet)
+    with pytest.raises(StoreError, match=r"already exists, built from other inputs.*DNase units=1x before"):
+        build(files)
+    (files / "s.zarr/cells/A/tracks/DNase/chrA/c/1").unlink()
+    with pytest.raises(StoreError, match=r"cannot be repaired from this folder.*DNase units=1x before"):
+        build(files, repair=True)
+    assert etl.main(["verify", str(files / "s.zarr"), "--against-sources", str(files / "A")]) == 1
+    build(files, force=True)
+    (track,) = open_store(files / "s.zarr").cell("A").tracks
+    assert describe_track(track) == sheet.removeprefix("s.bw ")
+
+
 # Built again
 
 
@@ -110,6 +126,11 @@ CHANGES = {
     "signal": (lambda a: write_cell(a, 2.5), [], "inputs (s.bw); meta.txt (row 1: 1.5 GEPC1 before, 2.5 GEPC1 now)"),
     "value": (lambda a: (a / "meta.txt").write_text("0.2 GEPC1"), [], "row 1: 1.5 GEPC1 before, 0.2 GEPC1 now"),
     "name": (lambda a: (a / "bigwig.txt").write_text("s.bw ATAC"), [], "bigwig.txt (row 1: DNase before, ATAC now)"),
+    "units": (
+        lambda a: (a / "bigwig.txt").write_text("s.bw DNase units=1x"),
+        [],
+        "bigwig.txt (row 1: DNase before, DNase units=1x now)",
+    ),
     "relaxed": (lambda a: (a / "chip.txt").write_text("p.bed TF p.bed"), [], "TF before, TF with relaxed peaks now"),
     "option": (lambda a: None, ["--allow-missing-chroms"], "options (allow_missing_chroms: False before, True now)"),
     "damaged": (lambda a: (a / "../s.zarr/cells/A/zarr.json").unlink(), [], "already exists, and is damaged"),

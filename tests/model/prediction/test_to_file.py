@@ -22,6 +22,7 @@ from factornet.model import (
     write_bedgraph,
     write_bigwig,
 )
+from factornet.model.data.signals import track_signals
 from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.predictor import Predictor
@@ -88,8 +89,9 @@ def test_bigwig_holds_each_score_around_its_middle(store, tmp_path):
 
 @pytest.fixture
 def command(network, demo_store, tmp_path, capsys):
-    """factornet-predict with the network of this file: status and what it printed."""
-    write_card(tmp_path, ModelCard(config=network.config))
+    """factornet-predict with the network of this file, as trained on this store: status and what it printed."""
+    signals = track_signals(open_store(demo_store), ("GM12878",), network.config.tracks)
+    write_card(tmp_path, ModelCard(config=network.config, provenance={"signals": signals}))
     save_weights(tmp_path, network.state_dict(), "best")
 
     def run(*arguments):

@@ -1,0 +1,179 @@
+"""Compare the signals of a cell line with those that a network was trained on: assay, units and scale.
+
+Signals are JSON: name of a track -> cell line -> ``assay`` and ``units`` (empty where unknown) and, where they are
+known, ``figures`` of its values over all bases (``all_bases`` in the summary of a store).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...store.errors import InputError, StoreError, UsageError
+from ...store.format.manifest import NOT_FACTORNET
+from ...store.reader import Store
+
+Signals = Mapping[str, Mapping[str, Mapping[str, Any]]]
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """A figure, and how many times it may be above or below the nearest one of training (docs/decisions.md)."""
+
+    name: str
+    read: Callable[[Mapping[str, Any]], float]
+    ratio: float
+
+
+_LIMITS = (
+    _Limit("mean", lambda figures: float(figures["mean"]), 6),
+    _Limit("quantile 0.999", lambda figures: float(figures["quantiles"]["0.999"]), 10),
+    _Limit("nonzero fraction", lambda figures: float(figures["nonzero"]), 20),
+)
+
+
+def track_signals(store: Store, cells: Iterable[str], tracks: Iterable[str]) -> dict[str, Any]:
+    """Return the signals of cell lines; a store that was built before figures were recorded has none.
+
+    Raises:
+        UsageError: no such cell line.
+        StoreError: figures in the attributes of the store have another form.
+    """
+    signals: dict[str, Any] = {track: {} for track in tracks}
+    for info in map(store.cell, cells):
+        for track in info.tracks:
+            summary = store.info.summary if track.shared else info.summary
+            signal: dict[str, Any] = {"assay": track.assay, "units": track.units}
+            try:
+                figures = summary.get("tracks", {}).get(track.name, {}).get("all_bases")
+                signal = _checked(signal | ({} if figures is None else {"figures": figures}))
+            except _MALFORMED as e:
+                problem = f"the figures of the track {track.name} have another form"
+                raise StoreError(f"{store.location}/cells/{info.name}", problem, hint=NOT_FACTORNET) from e
+            if track.name in signals:
+                signals[track.name][info.name] = signal
+    return signals
+
+
+def recorded_signals(provenance: Mapping[str, Any], *, location: str) -> dict[str, Any]:
+    """Return the signals of training that model.json records; empty if it records none.
+
+    Args:
+        provenance: of a `ModelCard`.
+        location: of the model, for messages.
+
+    Raises:
+        InputError: they have another form.
+    """
+    try:
+        found = provenance.get("signals", {}).items()
+        return {track: {cell: _checked(signal) for cell, signal in cells.items()} for track, cells in found}
+    except _MALFORMED as e:
+        raise InputError(location, "the signals in its model.json have another form", hint=NOT_FACTORNET) from e
+
+
+def _checked(signal: Mapping[str, Any]) -> dict[str, Any]:
+    """Return assay, units and figures of a signal; any of `_MALFORMED` if they have another form."""
+    checked: dict[str, Any] = {key: str(signal[key]) for key in ("assay", "units")}
+    if "figures" in signal:
+        figures = {key: float(signal["figures"][key]) for key in ("mean", "nonzero", "negative")}
+        quantiles = {key: float(value) for key, value in signal["figures"]["quantiles"].items()}
+        if not all(map(math.isfinite, (*figures.values(), *quantiles.values(), quantiles["0.999"]))):
+            raise ValueError("a figure is not finite")
+        checked["figures"] = {**figures, "quantiles": quantiles}
+    return checked
+
+
+def compare_signals(recorded: Signals, found: Signals, *, ignore_units: bool = False) -> list[str]:
+    """Return what is unlike training in the signals of a cell line, as warnings.
+
+    Of the cell lines of training the most similar one counts, figure by figure.
+
+    Args:
+        recorded: signals of training; empty if they are not known.
+        found: signals to compare with them.
+        ignore_units: warn of other units too, instead of raising an error.
+
+    Raises:
+        UsageError: the units of a track differ by name, and not `ignore_units`.
+    """
+    warnings: list[str] = []
+    unknown: dict[str, list[str]] = {}
+    for track, cells in found.items():
+        training = recorded.get(track, {})
+        for cell, signal in cells.items():
+            if other := _other_term("units", signal, training):
+                text = f"track {track} of {cell} has the units {signal['units']}, training had {other}"
+                if not ignore_units:
+                    hint = "convert it, correct its units in bigwig.txt, or use the option that ignores units"
+                    raise UsageError(f"{text}; {hint}")
+                warnings.append(text)
+            if other := _other_term("assay", signal, training):
+                warnings.append(f"track {track} of {cell} comes from {signal['assay']}, training had {other}")
+            if "figures" not in signal or not any("figures" in s for s in training.values()):
+                whose = "the model records no figures"
+                if "figures" not in signal:
+                    whose = f"the store, built by an earlier version, has no figures of {cell}"
+                unknown.setdefault(whose, []).append(track)
+            elif differences := _differences(signal, training):
+                warnings.append(
+                    f"track {track} of {cell} is not on the scale of training: {'; '.join(differences)}. It may be "
+                    "normalised otherwise, or be another kind of signal (fold change, raw counts)"
+                )
+    warnings += [
+        f"the scale of {', '.join(tracks)} cannot be compared with that of training: {whose}"
+        for whose, tracks in unknown.items()
+    ]
+    return warnings
+
+
+def compare_among(signals: Signals, *, ignore_units: bool = False) -> list[str]:
+    """Return what is unlike among the cell lines of a training, as warnings: each is compared with those before it.
+
+    Raises:
+        UsageError: as for `compare_signals`.
+    """
+    names = list(dict.fromkeys(cell for cells in signals.values() for cell in cells))
+    warnings: list[str] = []
+    for i, name in enumerate(names[1:], 1):
+        before, found = (
+            {track: {cell: cells[cell] for cell in selected if cell in cells} for track, cells in signals.items()}
+            for selected in (names[:i], [name])
+        )
+        warnings += compare_signals(before, found, ignore_units=ignore_units)
+    return warnings
+
+
+def _other_term(key: str, signal: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    """Return the assay or units of training if a signal's differ by name, with the cell lines; else an empty text."""
+    terms: dict[str, list[str]] = {}
+    for cell, other in training.items():
+        if other[key]:
+            terms.setdefault(other[key], []).append(cell)
+    if not signal[key] or signal[key].casefold() in map(str.casefold, terms):
+        return ""
+    return ", ".join(f"{term} ({', '.join(cells)})" for term, cells in terms.items())
+
+
+def _differences(signal: Mapping[str, Any], training: Mapping[str, Any]) -> list[str]:
+    """Describe each figure that is too far from those of all cell lines of training."""
+    own, others = signal["figures"], {c: s["figures"] for c, s in training.items() if "figures" in s}
+    differences = []
+    for limit in _LIMITS:
+        value, values = limit.read(own), {cell: limit.read(figures) for cell, figures in others.items()}
+        nearest = min(values, key=lambda cell: _ratio(value, values[cell]))
+        if _ratio(value, values[nearest]) > limit.ratio:
+            differences.append(f"{limit.name} {value:.3g} against {values[nearest]:.3g} in {nearest}")
+    if not own["nonzero"] and all(figures["nonzero"] for figures in others.values()):
+        differences.append("it is 0 throughout")
+    if own["negative"] and not any(figures["negative"] for figures in others.values()):
+        differences.append(f"{own['negative']:.2%} of bases are negative, none in training")
+    return differences
+
+
+def _ratio(a: float, b: float) -> float:
+    """Return how many times one figure is the other, at least 1; 1 where either is 0, or their signs differ."""
+    return max(a / b, b / a) if a * b > 0 else 1.0
