@@ -93,7 +93,7 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     write_sealed_json(record, _STATE, {**plain, "model": model, "optimizer": optimizer, "sha256": digests})
     before, _ = _newest_valid(folder, earlier)
     keep = {record.stem} | ({before[0].stem} if before else set())
-    for path in folder.glob("last-[0-9]*"):
+    for path in sorted(folder.glob("last-[0-9]*")):  # the .json first: without it the others are no state
         if path.name.partition(".")[0] not in keep:
             remove(path)
 
