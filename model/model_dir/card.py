@@ -22,6 +22,7 @@ from ...store.files.sealed_json import (
 from ..network.config import NetworkConfig
 
 NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
+LIST_HINT = "remove it (a resumed training writes it again), or copy the folder again"
 DAMAGED_HINT = "copy or train it again, or use other weights"
 MODEL = JsonFormat("factornet-model", 2, NO_MODEL_HINT)
 
@@ -108,7 +109,7 @@ def read_model_json(folder: str | Path) -> ModelCard:
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
         raise InputError(folder, problem, hint=NO_MODEL_HINT)
     _, found = read_json_object(path, hint=DAMAGED_HINT)
-    if "keras_version" in found or found.get("class_name") == "Model":
+    if is_keras_model(found):
         raise InputError(path, "is the original FactorNet's (Keras)", hint="convert it with factornet-model import")
     content = read_sealed_json(path, MODEL, hint=DAMAGED_HINT)
     try:
@@ -120,6 +121,11 @@ def read_model_json(folder: str | Path) -> ModelCard:
         if not isinstance(named[key], dict):
             raise InputError(path, f"{key} must be a JSON object, got {type(named[key]).__name__}", hint=DAMAGED_HINT)
     return ModelCard(config=config, **named, digest=str(content[SELF_DIGEST]))
+
+
+def is_keras_model(content: Mapping[str, Any]) -> bool:
+    """Return whether the content of a model.json is that of the original FactorNet's, which Keras wrote."""
+    return "keras_version" in content or content.get("class_name") == "Model"
 
 
 def lists_of_names(config: NetworkConfig) -> dict[str, bytes]:
@@ -139,4 +145,4 @@ def check_list(path: Path, text: bytes) -> None:
     """
     if read_limited(path, len(text)) != text:
         problem = "damaged or changed: its names are not those of the network in model.json"
-        raise InputError(path, problem, hint="remove it, or copy the folder again")
+        raise InputError(path, problem, hint=LIST_HINT)

@@ -165,10 +165,12 @@ def _restore_files(folder: Path, history: Sequence[EpochRecord]) -> None:
     """Write the files that a killed training left older than its training state, or had not written yet."""
     card = read_card(folder)
     restore_lists(folder, card.config)
-    if history:
-        # The picture first: it is never newer than history.json, also where a state was damaged and an epoch is lost.
+    if not history:
+        return
+    if (folder / "training.png").exists():
+        # Before history.json: it must not draw an epoch that this lacks, as it may where a damaged state was left out.
         plot_history(history, folder / "training.png", model=card.digest)
-        _write_history(folder, history)
+    _write_history(folder, history)
 
 
 @dataclass(frozen=True)
