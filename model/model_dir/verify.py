@@ -96,8 +96,7 @@ def _verify(folder: Path) -> ModelReport:
     checks, history, saved = Checks(folder), None, _Saved()
     card = checks.run("model.json", _TEXT_COVER, partial(read_model_json, folder), remedy=_COPY_HINT)
     if card is not None:
-        for name, text in lists_of_names(card.config).items():
-            checks.run(name, "model.json", partial(check_list, folder / name, text), remedy=LIST_HINT)
+        _check_lists(checks, card)
         saved = _check_states(checks, card)
         if card.training or training_records(folder) or checks.exists("history.json"):
             history = check_history(checks, card, saved.rows)
@@ -111,6 +110,17 @@ def _verify(folder: Path) -> ModelReport:
     stage, note = _stage(checks, card, history, n_epochs)
     files = tuple(sorted(checks.findings.values(), key=lambda f: f.path))
     return ModelReport(folder=str(folder), stage=stage, note=note, epochs=n_epochs, files=files)
+
+
+def _check_lists(checks: Checks, card: ModelCard) -> None:
+    """Check the lists of names, which are written after model.json as a training begins."""
+    begins = bool(card.training) and not any(checks.folder.glob("[!.]*.safetensors"))
+    begins = begins and not checks.exists("history.json")
+    for name, text in lists_of_names(card.config).items():
+        if begins and not checks.exists(name):
+            checks.add(name, "unfinished", "model.json", problem="not written yet")
+        else:
+            checks.run(name, "model.json", partial(check_list, checks.folder / name, text), remedy=LIST_HINT)
 
 
 def _check_states(checks: Checks, card: ModelCard) -> _Saved:

@@ -1,6 +1,5 @@
-"""A tiny training, of three epochs in two seconds, for tests of model folders."""
+"""A tiny training, of a few epochs in seconds, for tests of model folders."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,37 +9,30 @@ from factornet.model.training.history import Callbacks, TrainingResult
 from factornet.model.training.tensorboard import TensorBoardLog
 from factornet.store import Sampler, open_store, parse_region, split_genome
 
-SIZES = {"kernels": 3, "kernel_width": 6, "recurrent": 2, "dense": 3}
+SIZES = {"window_length": 400, "kernels": 3, "kernel_width": 6, "recurrent": 2, "dense": 3}
 
 
-def tiny_setup(store: Path) -> TrainingSetup:
+def tiny_setup(store: Path, *, seed: int = 420) -> TrainingSetup:
     """The set-up of a training on cell line A of the tiny experiment, with its track and its meta value."""
     opened = open_store(store)
     split = split_genome(opened.coordinates, valid=[parse_region("chrB", opened.coordinates)], test=[])
-    sampler = Sampler(opened, cells=("A",), factor="TF", split=split, window_length=400, negatives=1)
+    sampler = Sampler(opened, cells=("A",), factor="TF", split=split, window_length=SIZES["window_length"], negatives=1)
     network = {"tracks": ("DNase",), "meta": ("GEPC1",), **SIZES}
-    return TrainingSetup(sampler=sampler, network=network, options=TrainingOptions(batch_size=4))
+    return TrainingSetup(sampler=sampler, network=network, options=TrainingOptions(batch_size=4, seed=seed))
 
 
 def train_tiny(
-    store: Path, folder: Path, *, epochs: int = 3, resume: bool = False, tensorboard: bool = False,
-    on_epoch: Callable[[object], None] = lambda record: None,
+    store: Path, folder: Path, *, epochs: int = 3, resume: bool = False, tensorboard: bool = False, seed: int = 420,
 ) -> TrainingResult:  # fmt: skip
     """Train into a model folder, as factornet-train does."""
-    setup = tiny_setup(store)
+    setup = tiny_setup(store, seed=seed)
     network = prepare_training(setup, folder, resume=resume, overwrite=False)
     log = TensorBoardLog(folder) if tensorboard else None
-
-    def done(record):
-        if log is not None:
-            log.add(record)
-        on_epoch(record)
-
-    options = TrainingOptions(batch_size=4, epochs=epochs)
+    callbacks = Callbacks(epoch=log.add) if log is not None else Callbacks()
+    options = TrainingOptions(batch_size=4, epochs=epochs, seed=seed)
     result = train(
-        network, setup.sampler, folder, options, device=torch.device("cpu"), resume=resume,
-        callbacks=Callbacks(epoch=done),
-    )  # fmt: skip
+        network, setup.sampler, folder, options, device=torch.device("cpu"), resume=resume, callbacks=callbacks
+    )
     if log is not None:
         log.close()
     return result
@@ -48,4 +40,4 @@ def train_tiny(
 
 def tiny_config() -> NetworkConfig:
     """The configuration of the network that `train_tiny` trains."""
-    return NetworkConfig(tasks=("TF",), tracks=("DNase",), meta=("GEPC1",), window_length=400, **SIZES)
+    return NetworkConfig(tasks=("TF",), tracks=("DNase",), meta=("GEPC1",), **SIZES)
