@@ -9,8 +9,8 @@
     chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them
 
 Each file is replaced atomically and covered by a digest: model.json and the records of training states by their own,
-tensors by one in their header, which also names the model.json that they belong to. `verify` and `verify_history` compare
-all of them, and return `findings`.
+tensors by one in their header, which also names the model.json that they belong to. `verify` and `verify_history`
+compare all of them, and return `findings`.
 May import `model.network`.
 """
 

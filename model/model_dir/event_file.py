@@ -39,5 +39,5 @@ def check_event_file(path: Path, *, hint: str) -> int:
 
 
 def _masked_crc(data: bytes) -> bytes:
-    crc = crc32c(data)
+    crc = int(crc32c(data))
     return ((((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF).to_bytes(4, "little")

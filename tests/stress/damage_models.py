@@ -5,8 +5,8 @@
 `tests/model/model_dir/test_flipped_bits.py` runs a few faults. A fault is one flipped bit, or a file cut at a random
 place, in any file of a small model that was trained for three epochs, or of a prediction that was interrupted after two
 of its three regions, or of the finished one. A fault counts as found where every reader of the file refuses it naming
-the file, or warns and computes again what was lost, so that the result is the same. "Without effect" counts those found
-faults that no reader refuses since what it reads is the same: bytes in the header of a gzip file that mean nothing here.
+the file, or warns and computes again what was lost, so that the result is the same. "Without effect" counts those
+found faults that no reader refuses since what it reads is the same: bytes in the header of a gzip file that mean nothing here.
 """
 
 from __future__ import annotations
