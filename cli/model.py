@@ -1,32 +1,42 @@
-"""``factornet-model``: import models of the original FactorNet, and describe a model."""
+"""``factornet-model``: import models of the original FactorNet, describe a model, verify its files."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..store.text import printable
+from ..store.errors import InputError
+from ..store.text import format_bytes, format_count, printable
 from .common.arguments import HelpFormatter, add_common_options
+from .common.findings import print_findings
 from .common.output import FIGURES, format_figures, print_json, print_line, print_table
 from .common.runner import run_command
 
+if TYPE_CHECKING:  # torch takes a second to import
+    from ..model.model_dir.findings import ModelReport
+
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``factornet-model``, with its two sub-commands."""
+    """Return the parser of ``factornet-model``, with its sub-commands."""
     parser = argparse.ArgumentParser(
         prog="factornet-model",
-        description="Import a model of the original FactorNet (Keras 1), or describe a model.",
+        description="Import a model of the original FactorNet (Keras 1), describe a model, or verify its files.",
         epilog="example:\n  factornet-model import FactorNet/models/MAX/onePeak_Unique35_DGF -o models/MAX\n"
-        "  factornet-model info models/MAX",
+        "  factornet-model info models/MAX\n"
+        "  factornet-model verify models/MAX",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_import(commands)
     _add_info(commands)
+    _add_verify(commands)
     return parser
 
 
@@ -66,6 +76,24 @@ def _add_info(commands: Any) -> None:
     parser.set_defaults(handler=_info)
 
 
+def _add_verify(commands: Any) -> None:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "verify",
+        help="compare every file of a model folder with its digests",
+        description="Read every file of a model folder and compare it with the digests written with it, and with the "
+        "other files: model.json, lists of names, weights, training states, history, picture, TensorBoard logs. Each "
+        "file is listed: ok, damaged, missing, unchecked (what is needed to check it is damaged), unfinished (a "
+        "resumed training will write it), temporary (left by a killed run) or foreign (yours, not judged). The exit "
+        "status is 0 if no file is damaged, missing or unchecked, 1 if one is, and 2 if a folder cannot be verified: "
+        "it holds no model, or one of the original FactorNet, whose files have no digests.",
+        epilog="example:\n  factornet-model verify models/MAX models/CTCF",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL", help="model folders of factornet")
+    add_common_options(parser)
+    parser.set_defaults(handler=_verify)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     return run_command(make_parser(), None, argv)
@@ -91,7 +119,13 @@ def _info(options: argparse.Namespace) -> int:
     from ..model.model_dir.card import read_card
 
     keras = is_keras_folder(options.model)
-    card = read_keras_card(options.model) if keras else read_card(options.model)
+    try:
+        card = read_keras_card(options.model) if keras else read_card(options.model)
+    except InputError as error:
+        if keras or not (options.model / "model.json").is_file():
+            raise
+        hint = f"{error.hint}; factornet-model verify {options.model} checks all files"
+        raise InputError(error.path, error.problem, hint=hint, line=error.line) from error
     description = _describe(options.model, card)
     if options.json:
         print_json(description)
@@ -105,6 +139,44 @@ def _info(options: argparse.Namespace) -> int:
         _print_table(title, values)
     _print_signals(recorded_signals(card.provenance, location=str(options.model)))
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from ..model.model_dir.verify import verify_model
+
+    status, found = 0, []
+    for folder in options.models:
+        begin = perf_counter()
+        try:
+            report = verify_model(folder)
+        except InputError as error:
+            if len(options.models) == 1 and not options.json:
+                raise
+            status = 2
+            found.append({"folder": str(folder), "ok": False, "error": str(error)})
+            print_line(f"factornet-model: error: {error}", file=sys.stderr)
+            continue
+        status = max(status, int(bool(report.faults)))
+        seconds = perf_counter() - begin
+        found.append({"ok": not report.faults, **asdict(report), "seconds": seconds})
+        if not options.json:
+            _print_report(report, seconds)
+    if options.json:
+        print_json({"ok": status == 0, "models": found})
+    return status
+
+
+def _print_report(report: ModelReport, seconds: float) -> None:
+    width = max(len(printable(f.path)) for f in report.files)
+    for f in report.files:
+        text = f.covered_by if f.kind == "ok" else f.problem
+        print_line(f"{f.kind:10}  {printable(f.path):{width}}  {text}".rstrip())
+    print_findings(report.faults)
+    files = [f for f in report.files if f.covered_by and f.kind != "missing"]
+    size = format_bytes(sum(f.size for f in files))
+    result = format_count(len(report.faults), "fault") if report.faults else "no faults"
+    print_line(f"{report.folder}: {format_count(len(files), 'file')}, {size}, compared in {seconds:.1f} s: {result}")
+    print_line(f"{report.folder}: {report.note}")
 
 
 def _describe(folder: Path, card: Any) -> dict[str, Any]:

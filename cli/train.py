@@ -162,7 +162,6 @@ def _train(
 ) -> int:
     from ..model.data.sources import choose_source
     from ..model.model_dir.lifecycle import backup_path
-    from ..model.training.plots import plot_history
     from ..model.training.setup import prepare_training
     from ..model.training.trainer import train
 
@@ -194,7 +193,6 @@ def _train(
         )
     if not process_group.is_main:
         return 0
-    plot_history(result.history, folder / "training.png")
     if options.json:
         content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
         print_json({**content, "peak_rss": peak_memory()})

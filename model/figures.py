@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,13 +20,19 @@ def plain_text(text: str) -> str:
     return printable(text).replace("$", r"\$")
 
 
-def save_figure(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path, *, text: Mapping[str, str] | None = None) -> None:
     """Save a figure atomically, as PNG, PDF or SVG by the suffix of `path`.
+
+    Args:
+        figure: to save; equal figures with equal texts give equal PNG files.
+        path: of the file.
+        text: texts by keyword that a PNG carries, in ASCII; other formats have none.
 
     Raises:
         InputError: the file cannot be written.
     """
     FigureCanvasAgg(figure)
-    metadata = {"Software": None} if path.suffix == ".png" else None  # no version: equal figures have equal bytes
+    # No version of matplotlib: equal figures have equal bytes.
+    metadata = {"Software": None, **(text or {})} if path.suffix == ".png" else None
     with named_write_errors(path), replacing(path) as part:
         figure.savefig(part, dpi=120, metadata=metadata)

@@ -5,10 +5,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from support.servers import S3, Proxy, moto_server, serving, web_server
-from support.tiny_experiment import LENGTHS, SMALL, write_cell
+from support.tiny_experiment import build, write_tiny
 
 from factornet.cli import etl
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
@@ -56,15 +55,17 @@ def store(demo_store, tmp_path) -> Path:
 @pytest.fixture
 def files(tmp_path) -> Path:
     """A tiny experiment, with a store of its genome."""
-    rng = np.random.default_rng(0)
-    with (tmp_path / "g.fa").open("w") as fasta:
-        for name, size in LENGTHS.items():
-            fasta.write(f">{name}\n{''.join(rng.choice(list('ACGT'), size))}\n")
-    for cell in ("A", "B"):
-        (tmp_path / cell).mkdir()
-        write_cell(tmp_path / cell, 1.5)
-    build_genome(tmp_path / "s.zarr", GenomeInputs(tmp_path / "g.fa"), GenomeOptions(layout=SMALL), Resources(1))
+    write_tiny(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory) -> Path:
+    """A store of the tiny experiment, with cell line A; not to be changed."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny(folder)
+    build(folder)
+    return folder / "s.zarr"
 
 
 @pytest.fixture(scope="session")

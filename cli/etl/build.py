@@ -22,11 +22,11 @@ from ...store.schema import CellInfo
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
+from ..common.findings import print_findings
 from ..common.output import print_line
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
 from .info import print_cell
-from .verify import print_findings
 
 
 def add_parser(commands: Any) -> None:

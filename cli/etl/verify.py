@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +15,7 @@ from ...store.machine import cpu_count
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common_options, positive_int
+from ..common.findings import print_findings
 from ..common.output import print_json, print_line
 from ..common.progress import Throughput, progress_line
 from ..common.store_options import STORE_HELP, temporary_cache
@@ -78,17 +78,6 @@ def _run(options: argparse.Namespace) -> int:
             findings += compare_with_sources(open_store(options.store), options.against_sources, on_block=on_block)
     _print(options, report, findings, compared, perf_counter() - begin)
     return 1 if findings else 0
-
-
-def print_findings(findings: Sequence[Finding]) -> None:
-    """Print all faults, grouped by remedy."""
-    by_remedy: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_remedy.setdefault(finding.remedy, []).append(finding)
-    for remedy, faults in by_remedy.items():
-        for fault in faults:
-            print_line(f"{fault.kind}: {fault.path}: {fault.problem}")
-        print_line(f"    repair: {remedy}")
 
 
 def _print(

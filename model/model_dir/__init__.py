@@ -4,21 +4,27 @@
     best.safetensors      weights with the best validation loss
     last.safetensors      weights at the end of training
     last-000007.*         training state 7 and the one before it (`training_state`)
-    history.json, .csv    losses by epoch; training.png draws them
+    history.json, .csv    losses by epoch (`history`); training.png draws them, and says so (`png_text`)
+    tensorboard/          logs for TensorBoard, if asked for (`event_file`)
     chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them
 
 Each file is replaced atomically and covered by a digest: model.json and the records of training states by their own,
-tensors by one in their header, which also names the model.json that they belong to.
+tensors by one in their header, which also names the model.json that they belong to. `verify` and `verify_history`
+compare all of them, and return `findings`.
 May import `model.network`.
 """
 
 from .card import ModelCard, read_card
+from .findings import FileFinding, ModelReport
 from .lifecycle import backup_path, complete_model, create_model
 from .training_state import TrainingState, load_training_state, save_training_state
+from .verify import verify_model
 from .weights import load_network, save_weights
 
 __all__ = [
+    "FileFinding",
     "ModelCard",
+    "ModelReport",
     "TrainingState",
     "backup_path",
     "complete_model",
@@ -28,4 +34,5 @@ __all__ = [
     "read_card",
     "save_training_state",
     "save_weights",
+    "verify_model",
 ]

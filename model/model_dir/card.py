@@ -22,6 +22,7 @@ from ...store.files.sealed_json import (
 from ..network.config import NetworkConfig
 
 NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
+LIST_HINT = "remove it (a resumed training writes it again), or copy the folder again"
 DAMAGED_HINT = "copy or train it again, or use other weights"
 MODEL = JsonFormat("factornet-model", 2, NO_MODEL_HINT)
 
@@ -120,15 +121,39 @@ def write_card(folder: str | Path, card: ModelCard) -> None:
     content = {"library_version": card.library_version, "config": card.config.to_json()}
     content |= {"training": dict(card.training), "provenance": dict(card.provenance)}
     write_sealed_json(folder / "model.json", MODEL, content)
-    for name, text in _lists(card.config).items():
+    for name, text in lists_of_names(card.config).items():
         write_atomic(folder / name, text)
 
 
-def read_card(folder: str | Path) -> ModelCard:
-    """Read model.json of a model folder, and compare the lists of names with it.
+def restore_lists(folder: Path, config: NetworkConfig) -> None:
+    """Write the lists of names that are missing.
 
     Raises:
-        InputError: no such folder, no model in it, a model of other software or of another version, or a file is
+        InputError: a file cannot be written.
+    """
+    for name, text in lists_of_names(config).items():
+        if not (folder / name).exists():
+            write_atomic(folder / name, text)
+
+
+def read_card(folder: str | Path) -> ModelCard:
+    """Read model.json of a model folder, and compare the lists of names that exist with it.
+
+    Raises:
+        InputError: as for `read_model_json`, or a list of names is damaged.
+    """
+    card = read_model_json(folder)
+    for name, text in lists_of_names(card.config).items():
+        if (Path(folder) / name).exists():
+            check_list(Path(folder) / name, text)
+    return card
+
+
+def read_model_json(folder: str | Path) -> ModelCard:
+    """Read model.json of a model folder.
+
+    Raises:
+        InputError: no such folder, no model in it, a model of other software or of another version, or model.json is
             damaged.
     """
     path = Path(folder) / "model.json"
@@ -136,7 +161,7 @@ def read_card(folder: str | Path) -> ModelCard:
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
         raise InputError(folder, problem, hint=NO_MODEL_HINT)
     _, found = read_json_object(path, hint=DAMAGED_HINT)
-    if "keras_version" in found or found.get("class_name") == "Model":
+    if is_keras_model(found):
         raise InputError(path, "is the original FactorNet's (Keras)", hint="convert it with factornet-model import")
     content = read_sealed_json(path, MODEL, hint=DAMAGED_HINT)
     try:
@@ -147,11 +172,15 @@ def read_card(folder: str | Path) -> ModelCard:
     for key in ("training", "provenance"):
         if not isinstance(named[key], dict):
             raise InputError(path, f"{key} must be a JSON object, got {type(named[key]).__name__}", hint=DAMAGED_HINT)
-    _check_lists(path.parent, config)
     return ModelCard(config=config, **named, digest=str(content[SELF_DIGEST]))
 
 
-def _lists(config: NetworkConfig) -> dict[str, bytes]:
+def is_keras_model(content: Mapping[str, Any]) -> bool:
+    """Return whether the content of a model.json is that of the original FactorNet's, which Keras wrote."""
+    return "keras_version" in content or content.get("class_name") == "Model"
+
+
+def lists_of_names(config: NetworkConfig) -> dict[str, bytes]:
     """Return the content of each list of names by file."""
     features = ["bigwig"] + ["meta"] * bool(config.meta) + ["gencode"] * config.gencode
     lists = {"chip.txt": config.tasks, "bigwig.txt": config.tracks, "feature.txt": features}
@@ -160,10 +189,12 @@ def _lists(config: NetworkConfig) -> dict[str, bytes]:
     return {name: "".join(f"{line}\n" for line in lines).encode() for name, lines in lists.items()}
 
 
-def _check_lists(folder: Path, config: NetworkConfig) -> None:
-    """Check the lists of names that exist: other programs read them, and take them for the network's."""
-    for name, text in _lists(config).items():
-        path = folder / name
-        if path.exists() and read_limited(path, len(text)) != text:
-            problem = "damaged or changed: its names are not those of the network in model.json"
-            raise InputError(path, problem, hint="remove it, or copy the folder again")
+def check_list(path: Path, text: bytes) -> None:
+    """Check a list of names: other programs read it, and take its names for the network's.
+
+    Raises:
+        InputError: it cannot be read, or is not `text`.
+    """
+    if read_limited(path, len(text)) != text:
+        problem = "damaged or changed: its names are not those of the network in model.json"
+        raise InputError(path, problem, hint=LIST_HINT)

@@ -7,6 +7,7 @@ training that dies destroys no model.
 from __future__ import annotations
 
 import shutil
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ...store.errors import InputError, UsageError
@@ -68,11 +69,15 @@ def backup_path(folder: str | Path) -> Path:
     return folder.with_name(f".{folder.name}.replaced")
 
 
+def is_model_file(name: str) -> bool:
+    """Return whether a training writes files, or a folder, of this name in a model folder."""
+    return any(fnmatchcase(name, pattern) for pattern in _MODEL_FILES)
+
+
 def _keep_foreign(old: Path, new: Path) -> None:
     """Remove a model folder, but move the user's own files in it to another."""
-    model_files = {path for pattern in _MODEL_FILES for path in old.glob(pattern)}
     for path in sorted(old.iterdir()):
-        if path not in model_files and not path.name.startswith(".") and not (new / path.name).exists():
+        if not is_model_file(path.name) and not path.name.startswith(".") and not (new / path.name).exists():
             path.rename(new / path.name)
     shutil.rmtree(old)
 

@@ -23,6 +23,7 @@ from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
 from ...store.files.outputs import remove
 from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
+from ..network.config import NetworkConfig
 from .card import NO_MODEL_HINT, ModelCard, read_card
 from .weights import check_tensors, pack_tensors, training_records, unpack_tensors, weights_sizes
 
@@ -93,7 +94,7 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     write_sealed_json(record, _STATE, {**plain, "model": model, "optimizer": optimizer, "sha256": digests})
     before, _ = _newest_valid(folder, earlier)
     keep = {record.stem} | ({before[0].stem} if before else set())
-    for path in folder.glob("last-[0-9]*"):
+    for path in sorted(folder.glob("last-[0-9]*")):  # the .json first: without it the others are no state
         if path.name.partition(".")[0] not in keep:
             remove(path)
 
@@ -141,16 +142,12 @@ def read_training_state(record: Path, card: ModelCard) -> TrainingState:
     Raises:
         InputError: one of its files is missing, damaged, or belongs to another model or state.
     """
-    content = read_sealed_json(record, _STATE, hint=_HINT)
-    if content.get("model") != card.digest:
-        raise InputError(record, "belongs to another model.json", hint=_HINT)
-    smallest, largest = weights_sizes(card.config)
-    sizes = ((smallest, largest), (0, _MAX_COPIES * largest))
+    content = _read_record(record, card)
     try:
         digests = content["sha256"]
         weights, tensors = (
-            unpack_tensors(record.with_suffix(suffix), card.digest, sizes=limits, sha256=digests[suffix])
-            for suffix, limits in zip(_TENSORS, sizes, strict=True)
+            unpack_tensors(path, card.digest, sizes=sizes, sha256=digests[suffix])
+            for suffix, (path, sizes) in zip(_TENSORS, tensor_files(record, card.config).items(), strict=True)
         )
         check_tensors(record.with_suffix(".safetensors"), weights, card.config)
         return TrainingState(
@@ -161,6 +158,29 @@ def read_training_state(record: Path, card: ModelCard) -> TrainingState:
         )
     except (KeyError, TypeError, AttributeError, ValueError, UsageError) as error:
         raise InputError(record, f"incomplete ({error})", hint=_HINT) from error
+
+
+def tensor_files(record: Path, config: NetworkConfig) -> dict[Path, tuple[int, int]]:
+    """Map the two files of tensors of a training state, by its ``.json``, to their smallest and largest sizes."""
+    smallest, largest = weights_sizes(config)
+    sizes = ((smallest, largest), (0, _MAX_COPIES * largest))
+    return {record.with_suffix(suffix): limits for suffix, limits in zip(_TENSORS, sizes, strict=True)}
+
+
+def check_record(record: Path, card: ModelCard) -> None:
+    """Check the ``.json`` of a training state alone.
+
+    Raises:
+        InputError: it is missing, damaged, or belongs to another model.
+    """
+    _read_record(record, card)
+
+
+def _read_record(record: Path, card: ModelCard) -> dict[str, Any]:
+    content = read_sealed_json(record, _STATE, hint=_HINT)
+    if content.get("model") != card.digest:
+        raise InputError(record, "belongs to another model.json", hint=_HINT)
+    return content
 
 
 def _flatten_optimizer(state_dict: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

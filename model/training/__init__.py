@@ -2,7 +2,7 @@
 
     cost_estimate  estimate windows, memory and time of a training from a few steps on random data
     distributed    train on several processes, one per GPU, started by torchrun
-    history        reports of a running training, its progress, and the history it writes
+    history        reports of a running training, and its progress
     optimizer      Adam as Keras 1 wrote it
     plots          plot losses and validation scores of a training by epoch
     setup          build the network of a training; create or check its model folder

@@ -1,10 +1,7 @@
-"""Reports of a running training, its progress, and the history it writes."""
+"""Reports of a running training, and its progress."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,7 +11,6 @@ import torch
 from torch import nn
 
 from ...store.errors import InputError
-from ...store.files.atomic_write import write_atomic
 from ..model_dir.training_state import TrainingState, load_training_state
 
 
@@ -123,14 +119,3 @@ def _epoch_record(row: Mapping[str, Any], folder: Path) -> EpochRecord:
         problem = f"the history of its training state has {dict(row)}, not a number for each of {', '.join(names)}"
         raise InputError(folder, problem, hint="start the training again")
     return EpochRecord(**row)
-
-
-def write_history(folder: Path, history: list[EpochRecord]) -> None:
-    """Write history.json and history.csv of a model folder."""
-    rows = [asdict(r) for r in history]
-    write_atomic(folder / "history.json", json.dumps(rows, indent=1).encode())
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(folder / "history.csv", text.getvalue().encode())

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from ..figures import GREY, INK, RED, save_figure
+from ..model_dir.history import picture_digest
+from ..model_dir.png_text import HISTORY_KEY
 from .history import EpochRecord
 
 
-def plot_history(history: Sequence[EpochRecord], path: Path) -> None:
-    """Plot training and validation loss, and validation average precision, by epoch."""
+def plot_history(history: Sequence[EpochRecord], path: Path, *, model: str = "") -> None:
+    """Plot training and validation loss, and validation average precision, by epoch.
+
+    Args:
+        history: one record per epoch, at least one.
+        path: of the picture; a PNG carries the digest of what it draws.
+        model: self-digest of the model.json that the history belongs to.
+
+    Raises:
+        InputError: the picture cannot be written.
+    """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [r.epoch for r in history]
@@ -27,4 +39,4 @@ def plot_history(history: Sequence[EpochRecord], path: Path) -> None:
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    save_figure(figure, path)
+    save_figure(figure, path, text={HISTORY_KEY: picture_digest(model, [asdict(r) for r in history])})

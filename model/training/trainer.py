@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Literal, Self
@@ -22,14 +23,17 @@ from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
 from ..data.sources import BatchStream, Source, choose_source
 from ..evaluation.metrics import average_precision
+from ..model_dir.card import read_card, restore_lists
+from ..model_dir.history import write_history
 from ..model_dir.lifecycle import complete_model
 from ..model_dir.training_state import save_training_state
 from ..model_dir.weights import save_weights
 from ..network.factornet import BatchShare, FactorNet
 from ..prediction.predict import predict_plan
 from .distributed import ProcessGroup
-from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult, write_history
+from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
 from .optimizer import KerasAdam
+from .plots import plot_history
 
 Precision = Literal["float32", "bfloat16", "float64"]
 _PREFETCH = 3  # batches ready on the device
@@ -77,7 +81,7 @@ def train(
     callbacks: Callbacks | None = None,
     locked: bool = False,
 ) -> TrainingResult:
-    """Train a network; write best weights, last state and history to the model folder.
+    """Train a network; write best weights, last state, history and its picture to the model folder.
 
     A resumed training ends with bit-identical weights on one CPU: everything drawn depends on (seed, epoch), and the
     state at the end of each epoch is saved. A process group sees the same batches as one process, each rank its share
@@ -128,6 +132,8 @@ def _train(
             progress, warning = Progress.restored(network, trainer.optimizer, folder)
             if warning and process_group.is_main:
                 callbacks.warning(warning)
+            if process_group.is_main:
+                _restore_files(folder, progress.history)
         reason = f"all {options.epochs} epochs done"
         while progress.epoch < options.epochs:
             if progress.stale >= options.patience:
@@ -139,14 +145,32 @@ def _train(
                 if better:
                     save_weights(folder, network.state_dict(), "best")
                 save_training_state(folder, progress.state(network, trainer.optimizer))
-                write_history(folder, progress.history)
+                _write_history(folder, progress.history)
                 callbacks.epoch(record)
         if process_group.is_main:
             save_weights(folder, network.state_dict(), "last")
+            plot_history(progress.history, folder / "training.png", model=read_card(folder).digest)
+            _write_history(folder, progress.history, ended=reason)  # last: where it says so, the others are complete
             complete_model(folder)
         process_group.wait()
     best = min(progress.history, key=lambda r: r.val_loss)
     return TrainingResult(tuple(progress.history), best, reason)
+
+
+def _write_history(folder: Path, history: Sequence[EpochRecord], *, ended: str = "") -> None:
+    write_history(folder, read_card(folder).digest, [asdict(r) for r in history], ended=ended)
+
+
+def _restore_files(folder: Path, history: Sequence[EpochRecord]) -> None:
+    """Write the files that a killed training left older than its training state, or had not written yet."""
+    card = read_card(folder)
+    restore_lists(folder, card.config)
+    if not history:
+        return
+    if (folder / "training.png").exists():
+        # Before history.json: it must not draw an epoch that this lacks, as it may where a damaged state was left out.
+        plot_history(history, folder / "training.png", model=card.digest)
+    _write_history(folder, history)
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,33 @@ class LockFile:
         self.release()
 
 
+@dataclass(frozen=True)
+class LockState:
+    """State of a lock file: what it says of its holder, and whether that may still run."""
+
+    holder: str
+    held: bool
+
+
+def read_lock(path: Path) -> LockState | None:
+    """Read a lock file without taking the lock; None where there is none.
+
+    A holder that ran on another host is taken to run still.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        holder, written = _read_holder(handle), os.fstat(handle).st_mtime
+    except OSError:
+        return None  # a pipe, a folder
+    finally:
+        os.close(handle)
+    held = not _is_stale(holder) if holder else time.time() - written < _UNWRITTEN
+    return LockState(_describe_holder(holder), held)
+
+
 def _open(path: Path) -> tuple[int, bool] | None:
     """Open a lock file, and say whether it was created; None where another process removes it meanwhile."""
     try:
@@ -238,10 +265,12 @@ def _is_stale(holder: Mapping[str, Any]) -> bool:
 
 
 def _held(holder: Mapping[str, Any], path: Path, *, exclusive: bool) -> LockHeldError:
-    names = ("process", "host", "since")
-    known = all(name in holder for name in names)
-    text = "process {process} on {host} since {since}".format_map(holder) if known else "another process"
     hint = "wait for it, or end that process"
     if exclusive and holder.get("host") != socket.gethostname():
         hint += f"; if it runs no more, remove {path}"
-    return LockHeldError(text, hint)
+    return LockHeldError(_describe_holder(holder), hint)
+
+
+def _describe_holder(holder: Mapping[str, Any]) -> str:
+    known = all(name in holder for name in ("process", "host", "since"))
+    return "process {process} on {host} since {since}".format_map(holder) if known else "another process"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import InputError, UsageError
 from .atomic_write import TEMPORARY_NAME, fsync_path
-from .locks import LockFile, LockHeldError
+from .locks import LockFile, LockHeldError, LockState, read_lock
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def output_lock(path: Path, *, parents: bool = False) -> Iterator[None]:
     if not (parents or target.parent.is_dir()):
         raise InputError(path, "its folder does not exist", hint="create it first")
     try:
-        held = LockFile.acquire(target.with_name(f".{target.name}.lock"))
+        held = LockFile.acquire(lock_path(target))
     except LockHeldError as e:
         raise InputError(path, f"is being written by {e.holder}", hint=e.hint) from e
     except OSError as e:
@@ -41,6 +41,17 @@ def output_lock(path: Path, *, parents: bool = False) -> Iterator[None]:
         if target.is_dir():
             remove_temporary_files(target)
         yield
+
+
+def lock_path(path: Path) -> Path:
+    """Return the path of the lock file of an output."""
+    target = resolve_output(path)
+    return target.with_name(f".{target.name}.lock")
+
+
+def read_output_lock(path: Path) -> LockState | None:
+    """Return the state of the lock of an output, without taking it; None where there is no lock file."""
+    return read_lock(lock_path(path))
 
 
 def check_output_file(path: Path, *, overwrite: bool) -> None:

@@ -59,6 +59,7 @@ def run_all(checkout: Path, work: Path) -> dict[str, str]:
         for weights in sorted((work / name).glob("*.safetensors")):
             found[f"{name} {weights.name}"] = _tensors_digest(weights)
         history = json.loads((work / name / "history.json").read_text())
+        history = history["epochs"] if isinstance(history, dict) else history  # a list before it was sealed
         found[f"{name} losses"] = _digest(repr([(e["loss"], e["val_loss"]) for e in history]).encode())
         command(
             "predict", "--store", "s.zarr", "-i", "K562", "-m", name, "-f", "CTCF", "--regions", "chr21",

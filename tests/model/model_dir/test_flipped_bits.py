@@ -5,9 +5,9 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from stress.damage_models import damage_all
 
 from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, save_weights
 from factornet.model.model_dir.card import read_card
@@ -59,26 +59,14 @@ NAMES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("damage", ["flip", "cut"])
-def test_damage_is_found_on_use(folder, tmp_path, name, damage):
-    rng = np.random.default_rng(NAMES.index(name))
-    copy = tmp_path / "m"
-    for _ in range(25 if damage == "flip" else 8):
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(folder, copy)
-        assert use(copy, name) == ""
-        shutil.rmtree(copy)
-        shutil.copytree(folder, copy)
-        data = bytearray((copy / name).read_bytes())
-        at = int(rng.integers(len(data)))
-        if damage == "flip":
-            data[at] ^= 1 << int(rng.integers(8))
-        (copy / name).write_bytes(data if damage == "flip" else data[:at])
-        try:
-            assert name in use(copy, name)  # the state before is used, and a warning names the file
-        except InputError as error:
-            assert name in str(error)  # noqa: PT017
+def test_damage_is_found_on_use(tiny_store, tmp_path):
+    """A short run of damage_models.py: every file of a trained model, and of an interrupted prediction."""
+    rows = damage_all(tmp_path, tiny_store, flips=330, cuts=110, seed=3)
+    assert [missed for row in rows for missed in row.missed] == []
+    assert {row.target.path for row in rows} >= set(NAMES)
+    assert (sum(row.flips for row in rows), sum(row.cuts for row in rows)) == (330, 110)
+    assert {row.target.path for row in rows if row.harmless} <= {"x.bed.gz"}
+    assert min(min(row.flips, row.cuts) for row in rows) >= 4
 
 
 @pytest.mark.parametrize("name", NAMES)

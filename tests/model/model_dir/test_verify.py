@@ -1,0 +1,326 @@
+"""A model folder verified: whole, wherever its training was killed, and with files damaged, lost or exchanged."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.keras_folder import Spec, write_folder
+from support.tiny_model import tiny_config, train_tiny
+
+from factornet.cli.model import main
+from factornet.model import FactorNet, ModelCard, save_weights, write_imported
+from factornet.model.model_dir.history import read_history, write_history
+from factornet.model.model_dir.lifecycle import create_model
+from factornet.model.model_dir.verify import verify_model
+from factornet.model.training.history import EpochRecord
+from factornet.model.training.plots import plot_history
+from factornet.store import InputError
+from factornet.store.files.outputs import output_lock
+from factornet.store.files.sealed_json import BLANK_DIGEST, SELF_DIGEST, seal
+
+
+class Snapshots:
+    """Copies of a model folder before each rename and removal in it: what a kill there would leave."""
+
+    def __init__(self, folder: Path, copies: Path, patch: pytest.MonkeyPatch) -> None:
+        self.folder, self.copies = folder, copies
+        self.taken: list[Path] = []
+        for name in ("replace", "unlink"):
+            patch.setattr(Path, name, self._before(getattr(Path, name)))
+
+    def _before(self, change):
+        def changed(path, *args, **options):
+            if path.parent == self.folder and (change.__name__ == "replace" or path.exists()):
+                self.taken.append(self.copies / f"{len(self.taken):03d}" / "m")
+                shutil.copytree(self.folder, self.taken[-1])
+            return change(path, *args, **options)
+
+        return changed
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_store):
+    """An ended training, and a snapshot for each moment at which a kill leaves other files."""
+    work = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        snapshots = Snapshots(work / "m", work / "killed", patch)
+        train_tiny(tiny_store, work / "m", tensorboard=True)
+    return work / "m", snapshots.taken
+
+
+@pytest.fixture
+def model(trained, tmp_path):
+    """A copy of the ended training, to be changed."""
+    return Path(shutil.copytree(trained[0], tmp_path / "m"))
+
+
+def kinds(folder: Path, *, of: str = "") -> dict[str, str]:
+    """The findings of a folder that are not ok, or those of files whose names begin with `of`."""
+    files = verify_model(folder).files
+    return {f.path: f.kind for f in files if (f.path.startswith(of) if of else f.kind != "ok")}
+
+
+def test_every_file_of_an_ended_training_is_covered(model):
+    report = verify_model(model)
+    written = {str(p.relative_to(model)) for p in model.rglob("*") if p.is_file()}
+    assert {f.path for f in report.files} == written
+    assert all(f.kind == "ok" and f.covered_by and f.size for f in report.files)
+    assert (report.stage, report.epochs, report.faults) == ("ended", 3, ())
+    assert report.note == "the training has ended, with 3 complete epochs: all 3 epochs done"
+
+
+def test_a_kill_at_any_moment_is_no_damage(trained):
+    """Wherever a training is killed, it is told to be interrupted, and a file that is not up to date unfinished."""
+    seen = set()
+    for folder in trained[1][1:]:  # before the first, model.json does not exist
+        report = verify_model(folder)
+        assert report.faults == (), folder
+        assert report.stage == "interrupted", folder
+        assert "resume it" in report.note
+        seen |= {(f.path, report.epochs) for f in report.files if f.kind == "unfinished"}
+    lists = {("bigwig.txt", 0), ("chip.txt", 0), ("feature.txt", 0), ("meta.txt", 0)}
+    assert seen == lists | {(name, epochs) for name in ("history.csv", "history.json") for epochs in (1, 2, 3)}
+    assert len(trained[1]) > 20
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_resumed_training_mends_what_a_kill_left(trained, tiny_store, tmp_path, monkeypatch, damaged):
+    """Also where it is killed again while it mends, and where it resumes from the state before a damaged one."""
+    whole = verify_model(trained[0])
+    sources = [f for f in trained[1] if len(list(f.glob("last-*.json"))) == 2][::9] if damaged else trained[1][2::9]
+    for number, source in enumerate(sources):
+        folder = Path(shutil.copytree(source, tmp_path / f"{number}/m"))
+        if damaged:
+            newest = max(folder.glob("last-*.json"))
+            newest.write_bytes(newest.read_bytes()[:-5])
+        with monkeypatch.context() as patch:
+            snapshots = Snapshots(folder, tmp_path / f"{number}/killed", patch)
+            train_tiny(tiny_store, folder, resume=True)
+        report = verify_model(folder)
+        assert (report.stage, report.faults, report.note) == ("ended", (), whole.note)
+        for killed in snapshots.taken:
+            found = verify_model(killed)
+            # Where the state of the last epoch is damaged, nothing sound tells that history.csv has this epoch.
+            allowed = {newest.name, "history.csv"} if damaged else set()
+            assert {f.path for f in found.faults} <= allowed, killed
+
+
+def test_continued_training_leaves_no_damage_when_killed(model, tiny_store, tmp_path, monkeypatch):
+    """More epochs after the end: the picture and the last weights are those of the first end until the second."""
+    with monkeypatch.context() as patch:
+        snapshots = Snapshots(model, tmp_path / "killed", patch)
+        train_tiny(tiny_store, model, epochs=5, resume=True)
+    reports = [verify_model(folder) for folder in snapshots.taken]
+    assert [r.faults for r in reports] == [()] * len(reports)
+    pictures = {f.problem for r in reports for f in r.files if f.path == "training.png"}
+    assert pictures == {"", "draws 3 of 4 epochs", "draws 3 of 5 epochs"}
+    assert (verify_model(model).stage, verify_model(model).epochs) == ("ended", 5)
+
+
+LOST = [
+    ("model.json", {"model.json": "missing"}),
+    ("chip.txt", {"chip.txt": "missing"}),
+    ("best.safetensors", {"best.safetensors": "missing"}),
+    ("last.safetensors", {"last.safetensors": "missing"}),
+    ("history.json", {"history.json": "missing"}),
+    ("history.csv", {"history.csv": "missing"}),
+    ("training.png", {"training.png": "missing"}),
+    ("last-000003.json", {"last-*.json": "missing"}),
+    ("last-000002.json", {"last-*.json": "missing"}),
+    ("last-000003.safetensors", {"last-000003.safetensors": "missing"}),
+    ("last-000002.optimizer.safetensors", {"last-000002.optimizer.safetensors": "missing"}),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), LOST)
+def test_lost_file_is_found(model, name, expected):
+    (model / name).unlink()
+    faults = {f.path: f.kind for f in verify_model(model).faults}
+    if name == "model.json":
+        assert set(faults.values()) == {"missing", "unchecked"}
+        faults = {"model.json": faults["model.json"]}
+    assert faults == expected
+
+
+def test_all_states_lost_are_found(model):
+    for path in model.glob("last-*"):
+        path.unlink()
+    assert kinds(model) == {"last-*.json": "missing"}
+
+
+@pytest.mark.parametrize("name", ["history.json", "history.csv", "training.png", "last.safetensors"])
+def test_valid_file_of_an_earlier_epoch_is_damage(model, trained, name):
+    """Put back from a backup, say: its digests are right, but it is not the one that belongs here."""
+    early = next(
+        f
+        for f in trained[1][1:]
+        if (verify_model(f).epochs, kinds(f, of="history.json")) == (1, {"history.json": "ok"})
+    )
+    if name == "training.png":
+        card = json.loads((model / "model.json").read_text())
+        rows = json.loads((model / "history.json").read_text())["epochs"][:1]
+        plot_history([EpochRecord(**row) for row in rows], model / name, model=card[SELF_DIGEST])
+    else:
+        shutil.copy(early / ("best.safetensors" if name == "last.safetensors" else name), model / name)
+    assert [f.path for f in verify_model(model).faults] == [name]
+
+
+def test_files_of_another_training_are_damage(model, tiny_store, tmp_path):
+    other = tmp_path / "other"
+    train_tiny(tiny_store, other, seed=7)
+    for name in ("best.safetensors", "history.json", "history.csv", "training.png", "last-000003.json"):
+        copy = Path(shutil.copytree(model, tmp_path / name))
+        shutil.copy(other / name, copy / name)
+        assert name in {f.path for f in verify_model(copy).faults}
+
+
+def test_state_of_two_saves_is_damage(model):
+    """Each of its files is sound, but one belongs to another state."""
+    shutil.copy(model / "last-000002.safetensors", model / "last-000003.safetensors")
+    assert kinds(model, of="last-000003")["last-000003.safetensors"] == "damaged"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": []}, {"epochs": 3}, {"epochs": [{"epoch": 1}]}, {"ended": 5}, {"history_csv_sha256": None}],
+)
+def test_history_of_another_form_is_damage(model, change):
+    content = json.loads((model / "history.json").read_text()) | change | {SELF_DIGEST: BLANK_DIGEST}
+    (model / "history.json").write_bytes(seal(json.dumps(content).encode()))
+    with pytest.raises(InputError, match=r"history\.json: .* must be"):
+        read_history(model, content["model"])
+    assert kinds(model)["history.json"] == "damaged"
+
+
+def test_history_of_a_newer_version_is_unchecked(model):
+    content = json.loads((model / "history.json").read_text()) | {"version": 2, SELF_DIGEST: BLANK_DIGEST}
+    (model / "history.json").write_bytes(seal(json.dumps(content).encode()))
+    report = verify_model(model)
+    assert [(f.path, f.kind, f.remedy) for f in report.faults] == [("history.json", "unchecked", "update factornet")]
+
+
+def test_history_round_trip(model):
+    digest = json.loads((model / "model.json").read_text())[SELF_DIGEST]
+    rows = [{"epoch": 1, "loss": 0.1 + 0.2, "val_loss": 1e-7, "val_average_precision": 1}]
+    write_history(model, digest, rows, ended="why")
+    history = read_history(model, digest)
+    assert (history.epochs, history.ended) == (rows, "why")
+    assert (model / "history.csv").read_text() == (
+        "epoch,loss,val_loss,val_average_precision\n1,0.30000000000000004,1e-07,1\n"
+    )
+
+
+def test_equal_pictures_have_equal_bytes(model, trained, tiny_store):
+    before = (model / "training.png").read_bytes()
+    train_tiny(tiny_store, model, resume=True)  # nothing to train: it is drawn again
+    assert (model / "training.png").read_bytes() == before
+
+
+def test_files_of_the_user_and_of_killed_runs_are_named(model):
+    (model / "notes.md").write_text("mine")
+    (model / "plots").mkdir()
+    (model / "tensorboard/notes").touch()
+    (model / ".best.0123abcd.part.safetensors").touch()
+    (model / "last-000009.safetensors").touch()
+    backup = model.with_name(".m.replaced")
+    backup.mkdir()
+    lock = {"process": 2**22 + 1, "started": 1.0, "host": os.uname().nodename, "since": "then", "exclusive": False}
+    model.with_name(".m.lock").write_text(json.dumps(lock))
+    assert kinds(model) == {
+        "notes.md": "foreign", "plots/": "foreign", "tensorboard/notes": "foreign",
+        ".best.0123abcd.part.safetensors": "temporary", "last-000009.safetensors": "temporary",
+        "../.m.replaced/": "temporary", "../.m.lock": "temporary",
+    }  # fmt: skip
+    assert verify_model(model).stage == "ended"
+    assert model.with_name(".m.lock").exists()
+
+
+def test_folder_being_written_names_the_holder(model):
+    with output_lock(model):
+        report = verify_model(model)
+        assert report.stage == "in training"
+        assert f"it is being written by process {os.getpid()} on" in report.note
+        assert report.faults == ()
+    assert verify_model(model).stage == "ended"
+
+
+def test_training_can_be_verified_while_it_runs(tiny_store, tmp_path):
+    """The lock is read, not taken: the training goes on, and no file that it replaces is called damaged."""
+    words = ["--store", str(tiny_store), *"-i A -f TF -v chrB -n 1 -L 400 -k 3 -w 6 -r 2 -d 3 -b 4".split()]
+    command = [sys.executable, "-m", "factornet.cli.train", *words, *"-e 1000 -ep 1000 --device cpu".split()]
+    folder, reports = tmp_path / "m", []
+    with subprocess.Popen([*command, "-o", str(folder)], stdout=subprocess.DEVNULL) as child:
+        try:
+            deadline = time.monotonic() + 120
+            while not (folder / "history.json").exists():
+                assert child.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            for _ in range(20):
+                reports.append(verify_model(folder))
+        finally:
+            child.send_signal(signal.SIGKILL)
+    assert [r.faults for r in reports] == [()] * 20
+    assert {r.stage for r in reports} == {"in training"}
+    assert f"process {child.pid} on" in reports[0].note
+    assert (verify_model(folder).stage, verify_model(folder).faults) == ("interrupted", ())
+
+
+def test_folder_without_training(tmp_path):
+    create_model(tmp_path / "new", ModelCard(config=tiny_config(), training={"seed": 1}))
+    assert verify_model(tmp_path / "new").note == "the training was interrupted, with 0 complete epochs: resume it"
+    create_model(tmp_path / "m", ModelCard(config=tiny_config()))
+    save_weights(tmp_path / "m", FactorNet(tiny_config()).state_dict(), "best")
+    report = verify_model(tmp_path / "m")
+    assert (report.stage, report.faults) == ("weights only", ())
+
+
+def test_imported_model_is_covered(tmp_path):
+    write_imported(write_folder(tmp_path / "keras", Spec()), tmp_path / "m")
+    assert (verify_model(tmp_path / "m").stage, kinds(tmp_path / "m")) == ("weights only", {})
+    (tmp_path / "m/last.safetensors").unlink()
+    assert kinds(tmp_path / "m") == {"last.safetensors": "missing"}
+
+
+# The command
+
+
+def test_command_lists_files_and_faults(model, capsys):
+    assert main(["verify", str(model)]) == 0
+    shown = capsys.readouterr().out
+    assert all(path.name in shown for path in model.iterdir())
+    assert ": no faults\n" in shown
+    assert f"{model}: the training has ended, with 3 complete epochs: all 3 epochs done\n" in shown
+    (model / "history.csv").write_text("epoch\n1\n")
+    assert main(["verify", str(model)]) == 1
+    shown = capsys.readouterr().out
+    assert "\ndamaged: history.csv: damaged or changed: its 8 bytes are not the history of the training\n" in shown
+    assert "    repair: resume the training: it writes its history again" in shown
+    assert main(["verify", str(model), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ok"], found["models"][0]["stage"]) == (False, "ended")
+    assert [f["path"] for f in found["models"][0]["files"] if f["kind"] == "damaged"] == ["history.csv"]
+
+
+def test_command_verifies_all_folders_and_names_those_it_cannot(model, tmp_path, capsys):
+    keras = write_folder(tmp_path / "keras", Spec())
+    assert main(["verify", str(keras)]) == 2
+    assert "is the original FactorNet's (Keras), whose files have no digests" in capsys.readouterr().err
+    assert main(["verify", str(tmp_path / "absent"), str(keras), str(model)]) == 2
+    shown = capsys.readouterr()
+    assert "absent: no such folder" in shown.err
+    assert f"{model}: the training has ended" in shown.out
+    assert main(["verify", str(keras), "--json"]) == 2
+    assert "no digests" in json.loads(capsys.readouterr().out)["models"][0]["error"]
+
+
+def test_info_of_a_damaged_model_names_verify(model, capsys):
+    (model / "model.json").write_text((model / "model.json").read_text().replace("400", "401"))
+    assert main(["info", str(model)]) == 2
+    assert f"; factornet-model verify {model} checks all files" in capsys.readouterr().err
