@@ -143,6 +143,7 @@ def _train(
                 callbacks.epoch(record)
         if process_group.is_main:
             save_weights(folder, network.state_dict(), "last")
+            write_history(folder, progress.history)  # a run killed just after its last state has not written that epoch
             complete_model(folder)
         process_group.wait()
     best = min(progress.history, key=lambda r: r.val_loss)

@@ -88,18 +88,20 @@ class Experiment:
         tally.status[ended.signal or str(ended.status)] += 1
         problems = problems_with(self.command, self.folder, self.old, self.new)
         if not injection.effect.startswith("SIG"):
-            problems += self._problems_with_message(ended)
+            problems += self._problems_with_message(ended, found=found)
         problems += self._repeat(tally)
         where = f"{self.command.name}: {injection.effect} at {injection.call.name} {injection.call.number}"
         tally.wrong += [f"{where} of {injection.call.path}: {problem}" for problem in problems]
 
-    def _problems_with_message(self, ended: Ended) -> list[str]:
+    def _problems_with_message(self, ended: Ended, *, found: bool) -> list[str]:
         """Check exit status and message of a command that met an error."""
         if ended.status == 0:
             done = normal(self.new) == normal(seen(self.folder))
             return [] if done else ["status 0, but the outputs are not those of an undisturbed run"]
+        # What fails in another thread, or too early, may be a file of the store.
+        place = self.folder if found else self.work
         lines = [line for line in ended.err.splitlines() if not line.startswith("warning: ")]
-        if ended.status != 2 or len(lines) != 1 or ": error: " not in lines[0] or str(self.folder) not in lines[0]:
+        if ended.status != 2 or len(lines) != 1 or ": error: " not in lines[0] or str(place) not in lines[0]:
             return [f"status {ended.signal or ended.status} with message {ended.err[-600:]!r}"]
         return []
 

@@ -26,6 +26,7 @@ MODULES = (
     *(f"factornet.model.training.{name}" for name in ("trainer", "setup", "plots")),
     *(f"factornet.model.{name}" for name in ("prediction", "evaluation", "motifs", "keras")),
     *("matplotlib.backends.backend_agg", "matplotlib.figure", "sklearn.metrics", "zarr.storage", "zarrs"),
+    *("torch._dynamo", "numba", "sympy", "resvg_py", "PIL.PngImagePlugin"),  # what those import when first used
 )
 _MEASURED = {"seconds", "windows_per_second", "data_wait", "self_digest"}  # differ from run to run
 
@@ -43,6 +44,7 @@ class Command:
         arguments: from the folder of the experiment and the folder of outputs.
         again: arguments with which a user repeats it after it died, from what stands in the folder.
         steps: whether its files may be seen one by one, as a training's are; else all appear in one step.
+        last: with `steps`, the file that is seen only where all others are of the same run.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Command:
     arguments: Callable[[Path, Path], list[str]]
     again: Callable[[Path, Path], list[str]]
     steps: bool = False
+    last: str = ""
 
 
 def prepare(server: Forked, work: Path) -> None:
@@ -184,7 +187,15 @@ COMMANDS = (
     _predicts_regions("bedgraph", "r.bed.gz"),
     _predicts_regions("bigwig", "r.bw"),
     Command("visualize", "factornet.cli.visualize", _nothing, _page("-o"), _page_again),
-    Command("visualize-replace", "factornet.cli.visualize", _old_page, _page("-oc"), _page_again, steps=True),
+    Command(
+        "visualize-replace",
+        "factornet.cli.visualize",
+        _old_page,
+        _page("-oc"),
+        _page_again,
+        steps=True,
+        last="page/index.html",
+    ),
     Command("evaluate", "factornet.cli.evaluate", _old_file("p.png"), _evaluate, _evaluate),
     Command("model-import", "factornet.cli.model", _nothing, _import, _import_again),
 )
@@ -243,10 +254,13 @@ def problems_with(command: Command, folder: Path, old: Files, new: Files) -> lis
             and not (name.endswith("best.safetensors") and content in weights)
         ):
             wrong.append(f"{name} is neither the old nor the new one")
+    if command.last in found and found not in (before, after):
+        wrong.append(f"{command.last} is seen, but not all others are of the same run")
     if "model/model.json" in before:
         backup = {f"model/{k}": v for k, v in seen_below(folder / ".model.replaced").items()}
         kept = any(all(normal(files).get(k) == v for k, v in before.items()) for files in (now, backup))
-        if not kept and any(found.get(k) != v for k, v in after.items()):
+        # The picture is drawn once the model is complete; what is missing then is drawn by a resumed run.
+        if not kept and any(found.get(k) != v for k, v in after.items() if k != "model/training.png"):
             wrong.append("the model to be replaced is gone, and the new one is not complete")
     return wrong
 

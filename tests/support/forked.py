@@ -89,6 +89,8 @@ def _fork(module: str, arguments: list[str], folder: str, limit: float, tracer: 
             os.close(opened)
             os.read(gate, 1)
             os.close(gate)
+            if tracer:
+                _count_ahead()
             _call(module, arguments, folder, (out.fileno(), err.fileno()))
         os.close(gate)
         attached = _attach(tracer, child) if tracer else None
@@ -106,6 +108,15 @@ def _fork(module: str, arguments: list[str], folder: str, limit: float, tracer: 
     code = os.waitstatus_to_exitcode(ended[1])
     name = signal.Signals(-code).name if code < 0 else ""
     return {"status": None if name else code, "signal": name, "hung": hung, "out": texts[0], "err": texts[1]}
+
+
+def _count_ahead() -> None:
+    """Fail to close and open so often that no other thread's calls of the same name have as high a number."""
+    for _ in range(500):
+        with contextlib.suppress(OSError):
+            os.close(-1)
+        with contextlib.suppress(OSError):
+            os.open("", os.O_RDONLY)
 
 
 def _attach(tracer: list[str], process: int) -> subprocess.Popen[bytes]:

@@ -98,7 +98,7 @@ def _calls(log: str, folder: Path) -> list[Call]:
         counts[name] = counts.get(name, 0) + 1
         if name == "openat" and not re.search(r"O_CREAT|O_TRUNC", match["rest"]):
             continue
-        paths = re.findall(rf'(?<=[<"]){re.escape(str(folder))}/([^">]*)(?=[>"])', match["rest"])
+        paths = dict.fromkeys(re.findall(rf'(?<=[<"]){re.escape(str(folder))}/([^">]*)(?=[>"])', match["rest"]))
         if paths:
             path = " -> ".join(_RANDOM.sub(".#.part", p) for p in paths)
             found.append(Call(name, counts[name], path, "(INJECTED)" in line))
