@@ -116,7 +116,7 @@ def report_interrupt(hint: str) -> Iterator[None]:
 class _ClosableOutput:
     """Standard output whose reader may close it: ``| head`` does not end a build of many cell lines.
 
-    What is printed after that is discarded.
+    What is printed after that is discarded. Any other error, such as that of a full disk, names standard output.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -141,4 +141,10 @@ class _ClosableOutput:
         try:
             yield
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            self._discard()
+        except OSError as error:
+            self._discard()  # else the interpreter meets the error again, as it ends
+            raise OSError(error.errno, error.strerror, "standard output") from error
+
+    def _discard(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())

@@ -6,12 +6,12 @@ training that dies destroys no model.
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ...store.errors import InputError, UsageError
-from ...store.files.outputs import resolve_output
+from ...store.files.outputs import remove, resolve_output, staged_folder
 from .card import ModelCard, has_model, write_card
 
 _MODEL_FILES = (
@@ -43,17 +43,21 @@ def create_model(folder: str | Path, card: ModelCard, *, overwrite: bool = False
     """
     folder = resolve_output(Path(folder))
     _check_free(folder, overwrite=overwrite)
-    backup = backup_path(folder)
     try:
-        if folder.exists() and any(folder.iterdir()):
-            if backup.exists():  # the folder holds an unfinished replacement of it
-                _keep_foreign(folder, backup)
-            else:
-                folder.rename(backup)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(folder, f"cannot create the model folder ({error.strerror})") from error
-    write_card(folder, card)
+    aside = False
+    try:
+        # Written next to its final path and renamed: a model.json without its lists would be resumed without them.
+        with staged_folder(folder) as staged:
+            write_card(staged, card)
+            aside = _set_aside(folder)
+    except InputError:
+        if aside:
+            with contextlib.suppress(OSError):  # where the new folder is there already, both stay
+                backup_path(folder).rename(folder)
+        raise
 
 
 def complete_model(folder: str | Path) -> None:
@@ -74,12 +78,24 @@ def is_model_file(name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in _MODEL_FILES)
 
 
+def _set_aside(folder: Path) -> bool:
+    """Move the model to be replaced to its backup, if it is in the folder; return whether it was moved."""
+    if not (folder.exists() and any(folder.iterdir())):
+        return False
+    backup = backup_path(folder)
+    if backup.exists():  # the folder holds an unfinished replacement of it
+        _keep_foreign(folder, backup)
+        return False
+    folder.rename(backup)
+    return True
+
+
 def _keep_foreign(old: Path, new: Path) -> None:
     """Remove a model folder, but move the user's own files in it to another."""
     for path in sorted(old.iterdir()):
         if not is_model_file(path.name) and not path.name.startswith(".") and not (new / path.name).exists():
             path.rename(new / path.name)
-    shutil.rmtree(old)
+    remove(old)
 
 
 def _check_free(folder: Path, *, overwrite: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +60,7 @@ class RegionParts:
                 f"{folder}: {_count_finished(folder)} finished regions of an interrupted run are replaced; "
                 "resuming would have kept them"
             )
-            shutil.rmtree(folder)
+            remove(folder)
         try:
             folder.mkdir()
         except OSError as e:
@@ -113,8 +112,12 @@ class RegionParts:
             raise InputError(self.path(i), "does not match its digest", hint="resume: it is computed again")
 
     def remove(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.folder)
+        """Remove the folder.
+
+        Raises:
+            InputError: it cannot be removed.
+        """
+        remove(self.folder)
 
 
 def _read_digests(folder: Path) -> dict[str, str]:

@@ -128,7 +128,8 @@ class LockFile:
         with contextlib.suppress(OSError):
             if _is_at(self.handle, self.path):
                 self.path.unlink()
-        os.close(self.handle)
+        with contextlib.suppress(OSError):  # it is closed all the same, and what was in the file matters no more
+            os.close(self.handle)
 
     def __enter__(self) -> Self:
         return self

@@ -95,12 +95,15 @@ def remove(path: Path) -> None:
     """Remove a file, a link or a folder with all in it, if there is one.
 
     Raises:
-        OSError: it cannot be removed.
+        InputError: it cannot be removed.
     """
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:  # rmtree names a file without its folder
+        raise InputError(path, f"cannot be removed ({error.strerror or error})", hint="check permissions") from error
 
 
 @contextmanager
@@ -111,7 +114,8 @@ def staged_folder(path: Path, *, replaced: Sequence[str] = ()) -> Iterator[Path]
 
     Args:
         path: of the folder; where it exists, the files in it that `replaced` names give way to the new ones.
-        replaced: patterns of names of files and folders in it; all others are kept.
+        replaced: patterns of names of files and folders in it; all others are kept. The first is removed first and
+            moved last: where that file stands, all others stand too.
 
     Raises:
         InputError: it cannot be created or moved.
@@ -119,17 +123,16 @@ def staged_folder(path: Path, *, replaced: Sequence[str] = ()) -> Iterator[Path]
     target = resolve_output(path)
     staged = target.with_name(f".{target.name}.part")
     try:
-        if staged.exists():
-            shutil.rmtree(staged)
+        remove(staged)
         staged.mkdir()
         yield staged
-        if target.is_dir():
+        if target.is_dir() and any(target.iterdir()):
             for old in [p for pattern in replaced for p in target.glob(pattern)]:
                 remove(old)
-            for new in sorted(staged.iterdir()):
+            for new in sorted(staged.iterdir(), key=lambda p: (p.match(replaced[0]) if replaced else False, p.name)):
                 new.replace(target / new.name)
         else:
-            staged.rename(target)
+            staged.rename(target)  # also in place of an empty folder
         fsync_path(target.parent)
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"

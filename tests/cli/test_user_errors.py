@@ -314,6 +314,18 @@ def test_build_whose_output_is_closed_is_completed(files, built):
     assert open_store(built).cells == ("CELL", "CELL2")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("arguments", [("info",), ("info", "--json")])
+def test_full_disk_of_standard_output_is_named(built, arguments):
+    """`factornet-etl info STORE > file`: what is not printed is no success."""
+    program = "import sys; from factornet.cli.etl import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, arguments[0], str(built), *arguments[1:]]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    problem = "factornet-etl: error: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, problem)
+
+
 def test_counts_and_sizes_are_readable(files, built, capsys):
     assert [format_bytes(n) for n in (0, 1, 999, 12_345, 4_000_000, 2_500_000_000)] == [
         "0 bytes",

@@ -1,5 +1,6 @@
 """Existing folders are refused, or kept as a backup until the new model is complete."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,37 @@ def test_model_behind_a_link_is_replaced_where_it_is(model, tmp_path):
     assert read_card(model).config == NEW
     assert (model / "notes.txt").read_text() == "mine"
     assert not backup_path(model).exists()
+
+
+@pytest.mark.parametrize("failing", ["model.json", "chip.txt", "bigwig.txt", "feature.txt"])
+def test_model_folder_that_cannot_be_written_leaves_nothing_and_the_old_model(tmp_path, model, monkeypatch, failing):
+    """A model.json without its lists of names would be resumed, and the lists would never be written."""
+    replace = Path.replace
+
+    def replace_or_fail(path, target):
+        if Path(target).name == failing:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return replace(path, target)
+
+    before = {p.name: p.read_bytes() for p in model.iterdir()}
+    monkeypatch.setattr(Path, "replace", replace_or_fail)
+    for folder, overwrite in ((tmp_path / "new", False), (model, True)):
+        with pytest.raises(InputError, match=rf"{failing}: cannot be written \(No space left on device\)"):
+            create_model(folder, ModelCard(config=NEW), overwrite=overwrite)
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    assert {p.name: p.read_bytes() for p in model.iterdir()} == before
+
+
+def test_model_is_put_back_where_the_new_one_cannot_be_moved_there(tmp_path, model, monkeypatch):
+    rename = Path.rename
+
+    def rename_or_fail(path, target):
+        if path.name.endswith(".part"):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_or_fail)
+    with pytest.raises(InputError, match=r"model: cannot be written \(Input/output error\)"):
+        create_model(model, ModelCard(config=NEW), overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    assert load_network(model).config == OLD

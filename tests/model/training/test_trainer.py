@@ -1,5 +1,6 @@
 """Training on the demo learns, resumes bit for bit after SIGKILL, and stops at values that are not finite."""
 
+import json
 import os
 import random
 import shutil
@@ -19,7 +20,8 @@ from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOpt
 from factornet.model.data.sources import StoreSource
 from factornet.model.model_dir.card import ModelCard
 from factornet.model.model_dir.lifecycle import create_model
-from factornet.model.training.history import Callbacks
+from factornet.model.training import trainer
+from factornet.model.training.history import Callbacks, write_history
 from factornet.model.training.setup import TrainingSetup, prepare_training
 from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
 
@@ -66,6 +68,26 @@ def test_training_learns_and_resumes_bit_for_bit(demo_store, tmp_path):
     for which in ("best", "last"):
         a, b = (load_network(tmp_path / f, weights=which).state_dict() for f in ("whole", "parts"))
         assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_training_killed_before_its_last_epoch_is_in_the_history_is_resumed_to_the_whole(
+    demo_store, tmp_path, monkeypatch
+):
+    sampler = make_sampler(demo_store)
+
+    def killed(folder, history):
+        if len(history) == 2:
+            raise KeyboardInterrupt
+        write_history(folder, history)
+
+    monkeypatch.setattr(trainer, "write_history", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(sampler, tmp_path / "m", epochs=2)
+    assert len(json.loads((tmp_path / "m/history.json").read_text())) == 1
+    monkeypatch.undo()
+    run(sampler, tmp_path / "m", epochs=2, resume=True)
+    assert len((tmp_path / "m/history.csv").read_text().splitlines()) == 3
+    assert len(json.loads((tmp_path / "m/history.json").read_text())) == 2
 
 
 def make_setup(path: Path) -> TrainingSetup:

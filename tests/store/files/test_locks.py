@@ -155,3 +155,17 @@ def test_folder_that_cannot_be_written_is_an_os_error_naming_the_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         LockFile.acquire(tmp_path / "file/x.lock")
+
+
+def test_lock_file_whose_close_fails_is_released(tmp_path, monkeypatch):
+    """What was written is of no use any more; the error of a network file system would hide the command's result."""
+    close = os.close
+
+    def failing(handle):
+        close(handle)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with LockFile.acquire(tmp_path / "x.lock"):
+        monkeypatch.setattr(os, "close", failing)
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []

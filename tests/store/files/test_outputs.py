@@ -1,17 +1,20 @@
 """Outputs: one writer at a time, nothing left behind, nothing but files replaced."""
 
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from factornet.store.errors import InputError, UsageError
 from factornet.store.files.atomic_write import replacing
-from factornet.store.files.outputs import check_output_file, output_lock, staged_folder
+from factornet.store.files.outputs import check_output_file, output_lock, remove, staged_folder
 
 _HOLD = """
 import sys
+from pathlib import Path
 from pathlib import Path
 from factornet.store.files.outputs import output_lock
 with output_lock(Path(sys.argv[1])):
@@ -102,3 +105,50 @@ def test_dangling_link_to_a_folder_is_locked_under_the_name_of_the_folder(tmp_pa
     (tmp_path / "link").symlink_to(tmp_path / "m")
     with output_lock(tmp_path / "link"):
         assert (tmp_path / ".m.lock").exists()
+
+
+@pytest.mark.parametrize("failing", ["logos", "motifs.txt"])
+def test_first_of_the_replaced_files_stands_only_where_all_others_stand(tmp_path, monkeypatch, failing):
+    (tmp_path / "m/logos").mkdir(parents=True)
+    for name in ("index.html", "motifs.txt", "notes.txt", "logos/old.png"):
+        (tmp_path / "m" / name).write_text("old")
+    replace = Path.replace
+
+    def replace_or_fail(path, target):
+        if path.name == failing:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace_or_fail)
+    names = ("index.html", "logos", "motifs.txt")
+    staged = staged_folder(tmp_path / "m", replaced=names)
+    folder = staged.__enter__()
+    (folder / "logos").mkdir()
+    for name in ("index.html", "motifs.txt"):
+        (folder / name).write_text("new")
+    with pytest.raises(InputError, match=r"m: cannot be written \(Input/output error\)"):
+        staged.__exit__(None, None, None)
+    assert not (tmp_path / "m/index.html").exists()
+    assert (tmp_path / "m/notes.txt").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_empty_folder_is_replaced_in_one_step(tmp_path, monkeypatch):
+    (tmp_path / "m").mkdir()
+    monkeypatch.setattr(Path, "replace", None)
+    with staged_folder(tmp_path / "m") as staged:
+        (staged / "x").write_text("")
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["m", "m/x"]
+
+
+def test_error_of_a_removal_names_the_whole_path(tmp_path, monkeypatch):
+    def fail(name, **_):
+        raise OSError(errno.EIO, "Input/output error", name)
+
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/x").write_text("")
+    monkeypatch.setattr(os, "unlink", fail)
+    with pytest.raises(
+        InputError, match=rf"^{tmp_path}/m: cannot be removed \(Input/output error\); check permissions$"
+    ):
+        remove(tmp_path / "m")
