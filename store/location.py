@@ -249,29 +249,29 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
     return LocalLocation(path)
 
 
-def check_is_store(home: StoreLocation, shown: str) -> None:
+def check_is_store(storage: StoreLocation, shown: str) -> None:
     """Check that a location has at least part of a store, to tell a wrong path from a damaged store.
 
     Args:
-        home: the location.
+        storage: the location.
         shown: its name in the message.
 
     Raises:
         StoreError: it has no part of a store; the hint names a store in a folder above or below, if there is one.
     """
-    if FORMAT.encode() in _zarr_json(home, "") or _zarr_json(home, "genome"):
+    if FORMAT.encode() in _zarr_json(storage, "") or _zarr_json(storage, "genome"):
         return
-    hint = "correct the address" if isinstance(home, RemoteLocation) else "give the folder or file of a store"
-    if isinstance(home, LocalLocation):
-        nearby = [*home.path.parents[:2], *sorted(p for p in home.path.iterdir() if p.is_dir())]
+    hint = "correct the address" if isinstance(storage, RemoteLocation) else "give the folder or file of a store"
+    if isinstance(storage, LocalLocation):
+        nearby = [*storage.path.parents[:2], *sorted(p for p in storage.path.iterdir() if p.is_dir())]
         hint = next((f"did you mean {p}?" for p in nearby if (p / "genome" / "zarr.json").is_file()), hint)
     raise StoreError(shown, f"not a FactorNet store (no zarr.json with the format {FORMAT!r} in it)", hint=hint)
 
 
-def _zarr_json(home: StoreLocation, group: str) -> bytes:
+def _zarr_json(storage: StoreLocation, group: str) -> bytes:
     """Return the content of a group's ``zarr.json``, empty if there is none."""
     try:
-        return home.folder(group).read("zarr.json")
+        return storage.folder(group).read("zarr.json")
     except FileNotFoundError:
         return b""
 

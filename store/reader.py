@@ -75,7 +75,7 @@ class Store:
         return (Store, (self.path, self.info, dict(self.pins), self.cache))
 
     @property
-    def home(self) -> StoreLocation:
+    def storage(self) -> StoreLocation:
         """Folder, zip file or server of the store."""
         if self._groups.location is None:
             self._groups.location = find_location(self.path, self.cache)
@@ -84,7 +84,7 @@ class Store:
     @property
     def location(self) -> str:
         """Path or URL of the store, for messages."""
-        return self.home.location
+        return self.storage.location
 
     @cached_property
     def coordinates(self) -> GenomeCoordinates:
@@ -109,7 +109,7 @@ class Store:
             StoreError: they cannot be listed.
         """
         try:
-            return self.home.cells()
+            return self.storage.cells()
         except OSError as e:
             raise StoreError(f"{self.location}/cells", f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
 
@@ -122,7 +122,7 @@ class Store:
         """
         if name not in self._groups.cells:
             # A cell line in the index of a server exists, though damaged, even if its attributes are missing.
-            if not self.home.has(name) and name not in self.cells:
+            if not self.storage.has(name) and name not in self.cells:
                 names = ", ".join(self.cells) or "none yet (add one with `factornet-etl build`)"
                 raise UsageError(f"{self.location}: no cell line {name!r} in the store; it has {names}")
             self._groups.cells[name] = self._read_cell(name)
@@ -219,7 +219,7 @@ class Store:
             depth = 1 if path.startswith("genome/") else 2  # "genome", or "cells/<cell>"
             parts = path.split("/")
             group, name = "/".join(parts[:depth]), "/".join(parts[depth:])
-            if self.is_raw and not self.home.local:
+            if self.is_raw and not self.storage.local:
                 raise StoreError(
                     self.location,
                     "a raw store can only be memory-mapped from a local disk",
@@ -238,7 +238,7 @@ class Store:
         """
         if group not in self._groups.folders:
             try:
-                self._groups.folders[group] = self.home.folder(group)
+                self._groups.folders[group] = self.storage.folder(group)
             except OSError as e:
                 raise StoreError(f"{self.location}/{group}", f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
         return self._groups.folders[group]
@@ -276,21 +276,21 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
     cache = (
         cache if isinstance(cache, ObjectCache) else ObjectCache(Path(cache).absolute()) if cache else default_cache()
     )
-    home = find_location(path, cache)
-    shown = home.location if is_remote(home.location) else str(path)
+    storage = find_location(path, cache)
+    shown = storage.location if is_remote(storage.location) else str(path)
     try:
-        folder = home.folder("")
+        folder = storage.folder("")
     except OSError as e:
         raise StoreError(shown, f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
     try:
         text, attributes = read_attributes(folder)
         info = StoreInfo.from_attributes(attributes, location=shown)
     except StoreError:
-        check_is_store(home, shown)
+        check_is_store(storage, shown)
         raise
     check_self_digest(text, attributes, location=shown)
-    store = Store(with_forward_slashes(path) if is_remote(home.location) else home.location, info, cache=cache)
-    store._groups.location = home
+    store = Store(with_forward_slashes(path) if is_remote(storage.location) else storage.location, info, cache=cache)
+    store._groups.location = storage
     return store
 
 

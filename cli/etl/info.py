@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     if faults:
         faults.append(f"`factornet-etl verify {options.store}` prints the remedy")
     faults += [
-        f"{store.location}/cells/{cell}: {LISTED_WITHOUT_FOLDER}; {lost_cell_line_remedy(store.home, cell)}"
+        f"{store.location}/cells/{cell}: {LISTED_WITHOUT_FOLDER}; {lost_cell_line_remedy(store.storage, cell)}"
         for cell in contents.missing
     ]
     if faults:
@@ -83,15 +83,15 @@ def _read_cell_lines(store: Store) -> _CellLines:
     Raises:
         RemoteError: the server failed.
     """
-    home = store.home
+    storage = store.storage
     try:
-        names = {*store.cells, *(home.cell_folders() if home.local else ())}
+        names = {*store.cells, *(storage.cell_folders() if storage.local else ())}
     except RemoteError:
         raise  # the server failed, the store may be intact
     except StoreError as e:
         return _CellLines(None, unlisted=e)
     with contextlib.suppress(StoreError, OSError):  # a local store is shown in full without an intact list
-        names |= {*(home.listed() or ())}
+        names |= {*(storage.listed() or ())}
     cells: list[CellInfo] = []
     found = _CellLines(cells)
     for name in sorted(names):
@@ -100,7 +100,7 @@ def _read_cell_lines(store: Store) -> _CellLines:
         except RemoteError:
             raise
         except (StoreError, UsageError) as e:
-            if home.is_gone(name):
+            if storage.is_gone(name):
                 found.missing.append(name)
             else:
                 found.damaged[name] = e

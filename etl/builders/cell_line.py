@@ -98,7 +98,7 @@ def build_cell(
         InputError, UsageError: an input is wrong. Nothing is published then.
     """
     store = open_store(path)
-    if not store.home.local:
+    if not store.storage.local:
         raise StoreError(path, "is not a local folder", hint="build into a local folder, and export that")
     if store.is_raw:
         raise StoreError(

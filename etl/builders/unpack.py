@@ -222,7 +222,7 @@ def _open_compressed(source: Path) -> Store:
         StoreError: no such store, or it is on a server, in a zip file, or raw.
     """
     store = open_store(source)
-    if not store.home.local:
+    if not store.storage.local:
         command = f"factornet-etl import {quote(store.location)} FOLDER"
         raise StoreError(store.location, "is not a local folder", hint=f"import it first, then unpack that: {command}")
     if store.is_raw:

@@ -32,7 +32,7 @@ def is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> bo
         InputError: an input cannot be read.
     """
     name = inputs.name
-    if not store.home.has(name):
+    if not store.storage.has(name):
         return False
     try:
         info, meta = store.cell(name), store.meta(name)
@@ -71,7 +71,7 @@ def recorded_cell_line(store: Store, inputs: CellFolder, provenance: Mapping[str
         UsageError: no such cell line.
     """
     name = inputs.name
-    if not store.home.has(name):
+    if not store.storage.has(name):
         has = ", ".join(store.cells) or "none"
         raise UsageError(
             f"{store.location}: no cell line {name!r} to repair, the store has {has}; build without the repair option"

@@ -76,7 +76,7 @@ def annotation_from_beds(
         peaks = read_peaks(beds[name], coordinates, aliases).peaks
         if not peaks.chrom.size:
             raise InputError(beds[name], "no interval in the file", hint=f"give the BED file of {name}")
-        features[name] = intervals.merge(peaks.on(coordinates))
+        features[name] = intervals.merge(peaks.to_intervals(coordinates))
     return features
 
 

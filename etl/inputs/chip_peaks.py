@@ -54,8 +54,8 @@ def read_factor(row: ChipFiles, coordinates: GenomeCoordinates, aliases: Mapping
     relaxed = read_peaks(row.relaxed, coordinates, aliases)
     if relaxed.peaks.start.size == 0:
         raise InputError(row.relaxed, "no peak in the file", hint=f"{hint}; relaxed peaks are optional")
-    merged = intervals.merge(relaxed.peaks.on(coordinates))
-    outside = ~intervals.overlaps(conservative.peaks.on(coordinates), merged)
+    merged = intervals.merge(relaxed.peaks.to_intervals(coordinates))
+    outside = ~intervals.overlaps(conservative.peaks.to_intervals(coordinates), merged)
     if outside.mean() > _MAX_OUTSIDE:
         i = int(np.flatnonzero(outside)[0])
         peaks = conservative.peaks

@@ -32,7 +32,7 @@ def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
         StoreError: no such store, it is not a local folder, a cell line is being built, or the disk failed.
     """
     store = open_store(path)
-    if not store.home.local:
+    if not store.storage.local:
         keep = "".join(f" {quote(c)}" for c in store.cells if c not in cells)
         raise StoreError(
             store.location,
@@ -40,7 +40,7 @@ def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
             hint=f"copy the others to a new location: factornet-etl export {quote(store.location)} DEST --cells{keep}",
         )
     root = Path(store.path)
-    existing = {*store.cells, *store.home.cell_folders(), *_indexed(store.home)}
+    existing = {*store.cells, *store.storage.cell_folders(), *_indexed(store.storage)}
     for cell in cells:
         if cell not in existing:
             has = ", ".join(sorted(existing)) or "none"

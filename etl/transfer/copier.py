@@ -141,7 +141,7 @@ def _other_damaged(
     """Yield intact versions of other cell lines that are damaged in a file that is rewritten whole."""
     planned = {s.group for s in snapshots}
     for cell in existing.store.cells:
-        source = next((s for s in sources if f"cells/{cell}" not in planned and s.home.has(cell)), None)
+        source = next((s for s in sources if f"cells/{cell}" not in planned and s.storage.has(cell)), None)
         if source is not None:
             try:
                 snapshot = snapshot_cell_line(source, cell)

@@ -51,7 +51,7 @@ class ExistingStore:
         Raises:
             RemoteError: the server failed.
         """
-        location, is_genome = self.store.home, snapshot.group == "genome"
+        location, is_genome = self.store.storage, snapshot.group == "genome"
         if not is_genome and not location.has(snapshot.cell):
             return "absent"
         attributes = _intact_attributes(location, "" if is_genome else snapshot.group)
@@ -71,7 +71,7 @@ class ExistingStore:
 
     def manifest(self, snapshot: GroupSnapshot) -> str:
         """Return the digest of the manifest of an existing cell line; empty if its attributes are damaged."""
-        return str((_intact_attributes(self.store.home, snapshot.group) or {}).get("manifest", ""))
+        return str((_intact_attributes(self.store.storage, snapshot.group) or {}).get("manifest", ""))
 
     def _has_manifest(self, snapshot: GroupSnapshot) -> bool:
         return self.digest(f"{snapshot.group}/{_MANIFEST}") == snapshot.objects.get(_MANIFEST, (0, "none"))[1]
@@ -79,7 +79,7 @@ class ExistingStore:
     def _has_sizes(self, group: str, expected: Objects) -> bool:
         """Return whether exactly these objects exist, each of its size."""
         try:
-            found = dict(self.store.home.folder(group).listing() or {})
+            found = dict(self.store.storage.folder(group).listing() or {})
         except RemoteError:
             raise
         except (StoreError, OSError):
@@ -110,7 +110,7 @@ class ExistingStore:
 
     def has_outdated_cell_index(self) -> bool:
         """Return whether there is a list of cell lines, and it is damaged or lists others than exist."""
-        location = self.store.home
+        location = self.store.storage
         try:
             listed = location.listed()
         except (StoreError, OSError):

@@ -112,7 +112,7 @@ def snapshot_cell_line(store: Store, cell: str) -> GroupSnapshot:
 
 
 def _read_attributes(store: Store, group: str, key: str, manifest: str) -> bytes:
-    storage = store.folder(group) if group else store.home.folder("")
+    storage = store.folder(group) if group else store.storage.folder("")
     text, attributes = read_attributes(storage)
     check_self_digest(text, attributes, location=storage.location)
     if attributes.get(key) != manifest:

@@ -30,7 +30,7 @@ class Peaks:
     stop: NDArray[np.int64]
     summit: NDArray[np.int64]
 
-    def on(self, coordinates: GenomeCoordinates) -> Intervals:
+    def to_intervals(self, coordinates: GenomeCoordinates) -> Intervals:
         """Convert to intervals in absolute coordinates, in the same order, not merged."""
         return Intervals(
             coordinates.to_absolute(self.chrom, self.start), coordinates.to_absolute(self.chrom, self.stop)

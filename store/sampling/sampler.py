@@ -104,7 +104,7 @@ class Sampler:
 
     def _cell_positives(self, cell: str, regions: Intervals, purpose: str) -> CellPositives:
         coordinates = self.store.coordinates
-        peaks = [self.store.peaks(cell, task, "conservative").on(coordinates) for task in self.tasks]
+        peaks = [self.store.peaks(cell, task, "conservative").to_intervals(coordinates) for task in self.tasks]
         if self.multitask:
             genome_positives = positives_of_bins(peaks, self._blacklist, coordinates)
             avoided_peaks = intervals.union(*peaks)
@@ -127,7 +127,7 @@ class Sampler:
         """Return the relaxed peaks, or the conservative ones outside the blacklist where there are none."""
         info = self.store.cell(cell)
         if info.factors[info.factor_index(self.tasks[0])].relaxed:
-            return self.store.peaks(cell, self.tasks[0], "relaxed").on(self.store.coordinates)
+            return self.store.peaks(cell, self.tasks[0], "relaxed").to_intervals(self.store.coordinates)
         usable = ~intervals.overlaps(conservative, self._blacklist)
         return Intervals(conservative.starts[usable], conservative.stops[usable])
 

@@ -46,8 +46,8 @@ def test_every_array_equals_the_source_in_values_and_metadata(demo_store, raw_st
         assert raw.cell(cell) == packed.cell(cell)
         np.testing.assert_array_equal(raw.meta(cell), packed.meta(cell))
         for mine, theirs in zip(
-            raw.peaks(cell, "CTCF", "relaxed").on(raw.coordinates),
-            packed.peaks(cell, "CTCF", "relaxed").on(raw.coordinates),
+            raw.peaks(cell, "CTCF", "relaxed").to_intervals(raw.coordinates),
+            packed.peaks(cell, "CTCF", "relaxed").to_intervals(raw.coordinates),
             strict=True,
         ):
             np.testing.assert_array_equal(mine, theirs)

@@ -99,7 +99,7 @@ def check_multitask(store, cell, folder, recipe):
     assert sorted(names) == sorted(files)
     peaks = [recipe.sorted_bed(files[n]) for n in names]
     bins, labels = recipe.positive_bins(peaks)
-    store_peaks = [store.peaks(cell, n, "conservative").on(store.coordinates) for n in names]
+    store_peaks = [store.peaks(cell, n, "conservative").to_intervals(store.coordinates) for n in names]
     positives = positives_of_bins(store_peaks, widened_blacklist(store, LENGTH), store.coordinates)
     expected = recipe.intervals(bins).starts
     order = np.argsort(expected)
