@@ -75,7 +75,9 @@ class TrainingState:
 
 
 def save_training_state(folder: str | Path, state: TrainingState) -> None:
-    """Write a training state into a model folder; keep the newest valid one before it, remove older ones.
+    """Write a training state into a model folder; keep the newest valid one before it, remove all others.
+
+    A newer one that could not be read just now (a disk or network error) is kept, too: it may be sound.
 
     Raises:
         InputError: a file cannot be written; earlier states are unchanged.
@@ -92,8 +94,9 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     digests = {suffix: sha256_of([data]) for suffix, data in files.items()}
     plain = {key: getattr(state, key) for key in _PLAIN}
     write_sealed_json(record, _STATE, {**plain, "model": model, "optimizer": optimizer, "sha256": digests})
-    before, _ = _newest_valid(folder, earlier)
+    before, damaged = _newest_valid(folder, earlier)
     keep = {record.stem} | ({before[0].stem} if before else set())
+    keep |= {path.stem for path, error in damaged.items() if _is_read_error(error)}
     for path in sorted(folder.glob("last-[0-9]*")):  # the .json first: without it the others are no state
         if path.name.partition(".")[0] not in keep:
             remove(path)
@@ -111,16 +114,19 @@ def load_training_state(folder: str | Path) -> tuple[TrainingState, str]:
     records = training_records(folder)
     if not records:
         raise InputError(folder, "holds no training state to resume from", hint=_HINT)
-    found, damage = _newest_valid(folder, records)
+    found, damaged = _newest_valid(folder, records)
+    damage = [str(error) for error in damaged.values()]
     if found is None:
         raise InputError(folder, f"no training state is valid: {'; '.join(damage)}", hint=_HINT)
     used = f"resuming from the one before, {found[0].name}, at step {found[1].step}"
     return found[1], "; ".join([*damage, used]) if damage else ""
 
 
-def _newest_valid(folder: Path, records: Sequence[Path]) -> tuple[tuple[Path, TrainingState] | None, list[str]]:
-    """Return the first valid record with its state, if any, and the problems of those before it."""
-    damage: list[str] = []
+def _newest_valid(
+    folder: Path, records: Sequence[Path]
+) -> tuple[tuple[Path, TrainingState] | None, dict[Path, InputError]]:
+    """Return the first valid record with its state, if any, and the errors of those before it."""
+    damage: dict[Path, InputError] = {}
     card = read_card(folder)
     for record in records:
         try:
@@ -128,8 +134,13 @@ def _newest_valid(folder: Path, records: Sequence[Path]) -> tuple[tuple[Path, Tr
         except NewerVersionError:
             raise
         except InputError as error:
-            damage.append(str(error))
+            damage[record] = error
     return None, damage
+
+
+def _is_read_error(error: InputError) -> bool:
+    """Return whether a file could not be read; else it is missing or has other content than was written."""
+    return isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError)
 
 
 def read_training_state(record: Path, card: ModelCard) -> TrainingState:

@@ -69,6 +69,7 @@ def open_bigwig(
         InputError: it cannot be written, or what is read back is not what was written.
     """
     with named_write_errors(path), replace(path) as part:
+        part.touch()  # raises where it cannot be created; pyBigWig crashes the process (bwFinalize of no file)
         with _write_errors():
             file = pyBigWig.open(str(part), "w")
         try:

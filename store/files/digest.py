@@ -22,7 +22,10 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal, in bounded memory.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read; the error names `path`.
     """
-    with path.open("rb") as file:
-        return sha256_of(iter(lambda: file.read(_PIECE_SIZE), b""))
+    try:
+        with path.open("rb") as file:
+            return sha256_of(iter(lambda: file.read(_PIECE_SIZE), b""))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

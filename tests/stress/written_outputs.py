@@ -157,10 +157,6 @@ def _import(work: Path, folder: Path) -> list[str]:
     return ["import", f"{work}/keras", "-o", f"{folder}/imported"]
 
 
-def _import_again(work: Path, folder: Path) -> list[str]:
-    return ["info", f"{folder}/imported"] if (folder / "imported").exists() else _import(work, folder)
-
-
 def _first_training(work: Path, folder: Path) -> list[str]:
     return [*_train(work, 2), "-o", str(folder / "model")]
 
@@ -197,7 +193,7 @@ COMMANDS = (
         last="page/index.html",
     ),
     Command("evaluate", "factornet.cli.evaluate", _old_file("p.png"), _evaluate, _evaluate),
-    Command("model-import", "factornet.cli.model", _nothing, _import, _import_again),
+    Command("model-import", "factornet.cli.model", _nothing, _import, _import),
 )
 
 

@@ -196,6 +196,26 @@ def test_damaged_newest_state_falls_back_with_a_warning(folder, suffix, damage):
     assert load_training_state(folder)[0].step == 21
 
 
+@pytest.mark.parametrize("suffix", ["json", "safetensors", "optimizer.safetensors"])
+def test_state_that_cannot_be_read_for_a_moment_is_kept(folder, monkeypatch, suffix):
+    network, optimizer = trained(1)
+    for step in (10, 20):
+        save_training_state(folder, state_of(network, optimizer, step))
+    opened = Path.open
+
+    def open_or_fail(path, *arguments, **more):
+        if path.name == f"last-000002.{suffix}":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return opened(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", open_or_fail)
+    save_training_state(folder, state_of(network, optimizer, 30))
+    assert {name.partition(".")[0] for name in names(folder)} == {"last-000001", "last-000002", "last-000003"}
+    monkeypatch.undo()
+    save_training_state(folder, state_of(network, optimizer, 40))
+    assert {name.partition(".")[0] for name in names(folder)} == {"last-000003", "last-000004"}
+
+
 def test_no_valid_state_is_refused_naming_each_file(folder):
     network, optimizer = trained(1)
     with pytest.raises(InputError, match="holds no training state"):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,5 +82,16 @@ def test_failed_write_names_the_file(tmp_path, bins, scores, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=r"o.bw: cannot be written \(No space left on device\)"):
+        write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_that_cannot_be_created_is_an_error_before_pybigwig_would_crash(tmp_path, bins, scores, monkeypatch):
+    def full(path, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "touch", full)
+    monkeypatch.setattr(bigwig_writer.pyBigWig, "open", None)
+    with pytest.raises(InputError, match=r"o.bw: cannot be written \(No space left on device\); check free space"):
         write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
     assert list(tmp_path.iterdir()) == []
