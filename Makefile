@@ -38,11 +38,13 @@ test: install    ## tests (those on real data skip themselves without it)
 test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q
 
-test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, 1,200 damaged files, system calls
+test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, 1,200 damaged files, pairs of commands, system calls
 	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/etl/builders/test_disk_faults.py -k every_call
 	$(BIN)/python tests/stress/kill_build.py --runs 200
 	$(BIN)/python tests/stress/damage_store.py --faults 1000
 	$(BIN)/python tests/stress/damage_models.py --flips 1000 --cuts 200
+	PYTHONPATH=tests $(BIN)/python -m stress.pairs_of_commands --rounds 5
+	PYTHONPATH=tests $(BIN)/python -m stress.pairs_of_commands --rounds 5 --no-flock
 	PYTHONPATH=tests $(BIN)/python -m stress.system_calls --runs 50 --failures 60    # Linux with strace; two hours
 
 test-newest:     ## reading and building on Python 3.13 with the newest libraries and without torch

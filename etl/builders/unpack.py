@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -149,16 +150,17 @@ def unpack_store(
         on_plan: called with all tasks before the first starts.
 
     Raises:
-        StoreError: the destination exists, the source is raw, incomplete or damaged, or the disk is full.
+        StoreError: the destination exists, the source is raw, incomplete or damaged, or changes meanwhile, or the disk
+            is full.
         UsageError: no such cell line, or the destination is not a local folder.
     """
     _check_destination(destination)
     store = _open_compressed(source)
     check_publishable(destination.resolve(), "unpack")
     selected = store.cells if cells is None else tuple(dict.fromkeys(cells))
-    for cell in selected:
-        store.cell(cell)
-    groups = [_read_group(store, "genome"), *(_read_group(store, f"cells/{c}") for c in selected)]
+    digests = {"genome": store.info.genome_manifest, **{f"cells/{c}": store.cell(c).manifest for c in selected}}
+    with _unchanged(store, digests):
+        groups = [_read_group(store, *item) for item in digests.items()]
     arrays = [(path, node) for group in groups for path, node in group.arrays]
     n_nodes = sum(len(group.nodes) for group in groups)
     needed = sum(raw_bytes(node) for _, node in arrays) + n_nodes * _METADATA_SIZE
@@ -173,14 +175,11 @@ def unpack_store(
         if on_plan:
             on_plan(tasks)
         try:
-            reports = run(tasks, resources, on_report=on_report, location=work)
+            with _unchanged(store, digests):
+                reports = run(tasks, resources, on_report=on_report, location=work)
         finally:
             _open_once.cache_clear()
-        for group in groups:
-            if _manifest_digest(store, group.path) != group.digest:
-                raise StoreError(f"{source}/{group.path}", "was replaced while it was being read", hint="unpack again")
-        digests = {r.name: r.digest for r in reports if r.bytes}
-        _write_attributes(staged, store, groups, digests)
+        _write_attributes(staged, store, groups, {r.name: r.digest for r in reports if r.bytes})
         publish(staged, destination.resolve(), "unpack", check=partial(_check_destination, destination))
     return BuildReport(f"raw store {destination}", tuple(reports), ())
 
@@ -230,7 +229,30 @@ def _open_compressed(source: Path) -> Store:
     return store
 
 
-def _read_group(store: Store, path: str) -> _Group:
+@contextmanager
+def _unchanged(store: Store, digests: Mapping[str, str]) -> Iterator[None]:
+    """Check at the end, also where reading failed, that each group is the one that was opened.
+
+    Tasks open the store by its path, in processes of their own: they do not keep a version that is removed or replaced.
+
+    Args:
+        store: opened before.
+        digests: path of each group -> SHA-256 of its manifest.
+
+    Raises:
+        StoreError: another process has removed or replaced a group.
+    """
+    try:
+        yield
+    finally:
+        for path, digest in digests.items():
+            found = _manifest_digest(store, path)
+            if found != digest:
+                change = "removed" if found is None else "replaced"
+                raise StoreError(f"{store.path}/{path}", f"was {change} while it was being read", hint="unpack again")
+
+
+def _read_group(store: Store, path: str, digest: str) -> _Group:
     """Read the metadata of a group, and check that every object of its manifest exists.
 
     Raises:
@@ -246,13 +268,16 @@ def _read_group(store: Store, path: str) -> _Group:
             raise StoreError(file, f"is missing, the manifest lists it with {size} bytes", hint=_HINT)
         elif file.stat().st_size != size:
             raise StoreError(file, f"has {file.stat().st_size} bytes, the manifest lists {size}", hint=_HINT)
-    return _Group(path, _manifest_digest(store, path), nodes)
+    return _Group(path, digest, nodes)
 
 
-def _manifest_digest(store: Store, path: str) -> str:
-    """Read the SHA-256 of a group's manifest from the attributes on disk."""
+def _manifest_digest(store: Store, path: str) -> str | None:
+    """Read the SHA-256 of a group's manifest from the attributes on disk; None where there is no such group now."""
     folder, key = ("", "genome_manifest") if path == "genome" else (path, "manifest")
-    return str(read_zarr_json(Path(store.path, folder), "group")["attributes"].get(key))
+    try:
+        return str(read_zarr_json(Path(store.path, folder), "group")["attributes"].get(key))
+    except FileNotFoundError:
+        return None
 
 
 def _write_node(folder: Path, node: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from factornet.cli import etl
 from factornet.etl import Resources
 from factornet.etl.builders import unpack
 from factornet.etl.builders.unpack import unpack_store
+from factornet.etl.publish.remove import remove_cells
 from factornet.store import StoreError, UsageError, open_store
 from factornet.store.format.manifest import with_self_digest
 
@@ -193,6 +194,28 @@ def test_source_replaced_meanwhile_is_an_error(demo_store, tmp_path):
     ):
         unpack_store(copy, tmp_path / "raw.zarr", Resources(1), on_report=replace)
     assert [p.name for p in tmp_path.iterdir()] == ["copy.zarr"]
+
+
+@pytest.mark.parametrize("after", [0, 5])
+def test_source_removed_meanwhile_is_an_error_that_says_so(demo_store, tmp_path, after, monkeypatch):
+    copy, left = shutil.copytree(demo_store, tmp_path / "copy.zarr"), [None] * after
+    read = unpack.read_object
+
+    def remove(*_):
+        if left:
+            left.pop()
+        elif "K562" in open_store(copy).cells:
+            remove_cells(copy, ["K562"])
+
+    def remove_and_read(*args):
+        remove()  # before its objects were looked for
+        return read(*args)
+
+    if not after:
+        monkeypatch.setattr(unpack, "read_object", remove_and_read)
+    with pytest.raises(StoreError, match=r"cells/K562: was removed while it was being read; unpack again"):
+        unpack_store(copy, tmp_path / "raw.zarr", Resources(1), on_report=remove)
+    assert not (tmp_path / "raw.zarr").exists()
 
 
 def test_full_disk_is_an_error_that_names_the_file(demo_store, tmp_path, monkeypatch):
