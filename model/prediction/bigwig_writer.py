@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -79,9 +80,26 @@ def open_bigwig(
             writer = _BigwigWriter(file, coordinates, span=span)
             yield writer
         finally:
-            with _write_errors():
+            with _write_errors(), _discarding_stderr():
                 file.close()
         _read_back(part, path, writer, [(c, coordinates.names[c], coordinates.lengths[c]) for c in chroms])
+
+
+@contextmanager
+def _discarding_stderr() -> Iterator[None]:
+    """Discard what libBigWig prints where it cannot finish a file: reading it back says more, and names the file."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # this process has no standard error
+        yield
+        return
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
 
 
 @contextmanager

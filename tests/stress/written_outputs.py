@@ -11,7 +11,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Command:
         again: arguments with which a user repeats it after it died, from what stands in the folder.
         steps: whether its files may be seen one by one, as a training's are; else all appear in one step.
         last: with `steps`, the file that is seen only where all others are of the same run.
+        record: with `last`, the file that may be the new one before that: it holds the digest of what it belongs to.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Command:
     again: Callable[[Path, Path], list[str]]
     steps: bool = False
     last: str = ""
+    record: str = ""
 
 
 def prepare(server: Forked, work: Path) -> None:
@@ -149,7 +151,8 @@ def _page_again(work: Path, folder: Path) -> list[str]:
 
 def _evaluate(work: Path, folder: Path) -> list[str]:
     return (
-        f"{work}/chrA.bed.gz --store {work}/s.zarr -i A -f TF --picture {folder}/p.png --region chrA:2000-6000".split()
+        f"{work}/chrA.bed.gz --store {work}/s.zarr -i A -f TF --picture {folder}/p.png --region chrA:2000-6000 "
+        "--allow-seen".split()
     )
 
 
@@ -167,12 +170,16 @@ def _replacing_training(work: Path, folder: Path) -> list[str]:
 
 def _predicts(kind: str, bed: str, name: str) -> Command:
     arguments = _intervals(bed, name)
-    return Command(f"predict-{kind}", "factornet.cli.predict", _old_file(name), arguments, arguments)
+    return _recorded(Command(f"predict-{kind}", "factornet.cli.predict", _old_file(name), arguments, arguments), name)
 
 
 def _predicts_regions(kind: str, name: str) -> Command:
     again = _regions_again(name)
-    return Command(f"predict-regions-{kind}", "factornet.cli.predict", _nothing, _regions(name), again)
+    return _recorded(Command(f"predict-regions-{kind}", "factornet.cli.predict", _nothing, _regions(name), again), name)
+
+
+def _recorded(command: Command, name: str) -> Command:
+    return replace(command, steps=True, last=name, record=f"{name}.json")
 
 
 COMMANDS = (
@@ -215,6 +222,9 @@ def normal(files: Files) -> dict[str, Any]:
 
 
 def _normal(name: str, content: bytes) -> Any:
+    if name.endswith("history.json"):
+        history = json.loads(content)
+        return [*_unmeasured(history["epochs"]), *([history["ended"]] if history["ended"] else [])]
     if name.endswith(".json"):
         return _unmeasured(json.loads(content))
     if name.endswith("history.csv"):
@@ -250,7 +260,8 @@ def problems_with(command: Command, folder: Path, old: Files, new: Files) -> lis
             and not (name.endswith("best.safetensors") and content in weights)
         ):
             wrong.append(f"{name} is neither the old nor the new one")
-    if command.last in found and found not in (before, after):
+    earlier = before | ({command.record: after[command.record]} if command.record in found else {})
+    if command.last in found and found not in (before, after, earlier):
         wrong.append(f"{command.last} is seen, but not all others are of the same run")
     if "model/model.json" in before:
         backup = {f"model/{k}": v for k, v in seen_below(folder / ".model.replaced").items()}

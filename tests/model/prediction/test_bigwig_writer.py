@@ -95,3 +95,21 @@ def test_file_that_cannot_be_created_is_an_error_before_pybigwig_would_crash(tmp
     with pytest.raises(InputError, match=r"o.bw: cannot be written \(No space left on device\); check free space"):
         write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_error_of_a_failed_file_is_shown(tmp_path, bins, scores, monkeypatch, capfd):
+    """libBigWig prints lines of its own on the standard error of the process."""
+
+    class Noisy:
+        def addHeader(self, *_, **__):  # noqa: N802
+            os.write(2, b"kept\n")
+            raise RuntimeError("Received an error in bwWriteHdr")
+
+        def close(self):
+            os.write(2, b"[bwClose] There was an error while finishing writing a bigWig file!\n")
+
+    monkeypatch.setattr(bigwig_writer.pyBigWig, "open", lambda *_: Noisy())
+    with pytest.raises(InputError, match=r"o.bw: cannot be written"):
+        write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
+    os.write(2, b"still open\n")
+    assert capfd.readouterr().err == "kept\nstill open\n"
