@@ -146,7 +146,9 @@ class Experiment:
                 row.wrong.append(f"{pair[i]} is refused for a reason that it has in no serial order")
             if row.outcomes[i].kind == "error":
                 row.wrong.append(f"{pair[i]} failed")
-        row.wrong += self._problems_with_rest(left)
+        if repeated:
+            left = [path for path in left if not path.startswith(".m.replaced")]  # kept until a new model is complete
+        row.wrong += self._problems_with_rest(left + left_over(self.place) if repeated else left)
         row.state = self._compare(row, state)
         if row.state == "mixed" or (wrong and wrong != self._expected_damage(row)):
             row.wrong += [f"state {row.state}: {state}", *wrong]
@@ -174,8 +176,13 @@ class Experiment:
         """Say which run of one after the other leaves the same."""
         done = [name for name, outcome in zip(row.pair, row.outcomes, strict=True) if outcome.kind == "done"]
         orders = {tuple(done), tuple(reversed(done))}
+        # What a training that was stopped leaves is verified, and is not what any whole one leaves.
+        stopped = any(n.startswith("train") and o.kind != "done" for n, o in zip(row.pair, row.outcomes, strict=True))
+        ignored = {"m"} if stopped and "m" in state and state["m"][0] == "interrupted" else set[str]()
+        # The scores of a prediction are compared with those of all weights that there may have been.
         for order in sorted(orders):
-            if self.left_by(row.place, *order) == state:
+            expected = self.left_by(row.place, *order)
+            if all(expected.get(k) == state.get(k) for k in (expected | state).keys() - ignored):
                 return f"as {', '.join(order)}" if order else "as before"
         return "mixed"
 
