@@ -147,8 +147,11 @@ class Experiment:
             if row.outcomes[i].kind == "error":
                 row.wrong.append(f"{pair[i]} failed")
         if repeated:
-            left = [path for path in left if not path.startswith(".m.replaced")]  # kept until a new model is complete
-        row.wrong += self._problems_with_rest(left + left_over(self.place) if repeated else left)
+            left = [path for path in left if not path.startswith(".m.replaced")] + left_over(self.place)
+        last = {pair[i]: repeated.get(i, row.outcomes[i]).kind for i in (0, 1)}
+        if last.get("train", "done") != "done":  # the old model is kept until a new one is complete
+            left = [path for path in left if not path.startswith(".m.replaced")]
+        row.wrong += self._problems_with_rest(left)
         row.state = self._compare(row, state)
         if row.state == "mixed" or (wrong and wrong != self._expected_damage(row)):
             row.wrong += [f"state {row.state}: {state}", *wrong]
