@@ -17,6 +17,7 @@ from torch import Tensor
 from ...store.errors import InputError
 from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
+from ...store.files.outputs import read_output_lock
 from ...store.files.sealed_json import BLANK_DIGEST
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
@@ -67,13 +68,17 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     "last" weights are those of the newest training state where one exists, else last.safetensors.
 
     Raises:
-        InputError: as for `read_card`; or the weights are missing, damaged, or belong to another model.
+        InputError: as for `read_card`; or the weights are missing, not written yet by the training that runs (the error
+            names its process), damaged, or belong to another model.
     """
     folder = Path(folder)
     card = read_card(folder)
     records = training_records(folder) if weights == "last" else []
     path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
     if not path.is_file():
+        if (lock := read_output_lock(folder)) is not None and lock.held:
+            problem = f"not written yet: the model is being written by {lock.holder}"
+            raise InputError(path, problem, hint="wait for the first epoch to end")
         existing = ", ".join(sorted(p.name for p in folder.glob("*.safetensors"))) or "none"
         raise InputError(path, f"no such weights; the folder has {existing}", hint=DAMAGED_HINT)
     # Nothing of the size that model.json states is allocated unless the file has that size.

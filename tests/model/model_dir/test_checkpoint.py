@@ -16,6 +16,7 @@ from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.training_state import TrainingState, load_training_state, save_training_state
 from factornet.store.errors import InputError, UsageError
 from factornet.store.files.digest import file_digest
+from factornet.store.files.outputs import output_lock
 from factornet.store.files.sealed_json import BLANK_DIGEST, SELF_DIGEST, seal
 
 CONFIG = NetworkConfig(
@@ -341,3 +342,10 @@ def test_digest_of_loaded_weights_is_theirs_though_a_training_replaces_the_file(
     loaded = weights.load_model(folder)
     assert loaded.weights_sha256 == digest
     assert all(same(value, first[name]) for name, value in loaded.network.state_dict().items())
+
+
+def test_weights_that_a_running_training_has_not_written_are_not_called_missing(folder: Path) -> None:
+    with output_lock(folder), pytest.raises(InputError, match=rf"best.safetensors: not written yet.*{os.getpid()} on "):
+        load_network(folder)
+    with pytest.raises(InputError, match="no such weights; the folder has none"):
+        load_network(folder)
