@@ -141,6 +141,7 @@ class Experiment:
         last = {pair[i]: repeated.get(i, row.outcomes[i]).kind for i in (0, 1)}
         if last.get("train", "done") != "done":  # the old model is kept until a new one is complete
             left = [path for path in left if not path.startswith(".m.replaced")]
+        row.wrong += self._problems_with_rest(left)  # before serial orders are run at the same place
         for i, again in repeated.items():
             row.again.append(f"{pair[i]} again: {again}")
             if again.kind not in ("done", "refused"):
@@ -151,7 +152,6 @@ class Experiment:
                 row.wrong.append(f"{pair[i]} is refused for a reason that it has in no serial order")
             if row.outcomes[i].kind == "error":
                 row.wrong.append(f"{pair[i]} failed")
-        row.wrong += self._problems_with_rest(left)
         row.state = self._compare(row, state)
         if row.state == "mixed" or (wrong and wrong != self._expected_damage(row)):
             row.wrong += [f"state {row.state}: {state}", *wrong]
