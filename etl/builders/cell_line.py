@@ -34,7 +34,7 @@ from ..inputs.provenance import (
 )
 from ..publish.disk_space import check_disk_space, check_publishable, naming_file
 from ..publish.manifest_writer import write_group, write_manifest
-from ..publish.transaction import Version, check_not_replaced, publish, staging, version_at
+from ..publish.transaction import Version, check_not_replaced, explaining_replacement, publish, staging, version_at
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import ShardTask, WriteLabels
@@ -109,13 +109,14 @@ def build_cell(
     replaced = version_at(final)
     # Opened separately: a store that has read a cell line holds it open, and a replaced version could not be removed.
     if replaced is not None and not (force or repair):
-        if is_built(open_store(path), inputs, options.describe()):
-            return unchanged(inputs.name, store.path)
-        raise StoreError(
-            f"{path}/cells/{inputs.name}",
-            "already exists, but is no cell line",
-            hint="use the force option to replace it",
-        )
+        with explaining_replacement(final, replaced):
+            if is_built(open_store(path), inputs, options.describe()):
+                return unchanged(inputs.name, store.path)
+            raise StoreError(
+                f"{path}/cells/{inputs.name}",
+                "already exists, but is no cell line",
+                hint="use the force option to replace it",
+            )
     _check_is_ours(final)
     check_publishable(Path(store.path), cell_line_staging_name(inputs.name))
     fingerprints = fingerprint_inputs(inputs.files)
@@ -182,8 +183,9 @@ class _Build:
     def repair(self, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
         """Rebuild the cell line if it is damaged; report what was repaired and what else is damaged."""
         path, name = self.store.path, self.inputs.name
-        expected = recorded_cell_line(open_store(path), self.inputs, self.provenance)  # opened separately, as above
-        verified = verify_store(path, cells=[name])
+        with explaining_replacement(final_path(Path(path), cell_line_staging_name(name)), self.replaced):
+            expected = recorded_cell_line(open_store(path), self.inputs, self.provenance)  # opened separately, as above
+            verified = verify_store(path, cells=[name])
         damage = verified.of(f"cells/{name}")
         left = tuple(f for f in verified.findings if f not in damage)
         if not damage:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from ...store.errors import FactorNetError, StoreError
+from ...store.errors import FactorNetError, StoreError, UsageError
 from ...store.files.atomic_write import fsync_path
 from ...store.files.locks import LockFile, LockHeldError
 from ...store.storage.atomic_swap import (
@@ -133,6 +133,23 @@ def check_not_replaced(location: Path, seen: Version | None) -> None:
             f"was {change} by another process in the meantime, and is left unchanged",
             hint="run the same command again",
         )
+
+
+@contextmanager
+def explaining_replacement(location: Path, seen: Version | None) -> Iterator[None]:
+    """Name the cause where reading the version seen at a path fails: another process has replaced or removed it.
+
+    Raises:
+        StoreError: as for `check_not_replaced`.
+    """
+    try:
+        yield
+    except (StoreError, UsageError) as error:
+        try:
+            check_not_replaced(location, seen)
+        except StoreError as change:
+            raise change from error
+        raise
 
 
 def publish(staged: Path, store: Path, name: str, *, check: Callable[[], None]) -> None:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ...store.errors import InputError
 from ...store.files.atomic_write import write_atomic
-from ...store.files.digest import file_digest, sha256_of
+from ...store.files.digest import sha256_of
+from ...store.files.outputs import read_output_lock
 from ...store.files.sealed_json import BLANK_DIGEST
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
@@ -67,21 +68,27 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     "last" weights are those of the newest training state where one exists, else last.safetensors.
 
     Raises:
-        InputError: as for `read_card`; or the weights are missing, damaged, or belong to another model.
+        InputError: as for `read_card`; or the weights are missing, not written yet by the training that runs (the error
+            names its process), damaged, or belong to another model.
     """
     folder = Path(folder)
     card = read_card(folder)
     records = training_records(folder) if weights == "last" else []
     path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
     if not path.is_file():
+        if (lock := read_output_lock(folder)) is not None and lock.held:
+            problem = f"not written yet: the model is being written by {lock.holder}"
+            raise InputError(path, problem, hint="wait for the first epoch to end")
         existing = ", ".join(sorted(p.name for p in folder.glob("*.safetensors"))) or "none"
         raise InputError(path, f"no such weights; the folder has {existing}", hint=DAMAGED_HINT)
     # Nothing of the size that model.json states is allocated unless the file has that size.
-    tensors = unpack_tensors(path, card.digest, sizes=weights_sizes(card.config))
+    # Read once: a training may replace the file, and the digest is that of the weights which are used.
+    data = _read_tensor_file(path, weights_sizes(card.config))
+    tensors = _parse_tensors(path, data, card.digest)
     check_tensors(path, tensors, card.config)
     network = FactorNet(card.config)
     network.load_state_dict(tensors)
-    name, sha256 = folder.resolve().name, file_digest(path)
+    name, sha256 = folder.resolve().name, sha256_of([data])
     return LoadedModel(network=network.eval(), card=card, name=name, weights=weights, weights_sha256=sha256)
 
 
@@ -132,6 +139,10 @@ def unpack_tensors(path: Path, model: str, *, sizes: tuple[int, int], sha256: st
     Raises:
         InputError: it is of another size, damaged, or belongs to another model.
     """
+    return _parse_tensors(path, _read_tensor_file(path, sizes), model, sha256)
+
+
+def _read_tensor_file(path: Path, sizes: tuple[int, int]) -> bytes:
     try:
         if path.exists() and not path.is_file():
             raise InputError(path, "is not a file", hint=DAMAGED_HINT)
@@ -139,14 +150,17 @@ def unpack_tensors(path: Path, model: str, *, sizes: tuple[int, int], sha256: st
         if not sizes[0] <= size <= sizes[1]:
             problem = f"damaged: has {size:,} bytes, its content needs {sizes[0]:,} to {sizes[1]:,}"
             raise InputError(path, problem, hint=DAMAGED_HINT)
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", hint=DAMAGED_HINT) from error
+
+
+def _parse_tensors(path: Path, data: bytes, model: str, sha256: str = "") -> dict[str, Tensor]:
     owner, digest = _read_digests(data, path)
     if sha256 and sha256_of([data]) != sha256:
-        raise InputError(path, f"damaged: its {size:,} bytes do not match the recorded digest", hint=DAMAGED_HINT)
+        raise InputError(path, f"damaged: its {len(data):,} bytes do not match the recorded digest", hint=DAMAGED_HINT)
     if sha256_of([_with_digest(data, owner, digest, BLANK_DIGEST)]) != digest:
-        raise InputError(path, f"damaged: its {size:,} bytes do not match the digest in it", hint=DAMAGED_HINT)
+        raise InputError(path, f"damaged: its {len(data):,} bytes do not match the digest in it", hint=DAMAGED_HINT)
     if owner != model:
         problem = f"belongs to another model: to the model.json with digest {owner[:16]}, not {model[:16]}"
         raise InputError(path, problem, hint="restore the files that were made together, or train it again")

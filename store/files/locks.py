@@ -103,7 +103,7 @@ class LockFile:
         try:
             locked = _lock_or_none(handle)
             if locked is False:
-                raise _held(_read_holder(handle), path, exclusive=False)
+                raise _held(_await_holder(handle), path, exclusive=False)
             if locked and not _is_at(handle, path):
                 return None  # its last holder has removed it: others would create another
             if not created and not _may_take(handle, path, has_flock=locked is True):
@@ -251,6 +251,14 @@ def _read_holder(handle: int) -> dict[str, Any]:
         return {**holder, "process": int(holder["process"]), "started": float(holder["started"])}
     except (ValueError, TypeError, KeyError):
         return {}
+
+
+def _await_holder(handle: int) -> dict[str, Any]:
+    """Return the description of a lock's holder, which writes it in the moment after it has locked the file."""
+    deadline = time.monotonic() + _UNWRITTEN
+    while not (holder := _read_holder(handle)) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return holder
 
 
 def _is_stale(holder: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import stat
 import weakref
 from pathlib import Path
 
+from ..errors import StoreError
 from ..files.locks import lock
 from .base import Entry, GroupStorage, ObjectDigest, OpenObject, file_identity, stat_entry
 
@@ -43,9 +44,16 @@ class LocalStorage(GroupStorage):
 
         Raises:
             OSError: it cannot be opened, is a link, or is not a regular file.
+            StoreError: the directory was removed or replaced, in a file system without locks.
         """
-        # Without O_NONBLOCK, opening a pipe would wait for its writer.
-        handle = open_beneath(self._handle, name, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            # Without O_NONBLOCK, opening a pipe would wait for its writer.
+            handle = open_beneath(self._handle, name, os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            if not _is_at(self._handle, self.path):
+                problem = "was removed or replaced while it was in use, and could not be locked"
+                raise StoreError(self.location, problem, hint="start again to use the new version") from None
+            raise
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
             os.close(handle)
@@ -106,7 +114,10 @@ def _lock_shared(handle: int) -> bool:
 
 
 def _is_at(handle: int, path: Path) -> bool:
-    opened, current = os.fstat(handle), path.stat()
+    try:
+        opened, current = os.fstat(handle), path.stat()
+    except FileNotFoundError:
+        return False
     return (opened.st_dev, opened.st_ino) == (current.st_dev, current.st_ino)
 
 

@@ -215,8 +215,10 @@ def _model(path: Path, known: Known, wrong: list[str]) -> Any:
 
     report = verify_model(path)
     wrong += [f"m/{f.path} {f.kind}: {f.problem}" for f in report.faults]
-    wrong += [f"m/{f.path} {f.kind}" for f in report.files if f.kind in ("temporary", "foreign")]
-    load_network(path)
+    others = [f for f in report.files if f.kind in ("temporary", "foreign") and ".m.replaced" not in f.path]
+    wrong += [f"m/{f.path} {f.kind}" for f in others]
+    if report.stage == "ended" or report.epochs:
+        load_network(path)
     files = {name: content for name, content in normal(seen(path)).items() if name != "training.png"}
     return report.stage, report.epochs, hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
 

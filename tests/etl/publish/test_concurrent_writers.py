@@ -9,6 +9,7 @@ from factornet.cli import etl
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
 from factornet.etl.builders import cell_line
 from factornet.etl.builders.unpack import unpack_store
+from factornet.etl.publish.remove import remove_cells
 from factornet.etl.transfer.choose_destination import open_destination
 from factornet.etl.transfer.copier import copy_groups
 from factornet.etl.verify.objects import verify_store
@@ -53,6 +54,22 @@ def test_build_leaves_cell_line_that_another_build_created_meanwhile(files, monk
         build(files)
     assert open_store(store).track("A", "DNase", "chrA")[200:201][0] == 9.0
     assert verify_store(store).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "repair"), [("is_built", False), ("recorded_cell_line", True), ("verify_store", True)]
+)
+def test_build_says_that_the_cell_line_was_removed_meanwhile(files, step, repair, monkeypatch):
+    build(files)
+    original = getattr(cell_line, step)
+
+    def slow(*args, **more):
+        remove_cells(files / "s.zarr", ["A"])
+        return original(*args, **more)
+
+    monkeypatch.setattr(cell_line, step, slow)
+    with pytest.raises(StoreError, match=r"cells/A: was removed by another process in the meantime.*run the same"):
+        build(files, repair=repair)
 
 
 def test_import_leaves_cell_line_that_was_built_meanwhile(files, theirs):

@@ -11,9 +11,12 @@ import torch
 
 from factornet import __version__
 from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, read_card, save_weights
+from factornet.model.model_dir import weights
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.training_state import TrainingState, load_training_state, save_training_state
 from factornet.store.errors import InputError, UsageError
+from factornet.store.files.digest import file_digest
+from factornet.store.files.outputs import output_lock
 from factornet.store.files.sealed_json import BLANK_DIGEST, SELF_DIGEST, seal
 
 CONFIG = NetworkConfig(
@@ -342,3 +345,27 @@ def test_weights_that_share_memory_are_saved(folder):
     views = {name: p.view_as(v) for (name, v), p in zip(network.state_dict().items(), parts, strict=True)}
     save_weights(folder, views, "best")
     assert same(dict(load_network(folder).state_dict()), views)
+
+
+def test_digest_of_loaded_weights_is_theirs_though_a_training_replaces_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = trained(1)[0].state_dict(), trained(2)[0].state_dict()
+    save_weights(folder, first, "best")
+    digest, parse = file_digest(folder / "best.safetensors"), weights._parse_tensors
+
+    def replace_and_parse(*args: Any) -> Any:
+        save_weights(folder, second, "best")
+        return parse(*args)
+
+    monkeypatch.setattr(weights, "_parse_tensors", replace_and_parse)
+    loaded = weights.load_model(folder)
+    assert loaded.weights_sha256 == digest
+    assert all(same(value, first[name]) for name, value in loaded.network.state_dict().items())
+
+
+def test_weights_that_a_running_training_has_not_written_are_not_called_missing(folder: Path) -> None:
+    with output_lock(folder), pytest.raises(InputError, match=rf"best.safetensors: not written yet.*{os.getpid()} on "):
+        load_network(folder)
+    with pytest.raises(InputError, match="no such weights; the folder has none"):
+        load_network(folder)

@@ -60,6 +60,18 @@ def test_second_holder_is_refused_naming_the_first(tmp_path, flock):
     assert list(path.parent.iterdir()) == []
 
 
+def test_holder_is_named_in_the_moment_before_it_has_described_itself(tmp_path):
+    path = tmp_path / "x.lock"
+    with path.open("w") as file:
+        assert locks.lock(file.fileno())
+        text = json.dumps({"process": 7, "host": "h", "since": "2024-01-01 00:00:00 UTC", "started": 1.0})
+        timer = threading.Timer(0.2, path.write_text, [text])
+        timer.start()
+        with pytest.raises(LockHeldError, match="held by process 7 on h since 2024"):
+            LockFile.acquire(path)
+        timer.join()
+
+
 def test_lock_of_a_killed_process_is_taken_over(tmp_path, flock):
     path = tmp_path / "x.lock"
     with holder(path, flock) as first:

@@ -1,5 +1,6 @@
 """Cell lines replaced while they are read: readers keep the version they opened."""
 
+import errno
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from stress.kill_build import digest
 from support.tiny_experiment import build, left, write_cell
 
+from factornet.etl.publish.remove import remove_cells
 from factornet.etl.verify.objects import verify_store
 from factornet.store import SamplingPlan, StoreError, StreamSettings, WindowStream, open_store
-from factornet.store.storage import atomic_swap
+from factornet.store.storage import atomic_swap, local
 from factornet.store.storage.atomic_swap import swap_dirs
 
 
@@ -52,6 +54,26 @@ def test_reader_keeps_its_version_while_it_is_replaced(files, monkeypatch, atomi
     del store, stream
     build(files, force=True)  # removes versions without readers
     assert left(files) == []
+
+
+def no_locks(*_, **__):
+    raise OSError(errno.ENOTSUP, "Operation not supported")
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_reader_without_locks_says_that_its_version_is_gone(files, monkeypatch, how):
+    """It is not sent to copy or rebuild a store that is intact."""
+    for module in (local, atomic_swap):
+        monkeypatch.setattr(module, "lock", no_locks)
+    build(files)
+    store = open_store(files / "s.zarr")
+    store.cell("A")
+    if how == "replaced":
+        build(files, force=True)
+    else:
+        remove_cells(files / "s.zarr", ["A"])
+    with pytest.raises(StoreError, match=r"cells/A: was removed or replaced while it was in use.*start again"):
+        store.meta("A")
 
 
 def test_unpickled_store_refuses_a_replaced_cell_line(files):
