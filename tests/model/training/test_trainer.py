@@ -19,9 +19,10 @@ from factornet.etl.builders.unpack import unpack_store
 from factornet.model import FactorNet, NetworkConfig, TrainingError, TrainingOptions, load_network, train
 from factornet.model.data.sources import StoreSource
 from factornet.model.model_dir.card import ModelCard
+from factornet.model.model_dir.history import write_history
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.training import trainer
-from factornet.model.training.history import Callbacks, write_history
+from factornet.model.training.history import Callbacks
 from factornet.model.training.setup import TrainingSetup, prepare_training
 from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
 
@@ -75,19 +76,19 @@ def test_training_killed_before_its_last_epoch_is_in_the_history_is_resumed_to_t
 ):
     sampler = make_sampler(demo_store)
 
-    def killed(folder, history):
-        if len(history) == 2:
+    def killed(folder, model, epochs, *, ended=""):
+        if len(epochs) == 2:
             raise KeyboardInterrupt
-        write_history(folder, history)
+        write_history(folder, model, epochs, ended=ended)
 
     monkeypatch.setattr(trainer, "write_history", killed)
     with pytest.raises(KeyboardInterrupt):
         run(sampler, tmp_path / "m", epochs=2)
-    assert len(json.loads((tmp_path / "m/history.json").read_text())) == 1
+    assert len(json.loads((tmp_path / "m/history.json").read_text())["epochs"]) == 1
     monkeypatch.undo()
     run(sampler, tmp_path / "m", epochs=2, resume=True)
     assert len((tmp_path / "m/history.csv").read_text().splitlines()) == 3
-    assert len(json.loads((tmp_path / "m/history.json").read_text())) == 2
+    assert len(json.loads((tmp_path / "m/history.json").read_text())["epochs"]) == 2
 
 
 def make_setup(path: Path) -> TrainingSetup:
