@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -52,7 +52,8 @@ def verify_model(folder: str | Path) -> ModelReport:
     """Read every file of a model folder and compare it with what covers it.
 
     A folder whose training runs, was interrupted, or has not finished its first epoch is verified as far as it is
-    written. Where a training runs, faults are looked at again: it may have replaced files meanwhile.
+    written. Where a training runs, only faults that are found in each of several attempts count: it may replace files
+    between two reads.
 
     Raises:
         InputError: no such folder, no model in it, the original FactorNet's, whose files have no digests, or a
@@ -60,12 +61,30 @@ def verify_model(folder: str | Path) -> ModelReport:
     """
     folder = Path(folder)
     _check_is_model(folder)
-    for attempt in range(_ATTEMPTS):
-        time.sleep(_PAUSE * (attempt > 0))
-        report = _verify(folder)
+    report, lasting = _verify(folder), None
+    for _ in range(_ATTEMPTS - 1):
         if not (report.faults and report.stage == "in training"):
-            break
-    return report
+            return report
+        lasting = _faults(report) if lasting is None else lasting & _faults(report)
+        time.sleep(_PAUSE)
+        report = _verify(folder)
+    return report if lasting is None else _without_passing_faults(report, lasting)
+
+
+def _faults(report: ModelReport) -> set[tuple[str, str]]:
+    return {(f.path, f.kind) for f in report.faults}
+
+
+def _without_passing_faults(report: ModelReport, lasting: set[tuple[str, str]]) -> ModelReport:
+    """Return the report with those faults only that were found before, too."""
+    if report.stage != "in training":
+        return report
+    passing = {f.path for f in report.faults if (f.path, f.kind) not in lasting}
+    problem = "replaced by the training while it was read"
+    files = (
+        replace(f, kind="unfinished", problem=problem, remedy="") if f.path in passing else f for f in report.files
+    )
+    return replace(report, files=tuple(files))
 
 
 def _check_is_model(folder: Path) -> None:
