@@ -20,8 +20,9 @@ from .prediction.predictor import Predictor
 from .prediction.to_file import predict_intervals, predict_regions
 from .prediction.writers import read_bedgraph, write_bedgraph
 from .training.history import Callbacks, TrainingResult
+from .training.loss import TrainingError
 from .training.setup import TrainingSetup, prepare_training
-from .training.trainer import TrainingError, TrainingOptions, train
+from .training.trainer import TrainingOptions, train
 
 __all__ = [
     "Bins",

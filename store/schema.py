@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from .attribute_checks import check_printable, check_type, describe_error, is_term
 from .errors import SchemaVersionError, StoreError, UsageError
 from .genome.intervals import GenomeCoordinates
 
@@ -61,11 +61,6 @@ def check_name(name: str, what: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*", name):
         raise UsageError(f"{what} {name!r} cannot be a name in a store: use letters, digits and . _ + - only")
     return name
-
-
-def is_term(text: str) -> bool:
-    """Return whether a text may be the assay or the units of a track: letters, digits and ``. _ + -``, or empty."""
-    return re.fullmatch(r"[A-Za-z0-9._+-]*", text) is not None
 
 
 @dataclass(frozen=True)
@@ -176,7 +171,7 @@ class StoreInfo:
                 hint="update factornet",
             )
         try:
-            _check_type(attributes["chromosomes"], list)
+            check_type(attributes["chromosomes"], list)
             info = cls(
                 assembly=attributes["assembly"],
                 chromosomes=tuple(Chromosome(**c) for c in attributes["chromosomes"]),
@@ -191,16 +186,16 @@ class StoreInfo:
             strings = [info.assembly, info.genome_manifest, info.unpacked_from]
             for c in info.chromosomes:
                 strings += [c.name, c.digest]
-                _check_type(c.length, int)
-            _check_type(info.shared, dict)
-            _check_printable([*strings, *info.shared, *info.shared.values()])
-            _check_type(info.provenance, dict)
-            _check_type(info.summary, dict)
-            _check_type(info.genome_manifest_objects, dict)
+                check_type(c.length, int)
+            check_type(info.shared, dict)
+            check_printable([*strings, *info.shared, *info.shared.values()])
+            check_type(info.provenance, dict)
+            check_type(info.summary, dict)
+            check_type(info.genome_manifest_objects, dict)
         except (KeyError, TypeError) as e:
             raise StoreError(
                 location,
-                f"invalid root attributes ({_describe(e)})",
+                f"invalid root attributes ({describe_error(e)})",
                 hint="copy its zarr.json again",
             ) from e
         return info
@@ -289,7 +284,7 @@ class CellInfo:
             )
         try:
             for key in ("tracks", "factors", "meta"):
-                _check_type(attributes[key], list)
+                check_type(attributes[key], list)
             info = cls(
                 name=attributes["name"],
                 genome=attributes["genome"],
@@ -303,23 +298,23 @@ class CellInfo:
                 manifest_objects=attributes["manifest_objects"],
                 unpacked_from=attributes.get("unpacked_from", ""),
             )
-            _check_printable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
-            _check_printable([*info.track_names, *info.factor_names])
+            check_printable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
+            check_printable([*info.track_names, *info.factor_names])
             for term in (*(t.assay for t in info.tracks), *(t.units for t in info.tracks)):
-                _check_type(term, str)
+                check_type(term, str)
                 if not is_term(term):
                     raise TypeError(f"{term[:40]!r} is no assay or unit")
             for flag in (*(t.shared for t in info.tracks), *(f.relaxed for f in info.factors)):
-                _check_type(flag, bool)
+                check_type(flag, bool)
             for table in (info.shared, info.provenance, info.summary, info.manifest_objects):
-                _check_type(table, dict)
-            _check_printable([*info.shared, *info.shared.values()])
+                check_type(table, dict)
+            check_printable([*info.shared, *info.shared.values()])
             if missing := [t.name for t in info.tracks if t.shared and t.name not in info.shared]:
                 raise TypeError(f"the digest of the shared track {missing[0]} is missing")
         except (KeyError, TypeError) as e:
             raise StoreError(
                 location,
-                f"invalid attributes ({_describe(e)})",
+                f"invalid attributes ({describe_error(e)})",
                 hint="rebuild the cell line, or copy it again",
             ) from e
         return info
@@ -349,19 +344,3 @@ class CellInfo:
 def _attributes(info: StoreInfo | CellInfo) -> dict[str, Any]:
     """Return all fields as JSON; `unpacked_from` only if it is set."""
     return {key: value for key, value in asdict(info).items() if key != "unpacked_from" or value}
-
-
-def _check_printable(texts: Iterable[Any]) -> None:
-    for text in texts:
-        _check_type(text, str)
-        if not text.isprintable():
-            raise TypeError(f"{text!r} has unprintable characters")
-
-
-def _check_type(value: object, kind: type) -> None:
-    if type(value) is not kind:
-        raise TypeError(f"{str(value)[:40]!r} is not of type {kind.__name__}")
-
-
-def _describe(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -14,6 +14,9 @@ from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, b
 
 pytest.register_assert_rewrite("support.transfer_helpers")
 
+# One thread a process: pytest-xdist keeps the cores busy, and idle threads of OpenMP spin. Set before torch is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def demo_files(tmp_path_factory) -> Path:

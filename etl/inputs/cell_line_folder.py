@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...store.attribute_checks import is_term
 from ...store.errors import InputError, UsageError
-from ...store.schema import Track, check_name, is_term
+from ...store.schema import Track, check_name
 from ...store.text import format_count
 
 _MAX_FLOAT32 = 3.4e38

@@ -3,10 +3,12 @@
     cost_estimate  estimate windows, memory and time of a training from a few steps on random data
     distributed    train on several processes, one per GPU, started by torchrun
     history        reports of a running training, and its progress
+    loss           training loss and validation score
     optimizer      Adam as Keras 1 wrote it
+    outputs        write history, picture and lists of names to the model folder
     plots          plot losses and validation scores of a training by epoch
     setup          build the network of a training; create or check its model folder
-    tensorboard    write the history of a training as event files for TensorBoard (the package tensorboardX
+    tensorboard    write the history of a training as event files for TensorBoard (the package tensorboardX)
     trainer        the loop: steps, gradients, validation, early stopping, exact resume
 
 May import `model.evaluation` and what lies below it.
@@ -15,9 +17,10 @@ May import `model.evaluation` and what lies below it.
 from .cost_estimate import estimate
 from .distributed import ProcessGroup, init_process_group
 from .history import Callbacks, EpochRecord, StepReport, TrainingResult
+from .loss import TrainingError
 from .plots import plot_history
 from .setup import TrainingSetup, prepare_training
-from .trainer import TrainingError, TrainingOptions, train
+from .trainer import TrainingOptions, train
 
 __all__ = [
     "Callbacks",

@@ -11,8 +11,8 @@ from ...store.machine import peak_memory
 from ..data.batches import stream_settings
 from ..network.factornet import FactorNet
 from .distributed import ProcessGroup
+from .loss import cross_entropy
 from .setup import TrainingSetup
-from .trainer import cross_entropy
 
 _STEPS = 5
 

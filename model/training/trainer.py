@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from ...store.errors import FactorNetError, UsageError
+from ...store.errors import UsageError
 from ...store.files.outputs import output_lock
 from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
 from ..data.sources import BatchStream, Source, choose_source
-from ..evaluation.metrics import average_precision
-from ..model_dir.card import read_card, restore_lists
-from ..model_dir.history import write_history
-from ..model_dir.lifecycle import complete_model
 from ..model_dir.training_state import save_training_state
 from ..model_dir.weights import save_weights
 from ..network.factornet import BatchShare, FactorNet
 from ..prediction.predict import predict_plan
 from .distributed import ProcessGroup
 from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
+from .loss import TrainingError, cross_entropy, score_validation
 from .optimizer import KerasAdam
-from .plots import plot_history
+from .outputs import finish_outputs, restore_outputs, save_history
 
 Precision = Literal["float32", "bfloat16", "float64"]
 _PREFETCH = 3  # batches ready on the device
 _ORDER = 1  # seeds the order of windows, apart from the numbers that draw a plan
-
-
-class TrainingError(FactorNetError):
-    """Training cannot continue; the message names the step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +123,7 @@ def _train(
             if warning and process_group.is_main:
                 callbacks.warning(warning)
             if process_group.is_main:
-                _restore_files(folder, progress.history)
+                restore_outputs(folder, progress.history)
         reason = f"all {options.epochs} epochs done"
         while progress.epoch < options.epochs:
             if progress.stale >= options.patience:
@@ -145,32 +135,14 @@ def _train(
                 if better:
                     save_weights(folder, network.state_dict(), "best")
                 save_training_state(folder, progress.state(network, trainer.optimizer))
-                _write_history(folder, progress.history)
+                save_history(folder, progress.history)
                 callbacks.epoch(record)
         if process_group.is_main:
             save_weights(folder, network.state_dict(), "last")
-            plot_history(progress.history, folder / "training.png", model=read_card(folder).digest)
-            _write_history(folder, progress.history, ended=reason)  # last: where it says so, the others are complete
-            complete_model(folder)
+            finish_outputs(folder, progress.history, reason=reason)
         process_group.wait()
     best = min(progress.history, key=lambda r: r.val_loss)
     return TrainingResult(tuple(progress.history), best, reason)
-
-
-def _write_history(folder: Path, history: Sequence[EpochRecord], *, ended: str = "") -> None:
-    write_history(folder, read_card(folder).digest, [asdict(r) for r in history], ended=ended)
-
-
-def _restore_files(folder: Path, history: Sequence[EpochRecord]) -> None:
-    """Write the files that a killed training left older than its training state, or had not written yet."""
-    card = read_card(folder)
-    restore_lists(folder, card.config)
-    if not history:
-        return
-    if (folder / "training.png").exists():
-        # Before history.json: it must not draw an epoch that this lacks, as it may where a damaged state was left out.
-        plot_history(history, folder / "training.png", model=card.digest)
-    _write_history(folder, history)
 
 
 @dataclass(frozen=True)
@@ -310,23 +282,6 @@ class _Trainer:
         return score_validation(self.process_group.sum(scores, self.device), plan.label.astype(np.float32))
 
 
-def score_validation(scores: NDArray[np.float32], labels: NDArray[np.float32]) -> tuple[float, float]:
-    """Return mean binary cross-entropy and average precision (mean over tasks with positives).
-
-    `scores` and `labels` are (windows, tasks).
-
-    Raises:
-        TrainingError: the loss is not finite.
-    """
-    loss = cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)).item()
-    if not math.isfinite(loss):
-        raise TrainingError(
-            f"the validation loss is {loss}; check the tracks for extreme values, or lower learning_rate"
-        )
-    scored = [average_precision(labels[:, t], scores[:, t]) for t in range(labels.shape[1]) if labels[:, t].any()]
-    return loss, float(np.mean(scored))
-
-
 def _non_finite_input(batch: TensorBatch) -> str:
     """Describe which inputs of a batch are not finite; empty where all are."""
     inputs = {"tracks": batch.tracks, "features": batch.features}
@@ -349,12 +304,3 @@ def _placeholder(batch: TensorBatch) -> TensorBatch:
         None if features is None else features.new_zeros((1, *features.shape[1:])),
         batch.labels.new_zeros((1, *batch.labels.shape[1:])),
     )
-
-
-def cross_entropy(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Return mean binary cross-entropy, probabilities clipped to [1e-7, 1 - 1e-7] as in Keras; NaN stays NaN.
-
-    (torch's function raises on NaN, or aborts the process on a GPU, before the step can be named.)
-    """
-    p = probabilities.clamp(1e-7, 1 - 1e-7)
-    return -(labels * p.log() + (1 - labels) * (1 - p).log()).mean()

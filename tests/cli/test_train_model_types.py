@@ -21,7 +21,7 @@ from factornet.store import Sampler, WindowStream, open_store, parse_region, spl
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = {"factornet-train": train, "factornet-predict": predict, "factornet-visualize": visualize}
-SHORT = "-e 1 -t chr1 chr2 chr7 -v chr11:600000-1200000 --device cpu"
+SHORT = "-e 1 -t chr1 chr2 chr7 chr21 -v chr11:900000-1200000 --device cpu"
 """Added to the printed training commands: one epoch on a little of the demo's genome."""
 
 
@@ -91,7 +91,7 @@ def trained(demo_store, tmp_path_factory):
     folder, models = tmp_path_factory.mktemp("trained"), {}
     for name, flags in TYPES.items():
         cells = "HepG2" if name == "multiTask" else "GM12878 HepG2"
-        rest = "-t chr1 chr2 chr21 -k 16 -r 8 -d 16 -n 2 -e 4 -lr 0.003 -b 50 --threads 1"
+        rest = "-t chr2 chr7 chr21 -k 16 -r 8 -d 16 -n 2 -e 4 -lr 0.003 -b 50 --threads 1"
         words = f"--store {demo_store} -i {cells} {flags} {rest} -o {folder / name} --device cpu"
         assert train.main(shlex.split(words)) == 0
         models[name] = folder / name

@@ -170,7 +170,9 @@ def test_failed_write_names_the_file(store, name, size):
     """Files cannot grow beyond a size in the process, at every kind of file in turn."""
     done = run(store.parent, name, size=size)
     assert done.returncode == 2, done.stdout
-    (line,) = done.stderr.splitlines()
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    line = lines[0]
     assert "File too large" in line
     path = Path(line.removeprefix("factornet-etl: error: ").partition(": ")[0])
     assert path.is_relative_to(store.parent)

@@ -1,23 +1,21 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from support.sealed import change_sealed
 
-from factornet import __version__
-from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, read_card, save_weights
+from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, save_weights
 from factornet.model.model_dir import weights
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.training_state import TrainingState, load_training_state, save_training_state
 from factornet.store.errors import InputError, UsageError
 from factornet.store.files.digest import file_digest
 from factornet.store.files.outputs import output_lock
-from factornet.store.files.sealed_json import BLANK_DIGEST, SELF_DIGEST, seal
 
 CONFIG = NetworkConfig(
     tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), meta=("GEPC1", "GEPC2"), gencode=True,
@@ -72,28 +70,6 @@ def same(a: Any, b: Any) -> bool:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name.startswith(("last", ".")))
-
-
-def test_model_card_round_trip(folder):
-    card = read_card(folder)
-    assert card.config == CONFIG
-    assert card.training == {"lr": 0.001}
-    assert card.provenance == {"store": "x"}
-    assert card.library_version == __version__
-    content = json.loads((folder / "model.json").read_text())
-    assert (content["format"], content["version"]) == ("factornet-model", 2)
-
-
-def test_lists_of_names_are_written_as_in_factornet(folder, tmp_path):
-    assert (folder / "chip.txt").read_text() == "CTCF\nMAX\n"
-    assert (folder / "bigwig.txt").read_text() == "Unique35\nDGF\n"
-    assert (folder / "feature.txt").read_text() == "bigwig\nmeta\ngencode\n"
-    assert (folder / "meta.txt").read_text() == "GEPC1\nGEPC2\n"
-    plain = NetworkConfig(tasks=("CTCF",), tracks=())
-    create_model(tmp_path / "plain", ModelCard(config=plain))
-    assert (tmp_path / "plain/feature.txt").read_text() == "bigwig\n"
-    assert (tmp_path / "plain/bigwig.txt").read_text() == ""
-    assert not (tmp_path / "plain/meta.txt").exists()
 
 
 @pytest.mark.parametrize("which", ["best", "last"])
@@ -235,7 +211,7 @@ def test_state_of_a_newer_version_does_not_fall_back(folder):
     network, optimizer = trained(1)
     for step in (10, 20):
         save_training_state(folder, state_of(network, optimizer, step))
-    change(folder / "last-000002.json", version=3)
+    change_sealed(folder / "last-000002.json", version=3)
     with pytest.raises(InputError, match="version 3 is newer than 2"):
         load_training_state(folder)
 
@@ -263,53 +239,6 @@ def test_failed_write_leaves_the_previous_state(folder, monkeypatch, owner, name
     assert load_training_state(folder)[0].step == (20 if (name, at) == ("fsync", 5) else 10)
     save_training_state(folder, state_of(network, optimizer, 21))
     assert load_training_state(folder)[0].step == 21
-
-
-def change(path: Path, **values: Any) -> None:
-    """Change a sealed file, and seal it again."""
-    content = {**json.loads(path.read_text()), **values, SELF_DIGEST: BLANK_DIGEST}
-    path.write_bytes(seal(json.dumps(content).encode()))
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"version": 3}, "format version 3 is newer than 2, the newest that factornet .* reads; update factornet"),
-        (
-            {"version": 1},
-            "format version 1 is older than 2, the first with digests; factornet-train makes model folders",
-        ),
-        ({"format": "other"}, "not a factornet-model file: its format is 'other', version 2"),
-        ({"version": "1"}, "version '1'"),
-        ({"keras_version": "1.2.2"}, "original FactorNet's .*factornet-model import"),
-        ({"config": {}}, "its configuration does not describe a network .*missing"),
-        ({"config": None}, "its configuration does not describe a network"),
-        ({"config": {**CONFIG.to_json(), "kernels": -1}}, "kernels must be an integer >= 1, got -1"),
-        ({"config": {**CONFIG.to_json(), "tasks": 3}}, "tasks"),
-        ({"config": {**CONFIG.to_json(), "kernels": 10**12}}, r"would have 1e\+24 weights; at most 268,435,456"),
-        ({"config": {**CONFIG.to_json(), "length": 10**12}}, "window_length must be at most 16,777,216"),
-        ({"training": 5}, "training must be a JSON object, got int"),
-        ({"provenance": [1, 2]}, "provenance must be a JSON object, got list"),
-    ],
-)
-def test_invalid_model_json_is_refused(folder, values, message):
-    change(folder / "model.json", **values)
-    with pytest.raises(InputError, match=message) as caught:
-        load_network(folder)
-    assert str(folder / "model.json") in str(caught.value)
-
-
-def test_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"absent: no such folder"):
-        load_network(tmp_path / "absent")
-    with pytest.raises(InputError, match=r"holds no model.json"):
-        read_card(tmp_path)
-    (tmp_path / "model.json").write_text('{\n"format": \n')
-    with pytest.raises(InputError, match=r"model.json:3: not JSON"):
-        read_card(tmp_path)
-    (tmp_path / "model.json").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(InputError, match=r"model.json: not JSON"):
-        read_card(tmp_path)
 
 
 def test_missing_damaged_or_mismatched_weights_are_refused(folder):

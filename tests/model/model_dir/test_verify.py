@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from support.keras_folder import Spec, write_folder
+from support.sealed import change_sealed
 from support.tiny_model import tiny_config, train_tiny
 
 from factornet.cli.model import main
-from factornet.model import FactorNet, ModelCard, save_weights, write_imported
+from factornet.model import FactorNet, ModelCard, read_card, save_weights, write_imported
 from factornet.model.model_dir.history import read_history, write_history
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.verify import verify_model
@@ -22,7 +23,6 @@ from factornet.model.training.history import EpochRecord
 from factornet.model.training.plots import plot_history
 from factornet.store import InputError
 from factornet.store.files.outputs import output_lock
-from factornet.store.files.sealed_json import BLANK_DIGEST, SELF_DIGEST, seal
 
 
 class Snapshots:
@@ -162,9 +162,8 @@ def test_valid_file_of_an_earlier_epoch_is_damage(model, trained, name):
         if (verify_model(f).epochs, kinds(f, of="history.json")) == (1, {"history.json": "ok"})
     )
     if name == "training.png":
-        card = json.loads((model / "model.json").read_text())
         rows = json.loads((model / "history.json").read_text())["epochs"][:1]
-        plot_history([EpochRecord(**row) for row in rows], model / name, model=card[SELF_DIGEST])
+        plot_history([EpochRecord(**row) for row in rows], model / name, model=read_card(model).digest)
     else:
         shutil.copy(early / ("best.safetensors" if name == "last.safetensors" else name), model / name)
     assert [f.path for f in verify_model(model).faults] == [name]
@@ -190,22 +189,20 @@ def test_state_of_two_saves_is_damage(model):
     [{"epochs": []}, {"epochs": 3}, {"epochs": [{"epoch": 1}]}, {"ended": 5}, {"history_csv_sha256": None}],
 )
 def test_history_of_another_form_is_damage(model, change):
-    content = json.loads((model / "history.json").read_text()) | change | {SELF_DIGEST: BLANK_DIGEST}
-    (model / "history.json").write_bytes(seal(json.dumps(content).encode()))
+    change_sealed(model / "history.json", **change)
     with pytest.raises(InputError, match=r"history\.json: .* must be"):
-        read_history(model, content["model"])
+        read_history(model, read_card(model).digest)
     assert kinds(model)["history.json"] == "damaged"
 
 
 def test_history_of_a_newer_version_is_unchecked(model):
-    content = json.loads((model / "history.json").read_text()) | {"version": 2, SELF_DIGEST: BLANK_DIGEST}
-    (model / "history.json").write_bytes(seal(json.dumps(content).encode()))
+    change_sealed(model / "history.json", version=2)
     report = verify_model(model)
     assert [(f.path, f.kind, f.remedy) for f in report.faults] == [("history.json", "unchecked", "update factornet")]
 
 
 def test_history_round_trip(model):
-    digest = json.loads((model / "model.json").read_text())[SELF_DIGEST]
+    digest = read_card(model).digest
     rows = [{"epoch": 1, "loss": 0.1 + 0.2, "val_loss": 1e-7, "val_average_precision": 1}]
     write_history(model, digest, rows, ended="why")
     history = read_history(model, digest)

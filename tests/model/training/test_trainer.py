@@ -21,7 +21,7 @@ from factornet.model.data.sources import StoreSource
 from factornet.model.model_dir.card import ModelCard
 from factornet.model.model_dir.history import write_history
 from factornet.model.model_dir.lifecycle import create_model
-from factornet.model.training import trainer
+from factornet.model.training import outputs
 from factornet.model.training.history import Callbacks
 from factornet.model.training.setup import TrainingSetup, prepare_training
 from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
@@ -81,7 +81,7 @@ def test_training_killed_before_its_last_epoch_is_in_the_history_is_resumed_to_t
             raise KeyboardInterrupt
         write_history(folder, model, epochs, ended=ended)
 
-    monkeypatch.setattr(trainer, "write_history", killed)
+    monkeypatch.setattr(outputs, "write_history", killed)
     with pytest.raises(KeyboardInterrupt):
         run(sampler, tmp_path / "m", epochs=2)
     assert len(json.loads((tmp_path / "m/history.json").read_text())["epochs"]) == 1

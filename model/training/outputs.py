@@ -1,0 +1,49 @@
+"""Write what a training leaves in its model folder besides weights and states: history, picture, lists of names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ..model_dir.card import read_card, restore_lists
+from ..model_dir.history import write_history
+from ..model_dir.lifecycle import complete_model
+from .history import EpochRecord
+from .plots import plot_history
+
+
+def save_history(folder: Path, history: Sequence[EpochRecord], *, ended: str = "") -> None:
+    """Write history.csv and history.json of a model folder.
+
+    Raises:
+        InputError: a file cannot be written, or model.json is damaged.
+    """
+    write_history(folder, read_card(folder).digest, [asdict(r) for r in history], ended=ended)
+
+
+def finish_outputs(folder: Path, history: Sequence[EpochRecord], *, reason: str) -> None:
+    """Draw training.png, then record in the history why the training ended, and mark the model as complete.
+
+    Raises:
+        InputError: a file cannot be written, or model.json is damaged.
+    """
+    plot_history(history, folder / "training.png", model=read_card(folder).digest)
+    save_history(folder, history, ended=reason)  # last: where it says so, the others are complete
+    complete_model(folder)
+
+
+def restore_outputs(folder: Path, history: Sequence[EpochRecord]) -> None:
+    """Write the files that a killed training left older than its training state, or had not written yet.
+
+    Raises:
+        InputError: a file cannot be written, or model.json is damaged.
+    """
+    card = read_card(folder)
+    restore_lists(folder, card.config)
+    if not history:
+        return
+    if (folder / "training.png").exists():
+        # Before history.json: it must not draw an epoch that this lacks, as it may where a damaged state was left out.
+        plot_history(history, folder / "training.png", model=card.digest)
+    save_history(folder, history)

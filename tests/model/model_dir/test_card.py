@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.sealed import change_sealed
+
+from factornet import __version__
+from factornet.model import ModelCard, NetworkConfig, load_network, read_card
+from factornet.model.model_dir.lifecycle import create_model
+from factornet.store.errors import InputError
+
+CONFIG = NetworkConfig(
+    tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), meta=("GEPC1", "GEPC2"), gencode=True,
+    window_length=40, kernels=4, kernel_width=6, recurrent=3, dense=5,
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    create_model(tmp_path / "model", ModelCard(config=CONFIG, training={"lr": 0.001}, provenance={"store": "x"}))
+    return tmp_path / "model"
+
+
+def test_model_card_round_trip(folder):
+    card = read_card(folder)
+    assert card.config == CONFIG
+    assert card.training == {"lr": 0.001}
+    assert card.provenance == {"store": "x"}
+    assert card.library_version == __version__
+    content = json.loads((folder / "model.json").read_text())
+    assert (content["format"], content["version"]) == ("factornet-model", 2)
+
+
+def test_lists_of_names_are_written_as_in_factornet(folder, tmp_path):
+    assert (folder / "chip.txt").read_text() == "CTCF\nMAX\n"
+    assert (folder / "bigwig.txt").read_text() == "Unique35\nDGF\n"
+    assert (folder / "feature.txt").read_text() == "bigwig\nmeta\ngencode\n"
+    assert (folder / "meta.txt").read_text() == "GEPC1\nGEPC2\n"
+    plain = NetworkConfig(tasks=("CTCF",), tracks=())
+    create_model(tmp_path / "plain", ModelCard(config=plain))
+    assert (tmp_path / "plain/feature.txt").read_text() == "bigwig\n"
+    assert (tmp_path / "plain/bigwig.txt").read_text() == ""
+    assert not (tmp_path / "plain/meta.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"version": 3}, "format version 3 is newer than 2, the newest that factornet .* reads; update factornet"),
+        (
+            {"version": 1},
+            "format version 1 is older than 2, the first with digests; factornet-train makes model folders",
+        ),
+        ({"format": "other"}, "not a factornet-model file: its format is 'other', version 2"),
+        ({"version": "1"}, "version '1'"),
+        ({"keras_version": "1.2.2"}, "original FactorNet's .*factornet-model import"),
+        ({"config": {}}, "its configuration does not describe a network .*missing"),
+        ({"config": None}, "its configuration does not describe a network"),
+        ({"config": {**CONFIG.to_json(), "kernels": -1}}, "kernels must be an integer >= 1, got -1"),
+        ({"config": {**CONFIG.to_json(), "tasks": 3}}, "tasks"),
+        ({"config": {**CONFIG.to_json(), "kernels": 10**12}}, r"would have 1e\+24 weights; at most 268,435,456"),
+        ({"config": {**CONFIG.to_json(), "length": 10**12}}, "window_length must be at most 16,777,216"),
+        ({"training": 5}, "training must be a JSON object, got int"),
+        ({"provenance": [1, 2]}, "provenance must be a JSON object, got list"),
+    ],
+)
+def test_invalid_model_json_is_refused(folder, values, message):
+    change_sealed(folder / "model.json", **values)
+    with pytest.raises(InputError, match=message) as caught:
+        load_network(folder)
+    assert str(folder / "model.json") in str(caught.value)
+
+
+def test_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"absent: no such folder"):
+        load_network(tmp_path / "absent")
+    with pytest.raises(InputError, match=r"holds no model.json"):
+        read_card(tmp_path)
+    (tmp_path / "model.json").write_text('{\n"format": \n')
+    with pytest.raises(InputError, match=r"model.json:3: not JSON"):
+        read_card(tmp_path)
+    (tmp_path / "model.json").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(InputError, match=r"model.json: not JSON"):
+        read_card(tmp_path)
