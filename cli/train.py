@@ -97,10 +97,17 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
 
 
 def _compare_signals(plan: TrainingSetup, options: argparse.Namespace, *, shown: bool) -> None:
-    """Warn of cell lines whose signals are unlike those of the others."""
-    from ..model.data.signals import compare_among
+    """Warn of cell lines whose signals are unlike those of the others, or of the model that training starts from."""
+    from ..model.data.signals import compare_among, compare_signals, recorded_signals
+    from ..model.model_dir.card import read_card
 
-    for warning in compare_among(plan.signals(), ignore_units=options.ignore_units):
+    signals = plan.signals()
+    warnings = compare_among(signals, ignore_units=options.ignore_units)
+    if options.init_from is not None:
+        recorded = recorded_signals(read_card(options.init_from).provenance, location=str(options.init_from))
+        compared = compare_signals(recorded, signals, ignore_units=options.ignore_units)
+        warnings += [f"starting from {options.init_from}: {warning}" for warning in compared]
+    for warning in warnings:
         if shown:
             print_warning(warning)
 

@@ -156,6 +156,18 @@ def test_training_refuses_mixed_units_and_warns_of_mixed_scales(work, tmp_path, 
     assert "warning: track" not in capsys.readouterr().err
 
 
+def test_training_that_starts_from_a_model_compares_signals_with_its_training(work, tmp_path, capsys):
+    start = ["--store", f"{work}/s.zarr", "-o", f"{tmp_path}/m", "--dry-run", "-f", "CTCF", "-v", "chr11"]
+    start += ["--init-from", f"{work}/model", "-i"]
+    assert train.main([*start, "FC"]) == 2
+    assert "track DGF of FC has the units fold-change, training had 1x (T1), 1X (T2)" in capsys.readouterr().err
+    assert train.main([*start, "unnamed"]) == 0
+    expected = f"warning: starting from {work}/model: track DGF of unnamed is not on the scale of training"
+    assert expected in capsys.readouterr().err
+    assert train.main([*start, "K562"]) == 0
+    assert "warning: " not in capsys.readouterr().err
+
+
 def test_model_without_recorded_signals_resumes_and_predicts_with_a_warning(work, run, tmp_path, monkeypatch, capsys):
     """As trained by an earlier version, and as imported."""
     options = ["--store", f"{work}/s.zarr", "-i", "T1", "-o", f"{tmp_path}/m", *NETWORK]
