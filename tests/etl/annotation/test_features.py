@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 from factornet.cli.etl.parser import main
-from factornet.etl.inputs.annotation import (
-    README_RULES,
-    annotation_from_beds,
-    annotation_from_gtf,
-    published_rules,
-)
+from factornet.etl.annotation.features import annotation_from_beds, annotation_from_gtf
 from factornet.store import InputError
+from factornet.store.annotation_rules import README_RULES, published_rules
 from factornet.store.genome.intervals import GenomeCoordinates
 from factornet.store.schema import FEATURES
 
@@ -57,7 +53,7 @@ def on_chromosomes(merged):
     ],
 )
 def test_features_of_a_gtf_follow_the_rules(sources, rules, promoters, utr5):
-    found = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, rules)
+    found = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, rules).features
     assert {name: on_chromosomes(merged) for name, merged in found.items()} == {
         "cpg": [("chr1", 900, 1200), ("chr2", 50, 60)],
         "cds": [("chr1", 1200, 1500), ("chr1", 2000, 2503), ("chr2", 300, 700)],
@@ -69,7 +65,7 @@ def test_features_of_a_gtf_follow_the_rules(sources, rules, promoters, utr5):
 
 
 def test_features_of_bed_files_are_merged_as_those_of_a_gtf(sources):
-    expected = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, README_RULES)
+    expected = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, README_RULES).features
     beds = {name: sources / f"{name}.bed" for name in FEATURES}
     for name, merged in expected.items():
         # Unsorted, each interval in two halves that touch.
@@ -79,7 +75,7 @@ def test_features_of_bed_files_are_merged_as_those_of_a_gtf(sources):
             for half in ((chrom, (start + stop) // 2, stop), (chrom, start, (start + stop) // 2))
         ]
         beds[name].write_text("".join("\t".join(map(str, half)) + "\n" for half in halves))
-    found = annotation_from_beds(beds, GENOME, {})
+    found = annotation_from_beds(beds, GENOME, {}).features
     for name in FEATURES:
         np.testing.assert_array_equal(found[name], expected[name])
 
