@@ -184,6 +184,6 @@ def _has_positions(fields: Sequence[str], form: _Form) -> bool:
 def _split(line: str) -> list[str]:
     """Split a row at tabs, else at commas, else at spaces; remove quotes."""
     fields = line.split("\t") if "\t" in line else line.split(",")
-    if len(fields) < 3:
+    if len(fields) < 3 or " " in fields[0].strip():
         fields = line.split()
     return [field.strip().strip('"') for field in fields]

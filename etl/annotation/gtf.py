@@ -95,7 +95,9 @@ class _Reader:
     def __init__(self, path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> None:
         self._path, self._coordinates, self._aliases = path, coordinates, aliases
         self._chroms = {name: i for i, name in enumerate(coordinates.names)}
+        self._lengths = dict(zip(coordinates.names, coordinates.lengths, strict=True))
         self._columns = {name: array("q") for name in _COLUMNS}
+        self._append = [column.append for column in self._columns.values()]
         self._ids: dict[tuple[str, str | None], int] = {}
         self._basic: set[int] = set()
         self._outside: Counter[str] = Counter()
@@ -134,15 +136,16 @@ class _Reader:
             self._n_unnamed += 1
             return
         start, stop = int(fields[3]) - 1, int(fields[4])
-        check_interval((chrom, start, stop), self._coordinates, self._path, line=number)
+        if not 0 <= start < stop <= self._lengths[chrom]:
+            check_interval((chrom, start, stop), self._coordinates, self._path, line=number)
         transcript = self._ids.setdefault((name, gene), len(self._ids))
-        if "basic" in attributes and any(_BASIC & {*re.split(r"[,\s]+", tag)} for tag in _TAG.findall(attributes)):
+        if transcript not in self._basic and "basic" in attributes and _is_basic(attributes):
             self._basic.add(transcript)
-        exon_number = _value(attributes, "exon_number") or "0"
-        row = (kind, self._chroms[chrom], start, stop, strand, transcript)
-        row += (int(exon_number) if exon_number.isdecimal() else 0, number)
-        for column, value in zip(self._columns.values(), row, strict=True):
-            column.append(value)
+        exon_number = (_value(attributes, "exon_number") if kind in (EXON, CDS) else None) or "0"
+        exon = int(exon_number) if exon_number.isdecimal() else 0
+        row = (kind, self._chroms[chrom], start, stop, strand, transcript, exon, number)
+        for append, value in zip(self._append, row, strict=True):
+            append(value)
 
     def _not_gtf(self, number: int, fields: list[str]) -> InputError:
         shown = repr("\t".join(fields)[:80])
@@ -170,6 +173,10 @@ class _Reader:
         basic = np.zeros(merged.size, bool)
         basic[merged[sorted(self._basic)]] = True
         return GtfLines(table, basic, dict(self._outside), dict(self._unused), self._n_unnamed)
+
+
+def _is_basic(attributes: str) -> bool:
+    return any(_BASIC & {*re.split(r"[,\s]+", tag)} for tag in _TAG.findall(attributes))
 
 
 def _value(attributes: str, key: str) -> str | None:

@@ -61,7 +61,8 @@ def running_max(values: ArrayLike, group: ArrayLike) -> _Ints:
     """Return the largest value (-1 or more) up to each row of its group; groups are numbered upwards."""
     values, group = np.asarray(values, np.int64), np.asarray(group, np.int64)
     offset = group * (int(values.max(initial=0)) + 2)
-    return np.maximum.accumulate(values + 1 + offset) - 1 - offset
+    reach: _Ints = np.maximum.accumulate(values + 1 + offset) - 1 - offset
+    return reach
 
 
 def _previous(values: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -82,7 +83,7 @@ def _distant(rows: pd.DataFrame, group: _Ints, gap: _Ints, coordinates: GenomeCo
     np.add.at(direction, group[later], np.sign(step))
     forward = direction[group[later]]
     again = (step == 0) | ((step * forward < 0) & (np.where(forward > 0, number[later], number[earlier]) == 1))
-    found = gap > longest_introns(coordinates)[rows.chrom.to_numpy()]
+    found: _Bools = gap > longest_introns(coordinates)[rows.chrom.to_numpy()]
     found[later[step * forward > 0]] = False
     found[later[again & (gap[later] > 0)]] = True
     return found
