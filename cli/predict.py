@@ -15,6 +15,7 @@ from ..store.files.digest import file_digest
 from ..store.machine import peak_memory
 from ..store.schema import STRIDE
 from ..store.text import format_bytes
+from .common.annotation_check import add_ignore_annotation_rules, check_annotation_rules
 from .common.arguments import (
     CHROM_ALIAS_HELP,
     DEVICE_HELP,
@@ -69,6 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--amp", action="store_true", help="use bfloat16 where it is safe: scores to 2 digits")
     add_ignore_units(parser)
+    add_ignore_annotation_rules(parser)
     add_common_options(parser)
     return parser
 
@@ -106,6 +108,7 @@ def _run(options: argparse.Namespace) -> int:
         bins = Bins(*read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias)))
         count = len(bins)
     check_signals(options, store)
+    check_annotation_rules(options, store, options.model)
     with progress_line("predicting", count, unit="windows") as line:
         rate = _Rate(line)
         if regions:

@@ -18,6 +18,7 @@ from ..store.sampling.sampler import Sampler
 from ..store.sampling.splits import split_genome
 from ..store.text import format_bytes
 from ..store.windows.inputs import common_meta, common_tracks
+from .common.annotation_check import check_annotation_rules
 from .common.arguments import cell_name, naming_option, parse_regions
 from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
@@ -66,6 +67,8 @@ def _run(options: argparse.Namespace) -> int:
             check_tensorboard()
         plan = _plan(options)
         _compare_signals(plan, options, shown=process_group.is_main)
+        if options.init_from is not None:
+            check_annotation_rules(options, plan.sampler.store, options.init_from, shown=process_group.is_main)
         if options.dry_run:
             return _dry_run(plan, device, process_group, options)
         with output_lock(folder, parents=not options.resume) if process_group.is_main else nullcontext():

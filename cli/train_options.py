@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from .. import __version__
+from .common.annotation_check import add_ignore_annotation_rules
 from .common.arguments import DEVICE_HELP, HelpFormatter, positive_int
 from .common.signal_check import add_ignore_units
 from .common.store_options import add_store_options
@@ -54,6 +55,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         help="cell lines to validate on; default: those of -i",
     )
     add_ignore_units(group)
+    add_ignore_annotation_rules(group)
     group.add_argument("-f", "--factor", help="transcription factor; default: all factors of the one cell line")
     group.add_argument("-m", "--meta", action="store_true", help="with -f: use the cell lines' meta values (meta.txt)")
     group.add_argument("-g", "--gencode", action="store_true", help="with -f: use gene annotation and CpG islands")

@@ -16,6 +16,7 @@ from ..store.errors import InputError, UsageError
 from ..store.files.outputs import output_lock, staged_folder
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
+from .common.annotation_check import add_ignore_annotation_rules, check_annotation_rules
 from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common_options, cell_name
 from .common.output import print_json, print_line, print_table, print_warning
 from .common.progress import progress_line
@@ -80,6 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     add_ignore_units(parser)
+    add_ignore_annotation_rules(parser)
     add_common_options(parser)
     return parser
 
@@ -138,6 +140,7 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
     sequences = read_sequences(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
     check_signals(options, store)
+    check_annotation_rules(options, store, options.model)
     begin = perf_counter()
     with progress_line("scanning", len(sequences), unit="sequences") as line:
         found = find_kernel_sites(

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
+from ...store.annotation_rules import recorded_rules
 from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
-from ...store.schema import CellInfo
+from ...store.schema import FEATURES, CellInfo
 from ...store.text import format_count
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.output import FIGURES, format_figures, print_json, print_line, print_table
@@ -115,6 +116,7 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
     print_line(f"built by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
         print_line(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
+    _print_annotation(store, bases)
     _print_all_bases("shared", store.info.summary)
     if contents.cells is None:
         print_line("cell lines: not known")
@@ -125,6 +127,20 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
     print_line(f"{format_count(len(contents.cells), 'cell line')}{damaged}{missing}{hint}")
     for cell in contents.cells:
         print_cell(cell)
+
+
+def _print_annotation(store: Store, size: int) -> None:
+    """Print rules, bases and notes of the annotation, as far as the store records them."""
+    record = store.info.summary.get("annotation")
+    if record is None:
+        if store.has_annotation:
+            print_line("annotation: built by an earlier version, which did not record its rules and figures")
+        return
+    rows = [(name, f"{record['bases'][name]:,}", f"{record['bases'][name] / size:.3%}") for name in FEATURES]
+    print_table("annotation", ("feature", "bases", "share of the genome"), rows)
+    print_line(f"annotation rules: {recorded_rules(record) or 'not known'}")
+    for note in record["notes"]:
+        print_line(f"annotation: {note}")
 
 
 def _covered(values: Mapping[str, Any]) -> tuple[str, ...]:

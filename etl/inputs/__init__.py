@@ -1,7 +1,5 @@
-"""Read and check source files: FASTA, bigWig, BED and narrowPeak, GTF, FactorNet's cell-line folders.
+"""Read and check source files: FASTA, bigWig, BED and narrowPeak, FactorNet's cell-line folders.
 
-    annotation        derive the six annotation features from transcripts and CpG islands, or read them from BED files
-    annotation_files  read transcripts from a GTF, and CpG islands from UCSC's table or a BED file
     bed               read peaks and regions from narrowPeak and BED files, plain or gzipped
     bigwig            read a bigWig signal as float32, gaps as 0
     cell_line_folder  read FactorNet's cell-line folders: bigwig.txt, chip.txt and meta.txt
@@ -14,14 +12,6 @@
 May import only `factornet.store`.
 """
 
-from .annotation import (
-    README_RULES,
-    AnnotationRules,
-    annotation_from_beds,
-    annotation_from_gtf,
-    check_bedtools,
-    published_rules,
-)
 from .bed import read_intervals, read_peaks, text_lines
 from .bigwig import CheckedBigWig, open_bigwig, read_by_pybigwig, read_values
 from .cell_line_folder import CellFolder, ChipFiles, SignalFile, read_cell_folder
@@ -39,8 +29,6 @@ from .provenance import (
 from .signal_summary import SignalSummary
 
 __all__ = [
-    "README_RULES",
-    "AnnotationRules",
     "CellFolder",
     "CheckedBigWig",
     "ChipFiles",
@@ -51,9 +39,6 @@ __all__ = [
     "SignalFile",
     "SignalSummary",
     "alias_hint",
-    "annotation_from_beds",
-    "annotation_from_gtf",
-    "check_bedtools",
     "check_unchanged",
     "default_selection",
     "describe_build",
@@ -63,7 +48,6 @@ __all__ = [
     "fingerprint_inputs",
     "open_bigwig",
     "prepare_fasta",
-    "published_rules",
     "read_aliases",
     "read_by_pybigwig",
     "read_cell_folder",

@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...store.annotation_rules import published_rules
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
 from ...store.files.outputs import output_lock, staged_folder
@@ -81,9 +82,15 @@ def read_keras_card(directory: str | Path) -> ModelCard:
     model = _read_model(directory)
     names = [name for name in ("model.json", *_FILES.values()) if (directory / name).is_file()]
     digests = {name: file_digest(directory / name) for name in names}
-    provenance = {"software": f"imported from Keras {model.version}", "folder": directory.resolve().name}
+    provenance: dict[str, Any] = {
+        "software": f"imported from Keras {model.version}",
+        "folder": directory.resolve().name,
+    }
     signals = {track: {_SOURCE: dict(_CUTS)} for track in model.config.tracks if _DNASE.match(track)}
-    return ModelCard(config=model.config, provenance={**provenance, "sha256": digests, "signals": signals})
+    provenance |= {"sha256": digests, "signals": signals}
+    if model.config.gencode:
+        provenance["annotation"] = {"rules": published_rules().to_json()}
+    return ModelCard(config=model.config, provenance=provenance)
 
 
 def write_imported(directory: str | Path, output: str | Path, *, weights: KerasWeights = "best") -> ModelCard:

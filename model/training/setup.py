@@ -12,6 +12,7 @@ import numpy as np
 from ...store.errors import UsageError
 from ...store.genome.intervals import GenomeCoordinates, Intervals
 from ...store.sampling.sampler import Sampler
+from ..data.annotation import annotation_record, store_rules
 from ..data.inputs import manifest_digests
 from ..data.signals import track_signals
 from ..model_dir.card import ModelCard, read_card
@@ -90,6 +91,7 @@ class TrainingSetup:
                 "chromosomes": {c.name: c.digest for c in info.chromosomes},
                 "manifests": manifest_digests(sampler.store, self.cells),
                 "signals": self.signals(),
+                **(annotation_record(store_rules(sampler.store)) if config.gencode else {}),
                 **self._earlier_trainings(),
             },
         )
@@ -140,11 +142,11 @@ def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, 
 def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
     """Check that the options are those the training started with; only `epochs` and `patience` may change.
 
-    Signals are not compared: the manifests cover the data.
+    Signals and annotation rules are not compared: the manifests cover the data.
     """
     before = {**old.config.to_json(), **old.training, **old.provenance}
     after = {**new.config.to_json(), **new.training, **new.provenance}
-    for key in ("epochs", "patience", "manifests", "signals"):
+    for key in ("epochs", "patience", "manifests", "signals", "annotation"):
         before.pop(key, None), after.pop(key, None)
     for key, value in after.items():
         if before.get(key) != value:
