@@ -119,4 +119,4 @@ def _report(options: argparse.Namespace, report: BuildReport, seconds: float, in
     summary = {"cell": info.name, "summary": info.summary, "unchanged": report.unchanged}
     print_report(report, seconds, options, {**summary, "findings_left": [asdict(f) for f in report.left]})
     if not (options.json or report.unchanged):
-        print_cell(info)
+        print_cell(info, notes=False)  # those of the report

@@ -77,14 +77,32 @@ def default_selection(names: Iterable[str]) -> list[str]:
     return [n for n in names if _AUTOSOMES_AND_X.fullmatch(n)] or names
 
 
+def likely_aliases(in_file: Iterable[str], in_store: Iterable[str]) -> dict[str, str]:
+    """Return store name by name in the file, for names that differ by ``chr``, case or leading zeros, or M for MT."""
+    by_key: dict[str, str | None] = {}
+    for name in in_store:
+        key = _name_key(name)
+        by_key[key] = None if key in by_key else name
+    found = {name: by_key.get(_name_key(name)) for name in in_file}
+    return {name: store_name for name, store_name in found.items() if store_name is not None and store_name != name}
+
+
+def _name_key(name: str) -> str:
+    key = name.lower().removeprefix("chr").lstrip("0_")
+    return "mt" if key == "m" else key
+
+
+def describe_aliases(likely: Mapping[str, str]) -> str:
+    """Return the advice to give these chromosome aliases."""
+    pairs = " ".join(f"{name}={store_name}" for name, store_name in likely.items())
+    return f"if these are the same chromosomes, give the chromosome alias {pairs}"
+
+
 def alias_hint(in_file: Iterable[str], in_store: Iterable[str]) -> str:
-    """Return the hint for names that do not match, with the alias to give where one is evident."""
-    store_names = set(in_store)
-    for name in in_file:
-        for candidate in (f"chr{name}", name.removeprefix("chr")):
-            if candidate in store_names and candidate != name:
-                return f"if these are the same chromosomes, give the chromosome alias {name}={candidate}"
-    return "give chromosome aliases NAME_IN_FILE=NAME_IN_STORE"
+    """Return the hint for names that do not match, with the aliases to give where they are evident."""
+    if likely := likely_aliases(in_file, in_store):
+        return describe_aliases(likely)
+    return "give chromosome aliases NAME_IN_FILE=NAME_IN_STORE, or a table of them such as UCSC's chromAlias.txt"
 
 
 def abbreviate(names: Iterable[str]) -> str:
