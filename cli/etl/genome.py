@@ -10,8 +10,8 @@ from typing import Any
 
 from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
 from ...etl.builders.report import BuildReport
+from ...etl.inputs.alias_tables import read_aliases
 from ...etl.inputs.annotation import README_RULES, published_rules
-from ...etl.inputs.chrom_aliases import read_aliases
 from ...etl.transfer.remote_build import check_no_store, upload, working_store
 from ...store.location import is_remote
 from ...store.reader import open_store
@@ -88,7 +88,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = GenomeOptions(
         assembly=options.assembly,
         chroms=tuple(options.chroms),
-        aliases=read_aliases(options.chrom_alias),
+        aliases=read_aliases(options.chrom_alias, options.chroms),
         rules=rules,
         allow_missing=options.allow_missing_chroms,
     )

@@ -26,6 +26,7 @@ from .peak_columns import (
     find_summit,
     kind_by_name,
     kind_by_track,
+    may_be_narrow_peak,
     read_heading,
     read_interval,
     split_fields,
@@ -57,7 +58,7 @@ class PeakFile:
         n_duplicates: peaks equal to an earlier one, summit included.
         n_repeated: further lines of an interval with another summit (MACS's ``--call-summits``; ENCODE has them).
         n_clipped: peaks that reached past an end of their chromosome, and were cut there.
-        n_unreadable_summits: summits of a narrowPeak that are no whole number, stored as none.
+        n_unreadable_summits: lines of a narrowPeak whose column 10 is no summit, stored as none.
         n_not_summits: lines with a number in column 10 that may be a summit, in a file that is no narrowPeak.
     """
 
@@ -200,7 +201,8 @@ def _read_rows(path: Path, evidence: SummitEvidence) -> Iterator[_Row]:
         if not any(fields):
             continue
         if fields[0].startswith("#") or fields[0] in ("track", "browser"):
-            columns = read_heading(fields) or columns
+            heading = read_heading(fields)
+            columns = heading if heading and ("\t" in line or heading.chrom == 0) else columns
             announced = kind_by_track(fields)
             kind = kind if by_name or announced is None else announced
             continue
@@ -217,9 +219,14 @@ def _read_rows(path: Path, evidence: SummitEvidence) -> Iterator[_Row]:
                 raise InputError(path, str(e), hint=column_hint(fields), line=number) from e
         if start >= stop:
             raise InputError(path, f"{chrom}:{start}-{stop} is not an interval", hint=column_hint(()), line=number)
-        guessed = columns.summit is None and kind is None
-        has_summit = evidence.add(fields, stop - start) if guessed else kind is not False or columns.summit is not None
-        summit = find_summit(fields, columns, start, one_based=one_based) if has_summit else NO_SUMMIT
+        named, tenth = columns.summit is not None, may_be_narrow_peak(fields, columns)
+        guessed = tenth and not named and kind is None
+        if guessed and not evidence.add(fields, stop - start):
+            summit = UNREADABLE
+        elif named or (tenth and kind is not False):
+            summit = find_summit(fields, columns, start, one_based=one_based)
+        else:
+            summit = NO_SUMMIT
         yield _Row(number, chrom, start, stop, summit, guessed)
 
 
@@ -253,8 +260,9 @@ def _count(table: IntArray, *, narrow: bool, in_file_order: bool) -> PeakFile:
         in_file_order: keep the order of the rows.
     """
     chrom, start, stop, summit, guessed = (column.copy() for column in table.T)
-    not_summits = (guessed > 0) & (summit != NO_SUMMIT) & (not narrow)
-    summit[not_summits] = NO_SUMMIT
+    no_summits = (guessed > 0) & (not narrow)
+    n_not_summits = int((no_summits & (summit != NO_SUMMIT) & (summit != UNREADABLE)).sum())
+    summit[no_summits] = NO_SUMMIT
     n_outside, n_unreadable = (int((summit == code).sum()) for code in (OUTSIDE, UNREADABLE))
     summit[summit < 0] = NO_SUMMIT
     order = np.lexsort((summit, stop, start, chrom))
@@ -269,5 +277,5 @@ def _count(table: IntArray, *, narrow: bool, in_file_order: bool) -> PeakFile:
         n_duplicates=n_duplicates,
         n_repeated=int(same.sum()) - n_duplicates,
         n_unreadable_summits=n_unreadable,
-        n_not_summits=int(not_summits.sum()),
+        n_not_summits=n_not_summits,
     )

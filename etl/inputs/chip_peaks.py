@@ -154,7 +154,7 @@ def _file_notes(which: str, counts: Mapping[str, Any]) -> list[str]:
     if n := get("summits_outside"):
         notes.append(f"{format_count(n, 'summit')} outside the {which}peak, stored as none")
     if n := get("summits_unreadable"):
-        notes.append(f"{format_count(n, 'summit')} of {which}peaks not a whole number (column 10), stored as none")
+        notes.append(f"column 10 of {format_count(n, f'{which}peak')} is no summit, stored as none")
     if n := get("no_summits"):
         lines = format_count(n, f"{which}peak")
         notes.append(f"column 10 of {lines} not read as a summit: by name and content the file is no narrowPeak")

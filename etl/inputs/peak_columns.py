@@ -17,7 +17,7 @@ _START = ("start", "chromstart", "chrstart", "peakstart", "begin")
 _STOP = ("end", "stop", "chromend", "chrend", "peakend")
 _SUMMIT_COLUMN = 9
 _NO_SUMMIT = ("", ".", "-1", "-", "*", "na", "n/a", "nan", "none", "null")
-_LEAST_SHARE = 0.9
+_LEAST_SHARE = 0.5
 _LEAST_OFFSET = 0.05
 
 NO_SUMMIT, OUTSIDE, UNREADABLE = -1, -2, -3
@@ -50,10 +50,13 @@ BED = Columns()
 
 
 def split_fields(line: str) -> list[str]:
-    """Return the fields of a line without quotes, separated by tabs if it has three such fields, else by spaces."""
+    """Return the fields of a line without quotes, separated by tabs if it has three such fields, else by spaces.
+
+    The sign of a comment is no field of its own.
+    """
     fields = line.split("\t")
     if len(fields) < 3 or not fields[1]:
-        fields = line.split()
+        fields = re.sub(r"^\s*#\s+", "#", line).split() if "#" in line else line.split()
     if '"' in line or (fields and not fields[0].isalnum()):
         fields = [f.strip().strip('"').strip() for f in fields]
     return fields
@@ -62,13 +65,13 @@ def split_fields(line: str) -> list[str]:
 def read_heading(fields: Sequence[str]) -> Columns | None:
     """Return the columns that a heading names; None if the fields are no heading.
 
-    A heading names chromosome, start and end, as in ``chrom start end``, MACS's .xls or HOMER's ``#PeakID chr start
-    end``, in a comment or not.
+    A heading names chromosome, start and end one after the other, as in ``chrom start end``, MACS's .xls or HOMER's
+    ``#PeakID chr start end``, in a comment or not.
     """
     names = [re.sub(r"[^a-z0-9]", "", f.lower()) for f in fields]
-    found = [next((i for i, name in enumerate(names) if name in known), None) for known in (_CHROM, _START, _STOP)]
-    chrom, start, stop = found
-    if chrom is None or start is None or stop is None:
+    chrom = next((i for i, name in enumerate(names) if name in _CHROM), len(names))
+    start, stop = chrom + 1, chrom + 2
+    if stop >= len(names) or names[start] not in _START or names[stop] not in _STOP:
         return None
     length = stop + 1 if names[stop + 1 : stop + 2] in (["length"], ["width"]) else None
     homer = names[0].startswith("peakid") or "(cmd" in fields[0]
@@ -77,7 +80,7 @@ def read_heading(fields: Sequence[str]) -> Columns | None:
     for name, neighbour in relative.items():
         if summit is None and name in names and neighbour in names:
             return Columns(chrom, start, stop, length, names.index(name), one_based=homer)
-    return Columns(chrom, start, stop, length, summit, absolute=True, one_based=homer)
+    return Columns(chrom, start, stop, length, summit, absolute=summit is not None, one_based=homer)
 
 
 def read_interval(fields: Sequence[str], columns: Columns) -> tuple[str, int, int, bool]:
@@ -135,11 +138,11 @@ def column_hint(fields: Sequence[str]) -> str:
     """Return what to do about a line that `read_interval` does not take."""
     columns, advice = "write CHROM START STOP with whole numbers, 0-based and half-open", ""
     numbers = [re.fullmatch(r"\d+", f) is not None for f in fields]
-    if numbers[:4] == [False, False, True, True] and len(fields) == 9:
+    if numbers[1:5] == [False, False, True, True]:
         advice = "a GFF or GTF is no BED file, its starts count from 1"
     elif numbers[1:4] == [False, True, True]:
         advice = (
-            "remove the first column if it is UCSC's bin or a row name (cut -f 2-); convert a HOMER file (pos2bed.pl)"
+            "remove the first column (cut -f 2-) if it is UCSC's bin or a row name; convert a HOMER file (pos2bed.pl)"
         )
     elif fields and len(fields) < 3 and "," in fields[0]:
         advice = "separate columns by tabs, not commas"
@@ -183,13 +186,18 @@ def find_summit(fields: Sequence[str], columns: Columns, start: int, *, one_base
     return position if position >= 0 else OUTSIDE
 
 
+def may_be_narrow_peak(fields: Sequence[str], columns: Columns) -> bool:
+    """Return whether a line has the first columns of a BED file, and as many as a narrowPeak."""
+    return len(fields) > _SUMMIT_COLUMN and (columns.chrom, columns.start, columns.stop) == (0, 1, 2)
+
+
 class SummitEvidence:
     """Whether column 10 of a file is a summit, where neither its name nor a track line says so.
 
-    It is if nine in ten lines look like a narrowPeak: ten columns or more, of which the fifth is a number, the sixth
-    a strand, 7 to 9 are numbers, and the tenth is a whole number or a placeholder; no lists of blocks in columns 11
-    and 12 (BED12). Besides, a number of columns 7 to 9 must have a fraction, as no counts have, and half of the numbers
-    in column 10 must point into the peak, beyond its first twentieth, where counts and flags rarely do.
+    It is if most of the lines with ten columns or more look like a narrowPeak: the fifth is a number, the sixth a
+    strand, 7 to 9 are numbers, and the tenth is a whole number or a placeholder; no lists of blocks in columns 11 and
+    12 (BED12). Besides, a number of columns 7 to 9 must have a fraction, as no counts have, and half of the numbers in
+    column 10 must point into the peak, beyond its first twentieth, where counts and flags rarely do.
     """
 
     def __init__(self) -> None:
@@ -197,9 +205,13 @@ class SummitEvidence:
         self._fraction = False
 
     def add(self, fields: Sequence[str], length: int) -> bool:
-        """Take a line into account, with the length of its peak; return whether it looks like a narrowPeak."""
+        """Take a line of ten columns or more into account, and the length of its peak.
+
+        Returns:
+            Whether the line looks like a narrowPeak.
+        """
         self._lines += 1
-        if len(fields) <= _SUMMIT_COLUMN or fields[5] not in ("+", "-", "."):
+        if fields[5] not in ("+", "-", "."):
             return False
         if len(fields) > 11 and re.fullmatch(r"(\d+,)+\d*|\d+", fields[10]) and re.fullmatch(r"0(,\d+)*,?", fields[11]):
             return False
@@ -220,5 +232,5 @@ class SummitEvidence:
     @property
     def is_narrow_peak(self) -> bool:
         """Whether column 10 is a summit."""
-        alike = self._alike > 0 and self._alike >= _LEAST_SHARE * self._lines
+        alike = self._alike > _LEAST_SHARE * self._lines
         return alike and self._fraction and 2 * self._inside >= self._numbers
