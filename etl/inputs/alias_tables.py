@@ -152,10 +152,12 @@ def read_alias_table(path: Path) -> tuple[Synonyms, ...]:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and fields; empty fields stay where columns are separated by tabs."""
     for number, line in text_lines(path):
-        if line.strip():
-            # Of a comment by spaces, the sign is no column.
-            fields = line.rstrip().split("\t") if "\t" in line.strip() else re.sub(r"^#\s+", "#", line.strip()).split()
-            yield number, [f.strip().strip('"') for f in fields]
+        by_tabs = [f.strip() for f in line.split("\t")]
+        # The sign of a comment is no field of its own.
+        words = re.sub(r"^#\s+", "#", line.strip()).split()
+        fields = by_tabs if sum(map(bool, by_tabs)) > 1 or len(words) < 2 else words
+        if any(fields):
+            yield number, [f.strip('"') for f in fields]
 
 
 def _read_heading(fields: Sequence[str]) -> _Form | None:

@@ -103,12 +103,7 @@ def _read_rows(table: Path, widths: tuple[int, ...], columns: str, files: tuple[
     for number, line in _text_lines(table, columns):
         if not line.strip() or line.lstrip().startswith(("#", '"#')):
             continue
-        words = [a or b for a, b in re.findall(r'"([^"]*)"|(\S+)', line)]
-        cells = [cell.strip().strip('"') for cell in line.split("\t") if cell.strip()]
-        # Terms after the names, and columns that hold no file, have no spaces.
-        cells = [word for i, cell in enumerate(cells) for word in ([cell] if i in files else cell.split())]
-        by_tabs = len(cells) in widths and all((table.parent / cells[i]).is_file() for i in files if i < len(cells))
-        fields = cells if "\t" in line and by_tabs else words
+        fields = _split_row(line, widths, files, table.parent)
         if len(fields) not in widths:
             expected = " or ".join(map(str, widths))
             problem = f"{format_count(len(fields), 'column')}, expected {expected}"
@@ -117,6 +112,19 @@ def _read_rows(table: Path, widths: tuple[int, ...], columns: str, files: tuple[
                 hint += "; if a file name has spaces, separate the columns by tabs or put it in quotes"
             raise InputError(table, problem, hint=hint, line=number)
         yield number, fields
+
+
+def _split_row(line: str, widths: tuple[int, ...], files: tuple[int, ...], folder: Path) -> list[str]:
+    """Return the columns of a line, by its tabs if that gives rows of this width whose files exist, else by spaces."""
+    words = [quoted or word for quoted, word in re.findall(r'"([^"]*)"|(\S+)', line)]
+    cells = [cell.strip().strip('"') for cell in line.split("\t") if cell.strip()]
+    # Terms behind a name, and columns without a file, have no spaces.
+    cells = [word for i, cell in enumerate(cells) for word in ([cell] if i in files else cell.split())]
+    possible = [fields for fields in (cells, words) if "\t" in line and len(fields) in widths]
+    for fields in possible:
+        if all((folder / fields[i]).is_file() for i in files if i < len(fields)):
+            return fields
+    return possible[0] if possible else words
 
 
 def _text_lines(table: Path, columns: str) -> Iterator[tuple[int, str]]:

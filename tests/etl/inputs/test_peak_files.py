@@ -145,7 +145,7 @@ def test_peaks_are_those_that_the_program_called(tmp_path, name, text, summits):
 @pytest.mark.parametrize("text", [table(NARROW), IDR, GAPPED, BED12, BROAD, SPP, SEACR, WO])
 def test_intervals_equal_those_of_bedtools(tmp_path, text):
     found = rows(read(tmp_path, "p.bed", text))
-    with open(tmp_path / "p.bed") as file:
+    with (tmp_path / "p.bed").open() as file:
         expected = [(i.chrom, i.start, i.stop) for i in pybedtools.BedTool(file.read(), from_string=True)]
     assert found == sorted(expected)
 
@@ -277,7 +277,7 @@ def test_dropped_chromosomes_are_counted_and_likely_aliases_named(tmp_path):
     found = read(tmp_path, "p.bed", text)
     assert found.dropped == {"2": 1, "Chr1": 1, "chrY": 2, "CHR02": 1}
     assert found.likely_aliases == {"2": "chr2", "Chr1": "chr1", "CHR02": "chr2"}
-    with pytest.raises(InputError, match="give the chromosome alias 1=chr1 2=chr2$"):
+    with pytest.raises(InputError, match=r"give the chromosome alias 1=chr1 2=chr2$"):
         read(tmp_path, "p.bed", text.replace("chr", "").replace("Chr1", "1").replace("CHR02", "2"))
 
 
