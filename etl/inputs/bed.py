@@ -87,9 +87,9 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     for magic, (what, cure) in _OTHER_FORMATS.items():
         if first.startswith(magic):
             raise InputError(path, f"it is {what}, not text", hint=cure)
-    number, text = 0, {"encoding": "utf-8-sig", "errors": "backslashreplace"}
+    number, open_text = 0, gzip.open if first[:2] == b"\x1f\x8b" else open
     try:
-        with gzip.open(path, "rt", **text) if first[:2] == b"\x1f\x8b" else path.open(**text) as file:
+        with open_text(path, "rt", encoding="utf-8-sig", errors="backslashreplace") as file:
             for number, line in enumerate(file, 1):
                 if "\0" in line:
                     problem = f"not text after line {number - 1} (byte 0)"

@@ -147,7 +147,8 @@ def _file_notes(which: str, counts: Mapping[str, Any]) -> list[str]:
     if dropped := get("dropped"):
         most = sorted(dropped, key=lambda chrom: (-dropped[chrom], chrom))
         shown = abbreviate([f"{dropped[chrom]} on {chrom}" for chrom in most])
-        hint = f"; {describe_aliases(get('aliases'))}" if get("aliases") else ""
+        likely = get("aliases")
+        hint = f"; {describe_aliases(likely)}" if likely else ""
         notes.append(f"{which}peaks dropped, {shown} (not in the store){hint}")
     if n := get("clipped"):
         notes.append(f"{format_count(n, f'{which}peak')} reached past an end of the chromosome, clipped there")
