@@ -8,8 +8,8 @@ from pathlib import Path
 from time import perf_counter
 
 from .. import __version__
+from ..etl.inputs.alias_tables import read_aliases
 from ..etl.inputs.bed import read_intervals
-from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import UsageError
 from ..store.files.digest import file_digest
 from ..store.machine import peak_memory
@@ -105,7 +105,9 @@ def _run(options: argparse.Namespace) -> int:
     if regions:
         count = count_bins(regions, store.coordinates, stride=options.stride)
     else:
-        bins = Bins(*read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias)))
+        bins = Bins(
+            *read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias, store.coordinates.names))
+        )
         count = len(bins)
     check_signals(options, store)
     check_annotation_rules(options, store, options.model)

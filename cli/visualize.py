@@ -10,8 +10,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..etl.inputs.alias_tables import read_aliases
 from ..etl.inputs.bed import read_peaks
-from ..etl.inputs.chrom_aliases import read_aliases
 from ..store.errors import InputError, UsageError
 from ..store.files.outputs import output_lock, staged_folder
 from ..store.machine import peak_memory
@@ -138,7 +138,9 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     store = open_store_from_args(options)
     network = load_network(options.model, weights=options.weights)
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
-    sequences = read_sequences(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
+    sequences = read_sequences(
+        options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias, store.coordinates.names)
+    )
     check_signals(options, store)
     check_annotation_rules(options, store, options.model)
     begin = perf_counter()

@@ -7,14 +7,14 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from ...store.errors import UsageError
+from ...store.files.folder_name import folder_name
 from ...store.genome.regions import Region, parse_region
 from ...store.reader import Store
 
 DEVICE_HELP = "auto, cpu, cuda or cuda:1; auto: CUDA if available, else the CPU"
-CHROM_ALIAS_HELP = "a chromosome's name in the BED file and in the store, such as 20=chr20"
+CHROM_ALIAS_HELP = "a chromosome's name in the BED file and in the store, such as 20=chr20, or a table of names"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -51,8 +51,8 @@ def naming_option(option: str, *, hint: str = "") -> Iterator[None]:
 
 
 def cell_name(text: str) -> str:
-    """Return the name of a cell line; of a path to its folder (``data/HepG2``), the last component."""
-    return Path(text).name
+    """Return the name of a cell line, given by name or as its folder (``data/HepG2``), which may be a link."""
+    return folder_name(text)
 
 
 def parse_regions(items: Sequence[str], store: Store, *, option: str) -> list[Region]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
 from ...etl.builders.report import BuildReport
-from ...etl.inputs.chrom_aliases import read_aliases
+from ...etl.inputs.alias_tables import read_aliases
 from ...etl.transfer.remote_build import check_no_store, upload, working_store
 from ...store.annotation_rules import README_RULES, AnnotationRules, published_rules
 from ...store.location import is_remote
@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = GenomeOptions(
         assembly=options.assembly,
         chroms=tuple(options.chroms),
-        aliases=read_aliases(options.chrom_alias),
+        aliases=read_aliases(options.chrom_alias, options.chroms),
         rules=_rules(options),
         allow_missing=options.allow_missing_chroms,
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ...etl.inputs.chip_peaks import factor_notes
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
 from ...store.annotation_rules import recorded_rules
 from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
@@ -156,8 +157,13 @@ def _print_all_bases(name: str, summary: Mapping[str, Any]) -> None:
         print_table(f"{name}: tracks over all bases, gaps as 0", ("track", *FIGURES), rows)
 
 
-def print_cell(cell: CellInfo) -> None:
-    """Print tables of a cell line: tracks with figures of their values, factors with counts of peaks and bins."""
+def print_cell(cell: CellInfo, *, notes: bool = True) -> None:
+    """Print tables of a cell line: tracks with figures of their values, factors with counts of peaks and bins.
+
+    Args:
+        cell: the cell line.
+        notes: print what was dropped, clipped or is unusual in its peaks, too.
+    """
     tracks: list[Sequence[str]] = []
     for track in cell.tracks:
         values = cell.summary["tracks"].get(track.name)
@@ -171,10 +177,14 @@ def print_cell(cell: CellInfo) -> None:
         for name, row in cell.summary["factors"].items():
             relaxed = "-" if row["relaxed"] is None else f"{row['relaxed']:,}"
             bins = row["bins"]
-            dropped = f"{sum(row['dropped'].values()):,}"
+            files = row.get("files", {"conservative": row}).values()  # stores built before have no "files"
+            dropped = f"{sum(sum(file.get('dropped', {}).values()) for file in files):,}"
             counts = (f"{row['conservative']:,}", relaxed, dropped, f"{bins['bound']:,}", f"{bins['ambiguous']:,}")
             factors.append((name, *counts))
         columns = ("factor", "conservative", "relaxed", "dropped", "bound bins", "ambiguous bins")
         print_table(f"{cell.name}: factors", columns, factors)
+        for name, row in cell.summary["factors"].items() if notes else ():
+            for note in factor_notes(name, row):
+                print_line(f"{cell.name}: {note}")
     if cell.meta:
         print_line(f"{cell.name}: meta values {', '.join(cell.meta)}")
