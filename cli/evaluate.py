@@ -72,7 +72,7 @@ def _check_picture(options: argparse.Namespace) -> None:
     from ..model.figures import FIGURE_SUFFIXES
 
     picture = options.picture
-    if picture.suffix not in FIGURE_SUFFIXES:
+    if picture.suffix.lower() not in FIGURE_SUFFIXES:
         raise UsageError(f"--picture {picture}: a picture is named {', '.join(f'*{s}' for s in FIGURE_SUFFIXES)}")
     check_output_file(picture, overwrite=True)
     if picture.exists() and options.predictions.exists() and picture.samefile(options.predictions):

@@ -59,7 +59,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         required=True,
-        help="bigWig if named *.bw, else gzipped bedgraph (chrom, start, stop, score)",
+        help="bigWig if named *.bw or *.bigWig; bedgraph (chrom, start, stop, score) if named *.bed, *.bedgraph, *.bg, "
+        "*.bdg, *.tsv, *.tab or *.txt, gzipped with .gz after it; other names are refused",
     )
     parser.add_argument("--resume", action="store_true", help="resume an interrupted run with --regions")
     parser.add_argument("--force", action="store_true", help="replace the output file")
@@ -171,6 +172,9 @@ class _Rate:
 
 
 def _check_output(options: argparse.Namespace) -> None:
+    from ..model.prediction.output_names import score_format
+
+    score_format(options.output)
     if options.output.exists() and not options.force:
         raise UsageError(f"{options.output}: already exists; give another name, or replace it with --force")
     if not options.output.absolute().parent.is_dir():

@@ -30,6 +30,7 @@ from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable, naming_file
+from ..publish.folder_name import check_store_folder
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
@@ -142,7 +143,7 @@ def build_genome(
     """
     check_replaceable = partial(_check_replaceable, store, force=force)
     check_replaceable()
-    check_name(store.name, "store")
+    check_store_folder(store)
     check_publishable(store.resolve(), "genome")
     for name in inputs.tracks:
         check_name(name, "track")

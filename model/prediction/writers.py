@@ -1,4 +1,4 @@
-"""Write scores piecewise as FactorNet's gzipped bedGraph, and read it."""
+"""Write scores piecewise as FactorNet's bedGraph, gzipped or not, and read it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...store.errors import InputError
+from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import named_write_errors, replacing
 from ...store.files.digest import sha256_of
 from ...store.genome.intervals import GenomeCoordinates
 from .bins import Bins
+from .output_names import score_format
 
 _LINES = 65536  # bins formatted at once
 
@@ -37,7 +38,7 @@ class ScoreWriter(Protocol):
 
 
 class _BedgraphWriter:
-    def __init__(self, file: gzip.GzipFile, coordinates: GenomeCoordinates) -> None:
+    def __init__(self, file: IO[bytes], coordinates: GenomeCoordinates) -> None:
         self._file, self._names = file, coordinates.names
         self.sha256 = hashlib.sha256()
 
@@ -60,26 +61,29 @@ class _RawScoreWriter:
 
 
 @contextmanager
-def open_bedgraph(path: Path, coordinates: GenomeCoordinates, *, replace: Replace = replacing) -> Iterator[ScoreWriter]:
-    """Open a gzipped bedGraph: ``chrom start stop score`` with tabs and ``%.3e``, in the order of the bins.
+def open_bedgraph(
+    path: Path, coordinates: GenomeCoordinates, *, gzipped: bool, replace: Replace = replacing
+) -> Iterator[ScoreWriter]:
+    """Open a bedGraph: ``chrom start stop score`` with tabs and ``%.3e``, in the order of the bins.
 
     Args:
         path: of the file.
         coordinates: the store's chromosomes.
+        gzipped: compress it.
         replace: how the file is replaced.
 
     Raises:
         InputError: it cannot be written, or what is read back is not what was written.
     """
     with named_write_errors(path), replace(path) as part:
-        # Level 9, Python's default, takes twelve times as long and saves 7 %.
-        with (
-            part.open("wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=raw, mtime=0) as file,
-        ):
+        with ExitStack() as stack:
+            file: Any = stack.enter_context(part.open("wb"))
+            if gzipped:
+                # Level 9, Python's default, takes twelve times as long and saves 7 %.
+                file = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=4, fileobj=file, mtime=0))
             writer = _BedgraphWriter(file, coordinates)
             yield writer
-        with gzip.open(part) as written:
+        with gzip.open(part) if gzipped else part.open("rb") as written:
             if sha256_of(iter(lambda: written.read(1 << 20), b"")) != writer.sha256.hexdigest():
                 raise not_read_back(path)
 
@@ -96,12 +100,16 @@ def open_raw_scores(path: Path) -> Iterator[ScoreWriter]:
 
 
 def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:
-    """Write scores, (bins,), as gzipped bedGraph, in the order of the bins.
+    """Write scores, (bins,), as bedGraph in the order of the bins, gzipped if the name ends in ``.gz``.
 
     Raises:
+        UsageError: it is not the name of a bedGraph.
         InputError: as for `open_bedgraph`.
     """
-    with open_bedgraph(path, coordinates) as file:
+    kind = score_format(path)
+    if kind == "bigWig":
+        raise UsageError(f"{path}: is the name of a bigWig, not of a bedgraph")
+    with open_bedgraph(path, coordinates, gzipped=kind == "gzipped bedgraph") as file:
         file.add(bins, scores)
 
 

@@ -114,6 +114,53 @@ def test_regions_on_the_command_line(store, network, command, tmp_path):
     np.testing.assert_allclose(scores, whole, rtol=6e-4)
 
 
+@pytest.mark.parametrize("intervals", [False, True])
+def test_every_name_gets_what_it_says(command, tmp_path, *, intervals):
+    """All hold the lines of the original's gzipped bedgraph, or as many values."""
+    (tmp_path / "regions.bed").write_text("chr1\t50000\t50200\nchr21\t100000\t100200\nchr21\t90000\t90200\n")
+    what = ("-b", tmp_path / "regions.bed") if intervals else ("--regions", "chr21:100000-101000", "chr1:50000-51000")
+    assert command(*what, "-o", tmp_path / "first.bed.gz")[0] == 0
+    lines = gzip.decompress((tmp_path / "first.bed.gz").read_bytes())
+    for name in ("o.bed", "o.bedgraph", "o.BG", "o.bdg", "o.txt", "o.tsv"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        assert (tmp_path / name).read_bytes() == lines
+    for name in ("o.bedGraph.gz", "o.BED.GZ"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        assert (tmp_path / name).read_bytes() == (tmp_path / "first.bed.gz").read_bytes()
+    for name in ("o.bw", "p.BW", "q.bigWig"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        with pyBigWig.open(str(tmp_path / name)) as file:
+            assert sum(len(file.intervals(chrom)) for chrom in file.chroms()) == lines.count(b"\n")
+
+
+@pytest.mark.parametrize("name", ["o.wig", "o", "o.zip", "o.bw.gz"])
+def test_name_of_another_format_is_refused_before_any_work(command, tmp_path, name):
+    before = sorted(p.name for p in tmp_path.iterdir())
+    status, shown = command("--regions", "chr21", "-o", tmp_path / name)
+    assert (status, f"{name}: a file of scores cannot have this name; end it in .bed, " in shown.err) == (2, True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_text_resumes_as_text(command, tmp_path, monkeypatch):
+    """Other names of the same format end in the same bytes."""
+    regions = ("--regions", "chr21:100000-102000", "chr1:50000-52000")
+    assert command(*regions, "-o", tmp_path / "whole.bed")[0] == 0
+    scored, calls = Predictor.scored, []
+
+    def interrupt(predictor, bins):
+        calls.append(bins)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return scored(predictor, bins)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Predictor, "scored", interrupt)
+        assert command(*regions, "-o", tmp_path / "x.bed")[0] == 130
+    status, shown = command(*regions, "-o", tmp_path / "x.bed", "--resume", "--json")
+    assert (status, json.loads(shown.out)["predicted"]) == (0, 37)
+    assert (tmp_path / "x.bed").read_bytes() == (tmp_path / "whole.bed").read_bytes()
+
+
 def test_an_interrupt_names_the_command_that_resumes(command, tmp_path, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
