@@ -1,10 +1,9 @@
-"""Write scores piecewise as FactorNet's bedGraph, gzipped or not, and read it."""
+"""Write scores piecewise as FactorNet's bedGraph, gzipped or not."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -117,47 +116,3 @@ def not_read_back(path: Path, what: str = "") -> InputError:
     """Return the error of a file that, read back, is not what was written."""
     problem = f"read back, it is not what was written{what}; it was removed"
     return InputError(path, problem, hint="check free space, and the disk")
-
-
-def read_bedgraph(path: Path, coordinates: GenomeCoordinates) -> tuple[Bins, NDArray[np.float32]]:
-    """Return bins and scores, float32 (bins,), of a bedGraph, gzipped or not.
-
-    Raises:
-        InputError: the file does not exist or is damaged, or a line is not ``chrom start stop score`` on a chromosome
-            of the store.
-    """
-    lengths = dict(zip(coordinates.names, coordinates.lengths, strict=True))
-    index = {name: i for i, name in enumerate(coordinates.names)}
-    rows: list[tuple[int, int, int]] = []
-    scores: list[float] = []
-    for number, line in enumerate(_lines(path), 1):
-        fields = line.split()
-        hint = "write CHROM START STOP SCORE, with chromosomes of the store"
-        try:
-            chrom, start, stop = fields[0], int(fields[1]), int(fields[2])
-            scores.append(float(fields[3]))
-            if not 0 <= start < stop <= lengths[chrom]:
-                hint = f"an interval lies within 0 and the {lengths[chrom]:,} bases of {chrom}"
-                raise ValueError(hint)
-        except (KeyError, IndexError, ValueError) as e:
-            raise InputError(path, f"cannot be read: {line.strip()[:60]!r}", hint=hint, line=number) from e
-        rows.append((index[chrom], start, stop))
-    table = np.array(rows, np.int64).reshape(-1, 3)
-    return Bins(table[:, 0], table[:, 1], table[:, 2]), np.array(scores, np.float32)
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, gzipped or not.
-
-    Raises:
-        InputError: it does not exist, is damaged, or not text.
-    """
-    if not path.is_file():
-        raise InputError(path, "no such file", hint="write it with factornet-predict")
-    try:
-        with path.open("rb") as raw:
-            gzipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt", encoding="utf-8") if gzipped else path.open(encoding="utf-8") as file:
-            yield from file
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
-        raise InputError(path, f"damaged, or not text ({e})", hint="copy it again, or predict again") from e
