@@ -104,11 +104,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     motif = None
     if options.motifs is not None:
         with naming_option("--motifs", hint="choose one with --motif-name"):
-            motif = log_odds(find_motif(read_meme(options.motifs), options.motif_name or options.factor).probabilities)
-    found, counts = _read_scores(options, store)
-    bins, scores = found.bins, found.scores
-    provenance = _check_provenance(options, store, cell, found)
-    _print_input(options, found, counts)
+            found = find_motif(read_meme(options.motifs), options.motif_name or options.factor)
+        motif = log_odds(found.probabilities)
+    predicted, counts = _read_scores(options, store)
+    bins, scores = predicted.bins, predicted.scores
+    provenance = _check_provenance(options, store, cell, predicted)
+    _print_input(options, predicted, counts)
     baseline_scores = baselines(store, cell, bins, track=options.track, log_odds=motif)
     result = evaluate(store, cell, options.factor, bins, scores, others=baseline_scores)
     if options.picture is not None:

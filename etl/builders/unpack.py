@@ -25,8 +25,8 @@ from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store, read_span
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable, describe_failure, naming_file
-from ..publish.folder_name import check_store_folder
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
+from ..publish.store_name import check_store_folder
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources, run
 from ..shards.tasks import ShardReport, ShardTask

@@ -7,7 +7,7 @@ from pathlib import Path
 from ...store.errors import UsageError
 from ...store.location import connect, is_remote, with_forward_slashes
 from ...store.schema import check_name
-from ..publish.folder_name import check_store_folder
+from ..publish.store_name import check_store_folder
 from .destination import Destination
 from .path_destinations import LocalDestination, ZipDestination
 

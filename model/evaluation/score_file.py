@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...store.errors import InputError
 from ...store.files.file_kinds import file_kind
@@ -38,7 +36,7 @@ def read_scores(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str
 def _read_bigwig(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> ScoreTable:
     """Read the intervals of a bigWig that contain the middle of a bin; others, of single bases say, decide nothing."""
     index = {name: i for i, name in enumerate(coordinates.names)}
-    found: list[tuple[int, DataBlock]] = []
+    starts, stops, values, chroms = ([np.zeros(0, dtype)] for dtype in (np.int64, np.int64, np.float32, np.int64))
     others, n_without_score = Counter[str](), 0
     for name, length in check_structure(path).lengths.items():
         chrom = index.get(aliases.get(name, name))
@@ -53,19 +51,16 @@ def _read_bigwig(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[st
             missing = np.isnan(block.values)
             n_without_score += int(missing.sum())
             kept = ~missing & ((block.stops - 1) // STRIDE * STRIDE >= block.starts)
-            columns = (column[kept] for column in (block.starts, block.stops, block.values))
-            found.append((chrom, DataBlock(block.offset, block.chrom, *columns)))
-    chroms = [np.full(block.values.size, chrom, np.int64) for chrom, block in found]
+            starts.append(block.starts[kept])
+            stops.append(block.stops[kept])
+            values.append(block.values[kept])
+            chroms.append(np.full(values[-1].size, chrom, np.int64))
     return ScoreTable(
-        bins=Bins(_join(chroms), _join([b.starts for _, b in found]), _join([b.stops for _, b in found])),
-        scores=_join([b.values for _, b in found]).astype(np.float32),
+        bins=Bins(np.concatenate(chroms), np.concatenate(starts), np.concatenate(stops)),
+        scores=np.concatenate(values),
         other_chromosomes=others,
         n_without_score=n_without_score,
     )
-
-
-def _join(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
 def _check_block(path: Path, block: DataBlock, name: str, length: int) -> None:

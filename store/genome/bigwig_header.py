@@ -9,9 +9,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from ..errors import InputError
+
+ByteOrder = Literal["<", ">"]
+"""Little-endian or big-endian, as in `struct` and numpy."""
 
 HINT = "download or recreate the file"
 HEADER_SIZE, ZOOM_HEADER = 64, "IIQQ"
@@ -35,12 +38,13 @@ class BinaryFile:
     Attributes:
         path: of the file.
         size: bytes.
-        order: of bytes in numbers, ``<`` (little-endian) or ``>``, as in `struct`; known once the header is read.
+        order: of bytes in numbers; known once the header is read.
     """
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path, self._file = path, file
-        self.size, self.order = path.stat().st_size, "<"
+        self.size = path.stat().st_size
+        self.order: ByteOrder = "<"
 
     def read(self, offset: int, size: int, what: str) -> bytes:
         """Return bytes ``offset:offset + size``, which hold `what`.
@@ -101,7 +105,7 @@ def read_header(file: BinaryFile) -> Header:
     head = file.read(0, min(HEADER_SIZE, file.size), "the header")
     if not head:
         raise InputError(file.path, "the file is empty", hint=HINT)
-    orders = {struct.pack(f"{order}I", _MAGIC): order for order in "<>"}
+    orders: dict[bytes, ByteOrder] = {struct.pack("<I", _MAGIC): "<", struct.pack(">I", _MAGIC): ">"}
     if head[:4] not in orders:
         raise _other_format(file.path, head)
     if len(head) < HEADER_SIZE:
