@@ -6,15 +6,18 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..etl.inputs.alias_tables import read_aliases
 from ..etl.inputs.bed import read_intervals
+from ..etl.inputs.chrom_aliases import abbreviate
 from ..store.errors import UsageError
 from ..store.files.digest import file_digest
+from ..store.genome.regions import Region
 from ..store.machine import peak_memory
-from ..store.schema import STRIDE
-from ..store.text import format_bytes
+from ..store.schema import BIN, STRIDE, bin_count
+from ..store.text import format_bytes, format_count
 from .common.annotation_check import add_ignore_annotation_rules, check_annotation_rules
 from .common.arguments import (
     CHROM_ALIAS_HELP,
@@ -25,11 +28,15 @@ from .common.arguments import (
     parse_regions,
     positive_int,
 )
-from .common.output import print_json, print_line
+from .common.output import print_json, print_line, print_warning
 from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
 from .common.signal_check import add_ignore_units, check_signals
 from .common.store_options import add_store_options, open_store_from_args
+
+if TYPE_CHECKING:
+    from ..model.prediction.bins import Bins
+    from ..store.reader import Store
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -50,7 +57,10 @@ def make_parser() -> argparse.ArgumentParser:
     bins = parser.add_mutually_exclusive_group(required=True)
     bins.add_argument("-b", "--bed", type=Path, help="predict intervals; windows are centred on their middles")
     bins.add_argument(
-        "--regions", nargs="+", metavar="REGION", help="predict all bins in chromosomes, or in regions (chr20:0-1000)"
+        "--regions",
+        nargs="+",
+        metavar="REGION",
+        help="predict all bins in chromosomes, in regions (chr20:0-1000), or in `all` chromosomes of the store",
     )
     parser.add_argument(
         "--stride", type=positive_int, default=STRIDE, help="with --regions: bases between the starts of bins"
@@ -60,7 +70,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         required=True,
-        help="bigWig if named *.bw, else gzipped bedgraph (chrom, start, stop, score)",
+        help="bigWig if named *.bw or *.bigWig; bedgraph (chrom, start, stop, score) if named *.bed, *.bedgraph, *.bg, "
+        "*.bdg, *.tsv, *.tab or *.txt, gzipped with .gz after it; other names are refused",
     )
     parser.add_argument("--resume", action="store_true", help="resume an interrupted run with --regions")
     parser.add_argument("--force", action="store_true", help="replace the output file")
@@ -101,7 +112,7 @@ def _run(options: argparse.Namespace) -> int:
         batch_size=options.batch,
         amp=options.amp,
     )
-    regions = parse_regions(options.regions or (), store, option="--regions")
+    regions = _choose_regions(options, store)
     if regions:
         count = count_bins(regions, store.coordinates, stride=options.stride)
     else:
@@ -109,6 +120,7 @@ def _run(options: argparse.Namespace) -> int:
             *read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias, store.coordinates.names))
         )
         count = len(bins)
+        _warn_of_long_intervals(options, bins)
     check_signals(options, store)
     check_annotation_rules(options, store, options.model)
     with progress_line("predicting", count, unit="windows") as line:
@@ -145,6 +157,36 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _choose_regions(options: argparse.Namespace, store: Store) -> list[Region]:
+    """Return the regions to predict; none with ``-b``.
+
+    Raises:
+        UsageError: a region is none of the store, or ``all`` is not alone, or no chromosome has a bin.
+    """
+    if "all" not in (options.regions or ()) or "all" in store.coordinates.names:
+        return parse_regions(options.regions or (), store, option="--regions")
+    if len(options.regions) > 1:
+        raise UsageError("--regions all: has all chromosomes of the store; give no other region")
+    lengths = dict(zip(store.coordinates.names, store.coordinates.lengths, strict=True))
+    regions = [Region(name, 0, length) for name, length in lengths.items() if bin_count(length)]
+    if not regions:
+        raise UsageError(f"--regions all: no chromosome of the store is as long as a bin of {BIN} bases")
+    if short := [name for name in lengths if not bin_count(lengths[name])]:
+        print_warning(f"--regions all: {abbreviate(short)} left out, shorter than a bin of {BIN} bases")
+    return regions
+
+
+def _warn_of_long_intervals(options: argparse.Namespace, bins: Bins) -> None:
+    """Warn of intervals that are longer than a bin: they get one score each."""
+    length = bins.stop - bins.start
+    if n := int((length > BIN).sum()):
+        print_warning(
+            f"{options.bed}: {n:,} of {format_count(len(bins), 'interval')} longer than a bin of {BIN} bases (up to "
+            f"{length.max():,}): each gets one score, that of the bin in its middle; --regions predicts all bins of "
+            "regions"
+        )
+
+
 def _print_uncomputed(counts: Mapping[str, int], window_length: int) -> None:
     """Print how many intervals have a score that was not computed, if any, and why."""
     reasons = {"chromosome_ends": "an end of their chromosome", "blacklist": "the blacklist"}
@@ -176,6 +218,9 @@ class _Rate:
 
 
 def _check_output(options: argparse.Namespace) -> None:
+    from ..model.prediction.output_names import score_format
+
+    score_format(options.output)
     if options.output.exists() and not options.force:
         raise UsageError(f"{options.output}: already exists; give another name, or replace it with --force")
     if not options.output.absolute().parent.is_dir():

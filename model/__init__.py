@@ -17,8 +17,9 @@ from .prediction.bigwig_writer import write_bigwig
 from .prediction.bins import Bins
 from .prediction.predict import predict_bins
 from .prediction.predictor import Predictor
+from .prediction.score_table import read_bedgraph
 from .prediction.to_file import predict_intervals, predict_regions
-from .prediction.writers import read_bedgraph, write_bedgraph
+from .prediction.writers import write_bedgraph
 from .training.history import Callbacks, TrainingResult
 from .training.loss import TrainingError
 from .training.setup import TrainingSetup, prepare_training

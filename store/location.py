@@ -231,7 +231,7 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
         return RemoteLocation(connect(text), cache)
     path = Path(text).resolve()
     if path.is_file():
-        if path.suffix != ".zip":
+        if path.suffix.lower() != ".zip":
             raise StoreError(
                 location, "is a file, not a store", hint="a store is a folder, or a file that ends in .zip"
             )
@@ -241,7 +241,7 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
             raise StoreError(path, f"cannot be read ({e.strerror})") from e
     recover_interrupted_swaps(path)
     if not path.is_dir():
-        is_zip = path.suffix == ".zip"
+        is_zip = path.suffix.lower() == ".zip"
         command = (
             f"factornet-etl export STORE {location}" if is_zip else f"factornet-etl genome {location} --fasta FILE"
         )

@@ -28,6 +28,7 @@ from .location import StoreLocation, check_is_store, find_location, is_remote, w
 from .schema import CellInfo, PeakSet, StoreInfo
 from .storage.base import GroupStorage
 from .storage.cache import ObjectCache, default_cache
+from .text import format_count, format_names, printable
 
 StoredArray = ShardedArray | NDArray[Any]
 """Array of a store: a memory map if the store is raw. Both kinds have shape and dtype, and are sliced alike."""
@@ -73,6 +74,15 @@ class Store:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Store, (self.path, self.info, dict(self.pins), self.cache))
+
+    def __repr__(self) -> str:
+        try:
+            cells = "on a server" if is_remote(self.path) else format_names(self.cells, "cell line")
+        except StoreError as error:
+            cells = error.problem
+        lengths = self.coordinates.lengths
+        genome = f"{printable(self.info.assembly)}, {format_count(len(lengths), 'chromosome')}, {sum(lengths):,} bases"
+        return f"Store({self.path!r}: {genome}; {'raw' if self.is_raw else 'compressed'}; {cells})"
 
     @property
     def storage(self) -> StoreLocation:

@@ -14,7 +14,7 @@ from ...store.genome.regions import Region, parse_region
 from ...store.reader import Store
 
 DEVICE_HELP = "auto, cpu, cuda or cuda:1; auto: CUDA if available, else the CPU"
-CHROM_ALIAS_HELP = "a chromosome's name in the BED file and in the store, such as 20=chr20, or a table of names"
+CHROM_ALIAS_HELP = "a chromosome's name in the file and in the store, such as 20=chr20, or a table of names"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -27,6 +27,7 @@ from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inp
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable, naming_file
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
+from ..publish.store_name import check_store_folder
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
@@ -140,7 +141,7 @@ def build_genome(
     """
     check_replaceable = partial(_check_replaceable, store, force=force)
     check_replaceable()
-    check_name(store.name, "store")
+    check_store_folder(store)
     check_publishable(store.resolve(), "genome")
     for name in inputs.tracks:
         check_name(name, "track")

@@ -19,6 +19,7 @@ from ...store.files.sealed_json import (
     read_sealed_json,
     write_sealed_json,
 )
+from ...store.text import format_names
 from ..network.config import NetworkConfig
 
 NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
@@ -83,6 +84,12 @@ class ModelCard:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     library_version: str = __version__
     digest: str = ""
+
+    def __repr__(self) -> str:
+        tasks, tracks = (
+            format_names(names, noun) for names, noun in ((self.config.tasks, "task"), (self.config.tracks, "track"))
+        )
+        return f"ModelCard({tasks}, {tracks}, windows of {self.config.window_length:,} bases)"
 
     @property
     def trainings(self) -> tuple[TrainingData, ...]:

@@ -52,6 +52,10 @@ class Predictor:
             raise UsageError(f"the model does not predict {self.factor!r}; it predicts {', '.join(tasks)}")
         network_inputs(self.network.config, self.store, (self.cell,))  # an error before any file is created
 
+    def __repr__(self) -> str:
+        source = f"model {self.source.name!r}" if self.source else "a network of no model folder"
+        return f"Predictor({self.factor} in {self.cell} by {source}, on {self.device})"
+
     def scored(self, bins: Bins) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield rows of the bins and their probabilities, (n,), in genome order."""
         column = self.network.config.tasks.index(self.factor)

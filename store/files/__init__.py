@@ -2,6 +2,7 @@
 
     atomic_write  flush and replace files atomically
     digest        SHA-256 of bytes and files
+    file_kinds    recognise files of other formats by their first bytes
     folder_name   name folders as they were given, links included
     limited_read  read files of unknown origin: of bounded size, and JSON
     locks         locks: shared and exclusive ones on open files and directories (flock)

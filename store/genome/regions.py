@@ -11,6 +11,9 @@ import numpy as np
 from ..errors import UsageError
 from .intervals import GenomeCoordinates, Intervals, merge
 
+_POSITION = "[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4}"
+"""A number as people write it: 45000000 or 45,000,000."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -32,15 +35,25 @@ def parse_region(text: str, coordinates: GenomeCoordinates) -> Region:
     """
     if text in coordinates.names:
         return Region(text, 0, coordinates.lengths[coordinates.index(text)])
-    match = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", text)
-    if match is None:
+    chrom, colon, span = text.rpartition(":")
+    if not colon:
         raise UsageError(
             f"no chromosome {text!r}; give one of {', '.join(coordinates.names)}, or a region such as chr20:0-45000000"
         )
-    chrom, start, stop = match[1], int(match[2].replace(",", "")), int(match[3].replace(",", ""))
     length = coordinates.lengths[coordinates.index(chrom)]
-    if not 0 <= start < stop <= length:
-        raise UsageError(f"region {text!r} is empty or outside {chrom}:0-{length} (0-based, half-open)")
+    match = re.fullmatch(rf"({_POSITION})-({_POSITION})", span)
+    if match is None:
+        raise UsageError(
+            f"region {text!r} has no start and stop after the colon; write {chrom}:START-STOP, such as "
+            f"{chrom}:0-{length}"
+        )
+    start, stop = (int(position.replace(",", "")) for position in match.groups())
+    if start >= stop:
+        raise UsageError(
+            f"region {text!r} does not start before it stops; write {chrom}:START-STOP (0-based, half-open)"
+        )
+    if stop > length:
+        raise UsageError(f"region {text!r} ends past the chromosome; {chrom} has {length} bases")
     return Region(chrom, start, stop)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..sampling.plan import SamplingPlan
+from ..text import format_count
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,17 @@ class Batch:
     tracks: NDArray[np.float32]
     features: NDArray[np.float32]
     labels: NDArray[np.uint8]
+
+    def __repr__(self) -> str:
+        return f"Batch({describe_windows(self.codes, self.tracks, self.features, self.labels)})"
+
+
+def describe_windows(codes: Any, tracks: Any, features: Any, labels: Any) -> str:
+    """Describe the shapes of a batch, for its `repr`: arrays or tensors as in `Batch`; features may be None."""
+    n_features = 0 if features is None else features.shape[1]
+    counts = ((tracks.shape[1], "track"), (n_features, "feature"), (labels.shape[1], "task"))
+    windows = f"{format_count(len(codes), 'window')} of {codes.shape[1]:,} bases"
+    return ", ".join((windows, *(format_count(*count) for count in counts)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyBigWig
@@ -26,7 +27,7 @@ from factornet.model.data.signals import track_signals
 from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.predictor import Predictor
-from factornet.store import InputError, UsageError, open_store, parse_region, read_span
+from factornet.store import GenomeCoordinates, InputError, UsageError, open_store, parse_region, read_span
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,94 @@ def test_regions_on_the_command_line(store, network, command, tmp_path):
     assert bins.start.tolist() == expected.start.tolist()
     whole = predict_bins(network, store, "K562", expected, device=torch.device("cpu"))[:, 0]
     np.testing.assert_allclose(scores, whole, rtol=6e-4)
+
+
+@pytest.mark.parametrize("intervals", [False, True])
+def test_every_name_gets_what_it_says(command, tmp_path, *, intervals):
+    """All hold the lines of the original's gzipped bedgraph, or as many values."""
+    (tmp_path / "regions.bed").write_text("chr1\t50000\t50200\nchr21\t100000\t100200\nchr21\t90000\t90200\n")
+    what = ("-b", tmp_path / "regions.bed") if intervals else ("--regions", "chr21:100000-101000", "chr1:50000-51000")
+    assert command(*what, "-o", tmp_path / "first.bed.gz")[0] == 0
+    lines = gzip.decompress((tmp_path / "first.bed.gz").read_bytes())
+    for name in ("o.bed", "o.bedgraph", "o.BG", "o.bdg", "o.txt", "o.tsv"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        assert (tmp_path / name).read_bytes() == lines
+    for name in ("o.bedGraph.gz", "o.BED.GZ"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        assert (tmp_path / name).read_bytes() == (tmp_path / "first.bed.gz").read_bytes()
+    for name in ("o.bw", "p.BW", "q.bigWig"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        with pyBigWig.open(str(tmp_path / name)) as file:
+            assert sum(len(file.intervals(chrom)) for chrom in file.chroms()) == lines.count(b"\n")
+
+
+@pytest.mark.parametrize("name", ["o.wig", "o", "o.zip", "o.bw.gz"])
+def test_name_of_another_format_is_refused_before_any_work(command, tmp_path, name):
+    before = sorted(p.name for p in tmp_path.iterdir())
+    status, shown = command("--regions", "chr21", "-o", tmp_path / name)
+    assert (status, f"{name}: a file of scores cannot have this name; end it in .bed, " in shown.err) == (2, True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_text_resumes_as_text(command, tmp_path, monkeypatch):
+    """Other names of the same format end in the same bytes."""
+    regions = ("--regions", "chr21:100000-102000", "chr1:50000-52000")
+    assert command(*regions, "-o", tmp_path / "whole.bed")[0] == 0
+    scored, calls = Predictor.scored, []
+
+    def interrupt(predictor, bins):
+        calls.append(bins)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return scored(predictor, bins)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Predictor, "scored", interrupt)
+        assert command(*regions, "-o", tmp_path / "x.bed")[0] == 130
+    status, shown = command(*regions, "-o", tmp_path / "x.bed", "--resume", "--json")
+    assert (status, json.loads(shown.out)["predicted"]) == (0, 37)
+    assert (tmp_path / "x.bed").read_bytes() == (tmp_path / "whole.bed").read_bytes()
+
+
+def test_all_regions_are_the_chromosomes_of_the_store(command, tmp_path, store, monkeypatch):
+    """Scores are not looked at here: those of ``--regions`` are tested above."""
+    monkeypatch.setattr(Predictor, "scored", lambda _, bins: [(np.arange(len(bins)), np.zeros(len(bins), np.float32))])
+    status, shown = command("--regions", "all", "-o", tmp_path / "all.bed", "--json")
+    assert (status, shown.err) == (0, "")
+    assert command("--regions", *store.coordinates.names, "-o", tmp_path / "named.bed")[0] == 0
+    assert (tmp_path / "all.bed").read_bytes() == (tmp_path / "named.bed").read_bytes()
+    bins, _ = read_bedgraph(tmp_path / "all.bed", store.coordinates)
+    assert (
+        len(bins) == json.loads(shown.out)["intervals"] == sum((n - 200) // 50 + 1 for n in store.coordinates.lengths)
+    )
+    record = json.loads((tmp_path / "all.bed.json").read_text())
+    assert [region.partition(":")[0] for region in record["options"]["regions"]] == list(store.coordinates.names)
+
+
+def test_all_regions_stand_alone(command, tmp_path):
+    status, shown = command("--regions", "all", "chr21", "-o", tmp_path / "x.bed")
+    assert (status, "--regions all: has all chromosomes of the store; give no other region" in shown.err) == (2, True)
+
+
+def test_chromosomes_shorter_than_a_bin_are_left_out_of_all_and_named(store, capsys):
+    lengths = (150, 1000, 199, 200)
+    short = SimpleNamespace(coordinates=GenomeCoordinates(("chrUn_1", "chr1", "chrUn_2", "chr2"), lengths))
+    chosen = predict._choose_regions(SimpleNamespace(regions=["all"]), short)
+    assert [str(region) for region in chosen] == ["chr1:0-1000", "chr2:0-200"]
+    assert "--regions all: chrUn_1, chrUn_2 left out, shorter than a bin of 200 bases" in capsys.readouterr().err
+
+
+def test_intervals_longer_than_a_bin_are_said_with_the_cure(command, tmp_path):
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\nchr21\t100000\t112000\nchr21\t100000\t100201\n")
+    status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "o.bed")
+    assert status == 0
+    assert (
+        "x.bed: 2 of 3 intervals longer than a bin of 200 bases (up to 12,000): each gets one score, that" in shown.err
+    )
+    assert "--regions predicts all bins of regions" in shown.err
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\nchr21\t106000\t106001\n")
+    status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "p.bed")
+    assert (status, shown.err) == (0, "")
 
 
 def test_an_interrupt_names_the_command_that_resumes(command, tmp_path, monkeypatch):
