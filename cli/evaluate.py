@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..etl.inputs.chrom_aliases import abbreviate, alias_hint, read_aliases
+from ..etl.inputs.alias_tables import read_aliases
+from ..etl.inputs.chrom_aliases import abbreviate, alias_hint
 from ..store.errors import InputError, UsageError
 from ..store.files.outputs import check_output_file, output_lock
 from ..store.text import format_count
