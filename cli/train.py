@@ -8,27 +8,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..store.errors import UsageError
 from ..store.files.outputs import output_lock
 from ..store.machine import peak_memory
 from ..store.reader import Store
 from ..store.sampling.sampler import Sampler
-from ..store.sampling.splits import split_genome
 from ..store.text import format_bytes
-from ..store.windows.inputs import common_meta, common_tracks
-from .common.arguments import cell_name, naming_option, parse_regions
+from ..store.windows.inputs import check_has_tracks, common_meta, common_tracks, shared_tracks
+from .common.arguments import NOTHING, cell_name, chosen, naming_option
 from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
 from .common.store_options import open_store_from_args
-from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser
+from .train_options import make_parser
+from .train_split import print_split, split_from_args
 
 if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
     import torch
 
     from ..model.motifs.pwm import Motif
+    from ..model.network.config import NetworkConfig
     from ..model.training.distributed import ProcessGroup
     from ..model.training.history import Callbacks, EpochRecord, StepReport
     from ..model.training.setup import TrainingSetup
@@ -84,7 +85,7 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
     window_length = network.get("window_length", start.window_length if start else NetworkConfig.window_length)
     sampler = _sampler(options, open_store_from_args(options), window_length)
     cells = sampler.cells + sampler.valid_cells
-    network["tracks"] = common_tracks(sampler.store, cells)
+    network["tracks"] = _tracks(options, sampler.store, cells, start)
     network["meta"] = common_meta(sampler.store, cells) if options.meta else ()
     network["gencode"] = options.gencode
     return TrainingSetup(
@@ -94,6 +95,24 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
         motif=_motif(options) if options.motif else None,
         init_from=options.init_from,
     )
+
+
+def _tracks(
+    options: argparse.Namespace, store: Store, cells: tuple[str, ...], start: NetworkConfig | None
+) -> tuple[str, ...]:
+    """Return the tracks to train on: those asked for, those of the model to start from, or all of the cell lines."""
+    if options.tracks is not None:
+        tracks = tuple(chosen(options.tracks))
+        with naming_option("--tracks"):
+            check_has_tracks(store, cells, tracks)
+        return tracks
+    if start is not None:
+        with naming_option("--init-from"):
+            check_has_tracks(store, cells, start.tracks)
+        return start.tracks
+    shared = " ".join(shared_tracks(store, cells))
+    with naming_option("-i", hint=f"choose some by name, as with --tracks {shared or NOTHING}"):
+        return common_tracks(store, cells)
 
 
 def _compare_signals(plan: TrainingSetup, options: argparse.Namespace, *, shown: bool) -> None:
@@ -113,16 +132,7 @@ def _compare_signals(plan: TrainingSetup, options: argparse.Namespace, *, shown:
 
 
 def _sampler(options: argparse.Namespace, store: Store, window_length: int) -> Sampler:
-    chromosomes = store.coordinates.names
-    valid = [name for name in DEFAULT_VALID if name in chromosomes] if options.valid is None else options.valid
-    test = [name for name in DEFAULT_TEST if name in chromosomes] if options.test is None else options.test
-    if not valid:
-        raise UsageError(f"{options.store} has no {DEFAULT_VALID[0]}; give validation regions with -v")
-    split = split_genome(
-        store.coordinates,
-        valid=parse_regions(valid, store, option="-v"),
-        test=parse_regions(test, store, option="-t"),
-    )
+    split = split_from_args(options, store)
     return Sampler(
         store,
         cells=tuple(cell_name(c) for c in options.cells),
@@ -157,8 +167,9 @@ def _dry_run(
     if process_group.is_main:
         result = estimate(plan, device, process_group)
         if options.json:
-            print_json(asdict(result), indent=1)
+            print_json(asdict(result) | {"split": plan.split_summary, "tracks": plan.tracks}, indent=1)
         else:
+            _print_data(plan, options, sys.stdout)
             for line in result.text(options.epochs).splitlines():
                 print_line(line)
     return 0
@@ -178,6 +189,7 @@ def _train(
     out = sys.stderr if options.json else sys.stdout
     if process_group.is_main:
         _print_plan(plan, device, process_group, out)
+        _print_data(plan, options, out)
         if (backup := backup_path(folder)).exists():
             print_line(f"the previous model of {folder} is kept as {backup} until this one is complete", file=out)
     with naming_option("--resident"):
@@ -202,7 +214,7 @@ def _train(
         return 0
     if options.json:
         content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
-        print_json({**content, "peak_rss": peak_memory()})
+        print_json({**content, "split": plan.split_summary, "tracks": plan.tracks, "peak_rss": peak_memory()})
     else:
         print_line(
             f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}; stopped: "
@@ -221,6 +233,15 @@ def _print_plan(plan: TrainingSetup, device: torch.device, process_group: Proces
         f"device {device}{processes}{motif}",
         file=out,
     )
+
+
+def _print_data(plan: TrainingSetup, options: argparse.Namespace, out: TextIO) -> None:
+    """Print the tracks of the network, those of the cell lines that it does not use, and the split."""
+    store = plan.sampler.store
+    others = {cell: [t for t in store.cell(cell).track_names if t not in plan.tracks] for cell in plan.cells}
+    unused = "; ".join(f"not used of {cell}: {', '.join(names)}" for cell, names in others.items() if names)
+    print_line(f"tracks: {', '.join(plan.tracks) or NOTHING}{f' ({unused})' if unused else ''}", file=out)
+    print_split(plan.sampler.split, plan.split_summary, options, store.coordinates, out)
 
 
 @contextmanager

@@ -10,9 +10,6 @@ from .common.arguments import DEVICE_HELP, HelpFormatter, positive_int
 from .common.signal_check import add_ignore_units
 from .common.store_options import add_store_options
 
-DEFAULT_VALID = ("chr11",)
-DEFAULT_TEST = ("chr1", "chr8", "chr21")
-
 _EXAMPLES = """\
 examples, one for each kind of model:
   factornet-train --store hg19.zarr -i HepG2 -o models/all                 # multi-task: all factors of one cell line
@@ -53,15 +50,30 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         metavar="CELL",
         help="cell lines to validate on; default: those of -i",
     )
+    group.add_argument(
+        "--tracks",
+        nargs="*",
+        metavar="NAME",
+        help="tracks to use, in this order; none: sequence alone; default: all of the cell lines, which must then have "
+        "the same, or those of the model of --init-from",
+    )
     add_ignore_units(group)
     group.add_argument("-f", "--factor", help="transcription factor; default: all factors of the one cell line")
     group.add_argument("-m", "--meta", action="store_true", help="with -f: use the cell lines' meta values (meta.txt)")
     group.add_argument("-g", "--gencode", action="store_true", help="with -f: use gene annotation and CpG islands")
     group.add_argument(
-        "-v", "--valid", nargs="+", metavar="REGION", help="validation: chromosomes or chr20:0-1000; default: chr11"
+        "-v",
+        "--valid",
+        nargs="+",
+        metavar="REGION",
+        help="validation: chromosomes, or regions such as chr20:0-1000; default: chr11",
     )
     group.add_argument(
-        "-t", "--test", nargs="+", metavar="REGION", help="test: regions left out; default: chr1 chr8 chr21"
+        "-t",
+        "--test",
+        nargs="*",
+        metavar="REGION",
+        help="test: regions that are held out, or none; default: those of chr1 chr8 chr21 that the store has",
     )
     group.add_argument(
         "-n", "--negatives", type=positive_int, default=1, help="negatives per positive, drawn again for each epoch"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..etl.inputs.bed import read_peaks
-from ..etl.inputs.chrom_aliases import read_aliases
+from ..etl.inputs.chrom_aliases import abbreviate, read_aliases
 from ..store.errors import InputError, UsageError
 from ..store.files.outputs import output_lock, staged_folder
+from ..store.genome.regions import find_synonym
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
 from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common_options, cell_name
@@ -99,9 +100,10 @@ def read_sequences(path: Path, coordinates: GenomeCoordinates, chrom: str | None
     from ..model.prediction.bins import Bins
 
     if chrom is None and _DEFAULT_CHROMOSOME not in coordinates.names:
-        raise UsageError(
-            f"the store has no {_DEFAULT_CHROMOSOME}; choose one of {', '.join(coordinates.names)} with -c"
-        )
+        synonym = find_synonym(_DEFAULT_CHROMOSOME, coordinates)
+        cure = f"it is named {synonym} there: choose it with -c {synonym}" if synonym else ""
+        cure = cure or f"choose one of {abbreviate(coordinates.names)} with -c"
+        raise UsageError(f"the store has no {_DEFAULT_CHROMOSOME}; {cure}")
     name = chrom or _DEFAULT_CHROMOSOME
     index = coordinates.index(name)
     found = read_peaks(path, coordinates, aliases, in_file_order=True).peaks

@@ -14,6 +14,8 @@ from ...store.genome.regions import Region, parse_region
 from ...store.reader import Store
 
 DEVICE_HELP = "auto, cpu, cuda or cuda:1; auto: CUDA if available, else the CPU"
+NOTHING = "none"
+"""Stands for an empty list of names in options that take several."""
 CHROM_ALIAS_HELP = "a chromosome's name in the BED file and in the store, such as 20=chr20"
 
 
@@ -53,6 +55,11 @@ def naming_option(option: str, *, hint: str = "") -> Iterator[None]:
 def cell_name(text: str) -> str:
     """Return the name of a cell line; of a path to its folder (``data/HepG2``), the last component."""
     return Path(text).name
+
+
+def chosen(items: Sequence[str]) -> Sequence[str]:
+    """Return the items of an option; ``none`` alone means that there are none."""
+    return () if list(items) == [NOTHING] else items
 
 
 def parse_regions(items: Sequence[str], store: Store, *, option: str) -> list[Region]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...store.errors import UsageError
-from ...store.genome.intervals import GenomeCoordinates, Intervals
+from ...store.genome.regions import to_regions
 from ...store.sampling.sampler import Sampler
+from ...store.sampling.split_summary import summarize_split
 from ..data.inputs import manifest_digests
 from ..data.signals import track_signals
 from ..model_dir.card import ModelCard, read_card
@@ -61,10 +61,21 @@ class TrainingSetup:
         """Cell lines to train and validate on."""
         return tuple(dict.fromkeys(self.sampler.cells + self.sampler.valid_cells))
 
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Names of the tracks of the network, in order."""
+        if self.init_from is not None and "tracks" not in self.network:
+            return read_card(self.init_from).config.tracks
+        return tuple(self.network["tracks"])
+
     def signals(self) -> dict[str, Any]:
-        """Return the signals of the cell lines, to be recorded and compared."""
-        store = self.sampler.store
-        return track_signals(store, self.cells, store.cell(self.cells[0]).track_names)
+        """Return the signals that the network sees in the cell lines, to be recorded and compared."""
+        return track_signals(self.sampler.store, self.cells, self.tracks)
+
+    @cached_property
+    def split_summary(self) -> dict[str, Any]:
+        """Bases and positives of the parts of the split, as JSON values (`summarize_split`)."""
+        return summarize_split(self.sampler)
 
     def card(self, config: NetworkConfig) -> ModelCard:
         """Return the content of model.json for this training."""
@@ -81,9 +92,10 @@ class TrainingSetup:
                 "motif": self.motif.name if self.motif else None,
                 "init_from": self.init_from.name if self.init_from else None,
                 **{
-                    part: _region_texts(getattr(sampler.split, part), sampler.store.coordinates)
+                    part: [str(r) for r in to_regions(getattr(sampler.split, part), sampler.store.coordinates)]
                     for part in ("valid", "test")
                 },
+                "split": self.split_summary,
             },
             provenance={
                 "assembly": info.assembly,
@@ -140,11 +152,11 @@ def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, 
 def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
     """Check that the options are those the training started with; only `epochs` and `patience` may change.
 
-    Signals are not compared: the manifests cover the data.
+    Signals and the summary of the split are not compared: manifests and regions cover them.
     """
     before = {**old.config.to_json(), **old.training, **old.provenance}
     after = {**new.config.to_json(), **new.training, **new.provenance}
-    for key in ("epochs", "patience", "manifests", "signals"):
+    for key in ("epochs", "patience", "manifests", "signals", "split"):
         before.pop(key, None), after.pop(key, None)
     for key, value in after.items():
         if before.get(key) != value:
@@ -163,9 +175,3 @@ def _check_data(folder: Path, old: ModelCard, new: ModelCard, store: str) -> Non
                 f"{folder}: the training started with {group} of manifest {was[:16]}..., that in {store} is "
                 f"{digest[:16]}...; resume with the store as it was, or train from the start in another folder"
             )
-
-
-def _region_texts(intervals: Intervals, coordinates: GenomeCoordinates) -> list[str]:
-    chrom, start = coordinates.from_absolute(intervals.starts)
-    length = intervals.stops - intervals.starts
-    return [f"{coordinates.names[c]}:{s}-{s + n}" for c, s, n in np.stack([chrom, start, length], 1).tolist()]
