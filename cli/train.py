@@ -18,6 +18,7 @@ from ..store.sampling.sampler import Sampler
 from ..store.text import format_bytes
 from ..store.windows.inputs import check_has_tracks, common_meta, common_tracks, shared_tracks
 from .common.arguments import NOTHING, cell_name, chosen, naming_option
+from .common.model_options import say_if_original
 from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
@@ -74,14 +75,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> TrainingSetup:
-    from ..model.model_dir.card import read_card
+    from ..model.keras.open_model import open_card
     from ..model.network.config import NetworkConfig
     from ..model.training.setup import TrainingSetup
     from ..model.training.trainer import TrainingOptions
 
     given = {name: getattr(options, name) for name in _NETWORK_OPTIONS}
     network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    start = read_card(options.init_from).config if options.init_from else None
+    start = open_card(options.init_from).config if options.init_from else None
     window_length = network.get("window_length", start.window_length if start else NetworkConfig.window_length)
     sampler = _sampler(options, open_store_from_args(options), window_length)
     cells = sampler.cells + sampler.valid_cells
@@ -118,12 +119,12 @@ def _tracks(
 def _compare_signals(plan: TrainingSetup, options: argparse.Namespace, *, shown: bool) -> None:
     """Warn of cell lines whose signals are unlike those of the others, or of the model that training starts from."""
     from ..model.data.signals import compare_among, compare_signals, recorded_signals
-    from ..model.model_dir.card import read_card
+    from ..model.keras.open_model import open_card
 
     signals = plan.signals()
     warnings = compare_among(signals, ignore_units=options.ignore_units)
     if options.init_from is not None:
-        recorded = recorded_signals(read_card(options.init_from).provenance, location=str(options.init_from))
+        recorded = recorded_signals(open_card(options.init_from).provenance, location=str(options.init_from))
         compared = compare_signals(recorded, signals, ignore_units=options.ignore_units)
         warnings += [f"starting from {options.init_from}: {warning}" for warning in compared]
     for warning in warnings:
@@ -237,10 +238,14 @@ def _print_plan(plan: TrainingSetup, device: torch.device, process_group: Proces
 
 def _print_data(plan: TrainingSetup, options: argparse.Namespace, out: TextIO) -> None:
     """Print the tracks of the network, those of the cell lines that it does not use, and the split."""
+    from ..model.keras.open_model import open_card
+
     store = plan.sampler.store
     others = {cell: [t for t in store.cell(cell).track_names if t not in plan.tracks] for cell in plan.cells}
     unused = "; ".join(f"not used of {cell}: {', '.join(names)}" for cell, names in others.items() if names)
     print_line(f"tracks: {', '.join(plan.tracks) or NOTHING}{f' ({unused})' if unused else ''}", file=out)
+    if plan.init_from is not None:
+        say_if_original(plan.init_from, open_card(plan.init_from), file=out)
     print_split(plan.sampler.split, plan.split_summary, options, store.coordinates, out)
 
 

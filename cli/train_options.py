@@ -1,4 +1,7 @@
-"""Options of ``factornet-train``; short options, defaults and meaning are the original FactorNet's."""
+"""Options of ``factornet-train``; short options, defaults and meaning are the original FactorNet's.
+
+Its long options are accepted too, next to those that say the same here.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,18 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_data(group: argparse._ArgumentGroup) -> None:
     add_store_options(group)
     group.add_argument(
-        "-i", "--cells", nargs="+", required=True, metavar="CELL", help="cell lines (or their folders) to train on"
+        "-i",
+        "--cells",
+        "--inputdirs",
+        nargs="+",
+        required=True,
+        metavar="CELL",
+        help="cell lines (or their folders) to train on",
     )
     group.add_argument(
         "-vi",
         "--valid-cells",
+        "--validinputdirs",
         nargs="+",
         default=[],
         metavar="CELL",
@@ -64,6 +74,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-v",
         "--valid",
+        "--validchroms",
         nargs="+",
         metavar="REGION",
         help="validation: chromosomes, or regions such as chr20:0-1000; default: chr11",
@@ -71,6 +82,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-t",
         "--test",
+        "--testchroms",
         nargs="*",
         metavar="REGION",
         help="test: regions that are held out, or none; default: those of chr1 chr8 chr21 that the store has",
@@ -81,6 +93,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-L",
         "--length",
+        "--seqlen",
         type=positive_int,
         dest="window_length",
         metavar="BASES",
@@ -92,7 +105,13 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     # No defaults: they are NetworkConfig's, or the settings of --init-from's model.
     group.add_argument("-k", "--kernels", type=positive_int, help="kernels of the convolution (default: 32)")
     group.add_argument(
-        "-w", "--width", type=positive_int, dest="kernel_width", metavar="BASES", help="width of a kernel (default: 26)"
+        "-w",
+        "--width",
+        "--motifwidth",
+        type=positive_int,
+        dest="kernel_width",
+        metavar="BASES",
+        help="width of a kernel (default: 26)",
     )
     group.add_argument(
         "-r",
@@ -115,7 +134,10 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--motif-name", metavar="NAME", help="name of the motif for -mo; default: the factor")
     group.add_argument(
-        "--init-from", type=Path, metavar="MODEL", help="start from the weights and settings of this model folder"
+        "--init-from",
+        type=Path,
+        metavar="MODEL",
+        help="start from the weights and settings of this model folder, or of one of the original FactorNet",
     )
 
 
@@ -128,7 +150,9 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         default=20,
         help="stop after so many epochs without a better validation loss",
     )
-    group.add_argument("-lr", "--learning-rate", type=float, default=0.001, help="learning rate of Adam")
+    group.add_argument(
+        "-lr", "--learning-rate", "--learningrate", type=float, default=0.001, help="learning rate of Adam"
+    )
     group.add_argument(
         "-b",
         "--batch",
@@ -166,10 +190,11 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
     folder = group.add_mutually_exclusive_group()
-    folder.add_argument("-o", "--output", type=Path, metavar="DIR", help="model folder to create")
+    folder.add_argument("-o", "--output", "--outputdir", type=Path, metavar="DIR", help="model folder to create")
     folder.add_argument(
         "-oc",
         "--output-clobber",
+        "--outputdirc",
         type=Path,
         metavar="DIR",
         help="model folder to create or replace; a model in it is kept until the new one is complete",

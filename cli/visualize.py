@@ -18,6 +18,7 @@ from ..store.genome.regions import find_synonym
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
 from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common_options, cell_name
+from .common.model_options import add_model_options, open_model_from_args
 from .common.output import print_json, print_line, print_table, print_warning
 from .common.progress import progress_line
 from .common.runner import run_command
@@ -62,23 +63,32 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     add_store_options(parser)
-    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) whose signal is shown")
+    parser.add_argument(
+        "-i", "--cell", "--inputdir", required=True, help="cell line (or its folder) whose signal is shown"
+    )
     parser.add_argument(
         "-b", "--bed", type=Path, required=True, help="BED or narrowPeak file; windows are centred on the middles"
     )
-    parser.add_argument("-m", "--model", type=Path, required=True, help="model folder written by factornet-train")
+    add_model_options(parser)
+    parser.add_argument(
+        "-f", "--factor", help="one of the model's factors, to be named in the output; all factors share the kernels"
+    )
     parser.add_argument("-c", "--chrom", help=f"chromosome to use; default: {_DEFAULT_CHROMOSOME}")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder to create")
+    where.add_argument("-o", "--output", "--outputdir", type=Path, metavar="DIR", help="output folder to create")
     where.add_argument(
-        "-oc", "--output-clobber", type=Path, metavar="DIR", help="output folder to create, or to replace files in"
+        "-oc",
+        "--output-clobber",
+        "--outputdirc",
+        type=Path,
+        metavar="DIR",
+        help="output folder to create, or to replace files in",
     )
     parser.add_argument("--motifs", type=Path, metavar="MEME", help="known motifs to compare the kernels with")
     parser.add_argument(
         "--pictures", nargs="+", choices=("png", "svg"), default=[], help="also save a picture of each kernel"
     )
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
-    parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     add_ignore_units(parser)
     add_common_options(parser)
@@ -128,7 +138,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _visualize(options: argparse.Namespace, folder: Path) -> int:
     from ..model.data.device import choose_device
-    from ..model.model_dir.weights import load_network
+    from ..model.data.inputs import check_factor
     from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import find_kernel_sites
     from ..model.motifs.meme import read_meme
@@ -136,10 +146,13 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
 
     device = choose_device(options.device)
     store = open_store_from_args(options)
-    network = load_network(options.model, weights=options.weights)
+    model = open_model_from_args(options)
+    network = model.network
+    if options.factor is not None:
+        check_factor(network.config, options.factor)
     known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
     sequences = read_sequences(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
-    check_signals(options, store)
+    check_signals(model.card, options, store)
     begin = perf_counter()
     with progress_line("scanning", len(sequences), unit="sequences") as line:
         found = find_kernel_sites(
@@ -154,6 +167,7 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     chrom = store.coordinates.names[int(sequences.chrom[0])]
     facts = {
         "model": f"{options.model} ({', '.join(network.config.tasks)}), {options.weights} weights",
+        **({"factor": options.factor} if options.factor is not None else {}),
         "cell line": cell_name(options.cell),
         "sequences": f"{len(sequences):,} of {options.bed.name}, {window_length} bases each, both strands",
         "chromosome": chrom,
@@ -162,7 +176,8 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     _write(options, folder, layers, facts=facts, n_known=len(known))
     rows = [row for layer in layers for row in layer.rows]
     if options.json:
-        print_json({"output": str(folder), "sequences": len(sequences), "kernels": [asdict(r) for r in rows]})
+        content = {"output": str(folder), "factor": options.factor, "sequences": len(sequences)}
+        print_json({**content, "kernels": [asdict(r) for r in rows]})
         return 0
     for layer in layers:
         _print_table(layer)

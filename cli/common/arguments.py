@@ -26,6 +26,14 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         lines = text.splitlines()
         return "\n".join(line if line.startswith(" ") else textwrap.fill(line, width) for line in lines)
 
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """Return the names of an option with its values once: ``-i, --cells CELL [CELL ...]``."""
+        text = super()._format_action_invocation(action)
+        if not action.option_strings or action.nargs == 0:
+            return text
+        values = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {values}"
+
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, False, (), []):
             return action.help

@@ -12,7 +12,7 @@ May import `model.network` and `factornet.store`.
 
 from .batches import TensorBatch, TensorStream, stream_settings
 from .device import choose_device
-from .inputs import check_inputs, check_tracks, network_inputs
+from .inputs import check_factor, check_inputs, check_tracks, network_inputs
 from .signals import compare_among, compare_signals, recorded_signals, track_signals
 from .sources import BatchStream, Source, choose_source
 
@@ -21,6 +21,7 @@ __all__ = [
     "Source",
     "TensorBatch",
     "TensorStream",
+    "check_factor",
     "check_inputs",
     "check_tracks",
     "choose_device",

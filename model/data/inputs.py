@@ -10,6 +10,16 @@ from ...store.windows.inputs import WindowInputs, check_has_tracks
 from ..network.config import NetworkConfig
 
 
+def check_factor(config: NetworkConfig, factor: str) -> None:
+    """Check that a network predicts a factor.
+
+    Raises:
+        UsageError: it does not; the message lists those that it predicts.
+    """
+    if factor not in config.tasks:
+        raise UsageError(f"the model does not predict {factor!r}; it predicts {', '.join(config.tasks)}")
+
+
 def check_tracks(config: NetworkConfig, store: Store, cell: str) -> None:
     """Check that a cell line has the tracks of a network; others may be among them, in any order.
 

@@ -14,9 +14,9 @@ from ...store.sampling.sampler import Sampler
 from ...store.sampling.split_summary import summarize_split
 from ..data.inputs import manifest_digests
 from ..data.signals import track_signals
+from ..keras.open_model import open_card, open_model
 from ..model_dir.card import ModelCard, read_card
 from ..model_dir.lifecycle import create_model
-from ..model_dir.weights import load_network
 from ..motifs.pwm import Motif, inject_motif
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
@@ -32,7 +32,7 @@ class TrainingSetup:
         network: fields of `NetworkConfig` by name; omitted ones take their default, or the value of `init_from`.
         options: options of the training.
         motif: motif from which two kernels start.
-        init_from: model folder whose weights to start from.
+        init_from: model folder, or folder of the original FactorNet, whose weights to start from.
     """
 
     sampler: Sampler
@@ -65,7 +65,7 @@ class TrainingSetup:
     def tracks(self) -> tuple[str, ...]:
         """Names of the tracks of the network, in order."""
         if self.init_from is not None and "tracks" not in self.network:
-            return read_card(self.init_from).config.tracks
+            return open_card(self.init_from).config.tracks
         return tuple(self.network["tracks"])
 
     def signals(self) -> dict[str, Any]:
@@ -107,10 +107,15 @@ class TrainingSetup:
         )
 
     def _earlier_trainings(self) -> dict[str, Any]:
-        """Return the data that the weights to start from were trained on, as JSON values."""
+        """Return the data that the weights to start from were trained on, as JSON values.
+
+        Of a model of the original FactorNet the digests of its files are all that is known.
+        """
         if self.init_from is None:
             return {}
-        return {"earlier_trainings": [training.to_json() for training in read_card(self.init_from).trainings]}
+        card = open_card(self.init_from)
+        files = {"init_from_sha256": card.provenance["sha256"]} if "sha256" in card.provenance else {}
+        return {"earlier_trainings": [training.to_json() for training in card.trainings], **files}
 
 
 def prepare_training(
@@ -134,7 +139,7 @@ def prepare_training(
 
 def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, Any], seed: int) -> FactorNet:
     """Build a network with the weights of a model folder; for other tasks its output layer is re-initialised."""
-    old = load_network(folder)
+    old = open_model(folder).network
     for name, value in requested.items():
         if getattr(old.config, name) != value:
             raise UsageError(
