@@ -28,6 +28,7 @@ from .common.arguments import (
     parse_regions,
     positive_int,
 )
+from .common.model_options import add_model_options, open_model_from_args
 from .common.output import print_json, print_line, print_warning
 from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
@@ -51,8 +52,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     add_store_options(parser)
-    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) to predict for")
-    parser.add_argument("-m", "--model", type=Path, required=True, help="model folder written by factornet-train")
+    parser.add_argument("-i", "--cell", "--inputdir", required=True, help="cell line (or its folder) to predict for")
+    add_model_options(parser)
     parser.add_argument("-f", "--factor", required=True, help="transcription factor, one of the model's")
     bins = parser.add_mutually_exclusive_group(required=True)
     bins.add_argument("-b", "--bed", type=Path, help="predict intervals; windows are centred on their middles")
@@ -68,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o",
         "--output",
+        "--outputfile",
         type=Path,
         required=True,
         help="bigWig if named *.bw or *.bigWig; bedgraph (chrom, start, stop, score) if named *.bed, *.bedgraph, *.bg, "
@@ -76,7 +78,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--resume", action="store_true", help="resume an interrupted run with --regions")
     parser.add_argument("--force", action="store_true", help="replace the output file")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
-    parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
     parser.add_argument("--batch", type=positive_int, default=512, help="windows per batch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--amp", action="store_true", help="use bfloat16 where it is safe: scores to 2 digits")
@@ -93,7 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
-    from ..model.model_dir.weights import load_model
     from ..model.prediction.bins import Bins, count_bins
     from ..model.prediction.predictor import Predictor
     from ..model.prediction.sidecar import sidecar_path
@@ -101,7 +101,7 @@ def _run(options: argparse.Namespace) -> int:
 
     _check_output(options)
     store = open_store_from_args(options)
-    model = load_model(options.model, weights=options.weights)
+    model = open_model_from_args(options)
     predictor = Predictor(
         network=model.network,
         source=model,
@@ -121,8 +121,8 @@ def _run(options: argparse.Namespace) -> int:
         )
         count = len(bins)
         _warn_of_long_intervals(options, bins)
-    check_signals(options, store)
-    check_annotation_rules(options, store, options.model)
+    check_signals(model.card, options, store)
+    check_annotation_rules(model.card, options, store)
     with progress_line("predicting", count, unit="windows") as line:
         rate = _Rate(line)
         if regions:

@@ -4,6 +4,7 @@
     arguments         types of command-line arguments, and the options of every command
     build_options     options, progress and summary of factornet-etl genome and build
     findings          print the faults that a verification found
+    model_options     options of the commands that use a model
     output            put out the lines and tables of the commands
     progress          show the progress of a command on standard error
     runner            run a command: exit status, errors on one line, signals, a closed standard output

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...store.annotation_rules import AnnotationRules
 from ...store.errors import UsageError
 from ...store.reader import Store
 from .output import print_warning
+
+if TYPE_CHECKING:
+    from ...model.model_dir.card import ModelCard
 
 _IGNORE = "--ignore-annotation-rules"
 
@@ -22,23 +26,25 @@ def add_ignore_annotation_rules(group: argparse._ActionsContainer) -> None:
     )
 
 
-def check_annotation_rules(options: argparse.Namespace, store: Store, model: Path, *, shown: bool = True) -> None:
+def check_annotation_rules(
+    card: ModelCard, options: argparse.Namespace, store: Store, *, model: Path | None = None, shown: bool = True
+) -> None:
     """Check that a model which takes annotation was trained on annotation of the store's rules.
 
     Args:
+        card: of the model.
         options: with ``ignore_annotation_rules``.
         store: whose annotation is used.
-        model: its folder.
+        model: folder of the model, for messages; by default ``--model``.
         shown: whether to warn where the store or the model does not record its rules, or they are ignored.
 
     Raises:
-        InputError: there is no intact model.
+        InputError: the rules that the model records have another form.
         UsageError: the rules differ, and not ``--ignore-annotation-rules``.
     """
     from ...model.data.annotation import model_rules, store_rules
-    from ...model.model_dir.card import read_card
 
-    card = read_card(model)
+    model = model or options.model
     if not card.config.gencode or not store.has_annotation:
         return
     trained, found = model_rules(card.provenance, location=str(model)), store_rules(store)

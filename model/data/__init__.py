@@ -14,7 +14,7 @@ May import `model.network` and `factornet.store`.
 from .annotation import annotation_record, model_rules, store_rules
 from .batches import TensorBatch, TensorStream, stream_settings
 from .device import choose_device
-from .inputs import check_inputs, check_tracks, network_inputs
+from .inputs import check_factor, check_inputs, check_tracks, network_inputs
 from .signals import compare_among, compare_signals, recorded_signals, track_signals
 from .sources import BatchStream, Source, choose_source
 
@@ -24,6 +24,7 @@ __all__ = [
     "TensorBatch",
     "TensorStream",
     "annotation_record",
+    "check_factor",
     "check_inputs",
     "check_tracks",
     "choose_device",

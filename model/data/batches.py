@@ -131,6 +131,7 @@ def stream_settings(config: NetworkConfig, *, batch_size: int, rank: int = 0, wo
     return StreamSettings(
         config.window_length,
         batch_size=batch_size,
+        tracks=config.tracks,
         meta=bool(config.meta),
         gencode=config.gencode,
         rank=rank,

@@ -165,6 +165,8 @@ def read_model_json(folder: str | Path) -> ModelCard:
     """
     path = Path(folder) / "model.json"
     if not path.is_file():
+        if Path(folder).is_file():
+            raise InputError(folder, "is a file, not a folder", hint="give the model folder that it is in")
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
         raise InputError(folder, problem, hint=NO_MODEL_HINT)
     _, found = read_json_object(path, hint=DAMAGED_HINT)

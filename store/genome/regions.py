@@ -57,6 +57,39 @@ def parse_region(text: str, coordinates: GenomeCoordinates) -> Region:
     return Region(chrom, start, stop)
 
 
+_NUMBERED = re.compile(r"(?:chr)?0*(\d+)|NC_0000(\d\d)\.\d+|CM000(\d{3})\.\d+", re.IGNORECASE)
+"""Names of a human autosome: UCSC's and Ensembl's, its RefSeq accession (GRCh37 and 38), its GenBank accession."""
+_FIRST_GENBANK = 663  # CM000663 is chromosome 1
+
+
+def find_synonym(name: str, coordinates: GenomeCoordinates) -> str | None:
+    """Return the name in a store of what others call `name`: 11, chr11, NC_000011.9 and CM000673.1 are the same.
+
+    Returns:
+        `name` itself where the store has it, None where no name of the store corresponds, or several do.
+    """
+    if name in coordinates.names:
+        return name
+    number = _chromosome_number(name)
+    found = [other for other in coordinates.names if number and _chromosome_number(other) == number]
+    return found[0] if len(found) == 1 else None
+
+
+def _chromosome_number(name: str) -> int:
+    """Return the number of an autosome, 0 for other names."""
+    match = _NUMBERED.fullmatch(name)
+    if match is None:
+        return 0
+    return int(match[3]) - _FIRST_GENBANK + 1 if match[3] else int(match[1] or match[2])
+
+
+def to_regions(merged: Intervals, coordinates: GenomeCoordinates) -> list[Region]:
+    """Convert merged intervals in absolute coordinates to regions."""
+    chrom, start = coordinates.from_absolute(merged.starts)
+    rows = np.stack([chrom, start, start + merged.stops - merged.starts], 1)
+    return [Region(coordinates.names[c], first, stop) for c, first, stop in rows.tolist()]
+
+
 def region_intervals(regions: Iterable[Region], coordinates: GenomeCoordinates) -> Intervals:
     """Convert regions to merged intervals in absolute coordinates."""
     regions = list(regions)

@@ -1,15 +1,17 @@
 """Decide which windows an epoch shows: genome splits, positives and negatives, sampling plans.
 
-    candidates  FactorNet's rules for positives and negatives, as set algebra on absolute coordinates
-    plan        sampling plans: the windows of an epoch as arrays, before any data is read
-    sampler     draw the windows of an epoch by FactorNet's rules, for one factor or for all factors of a cell line
-    splits      split the genome into training, validation and test regions
+    candidates     FactorNet's rules for positives and negatives, as set algebra on absolute coordinates
+    plan           sampling plans: the windows of an epoch as arrays, before any data is read
+    sampler        draw the windows of an epoch by FactorNet's rules, for one factor or for all factors of a cell line
+    split_summary  summarize a split: bases, and positives of each cell line, by region
+    splits         split the genome into training, validation and test regions
 
 May import `store.reader` and everything it builds on, except `store.windows`.
 """
 
 from .plan import SamplingPlan, make_rng
 from .sampler import Sampler
+from .split_summary import summarize_split
 from .splits import Split, split_genome, widened_blacklist
 
-__all__ = ["Sampler", "SamplingPlan", "Split", "make_rng", "split_genome", "widened_blacklist"]
+__all__ = ["Sampler", "SamplingPlan", "Split", "make_rng", "split_genome", "summarize_split", "widened_blacklist"]

@@ -102,16 +102,21 @@ class Sampler:
             raise UsageError(f"cell line {self.cells[0]} has no factors to learn; it can only be used for prediction")
         return tasks
 
+    def _peaks(self, cell: str) -> list[Intervals]:
+        """Return the conservative peaks of each task."""
+        return [self.store.peaks(cell, t, "conservative").to_intervals(self.store.coordinates) for t in self.tasks]
+
+    def _positives(self, peaks: list[Intervals], blacklist: Intervals) -> Positives:
+        """Return the positives of the whole genome."""
+        if self.multitask:
+            return positives_of_bins(peaks, blacklist, self.store.coordinates)
+        return positives_of_peaks(peaks[0], blacklist)
+
     def _cell_positives(self, cell: str, regions: Intervals, purpose: str) -> CellPositives:
         coordinates = self.store.coordinates
-        peaks = [self.store.peaks(cell, task, "conservative").to_intervals(coordinates) for task in self.tasks]
-        if self.multitask:
-            genome_positives = positives_of_bins(peaks, self._blacklist, coordinates)
-            avoided_peaks = intervals.union(*peaks)
-        else:
-            genome_positives = positives_of_peaks(peaks[0], self._blacklist)
-            avoided_peaks = self._avoided_peaks(cell, peaks[0])
-        positives = genome_positives.within(regions, self.window_length)
+        peaks = self._peaks(cell)
+        positives = self._positives(peaks, self._blacklist).within(regions, self.window_length)
+        avoided_peaks = intervals.union(*peaks) if self.multitask else self._avoided_peaks(cell, peaks[0])
         if len(positives) == 0:
             raise UsageError(
                 f"{self.factor or 'any factor'} has no usable peak of cell line {cell} in the {purpose} regions "
@@ -130,6 +135,13 @@ class Sampler:
             return self.store.peaks(cell, self.tasks[0], "relaxed").to_intervals(self.store.coordinates)
         usable = ~intervals.overlaps(conservative, self._blacklist)
         return Intervals(conservative.starts[usable], conservative.stops[usable])
+
+    def count_positives(self, cell: str) -> dict[str, int]:
+        """Count the positives of a cell line in the test regions (``test``), and anywhere at all (``total``)."""
+        peaks = self._peaks(cell)
+        held_out = self._positives(peaks, self._blacklist).within(self.split.test, self.window_length)
+        nowhere = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return {"test": len(held_out), "total": len(self._positives(peaks, nowhere))}
 
     @property
     def chromosomes(self) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ class StreamSettings:
         gencode: whether the features include the annotation of the bin, after the meta values.
         rank, world_size: yield the rank-th of `world_size` equal parts of every batch. The last batch of an epoch may
             leave some ranks fewer windows than others, or none; all ranks get the same number of batches.
+        tracks: names of the tracks to read, in order, from cell lines that may have others; None reads all, which must
+            then be the same in all cell lines of the plan.
 
     Raises:
         UsageError: a value is out of range, or `batch_size` is no multiple of `world_size`.
@@ -43,6 +45,7 @@ class StreamSettings:
     gencode: bool = False
     rank: int = 0
     world_size: int = 1
+    tracks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("window_length", "batch_size", "pool_bytes", "slab", "threads", "world_size"):
@@ -62,7 +65,8 @@ class Batch:
     Attributes:
         index: their rows in the plan, int64 (B,).
         codes: base codes 0..4, uint8 (B, L); 4 past the ends of a chromosome.
-        tracks: signal, float32 (B, tracks, L); 0 past the ends of a chromosome.
+        tracks: signal, float32 (B, tracks, L), in the order of the settings, else of the cell line; 0 past the ends of
+            a chromosome.
         features: meta values, then six booleans (does the bin, as drawn, overlap a CpG island, CDS, intron, promoter,
             5' UTR, 3' UTR), float32 (B, features); features is 0 unless the settings ask for them.
         labels: targets, uint8 (B, tasks).

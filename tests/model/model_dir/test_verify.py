@@ -248,7 +248,7 @@ def test_folder_being_written_names_the_holder(model):
 
 def test_training_can_be_verified_while_it_runs(tiny_store, tmp_path):
     """The lock is read, not taken: the training goes on, and no file that it replaces is called damaged."""
-    words = ["--store", str(tiny_store), *"-i A -f TF -v chrB -n 1 -L 400 -k 3 -w 6 -r 2 -d 3 -b 4".split()]
+    words = ["--store", str(tiny_store), *"-i A -f TF -v chrB -t none -n 1 -L 400 -k 3 -w 6 -r 2 -d 3 -b 4".split()]
     command = [sys.executable, "-m", "factornet.cli.train", *words, *"-e 1000 -ep 1000 --device cpu".split()]
     folder, reports = tmp_path / "m", []
     with subprocess.Popen([*command, "-o", str(folder)], stdout=subprocess.DEVNULL) as child:
