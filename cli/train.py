@@ -19,6 +19,7 @@ from ..store.sampling.splits import split_genome
 from ..store.text import format_bytes
 from ..store.windows.inputs import common_meta, common_tracks
 from .common.arguments import cell_name, naming_option, parse_regions
+from .common.known_motifs import choose_motif, default_motifs
 from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
@@ -135,18 +136,9 @@ def _sampler(options: argparse.Namespace, store: Store, window_length: int) -> S
 
 
 def _motif(options: argparse.Namespace) -> Motif:
-    from ..model.motifs.jaspar import jaspar_motif
-    from ..model.motifs.meme import read_meme
-    from ..model.motifs.pwm import find_motif
-
     if options.init_from is not None:
         raise UsageError("-mo and --init-from both set the first kernels; give one of them")
-    name = options.motif_name or options.factor
-    if options.motifs is None:
-        with naming_option("-mo", hint="or give a MEME file with --motifs FILE, and a name in it with --motif-name"):
-            return jaspar_motif(name)
-    with naming_option("--motifs", hint="choose one with --motif-name"):
-        return find_motif(read_meme(options.motifs), name)
+    return choose_motif(options.motifs or default_motifs(), options.motif_name or options.factor)
 
 
 def _dry_run(

@@ -72,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
     where.add_argument(
         "-oc", "--output-clobber", type=Path, metavar="DIR", help="output folder to create, or to replace files in"
     )
-    parser.add_argument("--motifs", type=Path, metavar="MEME", help="known motifs to compare the kernels with")
+    parser.add_argument("--motifs", type=Path, metavar="FILE", help="known motifs to compare the kernels with")
     parser.add_argument(
         "--pictures", nargs="+", choices=("png", "svg"), default=[], help="also save a picture of each kernel"
     )
@@ -127,15 +127,15 @@ def _run(options: argparse.Namespace) -> int:
 def _visualize(options: argparse.Namespace, folder: Path) -> int:
     from ..model.data.device import choose_device
     from ..model.model_dir.weights import load_network
+    from ..model.motifs.formats import read_motifs
     from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import find_kernel_sites
-    from ..model.motifs.meme import read_meme
     from ..model.motifs.tomtom import kernel_rows
 
     device = choose_device(options.device)
     store = open_store_from_args(options)
     network = load_network(options.model, weights=options.weights)
-    known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
+    known = list(read_motifs(options.motifs).values()) if options.motifs is not None else []
     sequences = read_sequences(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
     check_signals(options, store)
     begin = perf_counter()
