@@ -207,9 +207,11 @@ def _print_plan(plan: TrainingSetup, device: torch.device, process_group: Proces
     sampler = plan.sampler
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
     processes = f", {process_group.size} processes" if process_group.size > 1 else ""
+    at_gaps = sum(p.at_gaps for p in sampler.train_positives + sampler.valid_positives)
+    left_out = f"; {at_gaps} more touch runs of N and are left out" if at_gaps else ""
     motif = f"; motif {plan.motif.name} in kernels 0 and 1" if plan.motif else ""
     print_line(
-        f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.negatives_per_positive} negatives each; "
+        f"{', '.join(sampler.tasks)}: positives {counts}{left_out}; {sampler.negatives_per_positive} negatives each; "
         f"device {device}{processes}{motif}",
         file=out,
     )

@@ -9,15 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zarr
 
 from ...store.errors import InputError, StoreError, UsageError
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
-from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
+from ...store.genome.intervals import IntArray, Intervals
 from ...store.reader import open_store
-from ...store.schema import FEATURES, Chromosome, StoreInfo, check_name
-from ...store.text import format_count
+from ...store.schema import FEATURES, GAP_BASES, Chromosome, StoreInfo, check_name
 from ..inputs.annotation import (
     README_RULES,
     AnnotationRules,
@@ -25,7 +23,6 @@ from ..inputs.annotation import (
     annotation_from_gtf,
     check_bedtools,
 )
-from ..inputs.bed import read_peaks
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
 from ..publish.cell_index_writer import write_cells_group
@@ -36,10 +33,10 @@ from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence
 from .chromosome_arrays import ChromosomeArrays
+from .excluded_regions import write_assembly_gaps, write_blacklist
 from .report import BuildReport
 from .selected_sequence import SelectedSequence, read_sequence
 from .size_estimate import genome_bytes
-from .table_writer import intervals_dataset, write_dataset
 from .tracks import create_track, describe_tracks, track_notes
 
 
@@ -160,15 +157,16 @@ def build_genome(
         check_disk_space(store, needed, what="the genome", hint="or build the store on another disk")
         staged = journal.folder / store.name
         tasks, bigwigs = _create_arrays(staged, sequence, inputs, options)
-        blacklist_note = _write_blacklist(staged, sequence.coordinates, inputs, options)
+        notes = [*sequence.notes, *write_blacklist(staged, sequence.coordinates, inputs.blacklist, options.aliases)]
         if on_plan:
             on_plan(tasks)
         with report_changed_inputs(fingerprints):
             reports = journal.run(tasks, staged, resources, on_report)
-        _write_attributes(staged, sequence, inputs, reports, known=journal.known, provenance=provenance)
+        gaps, gaps_note = write_assembly_gaps(staged, sequence.coordinates, reports)
+        _write_attributes(staged, sequence, inputs, reports, known=journal.known, provenance=provenance, gaps=gaps)
         check_unchanged(fingerprints)
         publish(staged, store.resolve(), "genome", check=check_replaceable)
-    notes = [*sequence.notes, blacklist_note]
+    notes.append(gaps_note)
     notes += [note for name, bigwig in bigwigs.items() for note in track_notes(name, bigwig, reports)]
     notes += [journal.note] if journal.note else []
     return BuildReport(f"genome {sequence.assembly} in {store}", tuple(reports), tuple(notes))
@@ -183,7 +181,7 @@ def _describe_state(inputs: GenomeInputs, options: GenomeOptions, provenance: di
         "blacklist": inputs.blacklist is not None,
         "tracks": {name: path.name for name, path in inputs.tracks.items()},
     }
-    return {**provenance, "roles": roles, "layout": asdict(options.layout)}
+    return {**provenance, "roles": roles, "layout": asdict(options.layout), "gap_bases": GAP_BASES}
 
 
 def _check_replaceable(store: Path, *, force: bool) -> None:
@@ -258,20 +256,6 @@ def _overlapping(merged: Intervals, start: int, stop: int, offset: int) -> tuple
     return merged.starts[keep] - offset, merged.stops[keep] - offset
 
 
-def _write_blacklist(staged: Path, coordinates: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions) -> str:
-    """Write the blacklist, empty if there is none, and return a note on it."""
-    if inputs.blacklist is None:
-        empty = np.array([], np.int64)
-        write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
-        return "no blacklist given: no region of the genome is excluded"
-    intervals = read_peaks(inputs.blacklist, coordinates, options.aliases).peaks
-    if not intervals.start.size:
-        hint = "download the file again, or build without a blacklist"
-        raise InputError(inputs.blacklist, "no interval in the file", hint=hint)
-    write_dataset(intervals_dataset(intervals.chrom, intervals.start, intervals.stop), staged, "genome/blacklist")
-    return f"blacklist: {format_count(intervals.chrom.size, 'interval')}"
-
-
 def _write_attributes(
     staged: Path,
     sequence: SelectedSequence,
@@ -280,11 +264,13 @@ def _write_attributes(
     *,
     known: Mapping[str, str],
     provenance: dict[str, Any],
+    gaps: dict[str, Any],
 ) -> None:
     """Write the attributes of the finished genome, its manifest, and the attributes of the store."""
     group = zarr.open_group(str(staged / "genome"), mode="r+")
     group.attrs["tracks"] = list(inputs.tracks)
     group.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
+    group.attrs["assembly_gaps"] = "assembly_gaps" in group
     known = {key.removeprefix("genome/"): sha256 for key, sha256 in known.items()}
     manifest = write_manifest(staged / "genome", own=True, known=known)
     digests = {r.chrom: r.digest for r in reports if r.digest}
@@ -294,7 +280,7 @@ def _write_attributes(
         tuple(Chromosome(chrom, length, digests[chrom]) for chrom, length in lengths),
         shared={name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
         provenance=provenance,
-        summary={"tracks": describe_tracks(inputs.tracks, reports)},
+        summary={"tracks": describe_tracks(inputs.tracks, reports), "assembly_gaps": gaps},
     )
     write_cells_group(staged)
     write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})

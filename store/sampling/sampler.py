@@ -6,7 +6,9 @@
                     avoid conservative peaks; jitter of up to 20 bases for all, validation included
 
 In both, negatives are drawn again every epoch and avoid peaks widened by 200 bases and the blacklist widened by a
-window's length. Source: FactorNet's README and code (uci-cbcl/FactorNet).
+window's length. No window, positive or negative, touches a gap of the assembly (a run of N) that the store records:
+FactorNet's blacklist contains these gaps, so that with it nothing changes; others, such as ENCODE's, do not.
+Source: FactorNet's README and code (uci-cbcl/FactorNet).
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ class CellPositives:
         positives: bins with their largest jitter and targets.
         negative_regions: where the 200-base bins of negatives may lie, merged intervals in absolute coordinates.
         negative_starts: starts of bins inside `negative_regions` whose window stays inside the regions.
+        at_gaps: number of positives left out because their window touches a gap of the assembly.
     """
 
     positives: Positives
     negative_regions: Intervals
     negative_starts: Intervals
+    at_gaps: int = 0
 
 
 class Sampler:
@@ -78,6 +82,7 @@ class Sampler:
         self.valid_cells = valid_cells or cells
         self.tasks = self._tasks()
         self._blacklist = widened_blacklist(store, window_length)
+        self._gaps = store.assembly_gaps()
         self.train_positives = tuple(self._cell_positives(c, split.train, "training") for c in self.cells)
         self.valid_positives = tuple(self._cell_positives(c, split.valid, "validation") for c in self.valid_cells)
 
@@ -111,6 +116,8 @@ class Sampler:
         else:
             genome_positives = positives_of_peaks(peaks[0], self._blacklist)
             avoided_peaks = self._avoided_peaks(cell, peaks[0])
+        n_usable = len(genome_positives.within(regions, self.window_length))
+        regions = intervals.subtract(regions, self._gaps)
         positives = genome_positives.within(regions, self.window_length)
         if len(positives) == 0:
             raise UsageError(
@@ -121,7 +128,7 @@ class Sampler:
         allowed = intervals.subtract(regions, avoided)
         jitter = BIN_JITTER if self.multitask else 0
         starts = negative_starts(allowed, regions, window_length=self.window_length, jitter=jitter)
-        return CellPositives(positives, allowed, starts)
+        return CellPositives(positives, allowed, starts, n_usable - len(positives))
 
     def _avoided_peaks(self, cell: str, conservative: Intervals) -> Intervals:
         """Return the relaxed peaks, or the conservative ones outside the blacklist where there are none."""
