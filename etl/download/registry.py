@@ -93,7 +93,7 @@ def _parse(path: Path, name: str, entry: dict[str, Any]) -> Iterator[Download]:
     urls = entry["urls"]
     if not isinstance(urls, list) or not urls or any(urlsplit(str(u)).scheme not in ("http", "https") for u in urls):
         raise ValueError(f"{name}: urls must be a list of http:// or https:// addresses")
-    shared = {
+    shared: dict[str, Any] = {
         "assembly": str(entry["assembly"]),
         "what": str(entry["what"]),
         "default": entry.get("default") is not False,
