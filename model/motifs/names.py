@@ -21,13 +21,14 @@ RULE = "exact name, human, quality A to D, lowest index, newest version"
 
 _SEPARATOR = r"[_.(|;/,\s!]"
 _ACCESSION = re.compile(r"(?:[A-Z]{1,3}\d{3,6}[._]\d+[\s._;:|/-]+|[A-Z]\$)(?=.)")
+_ACCESSION_BEHIND = re.compile(r"[\s._;:|/-]+[A-Z]{2}\d{4}\.\d+$")
 _DIMER = re.compile(r"::?|\+")
 _HOCOMOCO = re.compile(
     r"_(?P<organism>HUMAN|MOUSE)\.H(?P<release>\d+)[A-Z]+(?:\.(?P<index>\d+))?\.(?P<quality>[A-DS])$"
     r"|\.H(?P<release2>\d+)[A-Z]+\.(?P<index2>\d+)\.[A-Z]+\.(?P<quality2>[A-D])$"
 )
 _HOCOMOCO_9 = re.compile(r"_(?:f(?P<index>\d+)|(?P<kind>si|do))$")
-_JASPAR = re.compile(r"(?:^|[._;|/ ])MA(?P<index>\d{4})\.(?P<version>\d+)")
+_JASPAR = re.compile(r"(?:^|[._;:|/ -])MA(?P<index>\d{4})\.(?P<version>\d+)")
 _CISBP = re.compile(r"^M\d+_(?P<version>\d+\.\d+)")
 _SPECIES = re.compile(r"_(?:HUMAN|MOUSE)\b|\([A-Z][a-z]+_[a-z]+\)")
 _HUMAN = ("_HUMAN", "(Homo_sapiens)")
@@ -132,6 +133,8 @@ def _labels(motif: Motif) -> Iterator[str]:
         yield text
         if found := _ACCESSION.match(text):
             yield text[found.end() :]
+        if found := _ACCESSION_BEHIND.search(text):
+            yield text[: found.start()]
         if text.startswith("("):  # CIS-BP: (CTCF)_(Homo_sapiens)_(DBD_1.00)
             yield text[1:].partition(")")[0]
 

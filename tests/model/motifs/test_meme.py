@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from Bio import motifs as biopython
 
 from factornet.model import read_meme
+from factornet.model.motifs import motif_text
 from factornet.model.motifs.formats import read_motifs
 from factornet.store.errors import InputError
 
@@ -246,6 +248,28 @@ def test_names_with_spaces_and_other_words(tmp_path):
 def test_encodings_and_line_ends(tmp_path, content):
     (tmp_path / "m").write_bytes(content)
     assert read_motifs(tmp_path / "m")["a"].probabilities.tolist() == ROWS
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
+def test_archive_is_named_with_the_cure(tmp_path, suffix):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a.meme").write_text(HEADER + "MOTIF a\n" + MATRIX)
+    kind = {"tar.gz": "gztar"}.get(suffix, suffix)
+    path = shutil.make_archive(str(tmp_path / "all"), kind, tmp_path / "d")
+    with pytest.raises(InputError, match=rf"all.{suffix}: is a {suffix[:3]} archive, not text; unpack it"):
+        read_motifs(path)
+
+
+def test_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(motif_text, "_MAX_SIZE", 100_000)
+    (tmp_path / "m").write_bytes(gzip.compress(b" " * 10_000_000))
+    with pytest.raises(InputError, match="m: has more than 100 kB, too much for motifs"):
+        read_motifs(tmp_path / "m")
+
+
+def test_files_of_single_motifs_joined_are_one(tmp_path):
+    path = write(tmp_path, "".join(f"{HEADER}MOTIF {name}\n{MATRIX}URL x\n\n" for name in "abc"))
+    assert [*read_motifs(path)] == ["a", "b", "c"]
 
 
 def test_rows_within_the_tolerance_are_kept_as_they_are(tmp_path):

@@ -43,6 +43,8 @@ def test_find_motif_by_either_name_in_any_case(factor, name):
         ("CTCF", ["MA1929.1 CTCF", "MA0139.1 CTCF", "MA0139.2 CTCF"], "MA0139.2"),
         ("CTCF", ["MA1102.2.CTCFL", "MA0139.1.CTCF"], "MA0139.1.CTCF"),
         ("CTCF", ["CTCFL_MA1102.2", "CTCF_MA0139.1"], "CTCF_MA0139.1"),
+        ("CTCF", ["MA1102.2 MA1102.2.CTCFL", "MA0139.1 MA0139.1.CTCF"], "MA0139.1"),
+        ("NKX2-5", ["NKX2-8-MA0673.1", "NKX2-5-MA0063.2", "NKX2-5-MA0063.1"], "NKX2-5-MA0063.2"),
         ("RARA", ["MA0730.1 RARA(var.2)", "MA0159.1 RARA::RXRA", "MA0729.1 RARA"], "MA0729.1"),
         ("RARA", ["MA0159.1 RARA::RXRA", "MA0730.1 RARA(var.2)"], "MA0730.1"),
         ("Arnt", ["MA0006.1 Ahr::Arnt", "MA0004.1 Arnt"], "MA0004.1"),
