@@ -19,9 +19,9 @@ from .common.arguments import (
     HelpFormatter,
     add_common_options,
     cell_name,
-    naming_option,
     parse_regions,
 )
+from .common.known_motifs import MOTIFS_HELP, choose_motif
 from .common.output import print_json, print_line, print_table, print_warning
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
@@ -59,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--allow-seen", action="store_true", help="evaluate on bins that the model was trained or validated on"
     )
     parser.add_argument("--track", help="also score the mean signal of this track")
-    parser.add_argument("--motifs", type=Path, metavar="MEME", help="also score the factor's motif in this file")
+    parser.add_argument("--motifs", type=Path, metavar="FILE", help=f"also score the factor's motif: {MOTIFS_HELP}")
     parser.add_argument("--motif-name", metavar="NAME", help="name of the motif; default: the factor")
     parser.add_argument(
         "--picture", type=Path, metavar="PNG", help="save a picture of the region with the highest score"
@@ -97,16 +97,13 @@ def _check_picture(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from ..model.evaluation.locus_plot import best_locus, plot_locus
     from ..model.evaluation.scoring import baselines, evaluate
-    from ..model.motifs.meme import read_meme
-    from ..model.motifs.pwm import find_motif, log_odds
+    from ..model.motifs.pwm import log_odds
 
     store = open_store_from_args(options)
     cell = cell_name(options.cell)
     motif = None
     if options.motifs is not None:
-        with naming_option("--motifs", hint="choose one with --motif-name"):
-            found = find_motif(read_meme(options.motifs), options.motif_name or options.factor)
-        motif = log_odds(found.probabilities)
+        motif = log_odds(choose_motif(options.motifs, options.motif_name or options.factor).probabilities)
     predicted, counts = _read_scores(options, store)
     bins, scores = predicted.bins, predicted.scores
     provenance = _check_provenance(options, store, cell, predicted)

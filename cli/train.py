@@ -19,6 +19,7 @@ from ..store.text import format_bytes
 from ..store.windows.inputs import check_has_tracks, common_meta, common_tracks, shared_tracks
 from .common.annotation_check import check_annotation_rules
 from .common.arguments import NOTHING, cell_name, chosen, naming_option
+from .common.known_motifs import choose_motif, default_motifs
 from .common.model_options import say_if_original
 from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
@@ -153,18 +154,9 @@ def _sampler(options: argparse.Namespace, store: Store, window_length: int) -> S
 
 
 def _motif(options: argparse.Namespace) -> Motif:
-    from ..model.motifs.jaspar import jaspar_motif
-    from ..model.motifs.meme import read_meme
-    from ..model.motifs.pwm import find_motif
-
     if options.init_from is not None:
         raise UsageError("-mo and --init-from both set the first kernels; give one of them")
-    name = options.motif_name or options.factor
-    if options.motifs is None:
-        with naming_option("-mo", hint="or give a MEME file with --motifs FILE, and a name in it with --motif-name"):
-            return jaspar_motif(name)
-    with naming_option("--motifs", hint="choose one with --motif-name"):
-        return find_motif(read_meme(options.motifs), name)
+    return choose_motif(options.motifs or default_motifs(), options.motif_name or options.factor)
 
 
 def _dry_run(
@@ -235,9 +227,11 @@ def _print_plan(plan: TrainingSetup, device: torch.device, process_group: Proces
     sampler = plan.sampler
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
     processes = f", {process_group.size} processes" if process_group.size > 1 else ""
+    at_gaps = sum(p.at_gaps for p in sampler.train_positives + sampler.valid_positives)
+    left_out = f"; {at_gaps} more touch runs of N and are left out" if at_gaps else ""
     motif = f"; motif {plan.motif.name} in kernels 0 and 1" if plan.motif else ""
     print_line(
-        f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.negatives_per_positive} negatives each; "
+        f"{', '.join(sampler.tasks)}: positives {counts}{left_out}; {sampler.negatives_per_positive} negatives each; "
         f"device {device}{processes}{motif}",
         file=out,
     )

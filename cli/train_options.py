@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import __version__
 from .common.annotation_check import add_ignore_annotation_rules
 from .common.arguments import DEVICE_HELP, HelpFormatter, positive_int
+from .common.known_motifs import MOTIFS_HELP
 from .common.signal_check import add_ignore_units
 from .common.store_options import add_store_options
 
@@ -131,10 +132,10 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--motifs",
         type=Path,
-        metavar="MEME",
-        help="MEME file (HOCOMOCO, JASPAR) for -mo; default: JASPAR, from pyjaspar",
+        metavar="FILE",
+        help=f"for -mo: {MOTIFS_HELP}; default: HOCOMOCO v9, as downloaded by factornet-etl fetch motifs",
     )
-    group.add_argument("--motif-name", metavar="NAME", help="name of the motif for -mo; default: the factor")
+    group.add_argument("--motif-name", metavar="NAME", help="name of the motif for -mo; default: the factor's best")
     group.add_argument(
         "--init-from",
         type=Path,

@@ -86,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="output folder to create, or to replace files in",
     )
-    parser.add_argument("--motifs", type=Path, metavar="MEME", help="known motifs to compare the kernels with")
+    parser.add_argument("--motifs", type=Path, metavar="FILE", help="known motifs to compare the kernels with")
     parser.add_argument(
         "--pictures", nargs="+", choices=("png", "svg"), default=[], help="also save a picture of each kernel"
     )
@@ -142,9 +142,9 @@ def _run(options: argparse.Namespace) -> int:
 def _visualize(options: argparse.Namespace, folder: Path) -> int:
     from ..model.data.device import choose_device
     from ..model.data.inputs import check_factor
+    from ..model.motifs.formats import read_motifs
     from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import find_kernel_sites
-    from ..model.motifs.meme import read_meme
     from ..model.motifs.tomtom import kernel_rows
 
     device = choose_device(options.device)
@@ -153,7 +153,7 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     network = model.network
     if options.factor is not None:
         check_factor(network.config, options.factor)
-    known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
+    known = list(read_motifs(options.motifs).values()) if options.motifs is not None else []
     sequences = read_sequences(
         options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias, store.coordinates.names)
     )

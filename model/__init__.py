@@ -9,7 +9,8 @@ from .model_dir.card import ModelCard, read_card
 from .model_dir.weights import load_network, save_weights
 from .motifs.kernel_motifs import find_kernel_sites
 from .motifs.meme import read_meme
-from .motifs.pwm import Motif, find_motif
+from .motifs.names import find_motif
+from .motifs.pwm import Motif
 from .motifs.tomtom import match_motifs
 from .network.config import NetworkConfig
 from .network.factornet import FactorNet, one_hot

@@ -167,7 +167,7 @@ class Store:
 
     @cached_property
     def genome_attributes(self) -> dict[str, Any]:
-        """Attributes of the genome's group: names of the shared tracks, and whether it has annotation."""
+        """Attributes of the genome's group: names of the shared tracks, whether it has annotation, and gaps."""
         text = read_object(self.folder("genome"), "zarr.json", self.objects("genome"))
         return dict(parse_zarr_json(text, "group")["attributes"])
 
@@ -200,8 +200,17 @@ class Store:
         Raises:
             StoreError: the table is damaged, or a row is not an interval on a chromosome.
         """
-        table = self._table("genome/blacklist", "chrom", "start", "stop")
-        return merge(Intervals(*(self.coordinates.to_absolute(table["chrom"], table[k]) for k in ("start", "stop"))))
+        return self._intervals("genome/blacklist")
+
+    def assembly_gaps(self) -> Intervals:
+        """Return the runs of N in absolute coordinates, merged; empty if the store has no record of them.
+
+        Raises:
+            StoreError: the table is damaged, or a row is not an interval on a chromosome.
+        """
+        if not self.genome_attributes.get("assembly_gaps"):
+            return Intervals(np.array([], np.int64), np.array([], np.int64))
+        return self._intervals("genome/assembly_gaps")
 
     def peaks(self, cell: str, factor: str, which: PeakSet) -> Peaks:
         """Return the peaks of a factor; the conservative set if there is no relaxed one.
@@ -214,6 +223,10 @@ class Store:
         has_relaxed = info.factors[info.factor_index(factor)].relaxed
         which = which if has_relaxed else "conservative"
         return Peaks(**self._table(f"cells/{cell}/peaks/{factor}/{which}", "chrom", "start", "stop", "summit"))
+
+    def _intervals(self, group: str) -> Intervals:
+        table = self._table(group, "chrom", "start", "stop")
+        return merge(Intervals(*(self.coordinates.to_absolute(table["chrom"], table[k]) for k in ("start", "stop"))))
 
     def _table(self, group: str, *columns: str) -> dict[str, NDArray[np.int64]]:
         arrays = {name: self.array(f"{group}/{name}") for name in columns}

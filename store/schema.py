@@ -6,6 +6,7 @@ Paths inside a store, with the dimensions of each array::
     genome/annotation/<chrom>               uint8   (position_<chrom>)      bit i = FEATURES[i]
     genome/tracks/<name>/<chrom>            float32 (position_<chrom>)      tracks that all cell lines share
     genome/blacklist                        chrom, start, stop  (interval)
+    genome/assembly_gaps                    chrom, start, stop  (interval)  runs of N, where there are any
     cells/<cell>/tracks/<name>/<chrom>      float32 (position_<chrom>)
     cells/<cell>/peaks/<factor>/<set>       chrom, start, stop, summit  (peak);  set: conservative, relaxed
     cells/<cell>/labels/<chrom>             uint8   (bin_<chrom>, factor)   0 unbound, 1 bound, 2 ambiguous
@@ -38,6 +39,8 @@ STRIDE = 50
 UNBOUND, BOUND, AMBIGUOUS = 0, 1, 2
 BOUND_BASES = 101
 """A bin is bound if this many of its 200 bases are in a conservative peak (``bedtools intersect -f 0.505``)."""
+GAP_BASES = BIN
+"""Bases other than A, C, G and T in a row that make a gap of the assembly: shorter runs do not fill a bin."""
 PeakSet = Literal["conservative", "relaxed"]
 
 _REBUILD_HINT = "remove the cell line, or rebuild it on this genome with the force option"
@@ -82,7 +85,7 @@ class StoreInfo:
         encoding: ``compressed`` or ``raw``.
         shared: name of each shared track (stored with the genome) -> digest of its values.
         provenance: inputs, options and software that the genome was built from.
-        summary: figures of the shared tracks, as in `CellInfo`.
+        summary: figures of the shared tracks, as in `CellInfo`, and of the gaps of the assembly.
         genome_manifest: SHA-256 of the genome's manifest.
         genome_manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
         unpacked_from: of a raw store, `genome_manifest` of the compressed store it was unpacked from.

@@ -4,6 +4,7 @@
     arguments         types of command-line arguments, and the options of every command
     build_options     options, progress and summary of factornet-etl genome and build
     findings          print the faults that a verification found
+    known_motifs      choose a factor's known motif, from a file of motifs, JASPAR, or the one that FactorNet came with
     model_options     options of the commands that use a model
     output            put out the lines and tables of the commands
     progress          show the progress of a command on standard error

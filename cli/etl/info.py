@@ -118,6 +118,7 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
     for item in store.info.provenance.get("inputs", []):
         print_line(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
     _print_annotation(store, bases)
+    _print_gaps(store.info.summary)
     _print_all_bases("shared", store.info.summary)
     if contents.cells is None:
         print_line("cell lines: not known")
@@ -142,6 +143,16 @@ def _print_annotation(store: Store, size: int) -> None:
     print_line(f"annotation rules: {recorded_rules(record) or 'not known'}")
     for note in record["notes"]:
         print_line(f"annotation: {note}")
+
+
+def _print_gaps(summary: Mapping[str, Any]) -> None:
+    """Print what is known of the gaps of the assembly."""
+    gaps = summary.get("assembly_gaps")
+    if gaps is None:
+        print_line("runs of N: not recorded; windows of training are drawn from those outside the blacklist, too")
+        return
+    found = f"runs of N: {gaps['runs']:,} of at least {gaps['min_bases']} bases, {gaps['bases']:,} bases"
+    print_line(f"{found}; {'no window of training touches them' if gaps['excluded'] else 'not excluded, too many'}")
 
 
 def _covered(values: Mapping[str, Any]) -> tuple[str, ...]:

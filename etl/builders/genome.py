@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zarr
 
 from ...store.annotation_rules import README_RULES, AnnotationRules
@@ -17,11 +16,9 @@ from ...store.errors import InputError, StoreError, UsageError
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ...store.reader import open_store
-from ...store.schema import FEATURES, Chromosome, StoreInfo, check_name
-from ...store.text import format_count
+from ...store.schema import FEATURES, GAP_BASES, Chromosome, StoreInfo, check_name
 from ..annotation.features import Annotation, annotation_from_beds, annotation_from_gtf, check_bedtools
 from ..annotation.shares import annotation_notes, describe_annotation
-from ..inputs.bed import read_peaks
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
 from ..publish.cell_index_writer import write_cells_group
@@ -33,10 +30,10 @@ from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence
 from .chromosome_arrays import ChromosomeArrays
+from .excluded_regions import write_assembly_gaps, write_blacklist
 from .report import BuildReport
 from .selected_sequence import SelectedSequence, read_sequence
 from .size_estimate import genome_bytes
-from .table_writer import intervals_dataset, write_dataset
 from .tracks import create_track, describe_tracks, track_notes
 
 
@@ -160,12 +157,13 @@ def build_genome(
         staged = journal.folder / store.name
         annotation = _read_annotation(inputs, options, sequence.coordinates)
         tasks, bigwigs = _create_arrays(staged, sequence, annotation, inputs, options)
-        blacklist_note = _write_blacklist(staged, sequence.coordinates, inputs, options)
+        blacklist_notes = write_blacklist(staged, sequence.coordinates, inputs.blacklist, options.aliases)
         if on_plan:
             on_plan(tasks)
         with report_changed_inputs(fingerprints):
             reports = journal.run(tasks, staged, resources, on_report)
-        summary = _summarise(annotation, inputs, reports)
+        gaps, gaps_note = write_assembly_gaps(staged, sequence.coordinates, reports)
+        summary = _summarise(annotation, inputs, reports) | {"assembly_gaps": gaps}
         _write_attributes(
             staged, sequence, inputs, reports, known=journal.known, provenance=provenance, summary=summary
         )
@@ -174,7 +172,8 @@ def build_genome(
     notes = [
         *sequence.notes,
         *annotation_notes(summary.get("annotation"), sum(sequence.coordinates.lengths)),
-        blacklist_note,
+        *blacklist_notes,
+        gaps_note,
     ]
     notes += [note for name, bigwig in bigwigs.items() for note in track_notes(name, bigwig, reports)]
     notes += [journal.note] if journal.note else []
@@ -190,7 +189,7 @@ def _describe_state(inputs: GenomeInputs, options: GenomeOptions, provenance: di
         "blacklist": inputs.blacklist is not None,
         "tracks": {name: path.name for name, path in inputs.tracks.items()},
     }
-    return {**provenance, "roles": roles, "layout": asdict(options.layout)}
+    return {**provenance, "roles": roles, "layout": asdict(options.layout), "gap_bases": GAP_BASES}
 
 
 def _check_replaceable(store: Path, *, force: bool) -> None:
@@ -272,20 +271,6 @@ def _overlapping(merged: Intervals, start: int, stop: int, offset: int) -> tuple
     return merged.starts[keep] - offset, merged.stops[keep] - offset
 
 
-def _write_blacklist(staged: Path, coordinates: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions) -> str:
-    """Write the blacklist, empty if there is none, and return a note on it."""
-    if inputs.blacklist is None:
-        empty = np.array([], np.int64)
-        write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
-        return "no blacklist given: no region of the genome is excluded"
-    intervals = read_peaks(inputs.blacklist, coordinates, options.aliases).peaks
-    if not intervals.start.size:
-        hint = "download the file again, or build without a blacklist"
-        raise InputError(inputs.blacklist, "no interval in the file", hint=hint)
-    write_dataset(intervals_dataset(intervals.chrom, intervals.start, intervals.stop), staged, "genome/blacklist")
-    return f"blacklist: {format_count(intervals.chrom.size, 'interval')}"
-
-
 def _summarise(annotation: Annotation | None, inputs: GenomeInputs, reports: Sequence[ShardReport]) -> dict[str, Any]:
     """Return figures of the shared tracks, and of the annotation where there is one."""
     summary: dict[str, Any] = {"tracks": describe_tracks(inputs.tracks, reports)}
@@ -311,6 +296,7 @@ def _write_attributes(
     group = zarr.open_group(str(staged / "genome"), mode="r+")
     group.attrs["tracks"] = list(inputs.tracks)
     group.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
+    group.attrs["assembly_gaps"] = "assembly_gaps" in group
     known = {key.removeprefix("genome/"): sha256 for key, sha256 in known.items()}
     manifest = write_manifest(staged / "genome", own=True, known=known)
     digests = {r.chrom: r.digest for r in reports if r.digest}

@@ -6,7 +6,9 @@
                     avoid conservative peaks; jitter of up to 20 bases for all, validation included
 
 In both, negatives are drawn again every epoch and avoid peaks widened by 200 bases and the blacklist widened by a
-window's length. Source: FactorNet's README and code (uci-cbcl/FactorNet).
+window's length. No window, positive or negative, touches a gap of the assembly (a run of N) that the store records:
+FactorNet's blacklist contains these gaps, so that with it nothing changes; others, such as ENCODE's, do not.
+Source: FactorNet's README and code (uci-cbcl/FactorNet).
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ class CellPositives:
         positives: bins with their largest jitter and targets.
         negative_regions: where the 200-base bins of negatives may lie, merged intervals in absolute coordinates.
         negative_starts: starts of bins inside `negative_regions` whose window stays inside the regions.
+        at_gaps: number of positives left out because their window touches a gap of the assembly.
     """
 
     positives: Positives
     negative_regions: Intervals
     negative_starts: Intervals
+    at_gaps: int = 0
 
 
 class Sampler:
@@ -78,6 +82,7 @@ class Sampler:
         self.valid_cells = valid_cells or cells
         self.tasks = self._tasks()
         self._blacklist = widened_blacklist(store, window_length)
+        self._gaps = store.assembly_gaps()
         self.train_positives = tuple(self._cell_positives(c, split.train, "training") for c in self.cells)
         self.valid_positives = tuple(self._cell_positives(c, split.valid, "validation") for c in self.valid_cells)
 
@@ -115,8 +120,11 @@ class Sampler:
     def _cell_positives(self, cell: str, regions: Intervals, purpose: str) -> CellPositives:
         coordinates = self.store.coordinates
         peaks = self._peaks(cell)
-        positives = self._positives(peaks, self._blacklist).within(regions, self.window_length)
         avoided_peaks = intervals.union(*peaks) if self.multitask else self._avoided_peaks(cell, peaks[0])
+        genome_positives = self._positives(peaks, self._blacklist)
+        n_usable = len(genome_positives.within(regions, self.window_length))
+        regions = intervals.subtract(regions, self._gaps)
+        positives = genome_positives.within(regions, self.window_length)
         if len(positives) == 0:
             raise UsageError(
                 f"{self.factor or 'any factor'} has no usable peak of cell line {cell} in the {purpose} regions "
@@ -126,7 +134,7 @@ class Sampler:
         allowed = intervals.subtract(regions, avoided)
         jitter = BIN_JITTER if self.multitask else 0
         starts = negative_starts(allowed, regions, window_length=self.window_length, jitter=jitter)
-        return CellPositives(positives, allowed, starts)
+        return CellPositives(positives, allowed, starts, n_usable - len(positives))
 
     def _avoided_peaks(self, cell: str, conservative: Intervals) -> Intervals:
         """Return the relaxed peaks, or the conservative ones outside the blacklist where there are none."""
@@ -139,7 +147,8 @@ class Sampler:
     def count_positives(self, cell: str) -> dict[str, int]:
         """Count the positives of a cell line in the test regions (``test``), and anywhere at all (``total``)."""
         peaks = self._peaks(cell)
-        held_out = self._positives(peaks, self._blacklist).within(self.split.test, self.window_length)
+        test = intervals.subtract(self.split.test, self._gaps)
+        held_out = self._positives(peaks, self._blacklist).within(test, self.window_length)
         nowhere = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
         return {"test": len(held_out), "total": len(self._positives(peaks, nowhere))}
 

@@ -226,7 +226,7 @@ TRAIN_MISTAKES = [
     (["-i", "K562", "-f", "CTCF", "-v", "chr11:0-5000"], "CTCF has no usable peak"),
     (["-i", "K562", "-f", "CTCF", "--device", "cuda"], "has no CUDA"),
     (
-        ["-i", "K562", "-f", "CTCF", "-mo", "--motif-name", "CTCX"],
+        ["-i", "K562", "-f", "CTCF", "-mo", "--motifs", "JASPAR", "--motif-name", "CTCX"],
         "has no motif for CTCX; close names: CTCF",
     ),
     (["-i", "K562", "-mo"], "-m, -g and -mo need a factor (-f)"),
@@ -258,9 +258,10 @@ def test_unknown_motif_and_existing_output(demo_files, demo_store, tmp_path, cap
     status, line = run(train.main, [*common, *motif, "-o", tmp_path / "m"], capsys)
     assert (status, "--motifs: no motif for NONE among 4; close names: none" in line) == (2, True)
     assert "choose one with --motif-name" in line
-    status, line = run(train.main, [*common, "-mo", "--motif-name", "CTCX", "-o", tmp_path / "m"], capsys)
-    assert line.startswith("factornet-train: error: -mo: JASPAR")
-    assert "; or give a MEME file with --motifs FILE, and a name in it with --motif-name" in line
+    jaspar = ["-mo", "--motifs", "JASPAR", "--motif-name", "CTCX"]
+    status, line = run(train.main, [*common, *jaspar, "-o", tmp_path / "m"], capsys)
+    assert line.startswith("factornet-train: error: --motifs: JASPAR")
+    assert "; or give a file with --motifs FILE, and a name in it with --motif-name" in line
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "model.json").write_text("{}")
     status, line = run(train.main, [*common, "-o", tmp_path / "full"], capsys)
