@@ -321,7 +321,7 @@ def connect(url: str) -> ObjectServer:
         UsageError: unsupported kind of URL, or the library for it is not installed.
     """
     scheme = urlsplit(url).scheme.lower()
-    if urlsplit(url).path.endswith(".zip"):
+    if urlsplit(url).path.lower().endswith(".zip"):
         raise UsageError(f"{url.partition('?')[0]}: is a zip file on a server; download it, and open the file")
     try:
         if scheme in ("http", "https"):

@@ -8,7 +8,9 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from ...store.schema import BIN
 from ...store.text import format_count
 from .bins import Bins
 
+_LINES = 16384  # lines parsed at once
 _NO_SCORE = frozenset(("na", "nan", "n/a", "null", "none", "."))
 _LARGEST = float(np.finfo(np.float32).max)
 _HINT = "write CHROM START STOP SCORE, with chromosomes of the store"
@@ -64,39 +67,84 @@ def read_score_table(
         InputError: the file does not exist, is damaged or of another format, a line is not ``chrom start stop score``,
             an interval is outside its chromosome, or a score is infinite.
     """
-    index = {name: i for i, name in enumerate(coordinates.names)}
-    index |= {name: index[target] for name, target in (aliases or {}).items() if target in index}
-    lengths, columns, scores = coordinates.lengths, tuple(array("q") for _ in range(3)), array("f")
-    others, counts = Counter[str](), Counter[str]()
-    for number, line in _lines(path):
+    reader = _TableReader(path, coordinates, aliases or {})
+    for number, lines in _line_blocks(path):
+        if not reader.add_plain(lines):
+            for i, line in enumerate(lines, number):
+                reader.add(i, line)
+    return reader.table()
+
+
+class _TableReader:
+    """Collects the lines of a table."""
+
+    def __init__(self, path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> None:
+        self._path, self._coordinates = path, coordinates
+        index = {name: i for i, name in enumerate(coordinates.names)}
+        self._index = index | {name: index[target] for name, target in aliases.items() if target in index}
+        self._columns: tuple[array[Any], ...] = tuple(array(kind) for kind in "qqqf")
+        self._others, self._counts, self._begun = Counter[str](), Counter[str](), False
+
+    def table(self) -> ScoreTable:
+        chrom, start, stop, scores = (np.array(column) for column in self._columns)
+        counts = {f"n_{name}": n for name, n in self._counts.items()}
+        return ScoreTable(
+            bins=Bins(chrom, start, stop), scores=scores.astype(np.float32), other_chromosomes=self._others, **counts
+        )
+
+    def add_plain(self, lines: list[str]) -> bool:
+        """Add many lines at once, if all are as `factornet-predict` writes them; else none, and return False."""
+        fields = "".join(lines).split()
+        chrom = list(map(self._index.get, fields[::4]))
+        start, stop = fields[1::4], fields[2::4]
+        if len(fields) != 4 * len(lines) or None in chrom or not all(map(str.isdecimal, chain(start, stop))):
+            return False
+        try:
+            columns = [np.array(column, np.int64) for column in (chrom, list(map(int, start)), list(map(int, stop)))]
+            scores = np.array(list(map(float, fields[3::4])))
+        except (ValueError, OverflowError):
+            return False
+        ends = np.array(self._coordinates.lengths)[columns[0]]
+        plain = (columns[1] < columns[2]) & (columns[2] <= ends) & (np.abs(scores) <= _LARGEST)
+        if not plain.all() or "_" in "".join(fields[3::4]) or not all(line.count("\t") == 3 for line in lines):
+            return False
+        for column, values in zip(self._columns, (*columns, scores), strict=True):
+            column.frombytes(values.astype(column.typecode).tobytes())
+        self._begun = True
+        return True
+
+    def add(self, number: int, line: str) -> None:
+        """Add a line.
+
+        Raises:
+            InputError: as for `read_score_table`.
+        """
         fields = line.split(None, 4)
         if not fields or line.startswith("#") or fields[0] in ("track", "browser"):
-            continue
-        if not scores and not counts and _is_heading(fields):
-            counts["headings"] += 1
-            continue
+            return
+        if not self._begun and _is_heading(fields):
+            self._counts["headings"] += 1
+            self._begun = True
+            return
         try:
             start, stop, score = _position(fields[1]), _position(fields[2]), _score(fields[3])
         except (IndexError, ValueError) as e:
-            raise _unreadable(path, number, line, fields) from e
-        counts["more_columns"] += len(fields) > 4
-        chrom = index.get(fields[0])
+            raise _unreadable(self._path, number, line, fields) from e
+        self._begun = True
+        self._counts["more_columns"] += len(fields) > 4
+        chrom = self._index.get(fields[0])
         if chrom is None:
-            others[fields[0]] += 1
-        elif not 0 <= start < stop or start >= lengths[chrom] or stop >= lengths[chrom] + BIN:
-            hint = f"an interval lies within 0 and the {lengths[chrom]:,} bases of {coordinates.names[chrom]}"
-            raise InputError(path, f"cannot be read: {line.strip()[:60]!r}", hint=hint, line=number)
-        elif stop > lengths[chrom]:
-            counts["past_end"] += 1
-        elif score is None:
-            counts["without_score"] += 1
-        else:
-            for column, value in zip(columns, (chrom, start, stop), strict=True):
-                column.append(value)
-            scores.append(score)
-    bins = Bins(*(np.frombuffer(column, np.int64) if column else np.zeros(0, np.int64) for column in columns))
-    kept = np.frombuffer(scores, np.float32) if scores else np.zeros(0, np.float32)
-    return ScoreTable(bins=bins, scores=kept, other_chromosomes=others, **{f"n_{k}": n for k, n in counts.items()})
+            self._others[fields[0]] += 1
+            return
+        name, length = self._coordinates.names[chrom], self._coordinates.lengths[chrom]
+        if not 0 <= start < stop or start >= length or stop >= length + BIN:
+            hint = f"an interval lies within 0 and the {length:,} bases of {name}"
+            raise InputError(self._path, f"cannot be read: {line.strip()[:60]!r}", hint=hint, line=number)
+        if stop > length or score is None:
+            self._counts["past_end" if stop > length else "without_score"] += 1
+            return
+        for column, value in zip(self._columns, (chrom, start, stop, score), strict=True):
+            column.append(value)
 
 
 def read_bedgraph(path: Path, coordinates: GenomeCoordinates) -> tuple[Bins, NDArray[np.float32]]:
@@ -123,8 +171,8 @@ def check_is_file(path: Path) -> None:
         raise InputError(path, "is a pipe or device", hint="write it to a file first, which is read twice")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield number, from 1, and text of the lines of a text file, gzipped or not.
+def _line_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield lines of a text file, gzipped or not, many at once, and the number of the first of them, from 1.
 
     Raises:
         InputError: it does not exist, is damaged, or not text.
@@ -139,7 +187,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         opened = gzip.open if is_gzipped(path) else open
         with opened(path, "rt", encoding="utf-8-sig") as file:
-            yield from enumerate(file, 1)
+            number = 1
+            while lines := list(islice(file, _LINES)):
+                yield number, lines
+                number += len(lines)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
         raise InputError(path, f"damaged, or not text ({e})", hint="copy it again, or predict again") from e
 

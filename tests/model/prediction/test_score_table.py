@@ -10,7 +10,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from factornet.model.prediction import score_table
 from factornet.model.prediction.score_table import read_bedgraph, read_score_table
 from factornet.store import GenomeCoordinates, InputError
 
@@ -192,3 +195,38 @@ def test_empty_table_has_no_line(read, tmp_path):
         assert rows_of(read(content)) == []
     bins, scores = read_bedgraph(tmp_path / "x.bed", COORDINATES)
     assert (len(bins), scores.dtype) == (0, np.float32)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["chr1", "chr2", "chrY", "#c", "track"]),
+            st.sampled_from(["0", "50", "4850", "1e+02", "9" * 30]),
+            st.sampled_from(["200", "250", "5030", "5050", "x", "9" * 30]),
+            st.sampled_from(["0.5", "1e-3", "NA", "nan", "1e39", "0.1\tmore", "1_0", ""]),
+        ),
+        max_size=5,
+    )
+)
+def test_lines_parsed_at_once_are_those_parsed_one_by_one(rows, tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "x.bed"
+    path.write_text(TEXT + "".join("\t".join(row) + "\n" for row in rows))
+    found = []
+    for at_once in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not at_once:
+                patch.setattr(score_table._TableReader, "add_plain", lambda *_: False)
+            try:
+                table = read_score_table(path, COORDINATES)
+                found.append((rows_of(table), table.other_chromosomes, table.n_without_score, table.n_past_end))
+            except InputError as error:
+                found.append(str(error))
+    assert found[0] == found[1]
+
+
+def test_numbers_of_lines_go_on_after_many(read):
+    many = "chr1\t0\t200\t0.25\n" * 40_000
+    assert len(read(many).bins) == 40_000
+    with pytest.raises(InputError, match=r"x\.bed:40002: cannot be read"):
+        read(f"#comment\n{many}chr1\t0\n")
