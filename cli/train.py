@@ -167,7 +167,7 @@ def _dry_run(
     if process_group.is_main:
         result = estimate(plan, device, process_group)
         if options.json:
-            print_json(asdict(result) | {"split": plan.split_summary, "tracks": plan.tracks}, indent=1)
+            print_json(asdict(result) | plan.data, indent=1)
         else:
             _print_data(plan, options, sys.stdout)
             for line in result.text(options.epochs).splitlines():
@@ -214,7 +214,7 @@ def _train(
         return 0
     if options.json:
         content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
-        print_json({**content, "split": plan.split_summary, "tracks": plan.tracks, "peak_rss": peak_memory()})
+        print_json({**content, **plan.data, "peak_rss": peak_memory()})
     else:
         print_line(
             f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}; stopped: "

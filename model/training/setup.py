@@ -78,6 +78,13 @@ class TrainingSetup:
         """Bases and positives of the parts of the split, as JSON values (`summarize_split`)."""
         return summarize_split(self.sampler)
 
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the network is trained, validated and to be tested on, as JSON values: regions, split and tracks."""
+        split, coordinates = self.sampler.split, self.sampler.store.coordinates
+        regions = {part: list(map(str, to_regions(getattr(split, part), coordinates))) for part in ("valid", "test")}
+        return {**regions, "split": self.split_summary, "tracks": list(self.tracks)}
+
     def card(self, config: NetworkConfig) -> ModelCard:
         """Return the content of model.json for this training."""
         sampler = self.sampler
@@ -92,11 +99,7 @@ class TrainingSetup:
                 "negatives": sampler.negatives_per_positive,
                 "motif": self.motif.name if self.motif else None,
                 "init_from": self.init_from.name if self.init_from else None,
-                **{
-                    part: [str(r) for r in to_regions(getattr(sampler.split, part), sampler.store.coordinates)]
-                    for part in ("valid", "test")
-                },
-                "split": self.split_summary,
+                **{name: value for name, value in self.data.items() if name != "tracks"},
             },
             provenance={
                 "assembly": info.assembly,

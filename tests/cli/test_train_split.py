@@ -147,7 +147,9 @@ def test_split_is_printed_and_recorded(named, tmp_path, capsys, monkeypatch):
     for more in ("--dry-run", f"-oc {folder}"):
         assert run(store, f"{more} -v chrB -t none --json") == 0
         shown = capsys.readouterr()
-        assert json.loads(shown.out)["split"] == {"positives_are": "peaks", **expected}
+        found = json.loads(shown.out)
+        assert found["split"] == {"positives_are": "peaks", **expected}
+        assert (found["valid"], found["test"], found["tracks"]) == (["chrB:0-12000"], [], ["DNase"])
         assert ("no test regions: nothing is held out" in shown.err) == (more != "--dry-run")
     assert run(store, "--dry-run -v chrB -t none") == 0
     assert "no test regions: nothing is held out to test this model on" in capsys.readouterr().out
