@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from .attribute_checks import check_type
+from .schema import StoreInfo
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,22 @@ def recorded_rules(record: Mapping[str, Any]) -> AnnotationRules | None:
     """
     rules = record.get("rules")
     return None if rules is None else AnnotationRules.from_json(rules)
+
+
+def rules_of_store(info: StoreInfo) -> AnnotationRules | None:
+    """Return the annotation rules of a store; None where they are not known.
+
+    Stores of earlier versions have no record, but the options of their build, which held where it read a GTF: then
+    FASTA, GTF, CpG islands and perhaps a blacklist were its inputs besides tracks, not the six BED files of features.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: the record, or the options, have another form.
+    """
+    if "annotation" in info.summary:
+        return recorded_rules(info.summary["annotation"])
+    options = info.provenance.get("options", {})
+    n_files = len(info.provenance.get("inputs", ())) - len(info.shared)
+    if n_files not in (3, 4) or not {"promoter", "untranslated"} <= options.keys():
+        return None
+    upstream, downstream = options["promoter"]
+    return AnnotationRules.from_json({**options, "upstream": upstream, "downstream": downstream})

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...etl.inputs.chip_peaks import factor_notes
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
-from ...store.annotation_rules import recorded_rules
+from ...store.annotation_rules import rules_of_store
 from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
@@ -134,13 +134,14 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
 def _print_annotation(store: Store, size: int) -> None:
     """Print rules, bases and notes of the annotation, as far as the store records them."""
     record = store.info.summary.get("annotation")
+    if not store.has_annotation:
+        return
+    print_line(f"annotation rules: {rules_of_store(store.info) or 'not known'}")
     if record is None:
-        if store.has_annotation:
-            print_line("annotation: built by an earlier version, which did not record its rules and figures")
+        print_line("annotation: built by an earlier version, which recorded no figures")
         return
     rows = [(name, f"{record['bases'][name]:,}", f"{record['bases'][name] / size:.3%}") for name in FEATURES]
     print_table("annotation", ("feature", "bases", "share of the genome"), rows)
-    print_line(f"annotation rules: {recorded_rules(record) or 'not known'}")
     for note in record["notes"]:
         print_line(f"annotation: {note}")
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...store.annotation_rules import AnnotationRules, recorded_rules
+from ...store.annotation_rules import AnnotationRules, recorded_rules, rules_of_store
 from ...store.errors import InputError, StoreError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store
 
-_MALFORMED = (KeyError, TypeError, AttributeError)
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 
 
 def store_rules(store: Store) -> AnnotationRules | None:
@@ -23,7 +23,7 @@ def store_rules(store: Store) -> AnnotationRules | None:
         StoreError: the record has another form.
     """
     try:
-        return recorded_rules(store.info.summary.get("annotation") or {})
+        return rules_of_store(store.info)
     except _MALFORMED as e:
         raise StoreError(store.location, "the annotation rules have another form", hint=NOT_FACTORNET) from e
 

@@ -10,9 +10,10 @@ from support.keras_folder import Spec, write_folder
 from factornet.cli import etl, model, predict, train, visualize
 from factornet.model import read_card
 from factornet.store import open_store
-from factornet.store.annotation_rules import README_RULES, published_rules
+from factornet.store.annotation_rules import README_RULES, published_rules, rules_of_store
 from factornet.store.format.manifest import with_self_digest
 
+FIXTURE = Path(__file__).parents[1] / "fixtures/store-schema-1.zip"
 NETWORK = "-f CTCF -i K562 -v chr11:900000-1200000 -t chr1 chr2 chr7 -e 1 --device cpu --threads 1".split()
 SMALL = "-k 4 -r -1 -d 4".split()
 
@@ -60,12 +61,14 @@ def run(work, tmp_path, capsys):
     return run_command
 
 
-def copy_with_record(work: Path, name: str, **record) -> None:
-    """Copy the store of the README's rules, with another record of its annotation, or none."""
+def copy_with_record(work: Path, name: str, *, options: bool = False, **record) -> None:
+    """Copy the store of the README's rules, with another record of its annotation, or none; and without options."""
     shutil.copytree(work / "readme.zarr", work / f"{name}.zarr", dirs_exist_ok=True)
     group = json.loads((work / "readme.zarr/zarr.json").read_text())
     del group["attributes"]["summary"]["annotation"]
     group["attributes"]["summary"] |= record
+    if not options:
+        del group["attributes"]["provenance"]["options"]["promoter"]
     (work / f"{name}.zarr/zarr.json").write_bytes(with_self_digest(group))
 
 
@@ -143,13 +146,30 @@ def test_model_without_a_record_is_warned_of_once_and_resumes(work, run, monkeyp
     assert train.main([*options, "-e", "2", "--resume"]) == 0
 
 
-def test_old_store_opens_and_says_that_it_has_no_record(work, capsys):
-    copy_with_record(work, "old")
-    assert etl.main(["info", f"{work}/old.zarr"]) == 0
-    assert (
-        "annotation: built by an earlier version, which did not record its rules and figures\n"
-        in capsys.readouterr().out
-    )
+def test_rules_of_a_store_without_a_record_are_those_of_its_options(work, run, capsys):
+    """As recorded since the first version, where the annotation came from a GTF."""
+    copy_with_record(work, "older", options=True)
+    status, (line,) = run(predict, work / "published", "older")
+    assert (status, "older.zarr follows the rules readme" in line) == (2, True)
+    assert run(predict, work / "readme", "older") == (0, [])
+    for store, rules in (("older", README_RULES), ("old", "not known")):
+        copy_with_record(work, store, options=store == "older")
+        assert etl.main(["info", f"{work}/{store}.zarr"]) == 0
+        shown = capsys.readouterr().out
+        assert (
+            f"annotation rules: {rules}\nannotation: built by an earlier version, which recorded no figures\n" in shown
+        )
+
+
+def test_rules_of_the_store_of_schema_1():
+    assert rules_of_store(open_store(FIXTURE).info) == README_RULES
+
+
+def test_options_of_a_store_from_bed_files_are_not_its_rules(work):
+    info = open_store(work / "readme.zarr").info
+    del info.summary["annotation"]
+    info.provenance["inputs"] += info.provenance["inputs"][:4]  # six files of features
+    assert rules_of_store(info) is None
 
 
 @pytest.mark.parametrize("gencode", [False, True])
