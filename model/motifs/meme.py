@@ -90,7 +90,7 @@ def not_meme(path: str | Path, lines: Sequence[str]) -> InputError:
         hint = "give the whole file, or write the line 'MEME version 4' before the first motif"
     if line.lstrip().startswith("<"):
         problem += " (XML or HTML)"
-        hint = "give the text output of MEME, DREME or STREME: meme.txt, dreme.txt or streme.txt in the same folder"
+        hint = "convert it, or, of the MEME suite's output, give the text: meme.txt, dreme.txt or streme.txt"
     return InputError(path, problem, hint=hint, line=number)
 
 
@@ -204,7 +204,7 @@ def _read_matrix(path: str | Path, number: int, lines: Sequence[str]) -> FloatAr
 
 def _not_probabilities(path: str | Path, number: int, line: str, row: Sequence[float]) -> InputError:
     problem, hint = f"expected four probabilities that sum to 1, got {line.strip()!r}", _HINT
-    if len(row) == 4 and min(row) >= 0 and sum(row) > 2:
+    if len(row) == 4 and min(row) >= 0 and sum(row) > 2.5:
         problem += f", whose sum is {sum(row):g}"
         hint = "these may be counts: divide each row by its sum, or give them in JASPAR's format"
     return InputError(path, problem, hint=hint, line=number)

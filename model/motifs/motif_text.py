@@ -14,6 +14,7 @@ from ...store.text import format_bytes
 
 _HINT = "give a file of motifs in MEME format"
 _ARCHIVES = {"zip": (0, b"PK\x03\x04"), "tar": (257, b"ustar")}  # as JASPAR and CIS-BP are downloaded
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAX_SIZE = 256 * 1024 * 1024  # bytes, unpacked; all of CIS-BP has some tens of MB
 _LINE_END = re.compile("\r*\n|\r")
 _NOT_TEXT = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
@@ -22,8 +23,7 @@ _NOT_TEXT = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f]")
 def read_lines(path: str | Path) -> list[str]:
     """Read the lines of a motif file, without line ends.
 
-    UTF-8 and UTF-16 with a byte order mark are recognised; other text, such as names of authors in old MEME output,
-    is read as Latin-1.
+    UTF-8 is read, and UTF-16 with a byte order mark.
 
     Raises:
         InputError: the file is missing, cannot be read, is too large, or is not text.
@@ -46,16 +46,10 @@ def read_lines(path: str | Path) -> list[str]:
         if content[begin : begin + len(magic)] == magic:
             hint = "unpack it, and give one file of it; `cat` joins files of single motifs"
             raise InputError(path, f"is a {kind} archive, not text", hint=hint)
-    text = _decode(content)
+    try:
+        text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"not text at byte {error.start}", hint=f"{_HINT}, saved as UTF-8") from error
     if found := _NOT_TEXT.search(text):
         raise InputError(path, f"not text at byte {found.start()}", hint=_HINT)
     return _LINE_END.split(text.removesuffix("\n"))
-
-
-def _decode(content: bytes) -> str:
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", errors="replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")

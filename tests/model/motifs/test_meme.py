@@ -122,7 +122,11 @@ def test_read_meme_accepts_windows_line_ends(tmp_path):
             "motif a has no letter-probability matrix, only log odds",
         ),
         ("MOTIF a\n" + MATRIX, 1, "not a MEME file: .*write the line 'MEME version 4'"),
-        ("<?xml version='1.0'?>\n<MEME version='5.1'/>\n", 1, r"XML or HTML\); give the text output .*streme.txt"),
+        (
+            "<?xml version='1.0'?>\n<MEME version='5.1'/>\n",
+            1,
+            r"XML or HTML\); convert it, or, .* give the text: meme.txt",
+        ),
         (HEADER + "MOTIF\n", 7, "without a name"),
         (HEADER + MATRIX, 7, "without a MOTIF line"),
         (HEADER + "MOTIF a\nMOTIF b\n", 7, "motif a has no letter-probability matrix"),
@@ -241,13 +245,19 @@ def test_names_with_spaces_and_other_words(tmp_path):
         (HEADER + "MOTIF a\n" + MATRIX).replace("\n", "\r\r\n").encode(),
         (HEADER + "MOTIF a\n" + MATRIX).replace("\n", "\r").encode(),
         (HEADER + "MOTIF a\n" + MATRIX).encode("utf-16"),
-        ("# by Jos\u00e9\n" + HEADER + "MOTIF a\n" + MATRIX).encode("latin-1"),
+        ("# by Jos\u00e9\n" + HEADER + "MOTIF a\n" + MATRIX).encode(),
     ],
-    ids=["gzip", "bom and crlf", "crcrlf", "cr", "utf-16", "latin-1"],
+    ids=["gzip", "bom and crlf", "crcrlf", "cr", "utf-16", "utf-8"],
 )
 def test_encodings_and_line_ends(tmp_path, content):
     (tmp_path / "m").write_bytes(content)
     assert read_motifs(tmp_path / "m")["a"].probabilities.tolist() == ROWS
+
+
+def test_text_of_another_encoding_is_refused_with_the_cure(tmp_path):
+    (tmp_path / "m").write_bytes(("# by Jos\u00e9\n" + HEADER + "MOTIF a\n" + MATRIX).encode("latin-1"))
+    with pytest.raises(InputError, match="m: not text at byte 8; give a file of motifs in MEME format, saved as UTF-8"):
+        read_motifs(tmp_path / "m")
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
