@@ -222,9 +222,9 @@ def test_resume_without_regions_is_refused(command, tmp_path):
 
 
 def test_other_tracks_are_refused_naming_both(store):
-    other = FactorNet(NetworkConfig(tasks=("CTCF",), tracks=("DGF", "Unique35"), kernels=4, recurrent=-1, dense=4))
+    other = FactorNet(NetworkConfig(tasks=("CTCF",), tracks=("DGF", "ATAC"), kernels=4, recurrent=-1, dense=4))
     bins = Bins(np.array([0]), np.array([5000]), np.array([5200]))
-    with pytest.raises(UsageError, match=r"Unique35, DGF; the model was trained on DGF, Unique35"):
+    with pytest.raises(UsageError, match=r"no track 'ATAC'; it has Unique35, DGF; the model was trained on DGF, ATAC"):
         predict_bins(other, store, "K562", bins, device=torch.device("cpu"))
 
 
@@ -246,8 +246,10 @@ def test_a_bigwig_of_no_intervals_is_refused(store, tmp_path):
 
 
 def test_a_cell_line_without_the_network_s_inputs_is_refused_before_any_file(store, tmp_path):
-    config = NetworkConfig(tasks=("CTCF",), tracks=("DGF",), kernels=4, recurrent=-1, dense=4)
-    with pytest.raises(UsageError, match="K562 has the tracks Unique35, DGF; the model was trained on DGF"):
+    config = NetworkConfig(tasks=("CTCF",), tracks=("ATAC",), kernels=4, recurrent=-1, dense=4)
+    with pytest.raises(
+        UsageError, match="K562 has no track 'ATAC'; it has Unique35, DGF; the model was trained on ATAC"
+    ):
         Predictor(network=FactorNet(config), store=store, cell="K562", factor="CTCF", device=torch.device("cpu"))
 
 

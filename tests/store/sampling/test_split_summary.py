@@ -1,6 +1,7 @@
 """Bases and positives of a split, compared with plain loops over the files of peaks."""
 
 import gzip
+import re
 
 import pytest
 
@@ -27,8 +28,19 @@ def sampler_of(store, **options):
     return Sampler(store, split=split, window_length=LENGTH, **options)
 
 
+def runs_of_n(demo_files):
+    """Return the runs of at least 200 N of the FASTA."""
+    records = (demo_files / "genome.fa").read_text().split(">")[1:]
+    sequences = {name.split()[0]: "".join(lines) for name, *lines in (record.splitlines() for record in records)}
+    return [(c, m.start(), m.end()) for c, sequence in sequences.items() for m in re.finditer("[Nn]{200,}", sequence)]
+
+
 def count(demo_files, store, cell):
-    """Count the CTCF peaks of a cell line by part: middle 1000 bases in the part with any jitter, off the blacklist."""
+    """Count the CTCF peaks of a cell line by part.
+
+    A peak counts if its middle 1000 bases are in the part with any jitter, hold no run of N, and it is off the blacklist.
+    """
+    gaps = runs_of_n(demo_files)
     sizes = dict(zip(store.coordinates.names, store.coordinates.lengths, strict=True))
     banned = [(c, a - LENGTH, b + LENGTH) for c, a, b in read_bed(demo_files / "annotation/blacklist.bed.gz")]
     banned += [(c, a, b) for c, n in sizes.items() for a, b in ((0, LENGTH), (n - LENGTH, n))]
@@ -48,6 +60,7 @@ def count(demo_files, store, cell):
         jitter = stop - (middle - 100) - 75 - 1
         first, last = middle - LENGTH // 2 - jitter, middle + LENGTH // 2 + jitter
         usable = not any(c == chrom and a < stop and start < b for c, a, b in banned)
+        usable &= not any(c == chrom and a < last and first < b for c, a, b in gaps)
         inside = [
             part
             for part, regions in parts.items()
