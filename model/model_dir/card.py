@@ -175,6 +175,23 @@ def read_model_json(folder: str | Path) -> ModelCard:
     return ModelCard(config=config, **named, digest=str(content[SELF_DIGEST]))
 
 
+def model_digest(folder: str | Path, expected: str = "") -> str:
+    """Return the self-digest of model.json of a model folder, to which its other files are bound.
+
+    Args:
+        folder: the model folder.
+        expected: digest that it must have: that of the model.json which the running training has begun with.
+
+    Raises:
+        InputError: as for `read_card`, or model.json has been replaced.
+    """
+    digest = read_card(folder).digest
+    if expected and digest != expected:
+        problem = f"was replaced while the training ran: its digest is {digest[:16]}, not {expected[:16]}"
+        raise InputError(Path(folder) / "model.json", problem, hint="train into a folder that nothing else writes")
+    return digest
+
+
 def is_keras_model(content: Mapping[str, Any]) -> bool:
     """Return whether the content of a model.json is that of the original FactorNet's, which Keras wrote."""
     return "keras_version" in content or content.get("class_name") == "Model"

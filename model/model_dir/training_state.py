@@ -24,7 +24,7 @@ from ...store.files.digest import sha256_of
 from ...store.files.outputs import remove
 from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
 from ..network.config import NetworkConfig
-from .card import NO_MODEL_HINT, ModelCard, read_card
+from .card import NO_MODEL_HINT, ModelCard, model_digest, read_card
 from .weights import check_tensors, pack_tensors, training_records, unpack_tensors, weights_sizes
 
 _STATE = JsonFormat("factornet-training-state", 2, NO_MODEL_HINT)
@@ -74,16 +74,22 @@ class TrainingState:
             raise UsageError(f"best_loss must be finite, or None before the first, got {self.best_loss}")
 
 
-def save_training_state(folder: str | Path, state: TrainingState) -> None:
+def save_training_state(folder: str | Path, state: TrainingState, *, model: str = "") -> None:
     """Write a training state into a model folder; keep the newest valid one before it, remove all others.
 
     A newer one that could not be read just now (a disk or network error) is kept, too: it may be sound.
 
+    Args:
+        folder: the model folder.
+        state: the training state.
+        model: digest that model.json must have (`model_digest`).
+
     Raises:
-        InputError: a file cannot be written; earlier states are unchanged.
+        InputError: the folder holds no model, or another one, or a file cannot be written; earlier states are
+            unchanged.
     """
     folder = Path(folder)
-    model, earlier = read_card(folder).digest, training_records(folder)
+    model, earlier = model_digest(folder, model), training_records(folder)
     serial = int(earlier[0].stem.removeprefix("last-")) + 1 if earlier else 1
     record = folder / f"last-{serial:06d}.json"
     tensors, optimizer = _flatten_optimizer(state.optimizer)

@@ -21,7 +21,7 @@ from ...store.files.outputs import read_output_lock
 from ...store.files.sealed_json import BLANK_DIGEST
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
-from .card import DAMAGED_HINT, ModelCard, read_card
+from .card import DAMAGED_HINT, ModelCard, model_digest, read_card
 
 WeightsKind = Literal["best", "last"]
 _KEY = "factornet"  # one key only: safetensors writes several in any order
@@ -29,13 +29,19 @@ _DIGESTS = re.compile(r"model=([0-9a-f]{64}) file=([0-9a-f]{64})")
 _MAX_HEADER = 1024 * 1024  # bytes; the header of a FactorNet has 2 kB
 
 
-def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: WeightsKind) -> None:
+def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: WeightsKind, *, model: str = "") -> None:
     """Write a network's ``state_dict()`` as the best or the last weights of a model folder.
 
+    Args:
+        folder: the model folder.
+        weights: the ``state_dict()``.
+        which: "best" or "last".
+        model: digest that model.json must have (`model_digest`).
+
     Raises:
-        InputError: the folder holds no model, or the file cannot be written.
+        InputError: the folder holds no model, or another one, or the file cannot be written.
     """
-    write_atomic(Path(folder) / f"{which}.safetensors", pack_tensors(weights, read_card(folder).digest))
+    write_atomic(Path(folder) / f"{which}.safetensors", pack_tensors(weights, model_digest(folder, model)))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

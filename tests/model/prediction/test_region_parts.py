@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.sealed import change_sealed
 
 from factornet.model import FactorNet, NetworkConfig, Predictor, predict_regions
 from factornet.model.prediction import region_parts
 from factornet.model.prediction.sidecar import sidecar_path
 from factornet.store import InputError, UsageError, open_store, parse_region
 from factornet.store.files.sealed_json import JsonFormat, write_sealed_json
-from support.sealed import change_sealed
 
 SIZES = {"window_length": 500, "kernels": 8, "kernel_width": 10, "recurrent": 3, "dense": 16}
 
