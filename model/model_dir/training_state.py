@@ -94,7 +94,11 @@ def save_training_state(folder: str | Path, state: TrainingState, *, model: str 
     record = folder / f"last-{serial:06d}.json"
     tensors, optimizer = _flatten_optimizer(state.optimizer)
     tensors |= {f"rng/{name}": value for name, value in state.rng.items()}
-    files = dict(zip(_TENSORS, (pack_tensors(state.weights, model), pack_tensors(tensors, model)), strict=True))
+    files = dict(
+        zip(
+            _TENSORS, (pack_tensors(state.weights, model, epoch=state.epoch), pack_tensors(tensors, model)), strict=True
+        )
+    )
     for suffix, data in files.items():
         write_atomic(record.with_suffix(suffix), data)
     digests = {suffix: sha256_of([data]) for suffix, data in files.items()}

@@ -36,7 +36,7 @@ from .history import History, Rows
 from .lifecycle import backup_path, is_model_file
 from .training_state import check_record, read_training_state, tensor_files
 from .verify_history import check_csv, check_history, check_picture
-from .weights import check_tensors, training_records, unpack_tensors, weights_sizes
+from .weights import check_tensors, read_epoch, training_records, unpack_tensors, weights_sizes
 
 _ATTEMPTS, _PAUSE = 3, 0.2  # a running training may replace files between two reads; seconds between two attempts
 _COPY_HINT = "copy the folder again"
@@ -193,12 +193,26 @@ def _check_weights(checks: Checks, card: ModelCard, history: History | None, sav
     for name, remedy in remedies.items():
         if checks.exists(name) or Path(name).stem in expected:
             checks.run(name, _WEIGHTS_COVER, partial(_check_tensor_file, checks.folder / name, card), remedy=remedy)
+    if checks.kind("best.safetensors") == "ok":
+        _check_best_epoch(checks, card, history, saved.rows)
     if history is None or not history.ended or saved.weights is None or len(saved.rows) != len(history.epochs):
         return
     name = "last.safetensors"
     if checks.kind(name) == "ok" and file_digest(checks.folder / name) != file_digest(saved.weights):
         problem = f"not the weights after the last epoch, which are in {saved.weights.name}"
         checks.add(name, "damaged", _WEIGHTS_COVER, problem=problem, remedy=_LAST_HINT)
+
+
+def _check_best_epoch(checks: Checks, card: ModelCard, history: History | None, rows: Rows) -> None:
+    """Check that the best weights are those of the best epoch; they are written before its training state."""
+    name = "best.safetensors"
+    known = max((history.epochs if history else (), rows), key=len)
+    epoch = read_epoch(checks.folder / name, sizes=weights_sizes(card.config))
+    best = min(known, key=lambda row: row["val_loss"])["epoch"] if known else 0
+    ahead = epoch == len(known) + 1 and not (history and history.ended)
+    if epoch not in (0, best) and not ahead:
+        problem = f"the weights after epoch {epoch}, but that with the best validation loss is {best or 'not known'}"
+        checks.add(name, "damaged", _WEIGHTS_COVER, problem=problem, remedy=DAMAGED_HINT)
 
 
 def _check_tensor_file(path: Path, card: ModelCard) -> None:

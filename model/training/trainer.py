@@ -136,12 +136,12 @@ def _train(
             better = progress.add(record, steps)
             if process_group.is_main:
                 if better:
-                    save_weights(folder, network.state_dict(), "best", model=model)
+                    save_weights(folder, network.state_dict(), "best", model=model, epoch=progress.epoch)
                 save_training_state(folder, progress.state(network, trainer.optimizer), model=model)
                 save_history(folder, progress.history, model=model)
                 callbacks.epoch(record)
         if process_group.is_main:
-            save_weights(folder, network.state_dict(), "last", model=model)
+            save_weights(folder, network.state_dict(), "last", model=model, epoch=progress.epoch)
             finish_outputs(folder, progress.history, model=model, reason=reason)
         process_group.wait()
     best = min(progress.history, key=lambda r: r.val_loss)

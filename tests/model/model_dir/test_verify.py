@@ -15,7 +15,7 @@ from support.sealed import change_sealed
 from support.tiny_model import tiny_config, train_tiny
 
 from factornet.cli.model import main
-from factornet.model import FactorNet, ModelCard, read_card, save_weights, write_imported
+from factornet.model import FactorNet, ModelCard, load_network, read_card, save_weights, write_imported
 from factornet.model.model_dir.history import read_history, write_history
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.verify import verify_model
@@ -167,6 +167,32 @@ def test_valid_file_of_an_earlier_epoch_is_damage(model, trained, name):
     else:
         shutil.copy(early / ("best.safetensors" if name == "last.safetensors" else name), model / name)
     assert [f.path for f in verify_model(model).faults] == [name]
+
+
+@pytest.mark.parametrize("other", ["last.safetensors", "last-000002.safetensors"])
+def test_weights_of_another_epoch_are_not_the_best(model, other):
+    """Their digests are right, and model.json is theirs."""
+    epochs = json.loads((model / "history.json").read_text())["epochs"]
+    best = min(epochs, key=lambda row: row["val_loss"])["epoch"]
+    if (model / other).read_bytes() == (model / "best.safetensors").read_bytes():
+        other = "last-000002.safetensors" if best == 3 else "last.safetensors"
+    shutil.copy(model / other, model / "best.safetensors")
+    [fault] = verify_model(model).faults
+    assert (fault.path, fault.kind) == ("best.safetensors", "damaged")
+    assert f"but that with the best validation loss is {best}" in fault.problem
+
+
+def test_best_weights_of_the_epoch_after_the_training_state_are_no_damage(model):
+    """A kill between the two files of an epoch."""
+    weights = load_network(model).state_dict()
+    for path in (*model.glob("last-000003*"), model / "history.json", model / "last.safetensors"):
+        path.unlink()
+    for path in (model / "history.csv", model / "training.png"):
+        path.unlink()
+    save_weights(model, weights, "best", epoch=3)
+    assert kinds(model, of="best")["best.safetensors"] == "ok"
+    save_weights(model, weights, "best", epoch=4)
+    assert kinds(model, of="best")["best.safetensors"] == "damaged"
 
 
 def test_files_of_another_training_are_damage(model, tiny_store, tmp_path):
