@@ -25,6 +25,7 @@ from ...store.files.outputs import remove
 from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
 from ..network.config import NetworkConfig
 from .card import NO_MODEL_HINT, ModelCard, model_digest, read_card
+from .findings import is_read_error
 from .weights import check_tensors, pack_tensors, training_records, unpack_tensors, weights_sizes
 
 _STATE = JsonFormat("factornet-training-state", 2, NO_MODEL_HINT)
@@ -106,7 +107,7 @@ def save_training_state(folder: str | Path, state: TrainingState, *, model: str 
     write_sealed_json(record, _STATE, {**plain, "model": model, "optimizer": optimizer, "sha256": digests})
     before, damaged = _newest_valid(folder, earlier)
     keep = {record.stem} | ({before[0].stem} if before else set())
-    keep |= {path.stem for path, error in damaged.items() if _is_read_error(error)}
+    keep |= {path.stem for path, error in damaged.items() if is_read_error(error)}
     for path in sorted(folder.glob("last-[0-9]*")):  # the .json first: without it the others are no state
         if path.name.partition(".")[0] not in keep:
             remove(path)
@@ -146,11 +147,6 @@ def _newest_valid(
         except InputError as error:
             damage[record] = error
     return None, damage
-
-
-def _is_read_error(error: InputError) -> bool:
-    """Return whether a file could not be read; else it is missing or has other content than was written."""
-    return isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError)
 
 
 def read_training_state(record: Path, card: ModelCard) -> TrainingState:

@@ -31,9 +31,9 @@ from .card import (
     read_model_json,
 )
 from .event_file import check_event_file
-from .findings import Checks, ModelReport, Stage
+from .findings import READ_HINT, Checks, ModelReport, Stage
 from .history import History, Rows
-from .lifecycle import backup_path, is_model_file
+from .lifecycle import backup_path, is_event_file, is_model_file
 from .training_state import check_record, read_training_state, tensor_files
 from .verify_history import check_csv, check_history, check_picture
 from .weights import check_tensors, read_epoch, training_records, unpack_tensors, weights_sizes
@@ -57,9 +57,16 @@ def verify_model(folder: str | Path) -> ModelReport:
 
     Raises:
         InputError: no such folder, no model in it, the original FactorNet's, whose files have no digests, or a
-            model.json of a newer version.
+            model.json of a newer version; or the folder cannot be read.
     """
-    folder = Path(folder)
+    try:
+        return _verify_folder(Path(folder))
+    except OSError as error:
+        where = error.filename or str(folder)
+        raise InputError(where, f"cannot be read ({error.strerror})", hint=READ_HINT) from error
+
+
+def _verify_folder(folder: Path) -> ModelReport:
     _check_is_model(folder)
     report, lasting = _verify(folder), None
     for _ in range(_ATTEMPTS - 1):
@@ -89,7 +96,8 @@ def _without_passing_faults(report: ModelReport, lasting: set[tuple[str, str]]) 
 
 def _check_is_model(folder: Path) -> None:
     if not folder.is_dir():
-        raise InputError(folder, "no such folder", hint=NO_MODEL_HINT)
+        raise InputError(folder, "is not a folder" if folder.exists() else "no such folder", hint=NO_MODEL_HINT)
+    next(folder.iterdir(), None)  # raises where it cannot be read, in which patterns match nothing
     path = folder / "model.json"
     parts = ("*.safetensors", "last-*.json", "history.json")  # of a model that has lost its model.json
     if not os.path.lexists(path) and not any(True for pattern in parts for _ in folder.glob(pattern)):
@@ -222,9 +230,15 @@ def _check_tensor_file(path: Path, card: ModelCard) -> None:
 def _check_events(checks: Checks) -> None:
     """Check the event files of TensorBoard."""
     folder = checks.folder / "tensorboard"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    try:
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        checks.add("tensorboard/", "unchecked", _EVENTS_COVER, problem=problem, remedy=READ_HINT)
+        return
+    for path in paths:
         name = f"tensorboard/{path.name}"
-        if ".tfevents." in path.name:
+        if is_event_file(path.name):
             checks.run(name, _EVENTS_COVER, partial(check_event_file, path, hint=_EVENT_HINT), remedy=_EVENT_HINT)
         else:
             checks.add(name, "foreign")

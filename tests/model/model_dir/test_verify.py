@@ -1,5 +1,6 @@
 """A model folder verified: whole, wherever its training was killed, and with files damaged, lost or exchanged."""
 
+import errno
 import json
 import os
 import shutil
@@ -346,3 +347,45 @@ def test_info_of_a_damaged_model_names_verify(model, capsys):
     (model / "model.json").write_text((model / "model.json").read_text().replace("400", "401"))
     assert main(["info", str(model)]) == 2
     assert f"; factornet-model verify {model} checks all files" in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_read_are_unchecked(model, monkeypatch):
+    """Nothing is known of them, so nothing is to be trained again; nor is what they would be compared with damaged."""
+    closed, opened = {"history.json", "chip.txt", "best.safetensors", "last-000003.json"}, Path.open
+
+    def open_or_fail(path, *args, **options):
+        if path.name in closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", open_or_fail)
+    faults = verify_model(model).faults
+    assert {f.path for f in faults} == closed | {"history.csv", "training.png"}
+    assert {f.kind for f in faults} == {"unchecked"}
+    assert {f.remedy for f in faults if f.path in closed} == {"check permissions and the disk"}
+
+
+@pytest.mark.parametrize("name", ["", "tensorboard"])
+def test_folder_that_cannot_be_listed_is_named(model, monkeypatch, capsys, name):
+    listed = os.listdir
+
+    def list_or_fail(path):
+        if Path(path) == model / name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", list_or_fail)
+    status = main(["verify", str(model), str(model), "--json"])
+    found = json.loads(capsys.readouterr().out)["models"]
+    if name:
+        assert (status, {f["path"]: f["kind"] for f in found[1]["files"]}["tensorboard/"]) == (1, "unchecked")
+    else:
+        assert status == 2
+        assert [m["error"] for m in found] == [
+            f"{model}: cannot be read (Permission denied); check permissions and the disk"
+        ] * 2
+
+
+def test_file_in_place_of_a_folder_is_named(model):
+    with pytest.raises(InputError, match=r"model\.json: is not a folder"):
+        verify_model(model / "model.json")
