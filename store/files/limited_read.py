@@ -44,7 +44,7 @@ def parse_json(text: bytes, path: Path, *, hint: str = "") -> Any:
         raise InputError(path, f"not JSON ({error.msg})", hint=hint, line=error.lineno) from error
     except RecursionError as error:
         raise InputError(path, "not JSON (nested too deeply)", hint=hint) from error
-    except ValueError as error:  # not UTF-8, a number of more than 4300 digits, NaN
+    except ValueError as error:  # not UTF-8, a number of too many digits, NaN
         raise InputError(path, f"not JSON ({error})", hint=hint) from error
 
 
