@@ -253,6 +253,10 @@ def _check_seen(options: argparse.Namespace, record: PredictionRecord, seen: See
         text = f"{options.predictions}: the model was {parts} of the {seen.total:,} bins, in {cell}: too good a score"
         hint = f"predict its test regions ({test}), or another cell line, or allow it with --allow-seen"
         _refuse(text, allowed=options.allow_seen, hint=hint)
+    if not seen.complete:
+        print_warning(
+            f"{options.predictions}: the training started from a model, and on what that was trained is not recorded"
+        )
     if seen.elsewhere and not options.json:
         print_line(
             f"the model was trained or validated on {seen.elsewhere:,} of the {seen.total:,} bins in other cell lines"

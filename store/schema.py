@@ -46,6 +46,10 @@ PeakSet = Literal["conservative", "relaxed"]
 _REBUILD_HINT = "remove the cell line, or rebuild it on this genome with the force option"
 
 
+MAX_LENGTH = 2**40
+"""Bases of a chromosome at most: the sum of all fits 64 bits."""
+
+
 def bin_count(length: int) -> int:
     """Return the number of whole 200-base bins, one every 50 bases, on a chromosome of `length` bases."""
     return max(0, (length - BIN) // STRIDE + 1)
@@ -190,6 +194,8 @@ class StoreInfo:
             for c in info.chromosomes:
                 strings += [c.name, c.digest]
                 check_type(c.length, int)
+                if not 0 < c.length <= MAX_LENGTH:
+                    raise TypeError(f"{c.name} has {c.length} bases, not 1 to {MAX_LENGTH:,}")
             check_type(info.shared, dict)
             check_printable([*strings, *info.shared, *info.shared.values()])
             check_type(info.provenance, dict)

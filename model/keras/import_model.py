@@ -26,7 +26,7 @@ from ...store.annotation_rules import published_rules
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
 from ...store.files.outputs import output_lock, staged_folder
-from ...store.text import format_foreign
+from ...store.text import format_bytes, format_foreign
 from ..model_dir.card import ModelCard, write_card
 from ..model_dir.weights import LoadedModel, WeightsKind, save_weights
 from ..network.config import NetworkConfig
@@ -40,6 +40,8 @@ _FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"
 _KINDS: dict[WeightsKind, str] = {"best": "best", "last": "final"}
 """The original's weights by what they are called in a model folder."""
 _PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
+_MAX_OVERHEAD = 64_000_000  # bytes of a file beside its arrays
+_MAX_BYTES = 32  # of a file for each weight: float64, and an optimiser that holds three values for each
 _DNASE = re.compile("dgf|dnase", re.IGNORECASE)
 _CUTS, _SOURCE = {"assay": "DNase-seq", "units": "1x"}, "FactorNet's README"
 """The original's README calls its track DGF "1x coverage normalized DNase 5' cut signal"; it records no figures."""
@@ -108,6 +110,8 @@ def read_keras_card(directory: str | Path) -> ModelCard:
     directory = Path(directory)
     model = _read_model(directory)
     names = [name for name in ("model.json", *_FILES.values()) if (directory / name).is_file()]
+    for name in names:
+        _check_size(directory / name, model.config)
     digests = {name: file_digest(directory / name) for name in names}
     provenance: dict[str, Any] = {
         "software": f"imported from Keras {model.version}",
@@ -118,6 +122,14 @@ def read_keras_card(directory: str | Path) -> ModelCard:
     if model.config.gencode:
         provenance["annotation"] = {"rules": published_rules().to_json()}
     return ModelCard(config=model.config, provenance=provenance, digest=digests["model.json"])
+
+
+def _check_size(path: Path, config: NetworkConfig) -> None:
+    """Check the size of a file before all of it is read for its digest."""
+    size = path.stat().st_size
+    if size > _MAX_OVERHEAD + _MAX_BYTES * config.weights_size:
+        problem = f"has {format_bytes(size)}, too much for a network of {config.weights_size:,} weights"
+        raise InputError(path, problem, hint="copy it again")
 
 
 def write_imported(directory: str | Path, output: str | Path, *, weights: KerasWeights = "best") -> ModelCard:

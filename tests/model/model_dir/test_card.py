@@ -64,6 +64,15 @@ def test_lists_of_names_are_written_as_in_factornet(folder, tmp_path):
         ({"config": {**CONFIG.to_json(), "length": 10**12}}, "window_length must be at most 16,777,216"),
         ({"training": 5}, "training must be a JSON object, got int"),
         ({"provenance": [1, 2]}, "provenance must be a JSON object, got list"),
+        ({"config": {**CONFIG.to_json(), "kernels": 10**400}}, "it has a number of 401 digits"),
+        ({"training": {"cells": "K562"}}, "its training data have another form .cells must be a list of names"),
+        ({"training": {"cells": 5}}, "cells must be a list of names"),
+        ({"training": {"cells": ["A"], "valid": ["chr11"]}}, "'chr11' is not a region"),
+        ({"training": {"cells": ["A"]}, "provenance": {"chromosomes": 5}}, "its training data have another form"),
+        ({"training": {"cells": ["A"]}, "provenance": {"manifests": ["a"]}}, "must be JSON objects"),
+        ({"training": {"cells": ["A"]}, "provenance": {"manifests": {"a": 5}}}, "manifests must be digests"),
+        ({"training": {"cells": ["A"]}, "provenance": {"earlier_trainings": 5}}, "have another form"),
+        ({"training": {"cells": ["A"]}, "provenance": {"earlier_trainings": [{}]}}, "have another form"),
     ],
 )
 def test_invalid_model_json_is_refused(folder, values, message):

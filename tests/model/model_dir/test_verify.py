@@ -1,5 +1,6 @@
 """A model folder verified: whole, wherever its training was killed, and with files damaged, lost or exchanged."""
 
+import errno
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from support.sealed import change_sealed
 from support.tiny_model import tiny_config, train_tiny
 
 from factornet.cli.model import main
-from factornet.model import FactorNet, ModelCard, read_card, save_weights, write_imported
+from factornet.model import FactorNet, ModelCard, load_network, read_card, save_weights, write_imported
 from factornet.model.model_dir.history import read_history, write_history
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.verify import verify_model
@@ -169,6 +170,32 @@ def test_valid_file_of_an_earlier_epoch_is_damage(model, trained, name):
     assert [f.path for f in verify_model(model).faults] == [name]
 
 
+@pytest.mark.parametrize("other", ["last.safetensors", "last-000002.safetensors"])
+def test_weights_of_another_epoch_are_not_the_best(model, other):
+    """Their digests are right, and model.json is theirs."""
+    epochs = json.loads((model / "history.json").read_text())["epochs"]
+    best = min(epochs, key=lambda row: row["val_loss"])["epoch"]
+    if (model / other).read_bytes() == (model / "best.safetensors").read_bytes():
+        other = "last-000002.safetensors" if best == 3 else "last.safetensors"
+    shutil.copy(model / other, model / "best.safetensors")
+    [fault] = verify_model(model).faults
+    assert (fault.path, fault.kind) == ("best.safetensors", "damaged")
+    assert f"but that with the best validation loss is {best}" in fault.problem
+
+
+def test_best_weights_of_the_epoch_after_the_training_state_are_no_damage(model):
+    """A kill between the two files of an epoch."""
+    weights = load_network(model).state_dict()
+    for path in (*model.glob("last-000003*"), model / "history.json", model / "last.safetensors"):
+        path.unlink()
+    for path in (model / "history.csv", model / "training.png"):
+        path.unlink()
+    save_weights(model, weights, "best", epoch=3)
+    assert kinds(model, of="best")["best.safetensors"] == "ok"
+    save_weights(model, weights, "best", epoch=4)
+    assert kinds(model, of="best")["best.safetensors"] == "damaged"
+
+
 def test_files_of_another_training_are_damage(model, tiny_store, tmp_path):
     other = tmp_path / "other"
     train_tiny(tiny_store, other, seed=7)
@@ -320,3 +347,45 @@ def test_info_of_a_damaged_model_names_verify(model, capsys):
     (model / "model.json").write_text((model / "model.json").read_text().replace("400", "401"))
     assert main(["info", str(model)]) == 2
     assert f"; factornet-model verify {model} checks all files" in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_read_are_unchecked(model, monkeypatch):
+    """Nothing is known of them, so nothing is to be trained again; nor is what they would be compared with damaged."""
+    closed, opened = {"history.json", "chip.txt", "best.safetensors", "last-000003.json"}, Path.open
+
+    def open_or_fail(path, *args, **options):
+        if path.name in closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", open_or_fail)
+    faults = verify_model(model).faults
+    assert {f.path for f in faults} == closed | {"history.csv", "training.png"}
+    assert {f.kind for f in faults} == {"unchecked"}
+    assert {f.remedy for f in faults if f.path in closed} == {"check permissions and the disk"}
+
+
+@pytest.mark.parametrize("name", ["", "tensorboard"])
+def test_folder_that_cannot_be_listed_is_named(model, monkeypatch, capsys, name):
+    listed = os.listdir
+
+    def list_or_fail(path):
+        if Path(path) == model / name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", list_or_fail)
+    status = main(["verify", str(model), str(model), "--json"])
+    found = json.loads(capsys.readouterr().out)["models"]
+    if name:
+        assert (status, {f["path"]: f["kind"] for f in found[1]["files"]}["tensorboard/"]) == (1, "unchecked")
+    else:
+        assert status == 2
+        assert [m["error"] for m in found] == [
+            f"{model}: cannot be read (Permission denied); check permissions and the disk"
+        ] * 2
+
+
+def test_file_in_place_of_a_folder_is_named(model):
+    with pytest.raises(InputError, match=r"model\.json: is not a folder"):
+        verify_model(model / "model.json")
