@@ -26,7 +26,8 @@ import pyBigWig
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from bad_input_side import _codes
-from support.bad_input.cases import CASES, FASTA, SIGNAL, Case
+from support.bad_input.case import FASTA, SIGNAL, Case
+from support.bad_input.cases import CASES
 from support.bad_input.corpus import GENOME, arguments_of, write_case, write_experiment
 from support.forked import Ended, Forked
 

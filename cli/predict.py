@@ -37,6 +37,8 @@ from .common.store_options import add_store_options, open_store_from_args
 
 if TYPE_CHECKING:
     from ..model.prediction.bins import Bins
+    from ..model.prediction.predictor import Predictor
+    from ..model.prediction.sidecar import PredictionRecord
     from ..store.reader import Store
 
 
@@ -64,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="predict all bins in chromosomes, in regions (chr20:0-1000), or in `all` chromosomes of the store",
     )
     parser.add_argument(
-        "--stride", type=positive_int, default=STRIDE, help="with --regions: bases between the starts of bins"
+        "--stride", type=positive_int, help=f"with --regions: bases between the starts of bins; default: {STRIDE}"
     )
     parser.add_argument(
         "-o",
@@ -96,7 +98,6 @@ def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
     from ..model.prediction.bins import Bins, count_bins
     from ..model.prediction.predictor import Predictor
-    from ..model.prediction.sidecar import sidecar_path
     from ..model.prediction.to_file import predict_intervals, predict_regions
 
     _check_output(options)
@@ -112,9 +113,9 @@ def _run(options: argparse.Namespace) -> int:
         batch_size=options.batch,
         amp=options.amp,
     )
-    regions = _choose_regions(options, store)
+    regions, stride = _choose_regions(options, store), options.stride or STRIDE
     if regions:
-        count = count_bins(regions, store.coordinates, stride=options.stride)
+        count = count_bins(regions, store.coordinates, stride=stride)
     else:
         bins = Bins(
             *read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias, store.coordinates.names))
@@ -131,7 +132,7 @@ def _run(options: argparse.Namespace) -> int:
                     predictor,
                     regions,
                     options.output,
-                    stride=options.stride,
+                    stride=stride,
                     resume=options.resume,
                     overwrite=options.force,
                     on_bins=rate.add,
@@ -142,6 +143,15 @@ def _run(options: argparse.Namespace) -> int:
             record = predict_intervals(
                 predictor, bins, options.output, rate.add, overwrite=options.force, options=origin
             )
+    _print_result(options, predictor, record, count, rate)
+    return 0
+
+
+def _print_result(
+    options: argparse.Namespace, predictor: Predictor, record: PredictionRecord, count: int, rate: _Rate
+) -> None:
+    from ..model.prediction.sidecar import sidecar_path
+
     content = {"output": str(options.output), "intervals": count, "predicted": rate.windows}
     content |= {"not_computed": record.intervals["not_computed"], "record": str(sidecar_path(options.output))}
     if options.json:
@@ -153,8 +163,7 @@ def _run(options: argparse.Namespace) -> int:
             f"{predictor.device}; peak memory {format_bytes(peak_memory())}"
         )
         print_line(f"{sidecar_path(options.output)}: model, factor, cell line and data of these predictions")
-        _print_uncomputed(record.intervals["not_computed"], model.card.config.window_length)
-    return 0
+        _print_uncomputed(record.intervals["not_computed"], predictor.network.config.window_length)
 
 
 def _choose_regions(options: argparse.Namespace, store: Store) -> list[Region]:
@@ -227,3 +236,5 @@ def _check_output(options: argparse.Namespace) -> None:
         raise UsageError(f"{options.output}: its folder does not exist; create it first")
     if options.resume and options.bed is not None:
         raise UsageError("--resume needs --regions, which are saved one by one; -b predicts all intervals in one pass")
+    if options.stride is not None and options.bed is not None:
+        raise UsageError("--stride needs --regions; -b gives each interval one score")

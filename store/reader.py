@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .cell_info import CellInfo
 from .errors import StoreError, UsageError
 from .format.attributes import read_attributes, read_manifest
-from .format.layout import check_values
 from .format.manifest import DAMAGED_HINT, Objects, check_self_digest, read_object
 from .format.memmap import map_array
 from .format.sharded import ShardedArray
@@ -25,13 +25,11 @@ from .format.tables import Peaks, read_table
 from .format.zarr_json import parse_zarr_json
 from .genome.intervals import GenomeCoordinates, Intervals, merge
 from .location import StoreLocation, check_is_store, find_location, is_remote, with_forward_slashes
-from .schema import CellInfo, PeakSet, StoreInfo
+from .schema import PeakSet, StoreInfo
+from .spans import StoredArray
 from .storage.base import GroupStorage
 from .storage.cache import ObjectCache, default_cache
 from .text import format_count, format_names, printable
-
-StoredArray = ShardedArray | NDArray[Any]
-"""Array of a store: a memory map if the store is raw. Both kinds have shape and dtype, and are sliced alike."""
 
 
 @dataclass
@@ -147,7 +145,7 @@ class Store:
             raise StoreError(
                 location, f"is the cell line {info.name}, not {name}", hint="run `factornet-etl verify` for a remedy"
             )
-        self.info.check_genome(info, location=location)
+        info.check_genome(self.info, location=location)
         if self.pins.setdefault(name, info.manifest) != info.manifest:
             raise StoreError(location, "was replaced while it was in use", hint="start again to use the new version")
         return info
@@ -315,41 +313,3 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
     store = Store(with_forward_slashes(path) if is_remote(storage.location) else storage.location, info, cache=cache)
     store._groups.location = storage
     return store
-
-
-def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
-    """Return a copy of rows ``start:stop`` of an array, checked.
-
-    Raises:
-        StoreError: a chunk is missing or damaged, a value is outside the valid range, or the span is outside the
-            array; the message names array and rows.
-    """
-    location = f"{array_location(array)}[{start}:{stop}]"
-    if not 0 <= start <= stop <= array.shape[0]:
-        raise StoreError(location, f"outside the array of {array.shape[0]} rows")
-    try:
-        values = np.array(array[start:stop], copy=None if isinstance(array, ShardedArray) else True)
-    except StoreError:
-        raise
-    except Exception as e:
-        raise StoreError(location, f"a chunk is damaged ({e})", hint=DAMAGED_HINT) from e
-    check_values(values, location=array_location(array), start=start)
-    return values
-
-
-def array_location(array: StoredArray) -> str:
-    """Return the path or URL of an array, for messages."""
-    return array.location if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
-
-
-def padded_span(array: StoredArray, start: int, stop: int, *, pad_value: float) -> NDArray[Any]:
-    """Return positions ``start:stop`` of a chromosome's array, with `pad_value` outside the chromosome.
-
-    Raises:
-        StoreError: as for `read_span`.
-    """
-    inner = read_span(array, min(max(start, 0), array.shape[0]), max(min(stop, array.shape[0]), 0))
-    before, after = min(max(-start, 0), stop - start), min(max(stop - array.shape[0], 0), stop - start)
-    if before == after == 0:
-        return inner
-    return np.pad(inner, (before, after), constant_values=pad_value)

@@ -15,10 +15,10 @@ from ...etl.inputs.alias_tables import read_aliases
 from ...etl.inputs.cell_line_folder import CellFolder, read_cell_folder
 from ...etl.transfer.remote_build import create_working_store, upload, working_store
 from ...etl.verify.findings import Finding
+from ...store.cell_info import CellInfo
 from ...store.errors import UsageError
 from ...store.location import is_remote
 from ...store.reader import Store, open_store
-from ...store.schema import CellInfo
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args

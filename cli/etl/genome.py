@@ -68,7 +68,11 @@ def add_parser(commands: Any) -> None:
         "--assembly", metavar="NAME", help="name of the assembly; default: recognised by chromosome lengths"
     )
     parser.add_argument(
-        "--chroms", nargs="+", default=[], metavar="NAME", help="chromosomes to include; default: chr1..22 and chrX"
+        "--chroms",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="chromosomes to include; default: numbered ones and X, with or without chr; all where none is numbered",
     )
     add_build_options(parser)
     parser.set_defaults(handler=_run)

@@ -11,10 +11,11 @@ from typing import Any
 from ...etl.inputs.chip_peaks import factor_notes
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
 from ...store.annotation_rules import rules_of_store
+from ...store.cell_info import CellInfo
 from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
-from ...store.schema import FEATURES, CellInfo
+from ...store.schema import FEATURES
 from ...store.text import format_count
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.output import FIGURES, format_figures, print_json, print_line, print_table

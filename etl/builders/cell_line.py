@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from ...store.cell_info import CellInfo, Factor, Track
 from ...store.errors import StoreError
 from ...store.files.digest import file_digest
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.format.tables import Peaks
 from ...store.genome.intervals import IntArray
 from ...store.reader import Store, open_store
-from ...store.schema import CellInfo, Factor, Track
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.cell_line_folder import CellFolder, SignalFile, read_cell_folder

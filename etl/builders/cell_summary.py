@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...store.schema import Track
+from ...store.cell_info import Track
 from ..inputs.bigwig import CheckedBigWig
 from ..inputs.chip_peaks import FactorPeaks, describe_factor, factor_notes
 from ..shards.tasks import ShardReport

@@ -138,12 +138,7 @@ def build_genome(
     """
     check_replaceable = partial(_check_replaceable, store, force=force)
     check_replaceable()
-    check_store_folder(store)
-    check_publishable(store.resolve(), "genome")
-    for name in inputs.tracks:
-        check_name(name, "track")
-    if inputs.gtf is not None:
-        check_bedtools()
+    _check_before_work(store, inputs)
     fingerprints = fingerprint_inputs(inputs.files)
     provenance = describe_build(fingerprints, options.describe())
     state = _describe_state(inputs, options, provenance)
@@ -169,15 +164,21 @@ def build_genome(
         )
         check_unchanged(fingerprints)
         publish(staged, store.resolve(), "genome", check=check_replaceable)
-    notes = [
-        *sequence.notes,
-        *annotation_notes(summary.get("annotation"), sum(sequence.coordinates.lengths)),
-        *blacklist_notes,
-        gaps_note,
-    ]
+    size = sum(sequence.coordinates.lengths)
+    notes = [*sequence.notes, *annotation_notes(summary.get("annotation"), size), *blacklist_notes, gaps_note]
     notes += [note for name, bigwig in bigwigs.items() for note in track_notes(name, bigwig, reports)]
     notes += [journal.note] if journal.note else []
     return BuildReport(f"genome {sequence.assembly} in {store}", tuple(reports), tuple(notes))
+
+
+def _check_before_work(store: Path, inputs: GenomeInputs) -> None:
+    """Check what would fail at the end: permissions, names, and the program that a GTF needs."""
+    check_store_folder(store)
+    check_publishable(store.resolve(), "genome")
+    for name in inputs.tracks:
+        check_name(name, "track")
+    if inputs.gtf is not None:
+        check_bedtools()
 
 
 def _describe_state(inputs: GenomeInputs, options: GenomeOptions, provenance: dict[str, Any]) -> dict[str, Any]:

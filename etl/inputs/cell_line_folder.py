@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...store.attribute_checks import is_term
+from ...store.cell_info import Track
 from ...store.errors import InputError, UsageError
 from ...store.files.folder_name import folder_name
-from ...store.schema import Track, check_name
+from ...store.schema import check_name
 from ...store.text import format_count
 from .bed import text_lines
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ...store.cell_info import CellInfo
 from ...store.errors import InputError
 from ...store.genome import intervals
 from ...store.genome.intervals import GenomeCoordinates
-from ...store.schema import BOUND_BASES, CellInfo
+from ...store.schema import BOUND_BASES
 from ...store.text import format_count
 from .bed import PeakFile, read_peaks
 from .cell_line_folder import ChipFiles

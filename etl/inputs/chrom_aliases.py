@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ...store.errors import InputError
 
-_AUTOSOMES_AND_X = re.compile(r"chr(\d+|X)")
+_NUMBERED = re.compile(r"(chr)?\d+")
+_ARM = re.compile(r"(chr)?\d+[LR]")
 
 
 def file_names(
@@ -30,9 +31,16 @@ def file_names(
 
 
 def default_selection(names: Iterable[str]) -> list[str]:
-    """Return the chromosomes FactorNet uses (chr1..chr22, chrX), or all names where none matches."""
+    """Return the chromosomes FactorNet uses: numbered ones and X (chr1 to chr22 and chrX, or 1 to 22 and X).
+
+    All names where none is numbered (Roman numerals of worm and yeast, NC_000001.10), or where some are arms of
+    numbered ones (chr2L of the fly).
+    """
     names = list(names)
-    return [n for n in names if _AUTOSOMES_AND_X.fullmatch(n)] or names
+    numbered = [n for n in names if _NUMBERED.fullmatch(n)]
+    if not numbered or any(map(_ARM.fullmatch, names)):
+        return names
+    return [n for n in names if _NUMBERED.fullmatch(n) or n in ("chrX", "X")]
 
 
 def likely_aliases(in_file: Iterable[str], in_store: Iterable[str]) -> dict[str, str]:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...store.cell_info import CellInfo
 from ...store.errors import StoreError
 from ...store.format.manifest import Objects, read_object
 from ...store.format.memmap import check_raw_layout, map_array, raw_bytes, raw_file
 from ...store.format.sharded import ShardedArray, parse_layout
 from ...store.format.tables import read_table
 from ...store.genome.intervals import GenomeCoordinates
-from ...store.schema import CellInfo, StoreInfo, bin_count
+from ...store.schema import StoreInfo, bin_count
 from ...store.storage.base import GroupStorage
 
 Arrays = dict[str, tuple[int, ...] | None]

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import StoreError, UsageError
-from ...store.reader import Store, StoredArray, read_span
+from ...store.reader import Store
 from ...store.schema import PeakSet
+from ...store.spans import StoredArray, read_span
 from ..inputs.bed import text_lines
 from ..inputs.bigwig import open_bigwig, read_by_pybigwig
 from ..inputs.cell_line_folder import ChipFiles, describe_track, read_cell_folder

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import UsageError
-from ...store.reader import Store, read_span
+from ...store.reader import Store
 from ...store.sampling.plan import SamplingPlan
 from ...store.schema import AMBIGUOUS, BIN, BOUND, STRIDE
+from ...store.spans import read_span
 from ...store.windows.batch import StreamSettings
 from ...store.windows.inputs import check_has_tracks
 from ...store.windows.loader import WindowStream

@@ -1,6 +1,5 @@
 """A model folder verified: whole, wherever its training was killed, and with files damaged, lost or exchanged."""
 
-import errno
 import json
 import os
 import shutil
@@ -11,60 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
+from support.findings import kinds
 from support.keras_folder import Spec, write_folder
-from support.sealed import change_sealed
+from support.snapshots import Snapshots
 from support.tiny_model import tiny_config, train_tiny
 
-from factornet.cli.model import main
 from factornet.model import FactorNet, ModelCard, load_network, read_card, save_weights, write_imported
-from factornet.model.model_dir.history import read_history, write_history
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.verify import verify_model
 from factornet.model.training.history import EpochRecord
 from factornet.model.training.plots import plot_history
-from factornet.store import InputError
 from factornet.store.files.outputs import output_lock
-
-
-class Snapshots:
-    """Copies of a model folder before each rename and removal in it: what a kill there would leave."""
-
-    def __init__(self, folder: Path, copies: Path, patch: pytest.MonkeyPatch) -> None:
-        self.folder, self.copies = folder, copies
-        self.taken: list[Path] = []
-        for name in ("replace", "unlink"):
-            patch.setattr(Path, name, self._before(getattr(Path, name)))
-
-    def _before(self, change):
-        def changed(path, *args, **options):
-            if path.parent == self.folder and (change.__name__ == "replace" or path.exists()):
-                self.taken.append(self.copies / f"{len(self.taken):03d}" / "m")
-                shutil.copytree(self.folder, self.taken[-1])
-            return change(path, *args, **options)
-
-        return changed
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiny_store):
-    """An ended training, and a snapshot for each moment at which a kill leaves other files."""
-    work = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        snapshots = Snapshots(work / "m", work / "killed", patch)
-        train_tiny(tiny_store, work / "m", tensorboard=True)
-    return work / "m", snapshots.taken
-
-
-@pytest.fixture
-def model(trained, tmp_path):
-    """A copy of the ended training, to be changed."""
-    return Path(shutil.copytree(trained[0], tmp_path / "m"))
-
-
-def kinds(folder: Path, *, of: str = "") -> dict[str, str]:
-    """The findings of a folder that are not ok, or those of files whose names begin with `of`."""
-    files = verify_model(folder).files
-    return {f.path: f.kind for f in files if (f.path.startswith(of) if of else f.kind != "ok")}
 
 
 def test_every_file_of_an_ended_training_is_covered(model):
@@ -211,34 +167,6 @@ def test_state_of_two_saves_is_damage(model):
     assert kinds(model, of="last-000003")["last-000003.safetensors"] == "damaged"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"epochs": []}, {"epochs": 3}, {"epochs": [{"epoch": 1}]}, {"ended": 5}, {"history_csv_sha256": None}],
-)
-def test_history_of_another_form_is_damage(model, change):
-    change_sealed(model / "history.json", **change)
-    with pytest.raises(InputError, match=r"history\.json: .* must be"):
-        read_history(model, read_card(model).digest)
-    assert kinds(model)["history.json"] == "damaged"
-
-
-def test_history_of_a_newer_version_is_unchecked(model):
-    change_sealed(model / "history.json", version=2)
-    report = verify_model(model)
-    assert [(f.path, f.kind, f.remedy) for f in report.faults] == [("history.json", "unchecked", "update factornet")]
-
-
-def test_history_round_trip(model):
-    digest = read_card(model).digest
-    rows = [{"epoch": 1, "loss": 0.1 + 0.2, "val_loss": 1e-7, "val_average_precision": 1}]
-    write_history(model, digest, rows, ended="why")
-    history = read_history(model, digest)
-    assert (history.epochs, history.ended) == (rows, "why")
-    assert (model / "history.csv").read_text() == (
-        "epoch,loss,val_loss,val_average_precision\n1,0.30000000000000004,1e-07,1\n"
-    )
-
-
 def test_equal_pictures_have_equal_bytes(model, trained, tiny_store):
     before = (model / "training.png").read_bytes()
     train_tiny(tiny_store, model, resume=True)  # nothing to train: it is drawn again
@@ -309,83 +237,3 @@ def test_imported_model_is_covered(tmp_path):
     assert (verify_model(tmp_path / "m").stage, kinds(tmp_path / "m")) == ("weights only", {})
     (tmp_path / "m/last.safetensors").unlink()
     assert kinds(tmp_path / "m") == {"last.safetensors": "missing"}
-
-
-# The command
-
-
-def test_command_lists_files_and_faults(model, capsys):
-    assert main(["verify", str(model)]) == 0
-    shown = capsys.readouterr().out
-    assert all(path.name in shown for path in model.iterdir())
-    assert ": no faults\n" in shown
-    assert f"{model}: the training has ended, with 3 complete epochs: all 3 epochs done\n" in shown
-    (model / "history.csv").write_text("epoch\n1\n")
-    assert main(["verify", str(model)]) == 1
-    shown = capsys.readouterr().out
-    assert "\ndamaged: history.csv: damaged or changed: its 8 bytes are not the history of the training\n" in shown
-    assert "    repair: resume the training: it writes its history again" in shown
-    assert main(["verify", str(model), "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert (found["ok"], found["models"][0]["stage"]) == (False, "ended")
-    assert [f["path"] for f in found["models"][0]["files"] if f["kind"] == "damaged"] == ["history.csv"]
-
-
-def test_command_verifies_all_folders_and_names_those_it_cannot(model, tmp_path, capsys):
-    keras = write_folder(tmp_path / "keras", Spec())
-    assert main(["verify", str(keras)]) == 2
-    assert "is the original FactorNet's (Keras), whose files have no digests" in capsys.readouterr().err
-    assert main(["verify", str(tmp_path / "absent"), str(keras), str(model)]) == 2
-    shown = capsys.readouterr()
-    assert "absent: no such folder" in shown.err
-    assert f"{model}: the training has ended" in shown.out
-    assert main(["verify", str(keras), "--json"]) == 2
-    assert "no digests" in json.loads(capsys.readouterr().out)["models"][0]["error"]
-
-
-def test_info_of_a_damaged_model_names_verify(model, capsys):
-    (model / "model.json").write_text((model / "model.json").read_text().replace("400", "401"))
-    assert main(["info", str(model)]) == 2
-    assert f"; factornet-model verify {model} checks all files" in capsys.readouterr().err
-
-
-def test_files_that_cannot_be_read_are_unchecked(model, monkeypatch):
-    """Nothing is known of them, so nothing is to be trained again; nor is what they would be compared with damaged."""
-    closed, opened = {"history.json", "chip.txt", "best.safetensors", "last-000003.json"}, Path.open
-
-    def open_or_fail(path, *args, **options):
-        if path.name in closed:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return opened(path, *args, **options)
-
-    monkeypatch.setattr(Path, "open", open_or_fail)
-    faults = verify_model(model).faults
-    assert {f.path for f in faults} == closed | {"history.csv", "training.png"}
-    assert {f.kind for f in faults} == {"unchecked"}
-    assert {f.remedy for f in faults if f.path in closed} == {"check permissions and the disk"}
-
-
-@pytest.mark.parametrize("name", ["", "tensorboard"])
-def test_folder_that_cannot_be_listed_is_named(model, monkeypatch, capsys, name):
-    listed = os.listdir
-
-    def list_or_fail(path):
-        if Path(path) == model / name:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return listed(path)
-
-    monkeypatch.setattr(os, "listdir", list_or_fail)
-    status = main(["verify", str(model), str(model), "--json"])
-    found = json.loads(capsys.readouterr().out)["models"]
-    if name:
-        assert (status, {f["path"]: f["kind"] for f in found[1]["files"]}["tensorboard/"]) == (1, "unchecked")
-    else:
-        assert status == 2
-        assert [m["error"] for m in found] == [
-            f"{model}: cannot be read (Permission denied); check permissions and the disk"
-        ] * 2
-
-
-def test_file_in_place_of_a_folder_is_named(model):
-    with pytest.raises(InputError, match=r"model\.json: is not a folder"):
-        verify_model(model / "model.json")

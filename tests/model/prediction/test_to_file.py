@@ -15,8 +15,6 @@ from factornet.model import (
     FactorNet,
     ModelCard,
     NetworkConfig,
-    baselines,
-    evaluate,
     predict_bins,
     read_bedgraph,
     save_weights,
@@ -221,6 +219,13 @@ def test_resume_without_regions_is_refused(command, tmp_path):
     assert (status, "--resume needs --regions" in shown.err) == (2, True)
 
 
+def test_stride_without_regions_is_refused(command, tmp_path):
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
+    status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "x.bed.gz", "--stride", 100)
+    assert (status, "--stride needs --regions; -b gives each interval one score" in shown.err) == (2, True)
+    assert not (tmp_path / "x.bed.gz").exists()
+
+
 def test_other_tracks_are_refused_naming_both(store):
     other = FactorNet(NetworkConfig(tasks=("CTCF",), tracks=("DGF", "ATAC"), kernels=4, recurrent=-1, dense=4))
     bins = Bins(np.array([0]), np.array([5000]), np.array([5200]))
@@ -251,26 +256,6 @@ def test_a_cell_line_without_the_network_s_inputs_is_refused_before_any_file(sto
         UsageError, match="K562 has no track 'ATAC'; it has Unique35, DGF; the model was trained on ATAC"
     ):
         Predictor(network=FactorNet(config), store=store, cell="K562", factor="CTCF", device=torch.device("cpu"))
-
-
-def test_evaluation_of_perfect_scores_and_of_baselines(store):
-    bins = bins_of_regions([parse_region("chr21", store.coordinates)], store.coordinates, stride=50)
-    labels = read_span(store.labels("K562", "chr21"), 0, len(bins))[:, 0]
-    others = baselines(store, "K562", bins, track="DGF", log_odds=None)
-    result = evaluate(store, "K562", "CTCF", bins, (labels == 1).astype(np.float32), others=others)
-    assert result.scores["model"].average_precision == 1
-    assert result.n_ambiguous == (labels == 2).sum()
-    alone = result.scores["accessibility alone"]
-    assert alone.prevalence < alone.average_precision < 0.5
-    i = 12_000
-    signal = read_span(store.track("K562", "DGF", "chr21"), int(bins.start[i]), int(bins.stop[i]))
-    assert others["accessibility alone"][i] == pytest.approx(signal.mean(), rel=1e-5)
-
-
-def test_bins_that_have_no_label_are_refused(store):
-    bins = Bins(np.array([0]), np.array([5010]), np.array([5210]))
-    with pytest.raises(UsageError, match=r"chr2:5010-5210"):
-        evaluate(store, "K562", "CTCF", bins, np.array([0.5], np.float32))
 
 
 REGIONS = ("chr21:100000-102000", "chr21:110000-112000", "chr1:50000-52000")

@@ -6,6 +6,7 @@ import numpy as np
 import pyBigWig
 import pytest
 import torch
+from support.slow_windows import slow_rows, tracks_of
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
 from factornet.etl.builders.unpack import unpack_store
@@ -13,7 +14,7 @@ from factornet.model import NetworkConfig
 from factornet.model.data.device_windows import DeviceSource
 from factornet.model.prediction.bins import SortedWindows
 from factornet.model.prediction.tiles import TileReader
-from factornet.store import SamplingPlan, Store, StreamSettings, UsageError, WindowStream, open_store, read_span
+from factornet.store import SamplingPlan, Store, StreamSettings, UsageError, WindowStream, open_store
 from factornet.store.windows.in_memory import load_in_memory, required_arrays
 
 CPU = torch.device("cpu")
@@ -55,11 +56,6 @@ def folder(tmp_path_factory):
             build_cell(store, folder / cell, CellOptions(), Resources(1))
         unpack_store(store, folder / f"{name}-raw.zarr", Resources(1))
     return folder
-
-
-def tracks_of(store, plan, settings):
-    """Return the tracks that the settings ask for; by default those of the first cell line."""
-    return store.cell(plan.cells[0]).track_names if settings.tracks is None else settings.tracks
 
 
 def config_of(store, plan, settings):
@@ -131,35 +127,6 @@ def read_tiles(folder, name, plan, settings, seed):
 
 STREAMS = {"compressed": read_compressed, "raw": read_raw, "host": read_host, "device": read_device}
 READERS = STREAMS | {"tiles": read_tiles}
-
-
-def slow_rows(folder, name, plan, settings):
-    """Return the windows base by base."""
-    store, rows = open_store(folder / f"{name}.zarr"), {}
-    arrays = {}
-
-    def value(path, i):
-        if path not in arrays:
-            arrays[path] = read_span(store.array(path), 0, store.array(path).shape[0])
-        return arrays[path][i] if 0 <= i < len(arrays[path]) else None
-
-    def or_pad(found, pad):
-        return pad if found is None else found
-
-    for row, start in enumerate(plan.window_starts(settings.window_length).tolist()):
-        cell, chrom = plan.cells[plan.cell[row]], store.coordinates.names[plan.chrom[row]]
-        bases = range(start, start + settings.window_length)
-        codes = [or_pad(value(f"genome/sequence/{chrom}", i), 4) for i in bases]
-        names = tracks_of(store, plan, settings)
-        tracks = [[or_pad(value(f"cells/{cell}/tracks/{t}/{chrom}", i), 0) for i in bases] for t in names]
-        features = store.meta(cell).tolist() if settings.meta else []
-        if settings.gencode:
-            bin_start = int(plan.start[row] + plan.jitter[row])
-            bits = [or_pad(value(f"genome/annotation/{chrom}", i), 0) for i in range(bin_start, bin_start + 200)]
-            features += [float(any(int(b) >> k & 1 for b in bits)) for k in range(6)]
-        signal = np.array(tracks, np.float32).reshape(len(names), settings.window_length)
-        rows[row] = (np.array(codes, np.uint8), signal, np.array(features, np.float32))
-    return rows
 
 
 def plan_of(starts, cells=("ONE", "TWO")):
