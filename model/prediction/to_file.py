@@ -70,8 +70,6 @@ def predict_intervals(
 @contextmanager
 def _prediction_lock(output: Path, *, overwrite: bool) -> Iterator[None]:
     """Hold the lock of a file of predictions and its sidecar file, which may be replaced."""
-    if output.suffix == sidecar_path(output).suffix:
-        raise UsageError(f"{output}: is the name of a record of predictions; name predictions *.bed.gz or *.bw")
     with output_lock(output):
         check_output_file(output, overwrite=overwrite)
         check_sidecar(output)

@@ -163,7 +163,7 @@ def test_predictions_are_not_named_like_a_record(predictor, bins, tmp_path):
             predictor, [parse_region("chr21:0-1000", predictor.store.coordinates)], path, stride=50, overwrite=True
         ),
     ):
-        with pytest.raises(UsageError, match=r"x\.bed\.gz\.json: is the name of a record of predictions"):
+        with pytest.raises(UsageError, match=r"x\.bed\.gz\.json: a file of scores cannot have this name"):
             write(tmp_path / "x.bed.gz.json")
     assert list(tmp_path.iterdir()) == []
 
