@@ -9,12 +9,13 @@ help:            ## this list
 
 install: $(VENV)/.installed bedtools    ## virtual environment with everything, in .venv
 
+# --clear: on top of an environment of another Python, venv leaves a mixture of both that cannot import ssl.
 # torch comes first and pinned: a plain `torch` may pull several GB that are not needed here. setuptools warns of every
 # editable installation of a package that is the repository's own folder, as this one is.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; give one as: make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -W 'ignore:Editable installation' -m pip install --quiet --disable-pip-version-check \
 	  -c constraints.txt -e '.[dev]'

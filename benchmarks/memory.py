@@ -34,8 +34,9 @@ from factornet.model.network.config import NetworkConfig
 from factornet.model.network.factornet import FactorNet
 from factornet.model.training.history import EpochRecord
 from factornet.store import GenomeCoordinates, Peaks, Region, Sampler, open_store, split_genome
+from factornet.store.cell_info import CellInfo, Factor, Track
 from factornet.store.format.layout import DEFAULT_LAYOUT, create_array
-from factornet.store.schema import CellInfo, Chromosome, Factor, StoreInfo, Track
+from factornet.store.schema import Chromosome, StoreInfo
 
 MB = 1_000_000
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..store.errors import UsageError
+from ..etl.inputs.alias_tables import read_aliases
+from ..etl.inputs.chrom_aliases import abbreviate, alias_hint
+from ..store.errors import InputError, UsageError
 from ..store.files.outputs import check_output_file, output_lock
-from .common.arguments import HelpFormatter, add_common_options, cell_name, naming_option, parse_regions
+from ..store.text import format_count
+from .common.arguments import (
+    CHROM_ALIAS_HELP,
+    HelpFormatter,
+    add_common_options,
+    cell_name,
+    parse_regions,
+)
+from .common.known_motifs import MOTIFS_HELP, choose_motif
 from .common.output import print_json, print_line, print_table, print_warning
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
 
 if TYPE_CHECKING:
+    from ..model.evaluation.bin_scores import BinScores
     from ..model.evaluation.provenance import SeenBins
-    from ..model.prediction.bins import Bins
     from ..model.prediction.sidecar import PredictionRecord
     from ..store.reader import Store
 
@@ -34,7 +44,11 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
-    parser.add_argument("predictions", type=Path, help="bedgraph written by factornet-predict")
+    parser.add_argument(
+        "predictions",
+        type=Path,
+        help="bedgraph or bigWig written by factornet-predict, or by others (chrom, start, stop, score)",
+    )
     add_store_options(parser)
     parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) of the predictions")
     parser.add_argument("-f", "--factor", required=True, help="transcription factor of the predictions")
@@ -45,12 +59,13 @@ def make_parser() -> argparse.ArgumentParser:
         "--allow-seen", action="store_true", help="evaluate on bins that the model was trained or validated on"
     )
     parser.add_argument("--track", help="also score the mean signal of this track")
-    parser.add_argument("--motifs", type=Path, metavar="MEME", help="also score the factor's motif in this file")
+    parser.add_argument("--motifs", type=Path, metavar="FILE", help=f"also score the factor's motif: {MOTIFS_HELP}")
     parser.add_argument("--motif-name", metavar="NAME", help="name of the motif; default: the factor")
     parser.add_argument(
         "--picture", type=Path, metavar="PNG", help="save a picture of the region with the highest score"
     )
     parser.add_argument("--region", metavar="REGION", help="draw this region instead, such as chr20:1000000-1020000")
+    parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
     add_common_options(parser)
     return parser
 
@@ -72,7 +87,7 @@ def _check_picture(options: argparse.Namespace) -> None:
     from ..model.figures import FIGURE_SUFFIXES
 
     picture = options.picture
-    if picture.suffix not in FIGURE_SUFFIXES:
+    if picture.suffix.lower() not in FIGURE_SUFFIXES:
         raise UsageError(f"--picture {picture}: a picture is named {', '.join(f'*{s}' for s in FIGURE_SUFFIXES)}")
     check_output_file(picture, overwrite=True)
     if picture.exists() and options.predictions.exists() and picture.samefile(options.predictions):
@@ -82,19 +97,17 @@ def _check_picture(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from ..model.evaluation.locus_plot import best_locus, plot_locus
     from ..model.evaluation.scoring import baselines, evaluate
-    from ..model.motifs.meme import read_meme
-    from ..model.motifs.pwm import find_motif, log_odds
-    from ..model.prediction.writers import read_bedgraph
+    from ..model.motifs.pwm import log_odds
 
     store = open_store_from_args(options)
     cell = cell_name(options.cell)
     motif = None
     if options.motifs is not None:
-        with naming_option("--motifs", hint="choose one with --motif-name"):
-            found = find_motif(read_meme(options.motifs), options.motif_name or options.factor)
-        motif = log_odds(found.probabilities)
-    bins, scores = read_bedgraph(options.predictions, store.coordinates)
-    provenance = _check_provenance(options, store, cell, bins)
+        motif = log_odds(choose_motif(options.motifs, options.motif_name or options.factor).probabilities)
+    predicted, counts = _read_scores(options, store)
+    bins, scores = predicted.bins, predicted.scores
+    provenance = _check_provenance(options, store, cell, predicted)
+    _print_input(options, predicted, counts)
     baseline_scores = baselines(store, cell, bins, track=options.track, log_odds=motif)
     result = evaluate(store, cell, options.factor, bins, scores, others=baseline_scores)
     if options.picture is not None:
@@ -106,7 +119,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json:
         measures = {name: s.to_json() for name, s in result.scores.items()}
         print_json(
-            {"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures, **provenance}
+            {"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures}
+            | {"input": counts, **provenance}
         )
         return 0
     model = result.scores["model"]
@@ -123,13 +137,80 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_provenance(options: argparse.Namespace, store: Store, cell: str, bins: Bins) -> dict[str, Any]:
+def _read_scores(options: argparse.Namespace, store: Store) -> tuple[BinScores, dict[str, Any]]:
+    """Read the scores of the store's bins, and count what the file has beside them, as JSON values.
+
+    Raises:
+        InputError: as for `read_scores`; also a file without a score on a chromosome of the store.
+        UsageError: as for `score_bins`.
+    """
+    from ..model.evaluation.bin_scores import score_bins
+    from ..model.evaluation.score_file import read_scores
+
+    path, coordinates = options.predictions, store.coordinates
+    table = read_scores(path, coordinates, read_aliases(options.chrom_alias, coordinates.names))
+    others = dict(table.other_chromosomes)
+    if not len(table.bins):
+        if others:
+            problem = f"the file has {abbreviate(others)}, the store {abbreviate(coordinates.names)}"
+            hint = alias_hint(others, coordinates.names) + " with --chrom-alias"
+            raise InputError(path, f"no score on a chromosome of the store; {problem}", hint=hint)
+        without = f" ({table.n_without_score:,} intervals without one)" if table.n_without_score else ""
+        raise InputError(path, f"no score in the file{without}", hint="predict again")
+    try:
+        found = score_bins(table.bins, table.scores, coordinates)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    counts = {
+        "bins": len(found.bins),
+        "bins_from": found.rule,
+        "bins_without_score": found.n_missing,
+        "intervals_on_other_chromosomes": others,
+        "intervals_without_score": table.n_without_score,
+        "intervals_past_the_end": table.n_past_end,
+        "intervals_repeated": found.n_repeated,
+        "repeated_with_another_score": found.n_conflicting,
+        "scores_outside_0_to_1": int(((found.scores < 0) | (found.scores > 1)).sum()),
+        "headings": table.n_headings,
+        "lines_with_more_columns": table.n_more_columns,
+    }
+    return found, counts
+
+
+def _print_input(options: argparse.Namespace, found: BinScores, counts: Mapping[str, Any]) -> None:
+    """Print how bins were found in the file, and what of it was left out."""
+    others, numbers = counts["intervals_on_other_chromosomes"], {k: n for k, n in counts.items() if isinstance(n, int)}
+    notes = [
+        (found.rule == "middles", "each interval is the bin of 200 bases around its middle"),
+        (found.rule == "signal", "the intervals are not bins: each bin has the score of the base in its middle"),
+        (
+            others,
+            f"{format_count(sum(others.values()), 'interval')} left out: on {abbreviate(others)}, not in the store",
+        ),
+    ]
+    for key, noun, text in (
+        ("bins_without_score", "bin", "of these chromosomes left out: no score"),
+        ("intervals_without_score", "interval", "left out: no score"),
+        ("intervals_past_the_end", "interval", "left out: past the end of the chromosome"),
+        ("intervals_repeated", "interval", "left out: repeated; the first is used"),
+        ("repeated_with_another_score", "repeated interval", "with another score than the first"),
+        ("scores_outside_0_to_1", "score", "outside 0 to 1: only their order counts"),
+        ("headings", "heading", "skipped"),
+        ("lines_with_more_columns", "line", "with more than 4 columns: the others are not used"),
+    ):
+        notes.append((numbers[key], f"{format_count(numbers[key], noun)} {text}"))
+    for applies, text in () if options.json else notes:
+        if applies:
+            print_line(f"{options.predictions}: {text}")
+
+
+def _check_provenance(options: argparse.Namespace, store: Store, cell: str, found: BinScores) -> dict[str, Any]:
     """Check that the predictions are of this factor and cell line, and of bins that the training has not seen.
 
     Returns what is known of them, as JSON values; what cannot be known is printed as a warning.
 
     Raises:
-        UsageError: they are not, and the options do not allow it.
+        UsageError: they are not, and the options do not allow it; or they are of intervals that are not bins.
         InputError: the record of the predictions is damaged.
     """
     from ..model.evaluation.provenance import count_seen, find_changes, find_mismatches
@@ -140,6 +221,12 @@ def _check_provenance(options: argparse.Namespace, store: Store, cell: str, bins
     except NoRecordError as e:
         print_warning(f"{e}, so nothing protects against evaluating bins that the model was trained on")
         return {"record": None, "seen": None}
+    if found.rule == "signal":
+        raise UsageError(
+            f"{options.predictions}: it is recorded that intervals were predicted which are not bins with labels; "
+            "predict all bins with --regions, at a stride that is a multiple of 50"
+        )
+    bins = found.bins
     if problems := find_mismatches(record, store, cell, options.factor, bins):
         text = f"{options.predictions}: its predictions are {'; '.join(problems)}"
         _refuse(text, allowed=options.allow_mismatch, hint="give others, or allow it with --allow-mismatch")
@@ -166,6 +253,10 @@ def _check_seen(options: argparse.Namespace, record: PredictionRecord, seen: See
         text = f"{options.predictions}: the model was {parts} of the {seen.total:,} bins, in {cell}: too good a score"
         hint = f"predict its test regions ({test}), or another cell line, or allow it with --allow-seen"
         _refuse(text, allowed=options.allow_seen, hint=hint)
+    if not seen.complete:
+        print_warning(
+            f"{options.predictions}: the training started from a model, and on what that was trained is not recorded"
+        )
     if seen.elsewhere and not options.json:
         print_line(
             f"the model was trained or validated on {seen.elsewhere:,} of the {seen.total:,} bins in other cell lines"

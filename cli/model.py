@@ -219,9 +219,16 @@ def _print_table(title: str, values: Mapping[str, Any]) -> None:
 def _text(value: Any) -> str:
     """Return a JSON value as text: lists with commas, objects with a line for each entry."""
     if isinstance(value, Mapping):
-        return "\n".join(f"{printable(key)}: {_text(v)}" for key, v in value.items()) or "none"
+        return "\n".join(f"{printable(key)}: {_one_line(v)}" for key, v in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(_text, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else printable(str(value))
+
+
+def _one_line(value: Any) -> str:
+    """Return a JSON value within an object as text of one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{printable(key)} {_one_line(v)}" for key, v in value.items()) or "none"
+    return _text(value)

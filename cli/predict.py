@@ -6,15 +6,19 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..etl.inputs.alias_tables import read_aliases
 from ..etl.inputs.bed import read_intervals
-from ..etl.inputs.chrom_aliases import read_aliases
+from ..etl.inputs.chrom_aliases import abbreviate
 from ..store.errors import UsageError
 from ..store.files.digest import file_digest
+from ..store.genome.regions import Region
 from ..store.machine import peak_memory
-from ..store.schema import STRIDE
-from ..store.text import format_bytes
+from ..store.schema import BIN, STRIDE, bin_count
+from ..store.text import format_bytes, format_count
+from .common.annotation_check import add_ignore_annotation_rules, check_annotation_rules
 from .common.arguments import (
     CHROM_ALIAS_HELP,
     DEVICE_HELP,
@@ -24,11 +28,18 @@ from .common.arguments import (
     parse_regions,
     positive_int,
 )
-from .common.output import print_json, print_line
+from .common.model_options import add_model_options, open_model_from_args
+from .common.output import print_json, print_line, print_warning
 from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
 from .common.signal_check import add_ignore_units, check_signals
 from .common.store_options import add_store_options, open_store_from_args
+
+if TYPE_CHECKING:
+    from ..model.prediction.bins import Bins
+    from ..model.prediction.predictor import Predictor
+    from ..model.prediction.sidecar import PredictionRecord
+    from ..store.reader import Store
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -43,32 +54,37 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     add_store_options(parser)
-    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) to predict for")
-    parser.add_argument("-m", "--model", type=Path, required=True, help="model folder written by factornet-train")
+    parser.add_argument("-i", "--cell", "--inputdir", required=True, help="cell line (or its folder) to predict for")
+    add_model_options(parser)
     parser.add_argument("-f", "--factor", required=True, help="transcription factor, one of the model's")
     bins = parser.add_mutually_exclusive_group(required=True)
     bins.add_argument("-b", "--bed", type=Path, help="predict intervals; windows are centred on their middles")
     bins.add_argument(
-        "--regions", nargs="+", metavar="REGION", help="predict all bins in chromosomes, or in regions (chr20:0-1000)"
+        "--regions",
+        nargs="+",
+        metavar="REGION",
+        help="predict all bins in chromosomes, in regions (chr20:0-1000), or in `all` chromosomes of the store",
     )
     parser.add_argument(
-        "--stride", type=positive_int, default=STRIDE, help="with --regions: bases between the starts of bins"
+        "--stride", type=positive_int, help=f"with --regions: bases between the starts of bins; default: {STRIDE}"
     )
     parser.add_argument(
         "-o",
         "--output",
+        "--outputfile",
         type=Path,
         required=True,
-        help="bigWig if named *.bw, else gzipped bedgraph (chrom, start, stop, score)",
+        help="bigWig if named *.bw or *.bigWig; bedgraph (chrom, start, stop, score) if named *.bed, *.bedgraph, *.bg, "
+        "*.bdg, *.tsv, *.tab or *.txt, gzipped with .gz after it; other names are refused",
     )
     parser.add_argument("--resume", action="store_true", help="resume an interrupted run with --regions")
     parser.add_argument("--force", action="store_true", help="replace the output file")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
-    parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
     parser.add_argument("--batch", type=positive_int, default=512, help="windows per batch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     parser.add_argument("--amp", action="store_true", help="use bfloat16 where it is safe: scores to 2 digits")
     add_ignore_units(parser)
+    add_ignore_annotation_rules(parser)
     add_common_options(parser)
     return parser
 
@@ -80,15 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from ..model.data.device import choose_device
-    from ..model.model_dir.weights import load_model
     from ..model.prediction.bins import Bins, count_bins
     from ..model.prediction.predictor import Predictor
-    from ..model.prediction.sidecar import sidecar_path
     from ..model.prediction.to_file import predict_intervals, predict_regions
 
     _check_output(options)
     store = open_store_from_args(options)
-    model = load_model(options.model, weights=options.weights)
+    model = open_model_from_args(options)
     predictor = Predictor(
         network=model.network,
         source=model,
@@ -99,13 +113,17 @@ def _run(options: argparse.Namespace) -> int:
         batch_size=options.batch,
         amp=options.amp,
     )
-    regions = parse_regions(options.regions or (), store, option="--regions")
+    regions, stride = _choose_regions(options, store), options.stride or STRIDE
     if regions:
-        count = count_bins(regions, store.coordinates, stride=options.stride)
+        count = count_bins(regions, store.coordinates, stride=stride)
     else:
-        bins = Bins(*read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias)))
+        bins = Bins(
+            *read_intervals(options.bed, store.coordinates, read_aliases(options.chrom_alias, store.coordinates.names))
+        )
         count = len(bins)
-    check_signals(options, store)
+        _warn_of_long_intervals(options, bins)
+    check_signals(model.card, options, store)
+    check_annotation_rules(model.card, options, store)
     with progress_line("predicting", count, unit="windows") as line:
         rate = _Rate(line)
         if regions:
@@ -114,7 +132,7 @@ def _run(options: argparse.Namespace) -> int:
                     predictor,
                     regions,
                     options.output,
-                    stride=options.stride,
+                    stride=stride,
                     resume=options.resume,
                     overwrite=options.force,
                     on_bins=rate.add,
@@ -125,6 +143,15 @@ def _run(options: argparse.Namespace) -> int:
             record = predict_intervals(
                 predictor, bins, options.output, rate.add, overwrite=options.force, options=origin
             )
+    _print_result(options, predictor, record, count, rate)
+    return 0
+
+
+def _print_result(
+    options: argparse.Namespace, predictor: Predictor, record: PredictionRecord, count: int, rate: _Rate
+) -> None:
+    from ..model.prediction.sidecar import sidecar_path
+
     content = {"output": str(options.output), "intervals": count, "predicted": rate.windows}
     content |= {"not_computed": record.intervals["not_computed"], "record": str(sidecar_path(options.output))}
     if options.json:
@@ -136,8 +163,37 @@ def _run(options: argparse.Namespace) -> int:
             f"{predictor.device}; peak memory {format_bytes(peak_memory())}"
         )
         print_line(f"{sidecar_path(options.output)}: model, factor, cell line and data of these predictions")
-        _print_uncomputed(record.intervals["not_computed"], model.card.config.window_length)
-    return 0
+        _print_uncomputed(record.intervals["not_computed"], predictor.network.config.window_length)
+
+
+def _choose_regions(options: argparse.Namespace, store: Store) -> list[Region]:
+    """Return the regions to predict; none with ``-b``.
+
+    Raises:
+        UsageError: a region is none of the store, or ``all`` is not alone, or no chromosome has a bin.
+    """
+    if "all" not in (options.regions or ()) or "all" in store.coordinates.names:
+        return parse_regions(options.regions or (), store, option="--regions")
+    if len(options.regions) > 1:
+        raise UsageError("--regions all: has all chromosomes of the store; give no other region")
+    lengths = dict(zip(store.coordinates.names, store.coordinates.lengths, strict=True))
+    regions = [Region(name, 0, length) for name, length in lengths.items() if bin_count(length)]
+    if not regions:
+        raise UsageError(f"--regions all: no chromosome of the store is as long as a bin of {BIN} bases")
+    if short := [name for name in lengths if not bin_count(lengths[name])]:
+        print_warning(f"--regions all: {abbreviate(short)} left out, shorter than a bin of {BIN} bases")
+    return regions
+
+
+def _warn_of_long_intervals(options: argparse.Namespace, bins: Bins) -> None:
+    """Warn of intervals that are longer than a bin: they get one score each."""
+    length = bins.stop - bins.start
+    if n := int((length > BIN).sum()):
+        print_warning(
+            f"{options.bed}: {n:,} of {format_count(len(bins), 'interval')} longer than a bin of {BIN} bases (up to "
+            f"{length.max():,}): each gets one score, that of the bin in its middle; --regions predicts all bins of "
+            "regions"
+        )
 
 
 def _print_uncomputed(counts: Mapping[str, int], window_length: int) -> None:
@@ -171,9 +227,14 @@ class _Rate:
 
 
 def _check_output(options: argparse.Namespace) -> None:
+    from ..model.prediction.output_names import score_format
+
+    score_format(options.output)
     if options.output.exists() and not options.force:
         raise UsageError(f"{options.output}: already exists; give another name, or replace it with --force")
     if not options.output.absolute().parent.is_dir():
         raise UsageError(f"{options.output}: its folder does not exist; create it first")
     if options.resume and options.bed is not None:
         raise UsageError("--resume needs --regions, which are saved one by one; -b predicts all intervals in one pass")
+    if options.stride is not None and options.bed is not None:
+        raise UsageError("--stride needs --regions; -b gives each interval one score")

@@ -8,27 +8,31 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..store.errors import UsageError
 from ..store.files.outputs import output_lock
 from ..store.machine import peak_memory
 from ..store.reader import Store
 from ..store.sampling.sampler import Sampler
-from ..store.sampling.splits import split_genome
 from ..store.text import format_bytes
-from ..store.windows.inputs import common_meta, common_tracks
-from .common.arguments import cell_name, naming_option, parse_regions
+from ..store.windows.inputs import check_has_tracks, common_meta, common_tracks, shared_tracks
+from .common.annotation_check import check_annotation_rules
+from .common.arguments import NOTHING, cell_name, chosen, naming_option
+from .common.known_motifs import choose_motif, default_motifs
+from .common.model_options import say_if_original
 from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
 from .common.store_options import open_store_from_args
-from .train_options import DEFAULT_TEST, DEFAULT_VALID, make_parser
+from .train_options import make_parser
+from .train_split import print_split, split_from_args
 
 if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
     import torch
 
     from ..model.motifs.pwm import Motif
+    from ..model.network.config import NetworkConfig
     from ..model.training.distributed import ProcessGroup
     from ..model.training.history import Callbacks, EpochRecord, StepReport
     from ..model.training.setup import TrainingSetup
@@ -65,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
 
             check_tensorboard()
         plan = _plan(options)
-        _compare_signals(plan, options, shown=process_group.is_main)
+        _compare_data(plan, options, shown=process_group.is_main)
         if options.dry_run:
             return _dry_run(plan, device, process_group, options)
         with output_lock(folder, parents=not options.resume) if process_group.is_main else nullcontext():
@@ -73,18 +77,18 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> TrainingSetup:
-    from ..model.model_dir.card import read_card
+    from ..model.keras.open_model import open_card
     from ..model.network.config import NetworkConfig
     from ..model.training.setup import TrainingSetup
     from ..model.training.trainer import TrainingOptions
 
     given = {name: getattr(options, name) for name in _NETWORK_OPTIONS}
     network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    start = read_card(options.init_from).config if options.init_from else None
+    start = open_card(options.init_from).config if options.init_from else None
     window_length = network.get("window_length", start.window_length if start else NetworkConfig.window_length)
     sampler = _sampler(options, open_store_from_args(options), window_length)
     cells = sampler.cells + sampler.valid_cells
-    network["tracks"] = common_tracks(sampler.store, cells)
+    network["tracks"] = _tracks(options, sampler.store, cells, start)
     network["meta"] = common_meta(sampler.store, cells) if options.meta else ()
     network["gencode"] = options.gencode
     return TrainingSetup(
@@ -96,15 +100,39 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
     )
 
 
-def _compare_signals(plan: TrainingSetup, options: argparse.Namespace, *, shown: bool) -> None:
-    """Warn of cell lines whose signals are unlike those of the others, or of the model that training starts from."""
+def _tracks(
+    options: argparse.Namespace, store: Store, cells: tuple[str, ...], start: NetworkConfig | None
+) -> tuple[str, ...]:
+    """Return the tracks to train on: those asked for, those of the model to start from, or all of the cell lines."""
+    if options.tracks is not None:
+        tracks = tuple(chosen(options.tracks))
+        with naming_option("--tracks"):
+            check_has_tracks(store, cells, tracks)
+        return tracks
+    if start is not None:
+        with naming_option("--init-from"):
+            check_has_tracks(store, cells, start.tracks)
+        return start.tracks
+    shared = " ".join(shared_tracks(store, cells))
+    with naming_option("-i", hint=f"choose some by name, as with --tracks {shared or NOTHING}"):
+        return common_tracks(store, cells)
+
+
+def _compare_data(plan: TrainingSetup, options: argparse.Namespace, *, shown: bool) -> None:
+    """Warn of signals unlike those of the other cell lines, and of data unlike those of the model to start from.
+
+    Raises:
+        UsageError: units or annotation rules differ, and are not to be ignored.
+    """
     from ..model.data.signals import compare_among, compare_signals, recorded_signals
-    from ..model.model_dir.card import read_card
+    from ..model.keras.open_model import open_card
 
     signals = plan.signals()
     warnings = compare_among(signals, ignore_units=options.ignore_units)
     if options.init_from is not None:
-        recorded = recorded_signals(read_card(options.init_from).provenance, location=str(options.init_from))
+        card = open_card(options.init_from)
+        check_annotation_rules(card, options, plan.sampler.store, model=options.init_from, shown=shown)
+        recorded = recorded_signals(card.provenance, location=str(options.init_from))
         compared = compare_signals(recorded, signals, ignore_units=options.ignore_units)
         warnings += [f"starting from {options.init_from}: {warning}" for warning in compared]
     for warning in warnings:
@@ -113,16 +141,7 @@ def _compare_signals(plan: TrainingSetup, options: argparse.Namespace, *, shown:
 
 
 def _sampler(options: argparse.Namespace, store: Store, window_length: int) -> Sampler:
-    chromosomes = store.coordinates.names
-    valid = [name for name in DEFAULT_VALID if name in chromosomes] if options.valid is None else options.valid
-    test = [name for name in DEFAULT_TEST if name in chromosomes] if options.test is None else options.test
-    if not valid:
-        raise UsageError(f"{options.store} has no {DEFAULT_VALID[0]}; give validation regions with -v")
-    split = split_genome(
-        store.coordinates,
-        valid=parse_regions(valid, store, option="-v"),
-        test=parse_regions(test, store, option="-t"),
-    )
+    split = split_from_args(options, store)
     return Sampler(
         store,
         cells=tuple(cell_name(c) for c in options.cells),
@@ -135,18 +154,9 @@ def _sampler(options: argparse.Namespace, store: Store, window_length: int) -> S
 
 
 def _motif(options: argparse.Namespace) -> Motif:
-    from ..model.motifs.jaspar import jaspar_motif
-    from ..model.motifs.meme import read_meme
-    from ..model.motifs.pwm import find_motif
-
     if options.init_from is not None:
         raise UsageError("-mo and --init-from both set the first kernels; give one of them")
-    name = options.motif_name or options.factor
-    if options.motifs is None:
-        with naming_option("-mo", hint="or give a MEME file with --motifs FILE, and a name in it with --motif-name"):
-            return jaspar_motif(name)
-    with naming_option("--motifs", hint="choose one with --motif-name"):
-        return find_motif(read_meme(options.motifs), name)
+    return choose_motif(options.motifs or default_motifs(), options.motif_name or options.factor)
 
 
 def _dry_run(
@@ -157,8 +167,9 @@ def _dry_run(
     if process_group.is_main:
         result = estimate(plan, device, process_group)
         if options.json:
-            print_json(asdict(result), indent=1)
+            print_json(asdict(result) | plan.data, indent=1)
         else:
+            _print_data(plan, options, sys.stdout)
             for line in result.text(options.epochs).splitlines():
                 print_line(line)
     return 0
@@ -178,6 +189,7 @@ def _train(
     out = sys.stderr if options.json else sys.stdout
     if process_group.is_main:
         _print_plan(plan, device, process_group, out)
+        _print_data(plan, options, out)
         if (backup := backup_path(folder)).exists():
             print_line(f"the previous model of {folder} is kept as {backup} until this one is complete", file=out)
     with naming_option("--resident"):
@@ -202,7 +214,7 @@ def _train(
         return 0
     if options.json:
         content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
-        print_json({**content, "peak_rss": peak_memory()})
+        print_json({**content, **plan.data, "peak_rss": peak_memory()})
     else:
         print_line(
             f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}; stopped: "
@@ -215,12 +227,27 @@ def _print_plan(plan: TrainingSetup, device: torch.device, process_group: Proces
     sampler = plan.sampler
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
     processes = f", {process_group.size} processes" if process_group.size > 1 else ""
+    at_gaps = sum(p.at_gaps for p in sampler.train_positives + sampler.valid_positives)
+    left_out = f"; {at_gaps} more touch runs of N and are left out" if at_gaps else ""
     motif = f"; motif {plan.motif.name} in kernels 0 and 1" if plan.motif else ""
     print_line(
-        f"{', '.join(sampler.tasks)}: positives {counts}; {sampler.negatives_per_positive} negatives each; "
+        f"{', '.join(sampler.tasks)}: positives {counts}{left_out}; {sampler.negatives_per_positive} negatives each; "
         f"device {device}{processes}{motif}",
         file=out,
     )
+
+
+def _print_data(plan: TrainingSetup, options: argparse.Namespace, out: TextIO) -> None:
+    """Print the tracks of the network, those of the cell lines that it does not use, and the split."""
+    from ..model.keras.open_model import open_card
+
+    store = plan.sampler.store
+    others = {cell: [t for t in store.cell(cell).track_names if t not in plan.tracks] for cell in plan.cells}
+    unused = "; ".join(f"not used of {cell}: {', '.join(names)}" for cell, names in others.items() if names)
+    print_line(f"tracks: {', '.join(plan.tracks) or NOTHING}{f' ({unused})' if unused else ''}", file=out)
+    if plan.init_from is not None:
+        say_if_original(plan.init_from, open_card(plan.init_from), file=out)
+    print_split(plan.sampler.split, plan.split_summary, options, store.coordinates, out)
 
 
 @contextmanager

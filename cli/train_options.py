@@ -1,4 +1,7 @@
-"""Options of ``factornet-train``; short options, defaults and meaning are the original FactorNet's."""
+"""Options of ``factornet-train``; short options, defaults and meaning are the original FactorNet's.
+
+Its long options are accepted too, next to those that say the same here.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,11 @@ import argparse
 from pathlib import Path
 
 from .. import __version__
+from .common.annotation_check import add_ignore_annotation_rules
 from .common.arguments import DEVICE_HELP, HelpFormatter, positive_int
+from .common.known_motifs import MOTIFS_HELP
 from .common.signal_check import add_ignore_units
 from .common.store_options import add_store_options
-
-DEFAULT_VALID = ("chr11",)
-DEFAULT_TEST = ("chr1", "chr8", "chr21")
 
 _EXAMPLES = """\
 examples, one for each kind of model:
@@ -43,25 +45,50 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_data(group: argparse._ArgumentGroup) -> None:
     add_store_options(group)
     group.add_argument(
-        "-i", "--cells", nargs="+", required=True, metavar="CELL", help="cell lines (or their folders) to train on"
+        "-i",
+        "--cells",
+        "--inputdirs",
+        nargs="+",
+        required=True,
+        metavar="CELL",
+        help="cell lines (or their folders) to train on",
     )
     group.add_argument(
         "-vi",
         "--valid-cells",
+        "--validinputdirs",
         nargs="+",
         default=[],
         metavar="CELL",
         help="cell lines to validate on; default: those of -i",
     )
+    group.add_argument(
+        "--tracks",
+        nargs="*",
+        metavar="NAME",
+        help="tracks to use, in this order; none: sequence alone; default: all of the cell lines, which must then have "
+        "the same, or those of the model of --init-from",
+    )
     add_ignore_units(group)
+    add_ignore_annotation_rules(group)
     group.add_argument("-f", "--factor", help="transcription factor; default: all factors of the one cell line")
     group.add_argument("-m", "--meta", action="store_true", help="with -f: use the cell lines' meta values (meta.txt)")
     group.add_argument("-g", "--gencode", action="store_true", help="with -f: use gene annotation and CpG islands")
     group.add_argument(
-        "-v", "--valid", nargs="+", metavar="REGION", help="validation: chromosomes or chr20:0-1000; default: chr11"
+        "-v",
+        "--valid",
+        "--validchroms",
+        nargs="+",
+        metavar="REGION",
+        help="validation: chromosomes, or regions such as chr20:0-1000; default: chr11",
     )
     group.add_argument(
-        "-t", "--test", nargs="+", metavar="REGION", help="test: regions left out; default: chr1 chr8 chr21"
+        "-t",
+        "--test",
+        "--testchroms",
+        nargs="*",
+        metavar="REGION",
+        help="test: regions that are held out, or none; default: those of chr1 chr8 chr21 that the store has",
     )
     group.add_argument(
         "-n", "--negatives", type=positive_int, default=1, help="negatives per positive, drawn again for each epoch"
@@ -69,6 +96,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-L",
         "--length",
+        "--seqlen",
         type=positive_int,
         dest="window_length",
         metavar="BASES",
@@ -80,7 +108,13 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     # No defaults: they are NetworkConfig's, or the settings of --init-from's model.
     group.add_argument("-k", "--kernels", type=positive_int, help="kernels of the convolution (default: 32)")
     group.add_argument(
-        "-w", "--width", type=positive_int, dest="kernel_width", metavar="BASES", help="width of a kernel (default: 26)"
+        "-w",
+        "--width",
+        "--motifwidth",
+        type=positive_int,
+        dest="kernel_width",
+        metavar="BASES",
+        help="width of a kernel (default: 26)",
     )
     group.add_argument(
         "-r",
@@ -98,12 +132,15 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--motifs",
         type=Path,
-        metavar="MEME",
-        help="MEME file (HOCOMOCO, JASPAR) for -mo; default: JASPAR, from pyjaspar",
+        metavar="FILE",
+        help=f"for -mo: {MOTIFS_HELP}; default: HOCOMOCO v9, as downloaded by factornet-etl fetch motifs",
     )
-    group.add_argument("--motif-name", metavar="NAME", help="name of the motif for -mo; default: the factor")
+    group.add_argument("--motif-name", metavar="NAME", help="name of the motif for -mo; default: the factor's best")
     group.add_argument(
-        "--init-from", type=Path, metavar="MODEL", help="start from the weights and settings of this model folder"
+        "--init-from",
+        type=Path,
+        metavar="MODEL",
+        help="start from the weights and settings of this model folder, or of one of the original FactorNet",
     )
 
 
@@ -116,7 +153,9 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         default=20,
         help="stop after so many epochs without a better validation loss",
     )
-    group.add_argument("-lr", "--learning-rate", type=float, default=0.001, help="learning rate of Adam")
+    group.add_argument(
+        "-lr", "--learning-rate", "--learningrate", type=float, default=0.001, help="learning rate of Adam"
+    )
     group.add_argument(
         "-b",
         "--batch",
@@ -154,10 +193,11 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
     folder = group.add_mutually_exclusive_group()
-    folder.add_argument("-o", "--output", type=Path, metavar="DIR", help="model folder to create")
+    folder.add_argument("-o", "--output", "--outputdir", type=Path, metavar="DIR", help="model folder to create")
     folder.add_argument(
         "-oc",
         "--output-clobber",
+        "--outputdirc",
         type=Path,
         metavar="DIR",
         help="model folder to create or replace; a model in it is kept until the new one is complete",

@@ -10,13 +10,17 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..etl.inputs.alias_tables import read_aliases
 from ..etl.inputs.bed import read_peaks
-from ..etl.inputs.chrom_aliases import read_aliases
+from ..etl.inputs.chrom_aliases import abbreviate
 from ..store.errors import InputError, UsageError
 from ..store.files.outputs import output_lock, staged_folder
+from ..store.genome.regions import find_synonym
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
+from .common.annotation_check import add_ignore_annotation_rules, check_annotation_rules
 from .common.arguments import CHROM_ALIAS_HELP, DEVICE_HELP, HelpFormatter, add_common_options, cell_name
+from .common.model_options import add_model_options, open_model_from_args
 from .common.output import print_json, print_line, print_table, print_warning
 from .common.progress import progress_line
 from .common.runner import run_command
@@ -61,25 +65,35 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     add_store_options(parser)
-    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) whose signal is shown")
+    parser.add_argument(
+        "-i", "--cell", "--inputdir", required=True, help="cell line (or its folder) whose signal is shown"
+    )
     parser.add_argument(
         "-b", "--bed", type=Path, required=True, help="BED or narrowPeak file; windows are centred on the middles"
     )
-    parser.add_argument("-m", "--model", type=Path, required=True, help="model folder written by factornet-train")
+    add_model_options(parser)
+    parser.add_argument(
+        "-f", "--factor", help="one of the model's factors, to be named in the output; all factors share the kernels"
+    )
     parser.add_argument("-c", "--chrom", help=f"chromosome to use; default: {_DEFAULT_CHROMOSOME}")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, metavar="DIR", help="output folder to create")
+    where.add_argument("-o", "--output", "--outputdir", type=Path, metavar="DIR", help="output folder to create")
     where.add_argument(
-        "-oc", "--output-clobber", type=Path, metavar="DIR", help="output folder to create, or to replace files in"
+        "-oc",
+        "--output-clobber",
+        "--outputdirc",
+        type=Path,
+        metavar="DIR",
+        help="output folder to create, or to replace files in",
     )
-    parser.add_argument("--motifs", type=Path, metavar="MEME", help="known motifs to compare the kernels with")
+    parser.add_argument("--motifs", type=Path, metavar="FILE", help="known motifs to compare the kernels with")
     parser.add_argument(
         "--pictures", nargs="+", choices=("png", "svg"), default=[], help="also save a picture of each kernel"
     )
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
-    parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     add_ignore_units(parser)
+    add_ignore_annotation_rules(parser)
     add_common_options(parser)
     return parser
 
@@ -99,9 +113,10 @@ def read_sequences(path: Path, coordinates: GenomeCoordinates, chrom: str | None
     from ..model.prediction.bins import Bins
 
     if chrom is None and _DEFAULT_CHROMOSOME not in coordinates.names:
-        raise UsageError(
-            f"the store has no {_DEFAULT_CHROMOSOME}; choose one of {', '.join(coordinates.names)} with -c"
-        )
+        synonym = find_synonym(_DEFAULT_CHROMOSOME, coordinates)
+        cure = f"it is named {synonym} there: choose it with -c {synonym}" if synonym else ""
+        cure = cure or f"choose one of {abbreviate(coordinates.names)} with -c"
+        raise UsageError(f"the store has no {_DEFAULT_CHROMOSOME}; {cure}")
     name = chrom or _DEFAULT_CHROMOSOME
     index = coordinates.index(name)
     found = read_peaks(path, coordinates, aliases, in_file_order=True).peaks
@@ -126,18 +141,24 @@ def _run(options: argparse.Namespace) -> int:
 
 def _visualize(options: argparse.Namespace, folder: Path) -> int:
     from ..model.data.device import choose_device
-    from ..model.model_dir.weights import load_network
+    from ..model.data.inputs import check_factor
+    from ..model.motifs.formats import read_motifs
     from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import find_kernel_sites
-    from ..model.motifs.meme import read_meme
     from ..model.motifs.tomtom import kernel_rows
 
     device = choose_device(options.device)
     store = open_store_from_args(options)
-    network = load_network(options.model, weights=options.weights)
-    known = list(read_meme(options.motifs).values()) if options.motifs is not None else []
-    sequences = read_sequences(options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias))
-    check_signals(options, store)
+    model = open_model_from_args(options)
+    network = model.network
+    if options.factor is not None:
+        check_factor(network.config, options.factor)
+    known = list(read_motifs(options.motifs).values()) if options.motifs is not None else []
+    sequences = read_sequences(
+        options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias, store.coordinates.names)
+    )
+    check_signals(model.card, options, store)
+    check_annotation_rules(model.card, options, store)
     begin = perf_counter()
     with progress_line("scanning", len(sequences), unit="sequences") as line:
         found = find_kernel_sites(
@@ -152,6 +173,7 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     chrom = store.coordinates.names[int(sequences.chrom[0])]
     facts = {
         "model": f"{options.model} ({', '.join(network.config.tasks)}), {options.weights} weights",
+        **({"factor": options.factor} if options.factor is not None else {}),
         "cell line": cell_name(options.cell),
         "sequences": f"{len(sequences):,} of {options.bed.name}, {window_length} bases each, both strands",
         "chromosome": chrom,
@@ -160,7 +182,8 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     _write(options, folder, layers, facts=facts, n_known=len(known))
     rows = [row for layer in layers for row in layer.rows]
     if options.json:
-        print_json({"output": str(folder), "sequences": len(sequences), "kernels": [asdict(r) for r in rows]})
+        content = {"output": str(folder), "factor": options.factor, "sequences": len(sequences)}
+        print_json({**content, "kernels": [asdict(r) for r in rows]})
         return 0
     for layer in layers:
         _print_table(layer)

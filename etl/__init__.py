@@ -1,5 +1,6 @@
 """Build stores from source files, verify, unpack and copy them."""
 
+from ..store.annotation_rules import README_RULES, AnnotationRules, published_rules
 from .builders.cell_line import CellOptions, build_cell
 from .builders.genome import GenomeInputs, GenomeOptions, build_genome
 from .builders.report import BuildReport
@@ -7,7 +8,6 @@ from .builders.unpack import unpack_store
 from .demo.write_files import DemoSummary, write_demo
 from .download.fetch import DownloadedFile, download_files
 from .download.registry import default_registry, read_registry, select_downloads
-from .inputs.annotation import README_RULES, AnnotationRules, published_rules
 from .publish.remove import remove_cells
 from .shards.executor import Resources
 from .transfer.choose_destination import open_destination

@@ -9,7 +9,8 @@ from .model_dir.card import ModelCard, read_card
 from .model_dir.weights import load_network, save_weights
 from .motifs.kernel_motifs import find_kernel_sites
 from .motifs.meme import read_meme
-from .motifs.pwm import Motif, find_motif
+from .motifs.names import find_motif
+from .motifs.pwm import Motif
 from .motifs.tomtom import match_motifs
 from .network.config import NetworkConfig
 from .network.factornet import FactorNet, one_hot
@@ -17,8 +18,9 @@ from .prediction.bigwig_writer import write_bigwig
 from .prediction.bins import Bins
 from .prediction.predict import predict_bins
 from .prediction.predictor import Predictor
+from .prediction.score_table import read_bedgraph
 from .prediction.to_file import predict_intervals, predict_regions
-from .prediction.writers import read_bedgraph, write_bedgraph
+from .prediction.writers import write_bedgraph
 from .training.history import Callbacks, TrainingResult
 from .training.loss import TrainingError
 from .training.setup import TrainingSetup, prepare_training

@@ -33,6 +33,6 @@ def save_figure(figure: Figure, path: Path, *, text: Mapping[str, str] | None = 
     """
     FigureCanvasAgg(figure)
     # No version of matplotlib: equal figures have equal bytes.
-    metadata = {"Software": None, **(text or {})} if path.suffix == ".png" else None
+    metadata = {"Software": None, **(text or {})} if path.suffix.lower() == ".png" else None
     with named_write_errors(path), replacing(path) as part:
         figure.savefig(part, dpi=120, metadata=metadata)

@@ -231,7 +231,7 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
         return RemoteLocation(connect(text), cache)
     path = Path(text).resolve()
     if path.is_file():
-        if path.suffix != ".zip":
+        if path.suffix.lower() != ".zip":
             raise StoreError(
                 location, "is a file, not a store", hint="a store is a folder, or a file that ends in .zip"
             )
@@ -241,7 +241,7 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
             raise StoreError(path, f"cannot be read ({e.strerror})") from e
     recover_interrupted_swaps(path)
     if not path.is_dir():
-        is_zip = path.suffix == ".zip"
+        is_zip = path.suffix.lower() == ".zip"
         command = (
             f"factornet-etl export STORE {location}" if is_zip else f"factornet-etl genome {location} --fasta FILE"
         )
@@ -321,7 +321,7 @@ def connect(url: str) -> ObjectServer:
         UsageError: unsupported kind of URL, or the library for it is not installed.
     """
     scheme = urlsplit(url).scheme.lower()
-    if urlsplit(url).path.endswith(".zip"):
+    if urlsplit(url).path.lower().endswith(".zip"):
         raise UsageError(f"{url.partition('?')[0]}: is a zip file on a server; download it, and open the file")
     try:
         if scheme in ("http", "https"):

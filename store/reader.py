@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .cell_info import CellInfo
 from .errors import StoreError, UsageError
 from .format.attributes import read_attributes, read_manifest
-from .format.layout import check_values
 from .format.manifest import DAMAGED_HINT, Objects, check_self_digest, read_object
 from .format.memmap import map_array
 from .format.sharded import ShardedArray
@@ -25,12 +25,11 @@ from .format.tables import Peaks, read_table
 from .format.zarr_json import parse_zarr_json
 from .genome.intervals import GenomeCoordinates, Intervals, merge
 from .location import StoreLocation, check_is_store, find_location, is_remote, with_forward_slashes
-from .schema import CellInfo, PeakSet, StoreInfo
+from .schema import PeakSet, StoreInfo
+from .spans import StoredArray
 from .storage.base import GroupStorage
 from .storage.cache import ObjectCache, default_cache
-
-StoredArray = ShardedArray | NDArray[Any]
-"""Array of a store: a memory map if the store is raw. Both kinds have shape and dtype, and are sliced alike."""
+from .text import format_count, format_names, printable
 
 
 @dataclass
@@ -73,6 +72,15 @@ class Store:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Store, (self.path, self.info, dict(self.pins), self.cache))
+
+    def __repr__(self) -> str:
+        try:
+            cells = "on a server" if is_remote(self.path) else format_names(self.cells, "cell line")
+        except StoreError as error:
+            cells = error.problem
+        lengths = self.coordinates.lengths
+        genome = f"{printable(self.info.assembly)}, {format_count(len(lengths), 'chromosome')}, {sum(lengths):,} bases"
+        return f"Store({self.path!r}: {genome}; {'raw' if self.is_raw else 'compressed'}; {cells})"
 
     @property
     def storage(self) -> StoreLocation:
@@ -137,7 +145,7 @@ class Store:
             raise StoreError(
                 location, f"is the cell line {info.name}, not {name}", hint="run `factornet-etl verify` for a remedy"
             )
-        self.info.check_genome(info, location=location)
+        info.check_genome(self.info, location=location)
         if self.pins.setdefault(name, info.manifest) != info.manifest:
             raise StoreError(location, "was replaced while it was in use", hint="start again to use the new version")
         return info
@@ -157,7 +165,7 @@ class Store:
 
     @cached_property
     def genome_attributes(self) -> dict[str, Any]:
-        """Attributes of the genome's group: names of the shared tracks, and whether it has annotation."""
+        """Attributes of the genome's group: names of the shared tracks, whether it has annotation, and gaps."""
         text = read_object(self.folder("genome"), "zarr.json", self.objects("genome"))
         return dict(parse_zarr_json(text, "group")["attributes"])
 
@@ -190,8 +198,17 @@ class Store:
         Raises:
             StoreError: the table is damaged, or a row is not an interval on a chromosome.
         """
-        table = self._table("genome/blacklist", "chrom", "start", "stop")
-        return merge(Intervals(*(self.coordinates.to_absolute(table["chrom"], table[k]) for k in ("start", "stop"))))
+        return self._intervals("genome/blacklist")
+
+    def assembly_gaps(self) -> Intervals:
+        """Return the runs of N in absolute coordinates, merged; empty if the store has no record of them.
+
+        Raises:
+            StoreError: the table is damaged, or a row is not an interval on a chromosome.
+        """
+        if not self.genome_attributes.get("assembly_gaps"):
+            return Intervals(np.array([], np.int64), np.array([], np.int64))
+        return self._intervals("genome/assembly_gaps")
 
     def peaks(self, cell: str, factor: str, which: PeakSet) -> Peaks:
         """Return the peaks of a factor; the conservative set if there is no relaxed one.
@@ -204,6 +221,10 @@ class Store:
         has_relaxed = info.factors[info.factor_index(factor)].relaxed
         which = which if has_relaxed else "conservative"
         return Peaks(**self._table(f"cells/{cell}/peaks/{factor}/{which}", "chrom", "start", "stop", "summit"))
+
+    def _intervals(self, group: str) -> Intervals:
+        table = self._table(group, "chrom", "start", "stop")
+        return merge(Intervals(*(self.coordinates.to_absolute(table["chrom"], table[k]) for k in ("start", "stop"))))
 
     def _table(self, group: str, *columns: str) -> dict[str, NDArray[np.int64]]:
         arrays = {name: self.array(f"{group}/{name}") for name in columns}
@@ -292,41 +313,3 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
     store = Store(with_forward_slashes(path) if is_remote(storage.location) else storage.location, info, cache=cache)
     store._groups.location = storage
     return store
-
-
-def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
-    """Return a copy of rows ``start:stop`` of an array, checked.
-
-    Raises:
-        StoreError: a chunk is missing or damaged, a value is outside the valid range, or the span is outside the
-            array; the message names array and rows.
-    """
-    location = f"{array_location(array)}[{start}:{stop}]"
-    if not 0 <= start <= stop <= array.shape[0]:
-        raise StoreError(location, f"outside the array of {array.shape[0]} rows")
-    try:
-        values = np.array(array[start:stop], copy=None if isinstance(array, ShardedArray) else True)
-    except StoreError:
-        raise
-    except Exception as e:
-        raise StoreError(location, f"a chunk is damaged ({e})", hint=DAMAGED_HINT) from e
-    check_values(values, location=array_location(array), start=start)
-    return values
-
-
-def array_location(array: StoredArray) -> str:
-    """Return the path or URL of an array, for messages."""
-    return array.location if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
-
-
-def padded_span(array: StoredArray, start: int, stop: int, *, pad_value: float) -> NDArray[Any]:
-    """Return positions ``start:stop`` of a chromosome's array, with `pad_value` outside the chromosome.
-
-    Raises:
-        StoreError: as for `read_span`.
-    """
-    inner = read_span(array, min(max(start, 0), array.shape[0]), max(min(stop, array.shape[0]), 0))
-    before, after = min(max(-start, 0), stop - start), min(max(stop - array.shape[0], 0), stop - start)
-    if before == after == 0:
-        return inner
-    return np.pad(inner, (before, after), constant_values=pad_value)

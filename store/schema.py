@@ -1,4 +1,4 @@
-"""Schema version 1 of the store: its attributes, as dataclasses that round-trip through JSON.
+"""Schema version 1 of the store: its paths, and the attributes of its root, which round-trip through JSON.
 
 Paths inside a store, with the dimensions of each array::
 
@@ -6,6 +6,7 @@ Paths inside a store, with the dimensions of each array::
     genome/annotation/<chrom>               uint8   (position_<chrom>)      bit i = FEATURES[i]
     genome/tracks/<name>/<chrom>            float32 (position_<chrom>)      tracks that all cell lines share
     genome/blacklist                        chrom, start, stop  (interval)
+    genome/assembly_gaps                    chrom, start, stop  (interval)  runs of N, where there are any
     cells/<cell>/tracks/<name>/<chrom>      float32 (position_<chrom>)
     cells/<cell>/peaks/<factor>/<set>       chrom, start, stop, summit  (peak);  set: conservative, relaxed
     cells/<cell>/labels/<chrom>             uint8   (bin_<chrom>, factor)   0 unbound, 1 bound, 2 ambiguous
@@ -24,7 +25,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from .attribute_checks import check_printable, check_type, describe_error, is_term
+from .attribute_checks import check_printable, check_type, describe_error
 from .errors import SchemaVersionError, StoreError, UsageError
 from .genome.intervals import GenomeCoordinates
 
@@ -38,9 +39,13 @@ STRIDE = 50
 UNBOUND, BOUND, AMBIGUOUS = 0, 1, 2
 BOUND_BASES = 101
 """A bin is bound if this many of its 200 bases are in a conservative peak (``bedtools intersect -f 0.505``)."""
+GAP_BASES = BIN
+"""Bases other than A, C, G and T in a row that make a gap of the assembly: shorter runs do not fill a bin."""
 PeakSet = Literal["conservative", "relaxed"]
 
-_REBUILD_HINT = "remove the cell line, or rebuild it on this genome with the force option"
+
+MAX_LENGTH = 2**40
+"""Bases of a chromosome at most: the sum of all fits 64 bits."""
 
 
 def bin_count(length: int) -> int:
@@ -82,7 +87,7 @@ class StoreInfo:
         encoding: ``compressed`` or ``raw``.
         shared: name of each shared track (stored with the genome) -> digest of its values.
         provenance: inputs, options and software that the genome was built from.
-        summary: figures of the shared tracks, as in `CellInfo`.
+        summary: figures of the shared tracks, as in `CellInfo`, and of the gaps of the assembly.
         genome_manifest: SHA-256 of the genome's manifest.
         genome_manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
         unpacked_from: of a raw store, `genome_manifest` of the compressed store it was unpacked from.
@@ -109,34 +114,9 @@ class StoreInfo:
         lines = "".join(f"{c.name}\t{c.length}\t{c.digest}\n" for c in self.chromosomes)
         return hashlib.sha256(lines.encode()).hexdigest()
 
-    def check_genome(self, cell: CellInfo, *, location: str) -> None:
-        """Check that a cell line was built on this genome, with the same shared tracks.
-
-        Raises:
-            StoreError: it was built on another genome or with other tracks; the message names both digests.
-        """
-        if cell.genome != self.sequences:
-            raise StoreError(
-                location,
-                f"was built on another genome (sequences {cell.genome[:16]}..., those of the store are "
-                f"{self.sequences[:16]}...)",
-                hint=_REBUILD_HINT,
-            )
-        for name, digest in cell.shared.items():
-            stored = self.shared.get(name)
-            if stored == digest:
-                continue
-            problem = f"its shared track {name} is not in the genome of this store"
-            if stored:
-                problem = (
-                    f"its shared track {name} has other values in the genome of this store ({stored[:16]}..., "
-                    f"it was built on {digest[:16]}...)"
-                )
-            raise StoreError(location, problem, hint=_REBUILD_HINT)
-
     def to_attributes(self) -> dict[str, Any]:
         """Return the JSON attributes of the root group."""
-        return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **_attributes(self)}
+        return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **json_fields(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, location: str) -> StoreInfo:
@@ -187,6 +167,8 @@ class StoreInfo:
             for c in info.chromosomes:
                 strings += [c.name, c.digest]
                 check_type(c.length, int)
+                if not 0 < c.length <= MAX_LENGTH:
+                    raise TypeError(f"{c.name} has {c.length} bases, not 1 to {MAX_LENGTH:,}")
             check_type(info.shared, dict)
             check_printable([*strings, *info.shared, *info.shared.values()])
             check_type(info.provenance, dict)
@@ -201,146 +183,6 @@ class StoreInfo:
         return info
 
 
-@dataclass(frozen=True)
-class Track:
-    """A signal track of a cell line.
-
-    Attributes:
-        name: of the track.
-        shared: whether it is stored once for all cell lines, under ``genome/tracks``.
-        assay: what was measured, such as ``DNase-seq``; empty where bigwig.txt does not say.
-        units: what a value of 1 means, such as ``1x`` or ``fold-change``; empty where bigwig.txt does not say.
-    """
-
-    name: str
-    shared: bool
-    assay: str = ""
-    units: str = ""
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A transcription factor with ChIP-seq peaks in a cell line.
-
-    `relaxed` tells whether there is a relaxed peak set; without one, the conservative set also defines ambiguous bins.
-    """
-
-    name: str
-    relaxed: bool
-
-
-@dataclass(frozen=True)
-class CellInfo:
-    """Attributes of one cell line's group.
-
-    Attributes:
-        name: of the cell line.
-        genome: `StoreInfo.sequences` of the genome that it was built on.
-        tracks: in the order of bigwig.txt.
-        factors: in the order of chip.txt; the columns of the labels.
-        meta: names of the cell-line features.
-        shared: name of each of its shared tracks -> digest of its values, as in `StoreInfo`.
-        provenance: inputs, options and software that it was built from.
-        summary: figures of each track and factor, which `factornet-etl info` prints.
-        manifest: SHA-256 of its manifest.
-        manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
-        unpacked_from: in a raw store, `manifest` of the cell line it was unpacked from.
-    """
-
-    name: str
-    genome: str
-    tracks: tuple[Track, ...]
-    factors: tuple[Factor, ...]
-    meta: tuple[str, ...]
-    shared: dict[str, str] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
-    summary: dict[str, Any] = field(default_factory=dict)
-    manifest: str = field(default="", compare=False)
-    manifest_objects: dict[str, Any] = field(default_factory=dict, compare=False)
-    unpacked_from: str = field(default="", compare=False)
-
-    def to_attributes(self) -> dict[str, Any]:
-        """Return the JSON attributes of the group."""
-        return {"schema_version": SCHEMA_VERSION, **_attributes(self)}
-
-    @classmethod
-    def from_attributes(cls, attributes: dict[str, Any], *, location: str) -> CellInfo:
-        """Parse and check attributes written by `to_attributes`.
-
-        Args:
-            attributes: of the cell line's group.
-            location: of the cell line, for messages.
-
-        Raises:
-            SchemaVersionError: the cell line has another schema version; the message names both.
-            StoreError: they are damaged.
-        """
-        if attributes.get("schema_version") != SCHEMA_VERSION:
-            raise SchemaVersionError(
-                location,
-                f"cell line of schema version {attributes.get('schema_version')}, this factornet reads "
-                f"version {SCHEMA_VERSION}",
-                hint="update factornet, or rebuild the cell line",
-            )
-        try:
-            for key in ("tracks", "factors", "meta"):
-                check_type(attributes[key], list)
-            info = cls(
-                name=attributes["name"],
-                genome=attributes["genome"],
-                tracks=tuple(Track(**t) for t in attributes["tracks"]),
-                factors=tuple(Factor(**f) for f in attributes["factors"]),
-                meta=tuple(attributes["meta"]),
-                shared=attributes["shared"],
-                provenance=attributes["provenance"],
-                summary=attributes["summary"],
-                manifest=attributes["manifest"],
-                manifest_objects=attributes["manifest_objects"],
-                unpacked_from=attributes.get("unpacked_from", ""),
-            )
-            check_printable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
-            check_printable([*info.track_names, *info.factor_names])
-            for term in (*(t.assay for t in info.tracks), *(t.units for t in info.tracks)):
-                check_type(term, str)
-                if not is_term(term):
-                    raise TypeError(f"{term[:40]!r} is no assay or unit")
-            for flag in (*(t.shared for t in info.tracks), *(f.relaxed for f in info.factors)):
-                check_type(flag, bool)
-            for table in (info.shared, info.provenance, info.summary, info.manifest_objects):
-                check_type(table, dict)
-            check_printable([*info.shared, *info.shared.values()])
-            if missing := [t.name for t in info.tracks if t.shared and t.name not in info.shared]:
-                raise TypeError(f"the digest of the shared track {missing[0]} is missing")
-        except (KeyError, TypeError) as e:
-            raise StoreError(
-                location,
-                f"invalid attributes ({describe_error(e)})",
-                hint="rebuild the cell line, or copy it again",
-            ) from e
-        return info
-
-    @property
-    def track_names(self) -> tuple[str, ...]:
-        """Names of the tracks, in the order of bigwig.txt."""
-        return tuple(t.name for t in self.tracks)
-
-    @property
-    def factor_names(self) -> tuple[str, ...]:
-        """Names of the factors, in the order of chip.txt."""
-        return tuple(f.name for f in self.factors)
-
-    def factor_index(self, name: str) -> int:
-        """Return the column of a factor in the labels.
-
-        Raises:
-            UsageError: the cell line has no such factor; the message lists the factors it has.
-        """
-        if name not in self.factor_names:
-            has = ", ".join(self.factor_names) or "none (it is for prediction only)"
-            raise UsageError(f"cell line {self.name} has no factor {name!r}; it has {has}")
-        return self.factor_names.index(name)
-
-
-def _attributes(info: StoreInfo | CellInfo) -> dict[str, Any]:
-    """Return all fields as JSON; `unpacked_from` only if it is set."""
+def json_fields(info: Any) -> dict[str, Any]:
+    """Return all fields of a dataclass of attributes as JSON; `unpacked_from` only if it is set."""
     return {key: value for key, value in asdict(info).items() if key != "unpacked_from" or value}

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+_FEW = 6  # names that are listed
+
 
 def format_count(number: int, noun: str) -> str:
     """Format a count with its noun: ``1 fault``, ``2 faults``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def format_names(names: Sequence[str], noun: str) -> str:
+    """Format a count of names, and the names where they are few: ``2 tracks (DNase, Unique35)``."""
+    count = format_count(len(names), noun)
+    return f"{count} ({', '.join(map(printable, names))})" if 0 < len(names) <= _FEW else count
 
 
 def format_bytes(size: float) -> str:

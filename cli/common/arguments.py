@@ -7,14 +7,16 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from ...store.errors import UsageError
+from ...store.files.folder_name import folder_name
 from ...store.genome.regions import Region, parse_region
 from ...store.reader import Store
 
 DEVICE_HELP = "auto, cpu, cuda or cuda:1; auto: CUDA if available, else the CPU"
-CHROM_ALIAS_HELP = "a chromosome's name in the BED file and in the store, such as 20=chr20"
+NOTHING = "none"
+"""Stands for an empty list of names in options that take several."""
+CHROM_ALIAS_HELP = "a chromosome's name in the file and in the store, such as 20=chr20, or a table of names"
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -23,6 +25,14 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         lines = text.splitlines()
         return "\n".join(line if line.startswith(" ") else textwrap.fill(line, width) for line in lines)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """Return the names of an option with its values once: ``-i, --cells CELL [CELL ...]``."""
+        text = super()._format_action_invocation(action)
+        if not action.option_strings or action.nargs == 0:
+            return text
+        values = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {values}"
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, False, (), []):
@@ -51,8 +61,13 @@ def naming_option(option: str, *, hint: str = "") -> Iterator[None]:
 
 
 def cell_name(text: str) -> str:
-    """Return the name of a cell line; of a path to its folder (``data/HepG2``), the last component."""
-    return Path(text).name
+    """Return the name of a cell line, given by name or as its folder (``data/HepG2``), which may be a link."""
+    return folder_name(text)
+
+
+def chosen(items: Sequence[str]) -> Sequence[str]:
+    """Return the items of an option; ``none`` alone means that there are none."""
+    return () if list(items) == [NOTHING] else items
 
 
 def parse_regions(items: Sequence[str], store: Store, *, option: str) -> list[Region]:

@@ -43,7 +43,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="OLD=NEW",
-        help="a chromosome's name in the files and in the store, such as 20=chr20, or a file of two columns",
+        help="a chromosome's name in the files and in the store, such as 20=chr20, or a table of names: two columns, "
+        "UCSC's chromAlias.txt, NCBI's assembly report",
     )
     parser.add_argument(
         "--allow-missing-chroms", action="store_true", help="use 0 for chromosomes missing from a bigWig; reported"

@@ -36,7 +36,14 @@ def print_json(content: Any, *, indent: int | None = None) -> None:
     print(json.dumps(content, indent=indent).replace("\x7f", r"\u007f"))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, show_header: bool = True) -> None:
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    show_header: bool = True,
+    file: TextIO | None = None,
+) -> None:
     """Print a table.
 
     Args:
@@ -44,11 +51,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         columns: their names, without brackets.
         rows: text of each cell, of one or several lines.
         show_header: whether the names of the columns are shown.
+        file: to print to; None is standard output.
     """
     table = Table(*columns, title=as_text(title), title_justify="left", show_header=show_header)
     for row in rows:
         table.add_row(*map(as_text, row))
-    Console(soft_wrap=True).print(table)
+    Console(soft_wrap=True, file=file).print(table)
 
 
 FIGURES = ("mean", "not 0", "negative", "q 0.5", "q 0.9", "q 0.99", "q 0.999")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from ...store.reader import Store
-from .arguments import cell_name
-from .output import print_warning
+from .arguments import NOTHING, cell_name
+from .output import print_line, print_warning
+
+if TYPE_CHECKING:
+    from ...model.model_dir.card import ModelCard
 
 
 def add_ignore_units(group: argparse._ActionsContainer) -> None:
@@ -18,20 +22,24 @@ def add_ignore_units(group: argparse._ActionsContainer) -> None:
     )
 
 
-def check_signals(options: argparse.Namespace, store: Store) -> None:
-    """Warn of each track of ``--cell`` that is unlike the signals that ``--model`` was trained on.
+def check_signals(card: ModelCard, options: argparse.Namespace, store: Store) -> None:
+    """Warn of each track of ``--cell`` that is unlike the signals that the model was trained on.
+
+    Tracks of the cell line that the model does not use are named.
 
     Raises:
-        InputError: there is no intact model.
-        UsageError: the tracks are not the model's, or have other units, and not ``--ignore-units``.
+        InputError: the signals that the model records have another form.
+        UsageError: the cell line lacks a track of the model, or has other units, and not ``--ignore-units``.
     """
     from ...model.data.inputs import check_tracks
     from ...model.data.signals import compare_signals, recorded_signals, track_signals
-    from ...model.model_dir.card import read_card
 
-    card, cell = read_card(options.model), cell_name(options.cell)
+    cell = cell_name(options.cell)
     check_tracks(card.config, store, cell)
     recorded = recorded_signals(card.provenance, location=str(options.model))
     found = track_signals(store, (cell,), card.config.tracks)
     for warning in compare_signals(recorded, found, ignore_units=options.ignore_units):
         print_warning(warning)
+    unused = [name for name in store.cell(cell).track_names if name not in card.config.tracks]
+    if unused and not options.json:
+        print_line(f"tracks: {', '.join(card.config.tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")

@@ -11,14 +11,14 @@ from typing import Any
 from ...etl.builders.cell_line import CellOptions, build_cell, unchanged
 from ...etl.builders.report import BuildReport
 from ...etl.builders.up_to_date import is_built
+from ...etl.inputs.alias_tables import read_aliases
 from ...etl.inputs.cell_line_folder import CellFolder, read_cell_folder
-from ...etl.inputs.chrom_aliases import read_aliases
 from ...etl.transfer.remote_build import create_working_store, upload, working_store
 from ...etl.verify.findings import Finding
+from ...store.cell_info import CellInfo
 from ...store.errors import UsageError
 from ...store.location import is_remote
 from ...store.reader import Store, open_store
-from ...store.schema import CellInfo
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
@@ -52,7 +52,6 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    settings = CellOptions(read_aliases(options.chrom_alias), options.allow_missing_chroms)
     # Read all folders first: a mistake in the last one must not surface after hours.
     folders = [read_cell_folder(folder) for folder in options.folders]
     names = [f.name for f in folders]
@@ -60,9 +59,10 @@ def _run(options: argparse.Namespace) -> int:
         if names.count(name) > 1:
             raise UsageError(f"cell line {name} is given {names.count(name)} times; give one folder of this name")
     if is_remote(options.store):
-        _build_remote(options, settings, folders)
+        _build_remote(options, folders)
         return 0
     store = open_store(options.store)
+    settings = _settings(options, store)
     up_to_date = _up_to_date(options, settings, store, folders)
     remaining: list[Finding] = []
     for folder in folders:
@@ -77,11 +77,16 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if remaining else 0
 
 
-def _build_remote(options: argparse.Namespace, settings: CellOptions, folders: list[CellFolder]) -> None:
+def _settings(options: argparse.Namespace, store: Store) -> CellOptions:
+    return CellOptions(read_aliases(options.chrom_alias, store.coordinates.names), options.allow_missing_chroms)
+
+
+def _build_remote(options: argparse.Namespace, folders: list[CellFolder]) -> None:
     if options.repair:
         raise UsageError("--repair requires a local store; rebuild the cell line with --force, or export a whole copy")
     with working_store(options.store, options.work) as local, temporary_cache() as cache:
         store = create_working_store(options.store, local, cache)
+        settings = _settings(options, store)
         up_to_date = _up_to_date(options, settings, store, folders)
         for folder in folders:
             if folder in up_to_date:
@@ -119,4 +124,4 @@ def _report(options: argparse.Namespace, report: BuildReport, seconds: float, in
     summary = {"cell": info.name, "summary": info.summary, "unchanged": report.unchanged}
     print_report(report, seconds, options, {**summary, "findings_left": [asdict(f) for f in report.left]})
     if not (options.json or report.unchanged):
-        print_cell(info)
+        print_cell(info, notes=False)  # those of the report

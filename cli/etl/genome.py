@@ -10,9 +10,9 @@ from typing import Any
 
 from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
 from ...etl.builders.report import BuildReport
-from ...etl.inputs.annotation import README_RULES, published_rules
-from ...etl.inputs.chrom_aliases import read_aliases
+from ...etl.inputs.alias_tables import read_aliases
 from ...etl.transfer.remote_build import check_no_store, upload, working_store
+from ...store.annotation_rules import README_RULES, AnnotationRules, published_rules
 from ...store.location import is_remote
 from ...store.reader import open_store
 from ...store.schema import FEATURES
@@ -36,8 +36,12 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("store", help="the store to create, usually named *.zarr: a folder, or s3://bucket/name")
     parser.add_argument("--fasta", type=Path, required=True, metavar="FILE", help="sequence, plain or gzipped")
-    parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts (GENCODE); requires --cpg")
-    parser.add_argument("--cpg", type=Path, metavar="FILE", help="CpG islands: UCSC's cpgIslandExt table, or BED")
+    parser.add_argument(
+        "--gtf", type=Path, metavar="FILE", help="transcripts (GENCODE, Ensembl, RefSeq, UCSC); requires --cpg"
+    )
+    parser.add_argument(
+        "--cpg", type=Path, metavar="FILE", help="CpG islands: UCSC's cpgIslandExt table, BED, makeCGI's table"
+    )
     parser.add_argument(
         "--annotation-bed",
         nargs="+",
@@ -48,9 +52,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--annotation-rules",
         choices=("readme", "published"),
-        default="readme",
-        help="readme: promoters of 300/100 bases and coding UTRs, as in FactorNet's README; published: as the "
-        "published models were trained",
+        help="readme (default): promoters of 300/100 bases and coding UTRs, as in FactorNet's README; published: those "
+        "of the published GENCODE models, which need them. With --annotation-bed: by which the files were made "
+        "(default: recognised by the width of promoters). Models record them, and refuse others",
     )
     parser.add_argument(
         "--promoter-upstream", type=int, metavar="BASES", help="bases before the TSS; overrides the rules"
@@ -64,19 +68,17 @@ def add_parser(commands: Any) -> None:
         "--assembly", metavar="NAME", help="name of the assembly; default: recognised by chromosome lengths"
     )
     parser.add_argument(
-        "--chroms", nargs="+", default=[], metavar="NAME", help="chromosomes to include; default: chr1..22 and chrX"
+        "--chroms",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="chromosomes to include; default: numbered ones and X, with or without chr; all where none is numbered",
     )
     add_build_options(parser)
     parser.set_defaults(handler=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    rules = published_rules() if options.annotation_rules == "published" else README_RULES
-    rules = replace(
-        rules,
-        upstream=rules.upstream if options.promoter_upstream is None else options.promoter_upstream,
-        downstream=rules.downstream if options.promoter_downstream is None else options.promoter_downstream,
-    )
     inputs = GenomeInputs(
         options.fasta,
         gtf=options.gtf,
@@ -88,8 +90,8 @@ def _run(options: argparse.Namespace) -> int:
     settings = GenomeOptions(
         assembly=options.assembly,
         chroms=tuple(options.chroms),
-        aliases=read_aliases(options.chrom_alias),
-        rules=rules,
+        aliases=read_aliases(options.chrom_alias, options.chroms),
+        rules=_rules(options),
         allow_missing=options.allow_missing_chroms,
     )
     if not is_remote(options.store):
@@ -109,6 +111,18 @@ def _run(options: argparse.Namespace) -> int:
                 f"{copied.location}: {format_count(copied.objects, 'object')} uploaded, {format_bytes(copied.bytes)}"
             )
     return 0
+
+
+def _rules(options: argparse.Namespace) -> AnnotationRules | None:
+    """Return the annotation rules that the options give; None if they give none."""
+    if options.annotation_rules is None and options.promoter_upstream is options.promoter_downstream is None:
+        return None
+    rules = published_rules() if options.annotation_rules == "published" else README_RULES
+    return replace(
+        rules,
+        upstream=rules.upstream if options.promoter_upstream is None else options.promoter_upstream,
+        downstream=rules.downstream if options.promoter_downstream is None else options.promoter_downstream,
+    )
 
 
 def _build(

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ...etl.inputs.chip_peaks import factor_notes
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
+from ...store.annotation_rules import rules_of_store
+from ...store.cell_info import CellInfo
 from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
-from ...store.schema import CellInfo
+from ...store.schema import FEATURES
 from ...store.text import format_count
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.output import FIGURES, format_figures, print_json, print_line, print_table
@@ -115,6 +118,8 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
     print_line(f"built by factornet {store.info.provenance.get('factornet')} from:")
     for item in store.info.provenance.get("inputs", []):
         print_line(f"  {item['name']}  {item['size']:,} bytes  sha256 {item['sha256'][:16]}...")
+    _print_annotation(store, bases)
+    _print_gaps(store.info.summary)
     _print_all_bases("shared", store.info.summary)
     if contents.cells is None:
         print_line("cell lines: not known")
@@ -125,6 +130,31 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
     print_line(f"{format_count(len(contents.cells), 'cell line')}{damaged}{missing}{hint}")
     for cell in contents.cells:
         print_cell(cell)
+
+
+def _print_annotation(store: Store, size: int) -> None:
+    """Print rules, bases and notes of the annotation, as far as the store records them."""
+    record = store.info.summary.get("annotation")
+    if not store.has_annotation:
+        return
+    print_line(f"annotation rules: {rules_of_store(store.info) or 'not known'}")
+    if record is None:
+        print_line("annotation: built by an earlier version, which recorded no figures")
+        return
+    rows = [(name, f"{record['bases'][name]:,}", f"{record['bases'][name] / size:.3%}") for name in FEATURES]
+    print_table("annotation", ("feature", "bases", "share of the genome"), rows)
+    for note in record["notes"]:
+        print_line(f"annotation: {note}")
+
+
+def _print_gaps(summary: Mapping[str, Any]) -> None:
+    """Print what is known of the gaps of the assembly."""
+    gaps = summary.get("assembly_gaps")
+    if gaps is None:
+        print_line("runs of N: not recorded; windows of training are drawn from those outside the blacklist, too")
+        return
+    found = f"runs of N: {gaps['runs']:,} of at least {gaps['min_bases']} bases, {gaps['bases']:,} bases"
+    print_line(f"{found}; {'no window of training touches them' if gaps['excluded'] else 'not excluded, too many'}")
 
 
 def _covered(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -140,8 +170,13 @@ def _print_all_bases(name: str, summary: Mapping[str, Any]) -> None:
         print_table(f"{name}: tracks over all bases, gaps as 0", ("track", *FIGURES), rows)
 
 
-def print_cell(cell: CellInfo) -> None:
-    """Print tables of a cell line: tracks with figures of their values, factors with counts of peaks and bins."""
+def print_cell(cell: CellInfo, *, notes: bool = True) -> None:
+    """Print tables of a cell line: tracks with figures of their values, factors with counts of peaks and bins.
+
+    Args:
+        cell: the cell line.
+        notes: print what was dropped, clipped or is unusual in its peaks, too.
+    """
     tracks: list[Sequence[str]] = []
     for track in cell.tracks:
         values = cell.summary["tracks"].get(track.name)
@@ -155,10 +190,14 @@ def print_cell(cell: CellInfo) -> None:
         for name, row in cell.summary["factors"].items():
             relaxed = "-" if row["relaxed"] is None else f"{row['relaxed']:,}"
             bins = row["bins"]
-            dropped = f"{sum(row['dropped'].values()):,}"
+            files = row.get("files", {"conservative": row}).values()  # stores built before have no "files"
+            dropped = f"{sum(sum(file.get('dropped', {}).values()) for file in files):,}"
             counts = (f"{row['conservative']:,}", relaxed, dropped, f"{bins['bound']:,}", f"{bins['ambiguous']:,}")
             factors.append((name, *counts))
         columns = ("factor", "conservative", "relaxed", "dropped", "bound bins", "ambiguous bins")
         print_table(f"{cell.name}: factors", columns, factors)
+        for name, row in cell.summary["factors"].items() if notes else ():
+            for note in factor_notes(name, row):
+                print_line(f"{cell.name}: {note}")
     if cell.meta:
         print_line(f"{cell.name}: meta values {', '.join(cell.meta)}")

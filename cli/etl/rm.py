@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ...etl.publish.remove import remove_cells
-from ..common.arguments import HelpFormatter, add_common_options
+from ..common.arguments import HelpFormatter, add_common_options, cell_name
 from ..common.output import print_json, print_line
 
 
@@ -20,7 +20,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("store", help="a store that is a folder")
-    parser.add_argument("cells", nargs="+", metavar="CELL", help="cell lines to remove; may be damaged")
+    parser.add_argument("cells", type=cell_name, nargs="+", metavar="CELL", help="cell lines to remove; may be damaged")
     add_common_options(parser)
     parser.set_defaults(handler=_run)
 

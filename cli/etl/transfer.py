@@ -13,7 +13,7 @@ from ...etl.transfer.copier import CopyReport, copy_groups
 from ...store.errors import UsageError
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options, positive_int
+from ..common.arguments import HelpFormatter, add_common_options, cell_name, positive_int
 from ..common.output import print_json, print_line
 from ..common.progress import Throughput, progress_line
 from ..common.runner import report_interrupt
@@ -73,7 +73,11 @@ def _parser(commands: Any, name: str, help_: str, description: str, epilog: str)
         name, help=help_, description=description, epilog=epilog, formatter_class=HelpFormatter
     )
     parser.add_argument(
-        "--cells", nargs="*", metavar="CELL", help="cell lines to copy (default: all; without a name: only the genome)"
+        "--cells",
+        type=cell_name,
+        nargs="*",
+        metavar="CELL",
+        help="cell lines to copy (default: all; without a name: only the genome)",
     )
     parser.add_argument(
         "--force",

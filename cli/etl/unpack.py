@@ -11,7 +11,7 @@ from ...etl.builders.unpack import unpack_store
 from ...etl.shards.executor import Resources
 from ...store.machine import cpu_count, peak_memory
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options, parse_size, positive_int
+from ..common.arguments import HelpFormatter, add_common_options, cell_name, parse_size, positive_int
 from ..common.output import print_json, print_line
 from ..common.progress import Throughput, progress_line
 
@@ -29,7 +29,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("store", type=Path, help="a compressed store")
     parser.add_argument("destination", type=Path, metavar="DEST", help="the raw store to create; must not exist yet")
-    parser.add_argument("--cells", nargs="+", metavar="CELL", help="cell lines to include (default: all)")
+    parser.add_argument(
+        "--cells", type=cell_name, nargs="+", metavar="CELL", help="cell lines to include (default: all)"
+    )
     parser.add_argument(
         "-p", "--processes", type=positive_int, default=cpu_count(), metavar="N", help="worker processes"
     )

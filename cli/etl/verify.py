@@ -14,7 +14,7 @@ from ...etl.verify.sources import compare_with_sources
 from ...store.machine import cpu_count
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options, positive_int
+from ..common.arguments import HelpFormatter, add_common_options, cell_name, positive_int
 from ..common.findings import print_findings
 from ..common.output import print_json, print_line
 from ..common.progress import Throughput, progress_line
@@ -34,7 +34,9 @@ def add_parser(commands: Any) -> None:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("store", help=STORE_HELP)
-    parser.add_argument("--cells", nargs="+", metavar="CELL", help="verify only these cell lines, and the genome")
+    parser.add_argument(
+        "--cells", type=cell_name, nargs="+", metavar="CELL", help="verify only these cell lines, and the genome"
+    )
     parser.add_argument("--quick", action="store_true", help="compare sizes instead of digests")
     parser.add_argument(
         "--against-sources",

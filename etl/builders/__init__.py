@@ -3,6 +3,7 @@
     cell_line          build one cell line, tracks, peaks, labels and meta values, as a group of its own
     cell_summary       summarise a finished cell line: figures for its attributes, notes for the user
     chromosome_arrays  create the large arrays of a group being built: one per chromosome
+    excluded_regions   write the regions of a genome without windows of training: blacklist, gaps of the assembly
     genome             build the genome of a store, which all cell lines share: sequence, annotation, blacklist
     report             the report of a build: shards written, and notes for the user
     selected_sequence  select the chromosomes of a genome from its FASTA, and name the assembly

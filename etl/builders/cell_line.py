@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from ...store.cell_info import CellInfo, Factor, Track
 from ...store.errors import StoreError
 from ...store.files.digest import file_digest
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.format.tables import Peaks
 from ...store.genome.intervals import IntArray
 from ...store.reader import Store, open_store
-from ...store.schema import CellInfo, Factor, Track
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.cell_line_folder import CellFolder, SignalFile, read_cell_folder
@@ -208,6 +208,7 @@ class _Build:
                 on_plan(tasks)
             with report_changed_inputs(self.fingerprints):
                 reports = journal.run(tasks, staged, resources, on_report)
+            summary = summarise(content.tracks, content.factors, reports)
             info = CellInfo(
                 name,
                 self.store.info.sequences,
@@ -216,14 +217,14 @@ class _Build:
                 tuple(feature for feature, _ in self.inputs.meta),
                 {t.name: self.store.info.shared[t.name] for t in content.tracks if t.shared},
                 self.provenance,
-                summarise(content.tracks, content.factors, reports),
+                summary,
             )
             manifest = write_manifest(staged, known=journal.known)
             write_group(staged, {**info.to_attributes(), **manifest})
             check = partial(self._check_publishable, manifest["manifest"])
             publish(staged, root, cell_line_staging_name(name), check=check)
         notes = [journal.note] if journal.note else []
-        notes += cell_notes(content.tracks, content.bigwigs, content.factors, reports)
+        notes += cell_notes(content.tracks, content.bigwigs, summary, reports)
         notes += shared_peak_notes(self.inputs.chip, self.fingerprints, self._other_cell_lines())
         return BuildReport(f"cell line {name} in {self.store.path}", tuple(reports), tuple(notes))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...store.schema import Track
+from ...store.cell_info import Track
 from ..inputs.bigwig import CheckedBigWig
-from ..inputs.chip_peaks import FactorPeaks, factor_notes
+from ..inputs.chip_peaks import FactorPeaks, describe_factor, factor_notes
 from ..shards.tasks import ShardReport
 from .tracks import describe_tracks, track_notes
 
@@ -20,23 +20,19 @@ def summarise(
     counts = [r.counts for r in reports if r.name == "labels"]
     for i, factor in enumerate(factors):
         unbound, bound, ambiguous = (sum(c[i][label] for c in counts) for label in range(3))
-        summary["factors"][factor.name] = {
-            "conservative": int(factor.conservative.peaks.start.size),
-            "relaxed": int(factor.relaxed.peaks.start.size) if factor.relaxed else None,
-            "dropped": factor.conservative.dropped,
-            "bins": {"unbound": unbound, "bound": bound, "ambiguous": ambiguous},
-        }
+        bins = {"unbound": unbound, "bound": bound, "ambiguous": ambiguous}
+        summary["factors"][factor.name] = {**describe_factor(factor), "bins": bins}
     return summary
 
 
 def cell_notes(
     tracks: Sequence[Track],
     bigwigs: Sequence[CheckedBigWig],
-    factors: Sequence[FactorPeaks],
+    summary: Mapping[str, Any],
     reports: Sequence[ShardReport],
 ) -> list[str]:
-    """Return notes on the tracks and factors of a cell line."""
+    """Return notes on the tracks and factors of a cell line with this summary."""
     notes = [f"track {t.name}: shared, kept with the genome" for t in tracks if t.shared]
     for track, bigwig in zip(tracks, bigwigs, strict=True):
         notes += [] if track.shared else track_notes(track.name, bigwig, reports)
-    return notes + [note for factor in factors for note in factor_notes(factor)]
+    return notes + [note for name, row in summary["factors"].items() for note in factor_notes(name, row)]

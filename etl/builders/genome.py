@@ -9,37 +9,31 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zarr
 
+from ...store.annotation_rules import README_RULES, AnnotationRules
 from ...store.errors import InputError, StoreError, UsageError
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ...store.reader import open_store
-from ...store.schema import FEATURES, Chromosome, StoreInfo, check_name
-from ...store.text import format_count
-from ..inputs.annotation import (
-    README_RULES,
-    AnnotationRules,
-    annotation_from_beds,
-    annotation_from_gtf,
-    check_bedtools,
-)
-from ..inputs.bed import read_peaks
+from ...store.schema import FEATURES, GAP_BASES, Chromosome, StoreInfo, check_name
+from ..annotation.features import Annotation, annotation_from_beds, annotation_from_gtf, check_bedtools
+from ..annotation.shares import annotation_notes, describe_annotation
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable, naming_file
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
+from ..publish.store_name import check_store_folder
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence
 from .chromosome_arrays import ChromosomeArrays
+from .excluded_regions import write_assembly_gaps, write_blacklist
 from .report import BuildReport
 from .selected_sequence import SelectedSequence, read_sequence
 from .size_estimate import genome_bytes
-from .table_writer import intervals_dataset, write_dataset
 from .tracks import create_track, describe_tracks, track_notes
 
 
@@ -49,8 +43,8 @@ class GenomeInputs:
 
     Attributes:
         fasta: sequence, plain or gzipped.
-        gtf: transcripts (GENCODE), together with `cpg`; or None.
-        cpg: CpG islands, UCSC table or BED; or None.
+        gtf: transcripts (GENCODE, Ensembl, RefSeq, UCSC), together with `cpg`; or None.
+        cpg: CpG islands, UCSC table, table with a header, or BED; or None.
         beds: instead of both, feature -> BED, one for each of `FEATURES`.
         blacklist: BED of excluded regions, or None.
         tracks: name -> bigWig that all cell lines share.
@@ -91,7 +85,8 @@ class GenomeOptions:
         assembly: name; if None, recognised by chromosome lengths, else taken from the FASTA's file name.
         chroms: store names of the chromosomes to include; FactorNet's (chr1..22, X) if empty.
         aliases: name in the files -> name in the store, of chromosomes.
-        rules: how transcripts become features.
+        rules: how transcripts become features, or how BED files of features were made. None: those of the README for
+            transcripts; for BED files those that their promoters show.
         allow_missing: take the signal of chromosomes that a track lacks as 0.
         layout: chunks and shards.
     """
@@ -99,17 +94,18 @@ class GenomeOptions:
     assembly: str | None = None
     chroms: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
-    rules: AnnotationRules = README_RULES
+    rules: AnnotationRules | None = None
     allow_missing: bool = False
     layout: Layout = DEFAULT_LAYOUT
 
     def describe(self) -> dict[str, Any]:
         """Return the options as recorded in the provenance."""
+        rules = self.rules or README_RULES
         return {
             "chroms": list(self.chroms),
             "aliases": dict(self.aliases),
-            "promoter": [self.rules.upstream, self.rules.downstream],
-            "untranslated": self.rules.untranslated,
+            "promoter": [rules.upstream, rules.downstream],
+            "untranslated": rules.untranslated,
             "allow_missing_chroms": self.allow_missing,
         }
 
@@ -142,12 +138,7 @@ def build_genome(
     """
     check_replaceable = partial(_check_replaceable, store, force=force)
     check_replaceable()
-    check_name(store.name, "store")
-    check_publishable(store.resolve(), "genome")
-    for name in inputs.tracks:
-        check_name(name, "track")
-    if inputs.gtf is not None:
-        check_bedtools()
+    _check_before_work(store, inputs)
     fingerprints = fingerprint_inputs(inputs.files)
     provenance = describe_build(fingerprints, options.describe())
     state = _describe_state(inputs, options, provenance)
@@ -159,19 +150,35 @@ def build_genome(
         needed = genome_bytes(sequence.coordinates, tracks=len(inputs.tracks))
         check_disk_space(store, needed, what="the genome", hint="or build the store on another disk")
         staged = journal.folder / store.name
-        tasks, bigwigs = _create_arrays(staged, sequence, inputs, options)
-        blacklist_note = _write_blacklist(staged, sequence.coordinates, inputs, options)
+        annotation = _read_annotation(inputs, options, sequence.coordinates)
+        tasks, bigwigs = _create_arrays(staged, sequence, annotation, inputs, options)
+        blacklist_notes = write_blacklist(staged, sequence.coordinates, inputs.blacklist, options.aliases)
         if on_plan:
             on_plan(tasks)
         with report_changed_inputs(fingerprints):
             reports = journal.run(tasks, staged, resources, on_report)
-        _write_attributes(staged, sequence, inputs, reports, known=journal.known, provenance=provenance)
+        gaps, gaps_note = write_assembly_gaps(staged, sequence.coordinates, reports)
+        summary = _summarise(annotation, inputs, reports) | {"assembly_gaps": gaps}
+        _write_attributes(
+            staged, sequence, inputs, reports, known=journal.known, provenance=provenance, summary=summary
+        )
         check_unchanged(fingerprints)
         publish(staged, store.resolve(), "genome", check=check_replaceable)
-    notes = [*sequence.notes, blacklist_note]
+    size = sum(sequence.coordinates.lengths)
+    notes = [*sequence.notes, *annotation_notes(summary.get("annotation"), size), *blacklist_notes, gaps_note]
     notes += [note for name, bigwig in bigwigs.items() for note in track_notes(name, bigwig, reports)]
     notes += [journal.note] if journal.note else []
     return BuildReport(f"genome {sequence.assembly} in {store}", tuple(reports), tuple(notes))
+
+
+def _check_before_work(store: Path, inputs: GenomeInputs) -> None:
+    """Check what would fail at the end: permissions, names, and the program that a GTF needs."""
+    check_store_folder(store)
+    check_publishable(store.resolve(), "genome")
+    for name in inputs.tracks:
+        check_name(name, "track")
+    if inputs.gtf is not None:
+        check_bedtools()
 
 
 def _describe_state(inputs: GenomeInputs, options: GenomeOptions, provenance: dict[str, Any]) -> dict[str, Any]:
@@ -183,7 +190,7 @@ def _describe_state(inputs: GenomeInputs, options: GenomeOptions, provenance: di
         "blacklist": inputs.blacklist is not None,
         "tracks": {name: path.name for name, path in inputs.tracks.items()},
     }
-    return {**provenance, "roles": roles, "layout": asdict(options.layout)}
+    return {**provenance, "roles": roles, "layout": asdict(options.layout), "gap_bases": GAP_BASES}
 
 
 def _check_replaceable(store: Path, *, force: bool) -> None:
@@ -204,7 +211,11 @@ def _check_replaceable(store: Path, *, force: bool) -> None:
 
 
 def _create_arrays(
-    staged: Path, sequence: SelectedSequence, inputs: GenomeInputs, options: GenomeOptions
+    staged: Path,
+    sequence: SelectedSequence,
+    annotation: Annotation | None,
+    inputs: GenomeInputs,
+    options: GenomeOptions,
 ) -> tuple[list[ShardTask], dict[str, CheckedBigWig]]:
     """Create the genome's arrays; return the tasks that fill them, and the bigWig of each track."""
     with naming_file(staged / "zarr.json"):
@@ -212,7 +223,7 @@ def _create_arrays(
     arrays = ChromosomeArrays(staged, sequence.coordinates, options.layout)
     tasks: list[ShardTask] = [DigestSequence(c, sequence.fasta, record) for c, record in sequence.records.items()]
     tasks += _create_sequence(arrays, sequence)
-    tasks += _create_annotation(arrays, inputs, options)
+    tasks += _create_annotation(arrays, annotation)
     bigwigs = {
         name: open_bigwig(path, sequence.coordinates, options.aliases, allow_missing=options.allow_missing)
         for name, path in inputs.tracks.items()
@@ -228,14 +239,17 @@ def _create_sequence(arrays: ChromosomeArrays, sequence: SelectedSequence) -> li
     return [WriteSequence(r, sequence.fasta, sequence.records[chrom]) for chrom in regions for r in regions[chrom]]
 
 
-def _create_annotation(arrays: ChromosomeArrays, inputs: GenomeInputs, options: GenomeOptions) -> list[ShardTask]:
-    coordinates = arrays.coordinates
+def _read_annotation(inputs: GenomeInputs, options: GenomeOptions, coordinates: GenomeCoordinates) -> Annotation | None:
     if inputs.gtf and inputs.cpg:
-        features = annotation_from_gtf(inputs.gtf, inputs.cpg, coordinates, options.aliases, options.rules)
-    elif inputs.beds:
-        features = annotation_from_beds(inputs.beds, coordinates, options.aliases)
-    else:
+        rules = options.rules or README_RULES
+        return annotation_from_gtf(inputs.gtf, inputs.cpg, coordinates, options.aliases, rules)
+    return annotation_from_beds(inputs.beds, coordinates, options.aliases, options.rules) if inputs.beds else None
+
+
+def _create_annotation(arrays: ChromosomeArrays, annotation: Annotation | None) -> list[ShardTask]:
+    if annotation is None:
         return []
+    coordinates, features = arrays.coordinates, annotation.features
     regions = arrays.per_base("genome/annotation", dtype="uint8", attributes={"bits": list(FEATURES)})
     tasks: list[ShardTask] = []
     for chrom, offset in zip(coordinates.names, coordinates.offsets, strict=True):
@@ -258,18 +272,15 @@ def _overlapping(merged: Intervals, start: int, stop: int, offset: int) -> tuple
     return merged.starts[keep] - offset, merged.stops[keep] - offset
 
 
-def _write_blacklist(staged: Path, coordinates: GenomeCoordinates, inputs: GenomeInputs, options: GenomeOptions) -> str:
-    """Write the blacklist, empty if there is none, and return a note on it."""
-    if inputs.blacklist is None:
-        empty = np.array([], np.int64)
-        write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
-        return "no blacklist given: no region of the genome is excluded"
-    intervals = read_peaks(inputs.blacklist, coordinates, options.aliases).peaks
-    if not intervals.start.size:
-        hint = "download the file again, or build without a blacklist"
-        raise InputError(inputs.blacklist, "no interval in the file", hint=hint)
-    write_dataset(intervals_dataset(intervals.chrom, intervals.start, intervals.stop), staged, "genome/blacklist")
-    return f"blacklist: {format_count(intervals.chrom.size, 'interval')}"
+def _summarise(annotation: Annotation | None, inputs: GenomeInputs, reports: Sequence[ShardReport]) -> dict[str, Any]:
+    """Return figures of the shared tracks, and of the annotation where there is one."""
+    summary: dict[str, Any] = {"tracks": describe_tracks(inputs.tracks, reports)}
+    if annotation is not None:
+        counts = [r.counts[0] for r in reports if r.name == "annotation"]
+        size = sum(r.rows for r in reports if r.name == "annotation")
+        bases = dict(zip(FEATURES, map(sum, zip(*counts, strict=True)), strict=True))
+        summary["annotation"] = describe_annotation(annotation, bases, size)
+    return summary
 
 
 def _write_attributes(
@@ -280,11 +291,13 @@ def _write_attributes(
     *,
     known: Mapping[str, str],
     provenance: dict[str, Any],
+    summary: dict[str, Any],
 ) -> None:
     """Write the attributes of the finished genome, its manifest, and the attributes of the store."""
     group = zarr.open_group(str(staged / "genome"), mode="r+")
     group.attrs["tracks"] = list(inputs.tracks)
     group.attrs["annotation"] = bool(inputs.gtf or inputs.beds)
+    group.attrs["assembly_gaps"] = "assembly_gaps" in group
     known = {key.removeprefix("genome/"): sha256 for key, sha256 in known.items()}
     manifest = write_manifest(staged / "genome", own=True, known=known)
     digests = {r.chrom: r.digest for r in reports if r.digest}
@@ -294,7 +307,7 @@ def _write_attributes(
         tuple(Chromosome(chrom, length, digests[chrom]) for chrom, length in lengths),
         shared={name: values_digest(known, f"tracks/{name}/") for name in inputs.tracks},
         provenance=provenance,
-        summary={"tracks": describe_tracks(inputs.tracks, reports)},
+        summary=summary,
     )
     write_cells_group(staged)
     write_group(staged, {**info.to_attributes(), **genome_attributes(manifest)})

@@ -22,11 +22,12 @@ from ...store.format.memmap import raw_bytes, raw_file, raw_node
 from ...store.format.sharded import ShardedArray
 from ...store.format.zarr_json import DTYPES, read_zarr_json
 from ...store.location import is_remote, with_forward_slashes
-from ...store.reader import Store, open_store, read_span
-from ...store.schema import check_name
+from ...store.reader import Store, open_store
+from ...store.spans import read_span
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable, describe_failure, naming_file
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
+from ..publish.store_name import check_store_folder
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources, run
 from ..shards.tasks import ShardReport, ShardTask
@@ -211,7 +212,7 @@ def _check_destination(destination: Path) -> None:
         )
     if destination.exists():
         raise StoreError(destination, "already exists", hint="choose another name, or remove it")
-    check_name(destination.name, "store")
+    check_store_folder(destination)
 
 
 def _open_compressed(source: Path) -> Store:

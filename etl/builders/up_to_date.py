@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...store.cell_info import CellInfo
 from ...store.errors import ContentError, RemoteError, StoreError, UsageError
 from ...store.reader import Store
-from ...store.schema import CellInfo
 from ..inputs.cell_line_folder import CellFolder, describe_track
 from ..inputs.provenance import describe_build, describe_changes, fingerprint_inputs
 from ..verify.objects import verify_store

@@ -1,7 +1,9 @@
 """Download public inputs: resumable, from several servers, checked against published digests.
 
-    fetch     download public inputs with pooch: from the first server that works, resumed
-    registry  read the registry of public inputs: resources/registry.json, or a file in the same form
+    digests    digests of downloads, of the kinds that publishers give: MD5, SHA-256, and git's of a file
+    fetch      download public inputs with pooch: from the first server that works, resumed
+    registry   read the registry of public inputs: resources/registry.json, or a file in the same form
+    user_data  folder of the user for downloads that belong to no store: the motifs from which training starts
 
 May import only `factornet.store` and `factornet.etl.publish.disk_space`.
 """

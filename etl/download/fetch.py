@@ -29,6 +29,7 @@ from ...store.storage.retry import RetryPolicy, TransientError
 from ...store.storage.transfer_limit import POOL_CLASSES, limit_transfer
 from ...store.text import format_foreign
 from ..publish.disk_space import check_disk_space
+from .digests import GIT_BLOB, matches
 from .registry import Download
 
 OnBytes = Callable[[str, int, int], None]
@@ -50,12 +51,14 @@ class DownloadedFile:
         path: where it is.
         new: whether it was downloaded by this call.
         compared_with: source of the digest that it was compared with.
+        differs: whether it already existed with another content, as a sheet of a group that was edited, and was kept.
     """
 
     download: Download
     path: Path
     new: bool
     compared_with: str
+    differs: bool = False
 
 
 def download_files(
@@ -67,6 +70,8 @@ def download_files(
 ) -> list[DownloadedFile]:
     """Download files into a folder, except those that already exist with the expected digest.
 
+    Files of a group are kept if they exist, whatever they are: users write the names of their own files into sheets.
+
     Raises:
         StoreError: no server has a file with the expected digest, or the disk is full; a partial download is kept,
             and the next call resumes it.
@@ -76,15 +81,22 @@ def download_files(
 
 
 def _download_file(download: Download, folder: Path, retry_policy: RetryPolicy, on_bytes: OnBytes) -> DownloadedFile:
-    path, problems = folder / download.name, []
+    path, problems = folder / download.name, list[str]()
+    if download.group and path.exists():
+        return DownloadedFile(download, path, False, "the registry", differs=not matches(path, download.digest))
+    path.parent.mkdir(parents=True, exist_ok=True)
     recorded = _read_record(folder).get(download.name, {})
     for url in download.urls:
         try:
             digest, source = _expected_digest(download, url, recorded, retry_policy)
             before = path.stat().st_mtime_ns if path.exists() else None
-            downloader = _ResumingDownloader(download, folder, retry_policy, on_bytes)
+            in_git = digest.startswith(GIT_BLOB)  # which pooch does not know
+            downloader = _ResumingDownloader(download, path, retry_policy, on_bytes, digest if in_git else "")
+            if in_git and path.exists() and not matches(path, digest):
+                path.unlink()
             pooch.get_logger().setLevel("ERROR")
-            pooch.retrieve(url, known_hash=digest or None, fname=download.name, path=folder, downloader=downloader)
+            known = None if in_git else digest or None
+            pooch.retrieve(url, known_hash=known, fname=path.name, path=path.parent, downloader=downloader)
         except (StoreError, ValueError) as e:
             problems.append(str(e))
             continue
@@ -141,19 +153,23 @@ class _ResumingDownloader:
     """Downloader for pooch that resumes partial downloads."""
 
     download: Download
-    folder: Path
+    path: Path
     retry_policy: RetryPolicy
     on_bytes: OnBytes
+    digest: str = ""
 
     def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
         """Download `url` to `output_file`.
 
         Raises:
-            StoreError: the download failed, or the disk is full.
+            StoreError: the download failed, the disk is full, or the file does not have the digest.
         """
-        part = self.folder / f".{self.download.name}.part"
+        part = self.path.parent / f".{self.path.name}.part"
         self.retry_policy.call(lambda: self._try_download(url, part), url=url)
         _version_path(part).unlink(missing_ok=True)
+        if not matches(part, self.digest):
+            part.unlink()
+            raise StoreError(url, f"the downloaded file does not have the known hash {self.digest}")
         part.replace(output_file)
 
     def _try_download(self, url: str, part: Path) -> None:

@@ -1,24 +1,32 @@
 """Read the registry of public inputs: ``resources/registry.json``, or a file in the same form.
 
-An entry is ``name: {assembly, what, option, urls, digest | digests, bytes}``. `urls` are the same file on several
-servers, tried in turn. `digest` is the expected digest (``md5:...``, ``sha256:...``); `digests` names the publisher's
-list of digests, in the same directory as the file. Without either, later downloads are compared with the first.
+An entry is a file, ``name: {assembly, what, option, urls, digest | digests, bytes, default}``. `urls` are the same file
+on several servers, tried in turn. `digest` is the expected digest (``md5:...``, ``sha256:...``, ``git-blob:...``);
+`digests` names the publisher's list of digests, in the same directory as the file. Without either, later downloads are
+compared with the first. With `default` false a file is downloaded only by its name.
+
+Or it is a group of files, ``name: {assembly, what, urls, files, under, match, next, default}``. `files` is a table of
+path, digest and size (may be empty) next to the registry; the group has those of its files whose path is `under` plus
+what one of the patterns of `match` matches, and names them by what follows `under`. `urls` are what the paths are
+appended to, and `next` a line on what to do with the files, with ``{folder}`` for where they are.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
 
 from ...store.errors import StoreError, UsageError
+from .digests import DIGEST
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_DIGEST = re.compile(r"(md5:[0-9a-f]{32})|(sha256:[0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -26,14 +34,17 @@ class Download:
     """A public file.
 
     Attributes:
-        name: file name, locally and in the registry.
+        name: file name, locally and in the registry; of a file in a group, its path in the group's folder.
         assembly: genome assembly to which it belongs.
         what: description for users.
-        option: option of ``factornet-etl genome`` that takes the file.
+        option: option of ``factornet-etl genome`` that takes the file; empty where none does.
         urls: addresses of the same file.
         digest: ``algorithm:hexadecimal``; empty where unknown.
         digests: name of the publisher's list of digests, next to the file; empty where there is none.
         size: bytes; 0 where unknown.
+        default: whether it is downloaded with its assembly, without being named.
+        group: name of its group; empty where it is in none.
+        next: what to do with the group's files.
     """
 
     name: str
@@ -44,6 +55,9 @@ class Download:
     digest: str = ""
     digests: str = ""
     size: int = 0
+    default: bool = True
+    group: str = ""
+    next: str = ""
 
     def digest_list_url(self, url: str) -> str:
         """Return the URL of the publisher's list of digests next to the file at `url`."""
@@ -63,7 +77,7 @@ def read_registry(path: Path) -> tuple[Download, ...]:
     """
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(_parse_entry(name, entry) for name, entry in entries.items())
+        return tuple(d for name, entry in entries.items() for d in _parse(path, name, entry))
     except (OSError, ValueError, AttributeError) as e:
         raise StoreError(
             path, f"not a registry of downloads ({e})", hint="see resources/registry.json for its form"
@@ -72,43 +86,86 @@ def read_registry(path: Path) -> tuple[Download, ...]:
         raise StoreError(path, f"an entry lacks {e}", hint="see resources/registry.json for its form") from e
 
 
-def _parse_entry(name: str, entry: dict[str, object]) -> Download:
-    urls = entry["urls"]
-    digest, size = str(entry.get("digest", "")), entry.get("bytes", 0)
+def _parse(path: Path, name: str, entry: dict[str, Any]) -> Iterator[Download]:
+    """Yield the file of an entry, or the files of its group."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a plain file name")
+    urls = entry["urls"]
     if not isinstance(urls, list) or not urls or any(urlsplit(str(u)).scheme not in ("http", "https") for u in urls):
         raise ValueError(f"{name}: urls must be a list of http:// or https:// addresses")
-    if digest and not _DIGEST.fullmatch(digest):
-        raise ValueError(f"{name}: digest {digest!r} is neither md5:... nor sha256:...")
+    shared: dict[str, Any] = {
+        "assembly": str(entry["assembly"]),
+        "what": str(entry["what"]),
+        "default": entry.get("default") is not False,
+    }
+    if "files" not in entry:
+        yield Download(
+            name,
+            option=str(entry["option"]),
+            urls=tuple(map(str, urls)),
+            digest=_digest(name, entry.get("digest", "")),
+            digests=str(entry.get("digests", "")),
+            size=_size(name, entry.get("bytes", 0)),
+            **shared,
+        )
+        return
+    under, patterns = str(entry["under"]), list(map(str, entry["match"]))
+    for file, digest, size in _read_files(path.parent / Path(str(entry["files"])).name):
+        in_group = file.removeprefix(under)
+        if not file.startswith(under) or not any(fnmatchcase(in_group, pattern) for pattern in patterns):
+            continue
+        yield Download(
+            in_group,
+            option="",
+            urls=tuple(urljoin(str(url), quote(file)) for url in urls),
+            digest=_digest(file, digest),
+            size=_size(file, int(size or 0)),
+            group=name,
+            next=str(entry.get("next", "")),
+            **shared,
+        )
+
+
+def _read_files(table: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield path, digest and size of each row of a table of files, after its comments and its line of titles."""
+    rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    for row in rows[1:]:
+        if len(row) != 3 or not all(_NAME.fullmatch(part) for part in row[0].split("/")):
+            raise ValueError(f"{table.name}: row {row} is not a path, a digest and a size")
+        yield row[0], row[1], row[2]
+
+
+def _digest(name: str, digest: object) -> str:
+    if digest and not DIGEST.fullmatch(str(digest)):
+        raise ValueError(f"{name}: digest {digest!r} is neither md5:..., sha256:... nor git-blob:...")
+    return str(digest)
+
+
+def _size(name: str, size: object) -> int:
     if not isinstance(size, int) or size < 0:
         raise ValueError(f"{name}: bytes {size!r} is not a size")
-    return Download(
-        name,
-        str(entry["assembly"]),
-        str(entry["what"]),
-        str(entry["option"]),
-        tuple(str(u) for u in urls),
-        digest,
-        str(entry.get("digests", "")),
-        size,
-    )
+    return size
 
 
 def select_downloads(registry: Sequence[Download], names: Sequence[str], assembly: str) -> tuple[Download, ...]:
-    """Select downloads by name; without names, all of an assembly.
+    """Select downloads by name; without names, all of an assembly that are not for selection by name only.
+
+    A name is that of a file, of a group, or of a folder or file in a group: ``factornet-data/HepG2``.
 
     Raises:
         UsageError: no such download or assembly; the message lists those in the registry.
     """
-    known = {d.name: d for d in registry}
+    selected: dict[tuple[str, str], Download] = {}
     for name in names:
-        if name not in known:
+        found = [d for d in registry if f"{d.group or d.name}/{d.name}/".startswith(f"{name.rstrip('/')}/")]
+        if not found:
+            known = dict.fromkeys(d.group or d.name for d in registry)
             raise UsageError(f"no download {name!r}; the registry has {', '.join(known)}")
+        selected |= {(d.group, d.name): d for d in found}
     if names:
-        return tuple(known[name] for name in dict.fromkeys(names))
-    found = tuple(d for d in registry if d.assembly == assembly)
-    if not found:
+        return tuple(selected.values())
+    default = tuple(d for d in registry if d.assembly == assembly and d.default)
+    if not default:
         assemblies = ", ".join(dict.fromkeys(d.assembly for d in registry))
         raise UsageError(f"no downloads for assembly {assembly!r}; the registry has {assemblies}")
-    return found
+    return default

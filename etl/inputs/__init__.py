@@ -1,32 +1,25 @@
-"""Read and check source files: FASTA, bigWig, BED and narrowPeak, GTF, FactorNet's cell-line folders.
+"""Read and check source files: FASTA, bigWig, BED and narrowPeak, FactorNet's cell-line folders.
 
-    annotation        derive the six annotation features from transcripts and CpG islands, or read them from BED files
-    annotation_files  read transcripts from a GTF, and CpG islands from UCSC's table or a BED file
-    bed               read peaks and regions from narrowPeak and BED files, plain or gzipped
+    alias_tables      read chromosome aliases: pairs, and tables of two columns, of UCSC or of NCBI
+    bed               read peaks and regions from BED files and the peak files of common programs, plain or gzipped
     bigwig            read a bigWig signal as float32, gaps as 0
     cell_line_folder  read FactorNet's cell-line folders: bigwig.txt, chip.txt and meta.txt
     chip_peaks        read the peaks of a row of chip.txt, and report what is unusual in them
     chrom_aliases     translate chromosome names between input files and the store
     fasta             check and index a genome FASTA, and read its sequence
+    peak_columns      find chromosome, positions and summit in the lines of peak files, whichever program wrote them
     provenance        record the provenance of a build: input files, versions and options
     signal_summary    statistics of a signal that add up: extremes, sums, and a histogram from which quantiles are read
 
 May import only `factornet.store`.
 """
 
-from .annotation import (
-    README_RULES,
-    AnnotationRules,
-    annotation_from_beds,
-    annotation_from_gtf,
-    check_bedtools,
-    published_rules,
-)
-from .bed import read_intervals, read_peaks, text_lines
+from .alias_tables import Synonyms, read_alias_table, read_aliases
+from .bed import PeakFile, read_intervals, read_peaks, text_lines
 from .bigwig import CheckedBigWig, open_bigwig, read_by_pybigwig, read_values
 from .cell_line_folder import CellFolder, ChipFiles, SignalFile, read_cell_folder
-from .chip_peaks import FactorPeaks, factor_notes, read_factor, shared_peak_notes
-from .chrom_aliases import alias_hint, default_selection, file_names, read_aliases
+from .chip_peaks import FactorPeaks, describe_factor, factor_notes, read_factor, read_peak_set, shared_peak_notes
+from .chrom_aliases import alias_hint, default_selection, file_names, likely_aliases
 from .fasta import FastaReader, PreparedFasta, prepare_fasta
 from .provenance import (
     InputFingerprint,
@@ -39,36 +32,36 @@ from .provenance import (
 from .signal_summary import SignalSummary
 
 __all__ = [
-    "README_RULES",
-    "AnnotationRules",
     "CellFolder",
     "CheckedBigWig",
     "ChipFiles",
     "FactorPeaks",
     "FastaReader",
     "InputFingerprint",
+    "PeakFile",
     "PreparedFasta",
     "SignalFile",
     "SignalSummary",
+    "Synonyms",
     "alias_hint",
-    "annotation_from_beds",
-    "annotation_from_gtf",
-    "check_bedtools",
     "check_unchanged",
     "default_selection",
     "describe_build",
     "describe_changes",
+    "describe_factor",
     "factor_notes",
     "file_names",
     "fingerprint_inputs",
+    "likely_aliases",
     "open_bigwig",
     "prepare_fasta",
-    "published_rules",
+    "read_alias_table",
     "read_aliases",
     "read_by_pybigwig",
     "read_cell_folder",
     "read_factor",
     "read_intervals",
+    "read_peak_set",
     "read_peaks",
     "read_values",
     "report_changed_inputs",

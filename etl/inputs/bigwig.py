@@ -1,4 +1,4 @@
-"""Read a bigWig signal as float32, gaps as 0; the file is checked before pyBigWig opens it, which damage can crash."""
+"""Read a bigWig signal as float32, gaps as 0; pyBigWig, which damage can crash, is the independent check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError
-from ...store.genome.bigwig_format import HINT, check_structure, read_blocks
+from ...store.genome.bigwig_format import BigWigInfo, check_structure, read_blocks
+from ...store.genome.bigwig_header import HINT
 from ...store.genome.intervals import GenomeCoordinates, IntArray
 from .chrom_aliases import abbreviate, alias_hint, file_names
 from .signal_summary import Histogram, SignalSummary
@@ -21,7 +22,7 @@ _NO_SIGNAL = 1e30
 """Values of this size mark missing data (1e38, the largest float); no experiment counts that far."""
 
 
-def check_bigwig(path: Path) -> None:
+def check_bigwig(path: Path) -> BigWigInfo:
     """Check that a file is a whole bigWig: others crash pyBigWig or lose values without an error.
 
     Raises:
@@ -29,7 +30,7 @@ def check_bigwig(path: Path) -> None:
     """
     if not path.is_file():
         raise InputError(path, "no such file", hint="correct bigwig.txt or the path")
-    check_structure(path)
+    return check_structure(path)
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,7 @@ def open_bigwig(
     Raises:
         InputError: names do not match, a chromosome is missing (unless `allow_missing`), or has another length.
     """
-    check_bigwig(path)
-    with closing(_open(path)) as reader:
-        lengths: dict[str, int] = reader.chroms() or {}
+    lengths = check_bigwig(path).lengths
     names = file_names(coordinates.names, lengths, aliases, file=path)
     if not names:
         raise InputError(
@@ -156,11 +155,18 @@ def _invalid_value(path: Path, value: float, location: str, *, twice: bool) -> I
 def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[np.float32]:
     """Read the values of `read_values` through pyBigWig, as an independent check.
 
+    Files that pyBigWig does not read, or only in part (big-endian, several sections in a block), are read item by item.
+
     Raises:
         InputError: the data are damaged.
     """
-    for _ in read_blocks(path, chrom, start, stop):
-        pass  # a damaged block could crash pyBigWig
-    with closing(_open(path)) as reader:
-        values: NDArray[np.float32] = reader.values(chrom, start, stop, numpy=True)
+    blocks = list(read_blocks(path, chrom, start, stop))  # a damaged block could crash pyBigWig
+    if check_bigwig(path).big_endian or len({block.offset for block in blocks}) < len(blocks):
+        values = np.zeros(stop - start, np.float32)
+        for block in blocks:
+            for first, last, value in zip(block.starts, block.stops, block.values, strict=True):
+                values[max(first - start, 0) : max(last - start, 0)] = value
+    else:
+        with closing(_open(path)) as reader:
+            values = reader.values(chrom, start, stop, numpy=True)
     return np.nan_to_num(values, nan=0)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...store.attribute_checks import is_term
+from ...store.cell_info import Track
 from ...store.errors import InputError, UsageError
-from ...store.schema import Track, check_name
+from ...store.files.folder_name import folder_name
+from ...store.schema import check_name
 from ...store.text import format_count
+from .bed import text_lines
 
+_Fields = tuple[int, list[str]]
 _MAX_FLOAT32 = 3.4e38
 _TERMS = ("assay", "units")
 _TRACK_COLUMNS = "FILE NAME [assay=ASSAY] [units=UNITS] (a bigWig, the name of its track, what its values are)"
@@ -61,7 +66,7 @@ class CellFolder:
 
 
 def read_cell_folder(path: Path) -> CellFolder:
-    """Read the tables of a folder; the cell line has the name of the folder.
+    """Read the tables of a folder; the cell line has the name of the folder, or of a link to it, as given.
 
     Raises:
         InputError: a table has a wrong column, a duplicate name, or names a file that does not exist.
@@ -69,7 +74,7 @@ def read_cell_folder(path: Path) -> CellFolder:
     """
     if not path.is_dir():
         raise UsageError(f"{path}: no such cell-line folder; it must hold bigwig.txt, chip.txt, meta.txt")
-    name = check_name(path.resolve().name, "cell line")
+    name = check_name(folder_name(path), "cell line")
     bigwig, chip, meta = (path / table for table in ("bigwig.txt", "chip.txt", "meta.txt"))
     if not any(table.exists() for table in (bigwig, chip, meta)):
         raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md")
@@ -82,23 +87,59 @@ def describe_track(track: SignalFile | Track) -> str:
     return " ".join((track.name, *terms))
 
 
-def _read_rows(table: Path, widths: tuple[int, ...], columns: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and fields of each row; columns are separated by tabs or spaces."""
+def _read_rows(table: Path, widths: tuple[int, ...], columns: str, files: tuple[int, ...]) -> Iterator[_Fields]:
+    """Yield line number and fields of each row.
+
+    Columns are separated by tabs or spaces. A line with tabs is first read by its tabs alone, so that file names may
+    have spaces; in other lines such a name needs quotes.
+
+    Args:
+        table: may be absent.
+        widths: allowed numbers of columns.
+        columns: what they are, for messages.
+        files: columns with names of files.
+    """
     if not table.exists():
         return
-    try:
-        text = table.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
-    except (OSError, UnicodeDecodeError) as e:
-        raise InputError(table, f"cannot be read as text ({e})", hint=f"write {columns}") from e
-    for number, line in enumerate(text.splitlines(), 1):
-        fields = line.split()
-        if not fields or line.startswith("#"):
+    for number, line in _text_lines(table, columns):
+        if not line.strip() or line.lstrip().startswith(("#", '"#')):
             continue
+        fields = _split_row(line, widths, files, table.parent)
         if len(fields) not in widths:
             expected = " or ".join(map(str, widths))
             problem = f"{format_count(len(fields), 'column')}, expected {expected}"
-            raise InputError(table, problem, hint=f"write {columns}", line=number)
+            hint = f"write {columns}"
+            if files and len(fields) > max(widths):
+                hint += "; if a file name has spaces, separate the columns by tabs or put it in quotes"
+            raise InputError(table, problem, hint=hint, line=number)
         yield number, fields
+
+
+def _split_row(line: str, widths: tuple[int, ...], files: tuple[int, ...], folder: Path) -> list[str]:
+    """Return the columns of a line, by its tabs if that gives rows of this width whose files exist, else by spaces."""
+    words = [quoted or word for quoted, word in re.findall(r'"([^"]*)"|(\S+)', line)]
+    cells = [cell.strip().strip('"') for cell in line.split("\t") if cell.strip()]
+    # Terms behind a name, and columns without a file, have no spaces.
+    cells = [word for i, cell in enumerate(cells) for word in ([cell] if i in files else cell.split())]
+    possible = [fields for fields in (cells, words) if "\t" in line and len(fields) in widths]
+    for fields in possible:
+        if all((folder / fields[i]).is_file() for i in files if i < len(fields)):
+            return fields
+    return possible[0] if possible else words
+
+
+def _text_lines(table: Path, columns: str) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the lines of a table; those of `text_lines`, with a hint that fits.
+
+    Raises:
+        InputError: not text.
+    """
+    try:
+        yield from text_lines(table)
+    except OSError as e:
+        raise InputError(table, f"cannot be read as text ({e})", hint=f"write {columns}") from e
+    except InputError as e:
+        raise InputError(table, f"cannot be read as text: {e.problem}", hint=f"{e.hint}; write {columns}") from e
 
 
 def _check_file(table: Path, line: int, name: str, columns: str) -> Path:
@@ -129,7 +170,7 @@ def _check_name(name: str, what: str, table: Path, line: int) -> str:
 
 def _read_tracks(table: Path) -> tuple[SignalFile, ...]:
     columns, seen, rows = _TRACK_COLUMNS, set[str](), []
-    for line, (file, track, *terms) in _read_rows(table, (2, 3, 4), columns):
+    for line, (file, track, *terms) in _read_rows(table, (2, 3, 4), columns, (0,)):
         path = _check_file(table, line, file, columns)
         name = _check_unique(seen, _check_name(track, "track", table, line), table, line)
         rows.append(SignalFile(name, path, **_read_terms(terms, table, line)))
@@ -159,7 +200,7 @@ def _read_terms(columns: list[str], table: Path, line: int) -> dict[str, str]:
 
 def _read_chip(table: Path) -> tuple[ChipFiles, ...]:
     columns, seen, rows = "CONSERVATIVE FACTOR [RELAXED] (peak files and the factor's name)", set[str](), []
-    for line, (file, factor, *relaxed_file) in _read_rows(table, (2, 3), columns):
+    for line, (file, factor, *relaxed_file) in _read_rows(table, (2, 3), columns, (0, 2)):
         conservative = _check_file(table, line, file, columns)
         relaxed = _check_file(table, line, relaxed_file[0], columns) if relaxed_file else None
         name = _check_unique(seen, _check_name(factor, "factor", table, line), table, line)
@@ -169,7 +210,7 @@ def _read_chip(table: Path) -> tuple[ChipFiles, ...]:
 
 def _read_meta(table: Path) -> tuple[tuple[str, float], ...]:
     columns, seen, rows = "VALUE NAME (a number first, then its name)", set[str](), []
-    for line, (text, name) in _read_rows(table, (2,), columns):
+    for line, (text, name) in _read_rows(table, (2,), columns, ()):
         try:
             value = float(text.replace("_", "?"))  # float() would take 1_0
         except ValueError as e:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ...store.cell_info import CellInfo
 from ...store.errors import InputError
 from ...store.genome import intervals
 from ...store.genome.intervals import GenomeCoordinates
-from ...store.schema import CellInfo
+from ...store.schema import BOUND_BASES
 from ...store.text import format_count
 from .bed import PeakFile, read_peaks
 from .cell_line_folder import ChipFiles
+from .chrom_aliases import abbreviate, describe_aliases
 from .provenance import InputFingerprint
+
+_MAX_PAST = 1000
+"""Bases by which a peak may reach past an end of its chromosome and be cut there: MACS extends reads past the ends, by
+less than this, and does not know where the ends are."""
 
 _MAX_OUTSIDE = 0.25
 """Largest allowed share of conservative peaks that overlap no relaxed peak; it is 0 in all 29 pairs of ENCODE-DREAM."""
@@ -39,19 +47,29 @@ class FactorPeaks:
     n_outside: int
 
 
+def read_peak_set(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> PeakFile:
+    """Read the peaks of a file of chip.txt, sorted; those that reach past an end of their chromosome are cut there.
+
+    Raises:
+        InputError: as `read_peaks`; a peak reaches past its chromosome by more than 1,000 bases.
+    """
+    return read_peaks(path, coordinates, aliases, max_past=_MAX_PAST)
+
+
 def read_factor(row: ChipFiles, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> FactorPeaks:
     """Read and check the peaks of a row of chip.txt.
 
     Raises:
-        InputError: as `read_peaks`; a file without peaks, or too many conservative peaks that overlap no relaxed peak.
+        InputError: as `read_peak_set`; a file without peaks, or too many conservative peaks that overlap no relaxed
+            peak.
     """
     hint = f"give the peaks of {row.factor}, or remove its row from chip.txt"
-    conservative = read_peaks(row.conservative, coordinates, aliases)
+    conservative = read_peak_set(row.conservative, coordinates, aliases)
     if conservative.peaks.start.size == 0:
         raise InputError(row.conservative, "no peak in the file", hint=hint)
     if row.relaxed is None:
         return FactorPeaks(row.factor, conservative, None, 0)
-    relaxed = read_peaks(row.relaxed, coordinates, aliases)
+    relaxed = read_peak_set(row.relaxed, coordinates, aliases)
     if relaxed.peaks.start.size == 0:
         raise InputError(row.relaxed, "no peak in the file", hint=f"{hint}; relaxed peaks are optional")
     merged = intervals.merge(relaxed.peaks.to_intervals(coordinates))
@@ -69,19 +87,85 @@ def read_factor(row: ChipFiles, coordinates: GenomeCoordinates, aliases: Mapping
     return FactorPeaks(row.factor, conservative, relaxed, int(outside.sum()))
 
 
-def factor_notes(factor: FactorPeaks) -> list[str]:
-    """Return notes on peaks of a factor that were dropped or are unusual."""
-    file, notes = factor.conservative, []
-    if file.dropped:
-        counts = ", ".join(f"{n} on {chrom}" for chrom, n in sorted(file.dropped.items()))
-        notes.append(f"peaks dropped, {counts} (not in the store)")
-    if file.n_summits_outside:
-        notes.append(f"{format_count(file.n_summits_outside, 'summit')} outside the peak, stored as none")
-    if file.n_duplicates:
-        notes.append(f"{format_count(file.n_duplicates, 'duplicate peak')}, kept")
-    if factor.n_outside:
-        notes.append(f"{factor.n_outside} of {file.peaks.start.size} conservative peaks overlap no relaxed peak, kept")
-    return [f"factor {factor.name}: {note}" for note in notes]
+def describe_factor(factor: FactorPeaks) -> dict[str, Any]:
+    """Return the numbers of peaks of a factor, for the summary of its cell line; `factor_notes` puts them in words.
+
+    Returns:
+        ``conservative`` and ``relaxed`` (None if there is no such file): peaks in the store; ``dropped``: conservative
+        peaks by chromosome that the store lacks; ``narrow``: conservative peaks in which no bin is bound; ``outside``:
+        those that overlap no relaxed peak; ``files``: what is unusual in each file, without zeros.
+    """
+    peaks, relaxed = factor.conservative.peaks, factor.relaxed
+    files = {"conservative": factor.conservative, "relaxed": relaxed}
+    return {
+        "conservative": int(peaks.start.size),
+        "relaxed": None if relaxed is None else int(relaxed.peaks.start.size),
+        "dropped": factor.conservative.dropped,
+        "narrow": int((peaks.stop - peaks.start < BOUND_BASES).sum()),
+        "outside": factor.n_outside,
+        "files": {name: _describe_file(file) for name, file in files.items() if file is not None},
+    }
+
+
+def _describe_file(file: PeakFile) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        "dropped": file.dropped,
+        "aliases": file.likely_aliases,
+        "clipped": file.n_clipped,
+        "duplicates": file.n_duplicates,
+        "repeated": file.n_repeated,
+        "summits_outside": file.n_summits_outside,
+        "summits_unreadable": file.n_unreadable_summits,
+        "no_summits": file.n_not_summits,
+    }
+    return {key: value for key, value in counts.items() if value}
+
+
+def factor_notes(name: str, summary: Mapping[str, Any]) -> list[str]:
+    """Return notes on what was dropped, clipped or is unusual in the peaks of a factor.
+
+    Args:
+        name: of the factor.
+        summary: as of `describe_factor`.
+    """
+    notes = []
+    for which, counts in summary.get("files", {}).items():
+        notes += _file_notes("" if which == "conservative" else f"{which} ", counts)
+    n_peaks, narrow, outside = (summary.get(key, 0) for key in ("conservative", "narrow", "outside"))
+    if narrow:
+        notes.append(
+            f"{narrow} of {n_peaks} conservative peaks are shorter than {BOUND_BASES} bases, too narrow for any bin to "
+            "be bound; give whole peaks instead of summits, or widen them (bedtools slop -b 100)"
+        )
+    if outside:
+        notes.append(f"{outside} of {n_peaks} conservative peaks overlap no relaxed peak, kept")
+    return [f"factor {name}: {note}" for note in notes]
+
+
+def _file_notes(which: str, counts: Mapping[str, Any]) -> list[str]:
+    """Return notes on the peaks of one file; `which` is put before the word peak."""
+    notes, get = [], counts.get
+    if dropped := get("dropped"):
+        most = sorted(dropped, key=lambda chrom: (-dropped[chrom], chrom))
+        shown = abbreviate([f"{dropped[chrom]} on {chrom}" for chrom in most])
+        likely = get("aliases")
+        hint = f"; {describe_aliases(likely)}" if likely else ""
+        notes.append(f"{which}peaks dropped, {shown} (not in the store){hint}")
+    if n := get("clipped"):
+        notes.append(f"{format_count(n, f'{which}peak')} reached past an end of the chromosome, clipped there")
+    if n := get("summits_outside"):
+        notes.append(f"{format_count(n, 'summit')} outside the {which}peak, stored as none")
+    if n := get("summits_unreadable"):
+        notes.append(f"column 10 of {format_count(n, f'{which}peak')} is no summit, stored as none")
+    if n := get("no_summits"):
+        lines = format_count(n, f"{which}peak")
+        notes.append(f"column 10 of {lines} not read as a summit: by name and content the file is no narrowPeak")
+    if n := get("duplicates"):
+        notes.append(f"{format_count(n, f'duplicate {which}peak')}, kept")
+    if n := get("repeated"):
+        lines = format_count(n, "line")
+        notes.append(f"{lines} with the same interval as another {which}peak, and another summit; each is a peak")
+    return notes
 
 
 def shared_peak_notes(

@@ -1,4 +1,4 @@
-"""Translate chromosome names between input files and the store."""
+"""Translate chromosome names between input files and the store; `alias_tables` reads the aliases."""
 
 from __future__ import annotations
 
@@ -6,51 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ...store.errors import InputError, UsageError
-from ...store.text import format_count
+from ...store.errors import InputError
 
-_AUTOSOMES_AND_X = re.compile(r"chr(\d+|X)")
-
-
-def read_aliases(items: Iterable[str]) -> dict[str, str]:
-    """Read aliases from ``20=chr20`` pairs and from files of two columns (``20 chr20``).
-
-    Returns:
-        Store name by name in the file.
-
-    Raises:
-        UsageError: an item is neither a pair nor a file.
-        InputError: a line of a file does not have two columns.
-    """
-    aliases: dict[str, str] = {}
-    for item in items:
-        if "=" in item:
-            in_file, _, in_store = item.partition("=")
-            if not in_file or not in_store:
-                raise UsageError(f"chromosome alias {item!r}: write it as 20=chr20")
-            aliases[in_file] = in_store
-        elif Path(item).is_file():
-            aliases |= _read_alias_file(Path(item))
-        else:
-            raise UsageError(f"chromosome alias {item!r}: neither a pair like 20=chr20 nor a file")
-    return aliases
-
-
-def _read_alias_file(path: Path) -> dict[str, str]:
-    hint = "write one pair per line: `20 chr20`"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise InputError(path, f"not text at byte {e.start}", hint=hint) from e
-    pairs: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        fields = line.split()
-        if not fields or line.startswith("#"):
-            continue
-        if len(fields) != 2:
-            raise InputError(path, f"{format_count(len(fields), 'column')}, expected 2", hint=hint, line=number)
-        pairs[fields[0]] = fields[1]
-    return pairs
+_NUMBERED = re.compile(r"(chr)?\d+")
+_ARM = re.compile(r"(chr)?\d+[LR]")
 
 
 def file_names(
@@ -72,19 +31,44 @@ def file_names(
 
 
 def default_selection(names: Iterable[str]) -> list[str]:
-    """Return the chromosomes FactorNet uses (chr1..chr22, chrX), or all names where none matches."""
+    """Return the chromosomes FactorNet uses: numbered ones and X (chr1 to chr22 and chrX, or 1 to 22 and X).
+
+    All names where none is numbered (Roman numerals of worm and yeast, NC_000001.10), or where some are arms of
+    numbered ones (chr2L of the fly).
+    """
     names = list(names)
-    return [n for n in names if _AUTOSOMES_AND_X.fullmatch(n)] or names
+    numbered = [n for n in names if _NUMBERED.fullmatch(n)]
+    if not numbered or any(map(_ARM.fullmatch, names)):
+        return names
+    return [n for n in names if _NUMBERED.fullmatch(n) or n in ("chrX", "X")]
+
+
+def likely_aliases(in_file: Iterable[str], in_store: Iterable[str]) -> dict[str, str]:
+    """Return store name by name in the file, for names that differ by ``chr``, case or leading zeros, or M for MT."""
+    by_key: dict[str, str | None] = {}
+    for name in in_store:
+        key = _name_key(name)
+        by_key[key] = None if key in by_key else name
+    found = {name: by_key.get(_name_key(name)) for name in in_file}
+    return {name: store_name for name, store_name in found.items() if store_name is not None and store_name != name}
+
+
+def _name_key(name: str) -> str:
+    key = name.lower().removeprefix("chr").lstrip("0_")
+    return "mt" if key == "m" else key
+
+
+def describe_aliases(likely: Mapping[str, str]) -> str:
+    """Return the advice to give these chromosome aliases."""
+    pairs = " ".join(f"{name}={store_name}" for name, store_name in likely.items())
+    return f"if these are the same chromosomes, give the chromosome alias {pairs}"
 
 
 def alias_hint(in_file: Iterable[str], in_store: Iterable[str]) -> str:
-    """Return the hint for names that do not match, with the alias to give where one is evident."""
-    store_names = set(in_store)
-    for name in in_file:
-        for candidate in (f"chr{name}", name.removeprefix("chr")):
-            if candidate in store_names and candidate != name:
-                return f"if these are the same chromosomes, give the chromosome alias {name}={candidate}"
-    return "give chromosome aliases NAME_IN_FILE=NAME_IN_STORE"
+    """Return the hint for names that do not match, with the aliases to give where they are evident."""
+    if likely := likely_aliases(in_file, in_store):
+        return describe_aliases(likely)
+    return "give chromosome aliases NAME_IN_FILE=NAME_IN_STORE, or a table of them such as UCSC's chromAlias.txt"
 
 
 def abbreviate(names: Iterable[str]) -> str:

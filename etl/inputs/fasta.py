@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import shutil
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -228,12 +229,19 @@ class FastaReader:
             raise InputError(self._index.filename, problem, hint="did the file change since it was indexed?")
         return letters
 
-    def digest(self, record: str) -> str:
-        """Return a record's GA4GH refget digest: ``SQ.`` and the first 24 bytes of its SHA-512 in URL-safe base64."""
+    def digest(self, record: str, *, on_letters: Callable[[NDArray[np.uint8]], None] = lambda letters: None) -> str:
+        """Return a record's GA4GH refget digest: ``SQ.`` and the first 24 bytes of its SHA-512 in URL-safe base64.
+
+        Args:
+            record: name in the FASTA.
+            on_letters: called with the upper-case letters of one block after the other.
+        """
         sha = hashlib.sha512()
         length = self._index.index[record].rlen
         for start in range(0, length, _MAX_READ_SIZE):
-            sha.update(self.read_letters(record, start, min(start + _MAX_READ_SIZE, length)).data)
+            letters = self.read_letters(record, start, min(start + _MAX_READ_SIZE, length))
+            sha.update(letters.data)
+            on_letters(letters)
         return "SQ." + base64.urlsafe_b64encode(sha.digest()[:24]).decode()
 
     def close(self) -> None:

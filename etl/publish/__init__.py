@@ -4,6 +4,7 @@
     disk_space         check, before a build starts
     manifest_writer    write the manifest of a group: size and SHA-256 of each of its objects
     remove             remove cell lines from a store; processes that have one open can read it to the end
+    store_name         check the name of a folder that a store is written to
     transaction        build a group in a staging folder, publish it in one step
 
 May import `factornet.store`.

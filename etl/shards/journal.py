@@ -129,7 +129,8 @@ def _read(file: Path) -> tuple[Any, list[ShardReport]]:
         try:
             row = json.loads(line)
             signal = SignalSummary.from_json(row["signal"]) if row["signal"] else None
-            reports.append(ShardReport(**{**row, "signal": signal, "counts": tuple(map(tuple, row["counts"]))}))
+            tuples = {key: tuple(map(tuple, row[key])) for key in ("counts", "gaps")}
+            reports.append(ShardReport(**{**row, "signal": signal, **tuples}))
         except (ValueError, TypeError, KeyError):
             continue
     return state, reports

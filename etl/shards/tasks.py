@@ -22,6 +22,7 @@ from ..inputs.bigwig import read_values
 from ..inputs.fasta import FastaReader, PreparedFasta
 from ..inputs.signal_summary import SignalSummary
 from ..publish.disk_space import describe_failure
+from .assembly_gaps import GapFinder
 from .labels import IntArray, bin_labels
 
 
@@ -37,6 +38,7 @@ class ShardReport:
         signal: summary of the values of a track.
         counts: how often each value occurs: of sequence and annotation one row, of labels a row per factor.
         digest: refget digest of a sequence, or SHA-256 of a raw array.
+        gaps: start and stop of each run of N in a sequence.
         key: of the task; if it wrote a shard, path of the object.
         sha256: of that object; empty if the task wrote no shard.
         peak_rss: largest resident memory of the process so far, bytes; the executor fills it in.
@@ -49,6 +51,7 @@ class ShardReport:
     signal: SignalSummary | None = None
     counts: tuple[tuple[int, ...], ...] = ()
     digest: str = ""
+    gaps: tuple[tuple[int, int], ...] = ()
     key: str = ""
     sha256: str = ""
     peak_rss: int = 0
@@ -164,7 +167,7 @@ class WriteSequence(_WriteRegion):
 
 @dataclass(frozen=True)
 class DigestSequence:
-    """Compute the refget digest of a whole record; writes nothing."""
+    """Compute the refget digest of a whole record, and find its gaps; writes nothing."""
 
     chrom: str
     fasta: PreparedFasta
@@ -177,10 +180,11 @@ class DigestSequence:
 
     def __call__(self) -> ShardReport:
         """Do the work."""
+        finder = GapFinder()
         with closing(FastaReader(self.fasta)) as reader:
-            digest = reader.digest(self.record)
+            digest = reader.digest(self.record, on_letters=finder.add)
         rows = self.fasta.lengths[self.record]
-        return ShardReport("digest", self.chrom, rows, rows, digest=digest, key=self.key)
+        return ShardReport("digest", self.chrom, rows, rows, digest=digest, gaps=finder.finish(), key=self.key)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from ...store.errors import UsageError
 from ...store.location import connect, is_remote, with_forward_slashes
 from ...store.schema import check_name
+from ..publish.store_name import check_store_folder
 from .destination import Destination
 from .path_destinations import LocalDestination, ZipDestination
 
@@ -27,5 +28,8 @@ def open_destination(location: str | Path) -> Destination:
             raise UsageError(f"{server.location}: web servers are read-only; give a folder, a .zip file or s3://")
         return S3Destination(server, text)
     path = Path(text).resolve()
-    check_name(path.name, "store")
-    return ZipDestination(path) if path.suffix == ".zip" else LocalDestination(path)
+    if path.suffix.lower() == ".zip":
+        check_name(path.name, "store")
+        return ZipDestination(path)
+    check_store_folder(path)
+    return LocalDestination(path)

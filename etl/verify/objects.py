@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
 
+from ...store.cell_info import CellInfo
 from ...store.errors import ContentError, RemoteError, SchemaVersionError, StoreError, UsageError
 from ...store.format.attributes import read_attributes, read_manifest
 from ...store.format.cell_index import CELL_INDEX
 from ...store.format.manifest import Objects, check_self_digest, parse_objects
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.location import RemoteLocation, StoreLocation, check_is_store, find_location
-from ...store.schema import CellInfo, StoreInfo, check_name
+from ...store.schema import StoreInfo, check_name
 from ...store.storage.base import Entry, GroupStorage, ObjectDigest
 from ...store.storage.cache import ObjectCache, default_cache
 from ...store.text import format_count
@@ -315,7 +316,7 @@ def _cell_info(group: _GroupCheck, storage: GroupStorage, info: StoreInfo | None
             raise StoreError(location, f"its attributes are those of cell line {cell.name}")
         group.add("", "attributes", f"holds cell line {cell.name}")
     if info is not None:
-        info.check_genome(cell, location=location)
+        cell.check_genome(info, location=location)
     return cell
 
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...store.cell_info import CellInfo
 from ...store.errors import StoreError
 from ...store.format.manifest import Objects, read_object
 from ...store.format.memmap import check_raw_layout, map_array, raw_bytes, raw_file
 from ...store.format.sharded import ShardedArray, parse_layout
 from ...store.format.tables import read_table
 from ...store.genome.intervals import GenomeCoordinates
-from ...store.schema import CellInfo, StoreInfo, bin_count
+from ...store.schema import StoreInfo, bin_count
 from ...store.storage.base import GroupStorage
 
 Arrays = dict[str, tuple[int, ...] | None]
@@ -26,7 +27,8 @@ def genome_arrays(storage: GroupStorage, objects: Objects, info: StoreInfo) -> A
     attributes: dict[str, Any] = {}
     with contextlib.suppress(StoreError, ValueError, KeyError):  # its digest shows the damage
         attributes = json.loads(read_object(storage, "zarr.json", objects))["attributes"]
-    arrays: Arrays = {f"blacklist/{column}": None for column in ("chrom", "start", "stop")}
+    tables = ["blacklist", *(["assembly_gaps"] if attributes.get("assembly_gaps") else [])]
+    arrays: Arrays = {f"{table}/{column}": None for table in tables for column in ("chrom", "start", "stop")}
     kinds = ["sequence", *(["annotation"] if attributes.get("annotation") else [])]
     # The root lists the shared tracks that cell lines may refer to.
     kinds += [f"tracks/{name}" for name in dict.fromkeys([*attributes.get("tracks", []), *info.shared])]
@@ -81,8 +83,9 @@ def table_faults(
 ) -> Iterator[tuple[str, StoreError]]:
     """Yield name and fault of each table with invalid intervals, in a group whose digests are right."""
     read = map_array if raw else ShardedArray
-    for name in sorted({n.rpartition("/start/")[0] for n in objects if n.startswith(("blacklist/", "peaks/"))} - {""}):
-        columns = ("chrom", "start", "stop", *(["summit"] if name != "blacklist" else []))
+    tables = ("assembly_gaps/", "blacklist/", "peaks/")
+    for name in sorted({n.rpartition("/start/")[0] for n in objects if n.startswith(tables)} - {""}):
+        columns = ("chrom", "start", "stop", *(["summit"] if name.startswith("peaks/") else []))
         try:
             found = {column: read(storage, f"{name}/{column}", objects) for column in columns}
             read_table(found, coordinates, location=f"{storage.location}/{name}")

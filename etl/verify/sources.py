@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import StoreError, UsageError
-from ...store.reader import Store, StoredArray, read_span
+from ...store.reader import Store
 from ...store.schema import PeakSet
-from ..inputs.bed import read_peaks, text_lines
+from ...store.spans import StoredArray, read_span
+from ..inputs.bed import text_lines
 from ..inputs.bigwig import open_bigwig, read_by_pybigwig
 from ..inputs.cell_line_folder import ChipFiles, describe_track, read_cell_folder
+from ..inputs.chip_peaks import read_peak_set
 from ..inputs.chrom_aliases import file_names
 from ..inputs.fasta import FastaReader, prepare_fasta
 from ..shards.labels import bin_labels
@@ -143,7 +145,7 @@ def _compare_peaks(store: Store, cell: str, row: ChipFiles, aliases: dict[str, s
         path = f"cells/{cell}/peaks/{row.factor}/{peak_set}"
         if file is None:
             continue
-        expected = read_peaks(file, store.coordinates, aliases).peaks
+        expected = read_peak_set(file, store.coordinates, aliases).peaks
         try:
             stored = store.peaks(cell, row.factor, peak_set)
         except StoreError as e:
@@ -164,9 +166,12 @@ def _compare_labels(
 ) -> Iterator[Finding]:
     pairs = []
     for row in rows:
-        conservative = read_peaks(row.conservative, store.coordinates, aliases).peaks
+        conservative = read_peak_set(row.conservative, store.coordinates, aliases).peaks
         pairs.append(
-            (conservative, read_peaks(row.relaxed, store.coordinates, aliases).peaks if row.relaxed else conservative)
+            (
+                conservative,
+                read_peak_set(row.relaxed, store.coordinates, aliases).peaks if row.relaxed else conservative,
+            )
         )
     for i, chrom in enumerate(store.coordinates.names):
         bounds = [[(p.start[p.chrom == i], p.stop[p.chrom == i]) for p in pair] for pair in pairs]

@@ -1,5 +1,6 @@
 """Turn windows of a store into batches of tensors on a device, streamed or cut from memory.
 
+    annotation      compare the annotation rules of a store with those of a network
     batches         copy batches to a device, ahead of their consumer
     device          choose a device; report its free memory
     device_windows  hold arrays of a store in the memory of a device, and cut windows from them there
@@ -10,9 +11,10 @@
 May import `model.network` and `factornet.store`.
 """
 
+from .annotation import annotation_record, model_rules, store_rules
 from .batches import TensorBatch, TensorStream, stream_settings
 from .device import choose_device
-from .inputs import check_inputs, check_tracks, network_inputs
+from .inputs import check_factor, check_inputs, check_tracks, network_inputs
 from .signals import compare_among, compare_signals, recorded_signals, track_signals
 from .sources import BatchStream, Source, choose_source
 
@@ -21,14 +23,18 @@ __all__ = [
     "Source",
     "TensorBatch",
     "TensorStream",
+    "annotation_record",
+    "check_factor",
     "check_inputs",
     "check_tracks",
     "choose_device",
     "choose_source",
     "compare_among",
     "compare_signals",
+    "model_rules",
     "network_inputs",
     "recorded_signals",
+    "store_rules",
     "stream_settings",
     "track_signals",
 ]

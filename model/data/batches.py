@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...store.windows.batch import Batch, StreamSettings
+from ...store.windows.batch import Batch, StreamSettings, describe_windows
 from ...store.windows.loader import WindowStream
 from ..network.config import NetworkConfig
 
@@ -28,6 +28,10 @@ class TensorBatch:
     tracks: Tensor
     features: Tensor | None
     labels: Tensor
+
+    def __repr__(self) -> str:
+        shapes = describe_windows(self.codes, self.tracks, self.features, self.labels)
+        return f"TensorBatch({shapes}, on {self.codes.device})"
 
 
 _Ready = tuple[TensorBatch, "torch.cuda.Event | None"] | BaseException | None
@@ -127,6 +131,7 @@ def stream_settings(config: NetworkConfig, *, batch_size: int, rank: int = 0, wo
     return StreamSettings(
         config.window_length,
         batch_size=batch_size,
+        tracks=config.tracks,
         meta=bool(config.meta),
         gencode=config.gencode,
         rank=rank,

@@ -6,35 +6,43 @@ from collections.abc import Iterable
 
 from ...store.errors import UsageError
 from ...store.reader import Store
-from ...store.windows.inputs import WindowInputs
+from ...store.windows.inputs import WindowInputs, check_has_tracks
 from ..network.config import NetworkConfig
 
 
-def check_tracks(config: NetworkConfig, store: Store, cell: str) -> None:
-    """Check that a cell line has the tracks of a network, in its order.
+def check_factor(config: NetworkConfig, factor: str) -> None:
+    """Check that a network predicts a factor.
 
     Raises:
-        UsageError: it has others, or in another order; both are named.
+        UsageError: it does not; the message lists those that it predicts.
     """
-    _check_names("tracks", store.cell(cell).track_names, config.tracks, cell)
+    if factor not in config.tasks:
+        raise UsageError(f"the model does not predict {factor!r}; it predicts {', '.join(config.tasks)}")
+
+
+def check_tracks(config: NetworkConfig, store: Store, cell: str) -> None:
+    """Check that a cell line has the tracks of a network; others may be among them, in any order.
+
+    Raises:
+        UsageError: it lacks some; the message names them, the tracks that it has and those of the network.
+    """
+    try:
+        check_has_tracks(store, (cell,), config.tracks)
+    except UsageError as error:
+        raise UsageError(f"{error}; the model was trained on {', '.join(config.tracks)}") from error
 
 
 def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
-    """Check that a cell line has the tracks and meta values of a network, in its order.
+    """Check that a cell line has the tracks of a network, and its meta values in its order.
 
     Raises:
-        UsageError: it has others, or in another order; both are named.
+        UsageError: it lacks a track, or has other meta values or in another order; both are named.
     """
     check_tracks(config, store, cell)
-    if config.meta:
-        _check_names("meta values", store.cell(cell).meta, config.meta, cell)
-
-
-def _check_names(noun: str, found: tuple[str, ...], expected: tuple[str, ...], cell: str) -> None:
-    if found != expected:
+    if config.meta and (found := store.cell(cell).meta) != config.meta:
         raise UsageError(
-            f"cell line {cell} has the {noun} {', '.join(found) or 'none'}; the model was trained on "
-            f"{', '.join(expected) or 'none'}, in that order"
+            f"cell line {cell} has the meta values {', '.join(found) or 'none'}; the model was trained on "
+            f"{', '.join(config.meta)}, in that order"
         )
 
 
@@ -46,7 +54,7 @@ def network_inputs(config: NetworkConfig, store: Store, cells: tuple[str, ...]) 
     """
     for cell in cells:
         check_inputs(config, store, cell)
-    return WindowInputs.of(store, cells, meta=bool(config.meta), gencode=config.gencode)
+    return WindowInputs.of(store, cells, tracks=config.tracks, meta=bool(config.meta), gencode=config.gencode)
 
 
 def manifest_digests(store: Store, cells: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...store.genome.regions import Region
-from ...store.reader import Store, read_span
+from ...store.reader import Store
+from ...store.spans import read_span
 from ..figures import GREY, INK, RED, plain_text, save_figure
 from ..prediction.bins import Bins
 

@@ -26,12 +26,14 @@ class SeenBins:
         validated: in its validation regions, in a cell line that its weights were chosen on.
         elsewhere: other bins whose bases it was trained on or validated with, in other cell lines.
         total: all bins.
+        complete: whether all trainings that led to the weights are recorded; if not, there may be more.
     """
 
     trained: int
     validated: int
     elsewhere: int
     total: int
+    complete: bool
 
     @property
     def in_sample(self) -> int:
@@ -78,7 +80,7 @@ def count_seen(record: PredictionRecord, store: Store, cell: str, bins: Bins) ->
 
     Returns None where the record does not say on what the model was trained.
     """
-    if not record.trainings:
+    if not any(training.is_recorded for training in record.trainings):
         return None
     absolute, coordinates = bins.to_absolute(store.coordinates), store.coordinates
     trained, validated, elsewhere = (np.zeros(len(bins), bool) for _ in range(3))
@@ -93,7 +95,9 @@ def count_seen(record: PredictionRecord, store: Store, cell: str, bins: Bins) ->
     validated &= ~trained
     elsewhere &= ~(trained | validated)
     numbers = (int(rows.sum()) for rows in (trained, validated, elsewhere))
-    return SeenBins(**dict(zip(("trained", "validated", "elsewhere"), numbers, strict=True)), total=len(bins))
+    complete = all(training.is_recorded for training in record.trainings)
+    counts = dict(zip(("trained", "validated", "elsewhere"), numbers, strict=True))
+    return SeenBins(**counts, total=len(bins), complete=complete)
 
 
 def _regions_of(training: TrainingData, coordinates: GenomeCoordinates) -> tuple[Intervals, Intervals]:

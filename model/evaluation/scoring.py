@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import UsageError
-from ...store.reader import Store, read_span
+from ...store.reader import Store
 from ...store.sampling.plan import SamplingPlan
 from ...store.schema import AMBIGUOUS, BIN, BOUND, STRIDE
+from ...store.spans import read_span
 from ...store.windows.batch import StreamSettings
+from ...store.windows.inputs import check_has_tracks
 from ...store.windows.loader import WindowStream
 from ..motifs.pwm import scan_best_hit
 from ..prediction.bins import Bins
@@ -84,17 +86,17 @@ def baselines(
 
     Either is omitted where its argument is None.
     """
-    names = store.cell(cell).track_names
-    if track is not None and track not in names:
-        raise UsageError(f"cell line {cell} has no track {track!r}; it has {', '.join(names)}")
+    tracks = () if track is None else (track,)
+    check_has_tracks(store, (cell,), tracks)
     zeros = np.zeros(len(bins), np.int64)
     middle = (bins.start + bins.stop) // 2 - BIN // 2
     plan = SamplingPlan((cell,), zeros, bins.chrom, middle, zeros, np.zeros((len(bins), 0), np.uint8))
     requested = {"accessibility alone": track, "motif alone": log_odds}
     found = {name: np.empty(len(bins), np.float32) for name, value in requested.items() if value is not None}
-    for batch in WindowStream(store, plan, StreamSettings(BIN, batch_size=4096), seed=None) if found else ():
+    settings = StreamSettings(BIN, batch_size=4096, tracks=tracks)
+    for batch in WindowStream(store, plan, settings, seed=None) if found else ():
         if track is not None:
-            found["accessibility alone"][batch.index] = batch.tracks[:, names.index(track)].mean(1)
+            found["accessibility alone"][batch.index] = batch.tracks[:, 0].mean(1)
         if log_odds is not None:
             found["motif alone"][batch.index] = scan_best_hit(batch.codes, log_odds)
     return found

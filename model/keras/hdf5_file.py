@@ -112,8 +112,10 @@ class Hdf5File:
         if bad := int((~np.isfinite(array)).sum()):
             problem = f"{layer}: {bad} of {array.size} values of {self._show(name)} are not finite (NaN or infinite)"
             raise InputError(self.path, problem, hint="use weights of a training that did not diverge")
-        if array.ndim > 1 and not array.any():
-            raise InputError(self.path, f"{where} was never written: all {array.size} values are 0", hint=_HINT)
+        value = array.flat[0] if array.size else 0.0
+        if array.ndim > 1 and (array == value).all() and (array.size > 1 or not value):  # a fill value, whatever it is
+            problem = f"{where} was never written: all {array.size} values are {value:g}"
+            raise InputError(self.path, problem, hint=_HINT)
         return array
 
     def _member(self, parent: Any, name: str, kind: type) -> Any:

@@ -22,12 +22,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...store.annotation_rules import published_rules
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
 from ...store.files.outputs import output_lock, staged_folder
-from ...store.text import format_foreign
+from ...store.text import format_bytes, format_foreign
 from ..model_dir.card import ModelCard, write_card
-from ..model_dir.weights import save_weights
+from ..model_dir.weights import LoadedModel, WeightsKind, save_weights
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 from .graph import KerasGraph, read_graph
@@ -36,7 +37,11 @@ from .text_files import read_json, read_lines
 
 KerasWeights = Literal["best", "final"]
 _FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"}
+_KINDS: dict[WeightsKind, str] = {"best": "best", "last": "final"}
+"""The original's weights by what they are called in a model folder."""
 _PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
+_MAX_OVERHEAD = 64_000_000  # bytes of a file beside its arrays
+_MAX_BYTES = 32  # of a file for each weight: float64, and an optimiser that holds three values for each
 _DNASE = re.compile("dgf|dnase", re.IGNORECASE)
 _CUTS, _SOURCE = {"assay": "DNase-seq", "units": "1x"}, "FactorNet's README"
 """The original's README calls its track DGF "1x coverage normalized DNase 5' cut signal"; it records no figures."""
@@ -71,8 +76,33 @@ def import_keras(directory: str | Path, *, weights: KerasWeights = "best") -> Fa
     return _load(directory, _read_model(directory), weights)
 
 
+def load_keras(directory: str | Path, *, weights: WeightsKind = "best") -> LoadedModel:
+    """Load a folder of the original FactorNet as `load_model` loads a model folder; nothing is written.
+
+    Args:
+        directory: as for `import_keras`.
+        weights: "best" for those of best_model.hdf5, "last" for those of final_model.hdf5.
+
+    Returns:
+        The network with the card of `read_keras_card`; its digest, and that of the weights, are the files'.
+
+    Raises:
+        InputError: as for `import_keras`.
+    """
+    directory = Path(directory)
+    card = read_keras_card(directory)
+    network = _load(directory, _read_model(directory), _KINDS[weights], names={k: w for w, k in _KINDS.items()})
+    return LoadedModel(
+        network=network,
+        card=card,
+        name=card.provenance["folder"],
+        weights=weights,
+        weights_sha256=card.provenance["sha256"][_FILES[_KINDS[weights]]],
+    )
+
+
 def read_keras_card(directory: str | Path) -> ModelCard:
-    """Return the card that the imported model would have, without reading the weights.
+    """Return the card that the imported model would have, without reading the weights; its digest is model.json's.
 
     Raises:
         InputError: as for `import_keras`.
@@ -80,10 +110,26 @@ def read_keras_card(directory: str | Path) -> ModelCard:
     directory = Path(directory)
     model = _read_model(directory)
     names = [name for name in ("model.json", *_FILES.values()) if (directory / name).is_file()]
+    for name in names:
+        _check_size(directory / name, model.config)
     digests = {name: file_digest(directory / name) for name in names}
-    provenance = {"software": f"imported from Keras {model.version}", "folder": directory.resolve().name}
+    provenance: dict[str, Any] = {
+        "software": f"imported from Keras {model.version}",
+        "folder": directory.resolve().name,
+    }
     signals = {track: {_SOURCE: dict(_CUTS)} for track in model.config.tracks if _DNASE.match(track)}
-    return ModelCard(config=model.config, provenance={**provenance, "sha256": digests, "signals": signals})
+    provenance |= {"sha256": digests, "signals": signals}
+    if model.config.gencode:
+        provenance["annotation"] = {"rules": published_rules().to_json()}
+    return ModelCard(config=model.config, provenance=provenance, digest=digests["model.json"])
+
+
+def _check_size(path: Path, config: NetworkConfig) -> None:
+    """Check the size of a file before all of it is read for its digest."""
+    size = path.stat().st_size
+    if size > _MAX_OVERHEAD + _MAX_BYTES * config.weights_size:
+        problem = f"has {format_bytes(size)}, too much for a network of {config.weights_size:,} weights"
+        raise InputError(path, problem, hint="copy it again")
 
 
 def write_imported(directory: str | Path, output: str | Path, *, weights: KerasWeights = "best") -> ModelCard:
@@ -191,7 +237,8 @@ def _check_count(path: Path, names: Sequence[str] | None, n_expected: int, kind:
     return tuple(names)
 
 
-def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
+def _load(directory: Path, model: _KerasModel, weights: str, *, names: Mapping[str, str] | None = None) -> FactorNet:
+    """Load the network with weights of best_model.hdf5 or final_model.hdf5; `names` are what messages call them."""
     if weights not in _FILES:
         raise UsageError(f"weights must be one of {', '.join(_FILES)}, got {weights!r}")
     path = directory / _FILES[weights]
@@ -200,7 +247,7 @@ def _load(directory: Path, model: _KerasModel, weights: str) -> FactorNet:
     if not path.exists():
         existing = sorted(p.name for p in directory.glob("*.hdf5"))
         other = next((w for w, name in _FILES.items() if name in existing), None)
-        hint = f"use the {other} weights" if other else "copy the weights into the folder"
+        hint = f"use the {(names or {}).get(other, other)} weights" if other else "copy the weights into the folder"
         raise InputError(path, f"no such weights; the folder has {', '.join(existing) or 'none'}", hint=hint)
     try:
         with Hdf5File(path) as file:

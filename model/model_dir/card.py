@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -19,11 +20,13 @@ from ...store.files.sealed_json import (
     read_sealed_json,
     write_sealed_json,
 )
+from ...store.text import format_names
 from ..network.config import NetworkConfig
 
 NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
 LIST_HINT = "remove it (a resumed training writes it again), or copy the folder again"
 DAMAGED_HINT = "copy or train it again, or use other weights"
+_REGION = re.compile(r".+:[0-9]{1,18}-[0-9]{1,18}")
 MODEL = JsonFormat("factornet-model", 2, NO_MODEL_HINT)
 
 
@@ -57,13 +60,24 @@ class TrainingData:
         Raises:
             TypeError, KeyError: a value is missing or of another type.
         """
+        if not isinstance(content, Mapping) or not isinstance(content["manifests"], Mapping):
+            raise TypeError("a training and its manifests must be JSON objects")
         names = [field.name for field in fields(cls) if field.name != "manifests"]
-        lists = {name: tuple(content[name]) for name in names}
-        manifests = dict(content["manifests"])
-        for name, value in {**lists, "manifests": (*manifests, *manifests.values())}.items():
-            if not all(isinstance(item, str) for item in value) or isinstance(content[name], str):
-                raise TypeError(f"{name} must be names")
-        return cls(**lists, manifests=manifests)
+        for name in names:
+            value = content[name]
+            if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+                raise TypeError(f"{name} must be a list of names")
+        if not all(isinstance(digest, str) for digest in content["manifests"].values()):
+            raise TypeError("manifests must be digests by name")
+        for region in (*content["valid"], *content["test"]):
+            if not _REGION.fullmatch(region):
+                raise TypeError(f"{region!r} is not a region, chrom:start-stop")
+        return cls(**{name: tuple(content[name]) for name in names}, manifests=dict(content["manifests"]))
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is known; all fields are empty where weights are from a model that does not record it."""
+        return bool(self.cells)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,18 +98,28 @@ class ModelCard:
     library_version: str = __version__
     digest: str = ""
 
+    def __repr__(self) -> str:
+        tasks, tracks = (
+            format_names(names, noun) for names, noun in ((self.config.tasks, "task"), (self.config.tracks, "track"))
+        )
+        return f"ModelCard({tasks}, {tracks}, windows of {self.config.window_length:,} bases)"
+
     @property
     def trainings(self) -> tuple[TrainingData, ...]:
         """Data of this training, then of those whose weights it started from.
 
-        Empty for a network whose data are not recorded, such as one imported from the original FactorNet.
+        Empty for a network whose data are not recorded, such as one imported from the original FactorNet. The data of
+        such a one, where this training started from it, have no field (`TrainingData.is_recorded`).
         """
         if "cells" not in self.training:
             return ()
         own = {key: self.training.get(key) or [] for key in ("cells", "valid_cells", "valid", "test")}
         own["chromosomes"] = list(self.provenance.get("chromosomes") or {})
         own["manifests"] = self.provenance.get("manifests") or {}
-        return tuple(map(TrainingData.from_json, (own, *self.provenance.get("earlier_trainings", ()))))
+        earlier = self.provenance.get("earlier_trainings", ())
+        if self.training.get("init_from") and not earlier:
+            earlier = (dict.fromkeys(("cells", "valid_cells", "valid", "test", "chromosomes"), ()) | {"manifests": {}},)
+        return tuple(map(TrainingData.from_json, (own, *earlier)))
 
 
 def has_model(folder: str | Path) -> bool:
@@ -158,6 +182,8 @@ def read_model_json(folder: str | Path) -> ModelCard:
     """
     path = Path(folder) / "model.json"
     if not path.is_file():
+        if Path(folder).is_file():
+            raise InputError(folder, "is a file, not a folder", hint="give the model folder that it is in")
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"
         raise InputError(folder, problem, hint=NO_MODEL_HINT)
     _, found = read_json_object(path, hint=DAMAGED_HINT)
@@ -172,7 +198,29 @@ def read_model_json(folder: str | Path) -> ModelCard:
     for key in ("training", "provenance"):
         if not isinstance(named[key], dict):
             raise InputError(path, f"{key} must be a JSON object, got {type(named[key]).__name__}", hint=DAMAGED_HINT)
-    return ModelCard(config=config, **named, digest=str(content[SELF_DIGEST]))
+    card = ModelCard(config=config, **named, digest=str(content[SELF_DIGEST]))
+    try:
+        _ = card.trainings
+    except (KeyError, TypeError) as error:
+        raise InputError(path, f"its training data have another form ({error})", hint=DAMAGED_HINT) from error
+    return card
+
+
+def model_digest(folder: str | Path, expected: str = "") -> str:
+    """Return the self-digest of model.json of a model folder, to which its other files are bound.
+
+    Args:
+        folder: the model folder.
+        expected: digest that it must have: that of the model.json which the running training has begun with.
+
+    Raises:
+        InputError: as for `read_card`, or model.json has been replaced.
+    """
+    digest = read_card(folder).digest
+    if expected and digest != expected:
+        problem = f"was replaced while the training ran: its digest is {digest[:16]}, not {expected[:16]}"
+        raise InputError(Path(folder) / "model.json", problem, hint="train into a folder that nothing else writes")
+    return digest
 
 
 def is_keras_model(content: Mapping[str, Any]) -> bool:

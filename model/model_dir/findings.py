@@ -15,6 +15,12 @@ FileKind = Literal["ok", "unfinished", "damaged", "missing", "unchecked", "forei
 Stage = Literal["in training", "ended", "interrupted", "weights only", "unknown"]
 _T = TypeVar("_T")
 _FAULTS = ("damaged", "missing", "unchecked")
+READ_HINT = "check permissions and the disk"
+
+
+def is_read_error(error: InputError) -> bool:
+    """Return whether a file could not be read; else it is missing or has other content than was written."""
+    return isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +30,7 @@ class FileFinding:
     Attributes:
         path: relative to the folder.
         kind: "ok"; "unfinished", where an interrupted training has not brought it up to date; "damaged"; "missing";
-            "unchecked", where model.json or factornet is missing what is needed to check it; "foreign", of the user;
+            "unchecked", where it cannot be read, or what is needed to check it is missing; "foreign", of the user;
             "temporary", left by a killed run or being written.
         size: bytes; 0 if it is missing or a folder.
         covered_by: digests and checksums that were compared; empty for foreign and temporary files.
@@ -95,7 +101,8 @@ class Checks:
                 raise
             self.add(name, "unchecked", covered_by, problem=error.problem, remedy=error.hint)
         except InputError as error:
-            self.add(name, "damaged", covered_by, problem=error.problem, remedy=remedy)
+            kind: FileKind = "unchecked" if is_read_error(error) else "damaged"
+            self.add(name, kind, covered_by, problem=error.problem, remedy=READ_HINT if kind == "unchecked" else remedy)
         else:
             self.add(name, "ok", covered_by)
             return value

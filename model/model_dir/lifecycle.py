@@ -7,24 +7,18 @@ training that dies destroys no model.
 from __future__ import annotations
 
 import contextlib
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from ...store.errors import InputError, UsageError
+from ...store.files.atomic_write import TEMPORARY_NAME
 from ...store.files.outputs import remove, resolve_output, staged_folder
 from .card import ModelCard, has_model, write_card
 
-_MODEL_FILES = (
-    "model.json",
-    "*.safetensors",
-    "last-*.json",
-    "history.*",
-    "training.png",
-    "chip.txt",
-    "bigwig.txt",
-    "feature.txt",
-    "meta.txt",
-    "tensorboard",
+_MODEL_FILES = re.compile(
+    r"model\.json|training\.png|history\.(csv|json)|(chip|bigwig|feature|meta)\.txt|tensorboard"
+    r"|(best|last|last-[0-9]{6}(\.optimizer)?)\.safetensors|last-[0-9]{6}\.json"
 )
 """Files that a training writes; all other files in a model folder belong to the user and are kept."""
 
@@ -75,7 +69,12 @@ def backup_path(folder: str | Path) -> Path:
 
 def is_model_file(name: str) -> bool:
     """Return whether a training writes files, or a folder, of this name in a model folder."""
-    return any(fnmatchcase(name, pattern) for pattern in _MODEL_FILES)
+    return _MODEL_FILES.fullmatch(name) is not None
+
+
+def is_event_file(name: str) -> bool:
+    """Return whether TensorBoard writes files of this name in the folder ``tensorboard``."""
+    return ".tfevents." in name
 
 
 def _set_aside(folder: Path) -> bool:
@@ -92,10 +91,18 @@ def _set_aside(folder: Path) -> bool:
 
 def _keep_foreign(old: Path, new: Path) -> None:
     """Remove a model folder, but move the user's own files in it to another."""
-    for path in sorted(old.iterdir()):
-        if not is_model_file(path.name) and not path.name.startswith(".") and not (new / path.name).exists():
-            path.rename(new / path.name)
+    _move_foreign(old, new, is_model_file)
+    if (old / "tensorboard").is_dir():
+        _move_foreign(old / "tensorboard", new / "tensorboard", is_event_file)
     remove(old)
+
+
+def _move_foreign(old: Path, new: Path, is_ours: Callable[[str], bool]) -> None:
+    for path in sorted(old.iterdir()):
+        ours = is_ours(path.name) or re.fullmatch(TEMPORARY_NAME, path.name)
+        if not ours and not (new / path.name).exists():
+            new.mkdir(exist_ok=True)
+            path.rename(new / path.name)
 
 
 def _check_free(folder: Path, *, overwrite: bool) -> None:

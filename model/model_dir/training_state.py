@@ -24,7 +24,8 @@ from ...store.files.digest import sha256_of
 from ...store.files.outputs import remove
 from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
 from ..network.config import NetworkConfig
-from .card import NO_MODEL_HINT, ModelCard, read_card
+from .card import NO_MODEL_HINT, ModelCard, model_digest, read_card
+from .findings import is_read_error
 from .weights import check_tensors, pack_tensors, training_records, unpack_tensors, weights_sizes
 
 _STATE = JsonFormat("factornet-training-state", 2, NO_MODEL_HINT)
@@ -74,21 +75,31 @@ class TrainingState:
             raise UsageError(f"best_loss must be finite, or None before the first, got {self.best_loss}")
 
 
-def save_training_state(folder: str | Path, state: TrainingState) -> None:
+def save_training_state(folder: str | Path, state: TrainingState, *, model: str = "") -> None:
     """Write a training state into a model folder; keep the newest valid one before it, remove all others.
 
     A newer one that could not be read just now (a disk or network error) is kept, too: it may be sound.
 
+    Args:
+        folder: the model folder.
+        state: the training state.
+        model: digest that model.json must have (`model_digest`).
+
     Raises:
-        InputError: a file cannot be written; earlier states are unchanged.
+        InputError: the folder holds no model, or another one, or a file cannot be written; earlier states are
+            unchanged.
     """
     folder = Path(folder)
-    model, earlier = read_card(folder).digest, training_records(folder)
+    model, earlier = model_digest(folder, model), training_records(folder)
     serial = int(earlier[0].stem.removeprefix("last-")) + 1 if earlier else 1
     record = folder / f"last-{serial:06d}.json"
     tensors, optimizer = _flatten_optimizer(state.optimizer)
     tensors |= {f"rng/{name}": value for name, value in state.rng.items()}
-    files = dict(zip(_TENSORS, (pack_tensors(state.weights, model), pack_tensors(tensors, model)), strict=True))
+    files = dict(
+        zip(
+            _TENSORS, (pack_tensors(state.weights, model, epoch=state.epoch), pack_tensors(tensors, model)), strict=True
+        )
+    )
     for suffix, data in files.items():
         write_atomic(record.with_suffix(suffix), data)
     digests = {suffix: sha256_of([data]) for suffix, data in files.items()}
@@ -96,7 +107,7 @@ def save_training_state(folder: str | Path, state: TrainingState) -> None:
     write_sealed_json(record, _STATE, {**plain, "model": model, "optimizer": optimizer, "sha256": digests})
     before, damaged = _newest_valid(folder, earlier)
     keep = {record.stem} | ({before[0].stem} if before else set())
-    keep |= {path.stem for path, error in damaged.items() if _is_read_error(error)}
+    keep |= {path.stem for path, error in damaged.items() if is_read_error(error)}
     for path in sorted(folder.glob("last-[0-9]*")):  # the .json first: without it the others are no state
         if path.name.partition(".")[0] not in keep:
             remove(path)
@@ -136,11 +147,6 @@ def _newest_valid(
         except InputError as error:
             damage[record] = error
     return None, damage
-
-
-def _is_read_error(error: InputError) -> bool:
-    """Return whether a file could not be read; else it is missing or has other content than was written."""
-    return isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError)
 
 
 def read_training_state(record: Path, card: ModelCard) -> TrainingState:

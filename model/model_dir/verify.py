@@ -31,12 +31,12 @@ from .card import (
     read_model_json,
 )
 from .event_file import check_event_file
-from .findings import Checks, ModelReport, Stage
+from .findings import READ_HINT, Checks, ModelReport, Stage
 from .history import History, Rows
-from .lifecycle import backup_path, is_model_file
+from .lifecycle import backup_path, is_event_file, is_model_file
 from .training_state import check_record, read_training_state, tensor_files
 from .verify_history import check_csv, check_history, check_picture
-from .weights import check_tensors, training_records, unpack_tensors, weights_sizes
+from .weights import check_tensors, read_epoch, training_records, unpack_tensors, weights_sizes
 
 _ATTEMPTS, _PAUSE = 3, 0.2  # a running training may replace files between two reads; seconds between two attempts
 _COPY_HINT = "copy the folder again"
@@ -57,9 +57,16 @@ def verify_model(folder: str | Path) -> ModelReport:
 
     Raises:
         InputError: no such folder, no model in it, the original FactorNet's, whose files have no digests, or a
-            model.json of a newer version.
+            model.json of a newer version; or the folder cannot be read.
     """
-    folder = Path(folder)
+    try:
+        return _verify_folder(Path(folder))
+    except OSError as error:
+        where = error.filename or str(folder)
+        raise InputError(where, f"cannot be read ({error.strerror})", hint=READ_HINT) from error
+
+
+def _verify_folder(folder: Path) -> ModelReport:
     _check_is_model(folder)
     report, lasting = _verify(folder), None
     for _ in range(_ATTEMPTS - 1):
@@ -89,7 +96,8 @@ def _without_passing_faults(report: ModelReport, lasting: set[tuple[str, str]]) 
 
 def _check_is_model(folder: Path) -> None:
     if not folder.is_dir():
-        raise InputError(folder, "no such folder", hint=NO_MODEL_HINT)
+        raise InputError(folder, "is not a folder" if folder.exists() else "no such folder", hint=NO_MODEL_HINT)
+    next(folder.iterdir(), None)  # raises where it cannot be read, in which patterns match nothing
     path = folder / "model.json"
     parts = ("*.safetensors", "last-*.json", "history.json")  # of a model that has lost its model.json
     if not os.path.lexists(path) and not any(True for pattern in parts for _ in folder.glob(pattern)):
@@ -193,12 +201,26 @@ def _check_weights(checks: Checks, card: ModelCard, history: History | None, sav
     for name, remedy in remedies.items():
         if checks.exists(name) or Path(name).stem in expected:
             checks.run(name, _WEIGHTS_COVER, partial(_check_tensor_file, checks.folder / name, card), remedy=remedy)
+    if checks.kind("best.safetensors") == "ok":
+        _check_best_epoch(checks, card, history, saved.rows)
     if history is None or not history.ended or saved.weights is None or len(saved.rows) != len(history.epochs):
         return
     name = "last.safetensors"
     if checks.kind(name) == "ok" and file_digest(checks.folder / name) != file_digest(saved.weights):
         problem = f"not the weights after the last epoch, which are in {saved.weights.name}"
         checks.add(name, "damaged", _WEIGHTS_COVER, problem=problem, remedy=_LAST_HINT)
+
+
+def _check_best_epoch(checks: Checks, card: ModelCard, history: History | None, rows: Rows) -> None:
+    """Check that the best weights are those of the best epoch; they are written before its training state."""
+    name = "best.safetensors"
+    known = max((history.epochs if history else (), rows), key=len)
+    epoch = read_epoch(checks.folder / name, sizes=weights_sizes(card.config))
+    best = min(known, key=lambda row: row["val_loss"])["epoch"] if known else 0
+    ahead = epoch == len(known) + 1 and not (history and history.ended)
+    if epoch not in (0, best) and not ahead:
+        problem = f"the weights after epoch {epoch}, but that with the best validation loss is {best or 'not known'}"
+        checks.add(name, "damaged", _WEIGHTS_COVER, problem=problem, remedy=DAMAGED_HINT)
 
 
 def _check_tensor_file(path: Path, card: ModelCard) -> None:
@@ -208,9 +230,15 @@ def _check_tensor_file(path: Path, card: ModelCard) -> None:
 def _check_events(checks: Checks) -> None:
     """Check the event files of TensorBoard."""
     folder = checks.folder / "tensorboard"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    try:
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        checks.add("tensorboard/", "unchecked", _EVENTS_COVER, problem=problem, remedy=READ_HINT)
+        return
+    for path in paths:
         name = f"tensorboard/{path.name}"
-        if ".tfevents." in path.name:
+        if is_event_file(path.name):
             checks.run(name, _EVENTS_COVER, partial(check_event_file, path, hint=_EVENT_HINT), remedy=_EVENT_HINT)
         else:
             checks.add(name, "foreign")

@@ -44,6 +44,11 @@ def check_history(checks: Checks, card: ModelCard, rows: Rows) -> History | None
     return None
 
 
+def _lacks_a_state(checks: Checks) -> bool:
+    """Return whether a training state is damaged or cannot be read, so that `rows` may not be the whole history."""
+    return any(f.kind != "ok" for name, f in checks.findings.items() if name.startswith("last-"))
+
+
 def check_csv(checks: Checks, history: History | None, rows: Rows) -> None:
     """Check history.csv, which is as old as history.json, or as the newest training state where that differs."""
     name, covered_by = "history.csv", "SHA-256 in history.json; training state"
@@ -63,7 +68,7 @@ def check_csv(checks: Checks, history: History | None, rows: Rows) -> None:
         alone = checks.kind("history.json") in ("damaged", "missing", "unchecked")
         problem = "" if alone else "that of the training state, which history.json is not"
         checks.add(name, "unfinished" if problem else "ok", covered_by, problem=problem)
-    elif history is None and not rows:
+    elif history is None and (not rows or _lacks_a_state(checks)):
         problem = "neither history.json nor a training state is there to compare it with"
         checks.add(name, "unchecked", covered_by, problem=problem, remedy=HISTORY_HINT)
     else:
@@ -84,7 +89,7 @@ def check_picture(checks: Checks, card: ModelCard, history: History | None, rows
     known = max((history.epochs if history else (), rows), key=len)
     drawn = re.fullmatch(r"epochs=(\d{1,9}) sha256=[0-9a-f]{64}", texts.get(HISTORY_KEY, ""))
     n_drawn = int(drawn[1]) if drawn else 0
-    if not known:
+    if not known or (history is None and n_drawn > len(known) and _lacks_a_state(checks)):
         problem = "neither history.json nor a training state is there to compare it with"
         checks.add(name, "unchecked", covered_by, problem=problem, remedy=HISTORY_HINT)
     elif drawn is None or not 0 < n_drawn <= len(known) or drawn[0] != picture_digest(card.digest, known[:n_drawn]):

@@ -21,21 +21,31 @@ from ...store.files.outputs import read_output_lock
 from ...store.files.sealed_json import BLANK_DIGEST
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
-from .card import DAMAGED_HINT, ModelCard, read_card
+from .card import DAMAGED_HINT, ModelCard, model_digest, read_card
 
 WeightsKind = Literal["best", "last"]
 _KEY = "factornet"  # one key only: safetensors writes several in any order
-_DIGESTS = re.compile(r"model=([0-9a-f]{64}) file=([0-9a-f]{64})")
+_DIGESTS = re.compile(r"model=([0-9a-f]{64}) file=([0-9a-f]{64})(?: epoch=([0-9]{1,9}))?")
 _MAX_HEADER = 1024 * 1024  # bytes; the header of a FactorNet has 2 kB
 
 
-def save_weights(folder: str | Path, weights: Mapping[str, Tensor], which: WeightsKind) -> None:
+def save_weights(
+    folder: str | Path, weights: Mapping[str, Tensor], which: WeightsKind, *, model: str = "", epoch: int = 0
+) -> None:
     """Write a network's ``state_dict()`` as the best or the last weights of a model folder.
 
+    Args:
+        folder: the model folder.
+        weights: the ``state_dict()``.
+        which: "best" or "last".
+        model: digest that model.json must have (`model_digest`).
+        epoch: after which the weights were such; 0 if they are not of a training.
+
     Raises:
-        InputError: the folder holds no model, or the file cannot be written.
+        InputError: the folder holds no model, or another one, or the file cannot be written.
     """
-    write_atomic(Path(folder) / f"{which}.safetensors", pack_tensors(weights, read_card(folder).digest))
+    data = pack_tensors(weights, model_digest(folder, model), epoch=epoch)
+    write_atomic(Path(folder) / f"{which}.safetensors", data)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,11 +129,12 @@ def training_records(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"last-{'[0-9]' * 6}.json"), reverse=True)
 
 
-def pack_tensors(tensors: Mapping[str, Tensor], model: str) -> bytes:
-    """Return tensors as a safetensors file with digests, its own and that of their model.json."""
+def pack_tensors(tensors: Mapping[str, Tensor], model: str, *, epoch: int = 0) -> bytes:
+    """Return tensors as a safetensors file with digests, its own and that of their model.json, and with its epoch."""
     # Copies: safetensors refuses tensors that share memory, as an LSTM's weights do on a GPU.
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-    blank = safetensors.save(plain, metadata={_KEY: _digests(model, BLANK_DIGEST)})
+    text = _digests(model, BLANK_DIGEST) + (f" epoch={epoch}" if epoch else "")
+    blank = safetensors.save(plain, metadata={_KEY: text})
     return _with_digest(blank, model, BLANK_DIGEST, sha256_of([blank]))
 
 
@@ -142,6 +153,16 @@ def unpack_tensors(path: Path, model: str, *, sizes: tuple[int, int], sha256: st
     return _parse_tensors(path, _read_tensor_file(path, sizes), model, sha256)
 
 
+def read_epoch(path: Path, *, sizes: tuple[int, int]) -> int:
+    """Return the epoch that a file of weights states; 0 where it states none, as those of earlier versions.
+
+    Raises:
+        InputError: as for `unpack_tensors`.
+    """
+    match = _read_header(_read_tensor_file(path, sizes), path)
+    return int(match[3] or 0)
+
+
 def _read_tensor_file(path: Path, sizes: tuple[int, int]) -> bytes:
     try:
         if path.exists() and not path.is_file():
@@ -156,7 +177,7 @@ def _read_tensor_file(path: Path, sizes: tuple[int, int]) -> bytes:
 
 
 def _parse_tensors(path: Path, data: bytes, model: str, sha256: str = "") -> dict[str, Tensor]:
-    owner, digest = _read_digests(data, path)
+    owner, digest, _ = _read_header(data, path).groups()
     if sha256 and sha256_of([data]) != sha256:
         raise InputError(path, f"damaged: its {len(data):,} bytes do not match the recorded digest", hint=DAMAGED_HINT)
     if sha256_of([_with_digest(data, owner, digest, BLANK_DIGEST)]) != digest:
@@ -179,8 +200,8 @@ def _with_digest(data: bytes, model: str, old: str, new: str) -> bytes:
     return data.replace(_digests(model, old).encode(), _digests(model, new).encode(), 1)
 
 
-def _read_digests(data: bytes, path: Path) -> tuple[str, str]:
-    """Return the digests in the header of a safetensors file: of its model.json, and of itself."""
+def _read_header(data: bytes, path: Path) -> re.Match[str]:
+    """Return the groups in the header of a safetensors file: digests of its model.json and of itself, and the epoch."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(_MAX_HEADER, len(data) - 8):
         raise InputError(path, f"damaged: {len(data):,} bytes are no safetensors file", hint=DAMAGED_HINT)
@@ -190,7 +211,7 @@ def _read_digests(data: bytes, path: Path) -> tuple[str, str]:
         raise InputError(path, "damaged, or not written by factornet: it has no digests", hint=DAMAGED_HINT) from error
     if match is None:
         raise InputError(path, "damaged: it has no digests", hint=DAMAGED_HINT)
-    return match[1], match[2]
+    return match
 
 
 def _describe(tensor: Tensor) -> str:

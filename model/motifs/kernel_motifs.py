@@ -187,7 +187,7 @@ def find_kernel_sites(
         on_batch: called with the number of windows of each batch.
 
     Raises:
-        UsageError: the cell line's tracks are not the network's, in its order.
+        UsageError: the cell line lacks a track of the network.
     """
     config = network.config
     check_tracks(config, store, cell)  # the first two layers see no meta values
@@ -208,7 +208,7 @@ def _stream(config: NetworkConfig, store: Store, cell: str, sequences: Bins) -> 
     start = (sequences.start + sequences.stop) // 2 - BIN // 2
     plan = SamplingPlan((cell,), zeros, sequences.chrom, start, zeros, np.zeros((zeros.size, 0), np.uint8))
     values = 2 * config.kernels * max(config.positions, config.channels * config.kernel_width)  # of a window
-    settings = StreamSettings(config.window_length, batch_size=max(1, _BATCH_VALUES // values))
+    settings = StreamSettings(config.window_length, batch_size=max(1, _BATCH_VALUES // values), tracks=config.tracks)
     return WindowStream(store, plan, settings, seed=None)
 
 

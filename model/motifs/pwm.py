@@ -1,9 +1,7 @@
-"""Position weight matrices: find one by name, scan sequence with it, write one into a network's kernels."""
+"""Position weight matrices: scan sequence with it, write one into a network's kernels."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,29 +44,7 @@ class Motif:
 def are_probabilities(rows: FloatArray) -> NDArray[np.bool_]:
     """Return which rows are probabilities: not negative, with a sum of 1 within 0.02."""
     # Published matrices are rounded: MEME itself writes six digits, others as few as two.
-    return np.asarray((rows >= 0).all(-1) & (np.abs(rows.sum(-1) - 1) <= 0.02))
-
-
-def find_motif(motifs: Mapping[str, Motif], factor: str) -> Motif:
-    """Return the motif of a factor: by alternate name, else by name, else by the name's part before ``_``.
-
-    Case does not matter.
-
-    Raises:
-        UsageError: no motif, or several that match equally well; the message lists close names, or those.
-    """
-    wanted = factor.upper()
-    by_alternate = [m for m in motifs.values() if m.alternate.upper() == wanted]
-    by_name = [m for m in motifs.values() if m.name.upper() == wanted]
-    by_stem = [m for m in motifs.values() if m.name.upper().partition("_")[0] == wanted]
-    found = by_alternate or by_name or by_stem
-    if len(found) > 1:
-        raise UsageError(f"{factor} has {len(found)} motifs; name one of {', '.join(m.name for m in found)}")
-    if not found:
-        known = {key.upper(): key for m in motifs.values() for key in (m.name, m.alternate) if key}
-        close = [known[key] for key in difflib.get_close_matches(wanted, known, n=5)]
-        raise UsageError(f"no motif for {factor} among {len(motifs)}; close names: {', '.join(close) or 'none'}")
-    return found[0]
+    return np.asarray((rows >= 0).all(-1) & (np.abs(rows.sum(-1) - 1) <= 0.02 + 1e-9))
 
 
 def log_odds(probabilities: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ from ...store.genome.regions import Region
 from ...store.reader import Store
 from ...store.sampling.splits import chromosome_ends, widened_blacklist
 from ...store.schema import BIN, bin_count
+from ...store.text import format_count
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Bins:
     def __len__(self) -> int:
         """Number of intervals."""
         return int(self.start.size)
+
+    def __repr__(self) -> str:
+        chromosomes = format_count(np.unique(self.chrom).size, "chromosome")
+        return f"Bins({format_count(len(self), 'interval')} on {chromosomes})"
 
     @property
     def middle(self) -> NDArray[np.int64]:

@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from ... import __version__
-from ...store.errors import UsageError
 from ...store.reader import Store
-from ..data.inputs import manifest_digests, network_inputs
+from ..data.inputs import check_factor, manifest_digests, network_inputs
 from ..model_dir.weights import LoadedModel
 from ..network.factornet import FactorNet
 from .bins import Bins, count_uncomputed
@@ -47,10 +46,12 @@ class Predictor:
     source: LoadedModel | None = None
 
     def __post_init__(self) -> None:
-        tasks = self.network.config.tasks
-        if self.factor not in tasks:
-            raise UsageError(f"the model does not predict {self.factor!r}; it predicts {', '.join(tasks)}")
+        check_factor(self.network.config, self.factor)
         network_inputs(self.network.config, self.store, (self.cell,))  # an error before any file is created
+
+    def __repr__(self) -> str:
+        source = f"model {self.source.name!r}" if self.source else "a network of no model folder"
+        return f"Predictor({self.factor} in {self.cell} by {source}, on {self.device})"
 
     def scored(self, bins: Bins) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield rows of the bins and their probabilities, (n,), in genome order."""
@@ -115,4 +116,6 @@ class Predictor:
         if self.source is not None:
             model |= {"name": self.source.name, "model_json": self.source.card.digest}
             model |= {"weights": self.source.weights, "weights_sha256": self.source.weights_sha256}
+            if "software" in self.source.card.provenance:  # of the original FactorNet
+                model["software"] = self.source.card.provenance["software"]
         return model

@@ -11,7 +11,7 @@ from typing import Any, Self
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
 from ...store.files.outputs import remove
-from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
+from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, read_sealed_json, write_sealed_json
 from ...store.genome.regions import Region
 
 _log = logging.getLogger("factornet-predict")
@@ -26,10 +26,17 @@ class RegionParts:
     """A folder ``.<output name>.parts``: settings, one file per finished region, and the SHA-256 of each of these.
 
     A part counts once its digest is written, after it. One that does not match its digest is computed again.
+
+    Attributes:
+        folder: the folder.
+        regions: one part each.
+        settings: digest of the settings that the parts were computed with.
+        digests: SHA-256 of each finished part by name.
     """
 
     folder: Path
     regions: tuple[Region, ...]
+    settings: str
     digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -50,8 +57,8 @@ class RegionParts:
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise InputError(folder, "is not a folder", hint="move it away: finished regions are kept there")
         if resume and (folder / _SETTINGS).exists():
-            parts = cls(folder, tuple(regions), _read_digests(folder))
-            _check_settings(folder, settings, finished=len(parts.digests))
+            parts = cls(folder, tuple(regions), _check_settings(folder, settings))
+            parts.digests.update(parts._read_digests())
             parts._forget_damaged()
             _log.info(f"{folder}: {len(parts.digests)} of {len(regions)} regions are finished")
             return parts
@@ -65,8 +72,30 @@ class RegionParts:
             folder.mkdir()
         except OSError as e:
             raise InputError(folder, f"cannot be created ({e.strerror})", hint="check permissions") from e
-        write_sealed_json(folder / _SETTINGS, _SETTINGS_FORMAT, {"settings": dict(settings)})
-        return cls(folder, tuple(regions))
+        try:
+            digest = write_sealed_json(folder / _SETTINGS, _SETTINGS_FORMAT, {"settings": dict(settings)})
+        except BaseException:
+            remove(folder)  # nothing to resume
+            raise
+        return cls(folder, tuple(regions), digest)
+
+    def _read_digests(self) -> dict[str, str]:
+        """Return the digests of finished parts; none, with a warning, where they are damaged or of another run."""
+        path = self.folder / _DIGESTS
+        if not path.exists():
+            return {}
+        try:
+            content = read_sealed_json(path, _DIGESTS_FORMAT, hint=_HINT)
+            digests = _object_in(path, content, "sha256", hint=_HINT)
+            if content.get("settings") != self.settings:
+                raise InputError(path, f"does not belong to {_SETTINGS}", hint=_HINT)
+        except InputError as e:
+            _log.warning(f"{e.path}: {e.problem}; all regions are computed again")
+            remove(path)
+            return {}
+        # Other names are of no part of this run, and may lead out of the folder ("..").
+        names = {self._name(i) for i in range(len(self.regions))}
+        return {name: str(digest) for name, digest in digests.items() if name in names}
 
     def _forget_damaged(self) -> None:
         """Drop the digests of parts that do not match them, so that these are computed again."""
@@ -100,7 +129,8 @@ class RegionParts:
             InputError: it cannot be written.
         """
         self.digests[self._name(i)] = file_digest(self.path(i))
-        write_sealed_json(self.folder / _DIGESTS, _DIGESTS_FORMAT, {"sha256": self.digests})
+        content = {"settings": self.settings, "sha256": self.digests}
+        write_sealed_json(self.folder / _DIGESTS, _DIGESTS_FORMAT, content)
 
     def check(self, i: int, digest: str) -> None:
         """Check the digest of what was read of the i-th region's scores.
@@ -120,22 +150,8 @@ class RegionParts:
         remove(self.folder)
 
 
-def _read_digests(folder: Path) -> dict[str, str]:
-    """Return the digests of finished parts; none, with a warning, where they are damaged."""
-    if not (folder / _DIGESTS).exists():
-        return {}
-    try:
-        digests = _read_object(folder / _DIGESTS, _DIGESTS_FORMAT, "sha256", hint=_HINT)
-    except InputError as e:
-        _log.warning(f"{e.path}: {e.problem}; all regions are computed again")
-        remove(folder / _DIGESTS)
-        return {}
-    # A name is that of a file in this folder: one that leads elsewhere is none of a part.
-    return {name: str(digest) for name, digest in digests.items() if "/" not in name}
-
-
-def _read_object(path: Path, kind: JsonFormat, key: str, *, hint: str) -> dict[str, Any]:
-    value = read_sealed_json(path, kind, hint=hint).get(key)
+def _object_in(path: Path, content: Mapping[str, Any], key: str, *, hint: str) -> dict[str, Any]:
+    value = content.get(key)
     if not isinstance(value, dict):
         raise InputError(path, f"{key} must be a JSON object, got {type(value).__name__}", hint=hint)
     return value
@@ -146,10 +162,14 @@ def _count_finished(folder: Path) -> int:
     return sum(path.name[:5].isdigit() for path in folder.iterdir())
 
 
-def _check_settings(folder: Path, settings: Mapping[str, Any], *, finished: int) -> None:
-    hint = f"use the same, or do not resume (this replaces {finished} finished regions)"
-    old = _read_object(folder / _SETTINGS, _SETTINGS_FORMAT, "settings", hint=hint)
+def _check_settings(folder: Path, settings: Mapping[str, Any]) -> str:
+    """Compare the settings of an interrupted run with those of this one, and return the digest of its file."""
+    path = folder / _SETTINGS
+    hint = f"use the same, or do not resume (this replaces {_count_finished(folder)} finished regions)"
+    content = read_sealed_json(path, _SETTINGS_FORMAT, hint=hint)
+    old = _object_in(path, content, "settings", hint=hint)
     names = [n for n in {**old, **settings} if old.get(n) != settings.get(n)]
     if names:
         differ = "; ".join(f"{n} was {old.get(n)}, is {settings.get(n)}" for n in names)
         raise UsageError(f"{folder}: cannot resume with other settings: {differ}; {hint}")
+    return str(content[SELF_DIGEST])

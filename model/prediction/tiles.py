@@ -11,8 +11,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ...store.reader import Store, StoredArray, padded_span
+from ...store.reader import Store
 from ...store.schema import BIN
+from ...store.spans import StoredArray, padded_span
 from ...store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags, genome_path
 from ..data.inputs import network_inputs
 from ..network.config import NetworkConfig

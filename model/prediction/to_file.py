@@ -20,13 +20,13 @@ from ...store.genome.regions import Region
 from ...store.schema import BIN
 from .bigwig_writer import open_bigwig, open_bigwig_of
 from .bins import Bins, count_bins, first_and_count, pieces_of_region
+from .output_names import ScoreFormat, score_format
 from .predictor import Predictor
 from .region_parts import RegionParts
 from .sidecar import PredictionRecord, check_sidecar, read_record, replacing_with_sidecar, sidecar_path
 from .writers import Replace, ScoreWriter, open_bedgraph, open_raw_scores
 
 OnBins = Callable[[int], None]
-BIGWIG_SUFFIXES = (".bw", ".bigwig", ".bigWig")
 
 
 def predict_intervals(
@@ -38,7 +38,7 @@ def predict_intervals(
     overwrite: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> PredictionRecord:
-    """Write the scores of intervals: bigWig or, by the suffix of `output`, bedGraph in the order of the intervals.
+    """Write the scores of intervals: bigWig or bedGraph, by the name of `output`, in the order of the intervals.
 
     Scores are written as they are computed. Only a bedGraph of unsorted intervals is written at the end; until then
     4 bytes per bin are held. The file is replaced in one step, once what is read back equals what was written.
@@ -56,10 +56,11 @@ def predict_intervals(
 
     Raises:
         InputError: another process writes the file, or it cannot be written.
-        UsageError: as for `predict_tiles`, or `output` is a bigWig and there is no interval or two have the same
-            middle, or the file exists and `overwrite` is false.
+        UsageError: as for `predict_tiles` and `score_format`, or `output` is a bigWig and there is no interval or two
+            have the same middle, or the file exists and `overwrite` is false.
         StoreError: as for `predict_tiles`.
     """
+    score_format(output)  # an error before any work
     replace = partial(replacing_with_sidecar, record=partial(predictor.record, [bins], options or {}))
     with _prediction_lock(output, overwrite=overwrite):
         _predict_intervals(predictor, bins, output, on_bins, replace)
@@ -78,16 +79,17 @@ def _prediction_lock(output: Path, *, overwrite: bool) -> Iterator[None]:
 
 def _predict_intervals(predictor: Predictor, bins: Bins, output: Path, on_bins: OnBins, replace: Replace) -> None:
     coordinates = predictor.store.coordinates
-    bigwig = output.suffix in BIGWIG_SUFFIXES
-    if not bigwig and (bins.genome_order() != np.arange(len(bins))).any():
+    kind = score_format(output)
+    open_text = partial(open_bedgraph, output, gzipped=kind == "gzipped bedgraph")
+    if kind != "bigWig" and (bins.genome_order() != np.arange(len(bins))).any():
         column = np.empty(len(bins), np.float32)
         for rows, scores in predictor.scored(bins):
             column[rows] = scores
             on_bins(rows.size)
-        with open_bedgraph(output, coordinates, replace=replace) as file:
+        with open_text(coordinates, replace=replace) as file:
             file.add(bins, column)
         return
-    open_file = partial(open_bigwig_of, output, bins) if bigwig else partial(open_bedgraph, output)
+    open_file = partial(open_bigwig_of, output, bins) if kind == "bigWig" else open_text
     with open_file(coordinates, replace=replace) as file:
         _predict_to(file, predictor, bins, on_bins)
 
@@ -109,7 +111,7 @@ def predict_regions(
     on_bins: OnBins = lambda n: None,
     on_kept: OnBins = lambda n: None,
 ) -> PredictionRecord:
-    """Write the scores of all bins of regions: bigWig or, by the suffix of `output`, bedGraph.
+    """Write the scores of all bins of regions: bigWig or bedGraph, by the name of `output`.
 
     The scores of each region become a file in a folder next to the output; at the end they are joined. An interrupted
     run resumes after the last finished region and ends in the same bytes.
@@ -129,26 +131,26 @@ def predict_regions(
 
     Raises:
         InputError: another process writes the file, or it cannot be written.
-        UsageError: no bin is inside the regions, `output` is a bigWig and regions overlap, an interrupted run had other
-            settings, or the file exists and `overwrite` is false.
+        UsageError: as for `score_format`, no bin is inside the regions, `output` is a bigWig and regions overlap, an
+            interrupted run had other settings, or the file exists and `overwrite` is false.
         StoreError: as for `predict_tiles`.
     """
-    coordinates, bigwig = predictor.store.coordinates, output.suffix in BIGWIG_SUFFIXES
+    coordinates, kind = predictor.store.coordinates, score_format(output)
     count_bins(regions, coordinates, stride=stride)
-    if bigwig:
+    if kind == "bigWig":
         _check_no_overlap(regions, output, stride=stride)
     named = {"stride": stride, "regions": [str(r) for r in regions]}
     pieces = (p for region in regions for p in pieces_of_region(region, coordinates, stride=stride))
     replace = partial(replacing_with_sidecar, record=partial(predictor.record, pieces, named))
     with _prediction_lock(output, overwrite=overwrite):
-        settings = predictor.settings() | named | {"format": "bigWig" if bigwig else "bedgraph"}
+        settings = predictor.settings() | named | {"format": kind}
         parts = RegionParts.begin(output, regions, settings, resume=resume)
         try:
-            _predict_parts(parts, predictor, stride=stride, bigwig=bigwig, on_bins=on_bins, on_kept=on_kept)
-            if bigwig:
+            _predict_parts(parts, predictor, stride=stride, kind=kind, on_bins=on_bins, on_kept=on_kept)
+            if kind == "bigWig":
                 _join_bigwig(parts, output, coordinates, stride=stride, replace=replace)
             else:
-                _join_gzip(parts, output, replace)
+                _join_bedgraph(parts, output, replace)
         except BaseException:
             if not parts.digests:  # nothing to resume
                 parts.remove()
@@ -158,18 +160,19 @@ def predict_regions(
 
 
 def _predict_parts(
-    parts: RegionParts, predictor: Predictor, *, stride: int, bigwig: bool, on_bins: OnBins, on_kept: OnBins
+    parts: RegionParts, predictor: Predictor, *, stride: int, kind: ScoreFormat, on_bins: OnBins, on_kept: OnBins
 ) -> None:
     """Write the scores of the regions that are not finished yet."""
-    coordinates = predictor.store.coordinates
+    open_text = partial(open_bedgraph, coordinates=predictor.store.coordinates, gzipped=kind == "gzipped bedgraph")
+    open_part = open_raw_scores if kind == "bigWig" else open_text
     remove_temporary_files(parts.folder)
     for i, region in enumerate(parts.regions):
         if parts.is_finished(i):
             on_kept(first_and_count(region, stride=stride)[1])
             continue
         remove(parts.path(i))  # of a run that was killed before its digest was written
-        with open_raw_scores(parts.path(i)) if bigwig else open_bedgraph(parts.path(i), coordinates) as file:
-            for bins in pieces_of_region(region, coordinates, stride=stride):
+        with open_part(parts.path(i)) as file:
+            for bins in pieces_of_region(region, predictor.store.coordinates, stride=stride):
                 _predict_to(file, predictor, bins, on_bins)
         parts.finish(i)
 
@@ -199,8 +202,8 @@ def _join_bigwig(
             parts.check(i, sha256.hexdigest())
 
 
-def _join_gzip(parts: RegionParts, output: Path, replace: Replace) -> None:
-    """Concatenate gzip files, which gives a gzip file."""
+def _join_bedgraph(parts: RegionParts, output: Path, replace: Replace) -> None:
+    """Concatenate texts, or gzip files, which gives a gzip file."""
     with named_write_errors(output), replace(output) as joined, joined.open("wb") as file:
         for i in range(len(parts.regions)):
             sha256 = hashlib.sha256()

@@ -1,23 +1,23 @@
-"""Write scores piecewise as FactorNet's gzipped bedGraph, and read it."""
+"""Write scores piecewise as FactorNet's bedGraph, gzipped or not."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...store.errors import InputError
+from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import named_write_errors, replacing
 from ...store.files.digest import sha256_of
 from ...store.genome.intervals import GenomeCoordinates
 from .bins import Bins
+from .output_names import score_format
 
 _LINES = 65536  # bins formatted at once
 
@@ -37,7 +37,7 @@ class ScoreWriter(Protocol):
 
 
 class _BedgraphWriter:
-    def __init__(self, file: gzip.GzipFile, coordinates: GenomeCoordinates) -> None:
+    def __init__(self, file: IO[bytes], coordinates: GenomeCoordinates) -> None:
         self._file, self._names = file, coordinates.names
         self.sha256 = hashlib.sha256()
 
@@ -60,26 +60,29 @@ class _RawScoreWriter:
 
 
 @contextmanager
-def open_bedgraph(path: Path, coordinates: GenomeCoordinates, *, replace: Replace = replacing) -> Iterator[ScoreWriter]:
-    """Open a gzipped bedGraph: ``chrom start stop score`` with tabs and ``%.3e``, in the order of the bins.
+def open_bedgraph(
+    path: Path, coordinates: GenomeCoordinates, *, gzipped: bool, replace: Replace = replacing
+) -> Iterator[ScoreWriter]:
+    """Open a bedGraph: ``chrom start stop score`` with tabs and ``%.3e``, in the order of the bins.
 
     Args:
         path: of the file.
         coordinates: the store's chromosomes.
+        gzipped: compress it.
         replace: how the file is replaced.
 
     Raises:
         InputError: it cannot be written, or what is read back is not what was written.
     """
     with named_write_errors(path), replace(path) as part:
-        # Level 9, Python's default, takes twelve times as long and saves 7 %.
-        with (
-            part.open("wb") as raw,
-            gzip.GzipFile(filename="", mode="wb", compresslevel=4, fileobj=raw, mtime=0) as file,
-        ):
+        with ExitStack() as stack:
+            file: Any = stack.enter_context(part.open("wb"))
+            if gzipped:
+                # Level 9, Python's default, takes twelve times as long and saves 7 %.
+                file = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=4, fileobj=file, mtime=0))
             writer = _BedgraphWriter(file, coordinates)
             yield writer
-        with gzip.open(part) as written:
+        with gzip.open(part) if gzipped else part.open("rb") as written:
             if sha256_of(iter(lambda: written.read(1 << 20), b"")) != writer.sha256.hexdigest():
                 raise not_read_back(path)
 
@@ -96,12 +99,16 @@ def open_raw_scores(path: Path) -> Iterator[ScoreWriter]:
 
 
 def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:
-    """Write scores, (bins,), as gzipped bedGraph, in the order of the bins.
+    """Write scores, (bins,), as bedGraph in the order of the bins, gzipped if the name ends in ``.gz``.
 
     Raises:
+        UsageError: it is not the name of a bedGraph.
         InputError: as for `open_bedgraph`.
     """
-    with open_bedgraph(path, coordinates) as file:
+    kind = score_format(path)
+    if kind == "bigWig":
+        raise UsageError(f"{path}: is the name of a bigWig, not of a bedgraph")
+    with open_bedgraph(path, coordinates, gzipped=kind == "gzipped bedgraph") as file:
         file.add(bins, scores)
 
 
@@ -109,47 +116,3 @@ def not_read_back(path: Path, what: str = "") -> InputError:
     """Return the error of a file that, read back, is not what was written."""
     problem = f"read back, it is not what was written{what}; it was removed"
     return InputError(path, problem, hint="check free space, and the disk")
-
-
-def read_bedgraph(path: Path, coordinates: GenomeCoordinates) -> tuple[Bins, NDArray[np.float32]]:
-    """Return bins and scores, float32 (bins,), of a bedGraph, gzipped or not.
-
-    Raises:
-        InputError: the file does not exist or is damaged, or a line is not ``chrom start stop score`` on a chromosome
-            of the store.
-    """
-    lengths = dict(zip(coordinates.names, coordinates.lengths, strict=True))
-    index = {name: i for i, name in enumerate(coordinates.names)}
-    rows: list[tuple[int, int, int]] = []
-    scores: list[float] = []
-    for number, line in enumerate(_lines(path), 1):
-        fields = line.split()
-        hint = "write CHROM START STOP SCORE, with chromosomes of the store"
-        try:
-            chrom, start, stop = fields[0], int(fields[1]), int(fields[2])
-            scores.append(float(fields[3]))
-            if not 0 <= start < stop <= lengths[chrom]:
-                hint = f"an interval lies within 0 and the {lengths[chrom]:,} bases of {chrom}"
-                raise ValueError(hint)
-        except (KeyError, IndexError, ValueError) as e:
-            raise InputError(path, f"cannot be read: {line.strip()[:60]!r}", hint=hint, line=number) from e
-        rows.append((index[chrom], start, stop))
-    table = np.array(rows, np.int64).reshape(-1, 3)
-    return Bins(table[:, 0], table[:, 1], table[:, 2]), np.array(scores, np.float32)
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, gzipped or not.
-
-    Raises:
-        InputError: it does not exist, is damaged, or not text.
-    """
-    if not path.is_file():
-        raise InputError(path, "no such file", hint="write it with factornet-predict")
-    try:
-        with path.open("rb") as raw:
-            gzipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt", encoding="utf-8") if gzipped else path.open(encoding="utf-8") as file:
-            yield from file
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
-        raise InputError(path, f"damaged, or not text ({e})", hint="copy it again, or predict again") from e

@@ -6,30 +6,36 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ..model_dir.card import read_card, restore_lists
+from ..model_dir.card import model_digest, read_card, restore_lists
 from ..model_dir.history import write_history
 from ..model_dir.lifecycle import complete_model
 from .history import EpochRecord
 from .plots import plot_history
 
 
-def save_history(folder: Path, history: Sequence[EpochRecord], *, ended: str = "") -> None:
+def save_history(folder: Path, history: Sequence[EpochRecord], *, model: str = "", ended: str = "") -> None:
     """Write history.csv and history.json of a model folder.
 
+    Args:
+        folder: the model folder.
+        history: the rows.
+        model: digest that model.json must have (`model_digest`).
+        ended: the reason why the training ended; empty while it has not.
+
     Raises:
-        InputError: a file cannot be written, or model.json is damaged.
+        InputError: a file cannot be written, or model.json is damaged or another one.
     """
-    write_history(folder, read_card(folder).digest, [asdict(r) for r in history], ended=ended)
+    write_history(folder, model_digest(folder, model), [asdict(r) for r in history], ended=ended)
 
 
-def finish_outputs(folder: Path, history: Sequence[EpochRecord], *, reason: str) -> None:
+def finish_outputs(folder: Path, history: Sequence[EpochRecord], *, model: str, reason: str) -> None:
     """Draw training.png, then record in the history why the training ended, and mark the model as complete.
 
     Raises:
-        InputError: a file cannot be written, or model.json is damaged.
+        InputError: a file cannot be written, or model.json is damaged or another one than `model`.
     """
-    plot_history(history, folder / "training.png", model=read_card(folder).digest)
-    save_history(folder, history, ended=reason)  # last: where it says so, the others are complete
+    plot_history(history, folder / "training.png", model=model_digest(folder, model))
+    save_history(folder, history, model=model, ended=reason)  # last: where it says so, the others are complete
     complete_model(folder)
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...store.errors import UsageError
-from ...store.genome.intervals import GenomeCoordinates, Intervals
+from ...store.genome.regions import to_regions
 from ...store.sampling.sampler import Sampler
+from ...store.sampling.split_summary import summarize_split
+from ..data.annotation import annotation_record, store_rules
 from ..data.inputs import manifest_digests
 from ..data.signals import track_signals
+from ..keras.open_model import open_card, open_model
 from ..model_dir.card import ModelCard, read_card
 from ..model_dir.lifecycle import create_model
-from ..model_dir.weights import load_network
 from ..motifs.pwm import Motif, inject_motif
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
@@ -32,7 +33,7 @@ class TrainingSetup:
         network: fields of `NetworkConfig` by name; omitted ones take their default, or the value of `init_from`.
         options: options of the training.
         motif: motif from which two kernels start.
-        init_from: model folder whose weights to start from.
+        init_from: model folder, or folder of the original FactorNet, whose weights to start from.
     """
 
     sampler: Sampler
@@ -61,10 +62,28 @@ class TrainingSetup:
         """Cell lines to train and validate on."""
         return tuple(dict.fromkeys(self.sampler.cells + self.sampler.valid_cells))
 
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Names of the tracks of the network, in order."""
+        if self.init_from is not None and "tracks" not in self.network:
+            return open_card(self.init_from).config.tracks
+        return tuple(self.network["tracks"])
+
     def signals(self) -> dict[str, Any]:
-        """Return the signals of the cell lines, to be recorded and compared."""
-        store = self.sampler.store
-        return track_signals(store, self.cells, store.cell(self.cells[0]).track_names)
+        """Return the signals that the network sees in the cell lines, to be recorded and compared."""
+        return track_signals(self.sampler.store, self.cells, self.tracks)
+
+    @cached_property
+    def split_summary(self) -> dict[str, Any]:
+        """Bases and positives of the parts of the split, as JSON values (`summarize_split`)."""
+        return summarize_split(self.sampler)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the network is trained, validated and to be tested on, as JSON values: regions, split and tracks."""
+        split, coordinates = self.sampler.split, self.sampler.store.coordinates
+        regions = {part: list(map(str, to_regions(getattr(split, part), coordinates))) for part in ("valid", "test")}
+        return {**regions, "split": self.split_summary, "tracks": list(self.tracks)}
 
     def card(self, config: NetworkConfig) -> ModelCard:
         """Return the content of model.json for this training."""
@@ -80,25 +99,28 @@ class TrainingSetup:
                 "negatives": sampler.negatives_per_positive,
                 "motif": self.motif.name if self.motif else None,
                 "init_from": self.init_from.name if self.init_from else None,
-                **{
-                    part: _region_texts(getattr(sampler.split, part), sampler.store.coordinates)
-                    for part in ("valid", "test")
-                },
+                **{name: value for name, value in self.data.items() if name != "tracks"},
             },
             provenance={
                 "assembly": info.assembly,
                 "chromosomes": {c.name: c.digest for c in info.chromosomes},
                 "manifests": manifest_digests(sampler.store, self.cells),
                 "signals": self.signals(),
+                **(annotation_record(store_rules(sampler.store)) if config.gencode else {}),
                 **self._earlier_trainings(),
             },
         )
 
     def _earlier_trainings(self) -> dict[str, Any]:
-        """Return the data that the weights to start from were trained on, as JSON values."""
+        """Return the data that the weights to start from were trained on, as JSON values.
+
+        Of a model of the original FactorNet the digests of its files are all that is known.
+        """
         if self.init_from is None:
             return {}
-        return {"earlier_trainings": [training.to_json() for training in read_card(self.init_from).trainings]}
+        card = open_card(self.init_from)
+        files = {"init_from_sha256": card.provenance["sha256"]} if "sha256" in card.provenance else {}
+        return {"earlier_trainings": [training.to_json() for training in card.trainings], **files}
 
 
 def prepare_training(
@@ -122,7 +144,7 @@ def prepare_training(
 
 def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, Any], seed: int) -> FactorNet:
     """Build a network with the weights of a model folder; for other tasks its output layer is re-initialised."""
-    old = load_network(folder)
+    old = open_model(folder).network
     for name, value in requested.items():
         if getattr(old.config, name) != value:
             raise UsageError(
@@ -140,11 +162,11 @@ def _from_weights(folder: Path, tasks: tuple[str, ...], requested: Mapping[str, 
 def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
     """Check that the options are those the training started with; only `epochs` and `patience` may change.
 
-    Signals are not compared: the manifests cover the data.
+    Signals, annotation rules and the summary of the split are not compared: manifests and regions cover them.
     """
     before = {**old.config.to_json(), **old.training, **old.provenance}
     after = {**new.config.to_json(), **new.training, **new.provenance}
-    for key in ("epochs", "patience", "manifests", "signals"):
+    for key in ("epochs", "patience", "manifests", "signals", "annotation", "split"):
         before.pop(key, None), after.pop(key, None)
     for key, value in after.items():
         if before.get(key) != value:
@@ -163,9 +185,3 @@ def _check_data(folder: Path, old: ModelCard, new: ModelCard, store: str) -> Non
                 f"{folder}: the training started with {group} of manifest {was[:16]}..., that in {store} is "
                 f"{digest[:16]}...; resume with the store as it was, or train from the start in another folder"
             )
-
-
-def _region_texts(intervals: Intervals, coordinates: GenomeCoordinates) -> list[str]:
-    chrom, start = coordinates.from_absolute(intervals.starts)
-    length = intervals.stops - intervals.starts
-    return [f"{coordinates.names[c]}:{s}-{s + n}" for c, s, n in np.stack([chrom, start, length], 1).tolist()]

@@ -19,6 +19,7 @@ from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
 from ..data.sources import BatchStream, Source, choose_source
+from ..model_dir.card import read_card
 from ..model_dir.training_state import save_training_state
 from ..model_dir.weights import save_weights
 from ..network.factornet import BatchShare, FactorNet
@@ -118,6 +119,8 @@ def _train(
         network, sampler, options, source=source, device=device, process_group=process_group, callbacks=callbacks
     ) as trainer:
         progress = Progress()
+        # What is written is bound to this model.json, never to one that another process has put in its place.
+        model = read_card(folder).digest if process_group.is_main else ""
         if resume:
             progress, warning = Progress.restored(network, trainer.optimizer, folder)
             if warning and process_group.is_main:
@@ -133,13 +136,13 @@ def _train(
             better = progress.add(record, steps)
             if process_group.is_main:
                 if better:
-                    save_weights(folder, network.state_dict(), "best")
-                save_training_state(folder, progress.state(network, trainer.optimizer))
-                save_history(folder, progress.history)
+                    save_weights(folder, network.state_dict(), "best", model=model, epoch=progress.epoch)
+                save_training_state(folder, progress.state(network, trainer.optimizer), model=model)
+                save_history(folder, progress.history, model=model)
                 callbacks.epoch(record)
         if process_group.is_main:
-            save_weights(folder, network.state_dict(), "last")
-            finish_outputs(folder, progress.history, reason=reason)
+            save_weights(folder, network.state_dict(), "last", model=model, epoch=progress.epoch)
+            finish_outputs(folder, progress.history, model=model, reason=reason)
         process_group.wait()
     best = min(progress.history, key=lambda r: r.val_loss)
     return TrainingResult(tuple(progress.history), best, reason)

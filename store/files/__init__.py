@@ -2,6 +2,8 @@
 
     atomic_write  flush and replace files atomically
     digest        SHA-256 of bytes and files
+    file_kinds    recognise files of other formats by their first bytes
+    folder_name   name folders as they were given, links included
     limited_read  read files of unknown origin: of bounded size, and JSON
     locks         locks: shared and exclusive ones on open files and directories (flock)
     outputs       outputs of commands, files and folders: one writer at a time
@@ -12,6 +14,7 @@ May import `store.errors` and `store.text`.
 
 from .atomic_write import fsync_path, named_write_errors, replacing, write_atomic
 from .digest import file_digest, sha256_of
+from .folder_name import folder_name
 from .limited_read import parse_json, read_limited
 from .locks import LockFile, LockHeldError, lock
 from .outputs import check_output_file, output_lock, remove_temporary_files, resolve_output, staged_folder
@@ -24,6 +27,7 @@ __all__ = [
     "NewerVersionError",
     "check_output_file",
     "file_digest",
+    "folder_name",
     "fsync_path",
     "lock",
     "named_write_errors",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import InputError
 from ..text import format_bytes
+
+_MAX_DIGITS = 20  # of an integer, sign included: 64 bits
 
 
 def read_limited(path: Path, max_size: int) -> bytes:
@@ -35,13 +39,36 @@ def parse_json(text: bytes, path: Path, *, hint: str = "") -> Any:
         InputError: it is not JSON, or nested too deeply; NaN and Infinity are not JSON.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return load_json(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise InputError(path, f"not JSON ({error.msg})", hint=hint, line=error.lineno) from error
     except RecursionError as error:
         raise InputError(path, "not JSON (nested too deeply)", hint=hint) from error
-    except ValueError as error:  # not UTF-8, a number of more than 4300 digits, NaN
+    except ValueError as error:  # not UTF-8, a number of too many digits, NaN
         raise InputError(path, f"not JSON ({error})", hint=hint) from error
+
+
+def load_json(text: bytes, *, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """Parse JSON as `json.loads`, but refuse numbers that arithmetic cannot take: of too many digits, or infinite.
+
+    Raises:
+        ValueError: it is not JSON, or has such a number.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=parse_constant)
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"it has a number of {len(text):,} digits")
+    return int(text)
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it has the number {text[:20]}, which is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import socket
 import time
@@ -248,9 +249,10 @@ def _read_holder(handle: int) -> dict[str, Any]:
     """Return the description of a lock's holder; empty where there is none yet, or none that can be read."""
     try:
         holder = json.loads(os.pread(handle, 4096, 0))
-        return {**holder, "process": int(holder["process"]), "started": float(holder["started"])}
-    except (ValueError, TypeError, KeyError):
+        process, started = int(holder["process"]), float(holder["started"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return {}
+    return {**holder, "process": process, "started": started} if process > 0 and math.isfinite(started) else {}
 
 
 def _await_holder(handle: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@
     tables         peaks and blacklists: tables of intervals, stored as columns of equal length and checked on reading
     zarr_json      read zarr.json, the metadata of a Zarr v3 group or array
 
-May import `store.errors`, `store.schema`, `store.genome` and `store.storage`.
+May import `store.errors`, `store.files`, `store.schema`, `store.genome` and `store.storage`.
 """
 
 from .attributes import read_attributes, read_manifest

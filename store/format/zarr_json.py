@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from ..files.limited_read import load_json
 
 DTYPES = {"uint8": "|u1", "int16": "<i2", "int32": "<i4", "int64": "<i8", "float32": "<f4"}
 """Zarr name -> numpy name of each data type in a store."""
@@ -31,7 +32,7 @@ def parse_zarr_json(text: bytes, kind: str) -> dict[str, Any]:
         ValueError: it is damaged, or not of this kind.
     """
     try:
-        node = json.loads(text)
+        node = load_json(text)
     except RecursionError as e:
         raise ValueError("JSON is nested too deeply") from e
     if not isinstance(node, dict) or (node.get("zarr_format"), node.get("node_type")) != (3, kind):

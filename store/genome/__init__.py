@@ -1,22 +1,25 @@
 """Genome coordinates, interval algebra, the parser of regions, and that of bigWigs (`etl` reads, `model` writes them).
 
     bigwig_format  parse and check a bigWig in Python
+    bigwig_header  read the header and the chromosome list of a bigWig
     intervals      all chromosomes on one line: interval algebra then needs no chromosome names
-    regions        parse regions such as chr20 or chr20:45,000,000-63,025,520 (0-based, half-open)
+    regions        parse regions such as chr20 or chr20:45,000,000-63,025,520 (0-based, half-open); names of chromosomes
 
 May import `store.errors` only.
 """
 
 from .intervals import GenomeCoordinates, IntArray, Intervals, merge, overlaps
-from .regions import Region, parse_region, region_intervals
+from .regions import Region, find_synonym, parse_region, region_intervals, to_regions
 
 __all__ = [
     "GenomeCoordinates",
     "IntArray",
     "Intervals",
     "Region",
+    "find_synonym",
     "merge",
     "overlaps",
     "parse_region",
     "region_intervals",
+    "to_regions",
 ]

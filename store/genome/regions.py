@@ -11,6 +11,9 @@ import numpy as np
 from ..errors import UsageError
 from .intervals import GenomeCoordinates, Intervals, merge
 
+_POSITION = "[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4}"
+"""A number as people write it: 45000000 or 45,000,000."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -32,16 +35,59 @@ def parse_region(text: str, coordinates: GenomeCoordinates) -> Region:
     """
     if text in coordinates.names:
         return Region(text, 0, coordinates.lengths[coordinates.index(text)])
-    match = re.fullmatch(r"(.+):([\d,]+)-([\d,]+)", text)
-    if match is None:
+    chrom, colon, span = text.rpartition(":")
+    if not colon:
         raise UsageError(
             f"no chromosome {text!r}; give one of {', '.join(coordinates.names)}, or a region such as chr20:0-45000000"
         )
-    chrom, start, stop = match[1], int(match[2].replace(",", "")), int(match[3].replace(",", ""))
     length = coordinates.lengths[coordinates.index(chrom)]
-    if not 0 <= start < stop <= length:
-        raise UsageError(f"region {text!r} is empty or outside {chrom}:0-{length} (0-based, half-open)")
+    match = re.fullmatch(rf"({_POSITION})-({_POSITION})", span)
+    if match is None:
+        raise UsageError(
+            f"region {text!r} has no start and stop after the colon; write {chrom}:START-STOP, such as "
+            f"{chrom}:0-{length}"
+        )
+    start, stop = (int(position.replace(",", "")) for position in match.groups())
+    if start >= stop:
+        raise UsageError(
+            f"region {text!r} does not start before it stops; write {chrom}:START-STOP (0-based, half-open)"
+        )
+    if stop > length:
+        raise UsageError(f"region {text!r} ends past the chromosome; {chrom} has {length} bases")
     return Region(chrom, start, stop)
+
+
+_NUMBERED = re.compile(r"(?:chr)?0*(\d+)|NC_0000(\d\d)\.\d+|CM000(\d{3})\.\d+", re.IGNORECASE)
+"""Names of a human autosome: UCSC's and Ensembl's, its RefSeq accession (GRCh37 and 38), its GenBank accession."""
+_FIRST_GENBANK = 663  # CM000663 is chromosome 1
+
+
+def find_synonym(name: str, coordinates: GenomeCoordinates) -> str | None:
+    """Return the name in a store of what others call `name`: 11, chr11, NC_000011.9 and CM000673.1 are the same.
+
+    Returns:
+        `name` itself where the store has it, None where no name of the store corresponds, or several do.
+    """
+    if name in coordinates.names:
+        return name
+    number = _chromosome_number(name)
+    found = [other for other in coordinates.names if number and _chromosome_number(other) == number]
+    return found[0] if len(found) == 1 else None
+
+
+def _chromosome_number(name: str) -> int:
+    """Return the number of an autosome, 0 for other names."""
+    match = _NUMBERED.fullmatch(name)
+    if match is None:
+        return 0
+    return int(match[3]) - _FIRST_GENBANK + 1 if match[3] else int(match[1] or match[2])
+
+
+def to_regions(merged: Intervals, coordinates: GenomeCoordinates) -> list[Region]:
+    """Convert merged intervals in absolute coordinates to regions."""
+    chrom, start = coordinates.from_absolute(merged.starts)
+    rows = np.stack([chrom, start, start + merged.stops - merged.starts], 1)
+    return [Region(coordinates.names[c], first, stop) for c, first, stop in rows.tolist()]
 
 
 def region_intervals(regions: Iterable[Region], coordinates: GenomeCoordinates) -> Intervals:

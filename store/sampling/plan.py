@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schema import BIN
+from ..text import format_count, format_names
 
 _COLUMNS = ("cell", "chrom", "start", "jitter", "label")
 
@@ -37,6 +38,13 @@ class SamplingPlan:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def __repr__(self) -> str:
+        windows, tasks = format_count(len(self), "window"), self.label.shape[1]
+        positive = f", {int(self.label.any(axis=1).sum()):,} with a target of 1" if tasks else ""
+        return (
+            f"SamplingPlan({windows}{positive}; {format_count(tasks, 'task')}; {format_names(self.cells, 'cell line')})"
+        )
 
     @classmethod
     def from_bins(cls, cell: str, chrom: NDArray[np.integer], start: NDArray[np.integer]) -> SamplingPlan:

@@ -6,7 +6,9 @@
                     avoid conservative peaks; jitter of up to 20 bases for all, validation included
 
 In both, negatives are drawn again every epoch and avoid peaks widened by 200 bases and the blacklist widened by a
-window's length. Source: FactorNet's README and code (uci-cbcl/FactorNet).
+window's length. No window, positive or negative, touches a gap of the assembly (a run of N) that the store records:
+FactorNet's blacklist contains these gaps, so that with it nothing changes; others, such as ENCODE's, do not.
+Source: FactorNet's README and code (uci-cbcl/FactorNet).
 """
 
 from __future__ import annotations
@@ -33,11 +35,13 @@ class CellPositives:
         positives: bins with their largest jitter and targets.
         negative_regions: where the 200-base bins of negatives may lie, merged intervals in absolute coordinates.
         negative_starts: starts of bins inside `negative_regions` whose window stays inside the regions.
+        at_gaps: number of positives left out because their window touches a gap of the assembly.
     """
 
     positives: Positives
     negative_regions: Intervals
     negative_starts: Intervals
+    at_gaps: int = 0
 
 
 class Sampler:
@@ -78,6 +82,7 @@ class Sampler:
         self.valid_cells = valid_cells or cells
         self.tasks = self._tasks()
         self._blacklist = widened_blacklist(store, window_length)
+        self._gaps = store.assembly_gaps()
         self.train_positives = tuple(self._cell_positives(c, split.train, "training") for c in self.cells)
         self.valid_positives = tuple(self._cell_positives(c, split.valid, "validation") for c in self.valid_cells)
 
@@ -102,15 +107,23 @@ class Sampler:
             raise UsageError(f"cell line {self.cells[0]} has no factors to learn; it can only be used for prediction")
         return tasks
 
+    def _peaks(self, cell: str) -> list[Intervals]:
+        """Return the conservative peaks of each task."""
+        return [self.store.peaks(cell, t, "conservative").to_intervals(self.store.coordinates) for t in self.tasks]
+
+    def _positives(self, peaks: list[Intervals], blacklist: Intervals) -> Positives:
+        """Return the positives of the whole genome."""
+        if self.multitask:
+            return positives_of_bins(peaks, blacklist, self.store.coordinates)
+        return positives_of_peaks(peaks[0], blacklist)
+
     def _cell_positives(self, cell: str, regions: Intervals, purpose: str) -> CellPositives:
         coordinates = self.store.coordinates
-        peaks = [self.store.peaks(cell, task, "conservative").to_intervals(coordinates) for task in self.tasks]
-        if self.multitask:
-            genome_positives = positives_of_bins(peaks, self._blacklist, coordinates)
-            avoided_peaks = intervals.union(*peaks)
-        else:
-            genome_positives = positives_of_peaks(peaks[0], self._blacklist)
-            avoided_peaks = self._avoided_peaks(cell, peaks[0])
+        peaks = self._peaks(cell)
+        avoided_peaks = intervals.union(*peaks) if self.multitask else self._avoided_peaks(cell, peaks[0])
+        genome_positives = self._positives(peaks, self._blacklist)
+        n_usable = len(genome_positives.within(regions, self.window_length))
+        regions = intervals.subtract(regions, self._gaps)
         positives = genome_positives.within(regions, self.window_length)
         if len(positives) == 0:
             raise UsageError(
@@ -121,7 +134,7 @@ class Sampler:
         allowed = intervals.subtract(regions, avoided)
         jitter = BIN_JITTER if self.multitask else 0
         starts = negative_starts(allowed, regions, window_length=self.window_length, jitter=jitter)
-        return CellPositives(positives, allowed, starts)
+        return CellPositives(positives, allowed, starts, n_usable - len(positives))
 
     def _avoided_peaks(self, cell: str, conservative: Intervals) -> Intervals:
         """Return the relaxed peaks, or the conservative ones outside the blacklist where there are none."""
@@ -130,6 +143,14 @@ class Sampler:
             return self.store.peaks(cell, self.tasks[0], "relaxed").to_intervals(self.store.coordinates)
         usable = ~intervals.overlaps(conservative, self._blacklist)
         return Intervals(conservative.starts[usable], conservative.stops[usable])
+
+    def count_positives(self, cell: str) -> dict[str, int]:
+        """Count the positives of a cell line in the test regions (``test``), and anywhere at all (``total``)."""
+        peaks = self._peaks(cell)
+        test = intervals.subtract(self.split.test, self._gaps)
+        held_out = self._positives(peaks, self._blacklist).within(test, self.window_length)
+        nowhere = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return {"test": len(held_out), "total": len(self._positives(peaks, nowhere))}
 
     @property
     def chromosomes(self) -> tuple[str, ...]:

@@ -22,9 +22,11 @@ from .inputs import (
     ArrayKind,
     WindowInputs,
     annotation_flags,
+    check_has_tracks,
     common_meta,
     common_tracks,
     genome_path,
+    shared_tracks,
 )
 from .loader import WindowStream
 from .planned import PlannedArrays, PlannedWindows
@@ -42,6 +44,7 @@ __all__ = [
     "WindowInputs",
     "WindowStream",
     "annotation_flags",
+    "check_has_tracks",
     "common_meta",
     "common_tracks",
     "genome_path",
@@ -49,4 +52,5 @@ __all__ = [
     "not_held",
     "read_blocks",
     "required_arrays",
+    "shared_tracks",
 ]

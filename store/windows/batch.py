@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..sampling.plan import SamplingPlan
+from ..text import format_count
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class StreamSettings:
         gencode: whether the features include the annotation of the bin, after the meta values.
         rank, world_size: yield the rank-th of `world_size` equal parts of every batch. The last batch of an epoch may
             leave some ranks fewer windows than others, or none; all ranks get the same number of batches.
+        tracks: names of the tracks to read, in order, from cell lines that may have others; None reads all, which must
+            then be the same in all cell lines of the plan.
 
     Raises:
         UsageError: a value is out of range, or `batch_size` is no multiple of `world_size`.
@@ -41,6 +45,7 @@ class StreamSettings:
     gencode: bool = False
     rank: int = 0
     world_size: int = 1
+    tracks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("window_length", "batch_size", "pool_bytes", "slab", "threads", "world_size"):
@@ -60,7 +65,8 @@ class Batch:
     Attributes:
         index: their rows in the plan, int64 (B,).
         codes: base codes 0..4, uint8 (B, L); 4 past the ends of a chromosome.
-        tracks: signal, float32 (B, tracks, L); 0 past the ends of a chromosome.
+        tracks: signal, float32 (B, tracks, L), in the order of the settings, else of the cell line; 0 past the ends of
+            a chromosome.
         features: meta values, then six booleans (does the bin, as drawn, overlap a CpG island, CDS, intron, promoter,
             5' UTR, 3' UTR), float32 (B, features); features is 0 unless the settings ask for them.
         labels: targets, uint8 (B, tasks).
@@ -71,6 +77,17 @@ class Batch:
     tracks: NDArray[np.float32]
     features: NDArray[np.float32]
     labels: NDArray[np.uint8]
+
+    def __repr__(self) -> str:
+        return f"Batch({describe_windows(self.codes, self.tracks, self.features, self.labels)})"
+
+
+def describe_windows(codes: Any, tracks: Any, features: Any, labels: Any) -> str:
+    """Describe the shapes of a batch, for its `repr`: arrays or tensors as in `Batch`; features may be None."""
+    n_features = 0 if features is None else features.shape[1]
+    counts = ((tracks.shape[1], "track"), (n_features, "feature"), (labels.shape[1], "task"))
+    windows = f"{format_count(len(codes), 'window')} of {codes.shape[1]:,} bases"
+    return ", ".join((windows, *(format_count(*count) for count in counts)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UsageError
-from ..reader import Store, StoredArray, read_span
+from ..reader import Store
+from ..spans import StoredArray, read_span
 from .inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, check_annotation, genome_path
 
 _BLOCK = 16 * 1024 * 1024  # positions read at once while loading

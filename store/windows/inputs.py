@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -53,14 +54,32 @@ class WindowInputs:
     gencode: bool
 
     @classmethod
-    def of(cls, store: Store, cells: tuple[str, ...], *, meta: bool, gencode: bool) -> Self:
+    def of(
+        cls,
+        store: Store,
+        cells: tuple[str, ...],
+        *,
+        meta: bool,
+        gencode: bool,
+        tracks: tuple[str, ...] | None = None,
+    ) -> Self:
         """Return the inputs of windows of these cell lines.
 
+        Args:
+            store: an open store.
+            cells: cell lines.
+            meta: whether the features include the meta values.
+            gencode: whether the features include the annotation.
+            tracks: names of the tracks, in order; None means all, which must then be the same in all cell lines.
+
         Raises:
-            UsageError: there is no cell line or an unknown one, their tracks or meta values differ, or the store lacks
-                meta values or annotation that are asked for.
+            UsageError: there is no cell line or an unknown one, one lacks a track of `tracks`, their tracks or meta
+                values differ, or the store lacks meta values or annotation that are asked for.
         """
-        tracks = common_tracks(store, cells)
+        if tracks is None:
+            tracks = common_tracks(store, cells)
+        else:
+            check_has_tracks(store, cells, tracks)
         values = np.zeros((len(cells), 0), np.float32)
         if meta:
             common_meta(store, cells)
@@ -96,6 +115,28 @@ def common_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     return _common_names("tracks", {cell: store.cell(cell).track_names for cell in cells})
 
 
+def shared_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the tracks that all the cell lines have, in the order of the first; may be empty."""
+    first, *others = (store.cell(cell).track_names for cell in cells)
+    return tuple(name for name in first if all(name in names for names in others))
+
+
+def check_has_tracks(store: Store, cells: tuple[str, ...], tracks: tuple[str, ...]) -> None:
+    """Check that each cell line has all of the tracks, among others and in any order.
+
+    Raises:
+        UsageError: no cell line is given, or one lacks some; the message names them, and the tracks that it has.
+    """
+    _check_given(cells)
+    for cell in cells:
+        names = store.cell(cell).track_names
+        if missing := [name for name in tracks if name not in names]:
+            noun = "track" if len(missing) == 1 else "tracks"
+            raise UsageError(
+                f"cell line {cell} has no {noun} {', '.join(map(repr, missing))}; it has {', '.join(names) or 'none'}"
+            )
+
+
 def common_meta(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of the cell lines' meta values, which must be the same in the same order.
 
@@ -124,9 +165,13 @@ def check_annotation(store: Store) -> None:
         )
 
 
-def _common_names(noun: str, names: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    if not names:
+def _check_given(cells: Collection[str]) -> None:
+    if not cells:
         raise UsageError("no cell line is given; name at least one")
+
+
+def _common_names(noun: str, names: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    _check_given(names)
     first, *others = names
     for other in others:
         if names[other] != names[first]:

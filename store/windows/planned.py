@@ -40,7 +40,9 @@ class PlannedWindows:
         Raises:
             UsageError: the plan refers to chromosomes or cell lines that do not exist, or as for `WindowInputs.of`.
         """
-        inputs = WindowInputs.of(store, plan.cells, meta=settings.meta, gencode=settings.gencode)
+        inputs = WindowInputs.of(
+            store, plan.cells, tracks=settings.tracks, meta=settings.meta, gencode=settings.gencode
+        )
         n_chroms = len(store.coordinates.names)
         for noun, index, size in (("chromosome", plan.chrom, n_chroms), ("cell line", plan.cell, len(plan.cells))):
             if index.size and not (index.min() >= 0 and index.max() < size):

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from ..format.layout import check_values, valid_range
 from ..format.native import copy_windows
 from ..format.sharded import ShardedArray
-from ..reader import Store, StoredArray, array_location
+from ..reader import Store
 from ..schema import BIN
+from ..spans import StoredArray, array_location
 from .batch import WindowBlock
 from .inputs import ANNOTATION, SEQUENCE, SIGNAL, annotation_flags, genome_path
 from .planned import PlannedWindows

@@ -18,6 +18,8 @@ def predictions(tmp_path):
     ("name", "message"),
     [
         ("x.xyz", "a picture is named *.png, *.pdf, *.svg"),
+        ("x", "a picture is named *.png, *.pdf, *.svg"),
+        ("x.jpg", "a picture is named *.png, *.pdf, *.svg"),
         ("folder.png", "is a folder; give the name of a file"),
         ("pipe.png", "is a device or pipe"),
         ("p.png", "is the file of predictions"),
@@ -46,3 +48,10 @@ def test_failed_picture_names_the_file(demo_store, predictions, tmp_path, capsys
     assert evaluate.main([str(a) for a in arguments]) == 2
     assert f"{tmp_path}/x.png: cannot be written (No space left on device)" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["p.bed"]
+
+
+@pytest.mark.parametrize(("name", "begin"), [("x.PNG", b"\x89PNG"), ("x.Pdf", b"%PDF"), ("x.SVG", b"<?xml")])
+def test_picture_is_what_its_name_says(demo_store, predictions, tmp_path, name, begin):
+    arguments = [predictions, "--store", demo_store, "-i", "K562", "-f", "CTCF", "--picture", tmp_path / name]
+    assert evaluate.main([str(a) for a in arguments]) == 0
+    assert (tmp_path / name).read_bytes().startswith(begin)

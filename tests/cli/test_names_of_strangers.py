@@ -179,7 +179,7 @@ def test_every_command_shows_strange_names_as_text(strange, capsys, monkeypatch)
     run(capsys, etl, "build", store, folder / "A", "-p", "1")
     run(capsys, etl, "unpack", store, folder / "raw.zarr", "-p", "1")
     run(capsys, etl, "export", store, folder / "out.zip")
-    small = "-v chrB -e 1 -L 204 -k 2 -w 4 -r 2 -d 2 -n 1 -b 20".split()
+    small = "-v chrB -t none -e 1 -L 204 -k 2 -w 4 -r 2 -d 2 -n 1 -b 20".split()
     run(capsys, train, "--store", store, "-f", FACTOR, "-i", "A", "-m", *small, "-o", folder / "m [red]$x")
     m = folder / "m [red]$x"
     run(capsys, train, "--store", store, "-f", FACTOR, "-i", "A", *small, "--dry-run")

@@ -1,86 +1,19 @@
-"""The five kinds of model: the original's commands run as printed, and each model uses its features."""
+"""The five kinds of model: each model uses its features; training starts from another; its options."""
 
-import gzip
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from factornet.cli import predict, train, visualize
-from factornet.etl import CellOptions, Resources, build_cell
+from factornet.cli import train
 from factornet.model import load_network, read_card
 from factornet.model.data.batches import TensorStream, stream_settings
 from factornet.store import Sampler, WindowStream, open_store, parse_region, split_genome
-
-ROOT = Path(__file__).parents[2]
-PROGRAMS = {"factornet-train": train, "factornet-predict": predict, "factornet-visualize": visualize}
-SHORT = "-e 1 -t chr1 chr2 chr7 chr21 -v chr11:900000-1200000 --device cpu"
-"""Added to the printed training commands: one epoch on a little of the demo's genome."""
-
-
-def printed(heading):
-    """Return the commands in one section of docs/from-factornet.md."""
-    section = (ROOT / "docs/from-factornet.md").read_text().split(f"## {heading}")[1].split("\n## ")[0]
-    lines = re.sub(r"\\\n\s*", " ", section).splitlines()
-    return [shlex.split(line) for line in lines if line.startswith("    factornet-")]
-
-
-@pytest.fixture(scope="module")
-def workplace(demo_files, demo_store, tmp_path_factory):
-    """A folder like the original's: data/HepG2, ..., a cell line without peaks, regions to predict, and a store."""
-    work = tmp_path_factory.mktemp("work")
-    shutil.copytree(demo_files / "cells", work / "data")
-    shutil.copytree(demo_files / "tracks", work / "tracks")
-    for sheet in work.glob("data/*/bigwig.txt"):
-        sheet.write_text(sheet.read_text().replace("../../tracks", str(work / "tracks")))
-    shutil.copytree(demo_store, work / "hg19.zarr")
-    shutil.copytree(work / "data/K562", work / "data/PC-3")
-    (work / "data/PC-3/chip.txt").unlink()
-    build_cell(work / "hg19.zarr", work / "data/PC-3", CellOptions(), Resources(1))
-    rows = "".join(f"chr1\t{s}\t{s + 200}\n" for s in range(600_000, 620_000, 50))
-    (work / "sample_ladder_regions.blacklistfiltered.bed.gz").write_bytes(gzip.compress(rows.encode()))
-    return work
-
-
-def test_the_originals_seven_commands_run_as_printed(workplace, monkeypatch, capsys):
-    monkeypatch.chdir(workplace)
-    commands = printed("The original's examples")
-    assert [c[0] for c in commands] == ["factornet-train"] * 5 + ["factornet-predict", "factornet-visualize"]
-    for program, *arguments in commands:
-        more = shlex.split(SHORT) if program == "factornet-train" else []
-        assert PROGRAMS[program].main([*arguments, *more]) == 0, capsys.readouterr().err
-    lines = gzip.decompress(Path("CTCF_PC-3.bed.gz").read_bytes()).decode().splitlines()
-    assert len(lines) == 400
-    assert re.fullmatch(r"chr1\t600000\t600200\t\d\.\d{3}e[-+]\d\d", lines[0])
-    assert Path("visualize/REST/index.html").is_file()
-    for name, features, tasks in (
-        ("HepG2/multiTask_Unique35_DGF", ["bigwig"], ["CTCF", "MAX", "REST", "GABPA"]),
-        ("MAX/onePeak_Unique35_DGF", ["bigwig"], ["MAX"]),
-        ("GABPA/meta_RNAseq_Unique35_DGF", ["bigwig", "meta"], ["GABPA"]),
-        ("REST/GENCODE_Unique35_DGF", ["bigwig", "gencode"], ["REST"]),
-        ("CTCF/metaGENCODE_RNAseq_Unique35_DGF", ["bigwig", "meta", "gencode"], ["CTCF"]),
-    ):
-        folder = Path("models") / name
-        assert (folder / "feature.txt").read_text().split() == features
-        assert (folder / "chip.txt").read_text().split() == tasks
-        assert (folder / "bigwig.txt").read_text().split() == ["Unique35", "DGF"]
-        assert (folder / "meta.txt").exists() == ("meta" in features)
-    config = read_card("models/HepG2/multiTask_Unique35_DGF").config
-    assert (config.kernels, config.recurrent, config.dense, config.window_length, config.dropout) == (
-        128,
-        128,
-        256,
-        1000,
-        0.5,
-    )
-
 
 TYPES = {"multiTask": "", "onePeak": "-f CTCF", "meta": "-f CTCF -m", "GENCODE": "-f CTCF -g", "both": "-f CTCF -m -g"}
 

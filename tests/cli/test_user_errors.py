@@ -142,8 +142,8 @@ CELL_MISTAKES = {
     "peaks missing": (write("CELL/chip.txt", "q.bed TF\n"), "chip.txt:1: file 'q.bed' does not exist"),
     "meta order": (write("CELL/meta.txt", "GEPC1 0.5\n"), "meta.txt:1: 'GEPC1' is not a number"),
     "meta nan": (write("CELL/meta.txt", "nan GEPC1\n"), "meta.txt:1: GEPC1 is nan"),
-    "peak past end": (write("CELL/p.bed", "chrA\t1\t20001\n"), "p.bed:1: chrA:1-20001 ends past"),
-    "peak negative": (write("CELL/p.bed", "chrA\t-5\t10\n"), "p.bed:1: chrA:-5-10 is not an interval"),
+    "peak past end": (write("CELL/p.bed", "chrA\t1\t21001\n"), "p.bed:1: chrA:1-21001 ends past"),
+    "peak negative": (write("CELL/p.bed", "chrA\t-1001\t10\n"), "p.bed:1: chrA:-1001-10 is not an interval"),
     "peak reversed": (write("CELL/p.bed", "chrA\t9\t9\n"), "p.bed:1: chrA:9-9 is not an interval"),
     "peak not integer": (write("CELL/p.bed", "#x\nchrA\t9\tx\n"), "p.bed:2: not a whole number"),
     "peak columns": (write("CELL/p.bed", "chrA 9\n"), "p.bed:1: 2 columns"),
@@ -226,7 +226,7 @@ TRAIN_MISTAKES = [
     (["-i", "K562", "-f", "CTCF", "-v", "chr11:0-5000"], "CTCF has no usable peak"),
     (["-i", "K562", "-f", "CTCF", "--device", "cuda"], "has no CUDA"),
     (
-        ["-i", "K562", "-f", "CTCF", "-mo", "--motif-name", "CTCX"],
+        ["-i", "K562", "-f", "CTCF", "-mo", "--motifs", "JASPAR", "--motif-name", "CTCX"],
         "has no motif for CTCX; close names: CTCF",
     ),
     (["-i", "K562", "-mo"], "-m, -g and -mo need a factor (-f)"),
@@ -258,9 +258,10 @@ def test_unknown_motif_and_existing_output(demo_files, demo_store, tmp_path, cap
     status, line = run(train.main, [*common, *motif, "-o", tmp_path / "m"], capsys)
     assert (status, "--motifs: no motif for NONE among 4; close names: none" in line) == (2, True)
     assert "choose one with --motif-name" in line
-    status, line = run(train.main, [*common, "-mo", "--motif-name", "CTCX", "-o", tmp_path / "m"], capsys)
-    assert line.startswith("factornet-train: error: -mo: JASPAR")
-    assert "; or give a MEME file with --motifs FILE, and a name in it with --motif-name" in line
+    jaspar = ["-mo", "--motifs", "JASPAR", "--motif-name", "CTCX"]
+    status, line = run(train.main, [*common, *jaspar, "-o", tmp_path / "m"], capsys)
+    assert line.startswith("factornet-train: error: --motifs: JASPAR")
+    assert "; or give a file with --motifs FILE, and a name in it with --motif-name" in line
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "model.json").write_text("{}")
     status, line = run(train.main, [*common, "-o", tmp_path / "full"], capsys)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -150,7 +151,16 @@ def test_output_folder_that_is_a_file_is_refused(arguments, tmp_path, capsys):
     assert "file: not a folder" in capsys.readouterr().err
 
 
-def test_store_without_the_default_chromosome_needs_one(tmp_path):
-    coordinates = GenomeCoordinates(("chrA", "chrB"), (1000, 1000))
-    with pytest.raises(UsageError, match=r"the store has no chr11; choose one of chrA, chrB with -c"):
+@pytest.mark.parametrize(
+    ("names", "cure"),
+    [
+        (("chrA", "chrB"), "choose one of chrA, chrB with -c"),
+        (("1", "11"), "it is named 11 there: choose it with -c 11"),
+        (("NC_000001.11", "NC_000011.10"), "it is named NC_000011.10 there: choose it with -c NC_000011.10"),
+        (("I", "II", "III", "IV", "V", "X", "MtDNA"), "choose one of I, II, III, IV, V, X and 1 more with -c"),
+    ],
+)
+def test_store_without_the_default_chromosome_needs_one(tmp_path, names, cure):
+    coordinates = GenomeCoordinates(names, (1000,) * len(names))
+    with pytest.raises(UsageError, match=re.escape(f"the store has no chr11; {cure}")):
         visualize.read_sequences(tmp_path / "x.bed", coordinates, None, {})

@@ -21,6 +21,7 @@ from factornet.store.format.cell_index import format_cell_index, parse_cell_inde
 from factornet.store.format.manifest import parse_manifest, parse_objects, with_self_digest
 from factornet.store.format.sharded import ShardedArray, parse_layout
 from factornet.store.format.zarr_json import parse_zarr_json
+from factornet.store.schema import StoreInfo
 from factornet.store.storage import local
 from factornet.store.storage.base import is_object_name
 from factornet.store.storage.local import LocalStorage, open_beneath
@@ -312,3 +313,18 @@ def test_parse_layout_refuses_malformed_nodes():
     for node in ({}, {"shape": "x"}, {"shape": [1], "data_type": "uint8", "chunk_grid": 3}, {"shape": None}):
         with pytest.raises(StoreError, match="not an array of a FactorNet store"):
             parse_layout(node, "here")
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "-" + "9" * 20, "1e999"])
+def test_numbers_beyond_64_bits_are_refused(number):
+    text = f'{{"zarr_format": 3, "node_type": "group", "attributes": {{"summary": {number}}}}}'
+    with pytest.raises(ValueError, match=r"it has (a|the) number"):
+        parse_zarr_json(text.encode(), "group")
+
+
+@pytest.mark.parametrize("length", [-1, 0, 2**41, 2**63])
+def test_absurd_length_of_a_chromosome_is_refused(demo_store, length):
+    attributes = json.loads((demo_store / "zarr.json").read_text())["attributes"]
+    attributes["chromosomes"][0]["length"] = length
+    with pytest.raises(StoreError, match=f"{length} bases, not 1 to 1,099,511,627,776"):
+        StoreInfo.from_attributes(attributes, location="s.zarr")

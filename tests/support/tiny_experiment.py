@@ -11,16 +11,17 @@ SMALL = Layout(1024, 4096)
 OPTIONS = CellOptions(layout=SMALL)
 
 
-def write_cell(folder, value):
+def write_cell(folder, value, lengths=LENGTHS):
     file = pyBigWig.open(str(folder / "s.bw"), "w")
-    file.addHeader(list(LENGTHS.items()))
-    for name, size in LENGTHS.items():
+    file.addHeader(list(lengths.items()))
+    for name, size in lengths.items():
         file.addEntries([name], [100], ends=[size - 100], values=[value])
     file.close()
     (folder / "bigwig.txt").write_text("s.bw\tDNase\n")
     (folder / "chip.txt").write_text("p.bed\tTF\n")
     (folder / "meta.txt").write_text(f"{value}\tGEPC1\n")
-    (folder / "p.bed").write_text("chrA\t5000\t5200\nchrB\t4000\t4200\n")
+    first, second = lengths
+    (folder / "p.bed").write_text(f"{first}\t5000\t5200\n{second}\t4000\t4200\n")
 
 
 def write_tiny(folder):

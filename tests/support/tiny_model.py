@@ -10,6 +10,11 @@ from factornet.model.training.tensorboard import TensorBoardLog
 from factornet.store import Sampler, open_store, parse_region, split_genome
 
 SIZES = {"window_length": 400, "kernels": 3, "kernel_width": 6, "recurrent": 2, "dense": 3}
+FOLDER_CONFIG = NetworkConfig(
+    tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), meta=("GEPC1", "GEPC2"), gencode=True,
+    window_length=40, kernels=4, kernel_width=6, recurrent=3, dense=5,
+)  # fmt: skip
+"""Of the model folder that the fixture `folder` makes."""
 
 
 def tiny_setup(store: Path, *, seed: int = 420) -> TrainingSetup:

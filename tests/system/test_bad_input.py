@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.bad_input.cases import CASES, Case
+from support.bad_input.case import Case
+from support.bad_input.cases import CASES
 from support.bad_input.corpus import GENOME, MAIN, arguments_of, write_case, write_corpus, write_experiment
 from support.forked import Forked
 

@@ -35,6 +35,7 @@ def test_masking_works():
     assert "masked" in run_masked("packages:torch", "-c", "import torch").stderr
 
 
+@pytest.mark.slow
 def test_main_path_runs_without_what_only_linux_has(demo_files, tmp_path):
     """Build, replace, unpack, verify, train, predict, with what macOS lacks masked. This is no run on a Mac."""
     genome = ["s.zarr", "--fasta", str(demo_files / "genome.fa"), "--gtf", str(demo_files / "annotation/genes.gtf.gz")]

@@ -25,7 +25,7 @@ from factornet.store import FactorNetError, InputError, StoreError, UsageError, 
 def test_build_killed_at_random_moments_leaves_all_or_nothing(demo_files, tmp_path):
     store = tmp_path / "s.zarr"
     build_genome(store, GenomeInputs(demo_files / "genome.fa"), GenomeOptions(assembly="demo"), Resources(1))
-    tally = torture(store, demo_files / "cells/K562", 6, seed=1)
+    tally = torture(store, demo_files / "cells/K562", 3, seed=1)
     assert tally.killed > 0
 
 

@@ -134,6 +134,7 @@ def test_export_leaves_zip_file_that_another_export_replaced(files, theirs):
     assert open_store(file).cells == ("A", "B")
 
 
+@pytest.mark.slow
 def test_two_exports_to_one_bucket_keep_the_cell_lines_of_both(files, theirs, s3):
     """The list has both, and none is replaced by a command that did not know of it."""
     source = open_store(theirs)

@@ -164,7 +164,7 @@ def test_what_exists_and_is_no_cell_line_is_never_replaced(store, kind, force, c
 # Writes that fail
 
 
-@pytest.mark.parametrize("size", [100, 300, 700, 1200, 2000])
+@pytest.mark.parametrize("size", [300, *(pytest.param(n, marks=pytest.mark.slow) for n in (100, 700, 1200, 2000))])
 @pytest.mark.parametrize("name", ["build", "genome", "unpack", "export", "zip"])
 def test_failed_write_names_the_file(store, name, size):
     """Files cannot grow beyond a size in the process, at every kind of file in turn."""

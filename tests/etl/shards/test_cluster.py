@@ -45,6 +45,7 @@ def build(store, files, resources, **more) -> str:
     return open_store(store).cell("K562").manifest
 
 
+@pytest.mark.slow
 def test_one_two_and_four_workers_give_the_same_digests(store, demo_files, undisturbed):
     assert build(store, demo_files, Resources(2)) == undisturbed
     before = dict(os.environ)
@@ -93,9 +94,14 @@ def wait_for_end_of(processes: list[psutil.Process]) -> None:
     assert not psutil.wait_procs(processes, timeout=10)[1], "processes are left behind"
 
 
-@pytest.mark.parametrize("option", ["-p", "--workers"])
+@pytest.mark.parametrize("option", ["-p", pytest.param("--workers", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    ("number", "send"), [(signal.SIGINT, os.killpg), (signal.SIGHUP, os.killpg), (signal.SIGTERM, os.kill)]
+    ("number", "send"),
+    [
+        (signal.SIGINT, os.killpg),
+        pytest.param(signal.SIGHUP, os.killpg, marks=pytest.mark.slow),
+        (signal.SIGTERM, os.kill),
+    ],
 )
 def test_signal_ends_command_with_one_line_and_no_process_left(store, demo_files, option, number, send):
     """A terminal sends its signals to the workers too; only the command itself handles them."""

@@ -104,7 +104,7 @@ def test_cell_lines_are_added_and_equal_ones_skipped(demo_store, tmp_path, capsy
     assert_equal(out, demo_store)
 
 
-@pytest.mark.parametrize("kind", ["out.zarr", "out.zip", "s3"])
+@pytest.mark.parametrize("kind", ["out.zarr", "out.zip", pytest.param("s3", marks=pytest.mark.slow)])
 def test_cell_lines_of_other_content_are_replaced_only_by_force(demo_store, changed, location, capsys, kind):
     out = location(kind)
     assert command("export", changed, out, "--cells", "K562") == 0
@@ -188,6 +188,7 @@ def test_copy_that_filled_the_disk_is_resumed(demo_store, tmp_path, capsys, monk
     assert_equal(out, demo_store)
 
 
+@pytest.mark.slow
 def test_interrupted_upload_is_resumed(demo_store, tmp_path, capsys, s3):
     puts = []
 

@@ -67,7 +67,7 @@ class Copy:
 TRACK, SEQUENCE, CELL = "cells/K562/tracks/DGF/chr7/c/0", "genome/sequence/chr21/c/0", "cells/K562/zarr.json"
 
 
-@pytest.fixture(params=["out.zarr", "out.zip", "s3"])
+@pytest.fixture(params=["out.zarr", "out.zip", pytest.param("s3", marks=pytest.mark.slow)])
 def damaged(request, location, demo_store, s3, monkeypatch) -> Copy:
     monkeypatch.setenv("FACTORNET_TRIES", "1")
     return Copy(request.param, location(request.param), demo_store, s3)
@@ -276,6 +276,7 @@ def test_damaged_source_is_found_and_nothing_is_visible(copied, tmp_path, capsys
         assert not (tmp_path / name).exists()
 
 
+@pytest.mark.slow
 def test_object_damaged_in_transfer_is_downloaded_again(demo_store, tmp_path, capsys, s3):
     assert command("export", demo_store, s3.url) == 0
     s3.proxy.seen.clear()

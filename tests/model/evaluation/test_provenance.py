@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.sealed import change_sealed
 
 from factornet.cli import evaluate
-from factornet.model import Bins, write_bedgraph
+from factornet.model import Bins, ModelCard, NetworkConfig, write_bedgraph
 from factornet.model.data.inputs import manifest_digests
 from factornet.model.evaluation.provenance import count_seen, find_changes, find_mismatches
 from factornet.model.model_dir.card import TrainingData
-from factornet.model.prediction.sidecar import PredictionRecord, replacing_with_sidecar
-from factornet.store import open_store
+from factornet.model.prediction.sidecar import PredictionRecord, read_record, replacing_with_sidecar
+from factornet.store import InputError, open_store
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,29 @@ def test_unknown_training_is_none(record, store, bins):
     assert count_seen(replace(record, trainings=()), store, "K562", bins) is None
 
 
+def test_training_from_weights_of_unknown_origin_is_incomplete(record, store, training, bins):
+    """As of a model that --init-from started from a published one."""
+    unknown = TrainingData(cells=(), valid_cells=(), valid=(), test=(), chromosomes=(), manifests={})
+    found = count_seen(replace(record, trainings=(training, unknown)), store, "GM12878", bins)
+    assert (found.trained, found.complete) == (8, False)
+    assert count_seen(replace(record, trainings=(training,)), store, "GM12878", bins).complete
+    assert count_seen(replace(record, trainings=(unknown,)), store, "GM12878", bins) is None
+
+
+def test_start_from_a_model_without_recorded_data_is_recorded(training):
+    own = {"cells": ["A"], "valid_cells": ["A"], "valid": ["chr1:0-5"], "test": []}
+    config = NetworkConfig(tasks=("TF",), tracks=("DNase",))
+    alone, started = (ModelCard(config=config, training=own | {"init_from": name}) for name in (None, "imported"))
+    assert [t.is_recorded for t in alone.trainings] == [True]
+    assert [t.is_recorded for t in started.trainings] == [True, False]
+    later = ModelCard(
+        config=config,
+        training=own | {"init_from": "started"},
+        provenance={"earlier_trainings": [t.to_json() for t in started.trainings]},
+    )
+    assert [t.is_recorded for t in later.trainings] == [True, True, False]
+
+
 def test_mismatches_name_both(record, store, bins):
     assert find_mismatches(record, store, "K562", "CTCF", bins) == []
     assert find_mismatches(record, store, "HepG2", "MAX", bins) == ["of CTCF, not of MAX", "for K562, not for HepG2"]
@@ -134,7 +158,7 @@ def test_predictions_of_bins_not_seen_are_evaluated(command, record):
     status, shown = command(record, "--json")
     assert (status, shown.err) == (0, "")
     content = json.loads(shown.out)
-    assert content["seen"] == {"trained": 0, "validated": 0, "elsewhere": 10, "total": 1000}
+    assert content["seen"] == {"trained": 0, "validated": 0, "elsewhere": 10, "total": 1000, "complete": True}
     assert content["record"]["factor"] == "CTCF"
     status, shown = command(record)
     assert (status, shown.err) == (0, "")
@@ -166,6 +190,21 @@ def test_bins_of_the_training_are_refused_unless_allowed(command, record, store)
 def test_unknown_training_is_said(command, record):
     status, shown = command(replace(record, trainings=()))
     assert (status, "it is not recorded on what the model was trained" in shown.err) == (0, True)
+
+
+def test_unknown_start_of_the_training_is_said(command, record, training):
+    unknown = TrainingData(cells=(), valid_cells=(), valid=(), test=(), chromosomes=(), manifests={})
+    status, shown = command(replace(record, trainings=(training, unknown)))
+    said = "the training started from a model, and on what that was trained is not recorded"
+    assert (status, said in shown.err) == (0, True)
+
+
+@pytest.mark.parametrize("values", [{"manifests": ["a"]}, {"valid": ["chr21"]}, {"valid": "chr21:0-5"}, {"cells": [5]}])
+def test_resealed_record_with_other_trainings_is_refused(command, record, training, tmp_path, values):
+    command(record)
+    change_sealed(tmp_path / "p.bed.gz.json", trainings=[training.to_json() | values])
+    with pytest.raises(InputError, match=r"p\.bed\.gz\.json: is no record of predictions"):
+        read_record(tmp_path / "p.bed.gz")
 
 
 def test_damaged_record_is_refused(command, record, tmp_path):

@@ -1,31 +1,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from support.sealed import change_sealed
+from support.tiny_model import FOLDER_CONFIG
 
 from factornet import __version__
 from factornet.model import ModelCard, NetworkConfig, load_network, read_card
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.store.errors import InputError
 
-CONFIG = NetworkConfig(
-    tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), meta=("GEPC1", "GEPC2"), gencode=True,
-    window_length=40, kernels=4, kernel_width=6, recurrent=3, dense=5,
-)  # fmt: skip
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    create_model(tmp_path / "model", ModelCard(config=CONFIG, training={"lr": 0.001}, provenance={"store": "x"}))
-    return tmp_path / "model"
-
 
 def test_model_card_round_trip(folder):
     card = read_card(folder)
-    assert card.config == CONFIG
+    assert card.config == FOLDER_CONFIG
     assert card.training == {"lr": 0.001}
     assert card.provenance == {"store": "x"}
     assert card.library_version == __version__
@@ -58,12 +47,21 @@ def test_lists_of_names_are_written_as_in_factornet(folder, tmp_path):
         ({"keras_version": "1.2.2"}, "original FactorNet's .*factornet-model import"),
         ({"config": {}}, "its configuration does not describe a network .*missing"),
         ({"config": None}, "its configuration does not describe a network"),
-        ({"config": {**CONFIG.to_json(), "kernels": -1}}, "kernels must be an integer >= 1, got -1"),
-        ({"config": {**CONFIG.to_json(), "tasks": 3}}, "tasks"),
-        ({"config": {**CONFIG.to_json(), "kernels": 10**12}}, r"would have 1e\+24 weights; at most 268,435,456"),
-        ({"config": {**CONFIG.to_json(), "length": 10**12}}, "window_length must be at most 16,777,216"),
+        ({"config": {**FOLDER_CONFIG.to_json(), "kernels": -1}}, "kernels must be an integer >= 1, got -1"),
+        ({"config": {**FOLDER_CONFIG.to_json(), "tasks": 3}}, "tasks"),
+        ({"config": {**FOLDER_CONFIG.to_json(), "kernels": 10**12}}, r"would have 1e\+24 weights; at most 268,435,456"),
+        ({"config": {**FOLDER_CONFIG.to_json(), "length": 10**12}}, "window_length must be at most 16,777,216"),
         ({"training": 5}, "training must be a JSON object, got int"),
         ({"provenance": [1, 2]}, "provenance must be a JSON object, got list"),
+        ({"config": {**FOLDER_CONFIG.to_json(), "kernels": 10**400}}, "it has a number of 401 digits"),
+        ({"training": {"cells": "K562"}}, "its training data have another form .cells must be a list of names"),
+        ({"training": {"cells": 5}}, "cells must be a list of names"),
+        ({"training": {"cells": ["A"], "valid": ["chr11"]}}, "'chr11' is not a region"),
+        ({"training": {"cells": ["A"]}, "provenance": {"chromosomes": 5}}, "its training data have another form"),
+        ({"training": {"cells": ["A"]}, "provenance": {"manifests": ["a"]}}, "must be JSON objects"),
+        ({"training": {"cells": ["A"]}, "provenance": {"manifests": {"a": 5}}}, "manifests must be digests"),
+        ({"training": {"cells": ["A"]}, "provenance": {"earlier_trainings": 5}}, "have another form"),
+        ({"training": {"cells": ["A"]}, "provenance": {"earlier_trainings": [{}]}}, "have another form"),
     ],
 )
 def test_invalid_model_json_is_refused(folder, values, message):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from support.sealed import change_sealed
+from support.tiny_model import FOLDER_CONFIG
 
 from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, save_weights
 from factornet.model.model_dir import weights
@@ -17,20 +18,9 @@ from factornet.store.errors import InputError, UsageError
 from factornet.store.files.digest import file_digest
 from factornet.store.files.outputs import output_lock
 
-CONFIG = NetworkConfig(
-    tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), meta=("GEPC1", "GEPC2"), gencode=True,
-    window_length=40, kernels=4, kernel_width=6, recurrent=3, dense=5,
-)  # fmt: skip
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    create_model(tmp_path / "model", ModelCard(config=CONFIG, training={"lr": 0.001}, provenance={"store": "x"}))
-    return tmp_path / "model"
-
 
 def trained(steps: int = 3, *, seed: int = 0) -> tuple[FactorNet, torch.optim.Adam]:
-    network = FactorNet(CONFIG, seed=seed)
+    network = FactorNet(FOLDER_CONFIG, seed=seed)
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=0.01)
     for _ in range(steps):
         take_step(network, optimizer)
@@ -84,7 +74,7 @@ def test_weights_round_trip(folder, which):
 
 def test_last_weights_are_those_of_the_newest_training_state(folder):
     network, optimizer = trained()
-    save_weights(folder, FactorNet(CONFIG).state_dict(), "last")
+    save_weights(folder, FactorNet(FOLDER_CONFIG).state_dict(), "last")
     save_training_state(folder, state_of(network, optimizer, 3))
     assert torch.equal(load_network(folder, weights="last").dense.weight, network.dense.weight)
 
@@ -244,13 +234,13 @@ def test_failed_write_leaves_the_previous_state(folder, monkeypatch, owner, name
 def test_missing_damaged_or_mismatched_weights_are_refused(folder):
     with pytest.raises(InputError, match=r"best.safetensors: no such weights; the folder has none"):
         load_network(folder)
-    save_weights(folder, FactorNet(CONFIG).state_dict(), "last")
+    save_weights(folder, FactorNet(FOLDER_CONFIG).state_dict(), "last")
     with pytest.raises(InputError, match=r"the folder has last.safetensors"):
         load_network(folder)
     truncate(folder / "last.safetensors")
     with pytest.raises(InputError, match=r"last.safetensors: damaged"):
         load_network(folder, weights="last")
-    other = FactorNet(NetworkConfig(**{**CONFIG.__dict__, "dense": 6}))
+    other = FactorNet(NetworkConfig(**{**FOLDER_CONFIG.__dict__, "dense": 6}))
     save_weights(folder, other.state_dict(), "best")
     with pytest.raises(
         InputError, match=r"5 of its tensors do not match.*context.bias is float32 \(6,\), not float32 \(5,\)"
@@ -261,14 +251,14 @@ def test_missing_damaged_or_mismatched_weights_are_refused(folder):
 def test_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot create the model folder"):
-        create_model(tmp_path / "file/model", ModelCard(config=CONFIG))
+        create_model(tmp_path / "file/model", ModelCard(config=FOLDER_CONFIG))
     with pytest.raises(InputError, match=r"absent: no such folder"):
-        save_weights(tmp_path / "absent", FactorNet(CONFIG).state_dict(), "best")
+        save_weights(tmp_path / "absent", FactorNet(FOLDER_CONFIG).state_dict(), "best")
 
 
 def test_weights_that_share_memory_are_saved(folder):
     """As an LSTM's do on a GPU, where they are views of one tensor."""
-    network = FactorNet(CONFIG)
+    network = FactorNet(FOLDER_CONFIG)
     shared = torch.arange(sum(v.numel() for v in network.state_dict().values()), dtype=torch.float32)
     parts = shared.split([v.numel() for v in network.state_dict().values()])
     views = {name: p.view_as(v) for (name, v), p in zip(network.state_dict().items(), parts, strict=True)}

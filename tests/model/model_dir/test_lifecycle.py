@@ -7,6 +7,7 @@ import pytest
 
 from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, read_card
 from factornet.model.model_dir.lifecycle import backup_path, complete_model, create_model
+from factornet.model.model_dir.verify import verify_model
 from factornet.model.model_dir.weights import save_weights
 from factornet.store import InputError, UsageError
 
@@ -116,3 +117,27 @@ def test_model_is_put_back_where_the_new_one_cannot_be_moved_there(tmp_path, mod
         create_model(model, ModelCard(config=NEW), overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     assert load_network(model).config == OLD
+
+
+def test_files_of_the_user_with_names_like_a_models_are_kept(model):
+    """What verify calls the user's is the user's where the model is replaced, too."""
+    names = (
+        "history.md",
+        "mine.safetensors",
+        "last-notes.json",
+        "last-000001.txt",
+        ".gitignore",
+        "tensorboard/notes.txt",
+    )
+    (model / "tensorboard").mkdir()
+    for name in names:
+        (model / name).write_text("mine")
+    event = "tensorboard/events.out.tfevents.1.host"
+    (model / event).touch()
+    found = {f.path: f.kind for f in verify_model(model).files}
+    assert {found[name] for name in names} == {"foreign"}
+    create_model(model, ModelCard(config=NEW), overwrite=True)
+    complete_model(model)
+    assert {name: (model / name).read_text() for name in names} == dict.fromkeys(names, "mine")
+    assert not (model / event).exists()
+    assert not backup_path(model).exists()

@@ -10,60 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
+from support.findings import kinds
 from support.keras_folder import Spec, write_folder
-from support.sealed import change_sealed
+from support.snapshots import Snapshots
 from support.tiny_model import tiny_config, train_tiny
 
-from factornet.cli.model import main
-from factornet.model import FactorNet, ModelCard, read_card, save_weights, write_imported
-from factornet.model.model_dir.history import read_history, write_history
+from factornet.model import FactorNet, ModelCard, load_network, read_card, save_weights, write_imported
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.verify import verify_model
 from factornet.model.training.history import EpochRecord
 from factornet.model.training.plots import plot_history
-from factornet.store import InputError
 from factornet.store.files.outputs import output_lock
-
-
-class Snapshots:
-    """Copies of a model folder before each rename and removal in it: what a kill there would leave."""
-
-    def __init__(self, folder: Path, copies: Path, patch: pytest.MonkeyPatch) -> None:
-        self.folder, self.copies = folder, copies
-        self.taken: list[Path] = []
-        for name in ("replace", "unlink"):
-            patch.setattr(Path, name, self._before(getattr(Path, name)))
-
-    def _before(self, change):
-        def changed(path, *args, **options):
-            if path.parent == self.folder and (change.__name__ == "replace" or path.exists()):
-                self.taken.append(self.copies / f"{len(self.taken):03d}" / "m")
-                shutil.copytree(self.folder, self.taken[-1])
-            return change(path, *args, **options)
-
-        return changed
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiny_store):
-    """An ended training, and a snapshot for each moment at which a kill leaves other files."""
-    work = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        snapshots = Snapshots(work / "m", work / "killed", patch)
-        train_tiny(tiny_store, work / "m", tensorboard=True)
-    return work / "m", snapshots.taken
-
-
-@pytest.fixture
-def model(trained, tmp_path):
-    """A copy of the ended training, to be changed."""
-    return Path(shutil.copytree(trained[0], tmp_path / "m"))
-
-
-def kinds(folder: Path, *, of: str = "") -> dict[str, str]:
-    """The findings of a folder that are not ok, or those of files whose names begin with `of`."""
-    files = verify_model(folder).files
-    return {f.path: f.kind for f in files if (f.path.startswith(of) if of else f.kind != "ok")}
 
 
 def test_every_file_of_an_ended_training_is_covered(model):
@@ -169,6 +126,32 @@ def test_valid_file_of_an_earlier_epoch_is_damage(model, trained, name):
     assert [f.path for f in verify_model(model).faults] == [name]
 
 
+@pytest.mark.parametrize("other", ["last.safetensors", "last-000002.safetensors"])
+def test_weights_of_another_epoch_are_not_the_best(model, other):
+    """Their digests are right, and model.json is theirs."""
+    epochs = json.loads((model / "history.json").read_text())["epochs"]
+    best = min(epochs, key=lambda row: row["val_loss"])["epoch"]
+    if (model / other).read_bytes() == (model / "best.safetensors").read_bytes():
+        other = "last-000002.safetensors" if best == 3 else "last.safetensors"
+    shutil.copy(model / other, model / "best.safetensors")
+    [fault] = verify_model(model).faults
+    assert (fault.path, fault.kind) == ("best.safetensors", "damaged")
+    assert f"but that with the best validation loss is {best}" in fault.problem
+
+
+def test_best_weights_of_the_epoch_after_the_training_state_are_no_damage(model):
+    """A kill between the two files of an epoch."""
+    weights = load_network(model).state_dict()
+    for path in (*model.glob("last-000003*"), model / "history.json", model / "last.safetensors"):
+        path.unlink()
+    for path in (model / "history.csv", model / "training.png"):
+        path.unlink()
+    save_weights(model, weights, "best", epoch=3)
+    assert kinds(model, of="best")["best.safetensors"] == "ok"
+    save_weights(model, weights, "best", epoch=4)
+    assert kinds(model, of="best")["best.safetensors"] == "damaged"
+
+
 def test_files_of_another_training_are_damage(model, tiny_store, tmp_path):
     other = tmp_path / "other"
     train_tiny(tiny_store, other, seed=7)
@@ -182,34 +165,6 @@ def test_state_of_two_saves_is_damage(model):
     """Each of its files is sound, but one belongs to another state."""
     shutil.copy(model / "last-000002.safetensors", model / "last-000003.safetensors")
     assert kinds(model, of="last-000003")["last-000003.safetensors"] == "damaged"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"epochs": []}, {"epochs": 3}, {"epochs": [{"epoch": 1}]}, {"ended": 5}, {"history_csv_sha256": None}],
-)
-def test_history_of_another_form_is_damage(model, change):
-    change_sealed(model / "history.json", **change)
-    with pytest.raises(InputError, match=r"history\.json: .* must be"):
-        read_history(model, read_card(model).digest)
-    assert kinds(model)["history.json"] == "damaged"
-
-
-def test_history_of_a_newer_version_is_unchecked(model):
-    change_sealed(model / "history.json", version=2)
-    report = verify_model(model)
-    assert [(f.path, f.kind, f.remedy) for f in report.faults] == [("history.json", "unchecked", "update factornet")]
-
-
-def test_history_round_trip(model):
-    digest = read_card(model).digest
-    rows = [{"epoch": 1, "loss": 0.1 + 0.2, "val_loss": 1e-7, "val_average_precision": 1}]
-    write_history(model, digest, rows, ended="why")
-    history = read_history(model, digest)
-    assert (history.epochs, history.ended) == (rows, "why")
-    assert (model / "history.csv").read_text() == (
-        "epoch,loss,val_loss,val_average_precision\n1,0.30000000000000004,1e-07,1\n"
-    )
 
 
 def test_equal_pictures_have_equal_bytes(model, trained, tiny_store):
@@ -248,7 +203,7 @@ def test_folder_being_written_names_the_holder(model):
 
 def test_training_can_be_verified_while_it_runs(tiny_store, tmp_path):
     """The lock is read, not taken: the training goes on, and no file that it replaces is called damaged."""
-    words = ["--store", str(tiny_store), *"-i A -f TF -v chrB -n 1 -L 400 -k 3 -w 6 -r 2 -d 3 -b 4".split()]
+    words = ["--store", str(tiny_store), *"-i A -f TF -v chrB -t none -n 1 -L 400 -k 3 -w 6 -r 2 -d 3 -b 4".split()]
     command = [sys.executable, "-m", "factornet.cli.train", *words, *"-e 1000 -ep 1000 --device cpu".split()]
     folder, reports = tmp_path / "m", []
     with subprocess.Popen([*command, "-o", str(folder)], stdout=subprocess.DEVNULL) as child:
@@ -282,41 +237,3 @@ def test_imported_model_is_covered(tmp_path):
     assert (verify_model(tmp_path / "m").stage, kinds(tmp_path / "m")) == ("weights only", {})
     (tmp_path / "m/last.safetensors").unlink()
     assert kinds(tmp_path / "m") == {"last.safetensors": "missing"}
-
-
-# The command
-
-
-def test_command_lists_files_and_faults(model, capsys):
-    assert main(["verify", str(model)]) == 0
-    shown = capsys.readouterr().out
-    assert all(path.name in shown for path in model.iterdir())
-    assert ": no faults\n" in shown
-    assert f"{model}: the training has ended, with 3 complete epochs: all 3 epochs done\n" in shown
-    (model / "history.csv").write_text("epoch\n1\n")
-    assert main(["verify", str(model)]) == 1
-    shown = capsys.readouterr().out
-    assert "\ndamaged: history.csv: damaged or changed: its 8 bytes are not the history of the training\n" in shown
-    assert "    repair: resume the training: it writes its history again" in shown
-    assert main(["verify", str(model), "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert (found["ok"], found["models"][0]["stage"]) == (False, "ended")
-    assert [f["path"] for f in found["models"][0]["files"] if f["kind"] == "damaged"] == ["history.csv"]
-
-
-def test_command_verifies_all_folders_and_names_those_it_cannot(model, tmp_path, capsys):
-    keras = write_folder(tmp_path / "keras", Spec())
-    assert main(["verify", str(keras)]) == 2
-    assert "is the original FactorNet's (Keras), whose files have no digests" in capsys.readouterr().err
-    assert main(["verify", str(tmp_path / "absent"), str(keras), str(model)]) == 2
-    shown = capsys.readouterr()
-    assert "absent: no such folder" in shown.err
-    assert f"{model}: the training has ended" in shown.out
-    assert main(["verify", str(keras), "--json"]) == 2
-    assert "no digests" in json.loads(capsys.readouterr().out)["models"][0]["error"]
-
-
-def test_info_of_a_damaged_model_names_verify(model, capsys):
-    (model / "model.json").write_text((model / "model.json").read_text().replace("400", "401"))
-    assert main(["info", str(model)]) == 2
-    assert f"; factornet-model verify {model} checks all files" in capsys.readouterr().err

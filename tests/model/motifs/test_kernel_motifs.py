@@ -158,7 +158,10 @@ def test_sites_equal_those_of_loops(tiny, monkeypatch, cell, windows):
 def test_sites_need_the_tracks_of_the_network_but_no_meta_values(tiny):
     store, *_ = tiny
     one = Bins(np.array([0]), np.array([100]), np.array([200]))
-    with pytest.raises(UsageError, match=r"BARE has the tracks none; the model was trained on U, S_fwd, S_rev"):
+    with pytest.raises(
+        UsageError,
+        match=r"BARE has no tracks 'U', 'S_fwd', 'S_rev'; it has none; the model was trained on U, S_fwd, S_rev",
+    ):
         find_kernel_sites(exact_network(TRACKS), store, "BARE", one, device=CPU)
     config = NetworkConfig(tasks=("TF",), tracks=(), meta=("X",), window_length=60, kernel_width=7, recurrent=-1)
     first, _ = find_kernel_sites(FactorNet(config), store, "BARE", one, device=CPU)

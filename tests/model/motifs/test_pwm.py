@@ -1,8 +1,6 @@
-"""Motifs: read from MEME files, found by name, written into kernels, scanned for (against a slow oracle)."""
+"""Motifs: written into kernels, scanned for (against a slow oracle)."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from factornet.model import FactorNet, Motif, NetworkConfig, find_motif, read_meme
+from factornet.model import FactorNet, Motif, NetworkConfig
 from factornet.model.motifs.pwm import inject_motif, log_odds, scan_best_hit
-from factornet.store.errors import InputError, UsageError
-
-HEADER = "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
-MATRIX = "letter-probability matrix: alength= 4 w= 2 nsites= 10 E= 0\n  0.1 0.2\t0.3 0.4\n  1 0 0 0\n"
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "motifs.meme"
-    path.write_text(text)
-    return path
+from factornet.store.errors import UsageError
 
 
 def sharp(consensus: str, *, name: str = "X_f1", alternate: str = "X") -> Motif:
@@ -38,83 +27,6 @@ def encode(sequence: str) -> np.ndarray:
 
 def complement(sequence: str) -> str:
     return sequence[::-1].translate(str.maketrans("ACGT", "TGCA"))
-
-
-def test_read_meme(tmp_path):
-    second = MATRIX.replace("w= 2", "w= 3") + "0.25 0.25 0.25 0.25\n"
-    text = f"{HEADER}MOTIF CTCF_f2 CTCF\n\n{MATRIX}\nURL http://x\n\nMOTIF lone\n{second}MOTIF Z\n{MATRIX}"
-    motifs = read_meme(write(tmp_path, text))
-    assert list(motifs) == ["CTCF_f2", "lone", "Z"]
-    assert motifs["CTCF_f2"].alternate == "CTCF"
-    assert motifs["lone"].alternate == ""
-    assert motifs["CTCF_f2"].probabilities.tolist() == [[0.1, 0.2, 0.3, 0.4], [1, 0, 0, 0]]
-    assert len(motifs["lone"]) == 3
-
-
-def test_read_meme_accepts_windows_line_ends(tmp_path):
-    path = tmp_path / "motifs.meme"
-    path.write_bytes((HEADER + "MOTIF a\n" + MATRIX).replace("\n", "\r\n").encode())
-    assert len(read_meme(path)["a"]) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "words"),
-    [
-        ("", 1, "not a MEME file: expected 'MEME version', got ''"),
-        ("\n<html>\n", 2, "not a MEME file.*'<html>'"),
-        (HEADER, None, "holds no motif"),
-        (HEADER.replace("ACGT", "ACDEFGHIKLMNPQRSTVWY"), 3, "not ACGT"),
-        (HEADER + "MOTIF\n", 7, "without a name"),
-        (HEADER + MATRIX, 7, "without a MOTIF line"),
-        (HEADER + "MOTIF a\nMOTIF b\n", 7, "motif a has no letter-probability matrix"),
-        (HEADER + "MOTIF a\n", 7, "motif a has no letter-probability matrix"),
-        (HEADER + f"MOTIF a\n{MATRIX}\nMOTIF a\n", 12, "motif a is listed twice"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("w= 2", "w= 3"), 8, "width 3 ends after 2 rows"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("w= 2", "w= 3") + "\n", 11, "width 3 ends after 2 rows"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("w= 2", "w= 3") + "MOTIF b\n", 11, "ends after 2 rows, got 'MOTIF b'"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("w= 2", "w= 1"), 10, "whose width is too small: '1 0 0 0'"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("w= 2", ""), 8, "without a width"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("w= 2", "w= 0"), 8, "without a width"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("0.4", "0.5"), 9, "sum to 1, got '0.1 0.2\\\\t0.3 0.5'"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("1 0 0 0", "2 -1 0 0"), 10, "four probabilities"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("1 0 0 0", "1 0 0"), 10, "four probabilities"),
-        (HEADER + "MOTIF a\n" + MATRIX.replace("1 0 0 0", "nan 0 0 0"), 10, "four probabilities"),
-    ],
-)
-def test_read_meme_error_has_the_line(tmp_path, text, line, words):
-    path = write(tmp_path, text)
-    with pytest.raises(InputError, match=words) as caught:
-        read_meme(path)
-    assert caught.value.line == line
-    assert str(path) in str(caught.value)
-
-
-def test_read_meme_of_a_missing_or_binary_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        read_meme(tmp_path / "absent.meme")
-    (tmp_path / "binary.meme").write_bytes(b"\x1f\x8b\x08\x00\xff")
-    with pytest.raises(InputError, match="not text at byte 1"):
-        read_meme(tmp_path / "binary.meme")
-
-
-@pytest.mark.parametrize(
-    ("factor", "name"),
-    [("CTCF", "CTCF_f2"), ("ctcf", "CTCF_f2"), ("MAX_f1", "MAX_f1"), ("max", "MAX_f1"), ("sp1_f2", "SP1_f2")],
-)
-def test_find_motif_by_either_name_in_any_case(factor, name):
-    names = [("CTCF_f2", "CTCF"), ("MAX_f1", ""), ("SP1_f1", "SP1"), ("SP1_f2", "SP1")]
-    motifs = {n: sharp("ACG", name=n, alternate=a) for n, a in names}
-    assert find_motif(motifs, factor).name == name
-
-
-def test_find_motif_without_one_match_lists_names():
-    motifs = {n: sharp("ACG", name=n, alternate=n[:-3]) for n in ("FOXA1_f1", "FOXA2_f1", "CTCF_f2", "FOXA2_si")}
-    with pytest.raises(UsageError, match=r"no motif for FOXA3 among 4; close names: .*FOXA1"):
-        find_motif(motifs, "FOXA3")
-    with pytest.raises(UsageError, match=r"close names: none"):
-        find_motif(motifs, "ZZZZZZ")
-    with pytest.raises(UsageError, match=r"FOXA2 has 2 motifs; name one of FOXA2_f1, FOXA2_si"):
-        find_motif(motifs, "FOXA2")
 
 
 def test_motif_of_other_than_probabilities_is_refused():

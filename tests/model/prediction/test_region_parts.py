@@ -1,12 +1,15 @@
 """Interrupted predictions of regions: what is kept, what is computed again, what is refused."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from support.sealed import change_sealed
 
 from factornet.model import FactorNet, NetworkConfig, Predictor, predict_regions
+from factornet.model.prediction import region_parts
 from factornet.model.prediction.sidecar import sidecar_path
 from factornet.store import InputError, UsageError, open_store, parse_region
 from factornet.store.files.sealed_json import JsonFormat, write_sealed_json
@@ -153,3 +156,47 @@ def test_parts_that_are_no_folder_are_left_alone(store, predictor, tmp_path, mak
     with pytest.raises(InputError, match=r"\.x\.bw\.parts: is not a folder; move it away"):
         predict_regions(predictor, regions_of(store, "chr21:5000-6000"), tmp_path / "x.bw", stride=50)
     assert [p.name for p in tmp_path.iterdir()] == [".x.bw.parts"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "settings.json"])
+def test_names_of_no_part_are_never_touched(interrupted, name):
+    """A stranger's digests.json, sealed again, names the folder of the output: it must not be removed as a damaged part."""
+    arguments, parts = interrupted
+    (parts.parent / "precious").write_text("mine")
+    change_sealed(parts / "digests.json", sha256={name: "0" * 64})
+    predict_regions(*arguments, stride=50, resume=True)
+    assert sorted(p.name for p in parts.parent.iterdir()) == ["precious", "x.bw", "x.bw.json"]
+
+
+def test_parts_and_digests_of_another_run_are_computed_again(store, interrupted, tmp_path, caplog):
+    """Each part matches its digest, but another model computed them."""
+    arguments, parts = interrupted
+    (tmp_path / "other").mkdir()
+    other = predictor_of(store, "CTCF", dense=17)
+
+    def cut(bins, seen=[]):  # noqa: B006, counts the calls
+        seen.append(bins)
+        if len(seen) == 3:
+            raise CutError
+
+    with pytest.raises(CutError):
+        predict_regions(other, arguments[1], tmp_path / "other/x.bw", stride=50, on_bins=cut)
+    for path in (tmp_path / "other/.x.bw.parts").iterdir():
+        if path.name != "settings.json":
+            shutil.copy(path, parts / path.name)
+    predict_regions(*arguments, stride=50, resume=True)
+    assert "digests.json: does not belong to settings.json; all regions are computed again" in caplog.text
+    predict_regions(*arguments[:2], tmp_path / "whole.bw", stride=50)
+    assert (tmp_path / "x.bw").read_bytes() == (tmp_path / "whole.bw").read_bytes()
+
+
+def test_failed_begin_leaves_nothing(store, predictor, tmp_path, monkeypatch):
+    """The disk has room for the folder of parts, but for no file in it."""
+
+    def fail(path, *_):
+        raise InputError(path, "cannot be written (No space left on device)")
+
+    monkeypatch.setattr(region_parts, "write_sealed_json", fail)
+    with pytest.raises(InputError, match="No space left"):
+        predict_regions(predictor, regions_of(store, "chr21:5000-6000"), tmp_path / "x.bw", stride=50)
+    assert list(tmp_path.iterdir()) == []

@@ -155,6 +155,19 @@ def test_file_of_the_user_at_the_place_of_the_record_is_kept(predictor, bins, tm
     assert [p.name for p in tmp_path.iterdir()] == ["x.bed.gz.json"]
 
 
+def test_predictions_are_not_named_like_a_record(predictor, bins, tmp_path):
+    """A prediction to x.bed.gz that ends later would replace x.bed.gz.json by its record."""
+    for write in (
+        lambda path: predict_intervals(predictor, bins, path, overwrite=True),
+        lambda path: predict_regions(
+            predictor, [parse_region("chr21:0-1000", predictor.store.coordinates)], path, stride=50, overwrite=True
+        ),
+    ):
+        with pytest.raises(UsageError, match=r"x\.bed\.gz\.json: a file of scores cannot have this name"):
+            write(tmp_path / "x.bed.gz.json")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_record_of_a_killed_run_is_replaced(predictor, bins, tmp_path):
     path = tmp_path / "x.bed.gz"
     predict_intervals(predictor, bins, path)

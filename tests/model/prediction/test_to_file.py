@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyBigWig
@@ -14,8 +15,6 @@ from factornet.model import (
     FactorNet,
     ModelCard,
     NetworkConfig,
-    baselines,
-    evaluate,
     predict_bins,
     read_bedgraph,
     save_weights,
@@ -26,7 +25,7 @@ from factornet.model.data.signals import track_signals
 from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.predictor import Predictor
-from factornet.store import InputError, UsageError, open_store, parse_region, read_span
+from factornet.store import GenomeCoordinates, InputError, UsageError, open_store, parse_region, read_span
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +113,94 @@ def test_regions_on_the_command_line(store, network, command, tmp_path):
     np.testing.assert_allclose(scores, whole, rtol=6e-4)
 
 
+@pytest.mark.parametrize("intervals", [False, True])
+def test_every_name_gets_what_it_says(command, tmp_path, *, intervals):
+    """All hold the lines of the original's gzipped bedgraph, or as many values."""
+    (tmp_path / "regions.bed").write_text("chr1\t50000\t50200\nchr21\t100000\t100200\nchr21\t90000\t90200\n")
+    what = ("-b", tmp_path / "regions.bed") if intervals else ("--regions", "chr21:100000-101000", "chr1:50000-51000")
+    assert command(*what, "-o", tmp_path / "first.bed.gz")[0] == 0
+    lines = gzip.decompress((tmp_path / "first.bed.gz").read_bytes())
+    for name in ("o.bed", "o.bedgraph", "o.BG", "o.bdg", "o.txt", "o.tsv"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        assert (tmp_path / name).read_bytes() == lines
+    for name in ("o.bedGraph.gz", "o.BED.GZ"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        assert (tmp_path / name).read_bytes() == (tmp_path / "first.bed.gz").read_bytes()
+    for name in ("o.bw", "p.BW", "q.bigWig"):
+        assert command(*what, "-o", tmp_path / name)[0] == 0
+        with pyBigWig.open(str(tmp_path / name)) as file:
+            assert sum(len(file.intervals(chrom)) for chrom in file.chroms()) == lines.count(b"\n")
+
+
+@pytest.mark.parametrize("name", ["o.wig", "o", "o.zip", "o.bw.gz"])
+def test_name_of_another_format_is_refused_before_any_work(command, tmp_path, name):
+    before = sorted(p.name for p in tmp_path.iterdir())
+    status, shown = command("--regions", "chr21", "-o", tmp_path / name)
+    assert (status, f"{name}: a file of scores cannot have this name; end it in .bed, " in shown.err) == (2, True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_text_resumes_as_text(command, tmp_path, monkeypatch):
+    """Other names of the same format end in the same bytes."""
+    regions = ("--regions", "chr21:100000-102000", "chr1:50000-52000")
+    assert command(*regions, "-o", tmp_path / "whole.bed")[0] == 0
+    scored, calls = Predictor.scored, []
+
+    def interrupt(predictor, bins):
+        calls.append(bins)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return scored(predictor, bins)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Predictor, "scored", interrupt)
+        assert command(*regions, "-o", tmp_path / "x.bed")[0] == 130
+    status, shown = command(*regions, "-o", tmp_path / "x.bed", "--resume", "--json")
+    assert (status, json.loads(shown.out)["predicted"]) == (0, 37)
+    assert (tmp_path / "x.bed").read_bytes() == (tmp_path / "whole.bed").read_bytes()
+
+
+def test_all_regions_are_the_chromosomes_of_the_store(command, tmp_path, store, monkeypatch):
+    """Scores are not looked at here: those of ``--regions`` are tested above."""
+    monkeypatch.setattr(Predictor, "scored", lambda _, bins: [(np.arange(len(bins)), np.zeros(len(bins), np.float32))])
+    status, shown = command("--regions", "all", "-o", tmp_path / "all.bed", "--json")
+    assert (status, shown.err) == (0, "")
+    assert command("--regions", *store.coordinates.names, "-o", tmp_path / "named.bed")[0] == 0
+    assert (tmp_path / "all.bed").read_bytes() == (tmp_path / "named.bed").read_bytes()
+    bins, _ = read_bedgraph(tmp_path / "all.bed", store.coordinates)
+    assert (
+        len(bins) == json.loads(shown.out)["intervals"] == sum((n - 200) // 50 + 1 for n in store.coordinates.lengths)
+    )
+    record = json.loads((tmp_path / "all.bed.json").read_text())
+    assert [region.partition(":")[0] for region in record["options"]["regions"]] == list(store.coordinates.names)
+
+
+def test_all_regions_stand_alone(command, tmp_path):
+    status, shown = command("--regions", "all", "chr21", "-o", tmp_path / "x.bed")
+    assert (status, "--regions all: has all chromosomes of the store; give no other region" in shown.err) == (2, True)
+
+
+def test_chromosomes_shorter_than_a_bin_are_left_out_of_all_and_named(store, capsys):
+    lengths = (150, 1000, 199, 200)
+    short = SimpleNamespace(coordinates=GenomeCoordinates(("chrUn_1", "chr1", "chrUn_2", "chr2"), lengths))
+    chosen = predict._choose_regions(SimpleNamespace(regions=["all"]), short)
+    assert [str(region) for region in chosen] == ["chr1:0-1000", "chr2:0-200"]
+    assert "--regions all: chrUn_1, chrUn_2 left out, shorter than a bin of 200 bases" in capsys.readouterr().err
+
+
+def test_intervals_longer_than_a_bin_are_said_with_the_cure(command, tmp_path):
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\nchr21\t100000\t112000\nchr21\t100000\t100201\n")
+    status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "o.bed")
+    assert status == 0
+    assert (
+        "x.bed: 2 of 3 intervals longer than a bin of 200 bases (up to 12,000): each gets one score, that" in shown.err
+    )
+    assert "--regions predicts all bins of regions" in shown.err
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\nchr21\t106000\t106001\n")
+    status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "p.bed")
+    assert (status, shown.err) == (0, "")
+
+
 def test_an_interrupt_names_the_command_that_resumes(command, tmp_path, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
@@ -132,10 +219,17 @@ def test_resume_without_regions_is_refused(command, tmp_path):
     assert (status, "--resume needs --regions" in shown.err) == (2, True)
 
 
+def test_stride_without_regions_is_refused(command, tmp_path):
+    (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
+    status, shown = command("-b", tmp_path / "x.bed", "-o", tmp_path / "x.bed.gz", "--stride", 100)
+    assert (status, "--stride needs --regions; -b gives each interval one score" in shown.err) == (2, True)
+    assert not (tmp_path / "x.bed.gz").exists()
+
+
 def test_other_tracks_are_refused_naming_both(store):
-    other = FactorNet(NetworkConfig(tasks=("CTCF",), tracks=("DGF", "Unique35"), kernels=4, recurrent=-1, dense=4))
+    other = FactorNet(NetworkConfig(tasks=("CTCF",), tracks=("DGF", "ATAC"), kernels=4, recurrent=-1, dense=4))
     bins = Bins(np.array([0]), np.array([5000]), np.array([5200]))
-    with pytest.raises(UsageError, match=r"Unique35, DGF; the model was trained on DGF, Unique35"):
+    with pytest.raises(UsageError, match=r"no track 'ATAC'; it has Unique35, DGF; the model was trained on DGF, ATAC"):
         predict_bins(other, store, "K562", bins, device=torch.device("cpu"))
 
 
@@ -157,29 +251,11 @@ def test_a_bigwig_of_no_intervals_is_refused(store, tmp_path):
 
 
 def test_a_cell_line_without_the_network_s_inputs_is_refused_before_any_file(store, tmp_path):
-    config = NetworkConfig(tasks=("CTCF",), tracks=("DGF",), kernels=4, recurrent=-1, dense=4)
-    with pytest.raises(UsageError, match="K562 has the tracks Unique35, DGF; the model was trained on DGF"):
+    config = NetworkConfig(tasks=("CTCF",), tracks=("ATAC",), kernels=4, recurrent=-1, dense=4)
+    with pytest.raises(
+        UsageError, match="K562 has no track 'ATAC'; it has Unique35, DGF; the model was trained on ATAC"
+    ):
         Predictor(network=FactorNet(config), store=store, cell="K562", factor="CTCF", device=torch.device("cpu"))
-
-
-def test_evaluation_of_perfect_scores_and_of_baselines(store):
-    bins = bins_of_regions([parse_region("chr21", store.coordinates)], store.coordinates, stride=50)
-    labels = read_span(store.labels("K562", "chr21"), 0, len(bins))[:, 0]
-    others = baselines(store, "K562", bins, track="DGF", log_odds=None)
-    result = evaluate(store, "K562", "CTCF", bins, (labels == 1).astype(np.float32), others=others)
-    assert result.scores["model"].average_precision == 1
-    assert result.n_ambiguous == (labels == 2).sum()
-    alone = result.scores["accessibility alone"]
-    assert alone.prevalence < alone.average_precision < 0.5
-    i = 12_000
-    signal = read_span(store.track("K562", "DGF", "chr21"), int(bins.start[i]), int(bins.stop[i]))
-    assert others["accessibility alone"][i] == pytest.approx(signal.mean(), rel=1e-5)
-
-
-def test_bins_that_have_no_label_are_refused(store):
-    bins = Bins(np.array([0]), np.array([5010]), np.array([5210]))
-    with pytest.raises(UsageError, match=r"chr2:5010-5210"):
-        evaluate(store, "K562", "CTCF", bins, np.array([0.5], np.float32))
 
 
 REGIONS = ("chr21:100000-102000", "chr21:110000-112000", "chr1:50000-52000")

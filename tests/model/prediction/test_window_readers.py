@@ -6,6 +6,7 @@ import numpy as np
 import pyBigWig
 import pytest
 import torch
+from support.slow_windows import slow_rows, tracks_of
 
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
 from factornet.etl.builders.unpack import unpack_store
@@ -13,12 +14,12 @@ from factornet.model import NetworkConfig
 from factornet.model.data.device_windows import DeviceSource
 from factornet.model.prediction.bins import SortedWindows
 from factornet.model.prediction.tiles import TileReader
-from factornet.store import SamplingPlan, StreamSettings, UsageError, WindowStream, open_store, read_span
+from factornet.store import SamplingPlan, Store, StreamSettings, UsageError, WindowStream, open_store
 from factornet.store.windows.in_memory import load_in_memory, required_arrays
 
 CPU = torch.device("cpu")
 LENGTHS = {"chrA": 1500, "chrB": 700}
-CELLS = {"ONE": ("S", "T"), "TWO": ("S", "T"), "SWAPPED": ("T", "S"), "BARE": ("S", "T")}
+CELLS = {"ONE": ("S", "T"), "TWO": ("S", "T"), "SWAPPED": ("T", "S"), "BARE": ("S", "T"), "MORE": ("U", "T", "V", "S")}
 META = ("GEPC1", "GEPC2")
 GTF = "chrA\tx\t{}\t{}\t{}\t.\t+\t.\t" + "".join(
     f'{key} "{value}"; '
@@ -59,7 +60,7 @@ def folder(tmp_path_factory):
 
 def config_of(store, plan, settings):
     """Return the network that takes windows of these settings."""
-    tracks = store.cell(plan.cells[0]).track_names
+    tracks = tracks_of(store, plan, settings)
     meta = META if settings.meta else ()
     sizes = {"kernels": 2, "kernel_width": 2, "recurrent": -1}
     length = settings.window_length
@@ -89,8 +90,7 @@ def read_raw(folder, name, plan, settings, seed):
 
 
 def arrays_of(store, plan, settings):
-    tracks = store.cell(plan.cells[0]).track_names
-    chroms = store.coordinates.names
+    tracks, chroms = tracks_of(store, plan, settings), store.coordinates.names
     return required_arrays(store, cells=plan.cells, tracks=tracks, gencode=settings.gencode, chroms=chroms)
 
 
@@ -129,33 +129,6 @@ STREAMS = {"compressed": read_compressed, "raw": read_raw, "host": read_host, "d
 READERS = STREAMS | {"tiles": read_tiles}
 
 
-def slow_rows(folder, name, plan, settings):
-    """Return the windows base by base."""
-    store, rows = open_store(folder / f"{name}.zarr"), {}
-    arrays = {}
-
-    def value(path, i):
-        if path not in arrays:
-            arrays[path] = read_span(store.array(path), 0, store.array(path).shape[0])
-        return arrays[path][i] if 0 <= i < len(arrays[path]) else None
-
-    def or_pad(found, pad):
-        return pad if found is None else found
-
-    for row, start in enumerate(plan.window_starts(settings.window_length).tolist()):
-        cell, chrom = plan.cells[plan.cell[row]], store.coordinates.names[plan.chrom[row]]
-        bases = range(start, start + settings.window_length)
-        codes = [or_pad(value(f"genome/sequence/{chrom}", i), 4) for i in bases]
-        tracks = [[or_pad(value(f"cells/{cell}/tracks/{t}/{chrom}", i), 0) for i in bases] for t in CELLS[cell]]
-        features = store.meta(cell).tolist() if settings.meta else []
-        if settings.gencode:
-            bin_start = int(plan.start[row] + plan.jitter[row])
-            bits = [or_pad(value(f"genome/annotation/{chrom}", i), 0) for i in range(bin_start, bin_start + 200)]
-            features += [float(any(int(b) >> k & 1 for b in bits)) for k in range(6)]
-        rows[row] = (np.array(codes, np.uint8), np.array(tracks, np.float32), np.array(features, np.float32))
-    return rows
-
-
 def plan_of(starts, cells=("ONE", "TWO")):
     """Return a plan of windows whose bins start at `starts` on each chromosome, in turn of each cell line."""
     n = len(starts)
@@ -188,6 +161,32 @@ def test_windows_are_those_of_the_oracle(folder, reader, name, length, seed):
         for found, wanted in zip(arrays, expected[row], strict=True):
             assert found.dtype == wanted.dtype
             np.testing.assert_array_equal(found, wanted, err_msg=f"row {row}")
+
+
+@pytest.mark.parametrize("tracks", [("T", "S"), ("S", "T"), ("T",), ()], ids=lambda names: ",".join(names) or "none")
+@pytest.mark.parametrize("reader", READERS)
+def test_tracks_are_read_by_name(folder, reader, tracks):
+    """In the order of the settings, from cell lines that have them in any order among others."""
+    plan = plan_of([-190, 0, 251, 640, 1400], ("ONE", "SWAPPED", "MORE"))
+    settings = StreamSettings(200, batch_size=4, tracks=tracks, meta=True)
+    rows = READERS[reader](folder, "annotated", plan, settings, None)
+    expected = slow_rows(folder, "annotated", plan, settings)
+    assert sorted(rows) == sorted(expected)
+    for row, arrays in rows.items():
+        for found, wanted in zip(arrays, expected[row], strict=True):
+            assert found.dtype == wanted.dtype
+            np.testing.assert_array_equal(found, wanted, err_msg=f"row {row}")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_other_tracks_are_not_read(folder, reader, monkeypatch):
+    opened = set()
+    array = Store.array
+    monkeypatch.setattr(Store, "array", lambda store, path: opened.add(path) or array(store, path))
+    plan = plan_of([100, 500], ("MORE", "SWAPPED"))
+    READERS[reader](folder, "annotated", plan, StreamSettings(200, tracks=("S",)), None)
+    found = {path.rsplit("/", 1)[0] for path in opened if "/tracks/" in path}
+    assert found == {"cells/MORE/tracks/S", "cells/SWAPPED/tracks/S"}
 
 
 def test_the_plans_overlap_every_kind_of_annotation(folder):
@@ -228,9 +227,11 @@ REFUSED = {
     "annotation that the store lacks, no windows": (
         "plain", plan_of([]), {"gencode": True}, "has no annotation, which the model needs",
     ),
-    "tracks that differ": (
-        "annotated", plan_of([100], ("ONE", "SWAPPED")), {}, r"tracks.* ONE has S, T; SWAPPED has T, S|"
-        r"SWAPPED has the tracks T, S; the model was trained on S, T",
+    "a track that a cell line lacks": (
+        "annotated", plan_of([100], ("MORE", "ONE")), {"tracks": ("S", "V", "W")}, r"MORE has no track 'W'; it has U, T, V, S",
+    ),
+    "tracks that a cell line lacks": (
+        "annotated", plan_of([100], ("MORE", "ONE")), {"tracks": ("S", "V", "U")}, r"ONE has no tracks? 'V'(, 'U')?; it has S, T",
     ),
     "no meta values": (
         "annotated", plan_of([100], ("BARE",)), {"meta": True}, "BARE has (no meta values, which the model needs|"
@@ -250,6 +251,16 @@ def test_the_same_error_from_every_reader(folder, reader, case):
     name, plan, wanted, message = REFUSED[case]
     with pytest.raises(UsageError, match=message):
         READERS[reader](folder, name, plan, StreamSettings(60, batch_size=4, **wanted), (1,))
+
+
+@pytest.mark.parametrize("reader", STREAMS)
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [(("ONE", "SWAPPED"), "ONE has S, T; SWAPPED has T, S"), (("ONE", "MORE"), "ONE has S, T; MORE has U, T, V, S")],
+)
+def test_cell_lines_of_other_tracks_are_refused_unless_chosen_by_name(folder, reader, cells, message):
+    with pytest.raises(UsageError, match=f"must have the same tracks in the same order: {message}"):
+        STREAMS[reader](folder, "annotated", plan_of([100], cells), StreamSettings(60), (1,))
 
 
 @pytest.mark.parametrize("reader", STREAMS)

@@ -49,6 +49,7 @@ def test_two_ranks_have_the_loss_curve_of_one(demo_store, tmp_path):
     assert all(torch.allclose(a[k], b[k], rtol=0, atol=1e-6) for k in a)
 
 
+@pytest.mark.slow
 def test_two_ranks_have_the_losses_of_one_in_single_precision(demo_store, tmp_path):
     one, two = map(losses, train_alone_and_with_two_ranks(demo_store, tmp_path, "-e", "1"))
     # Losses only: average precision counts ranks, of which rounding may swap some (0.0017 was seen).

@@ -139,7 +139,7 @@ def undisturbed(demo_store, tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("epochs", "sent_signal"),
     [
-        (0, signal.SIGKILL),
+        pytest.param(0, signal.SIGKILL, marks=pytest.mark.slow),
         (1, signal.SIGKILL),
         pytest.param(2, signal.SIGKILL, marks=pytest.mark.slow),
         pytest.param(1, signal.SIGTERM, marks=pytest.mark.slow),

@@ -181,3 +181,22 @@ def test_lock_file_whose_close_fails_is_released(tmp_path, monkeypatch):
         monkeypatch.setattr(os, "close", failing)
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 4000, "[]", "null", '{"process": 1e999, "started": 1}', '{"process": -5, "started": 1, "exclusive": true}',
+        '{"process": 1, "started": NaN, "exclusive": true}', '{"process": 1, "started": 1e999, "exclusive": true}',
+        '{"process": 1' + "0" * 4000, "\0" * 100,
+    ],
+)  # fmt: skip
+def test_lock_file_of_another_form_has_no_holder(tmp_path, content, flock):
+    """It is taken over, like one whose writer died before it described itself."""
+    path = tmp_path / "x.lock"
+    path.write_text(content)
+    os.utime(path, (1, 1))
+    state = locks.read_lock(path)
+    assert (state.holder, state.held) == ("another process", False)
+    with LockFile.acquire(path) as held:
+        assert json.loads(path.read_text())["token"] == held.token

@@ -1,13 +1,11 @@
 """Single-task sampling of the demo store, compared with bedtools and plain loops over the source files."""
 
-import gzip
-import subprocess
-from dataclasses import dataclass
-from pathlib import Path
+import re
 
 import numpy as np
 import pytest
 from scipy.stats import chisquare, ttest_1samp
+from support.bedtools_oracle import Bedtools, chip_files, read_bed
 
 from factornet.store import Sampler, UsageError, open_store, parse_region, split_genome
 from factornet.store.genome.intervals import Intervals, size
@@ -16,26 +14,6 @@ from factornet.store.sampling.plan import make_rng
 
 BIN, LENGTH = 200, 1000
 VALID, TEST = ("chr11:200000-900000",), ("chr1", "chr21:0-500000")
-
-
-@dataclass(frozen=True)
-class Peak:
-    chrom: str
-    start: int
-    stop: int
-
-
-def read_bed(path):
-    rows = [line.split() for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
-    return [Peak(r[0], int(r[1]), int(r[2])) for r in rows]
-
-
-def chip_files(files, cell, factor):
-    """Return the conservative and relaxed file of a factor; None where chip.txt has two columns."""
-    rows = [line.split() for line in (files / f"cells/{cell}/chip.txt").read_text().splitlines()]
-    (row,) = [r for r in rows if r[1] == factor]
-    folder = files / "cells" / cell
-    return folder / row[0], folder / row[2] if len(row) == 3 else None
 
 
 def regions(store, texts):
@@ -55,49 +33,6 @@ def make_sampler(store, **changes):
         "negatives": 3,
     }
     return Sampler(store, **(options | changes))
-
-
-class Bedtools:
-    """FactorNet's recipe by bedtools: slop, cat, complement."""
-
-    def __init__(self, store, files, work: Path):
-        self.store, self.files, self.work = store, files, work
-        self.sizes = dict(zip(store.coordinates.names, store.coordinates.lengths, strict=True))
-        self.genome = work / "sizes.txt"  # complement wants the order that `sort` gives
-        self.genome.write_text("".join(f"{n}\t{self.sizes[n]}\n" for n in sorted(self.sizes)))
-
-    def run(self, *arguments):
-        return subprocess.run(["bedtools", *map(str, arguments)], capture_output=True, text=True, check=True).stdout
-
-    def save(self, name, text):
-        (self.work / name).write_text(text)
-        return self.work / name
-
-    def blacklist(self, length):
-        slopped = self.run("slop", "-g", self.genome, "-b", length, "-i", self.files / "annotation/blacklist.bed.gz")
-        ends = "".join(f"{n}\t0\t{length}\n{n}\t{s - length}\t{s}\n" for n, s in self.sizes.items())
-        return self.save("blacklist.bed", slopped + ends)
-
-    def usable_peaks(self, path, length):
-        """Return the lines of a peak file outside the widened blacklist."""
-        return self.run("intersect", "-v", "-a", path, "-b", self.blacklist(length))
-
-    def allowed(self, cell, factor, length):
-        """Return where a negative bin may lie: bool array (bases,) of each chromosome."""
-        conservative, relaxed = chip_files(self.files, cell, factor)
-        avoided = relaxed or self.save("avoided.bed", self.usable_peaks(conservative, length))
-        slopped = self.run("slop", "-g", self.genome, "-b", BIN, "-i", avoided)
-        both = "".join(
-            "\t".join(line.split("\t")[:3]) + "\n"
-            for line in (slopped + self.blacklist(length).read_text()).splitlines()
-        )
-        merged = self.run("sort", "-i", self.save("both.bed", both))
-        merged = self.run("merge", "-i", self.save("sorted.bed", merged))
-        masks = {n: np.zeros(s, bool) for n, s in self.sizes.items()}
-        for line in self.run("complement", "-i", self.save("merged.bed", merged), "-g", self.genome).splitlines():
-            chrom, start, stop = line.split("\t")
-            masks[chrom][int(start) : int(stop)] = True
-        return masks
 
 
 @pytest.fixture
@@ -123,6 +58,17 @@ def train_masks(store, valid=VALID, test=TEST):
     return {n: ~mask for n, mask in held.items()}
 
 
+def sequenced_masks(files, masks):
+    """Return the masks of chromosomes without runs of at least 200 N in the demo's FASTA."""
+    found = {}
+    for record in (files / "genome.fa").read_text().split(">")[1:]:
+        name, _, lines = record.partition("\n")
+        found[name] = masks[name].copy()
+        for run in re.finditer("[^ACGT]{200,}", lines.replace("\n", "").upper()):
+            found[name][run.start() : run.end()] = False
+    return found
+
+
 @pytest.mark.parametrize(("cell", "factor"), [("K562", "CTCF"), ("HepG2", "REST"), ("K562", "MAX")])
 @pytest.mark.parametrize("length", [1000, 501])
 def test_allowed_negatives_equal_bedtools_base_for_base(demo_store, oracle, cell, factor, length):
@@ -130,8 +76,8 @@ def test_allowed_negatives_equal_bedtools_base_for_base(demo_store, oracle, cell
     sampler = make_sampler(store, cells=(cell,), factor=factor, window_length=length)
     allowed = oracle.allowed(cell, factor, length)
     for found, regions_of_split in (
-        (sampler.train_positives[0], train_masks(store)),
-        (sampler.valid_positives[0], region_masks(store, VALID)),
+        (sampler.train_positives[0], sequenced_masks(oracle.files, train_masks(store))),
+        (sampler.valid_positives[0], sequenced_masks(oracle.files, region_masks(store, VALID))),
     ):
         drawable, total = found.negative_starts, 0
         for i, name in enumerate(store.coordinates.names):
@@ -192,7 +138,8 @@ def test_positives_are_middles_of_usable_peaks_with_bounded_jitter(demo_store, d
     sampler = make_sampler(store, window_length=length)
     conservative, _ = chip_files(demo_files, "K562", "CTCF")
     usable = [line.split("\t")[:3] for line in oracle.usable_peaks(conservative, length).splitlines()]
-    windows = {n: np.isin(np.arange(m.size), runs(m, max(length, BIN))) for n, m in train_masks(store).items()}
+    masks = sequenced_masks(demo_files, train_masks(store))
+    windows = {n: np.isin(np.arange(m.size), runs(m, max(length, BIN))) for n, m in masks.items()}
     expected = {}
     for chrom, *edges in usable:
         start, stop = map(int, edges)

@@ -81,7 +81,7 @@ def test_slow_but_steady_server_is_read(kind, quick, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("answer", ENDLESS_ANSWERS.values(), ids=ENDLESS_ANSWERS)
-@pytest.mark.parametrize("kind", ["http", "s3"])
+@pytest.mark.parametrize("kind", ["http", pytest.param("s3", marks=pytest.mark.slow)])
 def test_endless_answer_is_an_error_in_bounded_memory(answer, kind, quick, tmp_path, monkeypatch):
     with hostile_server(answer) as server:
         storage = (

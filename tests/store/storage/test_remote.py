@@ -29,9 +29,9 @@ def test_training_and_prediction_from_object_storage_equal_local_ones(s3_demo_st
         assert train.main(["--store", store, "-i", "K562", "-f", "CTCF", "-o", str(model), *NETWORK]) == 0
     assert (models[0] / "best.safetensors").read_bytes() == (models[1] / "best.safetensors").read_bytes()
     arguments = ["-i", "K562", "-f", "CTCF", "-m", str(models[1]), "--regions", "chr21:0-20000", "--device", "cpu"]
-    for store, name in ((str(demo_store), "a.gz"), (s3_demo_store.url, "b.gz")):
+    for store, name in ((str(demo_store), "a.bed.gz"), (s3_demo_store.url, "b.bed.gz")):
         assert predict.main(["--store", store, *arguments, "-o", str(tmp_path / name)]) == 0
-    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    assert (tmp_path / "a.bed.gz").read_bytes() == (tmp_path / "b.bed.gz").read_bytes()
     gets = {path: n for (method, path), n in s3_demo_store.proxy.seen.items() if method == "GET" and "/c/" in path}
     assert set(gets.values()) == {1}, "training and prediction together download each object once"
 

@@ -44,7 +44,8 @@ def test_transient_faults_of_web_servers_are_retried(website, demo_store, fault)
         assert np.array_equal(sequence(f"{proxy.url}/demo.zarr"), sequence(demo_store))
 
 
-@pytest.mark.parametrize("fault", ["500", *(pytest.param(f, marks=pytest.mark.slow) for f in ("silent", "half"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["500", "silent", "half"])
 def test_build_export_import_and_training_survive_sporadic_faults(  # noqa: PLR0917
     demo_files, demo_store, s3, tmp_path, monkeypatch, fault
 ):

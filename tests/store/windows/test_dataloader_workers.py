@@ -50,7 +50,7 @@ def plan_of(store: Store) -> SamplingPlan:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes:UserWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("workers", [0, 1, 4])
+@pytest.mark.parametrize("workers", [0, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4))])
 def test_same_windows_and_no_deadlock(path, method, workers):
     store = open_store(path)
     plan = plan_of(store)

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from support.bad_input.case import (
+    AGAIN,
+    ANEW,
+    ASSEMBLY,
+    BIGWIG,
+    BLACKLIST,
+    CHIP,
+    CPG,
+    DATA,
+    FASTA,
+    GTF,
+    HTML,
+    INDEX,
+    MEME,
+    META,
+    MODEL,
+    PEAKS,
+    RECREATE,
+    REGIONS,
+    RELAXED,
+    SIGNAL,
+    TREE,
+    WEIGHTS,
+    Case,
+    bad,
+    odd,
+)
 from support.bad_input.changes import (
     Change,
     both,
@@ -34,65 +58,16 @@ from support.bad_input.changes import (
     zeros,
 )
 
-Command = Literal["genome", "build", "predict", "train"]
-HTML = "<!DOCTYPE html>\n<html><body>404 Not Found</body></html>\n"
-FASTA, SIGNAL, PEAKS, RELAXED = "genome.fa", "CELL/signal.bw", "CELL/CTCF.conservative.bed", "CELL/CTCF.relaxed.bed"
-BIGWIG, CHIP, META = "CELL/bigwig.txt", "CELL/chip.txt", "CELL/meta.txt"
-GTF, CPG, BLACKLIST = "annotation/genes.gtf", "annotation/cpg.txt", "annotation/blacklist.bed"
-REGIONS, MEME, MODEL, WEIGHTS = "regions.bed", "motifs.meme", "model/model.json", "model/best.safetensors"
-ANEW = "download or create the file again"
-AGAIN, RECREATE = "download (it|the file) again", "download or recreate the file"
-ASSEMBLY = "another assembly"
-TREE, DATA, INDEX = 8, 16, 24
-"""Bytes of a bigWig's header with the offsets of its chromosome list, data and index."""
+
+def _as_spreadsheet(line: bytes) -> bytes:
+    """Return a line of a BED file as spreadsheets write it: text in quotes, separators of thousands, decimals."""
+    chrom, start, stop, *more = line.decode().split("\t")
+    return "\t".join((f'"{chrom}"', f'"{int(start):,}"', f"{stop}.0", *more)).encode() + b"\r\n"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One changed file.
-
-    Attributes:
-        name: of the case.
-        command: the command that reads the file.
-        file: path in the experiment.
-        change: function that is applied to the clean file.
-        problem: pattern of problem and location in the message; empty where the file must be accepted.
-        hint: pattern of the remedy that the message must give.
-        options: additional options of the command.
-        named: file that the message must name; `file` where empty.
-        same: whether an accepted file must give arrays with the digests of the clean file.
-        notes: pattern of the report on an accepted file.
-    """
-
-    name: str
-    command: Command
-    file: str
-    change: Change
-    problem: str = ""
-    hint: str = ""
-    options: tuple[str, ...] = ()
-    named: str = ""
-    same: bool = True
-    notes: str = ""
-
-    @property
-    def refused(self) -> bool:
-        """Whether the command must exit with status 2."""
-        return bool(self.problem)
-
-
-def bad(
-    name: str, change: Change, problem: str, hint: str, *options: str, named: str = ""
-) -> tuple[str, Change, dict[str, object]]:
-    """Return a row of a file to be refused."""
-    return name, change, {"problem": problem, "hint": hint, "options": options, "named": named}
-
-
-def odd(
-    name: str, change: Change, notes: str = "", *, same: bool = True, options: tuple[str, ...] = ()
-) -> tuple[str, Change, dict[str, object]]:
-    """Return a row of a file to be accepted."""
-    return name, change, {"notes": notes, "same": same, "options": options}
+def _moved(name: str) -> Change:
+    """Move another file of the folder here."""
+    return lambda path: path.with_name(name).rename(path) and None
 
 
 _GZ = r"gzip data is cut short or damaged"
@@ -145,8 +120,11 @@ _ROWS = {
         bad("a web page", write(HTML), "not a bigWig but a web page: it begins with", RECREATE),
         bad("a bigBed", poke("I", 0x8789F2EB, 0), "not a bigWig but a bigBed", "give the signal"),
         bad("gzipped", packed(), "not a bigWig but a gzip file", "decompress it"),
-        bad("a wig", write("track type=wiggle_0\nfixedStep chrom=chr7 start=1 step=1\n1\n"), "not a bigWig: it begins", RECREATE),
-        bad("other byte order", edit(lambda b: b[3::-1] + b[4:]), "a big-endian bigWig", "recreate it in little-endian"),
+        bad("a wig", write("track type=wiggle_0\nfixedStep chrom=chr7 start=1 step=1\n1\n"), "not a bigWig but a text file: it begins", "convert it with wigToBigWig"),
+        bad("magic number in the other byte order", edit(lambda b: b[3::-1] + b[4:]), "bigWig version 1024; versions 1 to 4 are read", RECREATE),
+        odd("version 3, without an end mark", both(poke("H", 3, 4), cut(-4))),
+        *(bad(f"version 3, cut at {n} %", both(poke("H", 3, 4), cut(n / 100)), r"(byte \d+|zoom level)", RECREATE) for n in (25, 50, 95)),
+        bad("version 5", poke("H", 5, 4), "bigWig version 5; versions 1 to 4 are read", RECREATE),
         bad("names without chr", renamed({"chr7": "7", "chr21": "21"}), r"has 7, 21, the store chr7, chr21", "give the chromosome alias 7=chr7"),
         odd("names without chr, aliases", renamed({"chr7": "7", "chr21": "21"}), options=("--chrom-alias", "7=chr7", "21=chr21")),
         bad("two names for one", rewrite(lambda n, e: n.update({"7": n["chr7"]})), "with the aliases, (7 and chr7|chr7 and 7) are both chr7", "give one alias only", "--chrom-alias", "7=chr7"),
@@ -205,14 +183,30 @@ _ROWS = {
         odd("outside every relaxed peak", edit(lambda b: b + b"chr7\t700\t900\n"), "factor CTCF: 1 of 8 conservative peaks overlap no relaxed peak", same=False),
         odd("another cell line's file", both(copy_of("../OTHER/CTCF.conservative.bed"), sibling("CTCF.relaxed.bed", copy_of("../OTHER/CTCF.relaxed.bed"))), "is identical to a file of cell line OTHER", same=False),
         bad("another cell line's, with our relaxed", copy_of("../OTHER/CTCF.conservative.bed"), r"\d+ of 11 peaks overlap no peak of CTCF\.relaxed\.bed, the first is chr\d+:\d+", "of this cell line"),
-        bad("past the end", line(3, "chr7\t149900\t150001"), r"bed:3: chr7:149900-150001 ends past the chromosome's 150000", ASSEMBLY),
-        bad("start below 0", line(3, "chr7\t-5\t100"), r"bed:3: chr7:-5-100 is not an interval", "0-based and half-open"),
+        odd("past the end by a few bases", line(3, "chr7\t149800\t150021"), "factor CTCF: 1 peak reached past an end of the chromosome, clipped there", same=False),
+        odd("past the end, read with relaxed peaks", both(line(3, "chr7\t149800\t150021"), sibling("CTCF.relaxed.bed", edit(lambda b: b + b"chr7\t149700\t150021\n"))), "factor CTCF: 1 relaxed peak reached past an end", same=False),
+        odd("start below 0 by a few bases", line(3, "chr7\t-5\t200"), "factor CTCF: 1 peak reached past an end of the chromosome, clipped there", same=False),
+        bad("past the end", line(3, "chr7\t149900\t151001"), r"bed:3: chr7:149900-151001 ends past the chromosome's 150000", f"{ASSEMBLY}.*bedClip"),
+        bad("all of it past the end", line(3, "chr7\t150000\t150100"), r"bed:3: chr7:150000-150100 ends past the chromosome's 150000", f"{ASSEMBLY}.*bedClip"),
+        bad("start below 0", line(3, "chr7\t-1001\t100"), r"bed:3: chr7:-1001-100 is not an interval", "bedClip.*0-based and half-open"),
         bad("start at stop", line(3, "chr7\t50\t50"), r"bed:3: chr7:50-50 is not an interval", "0-based and half-open"),
         bad("start after stop", line(3, "chr7\t90\t50"), r"bed:3: chr7:90-50 is not an interval", "0-based and half-open"),
         bad("a fraction", line(3, "chr7\t50.5\t90"), r"bed:3: not a whole number .*50\.5", "whole numbers"),
         bad("with thousands", line(3, "chr7\t1_000\t2_000"), r"bed:3: not a whole number .*1_000", "whole numbers"),
-        bad("a heading", line(1, "chrom\tstart\tend"), r"bed:1: not a whole number .*start", "whole numbers"),
-        bad("no summit number", line(3, "chr7\t5\t90\t.\t1\t.\t1\t1\t1\tx"), r"bed:3: not a whole number .*'x'", "whole numbers"),
+        odd("a heading", edit(lambda b: b"chrom\tstart\tend\n" + b)),
+        odd("headings in the middle", edit(lambda b: b.replace(b"\n", b"\nchr\tstart\tend\tname\n", 3))),
+        odd("no summit number", edit(lambda b: b.replace(b"\t112\n", b"\tx\n")), "factor CTCF: column 10 of 2 peaks is no summit, stored as none", same=False),
+        odd("a byte order mark", edit(lambda b: b"\xef\xbb\xbf" + b)),
+        odd("a comment in Latin-1", edit(lambda b: b"# Universit\xe4t\n" + b)),
+        odd("CR alone", swap("\n", "\r")),
+        odd("trailing tabs and spaces", edit(lambda b: b.replace(b"\n", b"\t\t \n"))),
+        odd("quoted, decimals, thousands", edit(lambda b: b"".join(_as_spreadsheet(x) for x in b.splitlines()))),
+        bad("rounded by a spreadsheet", line(3, "chr7\t1.20E+05\t120300"), r"bed:3: not a whole number .*1\.20E\+05", "a spreadsheet may have rounded them.*whole numbers"),
+        bad("a heading of other columns", line(1, "name\tscore\tvalue"), r"bed:1: not a whole number .*score", "whole numbers"),
+        bad("UTF-16", edit(lambda b: b.decode().encode("utf-16")), "it is UTF-16 text, not text", "iconv -f UTF-16"),
+        bad("a workbook", write(b"PK\x03\x04\x14\x00"), "a workbook of a spreadsheet, not text", "save it as text"),
+        bad("a bigBed", write(b"\xeb\xf2\x89\x87\x04\x00"), "it is a bigBed, not text", "bigBedToBed"),
+        bad("row names of R", edit(lambda b: b"".join(b"%d\t%s" % x for x in enumerate(b.splitlines(keepends=True)))), r"bed:1: not a whole number .*chr", "remove the first column .cut -f 2-. if it is .* a row name"),
         bad("two columns", line(3, "chr7\t5"), r"bed:3: 2 columns, expected 3 or more", "CHROM START STOP"),
         bad("commas for tabs", swap("\t", ","), r"bed:1: 1 column, expected 3 or more", "CHROM START STOP"),
         bad("names without chr", swap("chr", ""), r"the file has (7, 21|21, 7), the store chr7, chr21", "give the chromosome alias (7=chr7|21=chr21)"),
@@ -226,12 +220,14 @@ _ROWS = {
     ),
     ("build", RELAXED): (
         bad("relaxed, 0 bytes", write(""), "no peak in the file", "relaxed peaks are optional"),
-        bad("relaxed, past the end", line(2, "chr21\t99900\t100001"), r"bed:2: .*ends past", ASSEMBLY),
+        bad("relaxed, past the end", line(2, "chr21\t99900\t101001"), r"bed:2: .*ends past", ASSEMBLY),
+        odd("relaxed, a chromosome that the store lacks", edit(lambda b: b + b"21\t5\t90\nchrY\t5\t90\n"), r"factor CTCF: relaxed peaks dropped, 1 on 21, 1 on chrY \(not in the store\); if these are the same chromosomes, give the chromosome alias 21=chr21"),
     ),
     ("build", CHIP): (
         bad("columns in wrong order", line(1, "CTCF CTCF.conservative.bed CTCF.relaxed.bed"), r"txt:1: file 'CTCF' does not exist", "CONSERVATIVE FACTOR"),
         bad("sets swapped with the factor last", line(1, "CTCF.conservative.bed CTCF.relaxed.bed CTCF"), r"txt:1: file 'CTCF' does not exist", "CONSERVATIVE FACTOR"),
         bad("a factor twice", line(2, "MAX.conservative.bed CTCF"), r"txt:2: 'CTCF' is named twice", "keep one row"),
+        bad("a file name with spaces", line(2, "MAX conservative.bed MAX x y"), r"txt:2: 5 columns, expected 2 or 3", "if a file name has spaces, separate the columns by tabs or put it in quotes"),
         bad("one column", line(2, "MAX.conservative.bed"), r"txt:2: 1 column, expected 2 or 3", "write CONSERVATIVE"),
         bad("a factor with a path", line(2, "MAX.conservative.bed ../MAX"), r"txt:2: factor '\.\./MAX' cannot be a name", "use letters"),
         bad("a folder for a file", line(2, ". MAX"), r"txt:2: file '\.' is not a file", "correct the row"),
@@ -239,6 +235,12 @@ _ROWS = {
     ("build", BIGWIG): (
         odd("a byte order mark", edit(lambda b: b"\xef\xbb\xbf" + b)),
         odd("CRLF", swap("\n", "\r\n")),
+        odd("CR alone", swap("\n", "\r")),
+        odd("quotes", edit(lambda b: b.replace(b"signal.bw", b'"signal.bw"'))),
+        odd("comments and blank lines", edit(lambda b: b" # Universit\xe4t\n\n" + b + b"\t\n")),
+        odd("a file name with spaces", both(sibling("K562 DNase rep1.bw", _moved("signal.bw")), swap("signal.bw", "K562 DNase rep1.bw"))),
+        odd("a file name with spaces, in quotes", both(sibling("K562 DNase rep1.bw", _moved("signal.bw")), swap("signal.bw\t", '"K562 DNase rep1.bw" '))),
+        bad("UTF-16", edit(lambda b: b.decode().encode("utf-16")), "cannot be read as text: it is UTF-16", "iconv -f UTF-16.*write FILE NAME"),
         bad("columns in wrong order", line(2, "DGF\tsignal.bw"), r"txt:2: file 'DGF' does not exist", "write|FILE NAME"),
         bad("a track twice", line(2, "signal.bw\tUnique35"), r"txt:2: 'Unique35' is named twice", "keep one row"),
         bad("_fwd without _rev", line(2, "signal.bw\tDGF_fwd"), r"'DGF_fwd' has no partner 'DGF_rev'", "add it"),
@@ -289,7 +291,9 @@ _ROWS = {
         bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "give the chromosome alias 7=chr7"),
     ),
     ("genome", "aliases.txt"): (
-        bad("not text", write(b"7 chr7\n\xff\xfe"), r"not text at byte 7", "20 chr20", "--chrom-alias", "aliases.txt"),
+        bad("not text", write(b"7 chr7\n\xff\xfe"), r"txt:2: 1 column, expected 2", "20 chr20", "--chrom-alias", "aliases.txt"),
+        bad("UTF-16", edit(lambda b: b.decode().encode("utf-16")), "it is UTF-16 text, not text", "iconv -f UTF-16", "--chrom-alias", "aliases.txt"),
+        bad("one name of two chromosomes", line(2, "7 chr21"), r"txt:2: 7 stands for chr7 and chr21", "give one alias only", "--chrom-alias", "aliases.txt"),
         bad("three columns", line(2, "21 chr21 x"), r"txt:2: 3 columns, expected 2", "20 chr20", "--chrom-alias", "aliases.txt"),
     ),
     ("predict", REGIONS): (

@@ -17,7 +17,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.bad_input.cases import CASES, Case
+from support.bad_input.case import Case
+from support.bad_input.cases import CASES
 from support.bad_input.experiment import GENOME, write_small
 
 from factornet.etl import write_demo

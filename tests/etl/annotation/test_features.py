@@ -1,16 +1,14 @@
 """Annotation features, from a GTF by the rules and from BED files, and the need for bedtools."""
 
+import json
+
 import numpy as np
 import pytest
 
 from factornet.cli.etl.parser import main
-from factornet.etl.inputs.annotation import (
-    README_RULES,
-    annotation_from_beds,
-    annotation_from_gtf,
-    published_rules,
-)
-from factornet.store import InputError
+from factornet.etl.annotation.features import annotation_from_beds, annotation_from_gtf
+from factornet.store import InputError, open_store
+from factornet.store.annotation_rules import README_RULES, AnnotationRules, published_rules, recorded_rules
 from factornet.store.genome.intervals import GenomeCoordinates
 from factornet.store.schema import FEATURES
 
@@ -57,7 +55,7 @@ def on_chromosomes(merged):
     ],
 )
 def test_features_of_a_gtf_follow_the_rules(sources, rules, promoters, utr5):
-    found = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, rules)
+    found = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, rules).features
     assert {name: on_chromosomes(merged) for name, merged in found.items()} == {
         "cpg": [("chr1", 900, 1200), ("chr2", 50, 60)],
         "cds": [("chr1", 1200, 1500), ("chr1", 2000, 2503), ("chr2", 300, 700)],
@@ -69,7 +67,7 @@ def test_features_of_a_gtf_follow_the_rules(sources, rules, promoters, utr5):
 
 
 def test_features_of_bed_files_are_merged_as_those_of_a_gtf(sources):
-    expected = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, README_RULES)
+    expected = annotation_from_gtf(sources / "genes.gtf", sources / "cpg.bed", GENOME, {}, README_RULES).features
     beds = {name: sources / f"{name}.bed" for name in FEATURES}
     for name, merged in expected.items():
         # Unsorted, each interval in two halves that touch.
@@ -79,7 +77,7 @@ def test_features_of_bed_files_are_merged_as_those_of_a_gtf(sources):
             for half in ((chrom, (start + stop) // 2, stop), (chrom, start, (start + stop) // 2))
         ]
         beds[name].write_text("".join("\t".join(map(str, half)) + "\n" for half in halves))
-    found = annotation_from_beds(beds, GENOME, {})
+    found = annotation_from_beds(beds, GENOME, {}).features
     for name in FEATURES:
         np.testing.assert_array_equal(found[name], expected[name])
 
@@ -115,3 +113,51 @@ def test_annotation_from_bed_files_is_built_without_bedtools(sources, monkeypatc
     beds = [f"{name}={sources / 'cpg.bed'}" for name in FEATURES]
     options = ("--annotation-bed", *beds, "--chroms", "chr1", "chr2")
     assert build_genome_without_programs(sources, monkeypatch, capsys, *options) == (0, "")
+
+
+def test_genome_and_info_say_what_the_annotation_is(sources, capsys):
+    """Bases, rules, and all that was left out, derived or clipped; in JSON too."""
+    (sources / "g.fa").write_text(">chr1\n" + "A" * 10_000 + "\n>chr2\n" + "C" * 5_000 + "\n")
+    with (sources / "genes.gtf").open("a") as gtf:
+        gtf.write(gtf_row("chrM", "exon", 5, 9, "+", "d") + gtf_row("chr1", "gene", 5, 9, "+", "e"))
+    files = ("--fasta", "g.fa", "--gtf", "genes.gtf", "--cpg", "cpg.bed")
+    options = [f if f.startswith("--") else str(sources / f) for f in files]
+    options += ["--chroms", "chr1", "chr2", "-p", "1"]
+    notes = [
+        "rules: readme (promoters of 300/100 bases, UTRs of coding transcripts)",
+        "3 transcripts; none has the tag basic, so all are used",
+        "1 line left out, on 1 chromosome that the store lacks: chrM (1)",
+        "types of lines that are not used: gene (1)",
+        "1 promoter clipped at the end of a chromosome",
+    ]
+    assert main(["genome", str(sources / "s.zarr"), *options]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    bases = "cpg 310 (2.067%), cds 1,203 (8.020%), intron 500 (3.333%), promoter 903 (6.020%), utr5 400 (2.667%), utr3 697 (4.647%)"
+    expected = [f"annotation: {note}" for note in (f"bases (share of the genome): {bases}", *notes)]
+    assert [line for line in lines if line.startswith("annotation")] == expected
+    assert main(["info", str(sources / "s.zarr")]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"annotation: {note}\n" in shown for note in notes[1:])
+    assert "annotation rules: readme (" in shown
+    assert "1,203" in shown
+    assert main(["genome", str(sources / "t.zarr"), *options, "--json"]) == 0
+    assert [n for n in json.loads(capsys.readouterr().out)["notes"] if n.startswith("annotation")] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), README_RULES),
+        (("--annotation-rules", "readme"), README_RULES),
+        (("--annotation-rules", "published"), published_rules()),
+        (("--annotation-rules", "published", "--promoter-upstream", "1000"), AnnotationRules(1000, 100, "ucsc")),
+        (("--promoter-downstream", "0"), AnnotationRules(300, 0)),
+    ],
+)
+def test_rules_are_those_of_the_options(sources, options, expected):
+    (sources / "g.fa").write_text(">chr1\n" + "A" * 10_000 + "\n>chr2\n" + "C" * 5_000 + "\n")
+    files = ["--fasta", str(sources / "g.fa"), "--gtf", str(sources / "genes.gtf"), "--cpg", str(sources / "cpg.bed")]
+    assert main(["genome", str(sources / "s.zarr"), *files, "-p", "1", *options]) == 0
+    record = open_store(sources / "s.zarr").info.summary["annotation"]
+    assert recorded_rules(record) == expected
+    assert record["rules"]["name"] == expected.name

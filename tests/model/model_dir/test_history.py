@@ -1,0 +1,38 @@
+"""The history of a training: its form, and what differs from it."""
+
+import pytest
+from support.findings import kinds
+from support.sealed import change_sealed
+
+from factornet.model import read_card
+from factornet.model.model_dir.history import read_history, write_history
+from factornet.model.model_dir.verify import verify_model
+from factornet.store import InputError
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": []}, {"epochs": 3}, {"epochs": [{"epoch": 1}]}, {"ended": 5}, {"history_csv_sha256": None}],
+)
+def test_history_of_another_form_is_damage(model, change):
+    change_sealed(model / "history.json", **change)
+    with pytest.raises(InputError, match=r"history\.json: .* must be"):
+        read_history(model, read_card(model).digest)
+    assert kinds(model)["history.json"] == "damaged"
+
+
+def test_history_of_a_newer_version_is_unchecked(model):
+    change_sealed(model / "history.json", version=2)
+    report = verify_model(model)
+    assert [(f.path, f.kind, f.remedy) for f in report.faults] == [("history.json", "unchecked", "update factornet")]
+
+
+def test_history_round_trip(model):
+    digest = read_card(model).digest
+    rows = [{"epoch": 1, "loss": 0.1 + 0.2, "val_loss": 1e-7, "val_average_precision": 1}]
+    write_history(model, digest, rows, ended="why")
+    history = read_history(model, digest)
+    assert (history.epochs, history.ended) == (rows, "why")
+    assert (model / "history.csv").read_text() == (
+        "epoch,loss,val_loss,val_average_precision\n1,0.30000000000000004,1e-07,1\n"
+    )

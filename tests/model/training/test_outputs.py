@@ -1,0 +1,35 @@
+"""What a training writes in its model folder: only next to the model.json that it has begun with."""
+
+import shutil
+
+import pytest
+import torch
+from support.tiny_model import tiny_setup, train_tiny
+
+from factornet.model import TrainingOptions, prepare_training, train
+from factornet.model.model_dir.verify import verify_model
+from factornet.model.training.history import Callbacks
+from factornet.store import InputError
+
+
+@pytest.mark.parametrize("how", ["model.json is replaced", "folder is replaced"])
+def test_training_whose_model_json_is_replaced_stops(tiny_store, tmp_path, how):
+    """Its weights must not be bound to the configuration of another training (somebody has removed the lock, say)."""
+    train_tiny(tiny_store, tmp_path / "other", epochs=1, seed=7)
+    folder = tmp_path / "m"
+    setup = tiny_setup(tiny_store)
+    network = prepare_training(setup, folder, resume=False, overwrite=False)
+
+    def replace_model(record):
+        if record.epoch == 1 and how == "model.json is replaced":
+            shutil.copy(tmp_path / "other/model.json", folder / "model.json")
+        elif record.epoch == 1:
+            shutil.rmtree(folder)
+            shutil.copytree(tmp_path / "other", folder)
+
+    callbacks, options = Callbacks(epoch=replace_model), TrainingOptions(batch_size=4, epochs=3)
+    with pytest.raises(InputError, match=r"model\.json: was replaced while the training ran"):
+        train(network, setup.sampler, folder, options, device=torch.device("cpu"), callbacks=callbacks)
+    if how == "folder is replaced":
+        assert verify_model(folder).faults == ()
+        assert (folder / "best.safetensors").read_bytes() == (tmp_path / "other/best.safetensors").read_bytes()
