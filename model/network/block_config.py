@@ -83,6 +83,26 @@ class BlockConfig:
         return (self.halo + max(MEAN_BLOCKS) // 2) * STRIDE
 
     @property
+    def window_length(self) -> int:
+        """Bases that the score of one bin depends on, the bin in their middle."""
+        return 2 * self.margin + BIN
+
+    @property
+    def excluded_margin(self) -> int:
+        """Bases around the blacklist, and at the ends of chromosomes, in which no bin is scored."""
+        return 0
+
+    @property
+    def meta(self) -> tuple[str, ...]:
+        """No meta values of cell lines."""
+        return ()
+
+    @property
+    def gencode(self) -> bool:
+        """Whether annotation is an input."""
+        return False
+
+    @property
     def weights_size(self) -> int:
         """Number of values in the network's ``state_dict()``, without counters."""
         width, inputs = self.width, POOLS * self.kernels + self.signal_channels

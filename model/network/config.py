@@ -97,6 +97,11 @@ class NetworkConfig:
         )
 
     @property
+    def excluded_margin(self) -> int:
+        """Bases around the blacklist, and at the ends of chromosomes, in which no bin is scored."""
+        return self.window_length
+
+    @property
     def channels(self) -> int:
         """Number of input channels: A, C, G, T, then the tracks."""
         return 4 + len(self.tracks)

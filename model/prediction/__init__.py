@@ -2,6 +2,7 @@
 
     bigwig_writer       write scores as bigWig, and read them back
     bins                choose the intervals to predict, and group neighbours that share bases
+    block_scores        score bins by a network over blocks, runs of neighbours together
     output_names        choose the format of a file of scores by its name
     predict             predict probabilities for intervals, tile by tile, in bounded memory
     predictor           a network that predicts one of its factors in a cell line

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from ..genome import intervals
 from ..genome.intervals import Intervals
-from ..reader import Store, read_span
+from ..reader import Store
 from ..schema import STRIDE
+from ..spans import read_span
 
 OPEN_FRACTION = 0.02
 """Share of all blocks with a signal above which a block is open; peaks of DNase-seq cover 1 to 3 % of a genome."""

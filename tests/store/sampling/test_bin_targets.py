@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from factornet.store import UsageError, open_store
-from factornet.store.reader import read_span
 from factornet.store.sampling.bin_targets import BinTargets
 from factornet.store.schema import AMBIGUOUS, BIN, BOUND, STRIDE, bin_count
+from factornet.store.spans import read_span
 
 
 @pytest.fixture(scope="module")

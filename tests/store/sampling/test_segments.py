@@ -6,10 +6,10 @@ import pytest
 from factornet.store import UsageError, open_store, parse_region, split_genome
 from factornet.store.genome import intervals
 from factornet.store.genome.intervals import Intervals
-from factornet.store.reader import read_span
 from factornet.store.sampling.open_blocks import block_means, open_blocks
 from factornet.store.sampling.segments import SegmentOptions, SegmentSampler
 from factornet.store.schema import BIN, BOUND, STRIDE
+from factornet.store.spans import read_span
 
 OPTIONS = SegmentOptions(bins=16, margin=500)
 
