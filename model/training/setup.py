@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ...store.errors import UsageError
 from ...store.genome.regions import to_regions
 from ...store.reader import Store
@@ -16,14 +18,17 @@ from ...store.sampling.split_summary import summarize_split
 from ..data.annotation import annotation_record, store_rules
 from ..data.inputs import manifest_digests
 from ..data.signals import track_signals
+from ..data.sources import Source
 from ..keras.open_model import open_card, open_model
 from ..model_dir.card import ModelCard, read_card
 from ..model_dir.lifecycle import create_model
 from ..motifs.pwm import Motif, inject_motif
 from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
-from ..network.variants import config_to_json
-from .trainer import TrainingOptions
+from ..network.variants import AnyNetwork, config_to_json
+from .distributed import ProcessGroup
+from .history import Callbacks, TrainingResult
+from .trainer import TrainingOptions, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +120,46 @@ class TrainingSetup(DataSetup):
         if self.motif is not None:
             inject_motif(network, self.motif)
         return network
+
+    def prepare(self, folder: Path, *, resume: bool, overwrite: bool, is_main: bool = True) -> FactorNet:
+        """Build the network and prepare its model folder, see `prepare_training`."""
+        return prepare_training(self, folder, resume=resume, overwrite=overwrite, is_main=is_main)
+
+    def run(
+        self,
+        network: AnyNetwork,
+        folder: Path,
+        *,
+        device: torch.device,
+        resume: bool,
+        source: Source | None = None,
+        process_group: ProcessGroup | None = None,
+        callbacks: Callbacks | None = None,
+    ) -> TrainingResult:
+        """Train the prepared network, see `train`; the caller holds the lock of the folder."""
+        assert isinstance(network, FactorNet), "as prepared"
+        return train(
+            network,
+            self.sampler,
+            folder,
+            self.options,
+            device=device,
+            resume=resume,
+            source=source,
+            process_group=process_group,
+            callbacks=callbacks,
+            locked=True,
+        )
+
+    @property
+    def motif_names(self) -> tuple[str, ...]:
+        """Names of the motifs from which kernels start."""
+        return (self.motif.name,) if self.motif else ()
+
+    @property
+    def sampling(self) -> str:
+        """What is drawn besides positives, as text."""
+        return f"{self.sampler.negatives_per_positive} negatives each"
 
     @property
     def tracks(self) -> tuple[str, ...]:

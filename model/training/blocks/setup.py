@@ -7,15 +7,22 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from ....store.errors import UsageError
 from ....store.sampling.segments import SegmentOptions, SegmentSampler
+from ...data.sources import Source
 from ...model_dir.card import ModelCard
 from ...motifs.block_kernels import set_motif_kernels
 from ...motifs.pwm import Motif
 from ...network.block_config import BlockConfig
 from ...network.blocks import BlockNetwork
+from ...network.variants import AnyNetwork
+from ..distributed import ProcessGroup
+from ..history import Callbacks, TrainingResult
 from ..region_validation import RegionValidation
 from ..setup import DataSetup, prepare_folder
-from .trainer import BlockTrainingOptions
+from .trainer import BlockTrainingOptions, train_blocks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +83,56 @@ class BlockSetup(DataSetup):
 
     def card(self, config: BlockConfig) -> ModelCard:
         """Return the content of model.json for this training."""
-        more = {"segments": asdict(self.segment_options), "motifs": [motif.name for motif in self.motifs]}
+        more = {"segments": asdict(self.segment_options), "motifs": list(self.motif_names)}
         training = {**asdict(self.options), **self.training_record(**more)}
         return ModelCard(config=config, training=training, provenance=self.provenance())
 
-    def prepare(self, folder: Path, *, resume: bool, overwrite: bool) -> BlockNetwork:
+    def prepare(self, folder: Path, *, resume: bool, overwrite: bool, is_main: bool = True) -> BlockNetwork:
         """Build the network and prepare its model folder, as `prepare_training`."""
         network = self.build()
         card = self.card(network.config)
-        prepare_folder(folder, card, self.sampler.store, resume=resume, overwrite=overwrite)
+        prepare_folder(folder, card, self.sampler.store, resume=resume, overwrite=overwrite, is_main=is_main)
         return network
+
+    def run(
+        self,
+        network: AnyNetwork,
+        folder: Path,
+        *,
+        device: torch.device,
+        resume: bool,
+        source: Source | None = None,
+        process_group: ProcessGroup | None = None,
+        callbacks: Callbacks | None = None,
+    ) -> TrainingResult:
+        """Train the prepared network, see `train_blocks`; the caller holds the lock of the folder.
+
+        Raises:
+            UsageError: several processes train.
+        """
+        assert isinstance(network, BlockNetwork), "as prepared"
+        if process_group is not None and process_group.size > 1:
+            raise UsageError(f"a network over blocks trains on one process, not on {process_group.size}")
+        return train_blocks(
+            network,
+            self.segment_sampler(),
+            self.validation(),
+            folder,
+            self.options,
+            device=device,
+            resume=resume,
+            source=source,
+            callbacks=callbacks,
+            locked=True,
+        )
+
+    @property
+    def motif_names(self) -> tuple[str, ...]:
+        """Names of the motifs from which kernels start."""
+        return tuple(motif.name for motif in self.motifs)
+
+    @property
+    def sampling(self) -> str:
+        """What is drawn besides positives, as text."""
+        options = self.segment_options
+        return f"segments of {options.bins} bins, labels {options.mode}"

@@ -20,7 +20,7 @@ from ....store.sampling.plan import make_rng
 from ....store.sampling.segments import Segments, SegmentSampler
 from ....store.windows.batch import StreamSettings
 from ...data.batches import TensorBatch
-from ...data.sources import Source, StoreSource
+from ...data.sources import BatchStream, Source, StoreSource
 from ...network.blocks import BlockNetwork
 from ..distributed import ProcessGroup
 from ..history import Callbacks, EpochRecord, Progress, Selection, StepReport, TrainingResult
@@ -145,7 +145,7 @@ class _BlockTrainer:
         return record, steps
 
     def _run_epoch(
-        self, stream: object, segments: Segments, strands: NDArray[np.bool_], progress: Progress
+        self, stream: BatchStream, segments: Segments, strands: NDArray[np.bool_], progress: Progress
     ) -> tuple[float, int]:
         """Pass over the segments once; return the mean loss of a step and the number of steps."""
         self.network.train()
