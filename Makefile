@@ -37,7 +37,8 @@ test: install    ## tests (those on real data skip themselves without it)
 	$(BIN)/python -m pytest -q -m "alone and not slow"
 
 test-slow: install    ## the long tests that `make test` leaves out (15 minutes)
-	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "slow and not alone" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "slow and alone"
 
 test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q
