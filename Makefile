@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install bedtools demo real test test-all test-long test-newest check format bench bench-peers clean
+.PHONY: help install bedtools demo real test test-slow test-all test-long test-newest check format bench bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -35,6 +35,10 @@ real: install    ## real chr20: CTCF trained on K562, predicted in HeLa-S3, in b
 test: install    ## tests (those on real data skip themselves without it)
 	$(BIN)/python -m pytest -q -m "not slow and not alone" -n 2 --dist loadfile
 	$(BIN)/python -m pytest -q -m "alone and not slow"
+
+test-slow: install    ## the long tests that `make test` leaves out (15 minutes)
+	$(BIN)/python -m pytest -q -m "slow and not alone" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "slow and alone"
 
 test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q

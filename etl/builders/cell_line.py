@@ -15,6 +15,7 @@ import zarr
 
 from ...store.cell_info import CellInfo, Factor, Track
 from ...store.errors import StoreError
+from ...store.files.atomic_write import naming_file
 from ...store.files.digest import file_digest
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.format.tables import Peaks
@@ -32,7 +33,7 @@ from ..inputs.provenance import (
     fingerprint_inputs,
     report_changed_inputs,
 )
-from ..publish.disk_space import check_disk_space, check_publishable, naming_file
+from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import write_group, write_manifest
 from ..publish.transaction import Version, check_not_replaced, explaining_replacement, publish, staging, version_at
 from ..shards.executor import OnPlan, OnReport, Resources

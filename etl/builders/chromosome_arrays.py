@@ -9,10 +9,10 @@ from typing import Any
 
 import zarr
 
+from ...store.files.atomic_write import naming_file
 from ...store.format.layout import Layout, create_array
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import bin_count
-from ..publish.disk_space import naming_file
 from ..shards.tasks import ShardRegion, shard_regions
 
 Regions = Mapping[str, Sequence[ShardRegion]]

@@ -13,6 +13,7 @@ import zarr
 
 from ...store.annotation_rules import README_RULES, AnnotationRules
 from ...store.errors import InputError, StoreError, UsageError
+from ...store.files.atomic_write import naming_file
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ...store.reader import open_store
@@ -22,7 +23,7 @@ from ..annotation.shares import annotation_notes, describe_annotation
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
 from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
 from ..publish.cell_index_writer import write_cells_group
-from ..publish.disk_space import check_disk_space, check_publishable, naming_file
+from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
 from ..publish.store_name import check_store_folder
 from ..publish.transaction import publish, staging

@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
+from ...store.files.atomic_write import naming_file
 from ...store.format.tables import Peaks
-from ..publish.disk_space import naming_file
 
 
 def write_dataset(dataset: xr.Dataset, store: Path, group: str) -> None:

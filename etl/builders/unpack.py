@@ -16,6 +16,7 @@ from uuid import uuid4
 import numpy as np
 
 from ...store.errors import StoreError, UsageError
+from ...store.files.atomic_write import naming_file
 from ...store.files.digest import file_digest
 from ...store.format.manifest import read_object
 from ...store.format.memmap import raw_bytes, raw_file, raw_node
@@ -25,7 +26,7 @@ from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store
 from ...store.spans import read_span
 from ..publish.cell_index_writer import write_cells_group
-from ..publish.disk_space import check_disk_space, check_publishable, describe_failure, naming_file
+from ..publish.disk_space import check_disk_space, check_publishable, describe_failure
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
 from ..publish.store_name import check_store_folder
 from ..publish.transaction import publish, staging

@@ -17,8 +17,8 @@ import pyfaidx
 from numpy.typing import NDArray
 
 from ...store.errors import InputError
+from ...store.files.atomic_write import naming_file
 from ...store.schema import BASES
-from ..publish.disk_space import naming_file
 
 _IUPAC = b"ACGTRYSWKMBDHVN"
 _BASES = _IUPAC + _IUPAC.lower()

@@ -9,12 +9,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from ...store.errors import StoreError
+from ...store.files.atomic_write import naming_file
 from ...store.files.locks import LockFile
 from ...store.format.attributes import read_attributes
 from ...store.format.cell_index import CELL_INDEX, format_cell_index, parse_cell_index
 from ...store.storage.atomic_swap import lock_file, staging_dir
 from ...store.storage.local import LocalStorage
-from .disk_space import naming_file
 
 _INDEX_LOCK = "cell-index"
 

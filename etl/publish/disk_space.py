@@ -7,8 +7,6 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ...store.errors import StoreError
@@ -118,21 +116,6 @@ def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> No
             f"{format_bytes(needed - free)} are missing",
             hint=f"free disk space, {hint}",
         )
-
-
-@contextmanager
-def naming_file(path: Path) -> Iterator[None]:
-    """Name a file in errors of the system that name none: those of writing to an open file.
-
-    Raises:
-        OSError: as raised in the block, with a `filename`.
-    """
-    try:
-        yield
-    except OSError as e:
-        if e.filename is not None or e.errno is None:
-            raise
-        raise OSError(e.errno, os.strerror(e.errno), str(path)) from e
 
 
 def describe_failure(error: OSError | RuntimeError, path: Path) -> str:

@@ -13,9 +13,9 @@ import zarr
 from zarr.codecs import BytesCodec, ZstdCodec
 
 from ...store.errors import StoreError
+from ...store.files.atomic_write import naming_file
 from ...store.files.digest import file_digest
 from ...store.format.manifest import with_self_digest
-from .disk_space import naming_file
 
 
 def values_digest(known: Mapping[str, str], under: str) -> str:

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+from ...store.files.atomic_write import naming_file
 from ...store.files.digest import file_digest
 from ..inputs.provenance import describe_changes
 from ..inputs.signal_summary import SignalSummary
-from ..publish.disk_space import naming_file
 from .executor import OnReport, Resources, run
 from .tasks import ShardReport, ShardTask
 

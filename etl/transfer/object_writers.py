@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from ...store.errors import StoreError
+from ...store.files.atomic_write import naming_file
 from ...store.files.digest import file_digest
 from ...store.storage.base import ObjectDigest
 from ...store.storage.local import LocalStorage
-from ..publish.disk_space import naming_file
 from .zip_writer import ZipWriter
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ...store.errors import StoreError
-from ...store.files.atomic_write import fsync_path
+from ...store.files.atomic_write import fsync_path, naming_file
 from ...store.format.cell_index import CELL_INDEX, format_cell_index
 from ...store.location import StoreLocation, ZipLocation, find_location
 from ...store.reader import open_store
@@ -22,7 +22,7 @@ from ...store.storage.base import ObjectDigest
 from ...store.storage.cache import default_cache
 from ...store.storage.zip_archive import ZipArchive
 from ..publish.cell_index_writer import write_cell_index, write_cells_group
-from ..publish.disk_space import check_disk_space, check_writable, naming_file
+from ..publish.disk_space import check_disk_space, check_writable
 from ..publish.transaction import Version, check_not_replaced, publish, staging, version_at
 from .destination import Destination
 from .existing import ExistingStore, open_existing

@@ -12,7 +12,7 @@
 May import `store.errors` and `store.text`.
 """
 
-from .atomic_write import fsync_path, named_write_errors, replacing, write_atomic
+from .atomic_write import fsync_path, named_write_errors, naming_file, replacing, write_atomic
 from .digest import file_digest, sha256_of
 from .folder_name import folder_name
 from .limited_read import parse_json, read_limited
@@ -31,6 +31,7 @@ __all__ = [
     "fsync_path",
     "lock",
     "named_write_errors",
+    "naming_file",
     "output_lock",
     "parse_json",
     "read_limited",

@@ -66,6 +66,21 @@ def named_write_errors(path: Path) -> Iterator[None]:
         raise InputError(path, problem, hint="check free space and permissions") from error
 
 
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Name a file in errors of the system that name none: those of writing to an open file.
+
+    Raises:
+        OSError: as raised in the block, with a `filename`.
+    """
+    try:
+        yield
+    except OSError as e:
+        if e.filename is not None or e.errno is None:
+            raise
+        raise OSError(e.errno, os.strerror(e.errno), str(path)) from e
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace the content of a file atomically: readers see the old bytes or the new ones.
 

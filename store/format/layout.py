@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.abc.codec import BytesBytesCodec
-from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 
 from ..errors import StoreError
 from .manifest import DAMAGED_HINT, NOT_FACTORNET
+
+if TYPE_CHECKING:  # zarr takes most of a second to import, and reading a store does without it
+    import zarr
+    from zarr.abc.codec import BytesBytesCodec
 
 MISSING_CODE = 255
 """Fill value of uint8 arrays: no base code (0..4), annotation mask (0..63) or label (0..2) has it."""
@@ -58,6 +59,8 @@ def codecs_for(dtype: str) -> tuple[BytesBytesCodec, ...]:
     planes and copies the rest. Signal is long runs and repeats: LZ4's slow search compresses it nearly as
     well as zstd, and it decodes several times as fast.
     """
+    from zarr.codecs import BloscCodec, Crc32cCodec
+
     if np.dtype(dtype).kind == "f":
         return BloscCodec(cname="lz4hc", clevel=5, shuffle="noshuffle", typesize=32, blocksize=8192), Crc32cCodec()
     return BloscCodec(cname="blosclz", clevel=5, shuffle="bitshuffle", typesize=4), Crc32cCodec()
@@ -84,6 +87,8 @@ def create_array(
         layout: chunks and shards, see `Layout.for_rows`.
         attributes: JSON attributes of the array.
     """
+    from zarr.codecs import BytesCodec
+
     fill: float | int = float("nan") if np.dtype(dtype).kind == "f" else MISSING_CODE
     return group.create_array(
         name,

@@ -15,8 +15,9 @@ from support.tiny_experiment import build, left
 
 from factornet.cli import etl
 from factornet.etl.publish import disk_space
-from factornet.etl.publish.disk_space import check_publishable, check_writable, describe_failure, naming_file
+from factornet.etl.publish.disk_space import check_publishable, check_writable, describe_failure
 from factornet.store import StoreError, open_store
+from factornet.store.files.atomic_write import naming_file
 from factornet.store.storage.atomic_swap import cell_line_staging_name
 
 UNPRIVILEGED = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []

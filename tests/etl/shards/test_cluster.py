@@ -59,6 +59,7 @@ def test_one_two_and_four_workers_give_the_same_digests(store, demo_files, undis
     assert verify_store(store).findings == ()
 
 
+@pytest.mark.slow
 def test_killed_worker_is_replaced(store, demo_files, undisturbed):
     killed = []
 
@@ -159,6 +160,7 @@ def scheduler(tmp_path):
             process.wait()
 
 
+@pytest.mark.slow
 def test_build_continues_when_a_worker_of_a_scheduler_dies(store, demo_files, undisturbed, scheduler):
     address, workers = scheduler
 

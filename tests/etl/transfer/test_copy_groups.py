@@ -60,6 +60,7 @@ def test_copy_through_a_zip_file_is_equal(demo_store, tmp_path):
     assert_equal(tmp_path / "unzipped.zarr", demo_store)
 
 
+@pytest.mark.slow
 def test_copy_through_object_storage_is_equal(demo_store, tmp_path, s3):
     assert command("export", demo_store, s3.url) == 0
     assert_equal(s3.url, demo_store)
@@ -209,6 +210,7 @@ def test_interrupted_upload_is_resumed(demo_store, tmp_path, capsys, s3):
     assert digests(s3.url) == digests(demo_store)
 
 
+@pytest.mark.slow
 def test_import_is_resumed_after_its_server_failed(demo_store, tmp_path, capsys, s3):
     assert command("export", demo_store, s3.url, "--cells", "K562") == 0
     s3.proxy.fault = lambda m, path, nth: "500" if "/tracks/DGF" in path else None

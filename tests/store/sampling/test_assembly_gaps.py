@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,19 +37,24 @@ def sampler(store, *, factor="CTCF", window_length=1000, valid="chr11", test="ch
     return Sampler(store, cells=("K562",), factor=factor, split=split, window_length=window_length, negatives=5)
 
 
+@cache
+def bases_in_gaps(location, name):
+    """Return how many of the first 0, 1, 2... bases of a chromosome are in a run of at least 200 N."""
+    codes = open_store(location).sequence(name)[:]
+    n = np.zeros(len(codes) + 1, np.int64)
+    for run in re.finditer(b"\x01{200,}", (codes == 4).astype(np.uint8).tobytes()):
+        n[run.start() + 1 : run.end() + 1] = 1
+    return np.cumsum(n)
+
+
 def windows_with_n(store, plan, window_length):
     """Return how many windows of a plan hold a base of a run of at least 200 N, by counting."""
     touched = 0
     starts = plan.window_starts(window_length)
     for c, name in enumerate(store.coordinates.names):
-        codes = store.sequence(name)[:]
-        text = (codes == 4).astype(np.uint8).tobytes()
-        n = np.zeros(len(codes) + 1, np.int64)
-        for run in re.finditer(b"\x01{200,}", text):
-            n[run.start() + 1 : run.end() + 1] = 1
-        total = np.cumsum(n)
+        total = bases_in_gaps(store.location, name)
         first = starts[plan.chrom == c]
-        low, high = (np.clip(edge, 0, len(codes)) for edge in (first, first + window_length))
+        low, high = (np.clip(edge, 0, total.size - 1) for edge in (first, first + window_length))
         touched += int((total[high] > total[low]).sum())
     return touched
 

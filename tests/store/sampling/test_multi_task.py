@@ -220,7 +220,7 @@ def real_store(realdata, tmp_path_factory):
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("cell", ["GM12878", "HeLa-S3", "K562"])
+@pytest.mark.parametrize("cell", ["K562", *(pytest.param(c, marks=pytest.mark.slow) for c in ("GM12878", "HeLa-S3"))])
 def test_real_bins_and_labels_equal_bedtools(real_store, realdata, tmp_path, cell):
     recipe = Recipe(real_store, realdata / "annotation/blacklist.bed.gz", tmp_path)
     positives = check_multitask(real_store, cell, realdata / "cells" / cell, recipe)
@@ -228,7 +228,7 @@ def test_real_bins_and_labels_equal_bedtools(real_store, realdata, tmp_path, cel
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("cell", ["GM12878", "HeLa-S3", "K562"])
+@pytest.mark.parametrize("cell", ["K562", *(pytest.param(c, marks=pytest.mark.slow) for c in ("GM12878", "HeLa-S3"))])
 def test_real_positives_and_negative_regions_equal_bedtools(real_store, realdata, tmp_path, cell):
     recipe = Recipe(real_store, realdata / "annotation/blacklist.bed.gz", tmp_path)
     valid = [parse_region("chr20:40000000-45000000", real_store.coordinates)]

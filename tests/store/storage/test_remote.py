@@ -64,7 +64,7 @@ def test_build_into_object_storage_equals_local_build(demo_files, demo_store, s3
     assert not [*(tmp_path / "work").iterdir()]
 
 
-@pytest.mark.parametrize("command", ["genome", "build"])
+@pytest.mark.parametrize("command", ["genome", pytest.param("build", marks=pytest.mark.slow)])
 def test_store_of_the_same_name_in_the_work_folder_is_left_alone(files, s3, command, capsys, monkeypatch):
     """Also when the build is interrupted; the same command resumes it."""
     local = files / Path(s3.url).name
@@ -90,6 +90,7 @@ def test_store_of_the_same_name_in_the_work_folder_is_left_alone(files, s3, comm
     assert not verify_store(s3.url).findings
 
 
+@pytest.mark.slow
 def test_two_builds_for_one_store_do_not_share_a_work_folder(files, s3, capsys, monkeypatch):
     assert etl.main(["export", str(files / "s.zarr"), s3.url]) == 0
     called, build = [], ["build", s3.url, str(files / "A"), "-p", "1", "--json"]

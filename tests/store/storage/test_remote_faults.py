@@ -171,6 +171,7 @@ def test_verify_gives_one_hint_for_an_object_on_a_server(s3_demo_store, fault):
     assert finding.remedy == hint
 
 
+@pytest.mark.slow
 def test_verify_compares_the_cell_index_with_object_storage(s3_demo_store, demo_store):
     sound = parse_cell_index(
         s3_demo_store.client.get_object(**s3_demo_store.key("cells/zarr.json"))["Body"].read(), location="list"
@@ -203,6 +204,7 @@ def test_verify_compares_the_cell_index_with_object_storage(s3_demo_store, demo_
     assert verify_store(s3_demo_store.url, quick=True).findings == ()
 
 
+@pytest.mark.slow
 def test_cell_line_replaced_on_the_server_is_refused(s3_demo_store, demo_files, demo_store, tmp_path):
     before = open_store(s3_demo_store.url)
     before.cell("K562")
@@ -244,6 +246,7 @@ def test_newer_schema_version_is_refused(exported, s3, tmp_path, kind):
         open_store(f"{url}/new.zarr" if kind == "http" else location)
 
 
+@pytest.mark.slow
 def test_leftovers_of_an_interrupted_upload_are_removed(s3_demo_store, demo_store):
     s3_demo_store.client.put_object(**s3_demo_store.key("cells/K562/old/c/0"), Body=b"x")
     s3_demo_store.client.delete_object(**s3_demo_store.key("cells/K562/zarr.json"))
