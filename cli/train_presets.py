@@ -55,12 +55,16 @@ def apply_preset(options: argparse.Namespace) -> None:
         UsageError: an option was given that has no meaning for the preset.
     """
     preset = PRESETS[options.preset]
-    given = [name for key, name in preset.without.items() if getattr(options, key) not in (None, False)]
+    given = [name for key, name in preset.without.items() if not _is_absent(getattr(options, key))]
     if given:
         raise UsageError(f"{', '.join(given)}: has no meaning with --preset {options.preset}; leave it out")
     for key, value in {**_OTHERS, **preset.defaults}.items():
         if getattr(options, key) is None:
             setattr(options, key, value)
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or value is False  # 0 is a value
 
 
 def describe_default(key: str) -> str:

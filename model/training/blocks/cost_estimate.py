@@ -58,6 +58,6 @@ def _time(network: BlockNetwork, batch_size: int, length: int, device: torch.dev
             total = (network(codes, tracks) if training else network.both_strands(codes, tracks)).sum()
         if training:
             network.zero_grad()
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
         total.item()
     return (perf_counter() - begin) / _STEPS
