@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the 
 
     from ..model.motifs.pwm import Motif
     from ..model.network.variants import AnyConfig
-    from ..model.training.blocks import BlockSetup
+    from ..model.training.blocks.setup import BlockSetup
     from ..model.training.distributed import ProcessGroup
     from ..model.training.history import Callbacks, EpochRecord, StepReport
     from ..model.training.setup import TrainingSetup
@@ -169,7 +169,8 @@ def _motif(options: argparse.Namespace) -> Motif:
 def _dry_run(
     plan: TrainingSetup | BlockSetup, device: torch.device, process_group: ProcessGroup, options: argparse.Namespace
 ) -> int:
-    from ..model.training.blocks import BlockSetup, estimate_blocks
+    from ..model.training.blocks.cost_estimate import estimate_blocks
+    from ..model.training.blocks.setup import BlockSetup
     from ..model.training.cost_estimate import estimate
 
     if process_group.is_main:

@@ -9,7 +9,7 @@ from ..store.sampling.sampler import Sampler
 
 if TYPE_CHECKING:
     from ..model.motifs.pwm import Motif
-    from ..model.training.blocks import BlockSetup
+    from ..model.training.blocks.setup import BlockSetup
 
 _TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "select")
 
@@ -18,7 +18,8 @@ def block_setup(
     options: argparse.Namespace, sampler: Sampler, tracks: tuple[str, ...], motif: Motif | None
 ) -> BlockSetup:
     """Return what to train, from the options."""
-    from ..model.training.blocks import BlockSetup, BlockTrainingOptions
+    from ..model.training.blocks.setup import BlockSetup
+    from ..model.training.blocks.trainer import BlockTrainingOptions
 
     network: dict[str, Any] = {"tracks": tracks}
     for name in ("kernels", "kernel_width", "dropout"):

@@ -2,13 +2,12 @@
 
     bigwig_writer       write scores as bigWig, and read them back
     bins                choose the intervals to predict, and group neighbours that share bases
-    block_scores        score bins by a network over blocks, runs of neighbours together
     output_names        choose the format of a file of scores by its name
     predict             predict probabilities for intervals, tile by tile, in bounded memory
     predictor           a network that predicts one of its factors in a cell line
     region_parts        keep the scores of finished regions next to the output
     score_table         read scores of intervals from text
-    shared_convolution  compute overlapping windows together
+    scorers/            score the windows of a tile together, by a network of either kind
     sidecar             record next to predictions what they are: model, factor, cell line, data
     tiles               read tiles: stretches of a chromosome whose bases many windows share
     to_file             predict to files: intervals in their order, or all bins of regions, resumable region by region

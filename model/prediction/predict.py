@@ -22,8 +22,8 @@ from ..network.blocks import BlockNetwork
 from ..network.factornet import FactorNet
 from ..network.variants import AnyConfig, AnyNetwork
 from .bins import Bins, SortedWindows
-from .block_scores import BlockScorer
-from .shared_convolution import SharedConvolution
+from .scorers.block_scores import BlockScorer
+from .scorers.shared_convolution import SharedConvolution
 from .tiles import Tile, TileReader, prefetch
 
 _log = logging.getLogger("factornet-predict")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from factornet.model.network import BlockConfig, BlockNetwork
 from factornet.model.prediction import Bins, predict_bins
-from factornet.model.prediction.block_scores import RunsOfBins
+from factornet.model.prediction.scorers.block_scores import RunsOfBins
 from factornet.store import open_store
 from factornet.store.spans import padded_span
 

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...store.schema import STRIDE
-from ..network.blocks import BlockNetwork
+from ....store.schema import STRIDE
+from ...network.blocks import BlockNetwork
 
 _BLOCKS_AT_ONCE = 4096  # with those on either side of the bins: activations take about 100 MB
 
