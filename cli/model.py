@@ -181,16 +181,20 @@ def _print_report(report: ModelReport, seconds: float) -> None:
 
 def _describe(folder: Path, card: Any) -> dict[str, Any]:
     """Return the description of a model as JSON values."""
-    from ..model.network.factornet import FactorNet
+    from ..model.network.config import NetworkConfig
+    from ..model.network.variants import config_to_json, make_network
 
     config = card.config
-    parameters = sum(p.numel() for p in FactorNet(config).parameters() if p.requires_grad)
-    derived = {key: getattr(config, key) for key in ("channels", "features", "positions", "pool")}
+    parameters = sum(p.numel() for p in make_network(config).parameters() if p.requires_grad)
+    names: tuple[str, ...] = ("channels", "features", "positions", "pool")
+    if not isinstance(config, NetworkConfig):
+        names = ("signal_channels", "margin", "window_length")
+    derived = {key: getattr(config, key) for key in names}
     files = [p.name for pattern in ("*.safetensors", "*.hdf5") for p in sorted(folder.glob(pattern))]
     return {
         "parameters": parameters,
         "weights": [name for name in files if not name.endswith(".optimizer.safetensors")],
-        "network": config.to_json() | derived,
+        "network": config_to_json(config) | derived,
         "training": dict(card.training),
         "provenance": dict(card.provenance),
         "factornet": card.library_version,

@@ -25,21 +25,24 @@ from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
 from .common.store_options import open_store_from_args
+from .train_blocks import block_setup
 from .train_options import make_parser
+from .train_presets import apply_preset
 from .train_split import print_split, split_from_args
 
 if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
     import torch
 
     from ..model.motifs.pwm import Motif
-    from ..model.network.config import NetworkConfig
+    from ..model.network.variants import AnyConfig
+    from ..model.training.blocks.setup import BlockSetup
     from ..model.training.distributed import ProcessGroup
     from ..model.training.history import Callbacks, EpochRecord, StepReport
     from ..model.training.setup import TrainingSetup
     from ..model.training.tensorboard import TensorBoardLog
 
 _NETWORK_OPTIONS = ("window_length", "kernels", "kernel_width", "recurrent", "dense", "dropout")
-_TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "precision", "compile")
+_TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "precision", "compile", "select")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    apply_preset(options)
     folder = options.output or options.output_clobber
     if folder is None and not options.dry_run:
         raise UsageError("no model folder: give a new one with -o, or one to replace with -oc")
@@ -76,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
             return _train(plan, folder, device, process_group, options)
 
 
-def _plan(options: argparse.Namespace) -> TrainingSetup:
+def _plan(options: argparse.Namespace) -> TrainingSetup | BlockSetup:
     from ..model.keras.open_model import open_card
     from ..model.network.config import NetworkConfig
     from ..model.training.setup import TrainingSetup
@@ -89,19 +93,22 @@ def _plan(options: argparse.Namespace) -> TrainingSetup:
     sampler = _sampler(options, open_store_from_args(options), window_length)
     cells = sampler.cells + sampler.valid_cells
     network["tracks"] = _tracks(options, sampler.store, cells, start)
+    motif = _motif(options) if options.motif else None
+    if options.preset == "blocks":
+        return block_setup(options, sampler, network["tracks"], motif)
     network["meta"] = common_meta(sampler.store, cells) if options.meta else ()
     network["gencode"] = options.gencode
     return TrainingSetup(
         sampler=sampler,
         network=network,
         options=TrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
-        motif=_motif(options) if options.motif else None,
+        motif=motif,
         init_from=options.init_from,
     )
 
 
 def _tracks(
-    options: argparse.Namespace, store: Store, cells: tuple[str, ...], start: NetworkConfig | None
+    options: argparse.Namespace, store: Store, cells: tuple[str, ...], start: AnyConfig | None
 ) -> tuple[str, ...]:
     """Return the tracks to train on: those asked for, those of the model to start from, or all of the cell lines."""
     if options.tracks is not None:
@@ -118,7 +125,7 @@ def _tracks(
         return common_tracks(store, cells)
 
 
-def _compare_data(plan: TrainingSetup, options: argparse.Namespace, *, shown: bool) -> None:
+def _compare_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace, *, shown: bool) -> None:
     """Warn of signals unlike those of the other cell lines, and of data unlike those of the model to start from.
 
     Raises:
@@ -160,12 +167,16 @@ def _motif(options: argparse.Namespace) -> Motif:
 
 
 def _dry_run(
-    plan: TrainingSetup, device: torch.device, process_group: ProcessGroup, options: argparse.Namespace
+    plan: TrainingSetup | BlockSetup, device: torch.device, process_group: ProcessGroup, options: argparse.Namespace
 ) -> int:
+    from ..model.training.blocks.cost_estimate import estimate_blocks
+    from ..model.training.blocks.setup import BlockSetup
     from ..model.training.cost_estimate import estimate
 
     if process_group.is_main:
-        result = estimate(plan, device, process_group)
+        result = (
+            estimate_blocks(plan, device) if isinstance(plan, BlockSetup) else estimate(plan, device, process_group)
+        )
         if options.json:
             print_json(asdict(result) | plan.data, indent=1)
         else:
@@ -176,15 +187,17 @@ def _dry_run(
 
 
 def _train(
-    plan: TrainingSetup, folder: Path, device: torch.device, process_group: ProcessGroup, options: argparse.Namespace
+    plan: TrainingSetup | BlockSetup,
+    folder: Path,
+    device: torch.device,
+    process_group: ProcessGroup,
+    options: argparse.Namespace,
 ) -> int:
     from ..model.data.sources import choose_source
     from ..model.model_dir.lifecycle import backup_path
-    from ..model.training.setup import prepare_training
-    from ..model.training.trainer import train
 
-    network = prepare_training(
-        plan, folder, resume=options.resume, overwrite=options.output_clobber is not None, is_main=process_group.is_main
+    network = plan.prepare(
+        folder, resume=options.resume, overwrite=options.output_clobber is not None, is_main=process_group.is_main
     )
     out = sys.stderr if options.json else sys.stdout
     if process_group.is_main:
@@ -198,17 +211,14 @@ def _train(
         print_line(f"windows: {source.reason}", file=out)
     interruptible = report_interrupt(f"resume after the last complete epoch with -o {folder} --resume")
     with interruptible, _callbacks(options, folder, out, shown=process_group.is_main) as callbacks:
-        result = train(
+        result = plan.run(
             network,
-            plan.sampler,
             folder,
-            plan.options,
             device=device,
             resume=options.resume,
             source=source,
             process_group=process_group,
             callbacks=callbacks,
-            locked=True,
         )
     if not process_group.is_main:
         return 0
@@ -223,21 +233,20 @@ def _train(
     return 0
 
 
-def _print_plan(plan: TrainingSetup, device: torch.device, process_group: ProcessGroup, out: Any) -> None:
+def _print_plan(plan: TrainingSetup | BlockSetup, device: torch.device, process_group: ProcessGroup, out: Any) -> None:
     sampler = plan.sampler
     counts = ", ".join(f"{n} of {c}" for c, n in zip(sampler.cells, sampler.positives_per_epoch, strict=True))
     processes = f", {process_group.size} processes" if process_group.size > 1 else ""
     at_gaps = sum(p.at_gaps for p in sampler.train_positives + sampler.valid_positives)
     left_out = f"; {at_gaps} more touch runs of N and are left out" if at_gaps else ""
-    motif = f"; motif {plan.motif.name} in kernels 0 and 1" if plan.motif else ""
+    motif = f"; motif {', '.join(plan.motif_names)} in kernels 0 and 1" if plan.motif_names else ""
     print_line(
-        f"{', '.join(sampler.tasks)}: positives {counts}{left_out}; {sampler.negatives_per_positive} negatives each; "
-        f"device {device}{processes}{motif}",
+        f"{', '.join(sampler.tasks)}: positives {counts}{left_out}; {plan.sampling}; device {device}{processes}{motif}",
         file=out,
     )
 
 
-def _print_data(plan: TrainingSetup, options: argparse.Namespace, out: TextIO) -> None:
+def _print_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace, out: TextIO) -> None:
     """Print the tracks of the network, those of the cell lines that it does not use, and the split."""
     from ..model.keras.open_model import open_card
 
@@ -245,8 +254,8 @@ def _print_data(plan: TrainingSetup, options: argparse.Namespace, out: TextIO) -
     others = {cell: [t for t in store.cell(cell).track_names if t not in plan.tracks] for cell in plan.cells}
     unused = "; ".join(f"not used of {cell}: {', '.join(names)}" for cell, names in others.items() if names)
     print_line(f"tracks: {', '.join(plan.tracks) or NOTHING}{f' ({unused})' if unused else ''}", file=out)
-    if plan.init_from is not None:
-        say_if_original(plan.init_from, open_card(plan.init_from), file=out)
+    if options.init_from is not None:
+        say_if_original(options.init_from, open_card(options.init_from), file=out)
     print_split(plan.sampler.split, plan.split_summary, options, store.coordinates, out)
 
 

@@ -14,6 +14,7 @@ from .common.arguments import DEVICE_HELP, HelpFormatter, positive_int
 from .common.known_motifs import MOTIFS_HELP
 from .common.signal_check import add_ignore_units
 from .common.store_options import add_store_options
+from .train_presets import PRESETS, describe_default
 
 _EXAMPLES = """\
 examples, one for each kind of model:
@@ -35,6 +36,13 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
+    parser.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="published",
+        help="network and training: published is FactorNet's; blocks is a network over blocks of 50 bases that learns "
+        "all bins of active stretches, is better on most factors, and cheaper",
+    )
     _add_data(parser.add_argument_group("data"))
     _add_network(parser.add_argument_group("network"))
     _add_training(parser.add_argument_group("training"))
@@ -91,7 +99,7 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         help="test: regions that are held out, or none; default: those of chr1 chr8 chr21 that the store has",
     )
     group.add_argument(
-        "-n", "--negatives", type=positive_int, default=1, help="negatives per positive, drawn again for each epoch"
+        "-n", "--negatives", type=positive_int, help="negatives per positive, drawn again for each epoch (default: 1)"
     )
     group.add_argument(
         "-L",
@@ -145,33 +153,50 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("-e", "--epochs", type=positive_int, default=100, help="maximum number of epochs")
+    group.add_argument(
+        "-e", "--epochs", type=positive_int, help=f"maximum number of epochs {describe_default('epochs')}"
+    )
     group.add_argument(
         "-ep",
         "--patience",
         type=positive_int,
-        default=20,
-        help="stop after so many epochs without a better validation loss",
+        help=f"stop after so many epochs without a better one {describe_default('patience')}",
     )
     group.add_argument(
-        "-lr", "--learning-rate", "--learningrate", type=float, default=0.001, help="learning rate of Adam"
+        "-lr",
+        "--learning-rate",
+        "--learningrate",
+        type=float,
+        help=f"learning rate of Adam {describe_default('learning_rate')}",
     )
     group.add_argument(
         "-b",
         "--batch",
         type=positive_int,
-        default=100,
         dest="batch_size",
         metavar="WINDOWS",
-        help="windows per step, over all processes",
+        help=f"windows (or segments) per step, over all processes {describe_default('batch_size')}",
+    )
+    group.add_argument(
+        "--select",
+        choices=("loss", "ap"),
+        help="choose the best epoch by the validation loss, or by the average precision of all bins of the validation "
+        f"regions {describe_default('select')}",
+    )
+    group.add_argument(
+        "--labels",
+        choices=("hard", "core", "soft"),
+        dest="label_mode",
+        help="with --preset blocks: bound bins all count (hard), those within 75 bases of a summit (core), or the less "
+        "the farther (soft) (default: core)",
     )
     group.add_argument("-s", "--seed", type=int, default=420, help="seed of all random numbers")
     group.add_argument("--device", default="auto", help=DEVICE_HELP)
     group.add_argument(
         "--resident",
         choices=("auto", "no", "host", "device"),
-        default="auto",
-        help="hold the arrays in memory of the host or device instead of streaming them; auto: on a GPU, if they fit",
+        help="hold the arrays in memory of the host or device instead of streaming them; auto: on a GPU, if they fit "
+        "(default: auto)",
     )
     group.add_argument("--threads", type=positive_int, help="CPU threads of torch; default: all cores")
     precision = group.add_mutually_exclusive_group()
@@ -180,7 +205,6 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         action="store_const",
         dest="precision",
         const="bfloat16",
-        default="float32",
         help="mixed precision: bfloat16 where it is safe",
     )
     precision.add_argument(

@@ -146,11 +146,14 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     from ..model.motifs.html_report import LayerReport
     from ..model.motifs.kernel_motifs import find_kernel_sites
     from ..model.motifs.tomtom import kernel_rows
+    from ..model.network.factornet import FactorNet
 
     device = choose_device(options.device)
     store = open_store_from_args(options)
     model = open_model_from_args(options)
     network = model.network
+    if not isinstance(network, FactorNet):
+        raise UsageError(f"{options.model}: is a network over blocks; only the kernels of a FactorNet are visualized")
     if options.factor is not None:
         check_factor(network.config, options.factor)
     known = list(read_motifs(options.motifs).values()) if options.motifs is not None else []

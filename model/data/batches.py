@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...store.windows.batch import Batch, StreamSettings, describe_windows
 from ...store.windows.loader import WindowStream
-from ..network.config import NetworkConfig
+from ..network.variants import AnyConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class TensorStream:
         return batch
 
 
-def stream_settings(config: NetworkConfig, *, batch_size: int, rank: int = 0, world_size: int = 1) -> StreamSettings:
+def stream_settings(config: AnyConfig, *, batch_size: int, rank: int = 0, world_size: int = 1) -> StreamSettings:
     """Return settings for streaming the windows of a network."""
     return StreamSettings(
         config.window_length,

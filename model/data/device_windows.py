@@ -18,7 +18,7 @@ from ...store.windows.batch import StreamSettings
 from ...store.windows.in_memory import RequiredArrays, not_held, read_blocks
 from ...store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind
 from ...store.windows.planned import PlannedArrays, PlannedWindows
-from ..network.config import NetworkConfig
+from ..network.variants import AnyConfig
 from .batches import TensorBatch
 
 
@@ -44,7 +44,7 @@ class DeviceSource:
         self,
         store: Store,
         required: RequiredArrays,
-        config: NetworkConfig,
+        config: AnyConfig,
         device: torch.device,
         *,
         reason: str,

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from ...store.errors import UsageError
 from ...store.reader import Store
 from ...store.windows.inputs import WindowInputs, check_has_tracks
-from ..network.config import NetworkConfig
+from ..network.variants import AnyConfig
 
 
-def check_factor(config: NetworkConfig, factor: str) -> None:
+def check_factor(config: AnyConfig, factor: str) -> None:
     """Check that a network predicts a factor.
 
     Raises:
@@ -20,7 +20,7 @@ def check_factor(config: NetworkConfig, factor: str) -> None:
         raise UsageError(f"the model does not predict {factor!r}; it predicts {', '.join(config.tasks)}")
 
 
-def check_tracks(config: NetworkConfig, store: Store, cell: str) -> None:
+def check_tracks(config: AnyConfig, store: Store, cell: str) -> None:
     """Check that a cell line has the tracks of a network; others may be among them, in any order.
 
     Raises:
@@ -32,7 +32,7 @@ def check_tracks(config: NetworkConfig, store: Store, cell: str) -> None:
         raise UsageError(f"{error}; the model was trained on {', '.join(config.tracks)}") from error
 
 
-def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
+def check_inputs(config: AnyConfig, store: Store, cell: str) -> None:
     """Check that a cell line has the tracks of a network, and its meta values in its order.
 
     Raises:
@@ -46,7 +46,7 @@ def check_inputs(config: NetworkConfig, store: Store, cell: str) -> None:
         )
 
 
-def network_inputs(config: NetworkConfig, store: Store, cells: tuple[str, ...]) -> WindowInputs:
+def network_inputs(config: AnyConfig, store: Store, cells: tuple[str, ...]) -> WindowInputs:
     """Return what a network reads of cell lines.
 
     Raises:

@@ -15,7 +15,7 @@ from ...store.sampling.sampler import Sampler
 from ...store.windows.batch import StreamSettings
 from ...store.windows.in_memory import load_in_memory, required_arrays
 from ...store.windows.loader import WindowStream
-from ..network.config import NetworkConfig
+from ..network.variants import AnyConfig
 from .batches import TensorBatch, TensorStream
 from .device import free_memory
 from .device_windows import DeviceSource
@@ -69,7 +69,7 @@ class StoreSource:
         return TensorStream(WindowStream(self.store, plan, settings, seed=seed), self.device, prefetch=prefetch)
 
 
-def choose_source(choice: DataPlacement, sampler: Sampler, config: NetworkConfig, device: torch.device) -> Source:
+def choose_source(choice: DataPlacement, sampler: Sampler, config: AnyConfig, device: torch.device) -> Source:
     """Return the source of a training's windows.
 
     "auto" holds the arrays on a GPU that has room for them, and streams otherwise: on a CPU a stream outruns the

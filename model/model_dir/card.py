@@ -21,7 +21,7 @@ from ...store.files.sealed_json import (
     write_sealed_json,
 )
 from ...store.text import format_names
-from ..network.config import NetworkConfig
+from ..network.variants import AnyConfig, config_from_json, config_to_json
 
 NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
 LIST_HINT = "remove it (a resumed training writes it again), or copy the folder again"
@@ -92,7 +92,7 @@ class ModelCard:
         digest: self-digest of model.json, to which weights and training states are bound; empty before it is written.
     """
 
-    config: NetworkConfig
+    config: AnyConfig
     training: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     library_version: str = __version__
@@ -142,14 +142,14 @@ def write_card(folder: str | Path, card: ModelCard) -> None:
         InputError: a file cannot be written.
     """
     folder = Path(folder)
-    content = {"library_version": card.library_version, "config": card.config.to_json()}
+    content = {"library_version": card.library_version, "config": config_to_json(card.config)}
     content |= {"training": dict(card.training), "provenance": dict(card.provenance)}
     write_sealed_json(folder / "model.json", MODEL, content)
     for name, text in lists_of_names(card.config).items():
         write_atomic(folder / name, text)
 
 
-def restore_lists(folder: Path, config: NetworkConfig) -> None:
+def restore_lists(folder: Path, config: AnyConfig) -> None:
     """Write the lists of names that are missing.
 
     Raises:
@@ -191,7 +191,7 @@ def read_model_json(folder: str | Path) -> ModelCard:
         raise InputError(path, "is the original FactorNet's (Keras)", hint="convert it with factornet-model import")
     content = read_sealed_json(path, MODEL, hint=DAMAGED_HINT)
     try:
-        config = NetworkConfig.from_json(content["config"])
+        config = config_from_json(content["config"])
         named = {key: content[key] for key in ("training", "provenance", "library_version")}
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         raise InputError(path, f"its configuration does not describe a network ({error})") from error
@@ -228,7 +228,7 @@ def is_keras_model(content: Mapping[str, Any]) -> bool:
     return "keras_version" in content or content.get("class_name") == "Model"
 
 
-def lists_of_names(config: NetworkConfig) -> dict[str, bytes]:
+def lists_of_names(config: AnyConfig) -> dict[str, bytes]:
     """Return the content of each list of names by file."""
     features = ["bigwig"] + ["meta"] * bool(config.meta) + ["gencode"] * config.gencode
     lists = {"chip.txt": config.tasks, "bigwig.txt": config.tracks, "feature.txt": features}

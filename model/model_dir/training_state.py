@@ -23,7 +23,7 @@ from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
 from ...store.files.outputs import remove
 from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
-from ..network.config import NetworkConfig
+from ..network.variants import AnyConfig
 from .card import NO_MODEL_HINT, ModelCard, model_digest, read_card
 from .findings import is_read_error
 from .weights import check_tensors, pack_tensors, training_records, unpack_tensors, weights_sizes
@@ -177,7 +177,7 @@ def read_training_state(record: Path, card: ModelCard) -> TrainingState:
         raise InputError(record, f"incomplete ({error})", hint=_HINT) from error
 
 
-def tensor_files(record: Path, config: NetworkConfig) -> dict[Path, tuple[int, int]]:
+def tensor_files(record: Path, config: AnyConfig) -> dict[Path, tuple[int, int]]:
     """Map the two files of tensors of a training state, by its ``.json``, to their smallest and largest sizes."""
     smallest, largest = weights_sizes(config)
     sizes = ((smallest, largest), (0, _MAX_COPIES * largest))

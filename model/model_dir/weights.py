@@ -19,8 +19,7 @@ from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
 from ...store.files.outputs import read_output_lock
 from ...store.files.sealed_json import BLANK_DIGEST
-from ..network.config import NetworkConfig
-from ..network.factornet import FactorNet
+from ..network.variants import AnyConfig, AnyNetwork, make_network
 from .card import DAMAGED_HINT, ModelCard, model_digest, read_card
 
 WeightsKind = Literal["best", "last"]
@@ -60,14 +59,14 @@ class LoadedModel:
         weights_sha256: digest of the file of weights.
     """
 
-    network: FactorNet
+    network: AnyNetwork
     card: ModelCard
     name: str
     weights: WeightsKind
     weights_sha256: str
 
 
-def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> FactorNet:
+def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> AnyNetwork:
     """Load the network of a model folder as `load_model` does."""
     return load_model(folder, weights=weights).network
 
@@ -96,26 +95,27 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     data = _read_tensor_file(path, weights_sizes(card.config))
     tensors = _parse_tensors(path, data, card.digest)
     check_tensors(path, tensors, card.config)
-    network = FactorNet(card.config)
+    network = make_network(card.config)
     network.load_state_dict(tensors)
     name, sha256 = folder.resolve().name, sha256_of([data])
     return LoadedModel(network=network.eval(), card=card, name=name, weights=weights, weights_sha256=sha256)
 
 
-def weights_sizes(config: NetworkConfig) -> tuple[int, int]:
+def weights_sizes(config: AnyConfig) -> tuple[int, int]:
     """Return the smallest and the largest number of bytes of a file of weights: float32, or float64 and a header."""
     return 4 * config.weights_size, 8 * config.weights_size + _MAX_HEADER
 
 
-def check_tensors(path: Path, tensors: Mapping[str, Tensor], config: NetworkConfig) -> None:
+def check_tensors(path: Path, tensors: Mapping[str, Tensor], config: AnyConfig) -> None:
     """Check names, types and shapes of weights read from a file.
 
     Raises:
         InputError: they are not those of a network of this configuration.
     """
-    double = all(t.dtype == torch.float64 for t in tensors.values())  # of a training in float64
+    floats = [t for t in tensors.values() if t.is_floating_point()]
+    double = all(t.dtype == torch.float64 for t in floats)  # of a training in float64
     dtype = torch.float64 if double else torch.float32
-    expected = FactorNet(config).to(dtype).state_dict()
+    expected = make_network(config).to(dtype).state_dict()
     found, wanted = ({name: _describe(t) for name, t in d.items()} for d in (tensors, expected))
     wrong = sorted(name for name in found | wanted if found.get(name) != wanted.get(name))
     if wrong:

@@ -1,5 +1,6 @@
 """Motifs: matrices and their files, those that the kernels of a network have learned, matches between them, logos.
 
+    block_kernels  write motifs into the kernels of a network over blocks
     formats        read motif files of any format: MEME, JASPAR, TRANSFAC, HOCOMOCO, HOMER, CIS-BP
     html_report    show all kernels of a network on one web page that needs nothing else: no network, no script
     jaspar         motifs of JASPAR, from the optional package pyjaspar, which contains the whole database

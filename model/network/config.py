@@ -57,9 +57,9 @@ class NetworkConfig:
             ("recurrent", None),
             ("dense", 1),
         ):
-            _check_integer(field, getattr(self, field), minimum)
+            check_integer(field, getattr(self, field), minimum)
         for field in ("tasks", "tracks", "meta"):
-            _check_names(field, getattr(self, field))
+            check_names(field, getattr(self, field))
         if not self.tasks:
             raise UsageError("a network needs at least one task, got tasks=()")
         if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
@@ -95,6 +95,11 @@ class NetworkConfig:
             + context
             + len(self.tasks) * (self.dense + 1)
         )
+
+    @property
+    def excluded_margin(self) -> int:
+        """Bases around the blacklist, and at the ends of chromosomes, in which no bin is scored."""
+        return self.window_length
 
     @property
     def channels(self) -> int:
@@ -140,12 +145,13 @@ class NetworkConfig:
         return cls(**read)
 
 
-def _check_integer(field: str, value: object, minimum: int | None) -> None:
+def check_integer(field: str, value: object, minimum: int | None) -> None:
+    """Check that a value of a configuration is an integer of at least `minimum`."""
     if not isinstance(value, int) or isinstance(value, bool) or (minimum is not None and value < minimum):
         raise UsageError(f"{field} must be an integer{f' >= {minimum}' if minimum is not None else ''}, got {value!r}")
 
 
-def _check_names(field: str, names: object) -> None:
+def check_names(field: str, names: object) -> None:
     """Check names: none empty, repeated or unprintable; a model folder lists one per line."""
     if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
         raise UsageError(f"{field} must be a tuple of names, got {names!r}")

@@ -7,7 +7,7 @@
     predictor           a network that predicts one of its factors in a cell line
     region_parts        keep the scores of finished regions next to the output
     score_table         read scores of intervals from text
-    shared_convolution  compute overlapping windows together
+    scorers/            score the windows of a tile together, by a network of either kind
     sidecar             record next to predictions what they are: model, factor, cell line, data
     tiles               read tiles: stretches of a chromosome whose bases many windows share
     to_file             predict to files: intervals in their order, or all bins of regions, resumable region by region

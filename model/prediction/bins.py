@@ -104,21 +104,21 @@ def pieces_of_region(
         yield Bins(np.full(start.size, coordinates.index(region.chrom), np.int64), start, start + BIN)
 
 
-def count_uncomputed(bins: Bins, store: Store, *, window_length: int) -> dict[str, int]:
+def count_uncomputed(bins: Bins, store: Store, *, margin: int) -> dict[str, int]:
     """Count the bins that are not computed, whose score is 0, by reason.
 
     Args:
         bins: in any order.
         store: holds the blacklist.
-        window_length: of the network, bases.
+        margin: bases from an end or from the blacklist (`excluded_margin` of a configuration).
 
     Returns:
-        ``chromosome_ends``: bins within a window's length of an end of their chromosome; ``blacklist``: other bins,
-        within a window's length of the blacklist.
+        ``chromosome_ends``: bins within the margin of an end of their chromosome; ``blacklist``: other bins, within the
+        margin of the blacklist, or on it.
     """
     absolute = bins.to_absolute(store.coordinates)
-    near_end = overlaps(absolute, chromosome_ends(store.coordinates, window_length))
-    excluded = overlaps(absolute, widened_blacklist(store, window_length))
+    near_end = overlaps(absolute, chromosome_ends(store.coordinates, margin))
+    excluded = overlaps(absolute, widened_blacklist(store, margin))
     return {"chromosome_ends": int(near_end.sum()), "blacklist": int((excluded & ~near_end).sum())}
 
 
@@ -141,11 +141,11 @@ class SortedWindows:
     length: int
 
     @classmethod
-    def of(cls, bins: Bins, store: Store, *, length: int) -> SortedWindows:
-        """Return windows of `length` bases around the middles of bins."""
+    def of(cls, bins: Bins, store: Store, *, length: int, margin: int) -> SortedWindows:
+        """Return windows of `length` bases around the middles of bins; `margin` as for `count_uncomputed`."""
         rows = bins.genome_order()
         bins = bins.take(rows)
-        clean = ~overlaps(bins.to_absolute(store.coordinates), widened_blacklist(store, length))
+        clean = ~overlaps(bins.to_absolute(store.coordinates), widened_blacklist(store, margin))
         return cls(rows, bins.chrom, bins.middle - length // 2, clean, length)
 
     def tiles(self, bases: int) -> list[slice]:

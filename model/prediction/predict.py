@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from ...store.schema import BIN
 from ...store.windows.loader import WindowStream
 from ..data.batches import TensorBatch, TensorStream, stream_settings
 from ..data.inputs import network_inputs
-from ..network.config import NetworkConfig
+from ..network.blocks import BlockNetwork
 from ..network.factornet import FactorNet
+from ..network.variants import AnyConfig, AnyNetwork
 from .bins import Bins, SortedWindows
-from .shared_convolution import SharedConvolution
+from .scorers.block_scores import BlockScorer
+from .scorers.shared_convolution import SharedConvolution
 from .tiles import Tile, TileReader, prefetch
 
 _log = logging.getLogger("factornet-predict")
@@ -68,7 +70,7 @@ def scored_batches(
 
 
 def predict_tiles(
-    network: FactorNet,
+    network: AnyNetwork,
     store: Store,
     cell: str,
     bins: Bins,
@@ -90,8 +92,8 @@ def predict_tiles(
         device: to compute on.
         batch_size: maximum number of windows at once.
         amp: compute in bfloat16 where it is safe.
-        shared: whether windows share the convolution of the bases they have in common (`shared_convolution`); None
-            chooses the faster way.
+        shared: whether windows of a FactorNet share the convolution of the bases they have in common
+            (`shared_convolution`); None chooses the faster way. A network over blocks always computes bins together.
 
     Raises:
         UsageError: the cell line's tracks or meta values are not the network's, or the network uses annotation and
@@ -100,32 +102,44 @@ def predict_tiles(
     """
     network_inputs(network.config, store, (cell,))
     network = network.to(device).eval()
-    windows = SortedWindows.of(bins, store, length=network.config.window_length)
-    tiles = windows.tiles(tile_bases(network.config))
-    once, per_window = windows.bases_to_scan()
-    if shared is None:
-        n_tiles = sum(bool(windows.clean[rows].any()) for rows in tiles)
-        shared = is_sharing_worthwhile(int(windows.clean.sum()), n_tiles)
-    method = "neighbouring windows share the convolution" if shared else "too far apart to share, so one by one"
-    _log.info(
-        f"{len(bins)} windows, {method}: {(once if shared else per_window) / 1e6:.2f} M bases to scan of "
-        f"{per_window / 1e6:.2f} M"
-    )
-    if not shared:
-        yield from _one_by_one(network, store, cell, windows, device=device, batch_size=batch_size, amp=amp)
-        return
-    convolution, reader = SharedConvolution(network), TileReader(store, cell, network.config)
+    config = network.config
+    windows = SortedWindows.of(bins, store, length=config.window_length, margin=config.excluded_margin)
+    tiles = windows.tiles(tile_bases(config))
+    scorer: BlockScorer | SharedConvolution
+    if isinstance(network, BlockNetwork):
+        scorer = BlockScorer(network)
+        _log.info(f"{len(bins)} bins, neighbours are computed together")
+    else:
+        if not _is_shared(windows, tiles, shared):
+            yield from _one_by_one(network, store, cell, windows, device=device, batch_size=batch_size, amp=amp)
+            return
+        scorer = SharedConvolution(network)
+    reader = TileReader(store, cell, config)
     for tile in prefetch(lambda rows: reader.read(windows, rows), tiles):
-        scores = np.zeros((tile.rows.stop - tile.rows.start, len(network.config.tasks)), np.float32)
+        scores = np.zeros((tile.rows.stop - tile.rows.start, len(config.tasks)), np.float32)
         if tile.starts.size:
             codes, tracks, starts, features = _tensors(tile, device)
-            clean = convolution.score(codes, tracks, starts, features=features, batch_size=batch_size, amp=amp)
+            clean = scorer.score(codes, tracks, starts, features=features, batch_size=batch_size, amp=amp)
             scores[windows.clean[tile.rows]] = clean.cpu().numpy()
         _check_finite(scores, windows, tile.rows, store, cell)
         yield windows.rows[tile.rows], scores
 
 
-def tile_bases(config: NetworkConfig) -> int:
+def _is_shared(windows: SortedWindows, tiles: Sequence[slice], shared: bool | None) -> bool:
+    """Return whether windows share their convolution, as asked for or else as is faster."""
+    if shared is None:
+        n_tiles = sum(bool(windows.clean[rows].any()) for rows in tiles)
+        shared = is_sharing_worthwhile(int(windows.clean.sum()), n_tiles)
+    method = "neighbouring windows share the convolution" if shared else "too far apart to share, so one by one"
+    once, per_window = windows.bases_to_scan()
+    _log.info(
+        f"{len(windows.rows)} windows, {method}: {(once if shared else per_window) / 1e6:.2f} M bases to scan of "
+        f"{per_window / 1e6:.2f} M"
+    )
+    return shared
+
+
+def tile_bases(config: AnyConfig) -> int:
     """Return the bases within which the windows of a tile start: both strands' activations take 128 MiB."""
     return max(2**24 // config.kernels, 2**14)
 
@@ -197,7 +211,7 @@ def _check_finite(scores: NDArray[np.float32], windows: SortedWindows, rows: sli
 
 
 def predict_bins(
-    network: FactorNet,
+    network: AnyNetwork,
     store: Store,
     cell: str,
     bins: Bins,

@@ -18,7 +18,7 @@ from ... import __version__
 from ...store.reader import Store
 from ..data.inputs import check_factor, manifest_digests, network_inputs
 from ..model_dir.weights import LoadedModel
-from ..network.factornet import FactorNet
+from ..network.variants import AnyNetwork, config_to_json
 from .bins import Bins, count_uncomputed
 from .predict import predict_tiles
 from .sidecar import PredictionRecord
@@ -29,14 +29,14 @@ class Predictor:
     """A network that predicts one of its factors in a cell line; other fields as for `predict_tiles`.
 
     Args:
-        network: any variant.
+        network: of either kind.
         source: the model folder that the network is from, to be recorded; None if it is from none.
 
     Raises:
         UsageError: the network does not predict the factor, or the cell line lacks inputs of the network.
     """
 
-    network: FactorNet
+    network: AnyNetwork
     store: Store
     cell: str
     factor: str
@@ -64,7 +64,7 @@ class Predictor:
     @cached_property
     def network_digest(self) -> str:
         """SHA-256 of the network's configuration and weights."""
-        digest = hashlib.sha256(json.dumps(self.network.config.to_json()).encode())
+        digest = hashlib.sha256(json.dumps(config_to_json(self.network.config)).encode())
         for name, tensor in self.network.state_dict().items():
             digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
@@ -95,7 +95,7 @@ class Predictor:
         for bins in pieces:
             n += len(bins)
             chroms |= set(np.unique(bins.chrom).tolist())
-            uncomputed.update(count_uncomputed(bins, self.store, window_length=self.network.config.window_length))
+            uncomputed.update(count_uncomputed(bins, self.store, margin=self.network.config.excluded_margin))
         chromosomes = [self.store.info.chromosomes[c] for c in sorted(chroms)]
         return PredictionRecord(
             factor=self.factor,

@@ -16,7 +16,7 @@ from ...store.schema import BIN
 from ...store.spans import StoredArray, padded_span
 from ...store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags, genome_path
 from ..data.inputs import network_inputs
-from ..network.config import NetworkConfig
+from ..network.variants import AnyConfig
 from .bins import SortedWindows
 
 _ANNOTATED = 4096  # bins whose annotation is gathered at once
@@ -69,7 +69,7 @@ class TileReader:
             the store has none.
     """
 
-    def __init__(self, store: Store, cell: str, config: NetworkConfig) -> None:
+    def __init__(self, store: Store, cell: str, config: AnyConfig) -> None:
         self._store, self._cell, self._length = store, cell, config.window_length
         self._inputs = network_inputs(config, store, (cell,))
 

@@ -3,13 +3,16 @@
     cost_estimate  estimate windows, memory and time of a training from a few steps on random data
     distributed    train on several processes, one per GPU, started by torchrun
     history        reports of a running training, and its progress
+    loop           run the epochs: early stopping, best and last weights, exact resume
     loss           training loss and validation score
     optimizer      Adam as Keras 1 wrote it
     outputs        write history, picture and lists of names to the model folder
     plots          plot losses and validation scores of a training by epoch
+    region_validation  validate on all bins of the validation regions
     setup          build the network of a training; create or check its model folder
     tensorboard    write the history of a training as event files for TensorBoard (the package tensorboardX)
-    trainer        the loop: steps, gradients, validation, early stopping, exact resume
+    trainer        steps, gradients and validation of a FactorNet
+    blocks/        train a network over blocks
 
 May import `model.evaluation` and what lies below it.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -13,10 +13,17 @@ from torch import nn
 from ...store.errors import InputError
 from ..model_dir.training_state import TrainingState, load_training_state
 
+Selection = Literal["loss", "ap"]
+"""By what the best epoch is chosen: the validation loss, or the average precision of the validation regions."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """One row of the history; losses are binary cross-entropy, `data_wait` is a fraction of the time."""
+    """One row of the history; losses are binary cross-entropy, `data_wait` is a fraction of the time.
+
+    The validation average precision is that of the validation windows, or of all bins of the validation regions where
+    the best epoch is selected by it.
+    """
 
     epoch: int
     loss: float
@@ -57,18 +64,34 @@ class Callbacks:
 
 
 class Progress:
-    """Progress of a training: steps and epochs done, the best loss, the history."""
+    """Progress of a training: steps and epochs done, epochs since the best, the history.
 
-    def __init__(self) -> None:
+    Args:
+        select: by what an epoch is better than those before it.
+    """
+
+    def __init__(self, select: Selection = "loss") -> None:
+        self.select: Selection = select
         self.step, self.epoch, self.stale = 0, 0, 0
-        self.best: float | None = None
         self.history: list[EpochRecord] = []
+
+    @property
+    def measure(self) -> str:
+        """Name of what epochs are selected by."""
+        return "validation loss" if self.select == "loss" else "average precision of the validation regions"
+
+    @property
+    def best_record(self) -> EpochRecord:
+        """Record of the best epoch, the first of equal ones."""
+        return max(self.history, key=self._merit)
+
+    def _merit(self, record: EpochRecord) -> float:
+        return -record.val_loss if self.select == "loss" else record.val_average_precision
 
     def add(self, record: EpochRecord, steps: int) -> bool:
         """Add an epoch; return whether it is the best so far."""
-        better = self.best is None or record.val_loss < self.best
+        better = not self.history or self._merit(record) > self._merit(self.best_record)
         self.step, self.epoch = self.step + steps, record.epoch
-        self.best = record.val_loss if better else self.best
         self.stale = 0 if better else self.stale + 1
         self.history.append(record)
         return better
@@ -84,13 +107,15 @@ class Progress:
             weights=network.state_dict(),
             optimizer=optimizer.state_dict(),
             rng=rng,
-            best_loss=self.best,
+            best_loss=self.best_record.val_loss if self.history else None,
             stale_epochs=self.stale,
             history=[asdict(r) for r in self.history],
         )
 
     @classmethod
-    def restored(cls, network: nn.Module, optimizer: torch.optim.Optimizer, folder: Path) -> tuple[Progress, str]:
+    def restored(
+        cls, network: nn.Module, optimizer: torch.optim.Optimizer, folder: Path, select: Selection = "loss"
+    ) -> tuple[Progress, str]:
         """Restore progress, network, optimiser and random generators from a model folder.
 
         Returns the progress and a warning, which may be empty.
@@ -99,16 +124,15 @@ class Progress:
             InputError: no training state is valid.
         """
         if not any(folder.glob("last-*.json")):
-            return cls(), f"{folder}: stopped before its first epoch ended; starting again"
+            return cls(select), f"{folder}: stopped before its first epoch ended; starting again"
         state, warning = load_training_state(folder)
         network.load_state_dict(dict(state.weights))
         optimizer.load_state_dict(dict(state.optimizer))
         torch.set_rng_state(state.rng["cpu"])
         if torch.cuda.is_available() and "cuda" in state.rng:
             torch.cuda.set_rng_state(state.rng["cuda"])
-        progress = cls()
+        progress = cls(select)
         progress.step, progress.epoch, progress.stale = state.step, state.epoch, state.stale_epochs
-        progress.best = state.best_loss
         progress.history = [_epoch_record(row, folder) for row in state.history]
         return progress, warning
 

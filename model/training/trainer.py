@@ -19,16 +19,14 @@ from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
 from ..data.sources import BatchStream, Source, choose_source
-from ..model_dir.card import read_card
-from ..model_dir.training_state import save_training_state
-from ..model_dir.weights import save_weights
 from ..network.factornet import BatchShare, FactorNet
 from ..prediction.predict import predict_plan
 from .distributed import ProcessGroup
-from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
+from .history import Callbacks, EpochRecord, Progress, Selection, StepReport, TrainingResult
+from .loop import EpochLimits, run_epochs
 from .loss import TrainingError, cross_entropy, score_validation
 from .optimizer import KerasAdam
-from .outputs import finish_outputs, restore_outputs, save_history
+from .region_validation import RegionValidation
 
 Precision = Literal["float32", "bfloat16", "float64"]
 _PREFETCH = 3  # batches ready on the device
@@ -48,6 +46,8 @@ class TrainingOptions:
         precision: "bfloat16" is used where it is safe; weights, losses and the LSTM stay float32. "float64" is slow,
             for comparisons free of rounding.
         compile: whether torch compiles the network.
+        select: by what the best epoch is chosen: the loss of the validation windows, or the average precision of all
+            bins of the validation regions.
     """
 
     epochs: int = 100
@@ -57,6 +57,7 @@ class TrainingOptions:
     seed: int = 420
     precision: Precision = "float32"
     compile: bool = False
+    select: Selection = "loss"
 
 
 def train(
@@ -118,34 +119,8 @@ def _train(
     with _Trainer(
         network, sampler, options, source=source, device=device, process_group=process_group, callbacks=callbacks
     ) as trainer:
-        progress = Progress()
-        # What is written is bound to this model.json, never to one that another process has put in its place.
-        model = read_card(folder).digest if process_group.is_main else ""
-        if resume:
-            progress, warning = Progress.restored(network, trainer.optimizer, folder)
-            if warning and process_group.is_main:
-                callbacks.warning(warning)
-            if process_group.is_main:
-                restore_outputs(folder, progress.history)
-        reason = f"all {options.epochs} epochs done"
-        while progress.epoch < options.epochs:
-            if progress.stale >= options.patience:
-                reason = f"no better validation loss in {options.patience} epochs"
-                break
-            record, steps = trainer.epoch(progress)
-            better = progress.add(record, steps)
-            if process_group.is_main:
-                if better:
-                    save_weights(folder, network.state_dict(), "best", model=model, epoch=progress.epoch)
-                save_training_state(folder, progress.state(network, trainer.optimizer), model=model)
-                save_history(folder, progress.history, model=model)
-                callbacks.epoch(record)
-        if process_group.is_main:
-            save_weights(folder, network.state_dict(), "last", model=model, epoch=progress.epoch)
-            finish_outputs(folder, progress.history, model=model, reason=reason)
-        process_group.wait()
-    best = min(progress.history, key=lambda r: r.val_loss)
-    return TrainingResult(tuple(progress.history), best, reason)
+        limits = EpochLimits(epochs=options.epochs, patience=options.patience, select=options.select)
+        return run_epochs(trainer, folder, limits, resume=resume, process_group=process_group, callbacks=callbacks)
 
 
 @dataclass(frozen=True)
@@ -186,6 +161,11 @@ class _Trainer:
         self.distributed = process_group.wrap(network)
         self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
         self.valid: SamplingPlan = sampler.validation(options.seed)
+        self.regions = None
+        if options.select == "ap":
+            self.regions = RegionValidation(
+                sampler.store, cells=sampler.valid_cells, factors=sampler.tasks, regions=sampler.split.valid
+            )
         self._prepared: _Epoch | None = None
         torch.manual_seed(options.seed)
 
@@ -212,6 +192,10 @@ class _Trainer:
         if progress.epoch + 1 < self.options.epochs:
             self._prepared = self._prepare(progress.epoch + 1)  # read during validation
         val_loss, val_ap = self.validate()
+        if self.regions is not None:
+            _, val_ap = self.regions.score(
+                self.network, device=self.device, process_group=self.process_group, amp=self.amp
+            )
         record = EpochRecord(
             epoch=progress.epoch + 1,
             loss=loss,

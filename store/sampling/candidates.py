@@ -77,14 +77,14 @@ def positives_of_bins(factors: Sequence[Intervals], blacklist: Intervals, coordi
     """
     # bedtools' cat merges as soon as there are two files.
     peaks_of_any = intervals.union(*factors) if len(factors) > 1 else factors[0]
-    start = _bins_starting_in(_bound_starts(peaks_of_any, coordinates), coordinates)
+    start = bins_starting_in(bound_starts(peaks_of_any, coordinates), coordinates)
     start = start[~intervals.overlaps(Intervals(start, start + BIN), blacklist)]
     first_bases = Intervals(start, start + 1)
-    label = [intervals.overlaps(first_bases, _bound_starts(peaks, coordinates)) for peaks in factors]
+    label = [intervals.overlaps(first_bases, bound_starts(peaks, coordinates)) for peaks in factors]
     return Positives(start, np.full(start.size, BIN_JITTER, np.int64), np.stack(label, axis=1).astype(np.uint8))
 
 
-def _bound_starts(peaks: Intervals, coordinates: GenomeCoordinates) -> Intervals:
+def bound_starts(peaks: Intervals, coordinates: GenomeCoordinates) -> Intervals:
     """Return the starts of 200 bases on one chromosome with 101 of them in one of the peaks; merged."""
     chrom, _ = coordinates.from_absolute(peaks.starts)
     long_enough = peaks.stops - peaks.starts >= BOUND_BASES
@@ -93,7 +93,7 @@ def _bound_starts(peaks: Intervals, coordinates: GenomeCoordinates) -> Intervals
     return intervals.merge(Intervals(first[long_enough], last[long_enough] + 1))
 
 
-def _bins_starting_in(regions: Intervals, coordinates: GenomeCoordinates) -> IntArray:
+def bins_starting_in(regions: Intervals, coordinates: GenomeCoordinates) -> IntArray:
     """Return the starts of all bins (every 50 bases from each chromosome's first) that start in merged `regions`."""
     chrom, first = coordinates.from_absolute(regions.starts)
     low = -(-first // STRIDE)

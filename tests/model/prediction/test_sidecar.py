@@ -94,7 +94,7 @@ def test_scores_that_are_not_computed_are_counted(store, predictor, tmp_path):
     record = predict_intervals(predictor, bins, tmp_path / "x.bed.gz")
     zeros = sum(int((scores == 0).sum()) for _, scores in predictor.scored(bins))
     counts = record.intervals["not_computed"]
-    assert counts == count_uncomputed(bins, store, window_length=predictor.network.config.window_length)
+    assert counts == count_uncomputed(bins, store, margin=predictor.network.config.excluded_margin)
     assert sum(counts.values()) == zeros
     assert counts["chromosome_ends"] > 0
     assert counts["blacklist"] > 0

@@ -22,7 +22,7 @@ from factornet.model import (
 from factornet.model.prediction import predict as prediction
 from factornet.model.prediction.bins import bins_of_regions, pieces_of_region
 from factornet.model.prediction.predict import predict_tiles
-from factornet.model.prediction.shared_convolution import SharedConvolution, sliding_maximum
+from factornet.model.prediction.scorers.shared_convolution import SharedConvolution, sliding_maximum
 from factornet.model.prediction.tiles import prefetch, remove_gaps
 from factornet.store import UsageError, open_store, parse_region
 from factornet.store.genome.intervals import Intervals
@@ -70,7 +70,7 @@ def test_sliding_maximum(size):
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("block", [1, 64])
 def test_scores_are_those_of_each_window_alone(name, block, monkeypatch):
-    monkeypatch.setattr("factornet.model.prediction.shared_convolution._CACHED", block)  # many blocks a stretch
+    monkeypatch.setattr("factornet.model.prediction.scorers.shared_convolution._CACHED", block)  # many blocks a stretch
     network = network_of(**NETWORKS[name])
     config, length = network.config, network.config.window_length
     rng = np.random.default_rng(0)

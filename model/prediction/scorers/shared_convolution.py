@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..network.factornet import FactorNet, one_hot
+from ...network.factornet import FactorNet, one_hot
 
 _CACHED = 2**18  # values, 1 MiB: activations of a block of positions stay in a core's cache
 _CACHED_WINDOWS = 2**21  # values, 8 MiB: inputs and outputs of the windows that the LSTM takes at once

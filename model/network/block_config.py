@@ -1,0 +1,135 @@
+"""The configuration of the network over blocks of 50 bases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from ...store.errors import UsageError
+from ...store.schema import BIN, STRIDE
+from .config import MAX_WEIGHTS, check_integer, check_names, strand_order
+
+MEAN_BLOCKS = (1, 17, 101)
+"""Blocks over which a track is averaged, each average a channel: 50 bases, 0.85 kb and 5 kb; odd, so centred."""
+MAX_BLOCKS = 11
+"""Blocks over which the highest block mean of a track is a channel: 0.55 kb."""
+BIN_BLOCKS = BIN // STRIDE
+POOLS = 2
+"""Maxima of each kernel kept per block, of 25 positions each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockConfig:
+    """Configuration of a `BlockNetwork`.
+
+    Args:
+        tasks: names of the outputs, one per factor.
+        tracks: names of the signal tracks, in channel order; those ending in ``_fwd`` and ``_rev`` are pairs.
+        kernels: number of kernels of the convolution over bases.
+        kernel_width: bases a kernel spans.
+        width: channels of the layers over blocks.
+        dilations: dilation of each residual layer, in blocks.
+        dropout: rate before and after the layer over the blocks of a bin.
+        residual_dropout: rate in the residual layers.
+
+    Raises:
+        UsageError: a value is out of range; the message names the field.
+    """
+
+    tasks: tuple[str, ...]
+    tracks: tuple[str, ...]
+    kernels: int = 48
+    kernel_width: int = 24
+    width: int = 64
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    dropout: float = 0.3
+    residual_dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        for field in ("kernels", "kernel_width", "width"):
+            check_integer(field, getattr(self, field), 1)
+        for dilation in self.dilations:
+            check_integer("dilations", dilation, 1)
+        for field in ("tasks", "tracks"):
+            check_names(field, getattr(self, field))
+        if not self.tasks:
+            raise UsageError("a network needs at least one task, got tasks=()")
+        for field in ("dropout", "residual_dropout"):
+            rate = getattr(self, field)
+            if type(rate) not in (int, float) or not 0 <= rate < 1:
+                raise UsageError(f"{field} must be at least 0 and less than 1, got {rate!r}")
+        strand_order(self.tracks)
+        if sum(self.dilations) > 2**16 or len(self.dilations) > 64:
+            raise UsageError(f"dilations must sum to at most {2**16:,} in at most 64 layers, got {self.dilations}")
+        if self.weights_size > MAX_WEIGHTS:
+            raise UsageError(
+                f"the network would have {self.weights_size:.3g} weights; at most {MAX_WEIGHTS:,} are allowed"
+            )
+
+    @property
+    def signal_channels(self) -> int:
+        """Number of channels made of the tracks, per block."""
+        return len(self.tracks) * (len(MEAN_BLOCKS) + 1)
+
+    @property
+    def halo(self) -> int:
+        """Blocks on either side of a bin that the layers over blocks see."""
+        return sum(self.dilations)
+
+    @property
+    def margin(self) -> int:
+        """Bases to read on either side of the bins to score."""
+        return (self.halo + max(MEAN_BLOCKS) // 2) * STRIDE
+
+    @property
+    def window_length(self) -> int:
+        """Bases that the score of one bin depends on, the bin in their middle."""
+        return 2 * self.margin + BIN
+
+    @property
+    def excluded_margin(self) -> int:
+        """Bases around the blacklist, and at the ends of chromosomes, in which no bin is scored."""
+        return 0
+
+    @property
+    def meta(self) -> tuple[str, ...]:
+        """No meta values of cell lines."""
+        return ()
+
+    @property
+    def gencode(self) -> bool:
+        """Whether annotation is an input."""
+        return False
+
+    @property
+    def weights_size(self) -> int:
+        """Number of values in the network's ``state_dict()``, without counters."""
+        width, inputs = self.width, POOLS * self.kernels + self.signal_channels
+        norms = 4 * (self.kernels + self.signal_channels + width * len(self.dilations))
+        return (
+            self.kernels * (4 * self.kernel_width + 1)
+            + width * (inputs + 1)
+            + len(self.dilations) * 3 * width * width
+            + width * (BIN_BLOCKS * width + 1)
+            + len(self.tasks) * (width + 1)
+            + norms
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the configuration that `to_json` wrote.
+
+        Raises:
+            UsageError: a field is missing, unknown or out of range.
+        """
+        names = {field.name for field in fields(cls)}
+        if names != set(values):
+            missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+            raise UsageError(f"network settings: missing {missing or 'none'}, unknown {unknown or 'none'}")
+        read: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        return cls(**read)

@@ -1,0 +1,135 @@
+"""The network over blocks: scores of all bins of a stretch of the genome at once.
+
+Kernels scan the bases, the maxima of each block of 50 bases join the tracks' means, and dilated convolutions run over
+the blocks. No layer pads, so a bin's score is the same in whatever stretch it is computed.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...store.errors import UsageError
+from ...store.schema import STRIDE
+from .block_config import BIN_BLOCKS, MAX_BLOCKS, MEAN_BLOCKS, POOLS, BlockConfig
+from .config import strand_order
+from .factornet import one_hot
+
+_PRIOR_LOGIT = -5.0  # initial bias of the output: a factor binds in about 0.7 % of all bins
+
+
+class BlockNetwork(nn.Module):
+    """Network over blocks of 50 bases.
+
+    Args:
+        config: sizes and names.
+        seed: the only randomness in the initial weights.
+    """
+
+    def __init__(self, config: BlockConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.motifs = nn.Conv1d(4, config.kernels, config.kernel_width)
+            self.motifs_norm = nn.BatchNorm1d(config.kernels)
+            self.signal_norm = nn.BatchNorm1d(config.signal_channels) if config.tracks else nn.Identity()
+            self.mixing = nn.Conv1d(POOLS * config.kernels + config.signal_channels, config.width, 1)
+            self.residual = nn.ModuleList(_Residual(config, dilation) for dilation in config.dilations)
+            self.bin = nn.Conv1d(config.width, config.width, BIN_BLOCKS)
+            self.output = nn.Conv1d(config.width, len(config.tasks), 1)
+            nn.init.constant_(self.output.bias, _PRIOR_LOGIT)  # type: ignore[arg-type]
+        self.dropout = nn.Dropout(config.dropout)
+        self.strand_order: Tensor
+        self.register_buffer(
+            "strand_order", torch.tensor(strand_order(config.tracks), dtype=torch.long), persistent=False
+        )
+
+    def forward(self, codes: Tensor, tracks: Tensor) -> Tensor:
+        """Return logits of the bins on the forward strand, (B, bins, tasks).
+
+        Args:
+            codes: bases, uint8, shape (B, L): 0..3 = ACGT, anything else N. L is a multiple of 50, from `margin` bases
+                before the first bin to `margin` bases after the last one; the first base is that of a block.
+            tracks: signal, float32, shape (B, T, L), in the order of ``config.tracks``.
+
+        Raises:
+            UsageError: a shape does not match the configuration.
+        """
+        self._check_shapes(codes, tracks)
+        return self._score(one_hot(codes, dtype=self.motifs.weight.dtype).mT, tracks)
+
+    def both_strands(self, codes: Tensor, tracks: Tensor) -> Tensor:
+        """Return logits averaged over both strands, (B, bins, tasks); arguments as for `forward`."""
+        self._check_shapes(codes, tracks)
+        bases = one_hot(codes, dtype=self.motifs.weight.dtype).mT
+        reverse = self._score(bases.flip(1, 2), tracks[:, self.strand_order].flip(2)).flip(1)
+        return (self._score(bases, tracks) + reverse) / 2
+
+    def reversed_inputs(self, codes: Tensor, tracks: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the reverse complement of codes and tracks, of the same shapes."""
+        complement = torch.where(codes < 4, 3 - codes, codes)
+        return complement.flip(1), tracks[:, self.strand_order].flip(2)
+
+    def _score(self, bases: Tensor, tracks: Tensor) -> Tensor:
+        config = self.config
+        context = max(MEAN_BLOCKS) // 2 * STRIDE  # only the means of the tracks reach so far
+        # A block's kernels begin at its bases, from half a kernel to the left on.
+        left = config.kernel_width // 2
+        right = config.kernel_width - 1 - left
+        y = self.motifs(bases[..., context - left : bases.shape[-1] - context + right])
+        y = functional.relu(self.motifs_norm(functional.max_pool1d(y, STRIDE // POOLS)))
+        # (B, kernels, POOLS x blocks) -> (B, POOLS x kernels, blocks)
+        y = y.view(*y.shape[:2], -1, POOLS).permute(0, 3, 1, 2).flatten(1, 2)
+        if config.tracks:
+            y = torch.cat([y, self.signal_norm(block_signal(tracks.to(y.dtype)))], dim=1)
+        y = functional.relu(self.mixing(y))
+        for layer in self.residual:
+            y = layer(y)
+        y = functional.relu(self.bin(self.dropout(y)))
+        logits: Tensor = self.output(self.dropout(y))
+        return logits.mT
+
+    def _check_shapes(self, codes: Tensor, tracks: Tensor) -> None:
+        config, (batch, length) = self.config, codes.shape
+        shortest = 2 * config.margin + BIN_BLOCKS * STRIDE
+        if length % STRIDE or length < shortest:
+            raise UsageError(f"codes must have a multiple of {STRIDE} bases, {shortest} at least, got {length}")
+        if tuple(tracks.shape) != (batch, len(config.tracks), length):
+            expected = (batch, len(config.tracks), length)
+            raise UsageError(f"tracks must have shape {expected}, got {tuple(tracks.shape)}")
+
+
+class _Residual(nn.Module):
+    """Add a dilated convolution over three blocks; each side loses `dilation` blocks."""
+
+    def __init__(self, config: BlockConfig, dilation: int) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.convolution = nn.Conv1d(config.width, config.width, 3, dilation=dilation, bias=False)
+        self.norm = nn.BatchNorm1d(config.width)
+        self.dropout = nn.Dropout(config.residual_dropout)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Return (B, width, blocks - 2 dilation)."""
+        added: Tensor = self.dropout(functional.relu(self.norm(self.convolution(y))))
+        return y[..., self.dilation : -self.dilation] + added
+
+
+def block_signal(tracks: Tensor) -> Tensor:
+    """Return the channels made of the tracks, (B, T x (means and maximum), blocks): logarithms of 1 + mean.
+
+    Args:
+        tracks: signal, (B, T, 50 x blocks); the channels lack 50 blocks (2.5 kb) on either side. Negative values count
+            as 0.
+    """
+    context = max(MEAN_BLOCKS) // 2
+    means = functional.avg_pool1d(tracks.clamp(min=0), STRIDE)
+    n = means.shape[-1] - 2 * context
+    channels = [
+        functional.avg_pool1d(means, w, stride=1)[..., context - w // 2 : context - w // 2 + n] for w in MEAN_BLOCKS
+    ]
+    first = context - MAX_BLOCKS // 2
+    channels.append(functional.max_pool1d(means, MAX_BLOCKS, stride=1)[..., first : first + n])
+    return torch.log1p(torch.cat(channels, dim=1))

@@ -1,0 +1,138 @@
+"""Build the network over blocks of a training, and describe it for its model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ....store.errors import UsageError
+from ....store.sampling.segments import SegmentOptions, SegmentSampler
+from ...data.sources import Source
+from ...model_dir.card import ModelCard
+from ...motifs.block_kernels import set_motif_kernels
+from ...motifs.pwm import Motif
+from ...network.block_config import BlockConfig
+from ...network.blocks import BlockNetwork
+from ...network.variants import AnyNetwork
+from ..distributed import ProcessGroup
+from ..history import Callbacks, TrainingResult
+from ..region_validation import RegionValidation
+from ..setup import DataSetup, prepare_folder
+from .trainer import BlockTrainingOptions, train_blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSetup(DataSetup):
+    """Data, network and options of a training of a network over blocks.
+
+    Args:
+        options: options of the training.
+        segments: fields of `SegmentOptions` by name, but ``margin``, which the network decides.
+        motifs: motifs from which pairs of kernels start.
+    """
+
+    options: BlockTrainingOptions
+    segments: Mapping[str, Any] = field(default_factory=dict)
+    motifs: tuple[Motif, ...] = ()
+
+    @property
+    def config(self) -> BlockConfig:
+        """Configuration of the network.
+
+        Raises:
+            UsageError: a value is out of range.
+        """
+        return BlockConfig(tasks=self.sampler.tasks, **self.network)
+
+    @property
+    def segment_options(self) -> SegmentOptions:
+        """How segments are drawn."""
+        return SegmentOptions(**self.segments, margin=self.config.margin)
+
+    def build(self) -> BlockNetwork:
+        """Build the network before its first step; deterministic.
+
+        Raises:
+            UsageError: a value is out of range, or the motifs need more kernels.
+        """
+        network = BlockNetwork(self.config, seed=self.options.seed)
+        set_motif_kernels(network, self.motifs)
+        return network
+
+    def segment_sampler(self) -> SegmentSampler:
+        """Return what draws the segments of the training regions."""
+        sampler = self.sampler
+        return SegmentSampler(
+            sampler.store,
+            cells=sampler.cells,
+            factors=sampler.tasks,
+            regions=sampler.split.train,
+            options=self.segment_options,
+        )
+
+    def validation(self) -> RegionValidation:
+        """Return the bins of the validation regions with their labels."""
+        sampler = self.sampler
+        return RegionValidation(
+            sampler.store, cells=sampler.valid_cells, factors=sampler.tasks, regions=sampler.split.valid
+        )
+
+    def card(self, config: BlockConfig) -> ModelCard:
+        """Return the content of model.json for this training."""
+        more = {"segments": asdict(self.segment_options), "motifs": list(self.motif_names)}
+        training = {**asdict(self.options), **self.training_record(**more)}
+        return ModelCard(config=config, training=training, provenance=self.provenance())
+
+    def prepare(self, folder: Path, *, resume: bool, overwrite: bool, is_main: bool = True) -> BlockNetwork:
+        """Build the network and prepare its model folder, as `prepare_training`."""
+        network = self.build()
+        card = self.card(network.config)
+        prepare_folder(folder, card, self.sampler.store, resume=resume, overwrite=overwrite, is_main=is_main)
+        return network
+
+    def run(
+        self,
+        network: AnyNetwork,
+        folder: Path,
+        *,
+        device: torch.device,
+        resume: bool,
+        source: Source | None = None,
+        process_group: ProcessGroup | None = None,
+        callbacks: Callbacks | None = None,
+    ) -> TrainingResult:
+        """Train the prepared network, see `train_blocks`; the caller holds the lock of the folder.
+
+        Raises:
+            UsageError: several processes train.
+        """
+        assert isinstance(network, BlockNetwork), "as prepared"
+        if process_group is not None and process_group.size > 1:
+            raise UsageError(f"a network over blocks trains on one process, not on {process_group.size}")
+        return train_blocks(
+            network,
+            self.segment_sampler(),
+            self.validation(),
+            folder,
+            self.options,
+            device=device,
+            resume=resume,
+            source=source,
+            callbacks=callbacks,
+            locked=True,
+        )
+
+    @property
+    def motif_names(self) -> tuple[str, ...]:
+        """Names of the motifs from which kernels start."""
+        return tuple(motif.name for motif in self.motifs)
+
+    @property
+    def sampling(self) -> str:
+        """What is drawn besides positives, as text."""
+        options = self.segment_options
+        return f"segments of {options.bins} bins, labels {options.mode}"

@@ -1,0 +1,194 @@
+"""Train a network over blocks: steps over the segments of an epoch, and validation on whole regions."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+
+from ....store.files.outputs import output_lock
+from ....store.sampling.plan import make_rng
+from ....store.sampling.segments import Segments, SegmentSampler
+from ....store.windows.batch import StreamSettings
+from ...data.batches import TensorBatch
+from ...data.sources import BatchStream, Source, StoreSource
+from ...network.blocks import BlockNetwork
+from ..distributed import ProcessGroup
+from ..history import Callbacks, EpochRecord, Progress, Selection, StepReport, TrainingResult
+from ..loop import EpochLimits, run_epochs
+from ..loss import TrainingError
+from ..region_validation import RegionValidation
+from .optimizer import make_optimizer, one_cycle
+
+_PREFETCH = 3  # batches ready
+_ORDER, _STRANDS = 101, 102  # seed the order of segments and their strands, apart from the numbers that draw them
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockTrainingOptions:
+    """Options of the training of a network over blocks.
+
+    Attributes:
+        epochs: number of epochs; the learning rate falls to 0 over all of them.
+        patience: number of epochs without a better one after which training stops.
+        learning_rate: highest learning rate of AdamW, see `one_cycle`.
+        weight_decay: of matrices.
+        batch_size: segments per step.
+        clip: largest norm of the gradient.
+        seed: seed of weights, segments, order, strands and dropout.
+        select: by what the best epoch is chosen; both are computed on all bins of the validation regions.
+    """
+
+    epochs: int = 6
+    patience: int = 6
+    learning_rate: float = 0.002
+    weight_decay: float = 0.01
+    batch_size: int = 16
+    clip: float = 1.0
+    seed: int = 420
+    select: Selection = "ap"
+
+
+def train_blocks(
+    network: BlockNetwork,
+    sampler: SegmentSampler,
+    validation: RegionValidation,
+    folder: Path,
+    options: BlockTrainingOptions,
+    *,
+    device: torch.device,
+    resume: bool = False,
+    source: Source | None = None,
+    callbacks: Callbacks | None = None,
+    locked: bool = False,
+) -> TrainingResult:
+    """Train a network over blocks; write what `train` writes to the model folder, and resume as exactly.
+
+    Args:
+        network: untrained.
+        sampler: draws the segments.
+        validation: validation regions and cell lines.
+        folder: the model folder.
+        options: options of the training.
+        device: to compute on.
+        resume: whether to go on with the training in the folder.
+        source: of the segments' bases; by default the sampler's store.
+        callbacks: called after steps and epochs.
+        locked: whether the caller holds the lock of the folder.
+
+    Raises:
+        TrainingError: a loss or gradient is not finite; the message names the step.
+        UsageError: no segment fits into the training regions.
+        InputError: another process writes the folder, no training state is valid, or a file cannot be written.
+    """
+    callbacks, alone = callbacks or Callbacks(), ProcessGroup()
+    source = source or StoreSource(sampler.store, device, "read from the store on the go")
+    limits = EpochLimits(epochs=options.epochs, patience=options.patience, select=options.select)
+    with nullcontext() if locked else output_lock(folder):
+        trainer = _BlockTrainer(
+            network, sampler, validation, options, source=source, device=device, callbacks=callbacks
+        )
+        return run_epochs(trainer, folder, limits, resume=resume, process_group=alone, callbacks=callbacks)
+
+
+class _BlockTrainer:
+    """Network, optimiser and segments of one training, over its epochs."""
+
+    def __init__(
+        self,
+        network: BlockNetwork,
+        sampler: SegmentSampler,
+        validation: RegionValidation,
+        options: BlockTrainingOptions,
+        *,
+        source: Source,
+        device: torch.device,
+        callbacks: Callbacks,
+    ) -> None:
+        self.network, self.sampler, self.validation, self.options = network.to(device), sampler, validation, options
+        self.source, self.device, self.callbacks = source, device, callbacks
+        self.settings = StreamSettings(
+            sampler.options.window_length, batch_size=options.batch_size, tracks=network.config.tracks
+        )
+        self.optimizer = make_optimizer(network, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
+        torch.manual_seed(options.seed)
+
+    def epoch(self, progress: Progress) -> tuple[EpochRecord, int]:
+        """Train for an epoch and validate; return its record and the number of steps."""
+        begin, seed = perf_counter(), self.options.seed
+        segments = self.sampler.epoch(seed, progress.epoch)
+        order = (seed, progress.epoch, _ORDER, 0)
+        strands = make_rng(seed, progress.epoch, _STRANDS).random(len(segments)) < 0.5
+        with self.source.open(segments.plan, self.settings, seed=order, prefetch=_PREFETCH) as stream:
+            loss, steps = self._run_epoch(stream, segments, strands, progress)
+        seconds = perf_counter() - begin
+        val_loss, val_ap = self.validation.score(self.network, device=self.device, process_group=ProcessGroup())
+        record = EpochRecord(
+            epoch=progress.epoch + 1,
+            loss=loss,
+            val_loss=val_loss,
+            val_average_precision=val_ap,
+            windows=len(segments),
+            windows_per_second=len(segments) / seconds,
+            data_wait=stream.waited / seconds,
+            seconds=seconds,
+        )
+        return record, steps
+
+    def _run_epoch(
+        self, stream: BatchStream, segments: Segments, strands: NDArray[np.bool_], progress: Progress
+    ) -> tuple[float, int]:
+        """Pass over the segments once; return the mean loss of a step and the number of steps."""
+        self.network.train()
+        total, done, steps = 0.0, 0, 0
+        for batch in stream:
+            part = (progress.epoch + done / len(segments)) / self.options.epochs
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.options.learning_rate * one_cycle(part)
+            value = self._step(batch, segments, strands[batch.index])
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the loss or its gradient is not finite at step {progress.step + steps + 1} (epoch "
+                    f"{progress.epoch + 1}); the weights of this step are not saved; resume with a lower "
+                    "learning_rate, or check the tracks for extreme values"
+                )
+            total, steps, done = total + value, steps + 1, done + len(batch.index)
+            report = StepReport(epoch=progress.epoch + 1, done=done, windows=len(segments), loss=total / steps)
+            self.callbacks.step(report)
+        return total / max(steps, 1), steps
+
+    def _step(self, batch: TensorBatch, segments: Segments, strands: NDArray[np.bool_]) -> float:
+        """Take a step and return the loss, or what is not finite of loss and norm of the gradient, before it."""
+        arrays = self.sampler.bin_targets(segments, batch.index)
+        targets, weights = (torch.from_numpy(array).to(self.device) for array in arrays)
+        reverse = torch.from_numpy(strands).to(self.device)
+        codes, tracks = _choose_strands(self.network, batch, reverse)
+        targets, weights = (torch.where(reverse[:, None, None], t.flip(1), t) for t in (targets, weights))
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self.network(codes, tracks)
+        losses = functional.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum")
+        loss = losses / weights.sum().clamp(min=1)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = clip_grad_norm_(self.network.parameters(), self.options.clip).item()
+        if not math.isfinite(norm):
+            return norm
+        self.optimizer.step()
+        return loss.item()
+
+
+def _choose_strands(network: BlockNetwork, batch: TensorBatch, reverse: Tensor) -> tuple[Tensor, Tensor]:
+    """Return codes and tracks of a batch; of the rows in `reverse` their reverse complement."""
+    codes, tracks = network.reversed_inputs(batch.codes, batch.tracks)
+    return (
+        torch.where(reverse[:, None], codes, batch.codes),
+        torch.where(reverse[:, None, None], tracks, batch.tracks),
+    )

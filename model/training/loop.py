@@ -1,0 +1,95 @@
+"""Run the epochs of a training: early stopping, best and last weights, training states, exact resume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from ..model_dir.card import read_card
+from ..model_dir.training_state import save_training_state
+from ..model_dir.weights import save_weights
+from .distributed import ProcessGroup
+from .history import Callbacks, EpochRecord, Progress, Selection, TrainingResult
+from .outputs import finish_outputs, restore_outputs, save_history
+
+
+class EpochTrainer(Protocol):
+    """Network and optimiser of a training that can do one epoch."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The network."""
+        ...
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Its optimiser."""
+        ...
+
+    def epoch(self, progress: Progress) -> tuple[EpochRecord, int]:
+        """Train for an epoch and validate; return its record and the number of steps."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochLimits:
+    """When a training ends, and which of its epochs is best.
+
+    Attributes:
+        epochs: maximum number of epochs.
+        patience: number of epochs without a better one after which training stops.
+        select: by what an epoch is better, see `history.Selection`.
+    """
+
+    epochs: int
+    patience: int
+    select: Selection
+
+
+def run_epochs(
+    trainer: EpochTrainer,
+    folder: Path,
+    limits: EpochLimits,
+    *,
+    resume: bool,
+    process_group: ProcessGroup,
+    callbacks: Callbacks,
+) -> TrainingResult:
+    """Train epoch by epoch; write best weights, states, history and its picture to the model folder.
+
+    Only the main process writes. It holds the lock of the folder.
+
+    Raises:
+        InputError: no training state is valid, model.json was replaced, or a file cannot be written.
+    """
+    network, progress = trainer.network, Progress(limits.select)
+    # What is written is bound to this model.json, never to one that another process has put in its place.
+    model = read_card(folder).digest if process_group.is_main else ""
+    if resume:
+        progress, warning = Progress.restored(network, trainer.optimizer, folder, limits.select)
+        if warning and process_group.is_main:
+            callbacks.warning(warning)
+        if process_group.is_main:
+            restore_outputs(folder, progress.history)
+    reason = f"all {limits.epochs} epochs done"
+    while progress.epoch < limits.epochs:
+        if progress.stale >= limits.patience:
+            reason = f"no better {progress.measure} in {limits.patience} epochs"
+            break
+        record, steps = trainer.epoch(progress)
+        better = progress.add(record, steps)
+        if process_group.is_main:
+            if better:
+                save_weights(folder, network.state_dict(), "best", model=model, epoch=progress.epoch)
+            save_training_state(folder, progress.state(network, trainer.optimizer), model=model)
+            save_history(folder, progress.history, model=model)
+            callbacks.epoch(record)
+    if process_group.is_main:
+        save_weights(folder, network.state_dict(), "last", model=model, epoch=progress.epoch)
+        finish_outputs(folder, progress.history, model=model, reason=reason)
+    process_group.wait()
+    return TrainingResult(tuple(progress.history), progress.best_record, reason)

@@ -1,0 +1,114 @@
+"""The network over blocks: scores do not depend on the stretch they are computed in, nor on the strand."""
+
+import numpy as np
+import pytest
+import torch
+
+from factornet.model.network.block_config import BlockConfig
+from factornet.model.network.blocks import BlockNetwork, block_signal
+from factornet.store.errors import UsageError
+
+CONFIG = BlockConfig(tasks=("CTCF", "MAX"), tracks=("DNase_fwd", "DNase_rev", "U"), kernels=5, kernel_width=8, width=16)
+
+
+def make_inputs(n_bins, *, config=CONFIG, batch=2, seed=0):
+    length = 2 * config.margin + (n_bins + 3) * 50
+    rng = torch.Generator().manual_seed(seed)
+    codes = torch.randint(0, 5, (batch, length), dtype=torch.uint8, generator=rng)
+    return codes, 10 * torch.rand(batch, len(config.tracks), length, generator=rng)
+
+
+@pytest.fixture(scope="module")
+def network():
+    network = BlockNetwork(CONFIG, seed=1)
+    for _ in range(3):  # batch statistics of other than 0 and 1
+        network(*make_inputs(20, seed=2))
+    return network.eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("method", ["forward", "both_strands"])
+def test_score_of_a_bin_does_not_depend_on_the_stretch(network, method):
+    codes, tracks = make_inputs(30)
+    score = getattr(network, method)
+    whole = score(codes, tracks)
+    assert whole.shape == (2, 30, 2)
+    for first, n in ((0, 1), (7, 5), (29, 1)):
+        part = slice(first * 50, first * 50 + 2 * CONFIG.margin + (n + 3) * 50)
+        torch.testing.assert_close(score(codes[:, part], tracks[..., part]), whole[:, first : first + n])
+
+
+@torch.no_grad()
+def test_both_strands_have_the_same_scores(network):
+    codes, tracks = make_inputs(12)
+    reverse = network.reversed_inputs(codes, tracks)
+    torch.testing.assert_close(network.both_strands(*reverse).flip(1), network.both_strands(codes, tracks))
+    alone = (network(codes, tracks) + network(*reverse).flip(1)) / 2
+    torch.testing.assert_close(alone, network.both_strands(codes, tracks))
+
+
+@torch.no_grad()
+def test_bases_and_signal_beyond_the_margin_do_not_count_and_those_inside_do(network):
+    codes, tracks = make_inputs(1, batch=1)
+    score = network(codes, tracks)
+    kernel_reach = CONFIG.halo * 50 + CONFIG.kernel_width // 2
+    middle = codes.shape[1] // 2
+    for position, matters in ((middle - 100 - kernel_reach - 1, False), (middle, True)):
+        changed = codes.clone()
+        changed[0, position : position + 1] = (codes[0, position] + 1) % 4
+        assert matters or torch.equal(network(changed, tracks), score)
+    for position in (0, tracks.shape[2] - 1):
+        changed = tracks.clone()
+        changed[..., position] += 1e6
+        assert not torch.equal(network(codes, changed), score)
+
+
+def test_channels_are_logarithms_of_centred_means():
+    tracks = torch.rand(1, 1, 50 * 120)
+    channels = block_signal(tracks)[0].numpy()
+    means = tracks.numpy().reshape(120, 50).mean(1)
+    assert channels.shape == (4, 20)
+    for i in range(20):
+        block = 50 + i
+        expected = [means[block], means[block - 8 : block + 9].mean(), means[block - 50 : block + 51].mean()]
+        expected.append(means[block - 5 : block + 6].max())
+        np.testing.assert_allclose(channels[:, i], np.log1p(expected), rtol=1e-5)
+
+
+def test_number_of_weights_is_as_stated():
+    for config in (CONFIG, BlockConfig(tasks=("A",), tracks=())):
+        network = BlockNetwork(config)
+        counted = sum(v.numel() for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked"))
+        assert counted == config.weights_size
+        assert BlockConfig.from_json(config.to_json()) == config
+
+
+def test_seed_alone_decides_the_weights():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    a, b, c = (BlockNetwork(CONFIG, seed=s).state_dict() for s in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not torch.equal(a["motifs.weight"], c["motifs.weight"])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"width": 0}, "width"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dilations": (0,)}, "dilations"),
+        ({"tasks": ()}, "task"),
+    ],
+)
+def test_configurations_out_of_range_are_refused(values, message):
+    with pytest.raises(UsageError, match=message):
+        BlockConfig(**{"tasks": ("A",), "tracks": ("D",), **values})
+
+
+def test_wrong_shapes_are_refused(network):
+    codes, tracks = make_inputs(3)
+    with pytest.raises(UsageError, match="multiple of 50 bases"):
+        network(codes[:, 1:], tracks[..., 1:])
+    with pytest.raises(UsageError, match="tracks must have shape"):
+        network(codes, tracks[:, :2])
