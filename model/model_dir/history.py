@@ -78,6 +78,11 @@ def read_history(folder: Path, model: str) -> History:
     return History(epochs=epochs, ended=ended or "", csv_digest=digest)
 
 
+def best_epoch(epochs: Rows) -> int:
+    """Return the number of the epoch with the smallest validation loss, the first of equal ones; 0 without epochs."""
+    return int(min(epochs, key=lambda row: row["val_loss"])["epoch"]) if epochs else 0
+
+
 def history_csv(epochs: Rows) -> bytes:
     """Return history.csv: a header with the columns of the first row, then one line per epoch."""
     text = io.StringIO()
