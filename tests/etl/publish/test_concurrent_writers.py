@@ -13,7 +13,7 @@ from factornet.etl.publish.remove import remove_cells
 from factornet.etl.transfer.choose_destination import open_destination
 from factornet.etl.transfer.copier import copy_groups
 from factornet.etl.verify.objects import verify_store
-from factornet.store import StoreError, open_store
+from factornet.store import Store, StoreError, open_store
 
 
 @pytest.fixture
@@ -70,6 +70,23 @@ def test_build_says_that_the_cell_line_was_removed_meanwhile(files, step, repair
     monkeypatch.setattr(cell_line, step, slow)
     with pytest.raises(StoreError, match=r"cells/A: was removed by another process in the meantime.*run the same"):
         build(files, repair=repair)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_command_says_that_a_cell_line_it_found_or_built_was_removed_meanwhile(files, exists, monkeypatch, capsys):
+    if exists:
+        build(files)
+    original, remove = Store.cell, once(lambda: remove_cells(files / "s.zarr", ["A"]))
+
+    def slow(store, name):
+        remove()
+        return original(store, name)
+
+    monkeypatch.setattr(Store, "cell", slow)
+    assert etl.main(["build", f"{files}/s.zarr", f"{files}/A", "-p", "1"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    what = "was removed" if exists else "was built, and removed"
+    assert f"cells/A: {what} by another process in the meantime" in line
 
 
 def test_import_leaves_cell_line_that_was_built_meanwhile(files, theirs):
