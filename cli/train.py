@@ -24,6 +24,7 @@ from .common.model_options import say_if_original
 from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
+from .common.signal_check import naming_ignore_units
 from .common.store_options import open_store_from_args
 from .train_blocks import block_setup
 from .train_options import make_parser
@@ -135,12 +136,14 @@ def _compare_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace,
     from ..model.keras.open_model import open_card
 
     signals = plan.signals()
-    warnings = compare_among(signals, ignore_units=options.ignore_units)
+    with naming_ignore_units():
+        warnings = compare_among(signals, ignore_units=options.ignore_units)
     if options.init_from is not None:
         card = open_card(options.init_from)
         check_annotation_rules(card, options, plan.sampler.store, model=options.init_from, shown=shown)
         recorded = recorded_signals(card.provenance, location=str(options.init_from))
-        compared = compare_signals(recorded, signals, ignore_units=options.ignore_units)
+        with naming_ignore_units():
+            compared = compare_signals(recorded, signals, ignore_units=options.ignore_units)
         warnings += [f"starting from {options.init_from}: {warning}" for warning in compared]
     for warning in warnings:
         if shown:

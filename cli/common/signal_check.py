@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ...store.errors import UsageError
 from ...store.reader import Store
 from .arguments import NOTHING, cell_name
 from .output import print_line, print_warning
@@ -12,14 +15,25 @@ from .output import print_line, print_warning
 if TYPE_CHECKING:
     from ...model.model_dir.card import ModelCard
 
+_IGNORE = "--ignore-units"
+
 
 def add_ignore_units(group: argparse._ActionsContainer) -> None:
     """Add ``--ignore-units``."""
     group.add_argument(
-        "--ignore-units",
+        _IGNORE,
         action="store_true",
         help="only warn where the units of a track (bigwig.txt) are not those of training",
     )
+
+
+@contextmanager
+def naming_ignore_units() -> Iterator[None]:
+    """Add ``--ignore-units`` to the cures of an error of `compare_signals` or `compare_among` in the block."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{error}, or go on with {_IGNORE}") from error
 
 
 def check_signals(card: ModelCard, options: argparse.Namespace, store: Store) -> None:
@@ -38,7 +52,9 @@ def check_signals(card: ModelCard, options: argparse.Namespace, store: Store) ->
     check_tracks(card.config, store, cell)
     recorded = recorded_signals(card.provenance, location=str(options.model))
     found = track_signals(store, (cell,), card.config.tracks)
-    for warning in compare_signals(recorded, found, ignore_units=options.ignore_units):
+    with naming_ignore_units():
+        warnings = compare_signals(recorded, found, ignore_units=options.ignore_units)
+    for warning in warnings:
         print_warning(warning)
     unused = [name for name in store.cell(cell).track_names if name not in card.config.tracks]
     if unused and not options.json:

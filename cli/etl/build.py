@@ -16,7 +16,7 @@ from ...etl.inputs.cell_line_folder import CellFolder, read_cell_folder
 from ...etl.transfer.remote_build import create_working_store, upload, working_store
 from ...etl.verify.findings import Finding
 from ...store.cell_info import CellInfo
-from ...store.errors import UsageError
+from ...store.errors import StoreError, UsageError
 from ...store.location import is_remote
 from ...store.reader import Store, open_store
 from ...store.text import format_bytes, format_count
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
             _report(options, unchanged(folder.name, store.location), 0.0, store.cell(folder.name))
         else:
             report, seconds = _build(options, Path(options.store), settings, folder)
-            _report(options, report, seconds, open_store(options.store).cell(folder.name))
+            _report(options, report, seconds, _read_built(options.store, folder.name))
             remaining += report.left
     if remaining and not options.json:
         print_findings(list(dict.fromkeys(remaining)))
@@ -117,6 +117,19 @@ def _build(
     build = partial(build_cell, store, folder.path, settings, resources_from_args(options), **flags)
     with report_interrupt(f"run the same command again to resume {folder.name}"):
         return build_with_progress(folder.name, build)
+
+
+def _read_built(location: str, name: str) -> CellInfo:
+    """Return the attributes of a cell line that has just been built.
+
+    Raises:
+        StoreError: another process has removed it.
+    """
+    try:
+        return open_store(location).cell(name)
+    except UsageError as error:
+        problem = "was built, and removed by another process in the meantime"
+        raise StoreError(f"{location}/cells/{name}", problem, hint="run the same command again") from error
 
 
 def _report(options: argparse.Namespace, report: BuildReport, seconds: float, info: CellInfo) -> None:

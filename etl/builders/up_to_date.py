@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ from numpy.typing import NDArray
 from ...store.cell_info import CellInfo
 from ...store.errors import ContentError, RemoteError, StoreError, UsageError
 from ...store.reader import Store
+from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ..inputs.cell_line_folder import CellFolder, describe_track
 from ..inputs.provenance import describe_build, describe_changes, fingerprint_inputs
+from ..publish.transaction import explaining_replacement, version_at
 from ..verify.objects import verify_store
 
 _HINT = "use the force option to replace it"
@@ -28,12 +32,17 @@ def is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> bo
 
     Raises:
         RemoteError: the server of the store fails.
-        StoreError: it was built from other inputs or options (the message names them), or is damaged.
+        StoreError: it was built from other inputs or options (the message names them), is damaged, or was replaced or
+            removed by another process meanwhile.
         InputError: an input cannot be read.
     """
+    final = final_path(Path(store.path), cell_line_staging_name(inputs.name))
+    with explaining_replacement(final, version_at(final)) if store.storage.local else nullcontext():
+        return store.storage.has(inputs.name) and _is_built(store, inputs, options)
+
+
+def _is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> bool:
     name = inputs.name
-    if not store.storage.has(name):
-        return False
     try:
         info, meta = store.cell(name), store.meta(name)
     except StoreError as e:

@@ -64,7 +64,8 @@ def _check_staging_dir(location: Path) -> None:
     try:
         staging.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise _not_writable(location, location.parent, e.strerror or str(e)) from e
+        if not isinstance(e, FileExistsError) or os.path.lexists(staging):  # else another process has just removed it
+            raise _not_writable(location, location.parent, e.strerror or str(e)) from e
     try:
         _check_access(location, [staging, staging / ".locks"])
     finally:
@@ -76,8 +77,13 @@ def _check_staging_dir(location: Path) -> None:
 def _check_access(location: Path, paths: list[Path]) -> None:
     """Check that all that exist of some folders and files can be written."""
     for path in paths:
-        if path.exists() and not os.access(path, os.W_OK | (os.X_OK if path.is_dir() else os.R_OK)):
+        # Asked again: other processes create and remove these folders, and what is no longer there cannot be written.
+        if all(path.exists() and not _is_accessible(path) for _ in range(3)):
             raise _not_writable(location, path, _NO_PERMISSION)
+
+
+def _is_accessible(path: Path) -> bool:
+    return os.access(path, os.W_OK | (os.X_OK if path.is_dir() else os.R_OK))
 
 
 def _nearest(folder: Path) -> Path:

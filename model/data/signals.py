@@ -7,7 +7,7 @@ known, ``figures`` of its values over all bases (``all_bases`` in the summary of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +90,8 @@ def _checked(signal: Mapping[str, Any]) -> dict[str, Any]:
 def compare_signals(recorded: Signals, found: Signals, *, ignore_units: bool = False) -> list[str]:
     """Return what is unlike training in the signals of a cell line, as warnings.
 
-    Of the cell lines of training the most similar one counts, figure by figure.
+    Of the cell lines of training the most similar one counts, figure by figure. Units that only one of both names are
+    said with the figures where those differ or are missing; where they are alike, nothing is.
 
     Args:
         recorded: signals of training; empty if they are not known.
@@ -102,31 +103,33 @@ def compare_signals(recorded: Signals, found: Signals, *, ignore_units: bool = F
     """
     warnings: list[str] = []
     unknown: dict[str, list[str]] = {}
+    notes: dict[str, list[str]] = {}
     for track, cells in found.items():
         training = recorded.get(track, {})
         for cell, signal in cells.items():
             if other := _other_term("units", signal, training):
                 text = f"track {track} of {cell} has the units {signal['units']}, training had {other}"
                 if not ignore_units:
-                    hint = "convert it, correct its units in bigwig.txt, or use the option that ignores units"
-                    raise UsageError(f"{text}; {hint}")
+                    raise UsageError(f"{text}; convert it or correct its units in bigwig.txt")
                 warnings.append(text)
             if other := _other_term("assay", signal, training):
                 warnings.append(f"track {track} of {cell} comes from {signal['assay']}, training had {other}")
+            note = _one_sided_units(track, cell, signal, training)
             if "figures" not in signal or not any("figures" in s for s in training.values()):
                 whose = "the model records no figures"
                 if "figures" not in signal:
                     whose = f"the store, built by an earlier version, has no figures of {cell}"
                 unknown.setdefault(whose, []).append(track)
+                notes.setdefault(whose, []).extend([note] * bool(note))
             elif differences := _differences(signal, training):
+                figures = "; ".join([*differences, *[note] * bool(note)])
                 warnings.append(
-                    f"track {track} of {cell} is not on the scale of training: {'; '.join(differences)}. It may be "
-                    "normalised otherwise, or be another kind of signal (fold change, raw counts)"
+                    f"track {track} of {cell} is not on the scale of training: {figures}. It may be normalised "
+                    "otherwise, or be another kind of signal (fold change, raw counts)"
                 )
-    warnings += [
-        f"the scale of {', '.join(tracks)} cannot be compared with that of training: {whose}"
-        for whose, tracks in unknown.items()
-    ]
+    for whose, tracks in unknown.items():
+        reason = "; ".join([whose, *notes[whose]])
+        warnings.append(f"the scale of {', '.join(tracks)} cannot be compared with that of training: {reason}")
     return warnings
 
 
@@ -149,12 +152,28 @@ def compare_among(signals: Signals, *, ignore_units: bool = False) -> list[str]:
 
 def _other_term(key: str, signal: Mapping[str, Any], training: Mapping[str, Any]) -> str:
     """Return the assay or units of training if a signal's differ by name, with the cell lines; else an empty text."""
+    terms = _terms(key, training)
+    return "" if not signal[key] or signal[key].casefold() in map(str.casefold, terms) else _listed(terms)
+
+
+def _one_sided_units(track: str, cell: str, signal: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    """Return the units of a track where either the cell line or training names none; else an empty text."""
+    terms = _terms("units", training)
+    if training and signal["units"] and not terms:
+        return f"{cell} has {track} in {signal['units']}, training named no units"
+    return f"training had {track} in {_listed(terms)}, {cell} names no units" if terms and not signal["units"] else ""
+
+
+def _terms(key: str, training: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the cell lines of training by their assay or units, without those that name none."""
     terms: dict[str, list[str]] = {}
     for cell, other in training.items():
         if other[key]:
             terms.setdefault(other[key], []).append(cell)
-    if not signal[key] or signal[key].casefold() in map(str.casefold, terms):
-        return ""
+    return terms
+
+
+def _listed(terms: Mapping[str, Sequence[str]]) -> str:
     return ", ".join(f"{term} ({', '.join(cells)})" for term, cells in terms.items())
 
 

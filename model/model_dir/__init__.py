@@ -1,7 +1,7 @@
 """A model folder on disk: configuration, weights, training state, and how it is created and replaced.
 
     model.json            format, version, network configuration, training options, provenance
-    best.safetensors      weights with the best validation loss
+    best.safetensors      weights of the best epoch
     last.safetensors      weights at the end of training
     last-000007.*         training state 7 and the one before it (`training_state`)
     history.json, .csv    losses by epoch (`history`); training.png draws them, and says so (`png_text`)

@@ -22,6 +22,7 @@ from ...store.files.sealed_json import (
 )
 from ...store.text import format_names
 from ..network.variants import AnyConfig, config_from_json, config_to_json
+from .history import Selection
 
 NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
 LIST_HINT = "remove it (a resumed training writes it again), or copy the folder again"
@@ -103,6 +104,11 @@ class ModelCard:
             format_names(names, noun) for names, noun in ((self.config.tasks, "task"), (self.config.tracks, "track"))
         )
         return f"ModelCard({tasks}, {tracks}, windows of {self.config.window_length:,} bases)"
+
+    @property
+    def select(self) -> Selection:
+        """By what the best epoch of the training was chosen; models of before there was a choice say nothing."""
+        return "ap" if self.training.get("select") == "ap" else "loss"
 
     @property
     def trainings(self) -> tuple[TrainingData, ...]:

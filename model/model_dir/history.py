@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...store.errors import InputError
 from ...store.files.atomic_write import write_atomic
@@ -21,6 +21,9 @@ from ...store.files.digest import sha256_of
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 
 Rows = Sequence[Mapping[str, Any]]
+Selection = Literal["loss", "ap"]
+"""By what the best epoch is chosen: the validation loss, or the average precision of the validation regions."""
+BETTER_BY = {"loss": "validation loss", "ap": "average precision of the validation regions"}
 HISTORY_HINT = "resume the training: it writes its history again; or copy the folder again"
 DRAWN = ("epoch", "loss", "val_loss", "val_average_precision")
 """Columns that training.png shows."""
@@ -76,6 +79,16 @@ def read_history(folder: Path, model: str) -> History:
     if not isinstance(digest, str) or not isinstance(ended, str | None):
         raise InputError(path, "history_csv_sha256 must be a text, and ended a text or null")
     return History(epochs=epochs, ended=ended or "", csv_digest=digest)
+
+
+def merit(row: Mapping[str, Any], select: Selection) -> float:
+    """Return by what an epoch is better than another: the larger, the better."""
+    return float(row["val_average_precision"] if select == "ap" else -row["val_loss"])
+
+
+def best_epoch(epochs: Rows, select: Selection) -> int:
+    """Return the number of the best epoch, the first of equal ones; 0 without epochs."""
+    return int(max(epochs, key=lambda row: merit(row, select))["epoch"]) if epochs else 0
 
 
 def history_csv(epochs: Rows) -> bytes:

@@ -32,7 +32,7 @@ from .card import (
 )
 from .event_file import check_event_file
 from .findings import READ_HINT, Checks, ModelReport, Stage
-from .history import History, Rows
+from .history import BETTER_BY, History, Rows, best_epoch
 from .lifecycle import backup_path, is_event_file, is_model_file
 from .training_state import check_record, read_training_state, tensor_files
 from .verify_history import check_csv, check_history, check_picture
@@ -216,10 +216,12 @@ def _check_best_epoch(checks: Checks, card: ModelCard, history: History | None, 
     name = "best.safetensors"
     known = max((history.epochs if history else (), rows), key=len)
     epoch = read_epoch(checks.folder / name, sizes=weights_sizes(card.config))
-    best = min(known, key=lambda row: row["val_loss"])["epoch"] if known else 0
+    best = best_epoch(known, card.select)
     ahead = epoch == len(known) + 1 and not (history and history.ended)
     if epoch not in (0, best) and not ahead:
-        problem = f"the weights after epoch {epoch}, but that with the best validation loss is {best or 'not known'}"
+        problem = (
+            f"the weights after epoch {epoch}, but that with the best {BETTER_BY[card.select]} is {best or 'not known'}"
+        )
         checks.add(name, "damaged", _WEIGHTS_COVER, problem=problem, remedy=DAMAGED_HINT)
 
 

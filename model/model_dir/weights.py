@@ -21,6 +21,7 @@ from ...store.files.outputs import read_output_lock
 from ...store.files.sealed_json import BLANK_DIGEST
 from ..network.variants import AnyConfig, AnyNetwork, make_network
 from .card import DAMAGED_HINT, ModelCard, model_digest, read_card
+from .history import BETTER_BY, Rows, Selection, best_epoch, read_history
 
 WeightsKind = Literal["best", "last"]
 _KEY = "factornet"  # one key only: safetensors writes several in any order
@@ -78,10 +79,13 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
 
     Raises:
         InputError: as for `read_card`; or the weights are missing, not written yet by the training that runs (the error
-            names its process), damaged, or belong to another model.
+            names its process), damaged, or belong to another model, or to another epoch than history.json says.
     """
     folder = Path(folder)
     card = read_card(folder)
+    epochs = _recorded_epochs(
+        folder, card
+    )  # before the weights: a running training may only replace them by later ones
     records = training_records(folder) if weights == "last" else []
     path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
     if not path.is_file():
@@ -95,10 +99,31 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     data = _read_tensor_file(path, weights_sizes(card.config))
     tensors = _parse_tensors(path, data, card.digest)
     check_tensors(path, tensors, card.config)
+    _check_epoch(path, int(_read_header(data, path)[3] or 0), epochs, weights, card.select)
     network = make_network(card.config)
     network.load_state_dict(tensors)
     name, sha256 = folder.resolve().name, sha256_of([data])
     return LoadedModel(network=network.eval(), card=card, name=name, weights=weights, weights_sha256=sha256)
+
+
+def _recorded_epochs(folder: Path, card: ModelCard) -> Rows:
+    """Return the rows of history.json; none where there is none, or a damaged one, which `verify_model` reports."""
+    try:
+        return read_history(folder, card.digest).epochs
+    except InputError:
+        return ()
+
+
+def _check_epoch(path: Path, epoch: int, epochs: Rows, which: WeightsKind, select: Selection) -> None:
+    """Check that weights are those of the best or the last epoch; `epoch` is 0 where the file states none.
+
+    Those of epochs that the history does not have yet are right: it is written last.
+    """
+    expected = best_epoch(epochs, select) if which == "best" else len(epochs)
+    if 0 < epoch <= len(epochs) and epoch != expected:
+        kind = f"with the best {BETTER_BY[select]}" if which == "best" else "that was the last"
+        problem = f"has the weights after epoch {epoch}, but the epoch {kind} is {expected}, as history.json says"
+        raise InputError(path, problem, hint=DAMAGED_HINT)
 
 
 def weights_sizes(config: AnyConfig) -> tuple[int, int]:

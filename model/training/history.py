@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
 from ...store.errors import InputError
+from ..model_dir.history import BETTER_BY, Selection, merit
 from ..model_dir.training_state import TrainingState, load_training_state
-
-Selection = Literal["loss", "ap"]
-"""By what the best epoch is chosen: the validation loss, or the average precision of the validation regions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +76,7 @@ class Progress:
     @property
     def measure(self) -> str:
         """Name of what epochs are selected by."""
-        return "validation loss" if self.select == "loss" else "average precision of the validation regions"
+        return BETTER_BY[self.select]
 
     @property
     def best_record(self) -> EpochRecord:
@@ -86,7 +84,7 @@ class Progress:
         return max(self.history, key=self._merit)
 
     def _merit(self, record: EpochRecord) -> float:
-        return -record.val_loss if self.select == "loss" else record.val_average_precision
+        return merit(asdict(record), self.select)
 
     def add(self, record: EpochRecord, steps: int) -> bool:
         """Add an epoch; return whether it is the best so far."""

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from ..model_dir.card import read_card
+from ..model_dir.history import Selection
 from ..model_dir.training_state import save_training_state
 from ..model_dir.weights import save_weights
 from .distributed import ProcessGroup
-from .history import Callbacks, EpochRecord, Progress, Selection, TrainingResult
+from .history import Callbacks, EpochRecord, Progress, TrainingResult
 from .outputs import finish_outputs, restore_outputs, save_history
 
 

@@ -19,10 +19,11 @@ from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
 from ..data.sources import BatchStream, Source, choose_source
+from ..model_dir.history import Selection
 from ..network.factornet import BatchShare, FactorNet
 from ..prediction.predict import predict_plan
 from .distributed import ProcessGroup
-from .history import Callbacks, EpochRecord, Progress, Selection, StepReport, TrainingResult
+from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
 from .loop import EpochLimits, run_epochs
 from .loss import TrainingError, cross_entropy, score_validation
 from .optimizer import KerasAdam
@@ -39,7 +40,7 @@ class TrainingOptions:
 
     Attributes:
         epochs: maximum number of epochs.
-        patience: number of epochs without a better validation loss after which training stops.
+        patience: number of epochs without a better one after which training stops.
         learning_rate: learning rate of `KerasAdam`.
         batch_size: windows per step, over all processes.
         seed: seed of plans, order and dropout.

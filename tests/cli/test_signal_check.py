@@ -124,7 +124,8 @@ def test_prediction_on_another_scale_or_assay_warns(run):
 def test_prediction_in_other_units_is_refused_before_any_work(run, tmp_path):
     status, (line,) = run("FC")
     assert status == 2
-    assert "error: track DGF of FC has the units fold-change, training had 1x (T1), 1X (T2); convert it" in line
+    cures = "convert it or correct its units in bigwig.txt, or go on with --ignore-units"
+    assert f"error: track DGF of FC has the units fold-change, training had 1x (T1), 1X (T2); {cures}" in line
     assert not (tmp_path / "out.bed.gz").exists()
     status, (units, figures) = run("FC", "--ignore-units")
     assert status == 0
@@ -146,7 +147,9 @@ def test_pages_of_kernels_compare_signals_too(work, tmp_path, capsys):
 def test_training_refuses_mixed_units_and_warns_of_mixed_scales(work, tmp_path, capsys):
     start = ["--store", f"{work}/s.zarr", "-o", f"{tmp_path}/m", "--dry-run", *NETWORK, "-i", "T1"]
     assert train.main([*start, "FC"]) == 2
-    assert "track DGF of FC has the units fold-change, training had 1x (T1)" in capsys.readouterr().err
+    refusal = capsys.readouterr().err
+    assert "track DGF of FC has the units fold-change, training had 1x (T1)" in refusal
+    assert refusal.endswith(", or go on with --ignore-units\n")
     assert not (tmp_path / "m").exists()
     assert train.main([*start, "FC", "--ignore-units"]) == 0
     assert "warning: track DGF of FC has the units fold-change" in capsys.readouterr().err

@@ -21,9 +21,10 @@ from ....store.sampling.segments import Segments, SegmentSampler
 from ....store.windows.batch import StreamSettings
 from ...data.batches import TensorBatch
 from ...data.sources import BatchStream, Source, StoreSource
+from ...model_dir.history import Selection
 from ...network.blocks import BlockNetwork
 from ..distributed import ProcessGroup
-from ..history import Callbacks, EpochRecord, Progress, Selection, StepReport, TrainingResult
+from ..history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
 from ..loop import EpochLimits, run_epochs
 from ..loss import TrainingError
 from ..region_validation import RegionValidation

@@ -1,6 +1,8 @@
 """Two commands at one store: what a second publishes while the first is running is never lost."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from support.tiny_experiment import OPTIONS, build, write_cell
@@ -9,11 +11,13 @@ from factornet.cli import etl
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
 from factornet.etl.builders import cell_line
 from factornet.etl.builders.unpack import unpack_store
+from factornet.etl.publish.disk_space import check_publishable
 from factornet.etl.publish.remove import remove_cells
 from factornet.etl.transfer.choose_destination import open_destination
 from factornet.etl.transfer.copier import copy_groups
 from factornet.etl.verify.objects import verify_store
-from factornet.store import StoreError, open_store
+from factornet.store import Store, StoreError, open_store
+from factornet.store.storage.atomic_swap import staging_dir
 
 
 @pytest.fixture
@@ -70,6 +74,47 @@ def test_build_says_that_the_cell_line_was_removed_meanwhile(files, step, repair
     monkeypatch.setattr(cell_line, step, slow)
     with pytest.raises(StoreError, match=r"cells/A: was removed by another process in the meantime.*run the same"):
         build(files, repair=repair)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_command_says_that_a_cell_line_it_found_or_built_was_removed_meanwhile(files, exists, monkeypatch, capsys):
+    if exists:
+        build(files)
+    original, remove = Store.cell, once(lambda: remove_cells(files / "s.zarr", ["A"]))
+
+    def slow(store, name):
+        remove()
+        return original(store, name)
+
+    monkeypatch.setattr(Store, "cell", slow)
+    assert etl.main(["build", f"{files}/s.zarr", f"{files}/A", "-p", "1"]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    what = "was removed" if exists else "was built, and removed"
+    assert f"cells/A: {what} by another process in the meantime" in line
+
+
+def test_folder_that_another_process_removes_while_it_is_checked_is_not_called_read_only(files, monkeypatch):
+    """The folder next to the store goes with the last build in it."""
+    store, access = files / "s.zarr", os.access
+    staging = staging_dir(store)
+    staging.mkdir()
+
+    def slow_access(path, mode):
+        if path == staging and staging.exists():
+            staging.rmdir()
+        return access(path, mode)
+
+    def slow_mkdir(path, *args, **more):
+        mkdir(path, *args, **more)
+        if path == staging:
+            staging.rmdir()
+            raise FileExistsError(17, "File exists", str(path))
+
+    monkeypatch.setattr(os, "access", slow_access)
+    check_publishable(store, "cell-A")
+    mkdir = Path.mkdir
+    monkeypatch.setattr(Path, "mkdir", slow_mkdir)
+    check_publishable(store, "cell-A")
 
 
 def test_import_leaves_cell_line_that_was_built_meanwhile(files, theirs):

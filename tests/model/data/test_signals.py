@@ -76,6 +76,16 @@ def test_units_that_differ_by_name_are_refused_or_warned_of():
     assert compare(signal(units="counts"), signal()) == []
 
 
+def test_units_that_only_one_side_names_are_said_where_the_figures_differ():
+    """Where the figures are alike, nothing is said: most sheets name no units."""
+    unlike = signal(0.911, 57, 0.86)
+    (warning,) = compare(unlike, signal(units="1x"), signal(units="1X"), signal())
+    assert "; training had DNase in 1x (T0), 1X (T1), X names no units. It may be normalised" in warning
+    (warning,) = compare({**unlike, "units": "fold-change"}, signal())
+    assert "; X has DNase in fold-change, training named no units. It may be normalised" in warning
+    assert compare(signal(), signal(units="1x")) == compare(signal(units="1x"), signal()) == []
+
+
 def test_another_assay_is_warned_of():
     (warning,) = compare(signal(assay="ATAC-seq"), signal(assay="DNase-seq"))
     assert warning == "track DNase of X comes from ATAC-seq, training had DNase-seq (T0)"
@@ -87,7 +97,8 @@ def test_missing_figures_are_said_in_one_line():
     expected = ["the scale of Unique35, DNase cannot be compared with that of training: the model records no figures"]
     assert compare_signals({}, found) == expected
     named = {"DNase": {"FactorNet's README": {"assay": "DNase-seq", "units": "1x"}}}
-    assert compare_signals(named, found) == expected
+    note = "training had DNase in 1x (FactorNet's README), X names no units"
+    assert compare_signals(named, found) == [f"{expected[0]}; {note}"]
     with pytest.raises(UsageError, match=r"training had 1x \(FactorNet's README\)"):
         compare_signals(named, {"DNase": {"X": signal(units="CPM")}})
 

@@ -85,6 +85,23 @@ def test_model_behind_a_link_is_replaced_where_it_is(model, tmp_path):
     assert not backup_path(model).exists()
 
 
+def test_links_to_files_are_read_and_never_written_through(model, tmp_path):
+    """As in a cache of models, which consists of links; a link to another file is as damage."""
+    linked, content = tmp_path / "linked", (model / "best.safetensors").read_bytes()
+    linked.mkdir()
+    for name in ("model.json", "best.safetensors", "chip.txt", "bigwig.txt", "feature.txt"):
+        (linked / name).symlink_to(f"../model/{name}")
+    assert load_network(linked).config == OLD
+    assert verify_model(linked).faults == ()
+    save_weights(linked, FactorNet(OLD, seed=8).state_dict(), "best")
+    assert (model / "best.safetensors").read_bytes() == content != (linked / "best.safetensors").read_bytes()
+    for name in ("best.safetensors", "chip.txt"):
+        (linked / name).unlink()
+        (linked / name).symlink_to(model / "notes.md")
+        with pytest.raises(InputError, match=rf"{name}: (damaged|has more than)"):
+            load_network(linked)
+
+
 @pytest.mark.parametrize("failing", ["model.json", "chip.txt", "bigwig.txt", "feature.txt"])
 def test_model_folder_that_cannot_be_written_leaves_nothing_and_the_old_model(tmp_path, model, monkeypatch, failing):
     """A model.json without its lists of names would be resumed, and the lists would never be written."""

@@ -20,6 +20,7 @@ from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.verify import verify_model
 from factornet.model.training.history import EpochRecord
 from factornet.model.training.plots import plot_history
+from factornet.store import InputError
 from factornet.store.files.outputs import output_lock
 
 
@@ -137,6 +138,34 @@ def test_weights_of_another_epoch_are_not_the_best(model, other):
     [fault] = verify_model(model).faults
     assert (fault.path, fault.kind) == ("best.safetensors", "damaged")
     assert f"but that with the best validation loss is {best}" in fault.problem
+    with pytest.raises(
+        InputError, match=rf"best\.safetensors: has the weights after epoch .*the best .* is {best}, as"
+    ):
+        load_network(model)
+    assert load_network(model, weights="last")
+
+
+def test_weights_of_an_earlier_epoch_are_not_the_last(model):
+    for path in model.glob("last-*"):
+        path.unlink()
+    assert load_network(model, weights="last")
+    weights = load_network(model, weights="last").state_dict()
+    save_weights(model, weights, "last", epoch=2)
+    with pytest.raises(InputError, match=r"has the weights after epoch 2, but the epoch that was the last is 3, as"):
+        load_network(model, weights="last")
+
+
+def test_weights_are_used_wherever_a_training_is_killed(trained):
+    """history.json is written after them; a damaged one is no reason to refuse them."""
+    for folder in trained[1]:
+        for which in ("best", "last"):
+            if any(folder.glob(f"{which}*.safetensors")) and (which == "best" or any(folder.glob("last-*.json"))):
+                assert load_network(folder, weights=which)
+
+
+def test_damaged_history_is_no_reason_to_refuse_weights(model):
+    (model / "history.json").write_text("{}")
+    assert load_network(model)
 
 
 def test_best_weights_of_the_epoch_after_the_training_state_are_no_damage(model):
