@@ -165,6 +165,14 @@ def may_be_narrow_peak(fields: Sequence[str], columns: Columns) -> bool:
     return len(fields) > _SUMMIT_COLUMN and (columns.chrom, columns.start, columns.stop) == (0, 1, 2)
 
 
+def has_blocks(fields: Sequence[str]) -> bool:
+    """Return whether column 10 is a number of blocks, whose sizes and starts are in columns 11 and 12 (BED12)."""
+    if len(fields) < 12 or not re.fullmatch(r"0(,\d+)*,?", fields[11]) or not re.fullmatch(r"\d+(,\d+)*,?", fields[10]):
+        return False
+    sizes, starts = (field.rstrip(",").split(",") for field in fields[10:12])
+    return fields[9] == str(len(sizes)) and len(sizes) == len(starts)
+
+
 class SummitEvidence:
     """Whether column 10 of a file is a summit, where neither its name nor a track line says so.
 
@@ -187,7 +195,7 @@ class SummitEvidence:
         self._lines += 1
         if fields[5] not in ("+", "-", "."):
             return False
-        if len(fields) > 11 and re.fullmatch(r"(\d+,)+\d*|\d+", fields[10]) and re.fullmatch(r"0(,\d+)*,?", fields[11]):
+        if has_blocks(fields):
             return False
         numbers = fields[4] if fields[4] != "." else "0", *fields[6:9]
         offset = find_summit(fields, BED, 0, one_based=False)
