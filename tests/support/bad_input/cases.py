@@ -287,7 +287,7 @@ _ROWS = {
     ),
     ("genome", BLACKLIST): (
         bad("0 bytes", write(""), "no interval in the file", "build without a blacklist"),
-        odd("10 bases past the end", line(1, "chr7\t5\t150010")),
+        odd("10 bases past the end", line(1, "chr7\t5\t150010"), "1 interval reached past an end", same=False),
         bad("far past the end", line(1, "chr7\t5\t151001"), r"bed:1: .*ends past", ASSEMBLY),
         bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "give the chromosome alias 7=chr7"),
     ),
