@@ -42,8 +42,10 @@ def write_blacklist(
     write_dataset(intervals_dataset(found.chrom, found.start, found.stop), staged, "genome/blacklist")
     bases = intervals.size(intervals.merge(found.to_intervals(coordinates)))
     notes = [f"blacklist: {format_count(found.chrom.size, 'interval')}, {_share(bases, coordinates)}"]
-    if n := read.n_clipped:
-        notes.append(f"blacklist: {format_count(n, 'interval')} reached past an end of the chromosome, clipped there")
+    if read.n_clipped:
+        notes.append(
+            f"blacklist: {format_count(read.n_clipped, 'interval')} reached past an end of the chromosome, clipped there"
+        )
     if read.dropped:
         chroms = ", ".join(list(read.dropped)[:6]) + (", ..." if len(read.dropped) > 6 else "")
         n = format_count(sum(read.dropped.values()), "interval")
