@@ -43,9 +43,8 @@ def write_blacklist(
     bases = intervals.size(intervals.merge(found.to_intervals(coordinates)))
     notes = [f"blacklist: {format_count(found.chrom.size, 'interval')}, {_share(bases, coordinates)}"]
     if read.n_clipped:
-        notes.append(
-            f"blacklist: {format_count(read.n_clipped, 'interval')} reached past an end of the chromosome, clipped there"
-        )
+        count = format_count(read.n_clipped, "interval")
+        notes.append(f"blacklist: {count} reached past an end of the chromosome, clipped there")
     if read.dropped:
         chroms = ", ".join(list(read.dropped)[:6]) + (", ..." if len(read.dropped) > 6 else "")
         n = format_count(sum(read.dropped.values()), "interval")
