@@ -123,7 +123,7 @@ def run_factornet(server: Forked, case: Case, folder: Path) -> Outcome:
         arguments = ["genome", "new.zarr", *arguments[2:]]
     ended = server.run("factornet.cli.etl", arguments, folder, limit=TIMEOUT)
     if ended.status == 0:
-        usual = ("shared", "blacklist", "runs of N")
+        usual = ("shared", "blacklist", "runs of N", "annotation")
         notes = [n for n in json.loads(ended.out.splitlines()[0])["notes"] if not any(word in n for word in usual)]
         return Outcome("right", "; ".join(["accepted", *notes]))
     return failure(ended) or Outcome("refused", ended.err.partition(" error: ")[2])

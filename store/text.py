@@ -1,15 +1,50 @@
-"""Format numbers for messages; make text of unknown origin harmless where it is put out."""
+"""Format numbers for messages, read positions as people write them, make text of unknown origin harmless."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _FEW = 6  # names that are listed
+
+UNROUND_HINT = "format positions as whole numbers and save again, a spreadsheet may have rounded them"
+"""What to do about positions that `parse_position` refuses because digits may be missing."""
 
 
 def format_count(number: int, noun: str) -> str:
     """Format a count with its noun: ``1 fault``, ``2 faults``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def parse_position(text: str) -> int:
+    """Return a position as programs and spreadsheets write whole numbers.
+
+    ``1200000``, ``1200000.0`` and ``1,200,000`` are taken, and ``1.2e+06``, by which R and Python write a whole number
+    if that is shorter. ``1.20E+06`` of a spreadsheet is refused: digits may be missing.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if text.isdecimal():
+        return int(text)
+    bare = text.strip()
+    if re.fullmatch(r"-?\d{1,18}", bare):
+        return int(bare)
+    if re.fullmatch(r"\d{1,3}(,\d{3})+", bare):
+        return int(bare.replace(",", ""))
+    if re.fullmatch(r"\d{1,18}\.0+", bare) and not re.fullmatch(r"\d{1,3}\.000", bare):  # 12.000 may be 12,000
+        return int(bare.partition(".")[0])
+    if match := re.fullmatch(r"(\d)(?:\.(\d+))?e\+?0?(\d{1,2})", bare):
+        zeros = int(match[3]) - len(match[2] or "")
+        whole = match[1] + (match[2] or "") + "0" * zeros
+        if zeros >= 0 and len(bare) < len(whole):
+            return int(whole)
+    raise ValueError(f"not a whole number ({text!r})")
+
+
+def is_rounded(text: str) -> bool:
+    """Return whether a number is written as a spreadsheet shortens a long one, with a power of ten: ``1.20E+06``."""
+    return re.fullmatch(r"\d(\.\d+)?[eE]\+?\d+", text.strip()) is not None
 
 
 def format_names(names: Sequence[str], noun: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...store.errors import InputError
 from ...store.genome.intervals import GenomeCoordinates
+from ...store.text import UNROUND_HINT, is_rounded, parse_position
 from ..inputs.bed import text_lines
 from .counts import outside_notes
 from .gtf import check_interval, none_in_store
@@ -88,7 +89,7 @@ class _Reader:
         if not fields or fields[0] in ("track", "browser"):
             return
         comment = line.startswith("#")
-        if self._form is None and (comment or not any(field.isdecimal() for field in fields)):
+        if self._form is None and (comment or not any(map(_is_position, fields))):
             self._form = self._header(fields, number, comment=comment)
             self._columns = len(fields)
             if self._form is not None:
@@ -143,12 +144,14 @@ class _Reader:
 
     def _add_row(self, number: int, line: str, fields: Sequence[str], form: _Form) -> None:
         if not _has_positions(fields, form):
-            hint = "give UCSC's cpgIslandExt table or a BED file"
+            rounded = any(map(is_rounded, fields))
+            hint = UNROUND_HINT if rounded else "give UCSC's cpgIslandExt table or a BED file"
             raise InputError(self._path, f"cannot be read as CpG islands: {line[:60]!r}", hint=hint, line=number)
-        name, start, stop, base = fields[form.chrom], int(fields[form.start]), int(fields[form.stop]), form.base
+        name, start, stop = fields[form.chrom], *map(parse_position, (fields[form.start], fields[form.stop]))
+        base = form.base
         if base is None and form.length is not None:
             length = fields[form.length] if form.length < len(fields) else ""
-            base = _base(start, stop, int(length)) if length.isdecimal() else None
+            base = _base(start, stop, parse_position(length)) if _is_position(length) else None
             self._check_base(base, form, number, f"{name}:{start}-{stop}, {length or 'no'} bases")
         chrom = self._aliases.get(name, name)
         if chrom not in self._chroms:
@@ -178,7 +181,15 @@ def _base(start: int, stop: int, length: int) -> int | None:
 
 def _has_positions(fields: Sequence[str], form: _Form) -> bool:
     columns = (form.chrom, form.start, form.stop)
-    return max(columns) < len(fields) and fields[form.start].isdecimal() and fields[form.stop].isdecimal()
+    return max(columns) < len(fields) and _is_position(fields[form.start]) and _is_position(fields[form.stop])
+
+
+def _is_position(text: str) -> bool:
+    try:
+        parse_position(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _split(line: str) -> list[str]:

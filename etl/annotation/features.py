@@ -22,7 +22,7 @@ from ...store.genome import intervals
 from ...store.genome.intervals import GenomeCoordinates, Intervals
 from ...store.schema import FEATURES
 from ...store.text import format_count
-from ..inputs.bed import read_peaks
+from ..inputs.chip_peaks import read_peak_set
 from .counts import outside_notes
 from .cpg_islands import read_cpg_islands
 from .gtf import PLUS, read_gtf
@@ -73,14 +73,16 @@ def annotation_from_beds(
         rules: by which the files were made; None: recognised by the width of the promoters, if that is possible.
 
     Raises:
-        InputError: as `read_peaks`, or a file has no interval.
+        InputError: as `read_peak_set`, or a file has no interval.
     """
     features, notes = {}, []
     for name in FEATURES:
-        file = read_peaks(beds[name], coordinates, aliases)
+        file = read_peak_set(beds[name], coordinates, aliases)
         if not file.peaks.chrom.size:
             raise InputError(beds[name], "no interval in the file", hint=f"give the BED file of {name}")
         notes += [f"{name}: {note}" for note in outside_notes(file.dropped, "interval")]
+        if n := file.n_clipped:
+            notes.append(f"{name}: {format_count(n, 'interval')} reached past an end of the chromosome, clipped there")
         features[name] = intervals.merge(file.peaks.to_intervals(coordinates))
     if rules is None and (rules := _rules_of_promoters(features["promoter"], coordinates)) is not None:
         notes.append(f"promoters of {rules.promoter_width} bases: taken as made by the rules {rules.name}")

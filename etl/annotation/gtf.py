@@ -31,7 +31,7 @@ _BASIC = {"basic", "gencode_basic"}
 _COLUMNS = ("kind", "chrom", "start", "stop", "strand", "transcript", "exon_number", "line")
 
 _QUOTED = re.compile(r'\s+(?:"([^"]*)"|([^";\s]+))')
-_TAG = re.compile(r'\btag\s+"?([^";]*)')
+_TAG = re.compile(r'(?:^|;)\s*tag\s+"?([^";]*)')
 _GFF3 = re.compile(r"(?:^|;)\s*(?:ID|Parent)=")
 
 
@@ -79,7 +79,10 @@ def check_interval(interval: tuple[str, int, int], coordinates: GenomeCoordinate
     length = coordinates.lengths[coordinates.index(chrom)]
     if not 0 <= start < stop <= length:
         problem = f"{chrom}:{start}-{stop} is not an interval of the chromosome's {length} bases"
-        raise InputError(path, problem, hint="is it of another assembly, or was the FASTA cut short?", line=line)
+        hint = "is it of another assembly, or was the FASTA cut short?"
+        if start >= stop:
+            hint = "a start lies before its end; correct or remove the line"
+        raise InputError(path, problem, hint=hint, line=line)
 
 
 def none_in_store(path: Path, what: str, unknown: Iterable[str], coordinates: GenomeCoordinates) -> InputError:
@@ -125,7 +128,7 @@ class _Reader:
         self._add_row(number, kind, chrom, fields)
 
     def _add_row(self, number: int, kind: int, chrom: str, fields: list[str]) -> None:
-        attributes = fields[8].strip()
+        attributes = _without_quotes(fields[8].strip())
         name, gene = _value(attributes, "transcript_id"), _value(attributes, "gene_id")
         if name is None and kind == TRANSCRIPT and re.fullmatch(r"[^\s;=\"]+", attributes):
             name = attributes  # Augustus: the id alone
@@ -162,6 +165,9 @@ class _Reader:
                 found = ", ".join(f"{kind} ({n:,})" for kind, n in self._unused.most_common(6))
                 problem = f"no line of type transcript, exon or CDS; the file has {found}"
                 raise InputError(self._path, problem, hint="give a GTF with exons")
+            if self._n_unnamed and not self._outside:
+                problem = f"no transcript; {format_count(self._n_unnamed, 'line')} with an empty transcript_id"
+                raise InputError(self._path, problem, hint="give a GTF whose exons have transcript_id")
             raise none_in_store(self._path, "transcript", self._outside, self._coordinates)
         # A transcript line with a bare id has no gene: it is of the transcript of that name.
         merged = np.arange(len(self._ids))
@@ -173,6 +179,13 @@ class _Reader:
         basic = np.zeros(merged.size, bool)
         basic[merged[sorted(self._basic)]] = True
         return GtfLines(table, basic, dict(self._outside), dict(self._unused), self._n_unnamed)
+
+
+def _without_quotes(attributes: str) -> str:
+    """Return attributes without the quotes that a spreadsheet adds to fields that have some: ``"tag ""basic"";"``."""
+    if attributes.startswith('"') and attributes.endswith('"') and len(attributes) > 1:
+        return attributes[1:-1].replace('""', '"')
+    return attributes
 
 
 def _is_basic(attributes: str) -> bool:

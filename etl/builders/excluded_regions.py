@@ -13,7 +13,7 @@ from ...store.genome import intervals
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import GAP_BASES
 from ...store.text import format_count
-from ..inputs.bed import read_peaks
+from ..inputs.chip_peaks import read_peak_set
 from ..shards.tasks import ShardReport
 from .table_writer import intervals_dataset, write_dataset
 
@@ -34,7 +34,7 @@ def write_blacklist(
         empty = np.array([], np.int64)
         write_dataset(intervals_dataset(empty, empty, empty), staged, "genome/blacklist")
         return ("no blacklist given: no region of the genome is excluded",)
-    read = read_peaks(path, coordinates, aliases)
+    read = read_peak_set(path, coordinates, aliases)
     found = read.peaks
     if not found.start.size:
         hint = "download the file again, or build without a blacklist"
@@ -42,6 +42,9 @@ def write_blacklist(
     write_dataset(intervals_dataset(found.chrom, found.start, found.stop), staged, "genome/blacklist")
     bases = intervals.size(intervals.merge(found.to_intervals(coordinates)))
     notes = [f"blacklist: {format_count(found.chrom.size, 'interval')}, {_share(bases, coordinates)}"]
+    if read.n_clipped:
+        count = format_count(read.n_clipped, "interval")
+        notes.append(f"blacklist: {count} reached past an end of the chromosome, clipped there")
     if read.dropped:
         chroms = ", ".join(list(read.dropped)[:6]) + (", ..." if len(read.dropped) > 6 else "")
         n = format_count(sum(read.dropped.values()), "interval")

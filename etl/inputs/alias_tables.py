@@ -133,6 +133,11 @@ def read_alias_table(path: Path) -> tuple[Synonyms, ...]:
         if fields[0].startswith("#"):
             continue
         form = form or _guess_form(fields)
+        if form is _PAIRS and re.fullmatch(r"\d{5,}", fields[-1]):
+            problem = (
+                f"{fields[-1]} is no name of a chromosome but likely a length, as in a table of sizes (chrom.sizes)"
+            )
+            raise InputError(path, problem, hint=_HINT, line=number)
         if form is None or (form.width is not None and len(fields) != form.width):
             expected = 2 if form is None else form.width
             problem = f"{format_count(len(fields), 'column')}, expected {expected}"

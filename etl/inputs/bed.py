@@ -15,6 +15,7 @@ import numpy as np
 from ...store.errors import InputError
 from ...store.format.tables import Peaks
 from ...store.genome.intervals import GenomeCoordinates, IntArray
+from ...store.text import format_count
 from .chrom_aliases import abbreviate, alias_hint, likely_aliases
 from .peak_columns import (
     BED,
@@ -24,6 +25,7 @@ from .peak_columns import (
     SummitEvidence,
     column_hint,
     find_summit,
+    has_blocks,
     kind_by_name,
     kind_by_track,
     may_be_narrow_peak,
@@ -111,8 +113,11 @@ def read_intervals(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[
     """
     file = read_peaks(path, coordinates, aliases, in_file_order=True)
     if file.dropped:
-        problem = f"intervals on {', '.join(file.dropped)}, which the store lacks ({', '.join(coordinates.names)})"
-        raise InputError(path, problem, hint=alias_hint(file.dropped, coordinates.names))
+        n, total = sum(file.dropped.values()), sum(file.dropped.values()) + file.peaks.start.size
+        where = abbreviate([f"{chrom} ({count:,})" for chrom, count in file.dropped.items()])
+        problem = f"{n:,} of {format_count(total, 'interval')} on chromosomes that the store lacks: {where}"
+        hint = f"{alias_hint(file.dropped, coordinates.names)}; remove lines that shall have no score"
+        raise InputError(path, problem, hint=hint)
     if file.peaks.start.size == 0:
         raise InputError(path, "no interval in the file", hint="give a BED file with intervals to predict")
     return np.stack([file.peaks.chrom, file.peaks.start, file.peaks.stop])
@@ -223,6 +228,8 @@ def _read_rows(path: Path, evidence: SummitEvidence) -> Iterator[_Row]:
         guessed = tenth and not named and kind is None
         if guessed and not evidence.add(fields, stop - start):
             summit = UNREADABLE
+        elif tenth and not named and has_blocks(fields):
+            summit = NO_SUMMIT if kind is False else UNREADABLE
         elif named or (tenth and kind is not False):
             summit = find_summit(fields, columns, start, one_based=one_based)
         else:

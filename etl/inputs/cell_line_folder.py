@@ -111,6 +111,8 @@ def _read_rows(table: Path, widths: tuple[int, ...], columns: str, files: tuple[
             hint = f"write {columns}"
             if files and len(fields) > max(widths):
                 hint += "; if a file name has spaces, separate the columns by tabs or put it in quotes"
+            elif len(fields) < min(widths) and {*",;"} & {*line}:
+                hint += "; separate the columns by tabs, not commas or semicolons"
             raise InputError(table, problem, hint=hint, line=number)
         yield number, fields
 

@@ -50,6 +50,8 @@ class FactorPeaks:
 def read_peak_set(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> PeakFile:
     """Read the peaks of a file of chip.txt, sorted; those that reach past an end of their chromosome are cut there.
 
+    Blacklists and BED files of annotation are read so too: their authors round the ends.
+
     Raises:
         InputError: as `read_peaks`; a peak reaches past its chromosome by more than 1,000 bases.
     """
@@ -95,15 +97,18 @@ def describe_factor(factor: FactorPeaks) -> dict[str, Any]:
         peaks by chromosome that the store lacks; ``narrow``: conservative peaks in which no bin is bound; ``outside``:
         those that overlap no relaxed peak; ``files``: what is unusual in each file, without zeros.
     """
-    peaks, relaxed = factor.conservative.peaks, factor.relaxed
-    files = {"conservative": factor.conservative, "relaxed": relaxed}
+    peaks, relaxed = factor.conservative.peaks, None if factor.relaxed is None else factor.relaxed.peaks
+    files = {"conservative": factor.conservative, "relaxed": factor.relaxed}
+    described = {name: _describe_file(file) for name, file in files.items() if file is not None}
+    if relaxed is not None and (narrow := int((relaxed.stop - relaxed.start < BOUND_BASES).sum())):
+        described["relaxed"]["narrow"] = narrow
     return {
         "conservative": int(peaks.start.size),
-        "relaxed": None if relaxed is None else int(relaxed.peaks.start.size),
+        "relaxed": None if relaxed is None else int(relaxed.start.size),
         "dropped": factor.conservative.dropped,
         "narrow": int((peaks.stop - peaks.start < BOUND_BASES).sum()),
         "outside": factor.n_outside,
-        "files": {name: _describe_file(file) for name, file in files.items() if file is not None},
+        "files": described,
     }
 
 
@@ -136,6 +141,11 @@ def factor_notes(name: str, summary: Mapping[str, Any]) -> list[str]:
         notes.append(
             f"{narrow} of {n_peaks} conservative peaks are shorter than {BOUND_BASES} bases, too narrow for any bin to "
             "be bound; give whole peaks instead of summits, or widen them (bedtools slop -b 100)"
+        )
+    if narrow := summary.get("files", {}).get("relaxed", {}).get("narrow"):
+        notes.append(
+            f"{narrow} of {summary['relaxed']} relaxed peaks are shorter than {BOUND_BASES} bases; give whole peaks "
+            "instead of summits, since bins beside them are unbound"
         )
     if outside:
         notes.append(f"{outside} of {n_peaks} conservative peaks overlap no relaxed peak, kept")

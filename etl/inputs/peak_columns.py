@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...store.text import format_count
+from ...store.text import UNROUND_HINT, format_count, is_rounded, parse_position
 
 _CHROM = ("chrom", "chr", "chromosome", "seqnames", "seqname")
 _START = ("start", "chromstart", "chrstart", "peakstart", "begin")
@@ -108,32 +108,6 @@ def read_interval(fields: Sequence[str], columns: Columns) -> tuple[str, int, in
     return chrom, start - one_based, stop, one_based
 
 
-def parse_position(text: str) -> int:
-    """Return a position as programs and spreadsheets write whole numbers.
-
-    ``1200000``, ``1200000.0`` and ``1,200,000`` are taken, and ``1.2e+06``, by which R and Python write a whole number
-    if that is shorter. ``1.20E+06`` of a spreadsheet is refused: digits may be missing.
-
-    Raises:
-        ValueError: anything else.
-    """
-    if text.isdecimal():
-        return int(text)
-    bare = text.strip()
-    if re.fullmatch(r"-?\d{1,18}", bare):
-        return int(bare)
-    if re.fullmatch(r"\d{1,3}(,\d{3})+", bare):
-        return int(bare.replace(",", ""))
-    if re.fullmatch(r"\d{1,18}\.0+", bare) and not re.fullmatch(r"\d{1,3}\.000", bare):  # 12.000 may be 12,000
-        return int(bare.partition(".")[0])
-    if match := re.fullmatch(r"(\d)(?:\.(\d+))?e\+?0?(\d{1,2})", bare):
-        zeros = int(match[3]) - len(match[2] or "")
-        whole = match[1] + (match[2] or "") + "0" * zeros
-        if zeros >= 0 and len(bare) < len(whole):
-            return int(whole)
-    raise ValueError(f"not a whole number ({text!r})")
-
-
 def column_hint(fields: Sequence[str]) -> str:
     """Return what to do about a line that `read_interval` does not take."""
     columns, advice = "write CHROM START STOP with whole numbers, 0-based and half-open", ""
@@ -144,10 +118,10 @@ def column_hint(fields: Sequence[str]) -> str:
         advice = (
             "remove the first column (cut -f 2-) if it is UCSC's bin or a row name; convert a HOMER file (pos2bed.pl)"
         )
-    elif fields and len(fields) < 3 and "," in fields[0]:
-        advice = "separate columns by tabs, not commas"
-    elif any(re.fullmatch(r"\d(\.\d+)?[eE]\+?\d+", f) for f in fields[1:3]):
-        advice = "format positions as whole numbers and save again, a spreadsheet may have rounded them"
+    elif fields and len(fields) < 3 and {*",;"} & {*fields[0]}:
+        advice = "separate columns by tabs, not commas or semicolons"
+    elif any(map(is_rounded, fields[1:3])):
+        advice = UNROUND_HINT
     return f"{advice}; {columns}" if advice else columns
 
 
@@ -191,6 +165,14 @@ def may_be_narrow_peak(fields: Sequence[str], columns: Columns) -> bool:
     return len(fields) > _SUMMIT_COLUMN and (columns.chrom, columns.start, columns.stop) == (0, 1, 2)
 
 
+def has_blocks(fields: Sequence[str]) -> bool:
+    """Return whether column 10 is a number of blocks, whose sizes and starts are in columns 11 and 12 (BED12)."""
+    if len(fields) < 12 or not re.fullmatch(r"0(,\d+)*,?", fields[11]) or not re.fullmatch(r"\d+(,\d+)*,?", fields[10]):
+        return False
+    sizes, starts = (field.rstrip(",").split(",") for field in fields[10:12])
+    return fields[9] == str(len(sizes)) and len(sizes) == len(starts)
+
+
 class SummitEvidence:
     """Whether column 10 of a file is a summit, where neither its name nor a track line says so.
 
@@ -213,7 +195,7 @@ class SummitEvidence:
         self._lines += 1
         if fields[5] not in ("+", "-", "."):
             return False
-        if len(fields) > 11 and re.fullmatch(r"(\d+,)+\d*|\d+", fields[10]) and re.fullmatch(r"0(,\d+)*,?", fields[11]):
+        if has_blocks(fields):
             return False
         numbers = fields[4] if fields[4] != "." else "0", *fields[6:9]
         offset = find_summit(fields, BED, 0, one_based=False)

@@ -8,6 +8,7 @@ frequencies, and their rows are divided by their sums::
     UniPROBE          a name, then four lines of bases: A: 0.1 0.2
     TRANSFAC          AC, ID and NA lines, a line P0 A C G T, then a line for each position; ends with //
     CIS-BP            a line Pos A C G T, then a line for each position
+    ENCODE-motifs     >CTCF_known1 CTCF_1, then for each position its letter (IUPAC) and four numbers: S 0.1 0.3 0.5 0.1
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .motif_text import read_lines
 from .pwm import FloatArray, Motif
 
 _BASES = "ACGT"
-_BASE_ROW = re.compile(r"\s*([ACGTUacgtu])\s*[|:=]?\s*\[?\s*((?:[-+\d.eE]+\s*)+)\]?\s*$")
+_BASE_ROW = re.compile(r"\s*([ACGTURYSWKMBDHVN])\s*[|:=]?\s*(\[?)\s*((?:[-+\d.eE]+\s*)+)\]?\s*$", re.IGNORECASE)
 _COLUMNS = re.compile(r"\s*(?:P[0O]|Pos)((?:\s+[A-Za-z])+)\s*$")
 _POSITION_ROW = re.compile(r"\s*\d+((?:\s+[-+\d.eE]+){4})(?:\s+[A-Za-z.-])?\s*$")
 _FIELD = re.compile(r"\s*(AC|ID|NA|TF Name|TF|Motif)\s+(\S.*?)\s*$")
@@ -65,7 +66,8 @@ class _Matrix:
         name: identifier.
         alternate: the factor's name; may be empty.
         rows: its rows of numbers, in the order of the file.
-        bases: base of each row, where the rows say so.
+        bases: letter of each row, where the rows have one: a base, or the consensus of a position.
+        has_brackets: whether the numbers of a row are in brackets, as those of a base are in JASPAR's files.
     """
 
     line: int
@@ -73,6 +75,7 @@ class _Matrix:
     alternate: str = ""
     rows: list[list[float]] = field(default_factory=list)
     bases: str = ""
+    has_brackets: bool = False
 
 
 def _read_blocks(path: str | Path, lines: Sequence[str]) -> Iterator[_Matrix]:
@@ -82,7 +85,7 @@ def _read_blocks(path: str | Path, lines: Sequence[str]) -> Iterator[_Matrix]:
         if _SKIPPED.match(line):
             continue
         base = _BASE_ROW.match(line)
-        row = _numbers(base[2] if base else line)
+        row = _numbers(base[3] if base else line)
         if row is None:
             if matrix.rows:
                 yield matrix
@@ -93,6 +96,7 @@ def _read_blocks(path: str | Path, lines: Sequence[str]) -> Iterator[_Matrix]:
         else:
             matrix.rows.append(row)
             matrix.bases += base[1].upper() if base else ""
+            matrix.has_brackets |= base is not None and base[2] == "["
     if matrix.rows:
         yield matrix
 
@@ -137,7 +141,9 @@ def _probabilities(path: str | Path, matrix: _Matrix) -> FloatArray:
     if len(lengths) > 1 or lengths[0] == 0:
         raise error(f"its rows have {lengths[0]} to {lengths[-1]} numbers")
     values = np.array(matrix.rows)
-    if sorted(matrix.bases) == [*_BASES] and len(values) == 4:
+    if _has_consensus(matrix):
+        pass  # a line for each position
+    elif sorted(matrix.bases) == [*_BASES] and len(values) == 4:
         values = values[[matrix.bases.index(base) for base in _BASES]].T
     elif matrix.bases:
         raise error(f"its lines are of the bases {matrix.bases}, not one each of A, C, G and T")
@@ -157,6 +163,18 @@ def _probabilities(path: str | Path, matrix: _Matrix) -> FloatArray:
     if not (np.isfinite(sums) & (sums > 0)).all():
         raise error("a position has no counts")
     return np.asarray(values / sums, np.float64)
+
+
+def _has_consensus(matrix: _Matrix) -> bool:
+    """Return whether the letters of the rows are the consensus of positions: none has more than its own base."""
+    if not len(matrix.bases) == len(matrix.rows) > 0 or matrix.has_brackets or {len(r) for r in matrix.rows} != {4}:
+        return False
+    values = np.array(matrix.rows)
+    own = [
+        row[_BASES.index(base)] == row.max() for base, row in zip(matrix.bases, values, strict=True) if base in _BASES
+    ]
+    even = np.ptp(values.sum(1)) <= _EVEN * values.sum(1).max()
+    return all(own) and bool(even) and (sorted(matrix.bases) != [*_BASES] or np.ptp(values.sum(0)) > 0)
 
 
 def _stem(path: str | Path) -> str:

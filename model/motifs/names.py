@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ...store.errors import UsageError
 from .pwm import Motif
 
-RULE = "exact name, human, quality A to D, lowest index, newest version"
+RULE = "exact name, human, quality A to D, JASPAR's CORE, lowest index, newest version"
 """Order in which the best of several motifs is chosen."""
 
 _SEPARATOR = r"[_.(|;/,\s!]"
@@ -28,7 +28,7 @@ _HOCOMOCO = re.compile(
     r"|\.H(?P<release2>\d+)[A-Z]+\.(?P<index2>\d+)\.[A-Z]+\.(?P<quality2>[A-D])$"
 )
 _HOCOMOCO_9 = re.compile(r"_(?:f(?P<index>\d+)|(?P<kind>si|do))$")
-_JASPAR = re.compile(r"(?:^|[._;:|/ -])MA(?P<index>\d{4})\.(?P<version>\d+)")
+_JASPAR = re.compile(r"(?:^|[._;:|/ -])(?P<collection>MA|UN|BP|P[BFHL]|C[NM]|PC)(?P<index>\d{4,6})\.(?P<version>\d+)")
 _CISBP = re.compile(r"^M\d+_(?P<version>\d+\.\d+)")
 _SPECIES = re.compile(r"_(?:HUMAN|MOUSE)\b|\([A-Z][a-z]+_[a-z]+\)")
 _HUMAN = ("_HUMAN", "(Homo_sapiens)")
@@ -156,6 +156,7 @@ def _rank(motif: Motif) -> tuple[int, int, float, int, float]:
         # Models of several sources are numbered; then come those of a single source and those with double boxes.
         index, version = int(found["index"]) if found["index"] else 100 + ("si", "do").index(found["kind"]), 9.0
     elif found := _JASPAR.search(name):
+        quality += found["collection"] != "MA"  # UNVALIDATED and others come after CORE
         index, version = int(found["index"]), float(found["version"])
     elif found := _CISBP.search(name):
         version = float(found["version"])

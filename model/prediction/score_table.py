@@ -19,7 +19,7 @@ from ...store.errors import InputError
 from ...store.files.file_kinds import file_kind, is_gzipped
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
-from ...store.text import format_count
+from ...store.text import UNROUND_HINT, format_count, is_rounded, parse_position
 from .bins import Bins
 
 _LINES = 16384  # lines parsed at once
@@ -56,7 +56,8 @@ def read_score_table(
 ) -> ScoreTable:
     """Read lines ``chrom start stop score``, gzipped or not; more columns may follow.
 
-    Columns are separated by tabs or spaces. Comments, ``track`` and ``browser`` lines and a heading are skipped.
+    Columns are separated by tabs or spaces, and may be in quotes; positions are read by `parse_position`. Comments,
+    ``track`` and ``browser`` lines and a heading are skipped.
 
     Args:
         path: of the file.
@@ -119,7 +120,7 @@ class _TableReader:
         Raises:
             InputError: as for `read_score_table`.
         """
-        fields = line.split(None, 4)
+        fields = [field.strip('"') for field in line.split(None, 4)]
         if not fields or line.startswith("#") or fields[0] in ("track", "browser"):
             return
         if not self._begun and _is_heading(fields):
@@ -127,7 +128,7 @@ class _TableReader:
             self._begun = True
             return
         try:
-            start, stop, score = _position(fields[1]), _position(fields[2]), _score(fields[3])
+            start, stop, score = parse_position(fields[1]), parse_position(fields[2]), _score(fields[3])
         except (IndexError, ValueError) as e:
             raise _unreadable(self._path, number, line, fields) from e
         self._begun = True
@@ -199,15 +200,6 @@ def _is_heading(fields: list[str]) -> bool:
     return len(fields) > 3 and not any(text[0].isdigit() or text[0] in "+-." for text in fields[1:3])
 
 
-def _position(text: str) -> int:
-    if text.isdecimal():
-        return int(text)
-    value = float(text)  # R writes 100000 as 1e+05
-    if not value.is_integer() or "_" in text:
-        raise ValueError(text)
-    return int(value)
-
-
 def _score(text: str) -> float | None:
     """Return a score; None where it is missing."""
     if text.lower() in _NO_SCORE:
@@ -225,6 +217,10 @@ def _unreadable(path: Path, number: int, line: str, fields: list[str]) -> InputE
         shown += f", {format_count(len(fields), 'column')}, expected 4 or more"
     elif fields[0] in ("fixedStep", "variableStep"):
         shown, hint = "is a wiggle file, no table of scores", "convert it with wigToBigWig"
+    elif any(map(is_rounded, fields[1:3])):
+        hint = UNROUND_HINT
+    elif all(text.isdecimal() for text in fields[2:4]) and not fields[1].isdecimal():
+        hint = f"remove the first column, the names of rows (write.table of R: row.names=FALSE); {_HINT}"
     elif all(text.isdecimal() for text in fields[1:3]):
         shown += f", its score is {fields[3][:20]!r}"
         hint = "write CHROM START STOP SCORE, with a finite number as score (the fourth column of a BED file is a name)"

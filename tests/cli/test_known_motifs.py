@@ -60,7 +60,7 @@ def test_choice_among_several_motifs_is_said(tmp_path, capsys):
     assert captured.out == ""
     assert captured.err == (
         "motifs of CTCF: CTCF.H13CORE.0.P.B, CTCF.H13CORE.1.P.C; CTCF.H13CORE.0.P.B is used (by exact name, human, "
-        "quality A to D, lowest index, newest version); choose another with --motif-name\n"
+        "quality A to D, JASPAR's CORE, lowest index, newest version); choose another with --motif-name\n"
     )
     assert choose_motif(path, names[0]).name == names[0]
     assert capsys.readouterr().err == ""

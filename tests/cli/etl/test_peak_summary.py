@@ -52,6 +52,7 @@ REPEATED = "with the same interval as another peak, and another summit; each is 
         (narrow(*PEAKS, *((*p, 30) for p in PEAKS)), None, f"3 lines {REPEATED}"),
         (narrow(*((c, a, a + 1, 0) for c, a, _ in PEAKS)), None, "3 of 3 conservative peaks are shorter than 101 bases, too narrow for any bin to be bound; give whole peaks instead of summits, or widen them (bedtools slop -b 100)"),
         (narrow(*PEAKS, ("chrA", 700, 800)), None, "1 of 4 conservative peaks are shorter than 101 bases, too narrow for any bin"),
+        (narrow(*PEAKS), narrow(*((c, (a + b) // 2, (a + b) // 2 + 1) for c, a, b in PEAKS)), "3 of 3 relaxed peaks are shorter than 101 bases; give whole peaks instead of summits"),
         (narrow(*PEAKS, ("chrA", 700, 900), ("chrA", 900, 1300)), narrow(*PEAKS, ("chrA", 1200, 1400)), "1 of 5 conservative peaks overlap no relaxed peak, kept"),
     ],
 )  # fmt: skip

@@ -78,6 +78,9 @@ FILES = {
     "R, write.table without quotes": (granges(index=False, sep="\t", quote=False), (FROM_1,)),
     "pandas, from 0": (granges(index=False, base=0), (FROM_0,)),
     "csv of BED": (bed(space=","), ()),
+    "positions as pandas writes them": (bed().replace("\t500\t", "\t500.0\t"), ()),
+    "thousands of a spreadsheet": (bed().replace("\t500\t", '\t"500"\t'), ()),
+    "track line in the middle": (bed().replace("chr2", "track name=x\nchr2", 1), ()),
 }  # fmt: skip
 
 
@@ -104,6 +107,12 @@ def test_chromosomes_named_by_numbers(tmp_path, first_column):
         read_cpg_islands(tmp_path / "cpg", GENOME, {})
 
 
+def test_positions_as_r_and_spreadsheets_write_them(tmp_path):
+    (tmp_path / "cpg").write_text('chr1\t1e+05\t100500\nchr1\t"120,000"\t"120,500"\n')
+    found = read_cpg_islands(tmp_path / "cpg", GenomeCoordinates(("chr1",), (200_000,)), {})
+    assert found.table.to_numpy().tolist() == [[0, 100_000, 100_500], [0, 120_000, 120_500]]
+
+
 def test_islands_on_other_chromosomes_are_counted(tmp_path):
     (tmp_path / "cpg").write_text(table() + table().replace("chr1", "chrUn").replace("chr2", "chrM"))
     (note,) = read_cpg_islands(tmp_path / "cpg", GENOME, {}).notes
@@ -122,7 +131,10 @@ REFUSED = {
     "a web page": ("<!DOCTYPE html>\n<html>\n", "cpg:1: cannot be read as CpG islands"),
     "past the end": ("chr2\t5\t30001\n", "cpg:1: chr2:5-30001 is not an interval"),
     "positions from 1 that start at 0": ("chr\tstart\tend\tlength\nchr1\t0\t99\t100\n", "cpg:2: chr1:-1-99 is not an interval"),
-    "a decimal": ("chr1\t5.0\t9.0\n", "cpg:1: cannot be read as CpG islands"),
+    "a fraction": ("chr1\t5.5\t9.0\n", "cpg:1: cannot be read as CpG islands"),
+    "rounded": ("chr1\t1.20E+04\t1.25E+04\n", "cpg:1: cannot be read .*; format positions as whole numbers and save again"),
+    "before the chromosome": ("chr1\t-5\t99\n", "cpg:1: chr1:-5-99 is not an interval of .*another assembly"),
+    "no base": ("chr1\t500\t500\n", "cpg:1: chr1:500-500 is not an interval of .*; a start lies before its end"),
 }  # fmt: skip
 
 

@@ -90,6 +90,20 @@ def test_bed_file_without_an_interval_is_refused(tmp_path):
         annotation_from_beds(beds, GENOME, {})
 
 
+def test_intervals_past_an_end_are_cut_there_and_counted(tmp_path):
+    beds = {name: tmp_path / f"{name}.bed" for name in FEATURES}
+    for path in beds.values():
+        path.write_text("chr1\t100\t501\n")
+    end = GENOME.lengths[1]
+    beds["utr3"].write_text(f"chr2\t{end - 100}\t{end + 7}\nchr1\t-3\t9\n")
+    annotation = annotation_from_beds(beds, GENOME, {})
+    assert on_chromosomes(annotation.features["utr3"]) == [("chr1", 0, 9), ("chr2", end - 100, end)]
+    assert "utr3: 2 intervals reached past an end of the chromosome, clipped there" in annotation.notes
+    beds["utr3"].write_text(f"chr2\t{end - 100}\t{end + 1001}\n")
+    with pytest.raises(InputError, match=r"utr3.bed:1: .* ends past .*another assembly"):
+        annotation_from_beds(beds, GENOME, {})
+
+
 def build_genome_without_programs(folder, monkeypatch, capsys, *options):
     monkeypatch.setenv("PATH", "")
     status = main(["genome", str(folder / "s.zarr"), "--fasta", str(folder / "g.fa"), *map(str, options), "-p", "1"])

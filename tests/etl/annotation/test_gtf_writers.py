@@ -259,6 +259,15 @@ def maker():
     return text
 
 
+def in_excel(text):
+    """A field with quotes gets more of them; lines end in CRLF behind a byte order mark."""
+    quoted = (
+        "\t".join(f'"{f.replace(chr(34), 2 * chr(34))}"' if '"' in f else f for f in row.split("\t"))
+        for row in text.splitlines()
+    )
+    return "\ufeff" + "".join(f"{row}\r\n" for row in quoted)
+
+
 WRITERS = {
     "GENCODE 3c": (gencode(3), "3 transcripts; none has the tag basic, so all are used"),
     "GENCODE 19": (gencode(19), "3 transcripts; those with the tag basic are used, 3 of 4 ids"),
@@ -268,6 +277,8 @@ WRITERS = {
     "Ensembl 87": (ensembl(87), "those with the tag basic are used, 3 of 4 ids"),
     "Ensembl 113": (ensembl(113), "those with the tag basic are used, 3 of 4 ids"),
     "tags on transcripts only": (tags_on_transcripts_only(), "those with the tag basic are used, 3 of 4 ids"),
+    "Ensembl 113, saved by a spreadsheet": (in_excel(ensembl(113)), "those with the tag basic are used, 3 of 4 ids"),
+    "a note on tags": (refseq().replace("gene_id", 'note "of tag basic"; gene_id', 3), "none has the tag basic"),
     "RefSeq": (refseq(), "none has the tag basic"),
     "UCSC table browser": (ucsc_table_browser(), "3 transcripts without a transcript line"),
     "UCSC genePredToGtf": (gene_pred_to_gtf(), "3 transcripts; none has the tag basic"),

@@ -172,6 +172,8 @@ REFUSED = {
     "a position as 1e+06": (line("exon", 5, 9).replace("\t9\t", "\t1e+06\t"), "1: cannot be read as GTF"),
     "exons without strand": (exons(*A, strand="."), "2: .*an exon without strand, of a transcript of several; give a GTF with"),
     "no strand at all": (line("exon", 5, 9, strand="."), "1: .*no transcript has a strand"),
+    "start behind the end": (line("exon", 90, 9), "1: chr1:90-9 is not an interval .*; a start lies before its end"),
+    "no ids": (line("exon", 5, 9, name=""), "no transcript; 1 line with an empty transcript_id; give a GTF whose exons"),
     "from 0": (line("exon", -1, 9), "1: chr1:-1-9 is not an interval"),
     "another assembly": (line("exon", 5, 60_001), "1: chr1:5-60001 is not an interval of the chromosome's 60000 bases"),
     "other names": (exons(*A, chrom="1"), "no transcript on a chromosome of the store; the file has 1; .*alias 1=chr1"),

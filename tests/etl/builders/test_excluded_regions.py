@@ -105,8 +105,9 @@ def test_blacklist_is_counted_with_its_share_and_what_is_left_out(tmp_path):
     notes = build(tmp_path, blacklist=bed).notes
     assert "blacklist: 3 intervals, 700 bases (2.19% of the genome)" in notes
     assert "blacklist: 3 intervals left out, on chromosomes that the store lacks (chrY, chrM)" in notes
-    bed.write_text("chrA\t100\t500\n")
+    bed.write_text(f"chrA\t100\t500\nchrB\t11900\t{LENGTHS['chrB'] + 20}\nchrA\t-5\t1\n")
     notes = build(tmp_path, blacklist=bed, store="t.zarr").notes
-    assert "blacklist: 1 interval, 400 bases (1.25% of the genome)" in notes
+    assert "blacklist: 3 intervals, 501 bases (1.57% of the genome)" in notes
+    assert "blacklist: 2 intervals reached past an end of the chromosome, clipped there" in notes
     assert not any("left out" in n for n in notes)
     assert "no blacklist given: no region of the genome is excluded" in build(tmp_path, store="u.zarr").notes

@@ -117,6 +117,7 @@ def test_missing_names_are_no_names(tmp_path):
         ("1\tchr1\n1\tchr2\n", (), r"names.txt:2: 1 stands for chr1 and chr2; give one alias only"),
         (UCSC_FILE.replace("CM000664.2", "CM000663.2"), (), "names.txt:3: CM000663.2 stands for chr1 and chr2"),
         (UCSC_FILE, ("1", "chr1"), r"names.txt:2: 1 and chr1 are names of one chromosome, and the store has each"),
+        ("chr1\t249250621\n", (), r"names.txt:1: 249250621 is no name of a chromosome but likely a length, as in .*chrom.sizes"),
         ("1\tchr1\textra\n", (), "names.txt:1: 3 columns, expected 2; write one pair per line, `20 chr20`, or give UCSC"),
         ("1 chr1\n2 chr2 x\n", (), "names.txt:2: 3 columns, expected 2"),
         ("chr1\t1\tCM000663.2\tNC_000001.11\n", (), "names.txt:1: 4 columns, expected 2"),

@@ -82,6 +82,7 @@ def test_rows_of_chip_txt_are_read_as_meant(folder, text, expected):
     ("text", "problem"),
     [
         ("HepG2 DNase rep1.bw DNase\n", "bigwig.txt:1: file 'HepG2' does not exist|bigwig.txt:1: 'rep1.bw' is not"),
+        ("s.bw,DNase\n", "bigwig.txt:1: 1 column, .*; separate the columns by tabs, not commas or semicolons"),
         ("a b c d DNase\n", "bigwig.txt:1: 5 columns.*if a file name has spaces, separate the columns by tabs"),
         ("no such.bw\tDNase\n", "bigwig.txt:1: file 'no such.bw' does not exist"),
         ("s.bw\tDNase\n".encode("utf-16"), "bigwig.txt: cannot be read as text: it is UTF-16 text, not text; convert"),

@@ -198,6 +198,7 @@ def test_spreadsheets_and_editors_change_nothing(tmp_path, change):
         ("chr1\t1.23457e+06\t1300000\n", r"p.txt:1: not a whole number \('1.23457e\+06'\); format positions"),
         ("chr1\t12.000\t13.000\n", r"p.txt:1: not a whole number \('12.000'\)"),
         ("chr1\t100\t1000.5\n", r"p.txt:1: not a whole number \('1000.5'\)"),
+        ("chr1;100;400\n", "p.txt:1: 1 column, expected 3 or more; separate columns by tabs, not commas or semicolons"),
         ("chr1,100,400\n", "p.txt:1: 1 column, expected 3 or more; separate columns by tabs, not commas"),
         ("585\tchr1\t100\t400\n", "p.txt:1: .*remove the first column .cut -f 2-. if it is UCSC's bin"),
         ("chr1-1\tchr1\t101\t400\t+\t9\n", "p.txt:1: .*convert a HOMER file .pos2bed.pl"),
@@ -234,6 +235,14 @@ def test_unusual_summits_are_counted_and_stored_as_none(tmp_path):
         found = read(tmp_path, name, table(strange))
         assert found.peaks.summit.tolist() == [1119, -1, 5199, -1, 850, -1]
         assert (found.n_summits_outside, found.n_unreadable_summits) == (2, 1)
+
+
+@pytest.mark.parametrize("text", [GAPPED, BED12])
+def test_numbers_of_blocks_are_no_summits_whatever_the_name_says(tmp_path, text):
+    found = read(tmp_path, "p.narrowPeak", text)
+    assert (rows(found), found.peaks.summit.tolist(), found.n_unreadable_summits) == (INTERVALS, NONE, 3)
+    found = read(tmp_path, "p.bed12", text)
+    assert (found.peaks.summit.tolist(), found.n_unreadable_summits) == (NONE, 0)
 
 
 @pytest.mark.parametrize("text", [COUNTED, MULTICOV])

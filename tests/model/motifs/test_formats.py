@@ -98,6 +98,21 @@ def test_4_by_4_numbers_are_told_apart_by_their_sums(tmp_path):
         read_motifs(path)
 
 
+ENCODE_MOTIFS = ">CTCF_known1 CTCF_1\n" + "".join(
+    f"{letter} {' '.join(map(str, row))}\n"
+    for letter, row in (("N", (0.3, 0.3, 0.2, 0.2)), ("C", (0.1, 0.7, 0.1, 0.1)), ("G", (0, 0.1, 0.9, 0)), ("A", (0.8, 0.1, 0.1, 0)))
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("letters", ["NCGA", "TCGA"])
+def test_letters_of_positions_are_no_bases_of_rows(tmp_path, letters):
+    text = ENCODE_MOTIFS if letters == "NCGA" else ENCODE_MOTIFS.replace("N 0.3 0.3 0.2 0.2", "T 0.2 0.1 0.1 0.6")
+    (tmp_path / "m").write_text(text)
+    (motif,) = read_motifs(tmp_path / "m").values()
+    first = [0.3, 0.3, 0.2, 0.2] if letters == "NCGA" else [0.2, 0.1, 0.1, 0.6]
+    np.testing.assert_allclose(motif.probabilities, [first, [0.1, 0.7, 0.1, 0.1], [0, 0.1, 0.9, 0], [0.8, 0.1, 0.1, 0]])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

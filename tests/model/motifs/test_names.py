@@ -40,6 +40,8 @@ def test_find_motif_by_either_name_in_any_case(factor, name):
         ("FOXA1", ["FOXA1.H12INVITRO.0.PSM.D", "FOXA1.H12RSNP.0.PSM.C"], "FOXA1.H12RSNP.0.PSM.C"),
         ("JUN", ["JUND_f1 JUND", "JUNB_f1 JUNB", "JUN_f1 JUN"], "JUN_f1"),
         ("JUN", ["MA0491.2 JUND", "MA0488.1 JUN", "MA0099.3 FOS::JUN"], "MA0488.1"),
+        ("CTCF", ["UN0310.1 CTCF", "BP000001.1 CTCF", "MA1929.1 CTCF", "MA0139.2 CTCF"], "MA0139.2"),
+        ("ZNF1", ["UN0311.1 ZNF1", "UN0310.2 ZNF1", "UN0310.1 ZNF1"], "UN0310.2"),
         ("CTCF", ["MA1929.1 CTCF", "MA0139.1 CTCF", "MA0139.2 CTCF"], "MA0139.2"),
         ("CTCF", ["MA1102.2.CTCFL", "MA0139.1.CTCF"], "MA0139.1.CTCF"),
         ("CTCF", ["CTCFL_MA1102.2", "CTCF_MA0139.1"], "CTCF_MA0139.1"),
@@ -98,7 +100,7 @@ def test_several_matches_are_listed_with_the_rule():
     found = find_motifs(named("MA1929.1 CTCF", "MA0139.1 CTCF", "CTCFL_f1", "MA0139.2 CTCF"), "CTCF")
     assert found.describe() == (
         "motifs of CTCF: MA0139.2 CTCF, MA0139.1 CTCF, MA1929.1 CTCF; MA0139.2 is used (by exact name, human, quality "
-        "A to D, lowest index, newest version)"
+        "A to D, JASPAR's CORE, lowest index, newest version)"
     )
     assert find_motifs(named("MA1929.1 CTCF", "MA0139.1 CTCF"), "MA1929.1").describe() == ""
     dimer = find_motifs(named("MA0059.1 MAX::MYC"), "MAX").describe()

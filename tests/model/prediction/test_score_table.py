@@ -51,6 +51,10 @@ SAME = {
     "track and browser lines": 'track type=bedGraph name="x y"\nbrowser position chr1\n#comment\n' + TEXT,
     "positions as R writes them": TEXT.replace("\t100000\t", "\t1e+05\t"),
     "positions as pandas writes them": TEXT.replace("\t4800\t5000\t", "\t4800.0\t5000.0\t"),
+    "quotes of R": TEXT.replace("chr1", '"chr1"').replace("chr2", '"chr2"'),
+    "thousands of a spreadsheet, in quotes": TEXT.replace("\t4800\t5000\t", '\t"4,800"\t"5,000"\t'),
+    "thousands": TEXT.replace("\t4800\t", "\t4,800\t"),
+    "empty columns of a spreadsheet": TEXT.replace("\n", "\t\t\r\n"),
 }
 
 
@@ -120,7 +124,11 @@ BAD_LINES = {
     "three columns": ("chr1\t0\t200", "3 columns, expected 4 or more"),
     "commas": ("chr1,0,200,0.5", "1 column, expected 4 or more"),
     "a fraction": ("chr1\t0.5\t200\t0.5", "write CHROM START STOP SCORE"),
-    "thousands": ("chr1\t1,000\t1,200\t0.5", "write CHROM START STOP SCORE"),
+    "rounded": ("chr1\t1.20E+04\t12200\t0.5", "format positions as whole numbers and save again, a spreadsheet"),
+    "rounded stop": ("chr1\t12000\t1.22E+04\t0.5", "format positions as whole numbers and save again"),
+    "names of rows": ('"1" "chr1" 0 200 0.5', r"remove the first column, the names of rows \(write.table of R"),
+    "decimal comma": ("chr1\t0\t200\t0,5", "its score is '0,5'; write CHROM START STOP SCORE, with a finite number"),
+    "per cent": ("chr1\t0\t200\t5.1%", "its score is '5.1%'"),
     "wiggle": (
         "fixedStep chrom=chr1 start=1 step=50",
         "is a wiggle file, no table of scores; convert it with wigToBigWig",

@@ -282,12 +282,13 @@ _ROWS = {
         odd("as BED, names without chr", edit(lambda b: b.replace(b"585\tchr", b"")), options=("--chrom-alias", "7=chr7", "21=chr21")),
         bad("not a table", line(2, "chr7 5 9"), r"txt:2: cannot be read as CpG islands", "cpgIslandExt"),
         bad("past the end", line(2, "585\tchr7\t5\t150001"), r"txt:2: chr7:5-150001 is not an interval", ASSEMBLY),
-        bad("start after stop", line(2, "585\tchr7\t50\t5"), r"txt:2: chr7:50-5 is not an interval", ASSEMBLY),
+        bad("start after stop", line(2, "585\tchr7\t50\t5"), r"txt:2: chr7:50-5 is not an interval", "a start lies before its end"),
         bad("0 bytes", write(""), "no CpG island on a chromosome of the store; the file has none", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
     ),
     ("genome", BLACKLIST): (
         bad("0 bytes", write(""), "no interval in the file", "build without a blacklist"),
-        bad("past the end", line(1, "chr7\t5\t150001"), r"bed:1: .*ends past", ASSEMBLY),
+        odd("10 bases past the end", line(1, "chr7\t5\t150010"), "1 interval reached past an end", same=False),
+        bad("far past the end", line(1, "chr7\t5\t151001"), r"bed:1: .*ends past", ASSEMBLY),
         bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "give the chromosome alias 7=chr7"),
     ),
     ("genome", "aliases.txt"): (
@@ -298,7 +299,7 @@ _ROWS = {
     ),
     ("predict", REGIONS): (
         odd("CRLF", swap("\n", "\r\n")),
-        bad("a chromosome that the store lacks", line(2, "chrY\t5\t90"), "intervals on chrY, which the store lacks", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
+        bad("a chromosome that the store lacks", line(2, "chrY\t5\t90"), r"1 of \d+ intervals on chromosomes that the store lacks: chrY \(1\)", "remove lines that shall have no score"),
         bad("names without chr", swap("chr", ""), "the file has 7, 21, the store chr7, chr21", "give the chromosome alias 7=chr7"),
         bad("past the end", line(2, "chr7\t149900\t150001"), r"bed:2: .*ends past", ASSEMBLY),
         bad("start after stop", line(2, "chr7\t90\t50"), r"bed:2: chr7:90-50 is not an interval", "0-based"),
