@@ -81,7 +81,7 @@ def main() -> None:
             motif = "--motifs files/motifs.meme" if "-mo" in flags else ""
             run(train, f"--store demo.zarr -i {cells} {flags} {motif} -e {epochs} -o {name}")
             minutes = (perf_counter() - begin) / 60
-            losses = [row["val_loss"] for row in json.loads(Path(name, "history.json").read_text())["epochs"]]
+            losses = [row["val_loss"] for row in json.loads(Path(name, "history.json").read_text())]
             run(predict, f"--store demo.zarr -f CTCF -i K562 -m {name} --regions chr1 chr21 -o {name}.bed.gz")
             result = run(evaluate, f"{name}.bed.gz --store demo.zarr -i K562 -f CTCF --json")
             precision = json.loads(result)["scores"]["model"]["average_precision"]

@@ -4,7 +4,8 @@
     best.safetensors      weights of the best epoch
     last.safetensors      weights at the end of training
     last-000007.*         training state 7 and the one before it (`training_state`)
-    history.json, .csv    losses by epoch (`history`); training.png draws them, and says so (`png_text`)
+    training.json         losses by epoch (`history`); training.png draws them, and says so (`png_text`)
+    history.json, .csv    the same as plain tables
     tensorboard/          logs for TensorBoard, if asked for (`event_file`)
     chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them
 

@@ -1,7 +1,8 @@
-"""The history of a training: history.json, which is sealed, history.csv, and the digest that training.png carries.
+"""The history of a training: training.json, which is sealed, two plain tables of it, and what training.png carries.
 
+history.json and history.csv are for other programs: a list of one object an epoch, and the same with a header.
 Files are replaced one at a time, so that a killed training leaves some older than others. After each epoch the training
-state is written first, then history.csv, then history.json: none of them is ever newer than those before it.
+state is written first, then the tables, then training.json: none of them is ever newer than those before it.
 """
 
 from __future__ import annotations
@@ -27,26 +28,27 @@ BETTER_BY = {"loss": "validation loss", "ap": "average precision of the validati
 HISTORY_HINT = "resume the training: it writes its history again; or copy the folder again"
 DRAWN = ("epoch", "loss", "val_loss", "val_average_precision")
 """Columns that training.png shows."""
+RECORD, TABLES = "training.json", ("history.json", "history.csv")
 _HISTORY = JsonFormat("factornet-history", 1, HISTORY_HINT)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class History:
-    """Content of history.json.
+    """Content of training.json.
 
     Args:
         epochs: one JSON object per epoch; each value is a number.
         ended: the reason why the training ended; empty while it has not.
-        csv_digest: SHA-256 of history.csv.
+        tables_sha256: digest of each table, by the name of its file.
     """
 
     epochs: Rows
     ended: str
-    csv_digest: str
+    tables_sha256: Mapping[str, str]
 
 
 def write_history(folder: Path, model: str, epochs: Rows, *, ended: str = "") -> None:
-    """Write history.csv and, after it, history.json of a model folder.
+    """Write the tables and, after them, training.json of a model folder.
 
     Args:
         folder: the model folder.
@@ -57,28 +59,35 @@ def write_history(folder: Path, model: str, epochs: Rows, *, ended: str = "") ->
     Raises:
         InputError: a file cannot be written.
     """
-    text = history_csv(epochs)
-    write_atomic(folder / "history.csv", text)
-    content = {"model": model, "ended": ended or None, "history_csv_sha256": sha256_of([text])}
-    write_sealed_json(folder / "history.json", _HISTORY, {**content, "epochs": [dict(row) for row in epochs]})
+    tables = history_tables(epochs)
+    for name, text in tables.items():
+        write_atomic(folder / name, text)
+    content = {
+        "model": model,
+        "ended": ended or None,
+        "tables_sha256": {name: sha256_of([text]) for name, text in tables.items()},
+        "epochs": [dict(row) for row in epochs],
+    }
+    write_sealed_json(folder / RECORD, _HISTORY, content)
 
 
 def read_history(folder: Path, model: str) -> History:
-    """Read history.json of a model folder.
+    """Read training.json of a model folder.
 
     Raises:
         InputError: it cannot be read, is damaged, or belongs to another model.json.
     """
-    path = folder / "history.json"
+    path = folder / RECORD
     content = read_sealed_json(path, _HISTORY, hint=HISTORY_HINT)
     if content.get("model") != model:
         raise InputError(path, "belongs to another model.json", hint=HISTORY_HINT)
-    epochs, ended, digest = (content.get(key) for key in ("epochs", "ended", "history_csv_sha256"))
+    epochs, ended, digests = (content.get(key) for key in ("epochs", "ended", "tables_sha256"))
     if not (isinstance(epochs, list) and epochs and all(map(_is_row, epochs))):
         raise InputError(path, f"epochs must be a list of numbers by name, {', '.join(DRAWN)} among them")
-    if not isinstance(digest, str) or not isinstance(ended, str | None):
-        raise InputError(path, "history_csv_sha256 must be a text, and ended a text or null")
-    return History(epochs=epochs, ended=ended or "", csv_digest=digest)
+    if not isinstance(digests, dict) or set(digests) != set(TABLES) or not isinstance(ended, str | None):
+        names = " and ".join(TABLES)
+        raise InputError(path, f"tables_sha256 must be the digests of {names}, and ended a text or null")
+    return History(epochs=epochs, ended=ended or "", tables_sha256=digests)
 
 
 def merit(row: Mapping[str, Any], select: Selection) -> float:
@@ -91,8 +100,14 @@ def best_epoch(epochs: Rows, select: Selection) -> int:
     return int(max(epochs, key=lambda row: merit(row, select))["epoch"]) if epochs else 0
 
 
-def history_csv(epochs: Rows) -> bytes:
-    """Return history.csv: a header with the columns of the first row, then one line per epoch."""
+def history_tables(epochs: Rows) -> dict[str, bytes]:
+    """Return the content of the tables by file: the rows as a list of objects, and as lines under a header."""
+    rows = json.dumps([dict(row) for row in epochs], indent=1, allow_nan=False).encode() + b"\n"
+    return {"history.json": rows, "history.csv": _history_csv(epochs)}
+
+
+def _history_csv(epochs: Rows) -> bytes:
+    """Return a header with the columns of the first row, then one line per epoch."""
     text = io.StringIO()
     names = list(epochs[0])
     writer = csv.writer(text, lineterminator="\n")

@@ -1,8 +1,9 @@
 """Verify a model folder: read every file in it, and compare it with what covers it and with the other files.
 
-Files are replaced one at a time, in a fixed order: training state, history.csv, history.json and, at the end of the
-training, last.safetensors, training.png, history.json. What a kill between two of them leaves is unfinished, and a
-resumed training writes it; every other difference is damage. The training states, which hold the whole history, decide.
+Files are replaced one at a time, in a fixed order: training state, history.json and history.csv, training.json and, at
+the end of the training, last.safetensors, training.png, training.json. What a kill between two of them leaves is
+unfinished, and a resumed training writes it; every other difference is damage. The training states, which hold the
+whole history, decide.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ from .card import (
 )
 from .event_file import check_event_file
 from .findings import READ_HINT, Checks, ModelReport, Stage
-from .history import BETTER_BY, History, Rows, best_epoch
+from .history import BETTER_BY, RECORD, TABLES, History, Rows, best_epoch
 from .lifecycle import backup_path, is_event_file, is_model_file
 from .training_state import check_record, read_training_state, tensor_files
-from .verify_history import check_csv, check_history, check_picture
+from .verify_history import check_history, check_picture, check_table
 from .weights import check_tensors, read_epoch, training_records, unpack_tensors, weights_sizes
 
 _ATTEMPTS, _PAUSE = 3, 0.2  # a running training may replace files between two reads; seconds between two attempts
 _COPY_HINT = "copy the folder again"
 _LAST_HINT = "resume the training: it writes these weights again; or copy the folder again"
 _STATE_HINT = "copy the folder again; while the other state is sound, the training resumes from that, and replaces it"
-_EVENT_HINT = "remove it: history.json has the same values"
+_EVENT_HINT = f"remove it: {RECORD} has the same values"
 _TENSOR_FILE = re.compile(r"last-\d{6}(\.optimizer)?\.safetensors")
 _TEXT_COVER, _WEIGHTS_COVER = "SHA-256 of its text", "SHA-256 in its header, with that of model.json"
 _EVENTS_COVER = "CRC-32C of each record; a loss of the last records is not found"
@@ -99,7 +100,7 @@ def _check_is_model(folder: Path) -> None:
         raise InputError(folder, "is not a folder" if folder.exists() else "no such folder", hint=NO_MODEL_HINT)
     next(folder.iterdir(), None)  # raises where it cannot be read, in which patterns match nothing
     path = folder / "model.json"
-    parts = ("*.safetensors", "last-*.json", "history.json")  # of a model that has lost its model.json
+    parts = ("*.safetensors", "last-*.json", RECORD)  # of a model that has lost its model.json
     if not os.path.lexists(path) and not any(True for pattern in parts for _ in folder.glob(pattern)):
         raise InputError(folder, "holds no model.json, so no model", hint=NO_MODEL_HINT)
     try:
@@ -125,9 +126,10 @@ def _verify(folder: Path) -> ModelReport:
     if card is not None:
         _check_lists(checks, card)
         saved = _check_states(checks, card)
-        if card.training or training_records(folder) or checks.exists("history.json"):
+        if card.training or training_records(folder) or checks.exists(RECORD):
             history = check_history(checks, card, saved.rows)
-            check_csv(checks, history, saved.rows)
+            for name in TABLES:
+                check_table(checks, name, history, saved.rows)
             check_picture(checks, card, history, saved.rows)
             _check_number_of_states(checks, history, saved.rows)
         _check_weights(checks, card, history, saved)
@@ -142,7 +144,7 @@ def _verify(folder: Path) -> ModelReport:
 def _check_lists(checks: Checks, card: ModelCard) -> None:
     """Check the lists of names, which are written after model.json as a training begins."""
     begins = bool(card.training) and not any(checks.folder.glob("[!.]*.safetensors"))
-    begins = begins and not checks.exists("history.json")
+    begins = begins and not checks.exists(RECORD)
     for name, text in lists_of_names(card.config).items():
         if begins and not checks.exists(name):
             checks.add(name, "unfinished", "model.json", problem="not written yet")
@@ -179,10 +181,10 @@ def _check_number_of_states(checks: Checks, history: History | None, rows: Rows)
     records = training_records(checks.folder)
     if any(f.kind != "ok" for name, f in checks.findings.items() if name.startswith("last-")):
         return  # it is there, and damaged
-    n_epochs, later = len(history.epochs) if history else 0, ("history.csv", "training.png", "last.safetensors")
+    n_epochs, later = len(history.epochs) if history else 0, (*TABLES, "training.png", "last.safetensors")
     problem = ""
     if n_epochs > len(rows):
-        problem = f"history.json has {format_count(n_epochs, 'epoch')}, the newest training state {len(rows) or 'none'}"
+        problem = f"{RECORD} has {format_count(n_epochs, 'epoch')}, the newest training state {len(rows) or 'none'}"
     elif not records and any(map(checks.exists, later)):
         problem = "there is no training state"
     elif len(records) == 1 and len(rows) > 1:
@@ -273,14 +275,14 @@ def _stage(checks: Checks, card: ModelCard | None, history: History | None, n_ep
     """Return how far the training has come, and a sentence on it."""
     lock, epochs = read_output_lock(checks.folder), format_count(n_epochs, "complete epoch")
     stage: Stage = "unknown"
-    note = "whether its training has ended is not known without history.json"
+    note = f"whether its training has ended is not known without {RECORD}"
     if lock is not None and lock.held:
         stage, note = "in training", f"in training, with {epochs}: it is being written by {lock.holder}"
     elif card is None:
         note = "nothing is known of its training without model.json"
     elif history is not None and history.ended:
         stage, note = "ended", f"the training has ended, with {epochs}: {history.ended}"
-    elif checks.kind("history.json") not in ("damaged", "missing", "unchecked"):
+    elif checks.kind(RECORD) not in ("damaged", "missing", "unchecked"):
         stage, note = "interrupted", f"the training was interrupted, with {epochs}: resume it"
         if not (card.training or n_epochs):
             stage, note = "weights only", "its weights were not trained here"

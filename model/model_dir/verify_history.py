@@ -1,4 +1,4 @@
-"""Verify history.json, history.csv and training.png of a model folder against each other and the training states.
+"""Verify training.json, the tables of the history and training.png against each other and the training states.
 
 Each function adds the finding of one file. `rows` is the history of the newest valid training state, empty without one.
 """
@@ -11,18 +11,18 @@ from ...store.files.digest import sha256_of
 from ...store.files.limited_read import read_limited
 from .card import ModelCard
 from .findings import Checks, FileKind
-from .history import HISTORY_HINT, History, Rows, history_csv, picture_digest, read_history
+from .history import HISTORY_HINT, RECORD, TABLES, History, Rows, history_tables, picture_digest, read_history
 from .png_text import HISTORY_KEY, read_png_text
 
-_MAX_CSV = 64_000_000  # bytes
+_MAX_TABLE = 64_000_000  # bytes
 
 
 def check_history(checks: Checks, card: ModelCard, rows: Rows) -> History | None:
-    """Check history.json; return it unless it is damaged."""
-    name, covered_by = "history.json", "SHA-256 of its text; training state"
+    """Check training.json; return it unless it is damaged."""
+    name, covered_by = RECORD, "SHA-256 of its text; training state"
     if not checks.exists(name):
         later = any(map(checks.exists, ("training.png", "last.safetensors")))
-        if later or len(rows) > 1 or (checks.exists("history.csv") and not rows):
+        if later or len(rows) > 1 or (any(map(checks.exists, TABLES)) and not rows):
             checks.add(name, "missing", covered_by, problem="no such file", remedy=HISTORY_HINT)
         elif rows:
             checks.add(name, "unfinished", covered_by, problem="not written yet")
@@ -49,27 +49,27 @@ def _lacks_a_state(checks: Checks) -> bool:
     return any(f.kind != "ok" for name, f in checks.findings.items() if name.startswith("last-"))
 
 
-def check_csv(checks: Checks, history: History | None, rows: Rows) -> None:
-    """Check history.csv, which is as old as history.json, or as the newest training state where that differs."""
-    name, covered_by = "history.csv", "SHA-256 in history.json; training state"
+def check_table(checks: Checks, name: str, history: History | None, rows: Rows) -> None:
+    """Check a table, which is as old as training.json, or as the newest training state where that differs."""
+    covered_by = f"SHA-256 in {RECORD}; training state"
     if not checks.exists(name):
-        if checks.exists("history.json") or checks.kind("history.json") == "missing":
+        if checks.exists(RECORD) or checks.kind(RECORD) == "missing":
             checks.add(name, "missing", covered_by, problem="no such file", remedy=HISTORY_HINT)
         elif rows:
             checks.add(name, "unfinished", covered_by, problem="not written yet")
         return
-    text = checks.run(name, covered_by, lambda: read_limited(checks.folder / name, _MAX_CSV), remedy=HISTORY_HINT)
+    text = checks.run(name, covered_by, lambda: read_limited(checks.folder / name, _MAX_TABLE), remedy=HISTORY_HINT)
     if text is None:
         return
-    if history is not None and sha256_of([text]) == history.csv_digest:
+    if history is not None and sha256_of([text]) == history.tables_sha256[name]:
         behind = "without the last epoch of the training state" if len(rows) > len(history.epochs) else ""
         checks.add(name, "unfinished" if behind else "ok", covered_by, problem=behind)
-    elif rows and text == history_csv(rows):
-        alone = checks.kind("history.json") in ("damaged", "missing", "unchecked")
-        problem = "" if alone else "that of the training state, which history.json is not"
+    elif rows and text == history_tables(rows)[name]:
+        alone = checks.kind(RECORD) in ("damaged", "missing", "unchecked")
+        problem = "" if alone else f"that of the training state, which {RECORD} is not"
         checks.add(name, "unfinished" if problem else "ok", covered_by, problem=problem)
     elif history is None and (not rows or _lacks_a_state(checks)):
-        problem = "neither history.json nor a training state is there to compare it with"
+        problem = f"neither {RECORD} nor a training state is there to compare it with"
         checks.add(name, "unchecked", covered_by, problem=problem, remedy=HISTORY_HINT)
     else:
         problem = f"damaged or changed: its {len(text):,} bytes are not the history of the training"
@@ -90,7 +90,7 @@ def check_picture(checks: Checks, card: ModelCard, history: History | None, rows
     drawn = re.fullmatch(r"epochs=(\d{1,9}) sha256=[0-9a-f]{64}", texts.get(HISTORY_KEY, ""))
     n_drawn = int(drawn[1]) if drawn else 0
     if not known or (history is None and n_drawn > len(known) and _lacks_a_state(checks)):
-        problem = "neither history.json nor a training state is there to compare it with"
+        problem = f"neither {RECORD} nor a training state is there to compare it with"
         checks.add(name, "unchecked", covered_by, problem=problem, remedy=HISTORY_HINT)
     elif drawn is None or not 0 < n_drawn <= len(known) or drawn[0] != picture_digest(card.digest, known[:n_drawn]):
         problem = "does not draw the history of this training" if drawn else "does not say which history it draws"

@@ -79,7 +79,7 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
 
     Raises:
         InputError: as for `read_card`; or the weights are missing, not written yet by the training that runs (the error
-            names its process), damaged, or belong to another model, or to another epoch than history.json says.
+            names its process), damaged, or belong to another model, or to another epoch than training.json says.
     """
     folder = Path(folder)
     card = read_card(folder)
@@ -107,7 +107,7 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
 
 
 def _recorded_epochs(folder: Path, card: ModelCard) -> Rows:
-    """Return the rows of history.json; none where there is none, or a damaged one, which `verify_model` reports."""
+    """Return the rows of training.json; none where there is none, or a damaged one, which `verify_model` reports."""
     try:
         return read_history(folder, card.digest).epochs
     except InputError:
@@ -122,7 +122,7 @@ def _check_epoch(path: Path, epoch: int, epochs: Rows, which: WeightsKind, selec
     expected = best_epoch(epochs, select) if which == "best" else len(epochs)
     if 0 < epoch <= len(epochs) and epoch != expected:
         kind = f"with the best {BETTER_BY[select]}" if which == "best" else "that was the last"
-        problem = f"has the weights after epoch {epoch}, but the epoch {kind} is {expected}, as history.json says"
+        problem = f"has the weights after epoch {epoch}, but the epoch {kind} is {expected}, as training.json says"
         raise InputError(path, problem, hint=DAMAGED_HINT)
 
 

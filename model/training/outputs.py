@@ -14,7 +14,7 @@ from .plots import plot_history
 
 
 def save_history(folder: Path, history: Sequence[EpochRecord], *, model: str = "", ended: str = "") -> None:
-    """Write history.csv and history.json of a model folder.
+    """Write training.json of a model folder, and the tables history.json and history.csv.
 
     Args:
         folder: the model folder.
@@ -50,6 +50,6 @@ def restore_outputs(folder: Path, history: Sequence[EpochRecord]) -> None:
     if not history:
         return
     if (folder / "training.png").exists():
-        # Before history.json: it must not draw an epoch that this lacks, as it may where a damaged state was left out.
+        # Before training.json: it must not draw an epoch that this lacks, as it may where a damaged state was left out.
         plot_history(history, folder / "training.png", model=card.digest)
     save_history(folder, history)

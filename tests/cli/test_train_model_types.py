@@ -33,7 +33,7 @@ def trained(demo_store, tmp_path_factory):
 
 @pytest.mark.parametrize("name", TYPES)
 def test_loss_of_each_kind_falls(trained, name):
-    history = json.loads((trained[name] / "history.json").read_text())["epochs"]
+    history = json.loads((trained[name] / "history.json").read_text())
     losses = [row["val_loss"] for row in history]
     assert min(losses) < losses[0]
     assert min(losses) < np.log(2)
@@ -83,7 +83,7 @@ def test_training_starts_from_another_model(trained, demo_store, tmp_path, capsy
 def test_options_for_precision_and_logs(demo_store, tmp_path, flags):
     words = f"--store {demo_store} -i K562 -f MAX -g -t chr1 chr2 chr21 -k 4 -r 4 -d 4 -e 2 -b 50 {flags} --device cpu"
     assert train.main([*shlex.split(words), "-o", str(tmp_path / "m")]) == 0
-    history = json.loads((tmp_path / "m/history.json").read_text())["epochs"]
+    history = json.loads((tmp_path / "m/history.json").read_text())
     assert np.isfinite([row["val_loss"] for row in history]).all()
     load_network(tmp_path / "m")
     assert ("--tensorboard" in flags) == bool(list(tmp_path.glob("m/tensorboard/events*")))

@@ -28,7 +28,7 @@ MODULES = (
     *("matplotlib.backends.backend_agg", "matplotlib.figure", "sklearn.metrics", "zarr.storage", "zarrs"),
     *("torch._dynamo", "numba", "sympy", "resvg_py", "PIL.PngImagePlugin"),  # what those import when first used
 )
-_MEASURED = {"seconds", "windows_per_second", "data_wait", "self_digest", "history_csv_sha256"}  # differ by run
+_MEASURED = {"seconds", "windows_per_second", "data_wait", "self_digest", "tables_sha256"}  # differ by run
 
 Files = Mapping[str, bytes]
 
@@ -222,7 +222,7 @@ def normal(files: Files) -> dict[str, Any]:
 
 
 def _normal(name: str, content: bytes) -> Any:
-    if name.endswith("history.json"):
+    if name.endswith("training.json"):
         history = json.loads(content)
         return [*_unmeasured(history["epochs"]), *([history["ended"]] if history["ended"] else [])]
     if name.endswith(".json"):
@@ -253,7 +253,7 @@ def problems_with(command: Command, folder: Path, old: Files, new: Files) -> lis
     weights = [new[name] for name in new if name.endswith(".safetensors")]
     wrong = []
     for name, content in found.items():
-        is_history = Path(name).name in ("history.json", "history.csv")
+        is_history = Path(name).name in ("training.json", "history.json", "history.csv")
         if (
             content not in (before.get(name), after.get(name))
             and not (is_history and content and content == after[name][: len(content)])

@@ -1,5 +1,7 @@
 """The history of a training: its form, and what differs from it."""
 
+import json
+
 import pytest
 from support.findings import kinds
 from support.sealed import change_sealed
@@ -12,19 +14,26 @@ from factornet.store import InputError
 
 @pytest.mark.parametrize(
     "change",
-    [{"epochs": []}, {"epochs": 3}, {"epochs": [{"epoch": 1}]}, {"ended": 5}, {"history_csv_sha256": None}],
+    [
+        {"epochs": []},
+        {"epochs": 3},
+        {"epochs": [{"epoch": 1}]},
+        {"ended": 5},
+        {"tables_sha256": None},
+        {"tables_sha256": {}},
+    ],
 )
 def test_history_of_another_form_is_damage(model, change):
-    change_sealed(model / "history.json", **change)
-    with pytest.raises(InputError, match=r"history\.json: .* must be"):
+    change_sealed(model / "training.json", **change)
+    with pytest.raises(InputError, match=r"training\.json: .* must be"):
         read_history(model, read_card(model).digest)
-    assert kinds(model)["history.json"] == "damaged"
+    assert kinds(model)["training.json"] == "damaged"
 
 
 def test_history_of_a_newer_version_is_unchecked(model):
-    change_sealed(model / "history.json", version=2)
+    change_sealed(model / "training.json", version=2)
     report = verify_model(model)
-    assert [(f.path, f.kind, f.remedy) for f in report.faults] == [("history.json", "unchecked", "update factornet")]
+    assert [(f.path, f.kind, f.remedy) for f in report.faults] == [("training.json", "unchecked", "update factornet")]
 
 
 def test_history_round_trip(model):
@@ -33,6 +42,7 @@ def test_history_round_trip(model):
     write_history(model, digest, rows, ended="why")
     history = read_history(model, digest)
     assert (history.epochs, history.ended) == (rows, "why")
+    assert json.loads((model / "history.json").read_text()) == rows
     assert (model / "history.csv").read_text() == (
         "epoch,loss,val_loss,val_average_precision\n1,0.30000000000000004,1e-07,1\n"
     )

@@ -42,7 +42,7 @@ def test_a_kill_at_any_moment_is_no_damage(trained):
         assert report.stage == "interrupted", folder
         assert "resume it" in report.note
         seen |= {(f.path, report.epochs) for f in report.files if f.kind == "unfinished"}
-    assert seen == {(name, epochs) for name in ("history.csv", "history.json") for epochs in (1, 2, 3)}
+    assert seen == {(name, epochs) for name in ("history.csv", "history.json", "training.json") for epochs in (1, 2, 3)}
     assert len(trained[1]) > 20
 
 
@@ -63,8 +63,8 @@ def test_resumed_training_mends_what_a_kill_left(trained, tiny_store, tmp_path, 
         assert (report.stage, report.faults, report.note) == ("ended", (), whole.note)
         for killed in snapshots.taken:
             found = verify_model(killed)
-            # Where the state of the last epoch is damaged, nothing sound tells that history.csv has this epoch.
-            allowed = {newest.name, "history.csv"} if damaged else set()
+            # Where the state of the last epoch is damaged, nothing sound tells that the tables have this epoch.
+            allowed = {newest.name, "history.json", "history.csv"} if damaged else set()
             assert {f.path for f in found.faults} <= allowed, killed
 
 
@@ -85,6 +85,7 @@ LOST = [
     ("chip.txt", {"chip.txt": "missing"}),
     ("best.safetensors", {"best.safetensors": "missing"}),
     ("last.safetensors", {"last.safetensors": "missing"}),
+    ("training.json", {"training.json": "missing"}),
     ("history.json", {"history.json": "missing"}),
     ("history.csv", {"history.csv": "missing"}),
     ("training.png", {"training.png": "missing"}),
@@ -111,16 +112,16 @@ def test_all_states_lost_are_found(model):
     assert kinds(model) == {"last-*.json": "missing"}
 
 
-@pytest.mark.parametrize("name", ["history.json", "history.csv", "training.png", "last.safetensors"])
+@pytest.mark.parametrize("name", ["training.json", "history.json", "history.csv", "training.png", "last.safetensors"])
 def test_valid_file_of_an_earlier_epoch_is_damage(model, trained, name):
     """Put back from a backup, say: its digests are right, but it is not the one that belongs here."""
     early = next(
         f
         for f in trained[1][1:]
-        if (verify_model(f).epochs, kinds(f, of="history.json")) == (1, {"history.json": "ok"})
+        if (verify_model(f).epochs, kinds(f, of="training.json")) == (1, {"training.json": "ok"})
     )
     if name == "training.png":
-        rows = json.loads((model / "history.json").read_text())["epochs"][:1]
+        rows = json.loads((model / "history.json").read_text())[:1]
         plot_history([EpochRecord(**row) for row in rows], model / name, model=read_card(model).digest)
     else:
         shutil.copy(early / ("best.safetensors" if name == "last.safetensors" else name), model / name)
@@ -130,7 +131,7 @@ def test_valid_file_of_an_earlier_epoch_is_damage(model, trained, name):
 @pytest.mark.parametrize("other", ["last.safetensors", "last-000002.safetensors"])
 def test_weights_of_another_epoch_are_not_the_best(model, other):
     """Their digests are right, and model.json is theirs."""
-    epochs = json.loads((model / "history.json").read_text())["epochs"]
+    epochs = json.loads((model / "history.json").read_text())
     best = min(epochs, key=lambda row: row["val_loss"])["epoch"]
     if (model / other).read_bytes() == (model / "best.safetensors").read_bytes():
         other = "last-000002.safetensors" if best == 3 else "last.safetensors"
@@ -156,7 +157,7 @@ def test_weights_of_an_earlier_epoch_are_not_the_last(model):
 
 
 def test_weights_are_used_wherever_a_training_is_killed(trained):
-    """history.json is written after them; a damaged one is no reason to refuse them."""
+    """training.json is written after them; a damaged one is no reason to refuse them."""
     for folder in trained[1]:
         for which in ("best", "last"):
             if any(folder.glob(f"{which}*.safetensors")) and (which == "best" or any(folder.glob("last-*.json"))):
@@ -164,16 +165,16 @@ def test_weights_are_used_wherever_a_training_is_killed(trained):
 
 
 def test_damaged_history_is_no_reason_to_refuse_weights(model):
-    (model / "history.json").write_text("{}")
+    (model / "training.json").write_text("{}")
     assert load_network(model)
 
 
 def test_best_weights_of_the_epoch_after_the_training_state_are_no_damage(model):
     """A kill between the two files of an epoch."""
     weights = load_network(model).state_dict()
-    for path in (*model.glob("last-000003*"), model / "history.json", model / "last.safetensors"):
+    for path in (*model.glob("last-000003*"), model / "training.json", model / "last.safetensors"):
         path.unlink()
-    for path in (model / "history.csv", model / "training.png"):
+    for path in (model / "history.json", model / "history.csv", model / "training.png"):
         path.unlink()
     save_weights(model, weights, "best", epoch=3)
     assert kinds(model, of="best")["best.safetensors"] == "ok"
@@ -184,7 +185,14 @@ def test_best_weights_of_the_epoch_after_the_training_state_are_no_damage(model)
 def test_files_of_another_training_are_damage(model, tiny_store, tmp_path):
     other = tmp_path / "other"
     train_tiny(tiny_store, other, seed=7)
-    for name in ("best.safetensors", "history.json", "history.csv", "training.png", "last-000003.json"):
+    for name in (
+        "best.safetensors",
+        "training.json",
+        "history.json",
+        "history.csv",
+        "training.png",
+        "last-000003.json",
+    ):
         copy = Path(shutil.copytree(model, tmp_path / name))
         shutil.copy(other / name, copy / name)
         assert name in {f.path for f in verify_model(copy).faults}

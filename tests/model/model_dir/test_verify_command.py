@@ -50,7 +50,7 @@ def test_info_of_a_damaged_model_names_verify(model, capsys):
 
 def test_files_that_cannot_be_read_are_unchecked(model, monkeypatch):
     """Nothing is known of them, so nothing is to be trained again; nor is what they would be compared with damaged."""
-    closed, opened = {"history.json", "chip.txt", "best.safetensors", "last-000003.json"}, Path.open
+    closed, opened = {"training.json", "chip.txt", "best.safetensors", "last-000003.json"}, Path.open
 
     def open_or_fail(path, *args, **options):
         if path.name in closed:
@@ -59,7 +59,7 @@ def test_files_that_cannot_be_read_are_unchecked(model, monkeypatch):
 
     monkeypatch.setattr(Path, "open", open_or_fail)
     faults = verify_model(model).faults
-    assert {f.path for f in faults} == closed | {"history.csv", "training.png"}
+    assert {f.path for f in faults} == closed | {"history.json", "history.csv", "training.png"}
     assert {f.kind for f in faults} == {"unchecked"}
     assert {f.remedy for f in faults if f.path in closed} == {"check permissions and the disk"}
 

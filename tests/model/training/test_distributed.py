@@ -27,7 +27,7 @@ def run(*command):
 
 
 def losses(folder):
-    rows = json.loads((folder / "history.json").read_text())["epochs"]
+    rows = json.loads((folder / "history.json").read_text())
     return np.array([[r["loss"], r["val_loss"], r["val_average_precision"]] for r in rows])
 
 

@@ -84,11 +84,11 @@ def test_training_killed_before_its_last_epoch_is_in_the_history_is_resumed_to_t
     monkeypatch.setattr(outputs, "write_history", killed)
     with pytest.raises(KeyboardInterrupt):
         run(sampler, tmp_path / "m", epochs=2)
-    assert len(json.loads((tmp_path / "m/history.json").read_text())["epochs"]) == 1
+    assert len(json.loads((tmp_path / "m/history.json").read_text())) == 1
     monkeypatch.undo()
     run(sampler, tmp_path / "m", epochs=2, resume=True)
     assert len((tmp_path / "m/history.csv").read_text().splitlines()) == 3
-    assert len(json.loads((tmp_path / "m/history.json").read_text())["epochs"]) == 2
+    assert len(json.loads((tmp_path / "m/history.json").read_text())) == 2
 
 
 def make_setup(path: Path) -> TrainingSetup:

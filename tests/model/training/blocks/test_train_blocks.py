@@ -28,7 +28,7 @@ def trained(demo_store, tmp_path_factory):
 
 
 def test_average_precision_rises_and_exceeds_chance(trained):
-    rows = json.loads((trained / "history.json").read_text())["epochs"]
+    rows = json.loads((trained / "history.json").read_text())
     assert len(rows) == 3
     assert rows[-1]["val_average_precision"] > 0.3
     assert rows[-1]["loss"] < rows[0]["loss"]
@@ -126,7 +126,7 @@ def test_published_type_selects_by_whole_regions(demo_store, tmp_path):
     words = "-k 4 -r -1 -d 4 -e 3 -b 50 -s 3 --select ap --device cpu --threads 1".split()
     folder = tmp_path / "m"
     assert train.main(["--store", str(demo_store), *DATA, *words, "-o", str(folder)]) == 0
-    rows = json.loads((folder / "history.json").read_text())["epochs"]
+    rows = json.loads((folder / "history.json").read_text())
     best = max(rows, key=lambda row: row["val_average_precision"])
     store = open_store(demo_store)
     split = split_genome(store.coordinates, valid=[parse_region("chr11:200000-900000", store.coordinates)], test=[])
