@@ -170,7 +170,7 @@ def test_interrupted_training_prints_how_to_resume(demo_store, tmp_path, capsys,
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("factornet.model.training.trainer.train", interrupt)
+    monkeypatch.setattr("factornet.model.training.setup.train", interrupt)
     assert main(command(demo_store, tmp_path / "model")[1:]) == 130
     how = f"resume after the last complete epoch with -o {tmp_path}/model --resume"
     assert capsys.readouterr().err == f"factornet-train: interrupted; {how}\n"
