@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# On two cores: tests of servers and of killed processes wait much.
+TEST_WORKERS ?= 3
 
 .PHONY: help install bedtools demo real test test-slow test-all test-long test-newest check format bench bench-peers clean
 help:            ## this list
@@ -33,11 +35,11 @@ real: install    ## real chr20: CTCF trained on K562, predicted in HeLa-S3, in b
 	PATH="$(abspath $(BIN)):$$PATH" bash docs/real.sh build/real
 
 test: install    ## tests (those on real data skip themselves without it)
-	$(BIN)/python -m pytest -q -m "not slow and not alone" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "not slow and not alone" -n $(TEST_WORKERS) --dist loadfile
 	$(BIN)/python -m pytest -q -m "alone and not slow"
 
 test-slow: install    ## the long tests that `make test` leaves out (15 minutes)
-	$(BIN)/python -m pytest -q -m "slow and not alone" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "slow and not alone" -n $(TEST_WORKERS) --dist loadfile
 	$(BIN)/python -m pytest -q -m "slow and alone"
 
 test-all: install    ## all tests, the long ones too

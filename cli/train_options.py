@@ -198,7 +198,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         help="hold the arrays in memory of the host or device instead of streaming them; auto: on a GPU, if they fit "
         "(default: auto)",
     )
-    group.add_argument("--threads", type=positive_int, help="CPU threads of torch; default: all cores")
+    group.add_argument("--threads", type=positive_int, help="CPU threads of torch (default: all cores)")
     precision = group.add_mutually_exclusive_group()
     precision.add_argument(
         "--amp",

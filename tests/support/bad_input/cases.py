@@ -271,7 +271,7 @@ _ROWS = {
         bad("no strand", swap("\t+\t", "\t.\t"), r"gtf:\d+: cannot be read as GTF", "strand"),
         bad("a strand too many", swap("\t+\t", "\t+-\t"), r"gtf:\d+: cannot be read as GTF", "strand"),
         bad("past the end", swap("\t4085\t4087\t", "\t149999\t150001\t"), r"gtf:\d+: chr7:149998-150001 is not an interval", ASSEMBLY),
-        bad("start after stop", swap("\t4085\t4087\t", "\t4087\t4085\t"), r"gtf:\d+: chr7:4086-4085 is not an interval", ASSEMBLY),
+        bad("start after stop", swap("\t4085\t4087\t", "\t4087\t4085\t"), r"gtf:\d+: chr7:4086-4085 is not an interval", "a start lies before its end; correct or remove the line"),
         bad("names without chr", swap("chr", ""), "no transcript on a chromosome of the store; the file has 21, 7", "give the chromosome alias 21=chr21"),
         bad("0 bytes", write(""), "no transcript on a chromosome of the store; the file has none", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
         bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
