@@ -31,7 +31,7 @@ class Windows(IterableDataset):
             yield tuple(map(torch.from_numpy, (batch.index, batch.codes, batch.tracks)))
 
 
-@pytest.fixture(scope="module", params=["compressed", "raw"])
+@pytest.fixture(scope="module", params=["compressed", pytest.param("raw", marks=pytest.mark.slow)])
 def path(request, demo_store, tmp_path_factory):
     if request.param == "compressed":
         return demo_store
