@@ -229,9 +229,13 @@ def _train(
         content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
         print_json({**content, **plan.data, "peak_rss": peak_memory()})
     else:
+        of_regions = (
+            f", average precision {result.best.val_average_precision:.4f} of all bins of the validation regions"
+        )
+        precision = of_regions if plan.options.select == "ap" else ""
         print_line(
-            f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}; stopped: "
-            f"{result.reason}; peak memory {format_bytes(peak_memory())}"
+            f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}{precision}; "
+            f"stopped: {result.reason}; peak memory {format_bytes(peak_memory())}"
         )
     return 0
 

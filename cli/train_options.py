@@ -41,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
         choices=tuple(PRESETS),
         default="published",
         help="network and training: published is FactorNet's; blocks is a network over blocks of 50 bases that learns "
-        "all bins of active stretches, is better on most factors, and cheaper",
+        "all bins of active stretches",
     )
     _add_data(parser.add_argument_group("data"))
     _add_network(parser.add_argument_group("network"))
@@ -114,7 +114,9 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
     # No defaults: they are NetworkConfig's, or the settings of --init-from's model.
-    group.add_argument("-k", "--kernels", type=positive_int, help="kernels of the convolution (default: 32)")
+    group.add_argument(
+        "-k", "--kernels", type=positive_int, help="kernels of the convolution (default: 32; 48 with --preset blocks)"
+    )
     group.add_argument(
         "-w",
         "--width",
@@ -122,7 +124,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         type=positive_int,
         dest="kernel_width",
         metavar="BASES",
-        help="width of a kernel (default: 26)",
+        help="width of a kernel (default: 26; 24 with --preset blocks)",
     )
     group.add_argument(
         "-r",
@@ -132,7 +134,11 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("-d", "--dense", type=positive_int, help="units of the dense layer (default: 64)")
     group.add_argument(
-        "-p", "--dropout", type=float, help="dropout rate before and after the dense layer (default: 0.5)"
+        "-p",
+        "--dropout",
+        type=float,
+        help="dropout rate before and after the dense layer (default: 0.5), or the layer over the blocks of a bin "
+        "(0.3 with --preset blocks)",
     )
     group.add_argument(
         "-mo", "--motif", action="store_true", help="initialize two kernels with the factor's known motif"
@@ -191,6 +197,10 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "the farther (soft) (default: core)",
     )
     group.add_argument("-s", "--seed", type=int, default=420, help="seed of all random numbers")
+    _add_computing(group)
+
+
+def _add_computing(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--device", default="auto", help=DEVICE_HELP)
     group.add_argument(
         "--resident",

@@ -29,7 +29,15 @@ PRESETS = {
         without={"label_mode": "--labels"},
     ),
     "blocks": Preset(
-        defaults={"epochs": 6, "patience": 6, "learning_rate": 0.002, "batch_size": 16, "select": "ap"},
+        defaults={
+            "epochs": 6,
+            "patience": 6,
+            "learning_rate": 0.002,
+            "batch_size": 16,
+            "select": "ap",
+            # Segments are always read from the store: cutting them from arrays held on a GPU has no test yet.
+            "resident": "no",
+        },
         without={
             "window_length": "-L",
             "negatives": "-n",

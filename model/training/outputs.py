@@ -34,7 +34,8 @@ def finish_outputs(folder: Path, history: Sequence[EpochRecord], *, model: str, 
     Raises:
         InputError: a file cannot be written, or model.json is damaged or another one than `model`.
     """
-    plot_history(history, folder / "training.png", model=model_digest(folder, model))
+    digest = model_digest(folder, model)
+    plot_history(history, folder / "training.png", model=digest, select=read_card(folder).select)
     save_history(folder, history, model=model, ended=reason)  # last: where it says so, the others are complete
     complete_model(folder)
 
@@ -51,5 +52,5 @@ def restore_outputs(folder: Path, history: Sequence[EpochRecord]) -> None:
         return
     if (folder / "training.png").exists():
         # Before training.json: it must not draw an epoch that this lacks, as it may where a damaged state was left out.
-        plot_history(history, folder / "training.png", model=card.digest)
+        plot_history(history, folder / "training.png", model=card.digest, select=card.select)
     save_history(folder, history)

@@ -7,7 +7,7 @@ from support.findings import kinds
 from support.sealed import change_sealed
 
 from factornet.model import read_card
-from factornet.model.model_dir.history import read_history, write_history
+from factornet.model.model_dir.history import best_epoch, read_history, write_history
 from factornet.model.model_dir.verify import verify_model
 from factornet.store import InputError
 
@@ -46,3 +46,9 @@ def test_history_round_trip(model):
     assert (model / "history.csv").read_text() == (
         "epoch,loss,val_loss,val_average_precision\n1,0.30000000000000004,1e-07,1\n"
     )
+
+
+def test_best_epoch_is_the_first_with_the_best_of_what_was_selected_by():
+    scores = [(0.5, 0.2), (0.3, 0.4), (0.4, 0.6), (0.3, 0.6)]
+    rows = [{"epoch": i, "val_loss": a, "val_average_precision": b} for i, (a, b) in enumerate(scores, 1)]
+    assert (best_epoch(rows, "loss"), best_epoch(rows, "ap"), best_epoch([], "ap")) == (2, 3, 0)

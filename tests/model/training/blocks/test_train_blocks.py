@@ -121,13 +121,16 @@ def test_kernels_of_blocks_are_not_visualized(trained, demo_store, demo_files, t
     assert "is a network over blocks" in capsys.readouterr().err
 
 
-def test_published_type_selects_by_whole_regions(demo_store, tmp_path):
+def test_published_type_selects_by_whole_regions(demo_store, tmp_path, capsys):
     """The recorded average precision is that of all bins of the regions, and the best epoch has the highest."""
     words = "-k 4 -r -1 -d 4 -e 3 -b 50 -s 3 --select ap --device cpu --threads 1".split()
     folder = tmp_path / "m"
     assert train.main(["--store", str(demo_store), *DATA, *words, "-o", str(folder)]) == 0
     rows = json.loads((folder / "history.json").read_text())
     best = max(rows, key=lambda row: row["val_average_precision"])
+    precision = f"average precision {best['val_average_precision']:.4f} of all bins of the validation regions; stopped:"
+    assert precision in capsys.readouterr().out
+    assert model.main(["verify", str(folder)]) == 0
     store = open_store(demo_store)
     split = split_genome(store.coordinates, valid=[parse_region("chr11:200000-900000", store.coordinates)], test=[])
     validation = RegionValidation(store, cells=("K562", "HepG2"), factors=("CTCF",), regions=split.valid)
