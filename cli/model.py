@@ -11,12 +11,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..store.errors import InputError
+from ..store.errors import InputError, UsageError
+from ..store.files.outputs import output_lock
+from ..store.genome.regions import region_intervals
 from ..store.text import format_bytes, format_count, printable
-from .common.arguments import HelpFormatter, add_common_options
+from .common.arguments import DEVICE_HELP, HelpFormatter, add_common_options, cell_name, parse_regions
+from .common.calibration_table import print_calibrations
 from .common.findings import print_findings
 from .common.output import FIGURES, format_figures, print_json, print_line, print_table
 from .common.runner import run_command
+from .common.store_options import add_store_options, open_store_from_args
 
 if TYPE_CHECKING:  # torch takes a second to import
     from ..model.model_dir.findings import ModelReport
@@ -36,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_import(commands)
     _add_info(commands)
+    _add_calibrate(commands)
     _add_verify(commands)
     return parser
 
@@ -74,6 +79,30 @@ def _add_info(commands: Any) -> None:
     )
     add_common_options(parser)
     parser.set_defaults(handler=_info)
+
+
+def _add_calibrate(commands: Any) -> None:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "calibrate",
+        help="measure what a model's scores mean, on labelled regions",
+        description="Predict all bins of regions in cell lines with ChIP-seq, and record in calibration.json of the "
+        "model folder how often bins of each score are bound, and at which scores calls have which false discovery "
+        "rate. factornet-predict then writes calibrated probabilities, and calls sites with --fdr. Training with "
+        "--preset blocks does it at its end.",
+        epilog="example:\n  factornet-model calibrate models/MAX --store hg19.zarr -i GM12878 K562 --regions chr11",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model folder of factornet")
+    add_store_options(parser)
+    parser.add_argument(
+        "-i", "--cells", nargs="+", metavar="CELL", help="cell lines; default: the model's validation cell lines"
+    )
+    parser.add_argument(
+        "--regions", nargs="+", metavar="REGION", help="regions; default: the model's validation regions"
+    )
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
+    add_common_options(parser)
+    parser.set_defaults(handler=_calibrate)
 
 
 def _add_verify(commands: Any) -> None:
@@ -116,6 +145,7 @@ def _import(options: argparse.Namespace) -> int:
 def _info(options: argparse.Namespace) -> int:
     from ..model.data.signals import recorded_signals
     from ..model.keras.import_model import is_keras_folder, read_keras_card
+    from ..model.model_dir.calibration import recorded_calibrations
     from ..model.model_dir.card import read_card
 
     keras = is_keras_folder(options.model)
@@ -138,6 +168,36 @@ def _info(options: argparse.Namespace) -> int:
     for title, values in (*((t, description[t]) for t in ("network", "training")), ("provenance", provenance)):
         _print_table(title, values)
     _print_signals(recorded_signals(card.provenance, location=str(options.model)))
+    if not keras:
+        print_calibrations(recorded_calibrations(options.model, card.digest))
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from ..model.data.device import choose_device
+    from ..model.model_dir.card import read_card
+    from ..model.training.validation.calibrate import calibrate_model
+    from ..model.training.validation.region_validation import RegionValidation
+
+    store, card = open_store_from_args(options), read_card(options.model)
+    trainings = card.trainings[:1]
+    cells = [cell_name(c) for c in options.cells or ()] or [c for t in trainings for c in t.valid_cells or t.cells]
+    regions = options.regions or [r for t in trainings for r in t.valid]
+    if not cells or not regions:
+        problem = "it is not recorded on what it was validated; name cell lines (-i) and regions (--regions)"
+        raise UsageError(f"{options.model}: {problem}")
+    merged = region_intervals(parse_regions(regions, store, option="--regions"), store.coordinates)
+    validation = RegionValidation(store, cells=tuple(cells), factors=card.config.tasks, regions=merged)
+    with output_lock(options.model):
+        found = calibrate_model(options.model, validation, device=choose_device(options.device))
+    if options.json:
+        print_json({"model": str(options.model), "factors": {name: c.to_json() for name, c in found.items()}})
+        return 0
+    print_line(f"{options.model}: calibrated in {', '.join(cells)}, {', '.join(validation.region_names)}")
+    print_calibrations(found)
+    for factor in card.config.tasks:
+        if factor not in found:
+            print_line(f"{factor}: not calibrated, no bin with a score above 0.001 is bound")
     return 0
 
 
@@ -181,6 +241,7 @@ def _print_report(report: ModelReport, seconds: float) -> None:
 
 def _describe(folder: Path, card: Any) -> dict[str, Any]:
     """Return the description of a model as JSON values."""
+    from ..model.model_dir.calibration import recorded_calibrations
     from ..model.network.config import NetworkConfig
     from ..model.network.variants import config_to_json, make_network
 
@@ -197,6 +258,7 @@ def _describe(folder: Path, card: Any) -> dict[str, Any]:
         "network": config_to_json(config) | derived,
         "training": dict(card.training),
         "provenance": dict(card.provenance),
+        "calibration": {name: c.to_json() for name, c in recorded_calibrations(folder, card.digest).items()},
         "factornet": card.library_version,
     }
 

@@ -34,6 +34,14 @@ from .common.progress import ProgressLine, progress_line
 from .common.runner import report_interrupt, run_command
 from .common.signal_check import add_ignore_units, check_signals
 from .common.store_options import add_store_options, open_store_from_args
+from .predict_calls import (
+    add_calibration_options,
+    calibration_from_args,
+    call_existing,
+    call_from_args,
+    print_scores,
+    print_sites,
+)
 
 if TYPE_CHECKING:
     from ..model.prediction.bins import Bins
@@ -77,6 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="bigWig if named *.bw or *.bigWig; bedgraph (chrom, start, stop, score) if named *.bed, *.bedgraph, *.bg, "
         "*.bdg, *.tsv, *.tab or *.txt, gzipped with .gz after it; other names are refused",
     )
+    add_calibration_options(parser)
     parser.add_argument("--resume", action="store_true", help="resume an interrupted run with --regions")
     parser.add_argument("--force", action="store_true", help="replace the output file")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
@@ -103,6 +112,7 @@ def _run(options: argparse.Namespace) -> int:
     _check_output(options)
     store = open_store_from_args(options)
     model = open_model_from_args(options)
+    calibration = calibration_from_args(options, model)
     predictor = Predictor(
         network=model.network,
         source=model,
@@ -112,7 +122,11 @@ def _run(options: argparse.Namespace) -> int:
         device=choose_device(options.device),
         batch_size=options.batch,
         amp=options.amp,
+        calibration=calibration,
+        prevalence=options.prevalence,
     )
+    if options.fdr is not None and options.output.exists() and not options.force:
+        return call_existing(options, predictor)
     regions, stride = _choose_regions(options, store), options.stride or STRIDE
     if regions:
         count = count_bins(regions, store.coordinates, stride=stride)
@@ -143,17 +157,27 @@ def _run(options: argparse.Namespace) -> int:
             record = predict_intervals(
                 predictor, bins, options.output, rate.add, overwrite=options.force, options=origin
             )
-    _print_result(options, predictor, record, count, rate)
+    n_sites = call_from_args(options, predictor) if options.fdr is not None else None
+    _print_result(options, predictor, record, count, rate, n_sites=n_sites)
     return 0
 
 
 def _print_result(
-    options: argparse.Namespace, predictor: Predictor, record: PredictionRecord, count: int, rate: _Rate
+    options: argparse.Namespace,
+    predictor: Predictor,
+    record: PredictionRecord,
+    count: int,
+    rate: _Rate,
+    *,
+    n_sites: int | None,
 ) -> None:
     from ..model.prediction.sidecar import sidecar_path
 
     content = {"output": str(options.output), "intervals": count, "predicted": rate.windows}
     content |= {"not_computed": record.intervals["not_computed"], "record": str(sidecar_path(options.output))}
+    content["calibrated"] = predictor.calibration is not None
+    if n_sites is not None:
+        content |= {"sites": n_sites}
     if options.json:
         print_json(content | {"seconds": rate.seconds, "peak_rss": peak_memory()})
     else:
@@ -164,6 +188,9 @@ def _print_result(
         )
         print_line(f"{sidecar_path(options.output)}: model, factor, cell line and data of these predictions")
         _print_uncomputed(record.intervals["not_computed"], predictor.network.config.window_length)
+        print_scores(predictor)
+        if n_sites is not None:
+            print_sites(options, predictor, n_sites)
 
 
 def _choose_regions(options: argparse.Namespace, store: Store) -> list[Region]:
@@ -230,7 +257,7 @@ def _check_output(options: argparse.Namespace) -> None:
     from ..model.prediction.output_names import score_format
 
     score_format(options.output)
-    if options.output.exists() and not options.force:
+    if options.output.exists() and not options.force and options.fdr is None:
         raise UsageError(f"{options.output}: already exists; give another name, or replace it with --force")
     if not options.output.absolute().parent.is_dir():
         raise UsageError(f"{options.output}: its folder does not exist; create it first")

@@ -59,7 +59,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.output is not None and options.output.exists() and not (options.resume or options.dry_run):
         what = "already holds a model" if (options.output / "model.json").exists() else "already exists"
         raise UsageError(f"{options.output}: {what}; give another folder, or replace it with -oc, or use --resume")
-    if options.factor is None and (options.meta or options.gencode or options.motif):
+    needs_factor = options.meta or (options.preset == "published" and (options.gencode or options.motif))
+    if options.factor is None and needs_factor:
         raise UsageError("-m, -g and -mo need a factor (-f): the multi-task model has none of them")
     from ..model.data.device import choose_device
     from ..model.training.distributed import init_process_group
@@ -94,11 +95,11 @@ def _plan(options: argparse.Namespace) -> TrainingSetup | BlockSetup:
     sampler = _sampler(options, open_store_from_args(options), window_length)
     cells = sampler.cells + sampler.valid_cells
     network["tracks"] = _tracks(options, sampler.store, cells, start)
-    motif = _motif(options) if options.motif else None
     if options.preset == "blocks":
-        return block_setup(options, sampler, network["tracks"], motif)
+        return block_setup(options, sampler, network["tracks"])
+    motif = _motif(options) if options.motif else None
     network["meta"] = common_meta(sampler.store, cells) if options.meta else ()
-    network["gencode"] = options.gencode
+    network["gencode"] = bool(options.gencode)
     return TrainingSetup(
         sampler=sampler,
         network=network,

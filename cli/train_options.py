@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import __version__
 from .common.annotation_check import add_ignore_annotation_rules
-from .common.arguments import DEVICE_HELP, HelpFormatter, positive_int
+from .common.arguments import DEVICE_HELP, HelpFormatter, natural_number, positive_int
 from .common.known_motifs import MOTIFS_HELP
 from .common.signal_check import add_ignore_units
 from .common.store_options import add_store_options
@@ -81,7 +81,13 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     add_ignore_annotation_rules(group)
     group.add_argument("-f", "--factor", help="transcription factor; default: all factors of the one cell line")
     group.add_argument("-m", "--meta", action="store_true", help="with -f: use the cell lines' meta values (meta.txt)")
-    group.add_argument("-g", "--gencode", action="store_true", help="with -f: use gene annotation and CpG islands")
+    group.add_argument(
+        "-g",
+        "--gencode",
+        action=argparse.BooleanOptionalAction,
+        help="with -f: use gene annotation and CpG islands (default: no; with --preset blocks: yes, where there "
+        "are some)",
+    )
     group.add_argument(
         "-v",
         "--valid",
@@ -141,7 +147,11 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "(0.3 with --preset blocks)",
     )
     group.add_argument(
-        "-mo", "--motif", action="store_true", help="initialize two kernels with the factor's known motif"
+        "-mo",
+        "--motif",
+        action=argparse.BooleanOptionalAction,
+        help="initialize two kernels with the factor's known motif (default: no; with --preset blocks those of all "
+        "factors that have one)",
     )
     group.add_argument(
         "--motifs",
@@ -150,6 +160,19 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         help=f"for -mo: {MOTIFS_HELP}; default: HOCOMOCO v9, as downloaded by factornet-etl fetch motifs",
     )
     group.add_argument("--motif-name", metavar="NAME", help="name of the motif for -mo; default: the factor's best")
+    group.add_argument(
+        "--members",
+        type=positive_int,
+        metavar="N",
+        help="with --preset blocks: networks, different in their first weights, whose logits are averaged (default: 3)",
+    )
+    group.add_argument(
+        "--trees",
+        type=natural_number,
+        metavar="N",
+        help="with --preset blocks: boosted trees of each factor, blended with the networks as is best on the "
+        "validation regions; 0 for none (default: 120 if LightGBM is installed)",
+    )
     group.add_argument(
         "--init-from",
         type=Path,

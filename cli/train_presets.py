@@ -26,7 +26,7 @@ class Preset:
 PRESETS = {
     "published": Preset(
         defaults={"epochs": 100, "patience": 20, "learning_rate": 0.001, "batch_size": 100, "select": "loss"},
-        without={"label_mode": "--labels"},
+        without={"label_mode": "--labels", "members": "--members", "trees": "--trees"},
     ),
     "blocks": Preset(
         defaults={
@@ -44,7 +44,6 @@ PRESETS = {
             "recurrent": "-r",
             "dense": "-d",
             "meta": "-m",
-            "gencode": "-g",
             "init_from": "--init-from",
             "compile": "--compile",
             "precision": "--amp and --double",

@@ -45,7 +45,7 @@ def check_annotation_rules(
     from ...model.data.annotation import model_rules, store_rules
 
     model = model or options.model
-    if not card.config.gencode or not store.has_annotation:
+    if not card.config.uses_annotation or not store.has_annotation:
         return
     trained, found = model_rules(card.provenance, location=str(model)), store_rules(store)
     if trained is None or found is None:

@@ -92,6 +92,13 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def natural_number(text: str) -> int:
+    """Return an integer of at least 0."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def parse_pairs(items: Sequence[str], option: str) -> dict[str, str]:
     """Return ``NAME=FILE`` items as a dictionary.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ...store.errors import UsageError
 from ...store.reader import Store
-from ...store.windows.inputs import WindowInputs, check_has_tracks
+from ...store.windows.inputs import WindowInputs, check_annotation, check_has_tracks
 from ..network.variants import AnyConfig
 
 
@@ -36,9 +36,12 @@ def check_inputs(config: AnyConfig, store: Store, cell: str) -> None:
     """Check that a cell line has the tracks of a network, and its meta values in its order.
 
     Raises:
-        UsageError: it lacks a track, or has other meta values or in another order; both are named.
+        UsageError: it lacks a track, or has other meta values or in another order, which are named; or the network uses
+            annotation and the store has none.
     """
     check_tracks(config, store, cell)
+    if config.uses_annotation:
+        check_annotation(store)
     if config.meta and (found := store.cell(cell).meta) != config.meta:
         raise UsageError(
             f"cell line {cell} has the meta values {', '.join(found) or 'none'}; the model was trained on "
@@ -50,7 +53,7 @@ def network_inputs(config: AnyConfig, store: Store, cells: tuple[str, ...]) -> W
     """Return what a network reads of cell lines.
 
     Raises:
-        UsageError: as for `check_inputs`, or the network uses annotation and the store has none.
+        UsageError: as for `check_inputs`.
     """
     for cell in cells:
         check_inputs(config, store, cell)

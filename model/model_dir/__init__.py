@@ -6,6 +6,7 @@
     last-000007.*         training state 7 and the one before it (`training_state`)
     training.json         losses by epoch (`history`); training.png draws them, and says so (`png_text`)
     history.json, .csv    the same as plain tables
+    calibration.json      what scores mean: frequencies and false discovery rates (`calibration`)
     tensorboard/          logs for TensorBoard, if asked for (`event_file`)
     chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them
 

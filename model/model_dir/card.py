@@ -236,7 +236,7 @@ def is_keras_model(content: Mapping[str, Any]) -> bool:
 
 def lists_of_names(config: AnyConfig) -> dict[str, bytes]:
     """Return the content of each list of names by file."""
-    features = ["bigwig"] + ["meta"] * bool(config.meta) + ["gencode"] * config.gencode
+    features = ["bigwig"] + ["meta"] * bool(config.meta) + ["gencode"] * config.uses_annotation
     lists = {"chip.txt": config.tasks, "bigwig.txt": config.tracks, "feature.txt": features}
     if config.meta:
         lists["meta.txt"] = config.meta

@@ -21,6 +21,9 @@ from ...store.files.digest import file_digest
 from ...store.files.outputs import lock_path, read_output_lock
 from ...store.files.sealed_json import read_json_object
 from ...store.text import format_count
+from .calibration import FILE as CALIBRATION
+from .calibration import HINT as CALIBRATION_HINT
+from .calibration import check_calibration
 from .card import (
     DAMAGED_HINT,
     LIST_HINT,
@@ -133,6 +136,10 @@ def _verify(folder: Path) -> ModelReport:
             check_picture(checks, card, history, saved.rows)
             _check_number_of_states(checks, history, saved.rows)
         _check_weights(checks, card, history, saved)
+        if checks.exists(CALIBRATION):
+            checks.run(
+                CALIBRATION, _TEXT_COVER, partial(check_calibration, folder, card.digest), remedy=CALIBRATION_HINT
+            )
     _check_events(checks)
     _check_others(checks)
     n_epochs = max(len(history.epochs) if history else 0, len(saved.rows))

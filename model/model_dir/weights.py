@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -14,12 +14,14 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from ...store.errors import InputError
+from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
 from ...store.files.outputs import read_output_lock
 from ...store.files.sealed_json import BLANK_DIGEST
+from ..network.block_ensemble import BlockEnsemble
 from ..network.variants import AnyConfig, AnyNetwork, make_network
+from .calibration import Calibration, read_calibration
 from .card import DAMAGED_HINT, ModelCard, model_digest, read_card
 from .history import BETTER_BY, Rows, Selection, best_epoch, read_history
 
@@ -58,6 +60,7 @@ class LoadedModel:
         name: of the folder.
         weights: "best" or "last".
         weights_sha256: digest of the file of weights.
+        calibrations: what its scores mean, by factor, as far as that was measured with these weights.
     """
 
     network: AnyNetwork
@@ -65,6 +68,7 @@ class LoadedModel:
     name: str
     weights: WeightsKind
     weights_sha256: str
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
 
 def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> AnyNetwork:
@@ -102,8 +106,20 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     _check_epoch(path, int(_read_header(data, path)[3] or 0), epochs, weights, card.select)
     network = make_network(card.config)
     network.load_state_dict(tensors)
-    name, sha256 = folder.resolve().name, sha256_of([data])
-    return LoadedModel(network=network.eval(), card=card, name=name, weights=weights, weights_sha256=sha256)
+    if isinstance(network, BlockEnsemble):
+        try:
+            network.check()
+        except UsageError as error:
+            raise InputError(path, f"damaged: {error}", hint=DAMAGED_HINT) from error
+    sha256 = sha256_of([data])
+    return LoadedModel(
+        network=network.eval(),
+        card=card,
+        name=folder.resolve().name,
+        weights=weights,
+        weights_sha256=sha256,
+        calibrations=read_calibration(folder, model=card.digest, weights_sha256=sha256),
+    )
 
 
 def _recorded_epochs(folder: Path, card: ModelCard) -> Rows:

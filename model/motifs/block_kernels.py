@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from ...store.errors import UsageError
+from ..network.block_ensemble import BlockEnsemble
 from ..network.blocks import BlockNetwork
 from .pwm import Motif, log_odds
 
@@ -34,6 +35,24 @@ def set_motif_kernels(network: BlockNetwork, motifs: Sequence[Motif]) -> None:
         kernels[1, :, start : start + width] = odds.flip(0, 1).T
         if network.motifs.bias is not None:
             network.motifs.bias[2 * i : 2 * i + 2] = 0
+
+
+@torch.no_grad()
+def set_tree_motifs(ensemble: BlockEnsemble, motifs: Mapping[str, Motif]) -> None:
+    """Set the motif whose hits the trees of each factor see: its log odds on both strands, centred.
+
+    Args:
+        ensemble: with trees, or nothing is set.
+        motifs: of the factors that have one, by factor.
+    """
+    if ensemble.trees is None:
+        return
+    for factor, motif in motifs.items():
+        odds = torch.from_numpy(log_odds(motif.probabilities))
+        start = ensemble.config.motif_width // 2 - len(odds) // 2
+        both = ensemble.motif_odds[ensemble.config.tasks.index(factor)]
+        both[0, :, start : start + len(odds)] = odds.T
+        both[1, :, start : start + len(odds)] = odds.flip(0, 1).T
 
 
 def _most_informative(odds: torch.Tensor, width: int) -> torch.Tensor:

@@ -1,17 +1,21 @@
 """The FactorNet network and its layers, from a configuration.
 
-    block_config  the configuration of the network over blocks
-    blocks        the network over blocks: scores of all bins of a stretch of the genome at once
-    config        the configuration of a network: its inputs, sizes and options
-    factornet     the network: one-hot encoding, both strands of a window, layers 1 to 5
-    lstm          the bidirectional LSTM of FactorNet: two kinds of gates, one set of parameters
-    pooling       max-pooling over positions, with the original software's gradient
-    variants      read and build either network by its configuration
+    bin_features    describe bins by numbers for boosted trees
+    block_config    the configuration of networks over blocks, and of their trees
+    block_ensemble  networks over blocks, averaged and blended with trees
+    blocks          the network over blocks: scores of all bins of a stretch of the genome at once
+    config          the configuration of a FactorNet: its inputs, sizes and options
+    factornet       FactorNet: one-hot encoding, both strands of a window, layers 1 to 5
+    lstm            the bidirectional LSTM of FactorNet: two kinds of gates, one set of parameters
+    pooling         max-pooling over positions, with the original software's gradient
+    trees           gradient-boosted trees as arrays, and their sums
+    variants        read and build either kind of network by its configuration
 
 May import `factornet.store` and torch.
 """
 
 from .block_config import BlockConfig
+from .block_ensemble import BlockEnsemble
 from .blocks import BlockNetwork
 from .config import NetworkConfig
 from .factornet import BatchShare, FactorNet, one_hot
@@ -22,6 +26,7 @@ __all__ = [
     "AnyNetwork",
     "BatchShare",
     "BlockConfig",
+    "BlockEnsemble",
     "BlockNetwork",
     "FactorNet",
     "NetworkConfig",

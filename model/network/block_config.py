@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from ...store.errors import UsageError
-from ...store.schema import BIN, STRIDE
+from ...store.schema import BIN, FEATURES, STRIDE
 from .config import MAX_WEIGHTS, check_integer, check_names, strand_order
 
 MEAN_BLOCKS = (1, 17, 101)
@@ -32,6 +32,11 @@ class BlockConfig:
         dilations: dilation of each residual layer, in blocks.
         dropout: rate before and after the layer over the blocks of a bin.
         residual_dropout: rate in the residual layers.
+        annotation: whether the annotation of the blocks is an input.
+        members: number of networks whose logits are averaged; they differ in their initial weights.
+        trees: number of boosted trees of each task, whose sum is blended with the logits; 0 for none.
+        leaves: of a tree, at most.
+        motif_width: columns of the motifs whose best hits the trees see; 0 where no factor has one.
 
     Raises:
         UsageError: a value is out of range; the message names the field.
@@ -45,10 +50,19 @@ class BlockConfig:
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     dropout: float = 0.3
     residual_dropout: float = 0.1
+    annotation: bool = False
+    members: int = 1
+    trees: int = 0
+    leaves: int = 31
+    motif_width: int = 0
 
     def __post_init__(self) -> None:
-        for field in ("kernels", "kernel_width", "width"):
+        for field in ("kernels", "kernel_width", "width", "members"):
             check_integer(field, getattr(self, field), 1)
+        for field, least in (("trees", 0), ("leaves", 2), ("motif_width", 0)):
+            check_integer(field, getattr(self, field), least)
+        if not isinstance(self.annotation, bool):
+            raise UsageError(f"annotation must be true or false, got {self.annotation!r}")
         for dilation in self.dilations:
             check_integer("dilations", dilation, 1)
         for field in ("tasks", "tracks"):
@@ -71,6 +85,16 @@ class BlockConfig:
     def signal_channels(self) -> int:
         """Number of channels made of the tracks, per block."""
         return len(self.tracks) * (len(MEAN_BLOCKS) + 1)
+
+    @property
+    def annotation_channels(self) -> int:
+        """Number of channels made of the annotation, per block."""
+        return len(FEATURES) * self.annotation
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of a tree, leaves among them."""
+        return 2 * self.leaves - 1
 
     @property
     def halo(self) -> int:
@@ -99,22 +123,29 @@ class BlockConfig:
 
     @property
     def gencode(self) -> bool:
-        """Whether annotation is an input."""
+        """Whether the annotation of a bin is an input; that of the blocks is another one, `annotation`."""
         return False
+
+    @property
+    def uses_annotation(self) -> bool:
+        """Whether annotation is an input in any form."""
+        return self.annotation
 
     @property
     def weights_size(self) -> int:
         """Number of values in the network's ``state_dict()``, without counters."""
-        width, inputs = self.width, POOLS * self.kernels + self.signal_channels
-        norms = 4 * (self.kernels + self.signal_channels + width * len(self.dilations))
-        return (
+        width, channels = self.width, self.signal_channels + self.annotation_channels
+        norms = 4 * (self.kernels + channels + width * len(self.dilations))
+        network = (
             self.kernels * (4 * self.kernel_width + 1)
-            + width * (inputs + 1)
+            + width * (POOLS * self.kernels + channels + 1)
             + len(self.dilations) * 3 * width * width
             + width * (BIN_BLOCKS * width + 1)
             + len(self.tasks) * (width + 1)
             + norms
         )
+        trees = len(self.tasks) * (5 * self.trees * self.nodes + 2 * 4 * self.motif_width + 1) * bool(self.trees)
+        return self.members * network + trees
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

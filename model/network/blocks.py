@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...store.errors import UsageError
-from ...store.schema import STRIDE
+from ...store.schema import FEATURES, STRIDE
 from .block_config import BIN_BLOCKS, MAX_BLOCKS, MEAN_BLOCKS, POOLS, BlockConfig
 from .config import strand_order
 from .factornet import one_hot
@@ -35,7 +35,9 @@ class BlockNetwork(nn.Module):
             self.motifs = nn.Conv1d(4, config.kernels, config.kernel_width)
             self.motifs_norm = nn.BatchNorm1d(config.kernels)
             self.signal_norm = nn.BatchNorm1d(config.signal_channels) if config.tracks else nn.Identity()
-            self.mixing = nn.Conv1d(POOLS * config.kernels + config.signal_channels, config.width, 1)
+            self.annotation_norm = nn.BatchNorm1d(config.annotation_channels) if config.annotation else nn.Identity()
+            channels = POOLS * config.kernels + config.signal_channels + config.annotation_channels
+            self.mixing = nn.Conv1d(channels, config.width, 1)
             self.residual = nn.ModuleList(_Residual(config, dilation) for dilation in config.dilations)
             self.bin = nn.Conv1d(config.width, config.width, BIN_BLOCKS)
             self.output = nn.Conv1d(config.width, len(config.tasks), 1)
@@ -46,33 +48,35 @@ class BlockNetwork(nn.Module):
             "strand_order", torch.tensor(strand_order(config.tracks), dtype=torch.long), persistent=False
         )
 
-    def forward(self, codes: Tensor, tracks: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
         """Return logits of the bins on the forward strand, (B, bins, tasks).
 
         Args:
             codes: bases, uint8, shape (B, L): 0..3 = ACGT, anything else N. L is a multiple of 50, from `margin` bases
                 before the first bin to `margin` bases after the last one; the first base is that of a block.
             tracks: signal, float32, shape (B, T, L), in the order of ``config.tracks``.
+            annotation: bits of each block, uint8, shape (B, L / 50); None where the configuration has no annotation.
 
         Raises:
             UsageError: a shape does not match the configuration.
         """
-        self._check_shapes(codes, tracks)
-        return self._score(one_hot(codes, dtype=self.motifs.weight.dtype).mT, tracks)
+        self._check_shapes(codes, tracks, annotation)
+        return self._score(one_hot(codes, dtype=self.motifs.weight.dtype).mT, tracks, annotation)
 
-    def both_strands(self, codes: Tensor, tracks: Tensor) -> Tensor:
+    def both_strands(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
         """Return logits averaged over both strands, (B, bins, tasks); arguments as for `forward`."""
-        self._check_shapes(codes, tracks)
+        self._check_shapes(codes, tracks, annotation)
         bases = one_hot(codes, dtype=self.motifs.weight.dtype).mT
-        reverse = self._score(bases.flip(1, 2), tracks[:, self.strand_order].flip(2)).flip(1)
-        return (self._score(bases, tracks) + reverse) / 2
+        flipped = None if annotation is None else annotation.flip(1)
+        reverse = self._score(bases.flip(1, 2), tracks[:, self.strand_order].flip(2), flipped).flip(1)
+        return (self._score(bases, tracks, annotation) + reverse) / 2
 
     def reversed_inputs(self, codes: Tensor, tracks: Tensor) -> tuple[Tensor, Tensor]:
         """Return the reverse complement of codes and tracks, of the same shapes."""
         complement = torch.where(codes < 4, 3 - codes, codes)
         return complement.flip(1), tracks[:, self.strand_order].flip(2)
 
-    def _score(self, bases: Tensor, tracks: Tensor) -> Tensor:
+    def _score(self, bases: Tensor, tracks: Tensor, annotation: Tensor | None) -> Tensor:
         config = self.config
         context = max(MEAN_BLOCKS) // 2 * STRIDE  # only the means of the tracks reach so far
         # A block's kernels begin at its bases, from half a kernel to the left on.
@@ -82,8 +86,13 @@ class BlockNetwork(nn.Module):
         y = functional.relu(self.motifs_norm(functional.max_pool1d(y, STRIDE // POOLS)))
         # (B, kernels, POOLS x blocks) -> (B, POOLS x kernels, blocks)
         y = y.view(*y.shape[:2], -1, POOLS).permute(0, 3, 1, 2).flatten(1, 2)
+        inputs = [y]
         if config.tracks:
-            y = torch.cat([y, self.signal_norm(block_signal(tracks.to(y.dtype)))], dim=1)
+            inputs.append(self.signal_norm(block_signal(tracks.to(y.dtype))))
+        if annotation is not None:
+            inner = annotation[:, context // STRIDE : annotation.shape[1] - context // STRIDE]
+            inputs.append(self.annotation_norm(annotation_flags(inner).to(y.dtype)))
+        y = torch.cat(inputs, dim=1)
         y = functional.relu(self.mixing(y))
         for layer in self.residual:
             y = layer(y)
@@ -91,7 +100,7 @@ class BlockNetwork(nn.Module):
         logits: Tensor = self.output(self.dropout(y))
         return logits.mT
 
-    def _check_shapes(self, codes: Tensor, tracks: Tensor) -> None:
+    def _check_shapes(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None) -> None:
         config, (batch, length) = self.config, codes.shape
         shortest = 2 * config.margin + BIN_BLOCKS * STRIDE
         if length % STRIDE or length < shortest:
@@ -99,6 +108,10 @@ class BlockNetwork(nn.Module):
         if tuple(tracks.shape) != (batch, len(config.tracks), length):
             expected = (batch, len(config.tracks), length)
             raise UsageError(f"tracks must have shape {expected}, got {tuple(tracks.shape)}")
+        blocks = (batch, length // STRIDE) if config.annotation else None
+        found = None if annotation is None else tuple(annotation.shape)
+        if found != blocks:
+            raise UsageError(f"annotation must have shape {blocks}, got {found}")
 
 
 class _Residual(nn.Module):
@@ -115,6 +128,11 @@ class _Residual(nn.Module):
         """Return (B, width, blocks - 2 dilation)."""
         added: Tensor = self.dropout(functional.relu(self.norm(self.convolution(y))))
         return y[..., self.dilation : -self.dilation] + added
+
+
+def annotation_flags(bits: Tensor) -> Tensor:
+    """Return the annotation of blocks as channels, float32 (B, 6, blocks), from their bits, uint8 (B, blocks)."""
+    return torch.stack([(bits >> i & 1).float() for i in range(len(FEATURES))], dim=1)
 
 
 def block_signal(tracks: Tensor) -> Tensor:

@@ -83,6 +83,11 @@ class NetworkConfig:
             )
 
     @property
+    def uses_annotation(self) -> bool:
+        """Whether annotation is an input in any form."""
+        return self.gencode
+
+    @property
     def weights_size(self) -> int:
         """Number of values in the network's ``state_dict()``."""
         per_direction = 4 * self.recurrent * (self.kernels + self.recurrent + 2) if self.recurrent > 0 else 0

@@ -1,4 +1,4 @@
-"""Read and build either kind of network by its configuration: FactorNet, of a window, and the network over blocks."""
+"""Read and build either kind of network by its configuration: FactorNet, of a window, and networks over blocks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from .block_config import BlockConfig
-from .blocks import BlockNetwork
+from .block_ensemble import BlockEnsemble
 from .config import NetworkConfig
 from .factornet import FactorNet
 
 AnyConfig = NetworkConfig | BlockConfig
-AnyNetwork = FactorNet | BlockNetwork
+AnyNetwork = FactorNet | BlockEnsemble
 _KIND = "network"  # key that only configurations of networks over blocks have
 _BLOCKS = "blocks"
 
@@ -34,4 +34,4 @@ def config_from_json(values: Mapping[str, Any]) -> AnyConfig:
 
 def make_network(config: AnyConfig, *, seed: int = 0) -> AnyNetwork:
     """Return an untrained network; `seed` is the only randomness in its weights."""
-    return BlockNetwork(config, seed=seed) if isinstance(config, BlockConfig) else FactorNet(config, seed=seed)
+    return BlockEnsemble(config, seed=seed) if isinstance(config, BlockConfig) else FactorNet(config, seed=seed)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ...store.errors import StoreError
 from ...store.genome.regions import Region
@@ -18,13 +17,13 @@ from ...store.schema import BIN
 from ...store.windows.loader import WindowStream
 from ..data.batches import TensorBatch, TensorStream, stream_settings
 from ..data.inputs import network_inputs
-from ..network.blocks import BlockNetwork
+from ..network.block_ensemble import BlockEnsemble
 from ..network.factornet import FactorNet
 from ..network.variants import AnyConfig, AnyNetwork
 from .bins import Bins, SortedWindows
 from .scorers.block_scores import BlockScorer
 from .scorers.shared_convolution import SharedConvolution
-from .tiles import Tile, TileReader, prefetch
+from .tiles import TileReader, prefetch
 
 _log = logging.getLogger("factornet-predict")
 
@@ -106,7 +105,7 @@ def predict_tiles(
     windows = SortedWindows.of(bins, store, length=config.window_length, margin=config.excluded_margin)
     tiles = windows.tiles(tile_bases(config))
     scorer: BlockScorer | SharedConvolution
-    if isinstance(network, BlockNetwork):
+    if isinstance(network, BlockEnsemble):
         scorer = BlockScorer(network)
         _log.info(f"{len(bins)} bins, neighbours are computed together")
     else:
@@ -118,8 +117,10 @@ def predict_tiles(
     for tile in prefetch(lambda rows: reader.read(windows, rows), tiles):
         scores = np.zeros((tile.rows.stop - tile.rows.start, len(config.tasks)), np.float32)
         if tile.starts.size:
-            codes, tracks, starts, features = _tensors(tile, device)
-            clean = scorer.score(codes, tracks, starts, features=features, batch_size=batch_size, amp=amp)
+            codes, tracks, starts = (torch.from_numpy(a).to(device) for a in (tile.codes, tile.tracks, tile.starts))
+            more = tile.annotation if isinstance(scorer, BlockScorer) else tile.features if tile.features.size else None
+            extra = None if more is None else torch.from_numpy(more).to(device)
+            clean = scorer.score(codes, tracks, starts, extra, batch_size=batch_size, amp=amp)
             scores[windows.clean[tile.rows]] = clean.cpu().numpy()
         _check_finite(scores, windows, tile.rows, store, cell)
         yield windows.rows[tile.rows], scores
@@ -152,13 +153,6 @@ def is_sharing_worthwhile(n_windows: int, n_tiles: int) -> bool:
     LSTM, takes 20 windows to recover (docs/performance.md).
     """
     return n_windows >= 20 * n_tiles
-
-
-def _tensors(tile: Tile, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Copy codes, tracks, starts and features (None if there are none) to the device."""
-    arrays = (tile.codes, tile.tracks, tile.starts, tile.features)
-    codes, tracks, starts, features = (torch.from_numpy(array).to(device) for array in arrays)
-    return codes, tracks, starts, features if features.shape[1] else None
 
 
 def _one_by_one(

@@ -15,8 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from ... import __version__
+from ...store.errors import UsageError
 from ...store.reader import Store
 from ..data.inputs import check_factor, manifest_digests, network_inputs
+from ..model_dir.calibration import Calibration
 from ..model_dir.weights import LoadedModel
 from ..network.variants import AnyNetwork, config_to_json
 from .bins import Bins, count_uncomputed
@@ -31,6 +33,10 @@ class Predictor:
     Args:
         network: of either kind.
         source: the model folder that the network is from, to be recorded; None if it is from none.
+        calibration: what the scores of the factor mean: written are calibrated probabilities; None for the network's
+            own.
+        prevalence: share of bound bins that is expected in the cell line; None for that of the validation bins, on
+            which the calibration was fitted.
 
     Raises:
         UsageError: the network does not predict the factor, or the cell line lacks inputs of the network.
@@ -44,10 +50,16 @@ class Predictor:
     batch_size: int = 512
     amp: bool = False
     source: LoadedModel | None = None
+    calibration: Calibration | None = None
+    prevalence: float | None = None
 
     def __post_init__(self) -> None:
         check_factor(self.network.config, self.factor)
         network_inputs(self.network.config, self.store, (self.cell,))  # an error before any file is created
+        if self.prevalence is not None and self.calibration is None:
+            raise UsageError("a prevalence shifts calibrated scores, and the model is not calibrated")
+        if self.prevalence is not None and not 0 < self.prevalence < 1:
+            raise UsageError(f"a prevalence lies between 0 and 1, got {self.prevalence}")
 
     def __repr__(self) -> str:
         source = f"model {self.source.name!r}" if self.source else "a network of no model folder"
@@ -59,7 +71,13 @@ class Predictor:
         for rows, scores in predict_tiles(
             self.network, self.store, self.cell, bins, device=self.device, batch_size=self.batch_size, amp=self.amp
         ):
-            yield rows, scores[:, column]
+            yield rows, self._calibrated(scores[:, column])
+
+    def _calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.calibration is None:
+            return scores
+        calibrated = self.calibration.apply(scores)
+        return calibrated if self.prevalence is None else self.calibration.at_prevalence(calibrated, self.prevalence)
 
     @cached_property
     def network_digest(self) -> str:
@@ -81,6 +99,8 @@ class Predictor:
             "batch": self.batch_size,
             "amp": self.amp,
             "device": self.device.type,
+            "calibration": self.calibration.to_json() if self.calibration else None,
+            "prevalence": self.prevalence,
         }
 
     def record(self, pieces: Iterable[Bins], options: Mapping[str, Any], *, file_sha256: str) -> PredictionRecord:
@@ -106,9 +126,27 @@ class Predictor:
             chromosomes={c.name: c.digest for c in chromosomes},
             manifests=manifest_digests(self.store, (self.cell,)),
             intervals={"n": n, "not_computed": dict(uncomputed)},
-            options={"batch_size": self.batch_size, "amp": self.amp, "device": self.device.type, **options},
+            options=self._options() | dict(options),
             file_sha256=file_sha256,
         )
+
+    def differences(self, record: PredictionRecord) -> list[str]:
+        """Return what of a record of predictions is not what this predictor would record, as text."""
+        manifests = manifest_digests(self.store, (self.cell,))
+        pairs = (
+            ("factor", record.factor, self.factor),
+            ("cell line", record.cell, self.cell),
+            ("model", dict(record.model), self._describe_model()),
+            ("data of the store", dict(record.manifests), manifests),
+            ("options", {key: record.options.get(key) for key in self._options()}, self._options()),
+        )
+        differing = [(what, was, now) for what, was, now in pairs if was != now]
+        return [f"{what} {was}, not {now}" if isinstance(was, str) else f"other {what}" for what, was, now in differing]
+
+    def _options(self) -> dict[str, Any]:
+        options = {"batch_size": self.batch_size, "amp": self.amp, "device": self.device.type}
+        options["calibrated"] = self.calibration is not None
+        return options if self.prevalence is None else options | {"prevalence": self.prevalence}
 
     def _describe_model(self) -> dict[str, Any]:
         """Return names and digests of network and weights, as JSON values."""

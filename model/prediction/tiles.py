@@ -16,6 +16,7 @@ from ...store.schema import BIN
 from ...store.spans import StoredArray, padded_span
 from ...store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags, genome_path
 from ..data.inputs import network_inputs
+from ..network.block_config import BlockConfig
 from ..network.variants import AnyConfig
 from .bins import SortedWindows
 
@@ -34,6 +35,7 @@ class Tile:
         tracks: signal, float32 (T, S); 0 past the ends.
         starts: first base of each window among the S, int64 (N,).
         features: meta values and annotation of each window, float32 (N, F).
+        annotation: bits of each base, uint8 (S,), for networks over blocks that use them; None for others.
     """
 
     rows: slice
@@ -41,6 +43,7 @@ class Tile:
     tracks: NDArray[np.float32]
     starts: NDArray[np.int64]
     features: NDArray[np.float32]
+    annotation: NDArray[np.uint8] | None = None
 
 
 def remove_gaps(starts: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], list[slice]]:
@@ -72,6 +75,7 @@ class TileReader:
     def __init__(self, store: Store, cell: str, config: AnyConfig) -> None:
         self._store, self._cell, self._length = store, cell, config.window_length
         self._inputs = network_inputs(config, store, (cell,))
+        self._has_annotation = isinstance(config, BlockConfig) and config.annotation
 
     def read(self, windows: SortedWindows, rows: slice) -> Tile:
         """Read the tile of some windows, which are on one chromosome.
@@ -99,7 +103,10 @@ class TileReader:
         tracks = np.empty((len(inputs.tracks), codes.size), SIGNAL.dtype)
         for row, name in zip(tracks, inputs.tracks, strict=True):
             row[:] = bases_in_windows(self._store.track(self._cell, name, chrom), SIGNAL)
-        return Tile(rows, codes, tracks, moved, features)
+        annotation = None
+        if self._has_annotation:
+            annotation = bases_in_windows(self._store.array(genome_path(ANNOTATION, chrom)), ANNOTATION)
+        return Tile(rows, codes, tracks, moved, features, annotation)
 
     def _annotation(self, chrom: str, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the six booleans of each 200-base bin, uint8 (bins, 6); `starts` are sorted."""

@@ -8,11 +8,11 @@
     optimizer      Adam as Keras 1 wrote it
     outputs        write history, picture and lists of names to the model folder
     plots          plot losses and validation scores of a training by epoch
-    region_validation  validate on all bins of the validation regions
     setup          build the network of a training; create or check its model folder
     tensorboard    write the history of a training as event files for TensorBoard (the package tensorboardX)
     trainer        steps, gradients and validation of a FactorNet
-    blocks/        train a network over blocks
+    blocks/        train networks over blocks, and grow their trees
+    validation/    validate on all bins of whole regions; calibrate
 
 May import `model.evaluation` and what lies below it.
 """

@@ -27,7 +27,7 @@ from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResul
 from .loop import EpochLimits, run_epochs
 from .loss import TrainingError, cross_entropy, score_validation
 from .optimizer import KerasAdam
-from .region_validation import RegionValidation
+from .validation.region_validation import RegionValidation
 
 Precision = Literal["float32", "bfloat16", "float64"]
 _PREFETCH = 3  # batches ready on the device

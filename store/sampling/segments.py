@@ -17,6 +17,7 @@ from ..genome.intervals import Intervals
 from ..reader import Store
 from ..schema import BIN, STRIDE
 from .bin_targets import BinTargets, LabelMode
+from .block_annotation import BlockAnnotation
 from .open_blocks import open_blocks
 from .plan import SamplingPlan, make_rng
 
@@ -77,6 +78,10 @@ class Segments:
     def __len__(self) -> int:
         return len(self.start)
 
+    def take(self, rows: IntArray) -> Segments:
+        """Return these segments, in this order."""
+        return Segments(self.plan.take(rows), self.start[rows], self.weight[rows])
+
 
 class SegmentSampler:
     """Sampler of segments in the training regions of several cell lines.
@@ -112,6 +117,7 @@ class SegmentSampler:
             for cell in cells
         )
         self._active = tuple(self._active_starts(i) for i in range(len(cells)))
+        self._annotation = BlockAnnotation(store)
 
     def _active_starts(self, cell: int) -> Intervals:
         """Return, merged, the first bases of bins that are bound by a factor or share a base with an open block."""
@@ -160,6 +166,15 @@ class SegmentSampler:
         bin_start = position + (middle - start) - BIN // 2
         zeros = np.zeros(start.size, np.int64)
         return SamplingPlan(self.cells, zeros + cell, chrom, bin_start, zeros, np.zeros((start.size, 0), np.uint8))
+
+    def annotation(self, segments: Segments, rows: IntArray) -> NDArray[np.uint8]:
+        """Return the annotation bits of the blocks of some segments' windows, uint8 (rows, blocks).
+
+        The margin must be a multiple of 50, and the store must have annotation.
+        """
+        chrom, position = self.store.coordinates.from_absolute(segments.start[rows])
+        blocks = self.options.window_length // STRIDE
+        return self._annotation.windows(chrom, position - self.options.margin, blocks)
 
     def bin_targets(self, segments: Segments, rows: IntArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return targets and weights of the bins of some segments, float32 (rows, bins, factors) each.

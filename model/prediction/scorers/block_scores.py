@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ....store.schema import STRIDE
-from ...network.blocks import BlockNetwork
+from ...network.block_ensemble import BlockEnsemble
 
 _BLOCKS_AT_ONCE = 4096  # with those on either side of the bins: activations take about 100 MB
 
@@ -20,7 +20,7 @@ class BlockScorer:
         network: in evaluation mode, on the device of the tensors that are given later.
     """
 
-    def __init__(self, network: BlockNetwork) -> None:
+    def __init__(self, network: BlockEnsemble) -> None:
         self._network = network
 
     @torch.inference_mode()
@@ -29,8 +29,8 @@ class BlockScorer:
         codes: Tensor,
         tracks: Tensor,
         starts: Tensor,
+        annotation: Tensor | None = None,
         *,
-        features: Tensor | None = None,
         batch_size: int = 512,
         amp: bool = False,
     ) -> Tensor:
@@ -40,11 +40,10 @@ class BlockScorer:
             codes: bases of the tile, uint8 (S,).
             tracks: signal, float32 (T, S).
             starts: first base that the score of each bin depends on, int64 (N,), in any order.
-            features: None; a network over blocks has none.
+            annotation: bits of each base, uint8 (S,); None if the network uses none.
             batch_size: maximum number of runs that are computed at once.
             amp: compute in bfloat16 where it is safe.
         """
-        assert features is None, "a network over blocks has no features"
         length = self._network.config.window_length
         scores = torch.empty(len(starts), len(self._network.config.tasks), device=codes.device)
         found = RunsOfBins(starts.cpu().numpy())
@@ -56,10 +55,21 @@ class BlockScorer:
                 runs = of_length[i : i + at_once]
                 span = torch.from_numpy(first[runs][:, None] + np.arange(length + (n - 1) * STRIDE)).to(codes.device)
                 with torch.autocast(codes.device.type, torch.bfloat16, enabled=amp):
-                    logits = self._network.both_strands(codes[span], tracks[:, span].transpose(0, 1))
+                    bits = None if annotation is None else block_bits(annotation[span])
+                    logits = self._network.both_strands(codes[span], tracks[:, span].transpose(0, 1), bits)
                 rows, run, place = found.rows_of(runs)
                 scores[torch.from_numpy(rows).to(codes.device)] = torch.sigmoid(logits.float())[run, place]
         return scores
+
+
+def block_bits(bits: Tensor) -> Tensor:
+    """Return the annotation bits of blocks of 50 bases, uint8 (n, blocks), from those of bases, (n, 50 x blocks)."""
+    found = bits.view(len(bits), -1, STRIDE)
+    while found.shape[2] > 1:  # halves: there is no reduction by OR
+        half = found.shape[2] // 2
+        both = found[..., :half] | found[..., half : 2 * half]
+        found = torch.cat([both, found[..., 2 * half :]], dim=2)
+    return found[..., 0]
 
 
 class RunsOfBins:

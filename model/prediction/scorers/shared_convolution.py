@@ -61,8 +61,8 @@ class SharedConvolution:
         codes: Tensor,
         tracks: Tensor,
         starts: Tensor,
-        *,
         features: Tensor | None = None,
+        *,
         batch_size: int = 512,
         amp: bool = False,
     ) -> Tensor:

@@ -10,7 +10,7 @@ from ....store.genome.regions import to_regions
 from ....store.machine import peak_memory
 from ....store.schema import STRIDE
 from ....store.windows.batch import StreamSettings
-from ...network.blocks import BlockNetwork
+from ...network.block_ensemble import BlockEnsemble
 from ...prediction.bins import count_bins
 from ..cost_estimate import Estimate
 from .setup import BlockSetup
@@ -45,19 +45,22 @@ def estimate_blocks(setup: BlockSetup, device: torch.device) -> Estimate:
     )
 
 
-def _time(network: BlockNetwork, batch_size: int, length: int, device: torch.device, *, training: bool) -> float:
+def _time(network: BlockEnsemble, batch_size: int, length: int, device: torch.device, *, training: bool) -> float:
     """Return seconds per step on random bases: of training, or of scoring both strands."""
     generator = torch.Generator().manual_seed(0)
     codes = torch.randint(0, 4, (batch_size, length), generator=generator, dtype=torch.uint8).to(device)
     tracks = torch.rand((batch_size, len(network.config.tracks), length), generator=generator).to(device)
+    bits = torch.zeros((batch_size, length // STRIDE), dtype=torch.uint8, device=device)
+    inputs = (codes, tracks, bits if network.config.annotation else None)
     network.train(training)
     for i in range(_STEPS + 1):
         if i == 1:  # the first step warms up
             begin = perf_counter()
         with torch.set_grad_enabled(training):
-            total = (network(codes, tracks) if training else network.both_strands(codes, tracks)).sum()
-        if training:
+            if not training:
+                network.both_strands(*inputs).sum().item()
+                continue
             network.zero_grad()
-            total.backward()
-        total.item()
+            for member in network.networks:
+                member(*inputs).sum().backward()
     return (perf_counter() - begin) / _STEPS

@@ -6,18 +6,18 @@ import math
 
 import torch
 
-from ...network.blocks import BlockNetwork
+from ...network.block_ensemble import BlockEnsemble
 
 WARM_UP = 0.2
 """Share of a training over which the learning rate rises."""
 _FIRST, _LAST = 1 / 25, 1 / 250_000  # of the highest learning rate
 
 
-def make_optimizer(network: BlockNetwork, *, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
+def make_optimizer(network: BlockEnsemble, *, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
     """Return the optimiser of a network; kernels over bases, biases and normalization do not decay."""
     named = list(network.named_parameters())
-    decays = [p for name, p in named if p.ndim > 1 and not name.startswith("motifs.")]
-    others = [p for name, p in named if p.ndim <= 1 or name.startswith("motifs.")]
+    decays = [p for name, p in named if p.ndim > 1 and ".motifs." not in name]
+    others = [p for name, p in named if p.ndim <= 1 or ".motifs." in name]
     groups = [{"params": decays, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=learning_rate)
 

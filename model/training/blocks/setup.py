@@ -11,17 +11,19 @@ import torch
 
 from ....store.errors import UsageError
 from ....store.sampling.segments import SegmentOptions, SegmentSampler
+from ...data.annotation import annotation_record, store_rules
 from ...data.sources import Source
 from ...model_dir.card import ModelCard
-from ...motifs.block_kernels import set_motif_kernels
+from ...motifs.block_kernels import set_motif_kernels, set_tree_motifs
 from ...motifs.pwm import Motif
 from ...network.block_config import BlockConfig
-from ...network.blocks import BlockNetwork
+from ...network.block_ensemble import BlockEnsemble
 from ...network.variants import AnyNetwork
 from ..distributed import ProcessGroup
 from ..history import Callbacks, TrainingResult
-from ..region_validation import RegionValidation
 from ..setup import DataSetup, prepare_folder
+from ..validation.calibrate import calibrate_model
+from ..validation.region_validation import RegionValidation
 from .trainer import BlockTrainingOptions, train_blocks
 
 
@@ -32,12 +34,12 @@ class BlockSetup(DataSetup):
     Args:
         options: options of the training.
         segments: fields of `SegmentOptions` by name, but ``margin``, which the network decides.
-        motifs: motifs from which pairs of kernels start.
+        motifs: motif of each factor that has one, by factor: kernels start from it, and the trees see its hits.
     """
 
     options: BlockTrainingOptions
     segments: Mapping[str, Any] = field(default_factory=dict)
-    motifs: tuple[Motif, ...] = ()
+    motifs: Mapping[str, Motif] = field(default_factory=dict)
 
     @property
     def config(self) -> BlockConfig:
@@ -46,22 +48,25 @@ class BlockSetup(DataSetup):
         Raises:
             UsageError: a value is out of range.
         """
-        return BlockConfig(tasks=self.sampler.tasks, **self.network)
+        width = max((len(motif) for motif in self.motifs.values()), default=0)
+        return BlockConfig(tasks=self.sampler.tasks, motif_width=width, **self.network)
 
     @property
     def segment_options(self) -> SegmentOptions:
         """How segments are drawn."""
         return SegmentOptions(**self.segments, margin=self.config.margin)
 
-    def build(self) -> BlockNetwork:
-        """Build the network before its first step; deterministic.
+    def build(self) -> BlockEnsemble:
+        """Build the ensemble before its first step, its trees not grown; deterministic.
 
         Raises:
             UsageError: a value is out of range, or the motifs need more kernels.
         """
-        network = BlockNetwork(self.config, seed=self.options.seed)
-        set_motif_kernels(network, self.motifs)
-        return network
+        ensemble = BlockEnsemble(self.config, seed=self.options.seed)
+        for member in ensemble.networks:
+            set_motif_kernels(member, tuple(self.motifs.values()))
+        set_tree_motifs(ensemble, self.motifs)
+        return ensemble
 
     def segment_sampler(self) -> SegmentSampler:
         """Return what draws the segments of the training regions."""
@@ -83,11 +88,15 @@ class BlockSetup(DataSetup):
 
     def card(self, config: BlockConfig) -> ModelCard:
         """Return the content of model.json for this training."""
-        more = {"segments": asdict(self.segment_options), "motifs": list(self.motif_names)}
+        more = {
+            "segments": asdict(self.segment_options),
+            "motifs": {factor: motif.name for factor, motif in self.motifs.items()},
+        }
         training = {**asdict(self.options), **self.training_record(**more)}
-        return ModelCard(config=config, training=training, provenance=self.provenance())
+        annotation = annotation_record(store_rules(self.sampler.store)) if config.annotation else {}
+        return ModelCard(config=config, training=training, provenance={**self.provenance(), **annotation})
 
-    def prepare(self, folder: Path, *, resume: bool, overwrite: bool, is_main: bool = True) -> BlockNetwork:
+    def prepare(self, folder: Path, *, resume: bool, overwrite: bool, is_main: bool = True) -> BlockEnsemble:
         """Build the network and prepare its model folder, as `prepare_training`."""
         network = self.build()
         card = self.card(network.config)
@@ -105,18 +114,19 @@ class BlockSetup(DataSetup):
         process_group: ProcessGroup | None = None,
         callbacks: Callbacks | None = None,
     ) -> TrainingResult:
-        """Train the prepared network, see `train_blocks`; the caller holds the lock of the folder.
+        """Train the prepared network, see `train_blocks`, and calibrate it; the caller holds the lock of the folder.
 
         Raises:
             UsageError: several processes train.
         """
-        assert isinstance(network, BlockNetwork), "as prepared"
+        assert isinstance(network, BlockEnsemble), "as prepared"
         if process_group is not None and process_group.size > 1:
             raise UsageError(f"a network over blocks trains on one process, not on {process_group.size}")
-        return train_blocks(
+        validation = self.validation()
+        result = train_blocks(
             network,
             self.segment_sampler(),
-            self.validation(),
+            validation,
             folder,
             self.options,
             device=device,
@@ -125,11 +135,13 @@ class BlockSetup(DataSetup):
             callbacks=callbacks,
             locked=True,
         )
+        calibrate_model(folder, validation, device=device)
+        return result
 
     @property
     def motif_names(self) -> tuple[str, ...]:
         """Names of the motifs from which kernels start."""
-        return tuple(motif.name for motif in self.motifs)
+        return tuple(motif.name for motif in self.motifs.values())
 
     @property
     def sampling(self) -> str:

@@ -22,16 +22,21 @@ from ....store.windows.batch import StreamSettings
 from ...data.batches import TensorBatch
 from ...data.sources import BatchStream, Source, StoreSource
 from ...model_dir.history import Selection
+from ...network.block_ensemble import BlockEnsemble
 from ...network.blocks import BlockNetwork
+from ...network.trees import BoostedTrees
 from ..distributed import ProcessGroup
 from ..history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
 from ..loop import EpochLimits, run_epochs
 from ..loss import TrainingError
-from ..region_validation import RegionValidation
+from ..validation.region_validation import RegionValidation
+from .blending import validate_ensemble
 from .optimizer import make_optimizer, one_cycle
+from .tree_growth import TreeBins, TreeOptions, grow_trees, most_bins, store_trees
 
 _PREFETCH = 3  # batches ready
 _ORDER, _STRANDS = 101, 102  # seed the order of segments and their strands, apart from the numbers that draw them
+_TREES = 2**31  # in place of an epoch: draws the segments on which trees are grown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,7 @@ class BlockTrainingOptions:
 
 
 def train_blocks(
-    network: BlockNetwork,
+    network: BlockEnsemble,
     sampler: SegmentSampler,
     validation: RegionValidation,
     folder: Path,
@@ -106,7 +111,7 @@ class _BlockTrainer:
 
     def __init__(
         self,
-        network: BlockNetwork,
+        network: BlockEnsemble,
         sampler: SegmentSampler,
         validation: RegionValidation,
         options: BlockTrainingOptions,
@@ -126,13 +131,16 @@ class _BlockTrainer:
     def epoch(self, progress: Progress) -> tuple[EpochRecord, int]:
         """Train for an epoch and validate; return its record and the number of steps."""
         begin, seed = perf_counter(), self.options.seed
+        if progress.epoch == 0 and self.network.trees is not None:
+            self._grow_trees(self.network.trees)
         segments = self.sampler.epoch(seed, progress.epoch)
         order = (seed, progress.epoch, _ORDER, 0)
-        strands = make_rng(seed, progress.epoch, _STRANDS).random(len(segments)) < 0.5
+        members = len(self.network.networks)
+        strands = make_rng(seed, progress.epoch, _STRANDS).random((members, len(segments))) < 0.5
         with self.source.open(segments.plan, self.settings, seed=order, prefetch=_PREFETCH) as stream:
             loss, steps = self._run_epoch(stream, segments, strands, progress)
         seconds = perf_counter() - begin
-        val_loss, val_ap = self.validation.score(self.network, device=self.device, process_group=ProcessGroup())
+        val_loss, val_ap = validate_ensemble(self.network, self.validation, device=self.device)
         record = EpochRecord(
             epoch=progress.epoch + 1,
             loss=loss,
@@ -155,7 +163,7 @@ class _BlockTrainer:
             part = (progress.epoch + done / len(segments)) / self.options.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = self.options.learning_rate * one_cycle(part)
-            value = self._step(batch, segments, strands[batch.index])
+            value = self._step(batch, segments, strands[:, batch.index])
             if not math.isfinite(value):
                 raise TrainingError(
                     f"the loss or its gradient is not finite at step {progress.step + steps + 1} (epoch "
@@ -168,28 +176,58 @@ class _BlockTrainer:
         return total / max(steps, 1), steps
 
     def _step(self, batch: TensorBatch, segments: Segments, strands: NDArray[np.bool_]) -> float:
-        """Take a step and return the loss, or what is not finite of loss and norm of the gradient, before it."""
+        """Take a step; return the mean loss of the members before it, or a value that is not finite."""
         arrays = self.sampler.bin_targets(segments, batch.index)
         targets, weights = (torch.from_numpy(array).to(self.device) for array in arrays)
-        reverse = torch.from_numpy(strands).to(self.device)
-        codes, tracks = _choose_strands(self.network, batch, reverse)
-        targets, weights = (torch.where(reverse[:, None, None], t.flip(1), t) for t in (targets, weights))
+        annotation = self._annotation(segments, batch)
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.network(codes, tracks)
-        losses = functional.binary_cross_entropy_with_logits(logits, targets, weights, reduction="sum")
-        loss = losses / weights.sum().clamp(min=1)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = clip_grad_norm_(self.network.parameters(), self.options.clip).item()
-        if not math.isfinite(norm):
-            return norm
+        losses, norms = [], []
+        for member, rows in zip(self.network.networks, strands, strict=True):
+            reverse = torch.from_numpy(rows).to(self.device)
+            logits = member(*_choose_strands(member, batch, annotation, reverse))
+            target, weight = (torch.where(reverse[:, None, None], t.flip(1), t) for t in (targets, weights))
+            sums = functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
+            loss = sums / weights.sum().clamp(min=1)
+            loss.backward()  # type: ignore[no-untyped-call]
+            norms.append(clip_grad_norm_(member.parameters(), self.options.clip).item())
+            losses.append(loss.item())
+        if not np.isfinite(norms).all():
+            return math.nan
         self.optimizer.step()
-        return loss.item()
+        return float(np.mean(losses))
+
+    def _annotation(self, segments: Segments, batch: TensorBatch) -> Tensor | None:
+        """Return the annotation bits of the blocks of a batch, uint8 (B, blocks); None without."""
+        if not self.network.config.annotation:
+            return None
+        return torch.from_numpy(self.sampler.annotation(segments, batch.index)).to(self.device)
+
+    def _grow_trees(self, trees: BoostedTrees) -> None:
+        """Grow the trees of all tasks on segments drawn for them."""
+        options, config = self.options, self.network.config
+        segments = self.sampler.epoch(options.seed, _TREES)
+        most = max(1, most_bins(self.network) // self.sampler.options.bins)
+        if len(segments) > most:
+            segments = segments.take(np.sort(make_rng(options.seed, _TREES).choice(len(segments), most, replace=False)))
+        table = TreeBins(self.network, len(segments) * self.sampler.options.bins)
+        with self.source.open(segments.plan, self.settings, seed=None, prefetch=_PREFETCH) as stream:
+            for batch in stream:
+                inputs = (batch.codes, batch.tracks, self._annotation(segments, batch))
+                table.add(inputs, *self.sampler.bin_targets(segments, batch.index))
+        for task in range(len(config.tasks)):
+            structures = grow_trees(
+                *table.of_task(task), trees=config.trees, leaves=config.leaves, options=TreeOptions(), seed=options.seed
+            )
+            store_trees(structures, trees, task)
 
 
-def _choose_strands(network: BlockNetwork, batch: TensorBatch, reverse: Tensor) -> tuple[Tensor, Tensor]:
-    """Return codes and tracks of a batch; of the rows in `reverse` their reverse complement."""
+def _choose_strands(
+    network: BlockNetwork, batch: TensorBatch, annotation: Tensor | None, reverse: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return codes, tracks and annotation of a batch; of the rows in `reverse` their reverse complement."""
     codes, tracks = network.reversed_inputs(batch.codes, batch.tracks)
     return (
         torch.where(reverse[:, None], codes, batch.codes),
         torch.where(reverse[:, None, None], tracks, batch.tracks),
+        None if annotation is None else torch.where(reverse[:, None], annotation.flip(1), annotation),
     )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from factornet.model.network.block_config import BlockConfig
+from factornet.model.network.block_ensemble import BlockEnsemble
 from factornet.model.network.blocks import BlockNetwork, block_signal
 from factornet.store.errors import UsageError
 
@@ -76,8 +77,9 @@ def test_channels_are_logarithms_of_centred_means():
 
 
 def test_number_of_weights_is_as_stated():
-    for config in (CONFIG, BlockConfig(tasks=("A",), tracks=())):
-        network = BlockNetwork(config)
+    trees = {"trees": 3, "leaves": 5, "motif_width": 9, "members": 2, "annotation": True}
+    for config in (CONFIG, BlockConfig(tasks=("A",), tracks=()), BlockConfig(tasks=("A", "B"), tracks=("D",), **trees)):
+        network = BlockEnsemble(config)
         counted = sum(v.numel() for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked"))
         assert counted == config.weights_size
         assert BlockConfig.from_json(config.to_json()) == config

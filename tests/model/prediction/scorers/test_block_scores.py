@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factornet.model.network import BlockConfig, BlockNetwork
+from factornet.model.network import BlockConfig, BlockEnsemble
+from factornet.model.network.bin_features import feature_count
 from factornet.model.prediction import Bins, predict_bins
 from factornet.model.prediction.scorers.block_scores import RunsOfBins
 from factornet.store import open_store
@@ -33,11 +34,36 @@ def test_runs_have_every_bin_once_where_it_is(starts, longest, gap):
 
 @pytest.fixture(scope="module")
 def network():
-    config = BlockConfig(tasks=("CTCF", "MAX"), tracks=("Unique35", "DGF"), kernels=6, width=8, dilations=(1, 2))
-    network = BlockNetwork(config, seed=3).eval()
+    config = BlockConfig(
+        tasks=("CTCF", "MAX"),
+        tracks=("Unique35", "DGF"),
+        kernels=6,
+        width=8,
+        dilations=(1, 2),
+        annotation=True,
+        members=2,
+        trees=3,
+        leaves=4,
+        motif_width=7,
+    )
+    network = BlockEnsemble(config, seed=3).eval()
     with torch.no_grad():
-        network.output.bias.zero_()
+        for member in network.networks:
+            member.output.bias.zero_()
+    fill_with_random_trees(network)
     return network
+
+
+def fill_with_random_trees(network):
+    rng = torch.Generator().manual_seed(4)
+    trees, n = network.trees, feature_count(network.config)
+    trees.feature[..., :3] = torch.randint(0, n, trees.feature[..., :3].shape, generator=rng, dtype=torch.int32)
+    trees.threshold[..., :3] = torch.rand(trees.threshold[..., :3].shape, generator=rng)
+    trees.left[..., :3] = torch.tensor([1, 3, 5], dtype=torch.int32)
+    trees.right[..., :3] = torch.tensor([2, 4, 6], dtype=torch.int32)
+    trees.value[..., 3:] = torch.randn(trees.value[..., 3:].shape, generator=rng)
+    network.motif_odds[:] = torch.randn(network.motif_odds.shape, generator=rng)
+    network.tree_weight[:] = torch.tensor([0.3, 0.6])
 
 
 def each_alone(network, store, cell, bins):
@@ -48,8 +74,10 @@ def each_alone(network, store, cell, bins):
         high = low + config.window_length
         codes = padded_span(store.sequence(name), low, high, pad_value=4)
         tracks = np.stack([padded_span(store.track(cell, t, name), low, high, pad_value=0) for t in config.tracks])
+        bits = padded_span(store.annotation(name), low, high, pad_value=0)
+        blocks = torch.from_numpy(np.bitwise_or.reduce(bits.reshape(-1, 50), axis=1))[None]
         with torch.inference_mode():
-            logits = network.both_strands(torch.from_numpy(codes)[None], torch.from_numpy(tracks)[None])
+            logits = network.both_strands(torch.from_numpy(codes)[None], torch.from_numpy(tracks)[None], blocks)
         found.append(torch.sigmoid(logits)[0, 0].numpy())
     return np.array(found)
 

@@ -10,20 +10,25 @@ import torch
 from factornet.cli import evaluate, model, predict, train, visualize
 from factornet.model import load_network
 from factornet.model.evaluation.metrics import average_precision
-from factornet.model.network import BlockNetwork
+from factornet.model.network import BlockEnsemble
 from factornet.model.training.blocks import make_optimizer, one_cycle
 from factornet.model.training.distributed import ProcessGroup
-from factornet.model.training.region_validation import RegionValidation
+from factornet.model.training.validation import RegionValidation
 from factornet.store import open_store, parse_region, read_span, split_genome
 
 DATA = "-i K562 HepG2 -f CTCF -v chr11:200000-900000 -t chr21 chr7 chr2".split()
-SMALL = "--preset blocks -k 12 -e 3 -b 16 -lr 0.004 -s 5 --device cpu --threads 1".split()
+SMALL = "--preset blocks -k 12 --members 2 --trees 12 -e 3 -b 16 -lr 0.004 -s 5 --device cpu --threads 1".split()
 
 
 @pytest.fixture(scope="module")
-def trained(demo_store, tmp_path_factory):
+def words(demo_store, demo_files):
+    return ["--store", str(demo_store), *DATA, *SMALL, "--motifs", str(demo_files / "motifs.meme")]
+
+
+@pytest.fixture(scope="module")
+def trained(words, tmp_path_factory):
     folder = tmp_path_factory.mktemp("blocks") / "CTCF"
-    assert train.main(["--store", str(demo_store), *DATA, *SMALL, "-o", str(folder)]) == 0
+    assert train.main([*words, "-o", str(folder)]) == 0
     return folder
 
 
@@ -45,7 +50,7 @@ def test_model_folder_says_what_it_is_and_is_verified(trained, capsys):
     assert model.main(["info", str(trained)]) == 0
     assert "blocks" in capsys.readouterr().out
     assert model.main(["verify", str(trained)]) == 0
-    assert isinstance(load_network(trained), BlockNetwork)
+    assert isinstance(load_network(trained), BlockEnsemble)
 
 
 def test_predictions_in_another_cell_line_are_evaluated(trained, demo_store, tmp_path, capsys):
@@ -60,9 +65,9 @@ def test_predictions_in_another_cell_line_are_evaluated(trained, demo_store, tmp
     assert json.loads(capsys.readouterr().out)["scores"]["model"]["average_precision"] > 0.3
 
 
-def test_resumed_training_ends_with_the_same_weights(trained, demo_store, tmp_path, monkeypatch):
+def test_resumed_training_ends_with_the_same_weights(trained, words, tmp_path, monkeypatch):
     folder = tmp_path / "m"
-    words = ["--store", str(demo_store), *DATA, *SMALL, "-o", str(folder)]
+    words = [*words, "-o", str(folder)]
     steps = []
 
     def stop_in_the_second_epoch(report):
@@ -101,7 +106,7 @@ def test_dry_run_estimates_and_writes_nothing(demo_store, tmp_path, monkeypatch,
 
 @pytest.mark.parametrize(
     ("words", "named"),
-    [("-L 500", "-L"), ("-n 2", "-n"), ("-m -g", "-m, -g"), ("--double", "--amp and --double"), ("-r 0", "-r")],
+    [("-L 500", "-L"), ("-n 2", "-n"), ("-m -d 3", "-d, -m"), ("--double", "--amp and --double"), ("-r 0", "-r")],
 )
 def test_options_without_meaning_are_refused(demo_store, tmp_path, capsys, words, named):
     arguments = ["--store", str(demo_store), *DATA, "--preset", "blocks", *words.split(), "-o", str(tmp_path / "m")]
@@ -146,7 +151,7 @@ def test_region_validation_equals_scores_of_labels(demo_store, trained):
     validation = RegionValidation(store, cells=("K562", "GM12878"), factors=("CTCF",), regions=split.valid)
     network, precisions = load_network(trained), []
     for cell in ("K562", "GM12878"):
-        scores = validation._predict(network, cell, device=torch.device("cpu"), process_group=ProcessGroup(), amp=False)
+        scores = validation.predict(network, cell, device=torch.device("cpu"))
         column = store.cell(cell).factor_index("CTCF")
         labels = read_span(store.labels(cell, "chr11"), 4000, 4000 + len(validation.bins))[:, column]
         precisions.append(average_precision(labels[labels != 2] == 1, scores[labels != 2, 0]))
@@ -168,12 +173,8 @@ def test_only_matrices_of_blocks_decay(trained):
     optimizer = make_optimizer(network, learning_rate=0.1, weight_decay=0.01)
     decaying = {id(p) for p in optimizer.param_groups[0]["params"]}
     names = {name for name, p in network.named_parameters() if id(p) in decaying}
-    assert names == {
-        "mixing.weight",
-        "bin.weight",
-        "output.weight",
-        *(f"residual.{i}.convolution.weight" for i in range(4)),
-    }
+    matrices = ("mixing", "bin", "output", *(f"residual.{i}.convolution" for i in range(4)))
+    assert names == {f"members.{i}.{name}.weight" for i in range(2) for name in matrices}
     assert sum(p.numel() for g in optimizer.param_groups for p in g["params"]) == sum(
         p.numel() for p in network.parameters()
     )

@@ -1,0 +1,130 @@
+"""What predicted scores mean, and the sites that they call: ``factornet-predict --fdr``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..store.errors import UsageError
+from ..store.text import format_count
+from .common.arguments import naming_option
+from .common.output import print_json, print_line
+
+if TYPE_CHECKING:
+    from ..model.model_dir.calibration import Calibration
+    from ..model.model_dir.weights import LoadedModel
+    from ..model.prediction.predictor import Predictor
+
+_HINT = "calibrate it with `factornet-model calibrate`"
+
+
+def add_calibration_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of calibrated scores and of calls."""
+    parser.add_argument(
+        "--fdr",
+        type=float,
+        metavar="RATE",
+        help="also call sites: runs of bins whose scores have at most this false discovery rate on the model's "
+        "validation regions, such as 0.1, as narrowPeak next to the output; where the output is there already, "
+        "predicted by the same model, only the sites are called",
+    )
+    parser.add_argument(
+        "--uncalibrated",
+        action="store_true",
+        help="write scores as the network computes them; default: calibrated probabilities, where the model has them",
+    )
+    parser.add_argument(
+        "--prevalence",
+        type=float,
+        metavar="SHARE",
+        help="share of bound bins expected in this cell line, such as 0.004, to which calibrated scores are shifted; "
+        "default: that of the validation regions",
+    )
+
+
+def calibration_from_args(options: argparse.Namespace, model: LoadedModel) -> Calibration | None:
+    """Return the calibration of the factor to be used; None where the model has none or it is not wanted.
+
+    Raises:
+        UsageError: the options need one, and there is none; or they exclude each other.
+    """
+    wanted = [f"--{name}" for name in ("fdr", "prevalence") if getattr(options, name) is not None]
+    if options.uncalibrated:
+        if wanted:
+            raise UsageError(f"{' and '.join(wanted)}: needs calibrated scores; leave out --uncalibrated")
+        return None
+    found = model.calibrations.get(options.factor)
+    if found is None and wanted:
+        raise UsageError(
+            f"{' and '.join(wanted)}: {model.name} has no calibration of {options.factor} for its {model.weights} "
+            f"weights; {_HINT}"
+        )
+    if found is not None and options.fdr is not None:
+        with naming_option("--fdr"):
+            found.threshold_for(options.fdr)
+    return found
+
+
+def call_from_args(options: argparse.Namespace, predictor: Predictor) -> int:
+    """Call the sites of the predictions; return their number."""
+    from ..model.calls.narrow_peak import call_predictions
+
+    assert predictor.calibration is not None, "checked with the options"
+    return call_predictions(
+        options.output,
+        predictor.store.coordinates,
+        predictor.calibration,
+        fdr=options.fdr,
+        overwrite=options.force,
+    )
+
+
+def call_existing(options: argparse.Namespace, predictor: Predictor) -> int:
+    """Call the sites of predictions that exist, if they are those of this model; return the exit status.
+
+    Raises:
+        UsageError: they are others.
+        InputError: it is not recorded what they are.
+    """
+    from ..model.prediction.sidecar import read_record
+
+    record = read_record(options.output)
+    if changes := predictor.differences(record):
+        raise UsageError(
+            f"{options.output}: already exists, and is not what this command predicts ({'; '.join(changes)}); give "
+            "another name, or replace it with --force"
+        )
+    n_sites = call_from_args(options, predictor)
+    if options.json:
+        print_json({"output": str(options.output), "predicted": 0, "calibrated": True, "sites": n_sites})
+    else:
+        print_line(f"{options.output}: predicted before, by the same model")
+        print_sites(options, predictor, n_sites)
+    return 0
+
+
+def print_scores(predictor: Predictor) -> None:
+    """Print what the scores are."""
+    found = predictor.calibration
+    if found is None:
+        print_line("scores are as the network computes them, not calibrated")
+        return
+    assumed = found.prevalence if predictor.prevalence is None else predictor.prevalence
+    print_line(
+        f"scores are probabilities, calibrated on {found.bins:,} validation bins; they assume that {assumed:.2%} of "
+        "the bins are bound"
+    )
+
+
+def print_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int) -> None:
+    """Print how many sites were called, and how far to trust them."""
+    from ..model.calls.narrow_peak import calls_path
+
+    found = predictor.calibration
+    assert found is not None, "checked with the options"
+    rate = found.at_threshold(found.threshold_for(options.fdr))
+    print_line(
+        f"{calls_path(options.output)}: {format_count(n_sites, 'site')} of bins with a score of at least "
+        f"{rate.score:.3f}; on the validation regions {rate.fdr:.1%} of such bins are false (90 % interval "
+        f"{rate.low:.1%} to {rate.high:.1%}), and {rate.recall:.1%} of the bound ones are found"
+    )

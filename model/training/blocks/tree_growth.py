@@ -1,0 +1,167 @@
+"""Grow the boosted trees of an ensemble with LightGBM, on bins of the segments that the networks learn from."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...network.bin_features import MOTIF_FEATURES, feature_count
+from ...network.block_ensemble import BlockEnsemble
+from ...network.trees import MAX_DEPTH, BoostedTrees
+
+_MEMORY = 400 * 2**20  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeOptions:
+    """How trees are grown; those of a configuration are beside them.
+
+    Attributes:
+        learning_rate: share of each tree's values in the sum.
+        least_bins: bins of a leaf at least.
+        feature_fraction: share of the features that a tree sees, `bagging_fraction` that of the bins.
+        l2: penalty on the values of leaves.
+        histogram_bins: values that a feature is rounded to at most.
+    """
+
+    learning_rate: float = 0.05
+    least_bins: int = 50
+    feature_fraction: float = 0.8
+    bagging_fraction: float = 0.7
+    l2: float = 5.0
+    histogram_bins: int = 63
+
+
+class TreeBins:
+    """Bins to grow trees on, added segment by segment: features, targets and weights.
+
+    Args:
+        network: whose trees are to be grown.
+        bins: number of bins to come.
+
+    Attributes:
+        motif: features of the motif of each task, float32 (tasks, bins, MOTIF_FEATURES); `common`: the other features.
+        targets, weights: float32 (tasks, bins).
+    """
+
+    def __init__(self, network: BlockEnsemble, bins: int) -> None:
+        self._network, tasks = network, len(network.config.tasks)
+        self.motif = np.empty((tasks, bins, MOTIF_FEATURES), np.float32)
+        self.common = np.empty((bins, feature_count(network.config) - MOTIF_FEATURES), np.float32)
+        self.targets, self.weights = np.zeros((tasks, bins), np.float32), np.zeros((tasks, bins), np.float32)
+        self._filled = 0
+
+    @torch.no_grad()
+    def add(
+        self,
+        inputs: tuple[Tensor, Tensor, Tensor | None],
+        targets: NDArray[np.float32],
+        weights: NDArray[np.float32],
+    ) -> None:
+        """Add the bins of B segments.
+
+        Args:
+            inputs: codes, tracks and annotation, as for `BlockNetwork.forward`.
+            targets, weights: float32 (B, bins, tasks).
+        """
+        features, n = self._network.bin_features(*inputs), targets.shape[0] * targets.shape[1]
+        rows = slice(self._filled, self._filled + n)
+        self.common[rows] = features.common.flatten(0, 1).cpu().numpy()
+        for task, odds in enumerate(self._network.motif_odds):
+            self.motif[task, rows] = features.of_motif(odds).flatten(0, 1).cpu().numpy()
+        self.targets[:, rows], self.weights[:, rows] = (a.reshape(n, -1).T for a in (targets, weights))
+        self._filled += n
+
+    def of_task(self, task: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Return features (n, F), targets and weights (n,) of the bins that count for a task."""
+        kept = np.flatnonzero(self.weights[task, : self._filled])
+        features = np.concatenate([self.motif[task][kept], self.common[kept]], axis=1)
+        return features, self.targets[task][kept], self.weights[task][kept]
+
+
+def most_bins(network: BlockEnsemble) -> int:
+    """Return the number of bins whose features take 400 MB."""
+    config = network.config
+    values = feature_count(config) + (len(config.tasks) - 1) * MOTIF_FEATURES + 2 * len(config.tasks)
+    return _MEMORY // (4 * values)
+
+
+def has_lightgbm() -> bool:
+    """Return whether LightGBM is installed."""
+    return importlib.util.find_spec("lightgbm") is not None
+
+
+def grow_trees(
+    features: NDArray[np.float32],
+    target: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    *,
+    trees: int,
+    leaves: int,
+    options: TreeOptions,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Grow trees on one thread, deterministically, and return their structures as LightGBM describes them.
+
+    Args:
+        features: of bins, float32 (n, F).
+        target: probability, float32 (n,).
+        weight: float32 (n,), above 0.
+        trees, leaves: number of trees, and of leaves of each at most.
+        options: how trees are grown.
+        seed: of features and bins that each tree sees.
+    """
+    import lightgbm
+
+    data = lightgbm.Dataset(features, target, weight=weight, free_raw_data=True)
+    settings = {
+        "objective": "cross_entropy",
+        "learning_rate": options.learning_rate,
+        "num_leaves": leaves,
+        "max_depth": MAX_DEPTH,
+        "min_data_in_leaf": options.least_bins,
+        "feature_fraction": options.feature_fraction,
+        "bagging_fraction": options.bagging_fraction,
+        "bagging_freq": 1,
+        "lambda_l2": options.l2,
+        "max_bin": options.histogram_bins,
+        "use_missing": False,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": seed,
+        "verbosity": -1,
+    }
+    booster = lightgbm.train(settings, data, num_boost_round=trees)
+    return [info["tree_structure"] for info in booster.dump_model()["tree_info"]]
+
+
+@torch.no_grad()
+def store_trees(structures: Iterable[dict[str, Any]], trees: BoostedTrees, task: int) -> None:
+    """Write trees of a task, as LightGBM describes them, to the arrays that evaluate them."""
+    for tree, structure in enumerate(structures):
+        for node, values in enumerate(_nodes(structure)):
+            for name, value in values.items():
+                getattr(trees, name)[task, tree, node] = value
+
+
+def _nodes(structure: dict[str, Any]) -> Iterator[dict[str, float]]:
+    """Yield the nodes of a tree, the root first, with the numbers of those that they lead to."""
+    nodes = [structure]
+    for node in nodes:  # which grows
+        if "split_feature" not in node:
+            yield {"value": node["leaf_value"]}
+            continue
+        left = len(nodes)
+        nodes += [node["left_child"], node["right_child"]]
+        threshold = np.float32(node["threshold"])
+        if float(threshold) > node["threshold"]:  # the largest float32 that is not above it decides alike
+            threshold = np.nextafter(threshold, np.float32(-np.inf))
+        yield {"feature": node["split_feature"], "threshold": float(threshold), "left": left, "right": left + 1}

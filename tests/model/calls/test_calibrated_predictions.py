@@ -1,0 +1,164 @@
+"""Calibrated predictions and called sites, through the commands, with a small network over blocks."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from factornet.cli import model, predict, train
+from factornet.store.files.sealed_json import read_sealed_json
+
+DATA = "-i K562 HepG2 -f CTCF -v chr11:200000-900000 -t chr21 chr7 chr2".split()
+NETWORK = "--preset blocks -k 8 --members 1 --trees 12 -e 1 -lr 0.004 -s 5 --device cpu --threads 1".split()
+
+
+@pytest.fixture(scope="module")
+def calibrated(demo_store, demo_files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calibrated") / "CTCF"
+    motif = ["--motifs", str(demo_files / "motifs.meme")]
+    assert train.main(["--store", str(demo_store), *DATA, *NETWORK, *motif, "-o", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def words(calibrated, demo_store, tmp_path):
+    return [
+        "--store",
+        str(demo_store),
+        "-i",
+        "K562",
+        "-f",
+        "CTCF",
+        "-m",
+        str(calibrated),
+        "--regions",
+        "chr21:0-200000",
+    ]
+
+
+def read_scores(path):
+    with gzip.open(path, "rt") as file:
+        rows = [line.split("\t") for line in file]
+    return np.array([int(row[1]) for row in rows]), np.array([float(row[3]) for row in rows], np.float32)
+
+
+def test_calibration_is_of_the_validation_regions_and_verified(calibrated, capsys):
+    assert model.main(["info", str(calibrated), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["calibration"]["CTCF"]
+    assert found["bins"] > 20_000
+    assert found["error_after"] < found["error_before"]
+    assert model.main(["verify", str(calibrated)]) == 0
+    assert "calibration.json" in capsys.readouterr().out
+    assert model.main(["info", str(calibrated)]) == 0
+    assert "calibration of CTCF: 302 of 27,428 bins bound" in capsys.readouterr().out
+
+
+def test_calibrating_again_gives_the_same(calibrated, demo_store, tmp_path, capsys):
+    copy = tmp_path / "CTCF"
+    shutil.copytree(calibrated, copy)
+    (copy / "calibration.json").unlink()
+    assert model.main(["calibrate", str(copy), "--store", str(demo_store), "--device", "cpu"]) == 0
+    assert "calibrated in K562, HepG2, chr11:200000-900000" in capsys.readouterr().out
+    assert (copy / "calibration.json").read_bytes() == (calibrated / "calibration.json").read_bytes()
+    other = ["-i", "GM12878", "--regions", "chr11:0-900000", "--json"]
+    assert model.main(["calibrate", str(copy), "--store", str(demo_store), "--device", "cpu", *other]) == 0
+    found = json.loads(capsys.readouterr().out)["factors"]["CTCF"]
+    assert found["bins"] != 27_428
+
+
+def test_scores_are_calibrated_unless_told_otherwise(calibrated, words, tmp_path, capsys):
+    plain, raw, shifted = (tmp_path / f"{name}.bed.gz" for name in ("plain", "raw", "shifted"))
+    assert predict.main([*words, "-o", str(plain)]) == 0
+    assert "scores are probabilities, calibrated on" in capsys.readouterr().out
+    assert predict.main([*words, "-o", str(raw), "--uncalibrated"]) == 0
+    assert "not calibrated" in capsys.readouterr().out
+    assert predict.main([*words, "-o", str(shifted), "--prevalence", "0.0001"]) == 0
+    assert "assume that 0.01% of the bins are bound" in capsys.readouterr().out
+    calibration = model_calibration(calibrated)
+    scores = [read_scores(path)[1] for path in (plain, raw, shifted)]
+    np.testing.assert_allclose(scores[0], calibration.apply(scores[1]), rtol=0.02, atol=1e-6)
+    np.testing.assert_allclose(scores[2], calibration.at_prevalence(scores[0], 0.0001), rtol=0.02, atol=1e-6)
+    assert json.loads((tmp_path / "plain.bed.gz.json").read_text())["options"]["calibrated"] is True
+
+
+def model_calibration(folder):
+    from factornet.model.model_dir.weights import load_model
+
+    return load_model(folder).calibrations["CTCF"]
+
+
+@pytest.mark.parametrize("name", ["p.bw", "p.bed.gz"])
+def test_sites_are_called_with_the_prediction_or_after_it(calibrated, words, tmp_path, capsys, name):
+    out, sites = tmp_path / name, tmp_path / "p.narrowPeak"
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6"]) == 0
+    text = capsys.readouterr().out
+    assert f"{sites}: " in text
+    assert "90 % interval" in text
+    first = sites.read_text()
+    rows = [line.split("\t") for line in first.splitlines()]
+    assert len(rows) > 3
+    assert all(len(row) == 10 for row in rows)
+    threshold = model_calibration(calibrated).threshold_for(0.6)
+    assert min(float(row[6]) for row in rows) >= threshold - 1e-3
+    assert all(0 <= int(row[9]) < int(row[2]) - int(row[1]) for row in rows)
+    assert all(float(row[8]) >= -np.log10(0.6) - 1e-3 for row in rows)
+    record = json.loads((tmp_path / "p.narrowPeak.json").read_text())
+    assert record["options"]["called"]["fdr"] == 0.6
+
+    bytes_before = out.read_bytes()
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6"]) == 2  # the sites are there
+    assert "already exists" in capsys.readouterr().err
+    sites.unlink()
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6"]) == 0
+    assert "predicted before, by the same model" in capsys.readouterr().out
+    assert sites.read_text() == first
+    assert out.read_bytes() == bytes_before
+    sites.unlink()
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6", "--prevalence", "0.1"]) == 2
+    assert "other options" in capsys.readouterr().err
+
+
+def test_calls_need_a_calibration(calibrated, words, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(calibrated, copy)
+    (copy / "calibration.json").unlink()
+    others = [str(copy) if word == str(calibrated) else word for word in words]
+    assert predict.main([*others, "-o", str(tmp_path / "x.bw"), "--fdr", "0.1"]) == 2
+    assert "--fdr: copy has no calibration of CTCF for its best weights" in capsys.readouterr().err
+    assert predict.main([*words, "-o", str(tmp_path / "x.bw"), "--fdr", "0.1", "--uncalibrated"]) == 2
+    assert "leave out --uncalibrated" in capsys.readouterr().err
+    assert predict.main([*words, "-o", str(tmp_path / "x.bw"), "--fdr", "1.5"]) == 2
+    assert "lies between 0 and 1, got 1.5" in capsys.readouterr().err
+    assert not (tmp_path / "x.bw").exists()
+
+
+def test_damaged_calibration_is_found_on_use(calibrated, words, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(calibrated, copy)
+    path = copy / "calibration.json"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    others = [str(copy) if word == str(calibrated) else word for word in words]
+    assert predict.main([*others, "-o", str(tmp_path / "x.bw")]) == 2
+    assert "calibration.json" in capsys.readouterr().err
+    assert model.main(["verify", str(copy)]) == 1
+
+
+def test_calibration_of_other_weights_is_not_used(calibrated, words, tmp_path, capsys):
+    assert predict.main([*words, "-o", str(tmp_path / "x.bed.gz"), "--weights", "last"]) == 0
+    out = capsys.readouterr().out
+    content = read_sealed_json(calibrated / "calibration.json", _format(), hint="")
+    assert content["weights_sha256"]
+    assert (
+        "not calibrated" in out
+        or (calibrated / "last.safetensors").read_bytes() == (calibrated / "best.safetensors").read_bytes()
+    )
+
+
+def _format():
+    from factornet.model.model_dir import calibration
+
+    return calibration._FORMAT

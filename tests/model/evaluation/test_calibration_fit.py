@@ -1,0 +1,113 @@
+"""Calibration: probabilities become frequencies, order is kept, and rates are those of the labels."""
+
+import numpy as np
+import pytest
+
+from factornet.model.evaluation.calibration_fit import calibration_error, fit_calibration, reliability
+from factornet.model.model_dir.calibration import Calibration, to_logits
+from factornet.store.errors import UsageError
+
+
+def make_scores(n=60_000, *, seed=0):
+    """Scores whose logits are half the true ones, minus 1, in blocks of 50 bins."""
+    rng = np.random.default_rng(seed)
+    true = rng.normal(-4, 2, n)
+    bound = rng.random(n) < 1 / (1 + np.exp(-true))
+    return (1 / (1 + np.exp(-(true / 2 - 1)))).astype(np.float32), bound, np.arange(n) // 50
+
+
+def fit(scores, bound, block):
+    return fit_calibration(scores, bound, block, n_bins=bound.size, n_bound=int(bound.sum()))
+
+
+def test_calibrated_scores_are_the_observed_frequencies():
+    calibration = fit(*make_scores())
+    scores, bound, _ = make_scores(seed=1)  # others than it was fitted to
+    calibrated = calibration.apply(scores)
+    before, after = calibration_error(scores, bound), calibration_error(calibrated, bound)
+    assert after < before / 4
+    assert calibration.error_before == pytest.approx(before, abs=0.01)
+    assert calibration.error_after < 0.01
+
+
+def test_order_is_kept_even_in_four_digits():
+    scores, bound, block = make_scores(4000)
+    calibrated = fit(scores, bound, block).apply(scores)
+    order = np.argsort(scores)
+    assert (np.diff(calibrated[order].astype(float)) >= 0).all()
+    written = {f"{s:.3e}" for s in calibrated}
+    assert len(written) > 0.7 * len({f"{s:.3e}" for s in scores})
+
+
+def test_what_is_not_computed_stays_0():
+    assert fit(*make_scores(4000)).apply(np.array([0, 0.5], np.float32))[0] == 0
+
+
+@pytest.mark.parametrize("n_bound", [1, 4, 29, 30, 200])
+def test_few_bound_bins_are_calibrated_too(n_bound):
+    rng = np.random.default_rng(n_bound)
+    scores = np.concatenate([rng.uniform(0.2, 0.9, n_bound), rng.uniform(0.001, 0.5, 3000)]).astype(np.float32)
+    bound = np.arange(scores.size) < n_bound
+    calibration = fit(scores, bound, np.arange(scores.size) // 30)
+    calibrated = calibration.apply(scores)
+    assert (np.diff(calibrated[np.argsort(scores)]) >= 0).all()
+    assert calibrated.sum() == pytest.approx(n_bound, rel=0.6, abs=2)
+
+
+def test_false_discovery_rates_are_those_of_the_labels():
+    scores, bound, block = make_scores(20_000)
+    calibration = fit(scores, bound, block)
+    calibrated = calibration.apply(scores)
+    for row in (0, 20, 50):
+        called = calibrated >= calibration.thresholds[row]
+        assert calibration.fdr[row] == pytest.approx((~bound[called]).mean(), abs=0.01)
+        assert calibration.recall[row] == pytest.approx(bound[called].sum() / bound.sum(), abs=1e-9)
+        assert calibration.fdr_low[row] <= calibration.fdr[row] + 0.01
+        assert calibration.fdr_high[row] >= calibration.fdr[row]
+    threshold = calibration.threshold_for(0.3)
+    assert calibration.q_values([threshold])[0] <= 0.3
+    assert calibration.q_values([threshold - 0.05])[0] > 0.3
+    assert calibration.at_threshold(threshold).fdr <= 0.3
+    with pytest.raises(
+        UsageError, match=r"no score has a false discovery rate of 1e-06: the lowest among [\d,]+ bound"
+    ):
+        calibration.threshold_for(1e-6)
+    with pytest.raises(UsageError, match="lies between 0 and 1, got 0"):
+        calibration.threshold_for(0)
+
+
+def test_prevalence_multiplies_the_odds():
+    calibration = fit(*make_scores(20_000))
+    scores = np.array([0, 0.1, 0.5, 0.9], np.float32)
+    shifted = calibration.at_prevalence(scores, calibration.prevalence / 3)
+    change = to_logits(calibration.prevalence / 3) - to_logits(calibration.prevalence)
+    np.testing.assert_allclose(to_logits(shifted[1:]) - to_logits(scores[1:]), change, atol=1e-4)
+    assert shifted[0] == 0
+    np.testing.assert_allclose(calibration.at_prevalence(scores, calibration.prevalence), scores, atol=1e-6)
+
+
+def test_json_gives_the_calibration_back():
+    calibration = fit(*make_scores(4000))
+    again = Calibration.from_json(calibration.to_json())
+    assert again.to_json() == calibration.to_json()
+    content = calibration.to_json()
+    for key, value in (("logits", [1, 0]), ("calibrated", []), ("bins", "many"), ("fdr", [float("nan")] * 60)):
+        with pytest.raises((TypeError, ValueError, UsageError)):
+            Calibration.from_json({**content, key: value})
+    with pytest.raises(KeyError):
+        Calibration.from_json({k: v for k, v in content.items() if k != "recall"})
+
+
+def test_labels_of_one_kind_are_refused():
+    with pytest.raises(UsageError, match="0 of 10 bins are bound"):
+        fit(np.full(10, 0.5, np.float32), np.zeros(10, bool), np.arange(10))
+
+
+def test_reliability_has_groups_of_equal_size_above_a_hundredth():
+    scores, bound, _ = make_scores(20_000)
+    table = reliability(scores, bound)
+    assert table.shape == (20, 3)
+    assert table[:, 2].sum() == (scores > 0.01).sum()
+    assert np.ptp(table[:, 2]) <= 1
+    assert (np.diff(table[:, 0]) > 0).all()
+    assert calibration_error(np.full(3, 0.001), np.array([True, False, False])) == 0

@@ -1,0 +1,95 @@
+"""Boosted trees as arrays: their sums are LightGBM's own, and trees of a damaged file are refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from factornet.model.network.bin_features import BinFeatures, feature_count
+from factornet.model.network.block_config import BlockConfig
+from factornet.model.network.trees import BoostedTrees
+from factornet.model.training.blocks.tree_growth import TreeOptions, _nodes, grow_trees, store_trees
+from factornet.store.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 40, (4000, 6)).astype(np.float32) / 7  # many values equal a threshold
+    target = (features[:, 0] + features[:, 1] * features[:, 2] > 12).astype(np.float32)
+    return features, target, rng.uniform(0.5, 2, 4000).astype(np.float32)
+
+
+def test_sums_are_those_of_lightgbm(data, monkeypatch):
+    import lightgbm
+
+    grown = {}
+    train = lightgbm.train
+    monkeypatch.setattr(lightgbm, "train", lambda *a, **k: grown.setdefault("booster", train(*a, **k)))
+    features, *_ = data
+    structures = grow_trees(*data, trees=25, leaves=9, options=TreeOptions(), seed=3)
+    trees = BoostedTrees(2, 25, 17)
+    store_trees(structures, trees, 1)
+    expected = grown["booster"].predict(features, raw_score=True)
+    np.testing.assert_allclose(trees(torch.from_numpy(features), 1).numpy(), expected, atol=1e-5)
+    assert np.ptp(expected) > 1
+    by_gathers = trees._gather(torch.from_numpy(features), *(a[1] for a in trees.buffers()))
+    np.testing.assert_allclose(by_gathers.numpy(), expected, atol=1e-5)
+    assert not trees(torch.from_numpy(features), 0).any()
+    trees.check(6)
+
+
+def test_same_seed_grows_the_same_trees(data):
+    a, b = (grow_trees(*data, trees=4, leaves=5, options=TreeOptions(), seed=1) for _ in range(2))
+    assert a == b
+
+
+def test_threshold_between_two_float32_decides_as_the_double_does():
+    between = float(np.float32(0.1)) - 1e-12  # 0.1 as float32 is above it
+    left, right = {"leaf_value": 1.0}, {"leaf_value": 2.0}
+    root = {"split_feature": 0, "threshold": between, "left_child": left, "right_child": right}
+    trees = BoostedTrees(1, 1, 3)
+    store_trees([root], trees, 0)
+    assert len(list(_nodes(root))) == 3
+    values = torch.tensor([[0.1], [np.nextafter(np.float32(0.1), np.float32(0))]], dtype=torch.float32)
+    assert trees(values, 0).tolist() == [2.0, 1.0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("feature", 6), ("left", 17), ("right", -1)])
+def test_nodes_that_do_not_exist_are_refused(name, value):
+    trees = BoostedTrees(1, 2, 17)
+    getattr(trees, name)[0, 1, 3] = value
+    with pytest.raises(UsageError, match=f"{name} {value} does not exist"):
+        trees.check(6)
+
+
+def test_features_are_means_and_maxima_around_each_bin():
+    """Against one bin computed directly from its bases."""
+    config = BlockConfig(tasks=("A",), tracks=("D",), annotation=True, dilations=(1,))
+    rng = np.random.default_rng(1)
+    bins, length = 5, 2 * config.margin + 8 * 50
+    codes, signal = rng.integers(0, 4, length), rng.random(length).astype(np.float32)
+    bits = rng.integers(0, 64, length // 50).astype(np.uint8)
+    odds = torch.from_numpy(rng.normal(size=(2, 4, 7)).astype(np.float32))
+    bases = torch.from_numpy(np.eye(4, dtype=np.float32)[codes].T[None])
+    features = BinFeatures(config, bases, torch.from_numpy(signal)[None, None], torch.from_numpy(bits)[None])
+    found = features.of_task(odds)[0].numpy()
+    assert found.shape == (bins, feature_count(config))
+
+    i = 2
+    first = config.margin + 50 * i
+    hits = np.full(length, -np.inf)
+    for position in range(3, length - 3):
+        window = np.eye(4)[codes[position - 3 : position + 4]]
+        hits[position] = max((odds[s].numpy().T * window).sum() for s in range(2))
+    block = [hits[first + 50 * k : first + 50 * (k + 1)].max() for k in range(-6, 10)]
+    middle = first + 100  # windows are centred on the block that begins here
+    kilobase = slice(middle - 10 * 50, middle + 11 * 50)
+    np.testing.assert_allclose(found[i, :16], block, rtol=1e-5)
+    np.testing.assert_allclose(found[i, 16:18], [hits[first : first + 200].max(), hits[kilobase].max()], rtol=1e-5)
+    composition = found[i, 19:24]
+    np.testing.assert_allclose(composition[1], np.isin(codes[kilobase], (1, 2)).mean(), rtol=1e-5)
+    signals = found[i, 24:43]
+    np.testing.assert_allclose(signals[5], np.log1p(signal[first : first + 50].mean()), rtol=1e-5)
+    np.testing.assert_allclose(signals[15], np.log1p(signal[kilobase].mean()), rtol=1e-5)
+    near = bits[middle // 50 - 2 : middle // 50 + 3]
+    np.testing.assert_allclose(found[i, 43:49], [(near >> k & 1).mean() for k in range(6)], rtol=1e-5)
