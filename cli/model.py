@@ -16,7 +16,7 @@ from ..store.files.outputs import output_lock
 from ..store.genome.regions import region_intervals
 from ..store.text import format_bytes, format_count, printable
 from .common.arguments import DEVICE_HELP, HelpFormatter, add_common_options, cell_name, parse_regions
-from .common.calibration_table import print_calibrations
+from .common.calibration import print_calibrations
 from .common.findings import print_findings
 from .common.output import FIGURES, format_figures, print_json, print_line, print_table
 from .common.runner import run_command

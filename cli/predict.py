@@ -28,13 +28,7 @@ from .common.arguments import (
     parse_regions,
     positive_int,
 )
-from .common.model_options import add_model_options, open_model_from_args
-from .common.output import print_json, print_line, print_warning
-from .common.progress import ProgressLine, progress_line
-from .common.runner import report_interrupt, run_command
-from .common.signal_check import add_ignore_units, check_signals
-from .common.store_options import add_store_options, open_store_from_args
-from .predict_calls import (
+from .common.calibration import (
     add_calibration_options,
     calibration_from_args,
     call_existing,
@@ -42,6 +36,12 @@ from .predict_calls import (
     print_scores,
     print_sites,
 )
+from .common.model_options import add_model_options, open_model_from_args
+from .common.output import print_json, print_line, print_warning
+from .common.progress import ProgressLine, progress_line
+from .common.runner import report_interrupt, run_command
+from .common.signal_check import add_ignore_units, check_signals
+from .common.store_options import add_store_options, open_store_from_args
 
 if TYPE_CHECKING:
     from ..model.prediction.bins import Bins

@@ -26,10 +26,10 @@ from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
 from .common.signal_check import naming_ignore_units
 from .common.store_options import open_store_from_args
-from .train_blocks import block_setup
-from .train_options import make_parser
-from .train_presets import apply_preset
-from .train_split import print_split, split_from_args
+from .training.blocks import block_setup
+from .training.options import make_parser
+from .training.presets import apply_preset
+from .training.split import print_split, split_from_args
 
 if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
     import torch

@@ -3,7 +3,7 @@
     annotation_check  compare the annotation rules of a store with those of a model
     arguments         types of command-line arguments, and the options of every command
     build_options     options, progress and summary of factornet-etl genome and build
-    calibration_table  print what the scores of a model mean
+    calibration       what scores mean: options and text of calibrated predictions and called sites
     findings          print the faults that a verification found
     known_motifs      choose a factor's known motif, from a file of motifs, JASPAR, or the one that FactorNet came with
     model_options     options of the commands that use a model

@@ -1,7 +1,6 @@
 """Score predictions against labels as ENCODE-DREAM does, with baselines; plot a locus.
 
     bin_scores  find the score of each of the store's bins in a file of scores, whose intervals may be others
-    calibration_fit  fit a calibration to labelled bins; measure calibration and false discoveries
     locus_plot  plot tracks, peaks and predicted probabilities of one region
     metrics     measures of binary classification: those of the ENCODE-DREAM challenge, and average precision
     provenance  compare predictions' record with what they are evaluated on, and with what the model was trained on

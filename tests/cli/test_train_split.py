@@ -9,7 +9,7 @@ import pytest
 from support.tiny_experiment import SMALL, write_cell
 
 from factornet.cli import train
-from factornet.cli.train_split import split_from_args
+from factornet.cli.training.split import split_from_args
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
 from factornet.model import read_card
 from factornet.store import GenomeCoordinates, UsageError

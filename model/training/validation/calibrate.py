@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from ....store.errors import UsageError
-from ...evaluation.calibration_fit import BLOCK, LEAST_FITTED, fit_calibration
 from ...model_dir.calibration import Calibration, write_calibration
 from ...model_dir.weights import LoadedModel, load_model
+from .calibration_fit import BLOCK, LEAST_FITTED, fit_calibration
 from .region_validation import RegionValidation
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...store.errors import UsageError
-from ..model_dir.calibration import Calibration, FloatArray, shift_logits, to_logits
+from ....store.errors import UsageError
+from ...model_dir.calibration import Calibration, FloatArray, shift_logits, to_logits
 
 BLOCK = 250_000
 """Bases of a block of the genome, drawn as a whole for intervals: bins of one peak are not independent."""

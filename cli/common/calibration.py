@@ -1,20 +1,22 @@
-"""What predicted scores mean, and the sites that they call: ``factornet-predict --fdr``."""
+"""What scores mean: options and text of calibrated predictions and called sites, and of a model's calibration."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..store.errors import UsageError
-from ..store.text import format_count
-from .common.arguments import naming_option
-from .common.output import print_json, print_line
+from ...store.errors import UsageError
+from ...store.text import format_count
+from .arguments import naming_option
+from .output import print_json, print_line
 
 if TYPE_CHECKING:
-    from ..model.model_dir.calibration import Calibration
-    from ..model.model_dir.weights import LoadedModel
-    from ..model.prediction.predictor import Predictor
+    from ...model.model_dir.calibration import Calibration
+    from ...model.model_dir.weights import LoadedModel
+    from ...model.prediction.predictor import Predictor
 
+_RATES = (0.1, 0.5)
 _HINT = "calibrate it with `factornet-model calibrate`"
 
 
@@ -67,7 +69,7 @@ def calibration_from_args(options: argparse.Namespace, model: LoadedModel) -> Ca
 
 def call_from_args(options: argparse.Namespace, predictor: Predictor) -> int:
     """Call the sites of the predictions; return their number."""
-    from ..model.calls.narrow_peak import call_predictions
+    from ...model.calls.narrow_peak import call_predictions
 
     assert predictor.calibration is not None, "checked with the options"
     return call_predictions(
@@ -86,7 +88,7 @@ def call_existing(options: argparse.Namespace, predictor: Predictor) -> int:
         UsageError: they are others.
         InputError: it is not recorded what they are.
     """
-    from ..model.prediction.sidecar import read_record
+    from ...model.prediction.sidecar import read_record
 
     record = read_record(options.output)
     if changes := predictor.differences(record):
@@ -118,7 +120,7 @@ def print_scores(predictor: Predictor) -> None:
 
 def print_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int) -> None:
     """Print how many sites were called, and how far to trust them."""
-    from ..model.calls.narrow_peak import calls_path
+    from ...model.calls.narrow_peak import calls_path
 
     found = predictor.calibration
     assert found is not None, "checked with the options"
@@ -127,4 +129,26 @@ def print_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int)
         f"{calls_path(options.output)}: {format_count(n_sites, 'site')} of bins with a score of at least "
         f"{rate.score:.3f}; on the validation regions {rate.fdr:.1%} of such bins are false (90 % interval "
         f"{rate.low:.1%} to {rate.high:.1%}), and {rate.recall:.1%} of the bound ones are found"
+    )
+
+
+def print_calibrations(calibrations: Mapping[str, Calibration]) -> None:
+    """Print calibration errors, and score and recall at two false discovery rates; nothing if there are none."""
+    for factor, found in calibrations.items():
+        print_line(
+            f"calibration of {factor}: {found.bound:,} of {found.bins:,} bins bound; mean distance of scores above "
+            f"0.01 from observed frequencies {found.error_before:.4f}, calibrated {found.error_after:.4f}"
+        )
+        for rate in _RATES:
+            print_line(f"  false discovery rate of {rate:.0%}: {_at_rate(found, rate)}")
+
+
+def _at_rate(found: Calibration, fdr: float) -> str:
+    try:
+        rates = found.at_threshold(found.threshold_for(fdr))
+    except UsageError:
+        return "no score has so low a rate"
+    return (
+        f"scores of at least {rates.score:.3f} (90 % interval {rates.low:.1%} to {rates.high:.1%}), which find "
+        f"{rates.recall:.1%} of the bound bins"
     )

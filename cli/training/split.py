@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from ..etl.inputs.chrom_aliases import abbreviate
-from ..store.errors import UsageError
-from ..store.genome.intervals import GenomeCoordinates, Intervals
-from ..store.genome.regions import find_synonym, to_regions
-from ..store.reader import Store
-from ..store.sampling.splits import Split, split_genome
-from .common.arguments import NOTHING, chosen, parse_regions
-from .common.output import print_line, print_table
+from ...etl.inputs.chrom_aliases import abbreviate
+from ...store.errors import UsageError
+from ...store.genome.intervals import GenomeCoordinates, Intervals
+from ...store.genome.regions import find_synonym, to_regions
+from ...store.reader import Store
+from ...store.sampling.splits import Split, split_genome
+from ..common.arguments import NOTHING, chosen, parse_regions
+from ..common.output import print_line, print_table
 
 DEFAULTS = {"-v": ("chr11",), "-t": ("chr1", "chr8", "chr21")}
 """FactorNet's validation and test chromosomes, of hg19."""

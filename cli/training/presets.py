@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..store.errors import UsageError
+from ...store.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

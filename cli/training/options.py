@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .. import __version__
-from .common.annotation_check import add_ignore_annotation_rules
-from .common.arguments import DEVICE_HELP, HelpFormatter, natural_number, positive_int
-from .common.known_motifs import MOTIFS_HELP
-from .common.signal_check import add_ignore_units
-from .common.store_options import add_store_options
-from .train_presets import PRESETS, describe_default
+from ... import __version__
+from ..common.annotation_check import add_ignore_annotation_rules
+from ..common.arguments import DEVICE_HELP, HelpFormatter, natural_number, positive_int
+from ..common.known_motifs import MOTIFS_HELP
+from ..common.signal_check import add_ignore_units
+from ..common.store_options import add_store_options
+from .presets import PRESETS, describe_default
 
 _EXAMPLES = """\
 examples, one for each kind of model:

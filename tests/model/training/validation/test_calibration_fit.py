@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from factornet.model.evaluation.calibration_fit import calibration_error, fit_calibration, reliability
 from factornet.model.model_dir.calibration import Calibration, to_logits
+from factornet.model.training.validation.calibration_fit import calibration_error, fit_calibration, reliability
 from factornet.store.errors import UsageError
 
 

@@ -6,15 +6,15 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..store.errors import UsageError
-from ..store.sampling.sampler import Sampler
-from ..store.text import format_names
-from .common.known_motifs import JASPAR, choose_motif, default_motifs
-from .common.output import print_line
+from ...store.errors import UsageError
+from ...store.sampling.sampler import Sampler
+from ...store.text import format_names
+from ..common.known_motifs import JASPAR, choose_motif, default_motifs
+from ..common.output import print_line
 
 if TYPE_CHECKING:
-    from ..model.motifs.pwm import Motif
-    from ..model.training.blocks.setup import BlockSetup
+    from ...model.motifs.pwm import Motif
+    from ...model.training.blocks.setup import BlockSetup
 
 _TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "select")
 _MEMBERS, _TREES = 3, 120
@@ -26,8 +26,8 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
     Raises:
         UsageError: LightGBM or motifs are asked for and are not there, or a value is out of range.
     """
-    from ..model.training.blocks.setup import BlockSetup
-    from ..model.training.blocks.trainer import BlockTrainingOptions
+    from ...model.training.blocks.setup import BlockSetup
+    from ...model.training.blocks.trainer import BlockTrainingOptions
 
     network: dict[str, Any] = {"tracks": tracks, "members": options.members or _MEMBERS, "trees": _trees(options)}
     network["annotation"] = sampler.store.has_annotation if options.gencode is None else options.gencode
@@ -51,7 +51,7 @@ def _trees(options: argparse.Namespace) -> int:
     Raises:
         UsageError: trees are asked for, and LightGBM is not installed.
     """
-    from ..model.training.blocks.tree_growth import has_lightgbm
+    from ...model.training.blocks.tree_growth import has_lightgbm
 
     install = "install it with `pip install lightgbm`"
     if has_lightgbm():

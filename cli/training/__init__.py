@@ -1,0 +1,9 @@
+"""What ``factornet-train`` is made of: its options, presets and split, and the set-up of networks over blocks.
+
+    blocks   set up the networks over blocks and trees, from the options
+    options  the options and their help
+    presets  defaults of the options by preset, and those without meaning
+    split    split the genome as the options say, and print the split
+
+May import `cli.common`; and `model`, which takes a second, in functions only.
+"""
