@@ -21,10 +21,10 @@ from .common.arguments import (
     cell_name,
     parse_regions,
 )
-from .common.known_motifs import MOTIFS_HELP, choose_motif
 from .common.output import print_json, print_line, print_table, print_warning
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
+from .evaluation.baseline_options import BASELINE, add_baseline_options, baseline_scores
 
 if TYPE_CHECKING:
     from ..model.evaluation.bin_scores import BinScores
@@ -38,9 +38,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="factornet-evaluate",
         description="Score predictions by the rules of the ENCODE-DREAM challenge: 200-base bins, without ambiguous "
-        "ones. On request, compare them with the mean signal of a track and with the best motif hit in each bin.",
-        epilog="example:\n  factornet-evaluate MAX_K562.bed.gz --store hg19.zarr -i K562 -f MAX --track DNase \\\n"
-        "      --motifs HOCOMOCOv9.meme --picture MAX_K562.png",
+        "ones. --baselines compares them with accessibility, the best hit of the motif, and a regression on both.",
+        epilog="example:\n  factornet-evaluate MAX_K562.bed.gz --store hg19.zarr -i K562 -f MAX --baselines \\\n"
+        "      --picture MAX_K562.png",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
@@ -58,14 +58,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-seen", action="store_true", help="evaluate on bins that the model was trained or validated on"
     )
-    parser.add_argument("--track", help="also score the mean signal of this track")
-    parser.add_argument("--motifs", type=Path, metavar="FILE", help=f"also score the factor's motif: {MOTIFS_HELP}")
-    parser.add_argument("--motif-name", metavar="NAME", help="name of the motif; default: the factor")
     parser.add_argument(
         "--picture", type=Path, metavar="PNG", help="save a picture of the region with the highest score"
     )
     parser.add_argument("--region", metavar="REGION", help="draw this region instead, such as chr20:1000000-1020000")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
+    add_baseline_options(parser)
     add_common_options(parser)
     return parser
 
@@ -96,31 +94,33 @@ def _check_picture(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from ..model.evaluation.locus_plot import best_locus, plot_locus
-    from ..model.evaluation.scoring import baselines, evaluate
-    from ..model.motifs.pwm import log_odds
+    from ..model.evaluation.scoring import evaluate
 
     store = open_store_from_args(options)
     cell = cell_name(options.cell)
-    motif = None
-    if options.motifs is not None:
-        motif = log_odds(choose_motif(options.motifs, options.motif_name or options.factor).probabilities)
     predicted, counts = _read_scores(options, store)
     bins, scores = predicted.bins, predicted.scores
-    provenance = _check_provenance(options, store, cell, predicted)
+    record, seen = _check_provenance(options, store, cell, predicted)
     _print_input(options, predicted, counts)
-    baseline_scores = baselines(store, cell, bins, track=options.track, log_odds=motif)
-    result = evaluate(store, cell, options.factor, bins, scores, others=baseline_scores)
+    others, fitted = baseline_scores(options, store, cell=cell, factor=options.factor, bins=bins, record=record)
+    result = evaluate(store, cell, options.factor, bins, scores, others=others)
     if options.picture is not None:
         if options.region:
             [region] = parse_regions([options.region], store, option="--region")
         else:
             region = best_locus(bins, scores, store.coordinates.names, store.coordinates.lengths)
         plot_locus(store, cell, options.factor, bins=bins, scores=scores, region=region, path=options.picture)
+    if fitted and not options.json:
+        print_line(
+            f"{BASELINE}: motif {fitted['motif']} and track {fitted['track']}, fitted on {fitted['n_bound']:,} bound "
+            f"and {fitted['n_unbound']:,} unbound bins of {', '.join(fitted['cells'])}"
+        )
     if options.json:
         measures = {name: s.to_json() for name, s in result.scores.items()}
         print_json(
             {"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures}
-            | {"input": counts, **provenance}
+            | {"input": counts, "record": record.to_json() if record else None}
+            | {"seen": asdict(seen) if seen else None, "baseline": fitted}
         )
         return 0
     model = result.scores["model"]
@@ -204,10 +204,13 @@ def _print_input(options: argparse.Namespace, found: BinScores, counts: Mapping[
             print_line(f"{options.predictions}: {text}")
 
 
-def _check_provenance(options: argparse.Namespace, store: Store, cell: str, found: BinScores) -> dict[str, Any]:
+def _check_provenance(
+    options: argparse.Namespace, store: Store, cell: str, found: BinScores
+) -> tuple[PredictionRecord | None, SeenBins | None]:
     """Check that the predictions are of this factor and cell line, and of bins that the training has not seen.
 
-    Returns what is known of them, as JSON values; what cannot be known is printed as a warning.
+    Returns what is known of them: their record, and how many bins the training has seen. What cannot be known is None,
+    and printed as a warning.
 
     Raises:
         UsageError: they are not, and the options do not allow it; or they are of intervals that are not bins.
@@ -220,7 +223,7 @@ def _check_provenance(options: argparse.Namespace, store: Store, cell: str, foun
         record = read_record(options.predictions)
     except NoRecordError as e:
         print_warning(f"{e}, so nothing protects against evaluating bins that the model was trained on")
-        return {"record": None, "seen": None}
+        return None, None
     if found.rule == "signal":
         raise UsageError(
             f"{options.predictions}: it is recorded that intervals were predicted which are not bins with labels; "
@@ -237,7 +240,7 @@ def _check_provenance(options: argparse.Namespace, store: Store, cell: str, foun
         print_warning(f"{options.predictions}: it is not recorded on what the model was trained")
     else:
         _check_seen(options, record, seen, cell)
-    return {"record": record.to_json(), "seen": asdict(seen) if seen else None}
+    return record, seen
 
 
 def _check_seen(options: argparse.Namespace, record: PredictionRecord, seen: SeenBins, cell: str) -> None:

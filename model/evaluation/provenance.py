@@ -55,7 +55,7 @@ def find_mismatches(record: PredictionRecord, store: Store, cell: str, factor: s
     found = []
     if record.factor != factor:
         found.append(f"of {record.factor}, not of {factor}")
-    if not _same_cell(store, cell, (record.cell,), record.manifests):
+    if not is_same_cell(store, cell, (record.cell,), record.manifests):
         found.append(f"for {record.cell}, not for {cell}")
     for c in np.unique(bins.chrom).tolist():
         chromosome = store.info.chromosomes[c]
@@ -85,11 +85,11 @@ def count_seen(record: PredictionRecord, store: Store, cell: str, bins: Bins) ->
     absolute, coordinates = bins.to_absolute(store.coordinates), store.coordinates
     trained, validated, elsewhere = (np.zeros(len(bins), bool) for _ in range(3))
     for training in record.trainings:
-        used, valid = _regions_of(training, coordinates)
+        used, valid = training_regions(training, coordinates)
         in_used, in_valid = overlaps(absolute, used), overlaps(absolute, valid)
-        if _same_cell(store, cell, training.cells, training.manifests):
+        if is_same_cell(store, cell, training.cells, training.manifests):
             trained |= in_used
-        if _same_cell(store, cell, training.valid_cells, training.manifests):
+        if is_same_cell(store, cell, training.valid_cells, training.manifests):
             validated |= in_valid
         elsewhere |= in_used | in_valid
     validated &= ~trained
@@ -100,8 +100,8 @@ def count_seen(record: PredictionRecord, store: Store, cell: str, bins: Bins) ->
     return SeenBins(**counts, total=len(bins), complete=complete)
 
 
-def _regions_of(training: TrainingData, coordinates: GenomeCoordinates) -> tuple[Intervals, Intervals]:
-    """Return training and validation regions, as far as the store has their chromosomes."""
+def training_regions(training: TrainingData, coordinates: GenomeCoordinates) -> tuple[Intervals, Intervals]:
+    """Return training and validation regions in absolute coordinates, as far as the store has their chromosomes."""
     lengths = dict(zip(coordinates.names, coordinates.lengths, strict=True))
     regions = [Region(name, 0, lengths[name]) for name in training.chromosomes if name in lengths]
     whole, valid, test = (
@@ -120,8 +120,15 @@ def _parse(texts: Iterable[str], lengths: Mapping[str, int]) -> Iterator[Region]
             yield Region(match[1], min(int(match[2]), stop), stop)
 
 
-def _same_cell(store: Store, cell: str, names: Iterable[str], manifests: Mapping[str, str]) -> bool:
-    """Return whether a cell line is among some, by name or by the digest of its data."""
+def is_same_cell(store: Store, cell: str, names: Iterable[str], manifests: Mapping[str, str]) -> bool:
+    """Return whether a cell line is among some, by name or by the digest of its data.
+
+    Args:
+        store: holds the cell line.
+        cell: its name.
+        names: names of the others.
+        manifests: digest of each of the others' data, by path in their store.
+    """
     if cell in names:
         return True
     present = manifest_digests(store, (cell,))[f"cells/{store.cell(cell).name}"]
