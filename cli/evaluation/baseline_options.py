@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...store.errors import UsageError
-from ...store.genome.intervals import Intervals, merge, subtract
+from ...store.genome.intervals import Intervals, subtract
 from ...store.genome.regions import region_intervals
 from ...store.reader import Store
 from ..common.arguments import cell_name, parse_regions
 from ..common.known_motifs import MOTIFS_HELP, choose_motif, default_motifs
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from ...model.evaluation.genome_scores import GenomeScores
     from ...model.model_dir.card import TrainingData
     from ...model.motifs.pwm import Motif
-    from ...model.prediction.bins import Bins
     from ...model.prediction.sidecar import PredictionRecord
 
 BASELINE = "PWM x accessibility"
@@ -68,16 +65,16 @@ def baseline_scores(
     *,
     cell: str,
     factor: str,
-    bins: Bins,
+    scored: GenomeScores,
     record: PredictionRecord | None,
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any] | None]:
-    """Return scores of bins by the baselines that the options ask for, by name, and the fitted one as JSON values.
+) -> tuple[dict[str, GenomeScores], dict[str, Any] | None]:
+    """Return scores by the baselines that the options ask for, by name, and the fitted one as JSON values.
 
     Args:
         options: of `add_baseline_options`.
         store: holds tracks, sequence, and the labels to fit on.
         cell, factor: evaluated.
-        bins: evaluated; in this cell line, none of them is fitted on.
+        scored: bins to score; in this cell line, none of them is fitted on.
         record: of the predictions; None if there is none.
 
     Raises:
@@ -89,21 +86,30 @@ def baseline_scores(
     from ...model.evaluation.provenance import is_same_cell
     from ...model.motifs.pwm import log_odds
 
-    motif, track = _choose_motif(options, factor), options.track
+    motif, track, fitted = _choose_motif(options, factor), options.track, None
     odds = None if motif is None else log_odds(motif.probabilities)
-    if not options.baselines:
-        return baselines(store, cell, bins, track=track, log_odds=odds), None
+    if options.baselines:
+        assert odds is not None
+        cells = _fit_cells(options, store, factor, record)
+        regions = _fit_regions(options, store, record)
+        if is_same_cell(store, cell, cells, manifest_digests(store, cells)):
+            regions = subtract(regions, scored.covered(store.coordinates))
+        track = track or _own_track(store, (cell, *cells))
+        fitted = fit_baseline(store, cells=cells, factor=factor, regions=regions, track=track, log_odds=odds)
+    found = {}
+    if track is not None:
+        found["accessibility alone"] = scored.rescore(
+            lambda bins: baselines(store, cell, bins, track=track, log_odds=None)["accessibility alone"]
+        )
+    if odds is not None:
+        found["motif alone"] = scored.rescore(
+            lambda bins: baselines(store, cell, bins, track=None, log_odds=odds)["motif alone"]
+        )
+    if fitted is None:
+        return found, None
     assert motif is not None
-    assert odds is not None
-    cells = _fit_cells(options, store, factor, record)
-    regions = _fit_regions(options, store, record)
-    if is_same_cell(store, cell, cells, manifest_digests(store, cells)):
-        regions = subtract(regions, merge(bins.to_absolute(store.coordinates)))
-    track = track or _own_track(store, (cell, *cells))
-    baseline = fit_baseline(store, cells=cells, factor=factor, regions=regions, track=track, log_odds=odds)
-    scores = baselines(store, cell, bins, track=track, log_odds=odds)
-    scores[BASELINE] = baseline.score(store, cell, bins)
-    return scores, baseline.to_json() | {"motif": motif.name}
+    found[BASELINE] = scored.rescore(lambda bins: fitted.score(store, cell, bins))
+    return found, fitted.to_json() | {"motif": motif.name}
 
 
 def _choose_motif(options: argparse.Namespace, factor: str) -> Motif | None:

@@ -16,6 +16,8 @@ from ..model_dir.card import TrainingData
 from ..prediction.bins import Bins
 from ..prediction.sidecar import PredictionRecord
 
+_COUNTS = ("trained", "validated", "elsewhere")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeenBins:
@@ -34,6 +36,11 @@ class SeenBins:
     elsewhere: int
     total: int
     complete: bool
+
+    def __add__(self, other: SeenBins) -> SeenBins:
+        """Return the numbers of both; they are of different bins."""
+        counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        return SeenBins(**counts, total=self.total + other.total, complete=self.complete and other.complete)
 
     @property
     def in_sample(self) -> int:
@@ -96,7 +103,7 @@ def count_seen(record: PredictionRecord, store: Store, cell: str, bins: Bins) ->
     elsewhere &= ~(trained | validated)
     numbers = (int(rows.sum()) for rows in (trained, validated, elsewhere))
     complete = all(training.is_recorded for training in record.trainings)
-    counts = dict(zip(("trained", "validated", "elsewhere"), numbers, strict=True))
+    counts = dict(zip(_COUNTS, numbers, strict=True))
     return SeenBins(**counts, total=len(bins), complete=complete)
 
 

@@ -150,7 +150,10 @@ BAD = {
     "vcf": (b"##fileformat=VCFv4.2\nchr21\t5\t.\tA\tC\n", "is a VCF file"),
     "peaks": (b"chr21\t1000\t1200\tpeak1\t100\t.\n", "x.bed:1: cannot be read"),
     "other bins": (b"chr21\t1010\t1210\t0.5\nchr21\t1060\t1260\t1\n", "2 of 2 intervals are not bins with labels"),
-    "one bin": (b"chr21\t1000\t1200\t0.5\n", "no positives among 1 labels"),
+    "one bin": (
+        b"chr21\t1000\t1200\t0.5\n",
+        "no bound bin of CTCF in K562 among 1 bin with a score: the measures need both",
+    ),
 }
 
 
