@@ -99,7 +99,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     store = open_store_from_args(options)
     files = [read_predictions(options, store, path) for path in dict.fromkeys(options.predictions)]
-    groups = [_compare(options, store, group) for group in _by_factor_and_cell(files)]
+    groups = [_compare(options, store, group, only=len(files) == 1) for group in _by_factor_and_cell(files)]
     if options.picture is not None:
         _draw_locus(options, store, files[0])
     if options.plot is not None:
@@ -122,12 +122,12 @@ def _by_factor_and_cell(files: Sequence[Predictions]) -> Iterator[list[Predictio
         yield [file for file in files if (file.factor, file.cell) == key]
 
 
-def _compare(options: argparse.Namespace, store: Store, group: Sequence[Predictions]) -> GroupReport:
+def _compare(options: argparse.Namespace, store: Store, group: Sequence[Predictions], *, only: bool) -> GroupReport:
     """Compare files of one factor and cell line with each other and with the baselines."""
     from ..model.evaluation.comparison import compare
 
     cell, factor = group[0].cell, group[0].factor
-    models = dict(zip(name_models(group), group, strict=True))
+    models = dict(zip(name_models(group, only=only), group, strict=True))
     record = next((file.record for file in group if file.record is not None), None)
     baselines, fitted = baseline_scores(options, store, cell=cell, factor=factor, scored=group[0].scores, record=record)
     fitted_pairs = [(name, BASELINE) for name in models if BASELINE in baselines]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import numpy as np
 from ...etl.inputs.alias_tables import read_aliases
 from ...etl.inputs.chrom_aliases import abbreviate, alias_hint
 from ...store.errors import InputError, UsageError
+from ...store.genome.intervals import GenomeCoordinates
 from ...store.reader import Store
 from ...store.schema import BIN
 from ...store.text import format_count
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from ...model.evaluation.bin_scores import Rule
     from ...model.evaluation.genome_scores import GenomeScores
     from ...model.evaluation.provenance import SeenBins
+    from ...model.prediction.score_table import ScoreTable
     from ...model.prediction.sidecar import PredictionRecord
 
 
@@ -106,38 +110,64 @@ def _read_scores(options: argparse.Namespace, store: Store, path: Path) -> tuple
         InputError: as for `read_scores`; also a file without a score on a chromosome of the store.
         UsageError: as for `score_bins`.
     """
-    from ...model.evaluation.bin_scores import score_bins
-    from ...model.evaluation.genome_scores import GenomeScores
-    from ...model.evaluation.score_file import read_scores
+    from ...model.evaluation.bin_scores import score_genome
+    from ...model.evaluation.score_file import read_scores, read_scores_in_parts
 
     coordinates = store.coordinates
-    table = read_scores(path, coordinates, read_aliases(options.chrom_alias, coordinates.names))
-    others = dict(table.other_chromosomes)
-    if not len(table.bins):
-        if others:
-            problem = f"the file has {abbreviate(others)}, the store {abbreviate(coordinates.names)}"
-            hint = alias_hint(others, coordinates.names) + " with --chrom-alias"
-            raise InputError(path, f"no score on a chromosome of the store; {problem}", hint=hint)
-        without = f" ({table.n_without_score:,} intervals without one)" if table.n_without_score else ""
-        raise InputError(path, f"no score in the file{without}", hint="predict again")
-    try:
-        found = score_bins(table.bins, table.scores, coordinates)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+    aliases = read_aliases(options.chrom_alias, coordinates.names)
+    counter, found = _TableCounter(), None
+    with suppress(UsageError):  # a chromosome alone may not show what its intervals are
+        found = score_genome(counter.counting(read_scores_in_parts(path, coordinates, aliases)), coordinates)
+    if found is None:
+        counter = _TableCounter()
+        try:
+            found = score_genome(counter.counting([read_scores(path, coordinates, aliases)]), coordinates)
+        except UsageError as error:
+            if not counter.n_intervals:
+                raise counter.nothing_found(path, coordinates) from error
+            raise UsageError(f"{path}: {error}") from error
+        assert found is not None  # one table is not two
     counts = {
-        "bins": len(found.bins),
+        "bins": len(found.scores),
         "bins_from": found.rule,
         "bins_without_score": found.n_missing,
-        "intervals_on_other_chromosomes": others,
-        "intervals_without_score": table.n_without_score,
-        "intervals_past_the_end": table.n_past_end,
+        "intervals_on_other_chromosomes": dict(counter.others),
+        "intervals_without_score": counter.counts["without_score"],
+        "intervals_past_the_end": counter.counts["past_end"],
         "intervals_repeated": found.n_repeated,
         "repeated_with_another_score": found.n_conflicting,
-        "scores_outside_0_to_1": int(((found.scores < 0) | (found.scores > 1)).sum()),
-        "headings": table.n_headings,
-        "lines_with_more_columns": table.n_more_columns,
+        "scores_outside_0_to_1": found.n_outside,
+        "headings": counter.counts["headings"],
+        "lines_with_more_columns": counter.counts["more_columns"],
     }
-    return GenomeScores.of(found.bins, found.scores, coordinates), found.rule, counts
+    return found.scores, found.rule, counts
+
+
+class _TableCounter:
+    """Counts what tables of scores have beside scores, as they are read."""
+
+    def __init__(self) -> None:
+        self.others, self.counts, self.n_intervals = Counter[str](), Counter[str](), 0
+
+    def counting(self, tables: Iterable[ScoreTable]) -> Iterator[ScoreTable]:
+        """Yield the tables, counted."""
+        for table in tables:
+            self.others.update(table.other_chromosomes)
+            self.n_intervals += len(table.bins)
+            for name in ("without_score", "past_end", "headings", "more_columns"):
+                self.counts[name] += getattr(table, f"n_{name}")
+            yield table
+
+    def nothing_found(self, path: Path, coordinates: GenomeCoordinates) -> InputError:
+        """Return the error of a file without a score on a chromosome of the store."""
+        if self.others:
+            problem = f"the file has {abbreviate(self.others)}, the store {abbreviate(coordinates.names)}"
+            hint = alias_hint(self.others, coordinates.names) + " with --chrom-alias"
+            return InputError(path, f"no score on a chromosome of the store; {problem}", hint=hint)
+        n = self.counts["without_score"]
+        return InputError(
+            path, "no score in the file" + f" ({n:,} intervals without one)" * bool(n), hint="predict again"
+        )
 
 
 def _print_counts(options: argparse.Namespace, path: Path, counts: Mapping[str, Any]) -> None:
@@ -236,12 +266,16 @@ def _refuse(problem: str, *, allowed: bool, hint: str) -> None:
     print_warning(problem)
 
 
-def name_models(group: Sequence[Predictions]) -> list[str]:
+def name_models(group: Sequence[Predictions], *, only: bool) -> list[str]:
     """Return a name of each file's model among those of one factor and cell line, each once.
 
-    The only one is ``model``; others are called as their folder, or as their file, or by its whole path.
+    Models are called as their folder, or as their file, or by its whole path.
+
+    Args:
+        group: the files.
+        only: whether there is one file in all, whose model is ``model``.
     """
-    if len(group) == 1:
+    if only:
         return ["model"]
     for names in ([p.model for p in group], [p.path.name for p in group]):
         if all(names) and len(set(names)) == len(names):

@@ -19,7 +19,7 @@ MEASURES = {
     "recall_at_50_fdr": "recall at 50 % FDR",
 }
 """Measures by field of `Scores`, in the order of tables, and what tables call them."""
-_DRAWN = ("average_precision", "auroc", "recall_at_10_fdr")
+_DRAWN = ("average_precision", "auroc", "recall_at_10_fdr", "recall_at_50_fdr")
 _COLOURS = (INK, RED, "#4f8a3c", "#c98f1b", "#7a4b94", "#2a9d9d")
 _ROW = 0.28  # inches
 
@@ -40,7 +40,7 @@ def plot_comparison(comparisons: Sequence[Comparison], path: Path, *, baselines:
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(models)}
     gaps = [i for i, (c, _) in enumerate(rows) if i and c is not rows[i - 1][0]]
     places = [i + 0.8 * sum(gap <= i for gap in gaps) for i in range(len(rows))]
-    figure = Figure(figsize=(10, 1.3 + _ROW * (places[-1] + 1.5 + len(comparisons))), layout="constrained")
+    figure = Figure(figsize=(12, 1.3 + _ROW * (places[-1] + 1.5 + len(comparisons))), layout="constrained")
     panels = figure.subplots(1, len(_DRAWN), sharey=True, squeeze=False)[0]
     for axes, measure in zip(panels, _DRAWN, strict=True):
         for place, (comparison, name) in zip(places, rows, strict=True):

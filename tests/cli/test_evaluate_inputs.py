@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyBigWig
 import pytest
 
 from factornet.cli import evaluate
@@ -197,3 +198,19 @@ def test_recorded_predictions_of_intervals_that_are_not_bins_are_refused(command
         2,
         True,
     )
+
+
+def test_bigwig_whose_chromosomes_have_other_intervals_is_a_signal(command, store, tmp_path):
+    """Bins on chr21, one wide interval on chr1, and a stray one on chr2 that has the middle of no bin."""
+    rows = [
+        ("chr2", 20, 60, 0.5),
+        ("chr1", 0, 90_000, 0.5),
+        *(("chr21", a, a + 50, a / 1e6) for a in range(75, 400_000, 50)),
+    ]
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader(list(zip(store.coordinates.names, store.coordinates.lengths, strict=True)), maxZooms=0)
+        for name, start, stop, value in rows:
+            file.addEntries([name], [start], ends=[stop], values=[value])
+    _, counts = measures(command, tmp_path / "x.bw")
+    n_chr1 = (90_000 - 200) // 50 + 2  # the middle of one more lies before the end of the interval
+    assert (counts["bins_from"], counts["bins"]) == ("signal", n_chr1 + len(rows) - 2)

@@ -88,7 +88,7 @@ def test_files_are_compared_by_recorded_factor_and_cell_line(command, store, bin
     k562, hepg2 = json.loads(shown.out)["comparisons"]
     assert [(g["factor"], g["cell"], list(g["scores"])) for g in (k562, hepg2)] == [
         ("CTCF", "K562", ["good", "worse"]),
-        ("CTCF", "HepG2", ["model"]),
+        ("CTCF", "HepG2", ["good"]),
     ]
     assert k562["models"]["worse"]["record"]["model"] == {"name": "worse"}
     assert k562["models"]["worse"]["file"].endswith("b.bw")
