@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..etl.inputs.alias_tables import read_aliases
-from ..etl.inputs.chrom_aliases import abbreviate, alias_hint
-from ..store.errors import InputError, UsageError
+from ..store.errors import UsageError
 from ..store.files.outputs import check_output_file, output_lock
-from ..store.text import format_count
-from .common.arguments import (
-    CHROM_ALIAS_HELP,
-    HelpFormatter,
-    add_common_options,
-    cell_name,
-    parse_regions,
-)
-from .common.known_motifs import MOTIFS_HELP, choose_motif
-from .common.output import print_json, print_line, print_table, print_warning
+from ..store.reader import Store
+from .common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, parse_regions, positive_int
+from .common.output import print_json
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
-
-if TYPE_CHECKING:
-    from ..model.evaluation.bin_scores import BinScores
-    from ..model.evaluation.provenance import SeenBins
-    from ..model.prediction.sidecar import PredictionRecord
-    from ..store.reader import Store
+from .evaluation.baseline_options import BASELINE, add_baseline_options, baseline_scores
+from .evaluation.predictions import Predictions, name_models, read_predictions
+from .evaluation.report import GroupReport, print_report
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -38,34 +26,42 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="factornet-evaluate",
         description="Score predictions by the rules of the ENCODE-DREAM challenge: 200-base bins, without ambiguous "
-        "ones. On request, compare them with the mean signal of a track and with the best motif hit in each bin.",
-        epilog="example:\n  factornet-evaluate MAX_K562.bed.gz --store hg19.zarr -i K562 -f MAX --track DNase \\\n"
-        "      --motifs HOCOMOCOv9.meme --picture MAX_K562.png",
+        "ones. Measures have 95 % intervals, by bootstrap of blocks of the genome. Files of one factor and cell line "
+        "are compared on the same bins. --baselines compares them with accessibility, the best hit of the motif, and a "
+        "regression on both.",
+        epilog="examples:\n  factornet-evaluate MAX_HeLa-S3.bed.gz --store hg19.zarr --baselines --picture locus.png\n"
+        "  factornet-evaluate a/MAX.bw b/MAX.bw a/CTCF.bw --store hg19.zarr --plot models.png\n"
+        "  factornet-evaluate F.MAX.K562.tab.gz --store hg19.zarr -i K562 -f MAX",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     parser.add_argument(
         "predictions",
         type=Path,
+        nargs="+",
         help="bedgraph or bigWig written by factornet-predict, or by others (chrom, start, stop, score)",
     )
     add_store_options(parser)
-    parser.add_argument("-i", "--cell", required=True, help="cell line (or its folder) of the predictions")
-    parser.add_argument("-f", "--factor", required=True, help="transcription factor of the predictions")
+    recorded = "default: as recorded next to the file"
+    parser.add_argument("-i", "--cell", help=f"cell line (or its folder) of the predictions; {recorded}")
+    parser.add_argument("-f", "--factor", help=f"transcription factor of the predictions; {recorded}")
     parser.add_argument(
         "--allow-mismatch", action="store_true", help="evaluate predictions of another factor, cell line or genome"
     )
     parser.add_argument(
         "--allow-seen", action="store_true", help="evaluate on bins that the model was trained or validated on"
     )
-    parser.add_argument("--track", help="also score the mean signal of this track")
-    parser.add_argument("--motifs", type=Path, metavar="FILE", help=f"also score the factor's motif: {MOTIFS_HELP}")
-    parser.add_argument("--motif-name", metavar="NAME", help="name of the motif; default: the factor")
+    parser.add_argument("--by-chromosome", action="store_true", help="measure each chromosome, too")
     parser.add_argument(
-        "--picture", type=Path, metavar="PNG", help="save a picture of the region with the highest score"
+        "--replicates", type=positive_int, default=1000, metavar="N", help="bootstrap samples of the intervals"
+    )
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="save a plot of the measures with their intervals")
+    parser.add_argument(
+        "--picture", type=Path, metavar="PNG", help="save a picture of the region with the highest score of one file"
     )
     parser.add_argument("--region", metavar="REGION", help="draw this region instead, such as chr20:1000000-1020000")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
+    add_baseline_options(parser)
     add_common_options(parser)
     return parser
 
@@ -76,195 +72,84 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.picture is None:
-        return _evaluate(options)
-    with output_lock(options.picture):
-        _check_picture(options)
+    pictures = {name: getattr(options, name) for name in ("picture", "plot") if getattr(options, name) is not None}
+    if len({path.absolute() for path in pictures.values()}) < len(pictures):
+        raise UsageError(f"--plot {options.plot}: is the file of --picture; give another name")
+    if options.picture is not None and len(options.predictions) > 1:
+        raise UsageError(f"--picture draws one file, not {len(options.predictions)}; --plot compares them")
+    with ExitStack() as stack:
+        for name, path in pictures.items():
+            stack.enter_context(output_lock(path))
+            _check_picture(name, path, options.predictions)
         return _evaluate(options)
 
 
-def _check_picture(options: argparse.Namespace) -> None:
+def _check_picture(option: str, path: Path, predictions: Sequence[Path]) -> None:
     from ..model.figures import FIGURE_SUFFIXES
 
-    picture = options.picture
-    if picture.suffix.lower() not in FIGURE_SUFFIXES:
-        raise UsageError(f"--picture {picture}: a picture is named {', '.join(f'*{s}' for s in FIGURE_SUFFIXES)}")
-    check_output_file(picture, overwrite=True)
-    if picture.exists() and options.predictions.exists() and picture.samefile(options.predictions):
-        raise UsageError(f"--picture {picture}: is the file of predictions; give another name")
+    if path.suffix.lower() not in FIGURE_SUFFIXES:
+        raise UsageError(f"--{option} {path}: a picture is named {', '.join(f'*{s}' for s in FIGURE_SUFFIXES)}")
+    check_output_file(path, overwrite=True)
+    if path.exists() and any(given.exists() and path.samefile(given) for given in predictions):
+        raise UsageError(f"--{option} {path}: is the file of predictions; give another name")
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from ..model.evaluation.locus_plot import best_locus, plot_locus
-    from ..model.evaluation.scoring import baselines, evaluate
-    from ..model.motifs.pwm import log_odds
+    from ..model.evaluation.comparison_plot import plot_comparison
 
     store = open_store_from_args(options)
-    cell = cell_name(options.cell)
-    motif = None
-    if options.motifs is not None:
-        motif = log_odds(choose_motif(options.motifs, options.motif_name or options.factor).probabilities)
-    predicted, counts = _read_scores(options, store)
-    bins, scores = predicted.bins, predicted.scores
-    provenance = _check_provenance(options, store, cell, predicted)
-    _print_input(options, predicted, counts)
-    baseline_scores = baselines(store, cell, bins, track=options.track, log_odds=motif)
-    result = evaluate(store, cell, options.factor, bins, scores, others=baseline_scores)
+    files = [read_predictions(options, store, path) for path in dict.fromkeys(options.predictions)]
+    groups = [_compare(options, store, group, only=len(files) == 1) for group in _by_factor_and_cell(files)]
     if options.picture is not None:
-        if options.region:
-            [region] = parse_regions([options.region], store, option="--region")
-        else:
-            region = best_locus(bins, scores, store.coordinates.names, store.coordinates.lengths)
-        plot_locus(store, cell, options.factor, bins=bins, scores=scores, region=region, path=options.picture)
-    if options.json:
-        measures = {name: s.to_json() for name, s in result.scores.items()}
-        print_json(
-            {"cell": cell, "factor": options.factor, "ambiguous": result.n_ambiguous, "scores": measures}
-            | {"input": counts, **provenance}
-        )
-        return 0
-    model = result.scores["model"]
-    print_line(
-        f"{options.factor} in {cell}: {model.n:,} bins, {model.positives:,} bound "
-        f"(prevalence {model.prevalence:.4f}), {result.n_ambiguous:,} ambiguous excluded"
-    )
-    columns = ("", "average precision", "auPRC (PRROC)", "auROC", "recall at 10 % FDR", "recall at 50 % FDR")
-    rows = []
-    for name, s in result.scores.items():
-        values = (s.average_precision, s.auprc_davis_goadrich, s.auroc, s.recall_at_10_fdr, s.recall_at_50_fdr)
-        rows.append((name, *(f"{x:.4f}" for x in values)))
-    print_table("", columns, rows)
+        _draw_locus(options, store, files[0])
+    if options.plot is not None:
+        baselines = ("accessibility alone", "motif alone", BASELINE)
+        plot_comparison([group.comparison for group in groups], options.plot, baselines=baselines)
+    if not options.json:
+        for group in groups:
+            print_report(group)
+    elif len(files) > 1:
+        print_json({"comparisons": [group.to_json() for group in groups]})
+    else:
+        found = groups[0].to_json()
+        print_json(found | found["models"]["model"])
     return 0
 
 
-def _read_scores(options: argparse.Namespace, store: Store) -> tuple[BinScores, dict[str, Any]]:
-    """Read the scores of the store's bins, and count what the file has beside them, as JSON values.
-
-    Raises:
-        InputError: as for `read_scores`; also a file without a score on a chromosome of the store.
-        UsageError: as for `score_bins`.
-    """
-    from ..model.evaluation.bin_scores import score_bins
-    from ..model.evaluation.score_file import read_scores
-
-    path, coordinates = options.predictions, store.coordinates
-    table = read_scores(path, coordinates, read_aliases(options.chrom_alias, coordinates.names))
-    others = dict(table.other_chromosomes)
-    if not len(table.bins):
-        if others:
-            problem = f"the file has {abbreviate(others)}, the store {abbreviate(coordinates.names)}"
-            hint = alias_hint(others, coordinates.names) + " with --chrom-alias"
-            raise InputError(path, f"no score on a chromosome of the store; {problem}", hint=hint)
-        without = f" ({table.n_without_score:,} intervals without one)" if table.n_without_score else ""
-        raise InputError(path, f"no score in the file{without}", hint="predict again")
-    try:
-        found = score_bins(table.bins, table.scores, coordinates)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
-    counts = {
-        "bins": len(found.bins),
-        "bins_from": found.rule,
-        "bins_without_score": found.n_missing,
-        "intervals_on_other_chromosomes": others,
-        "intervals_without_score": table.n_without_score,
-        "intervals_past_the_end": table.n_past_end,
-        "intervals_repeated": found.n_repeated,
-        "repeated_with_another_score": found.n_conflicting,
-        "scores_outside_0_to_1": int(((found.scores < 0) | (found.scores > 1)).sum()),
-        "headings": table.n_headings,
-        "lines_with_more_columns": table.n_more_columns,
-    }
-    return found, counts
+def _by_factor_and_cell(files: Sequence[Predictions]) -> Iterator[list[Predictions]]:
+    """Yield the files of each factor and cell line, in the order of the first of them."""
+    for key in dict.fromkeys((file.factor, file.cell) for file in files):
+        yield [file for file in files if (file.factor, file.cell) == key]
 
 
-def _print_input(options: argparse.Namespace, found: BinScores, counts: Mapping[str, Any]) -> None:
-    """Print how bins were found in the file, and what of it was left out."""
-    others, numbers = counts["intervals_on_other_chromosomes"], {k: n for k, n in counts.items() if isinstance(n, int)}
-    notes = [
-        (found.rule == "middles", "each interval is the bin of 200 bases around its middle"),
-        (found.rule == "signal", "the intervals are not bins: each bin has the score of the base in its middle"),
-        (
-            others,
-            f"{format_count(sum(others.values()), 'interval')} left out: on {abbreviate(others)}, not in the store",
-        ),
-    ]
-    for key, noun, text in (
-        ("bins_without_score", "bin", "of these chromosomes left out: no score"),
-        ("intervals_without_score", "interval", "left out: no score"),
-        ("intervals_past_the_end", "interval", "left out: past the end of the chromosome"),
-        ("intervals_repeated", "interval", "left out: repeated; the first is used"),
-        ("repeated_with_another_score", "repeated interval", "with another score than the first"),
-        ("scores_outside_0_to_1", "score", "outside 0 to 1: only their order counts"),
-        ("headings", "heading", "skipped"),
-        ("lines_with_more_columns", "line", "with more than 4 columns: the others are not used"),
-    ):
-        notes.append((numbers[key], f"{format_count(numbers[key], noun)} {text}"))
-    for applies, text in () if options.json else notes:
-        if applies:
-            print_line(f"{options.predictions}: {text}")
+def _compare(options: argparse.Namespace, store: Store, group: Sequence[Predictions], *, only: bool) -> GroupReport:
+    """Compare files of one factor and cell line with each other and with the baselines."""
+    from ..model.evaluation.comparison import compare
+
+    cell, factor = group[0].cell, group[0].factor
+    models = dict(zip(name_models(group, only=only), group, strict=True))
+    record = next((file.record for file in group if file.record is not None), None)
+    baselines, fitted = baseline_scores(options, store, cell=cell, factor=factor, scored=group[0].scores, record=record)
+    fitted_pairs = [(name, BASELINE) for name in models if BASELINE in baselines]
+    comparison = compare(
+        store,
+        cell=cell,
+        factor=factor,
+        scores={name: file.scores for name, file in models.items()} | baselines,
+        pairs=[*combinations(models, 2), *fitted_pairs],
+        by_chromosome=options.by_chromosome,
+        replicates=options.replicates,
+    )
+    return GroupReport(comparison=comparison, models=models, baseline=fitted)
 
 
-def _check_provenance(options: argparse.Namespace, store: Store, cell: str, found: BinScores) -> dict[str, Any]:
-    """Check that the predictions are of this factor and cell line, and of bins that the training has not seen.
+def _draw_locus(options: argparse.Namespace, store: Store, file: Predictions) -> None:
+    from ..model.evaluation.locus_plot import best_locus, plot_locus
 
-    Returns what is known of them, as JSON values; what cannot be known is printed as a warning.
-
-    Raises:
-        UsageError: they are not, and the options do not allow it; or they are of intervals that are not bins.
-        InputError: the record of the predictions is damaged.
-    """
-    from ..model.evaluation.provenance import count_seen, find_changes, find_mismatches
-    from ..model.prediction.sidecar import NoRecordError, read_record
-
-    try:
-        record = read_record(options.predictions)
-    except NoRecordError as e:
-        print_warning(f"{e}, so nothing protects against evaluating bins that the model was trained on")
-        return {"record": None, "seen": None}
-    if found.rule == "signal":
-        raise UsageError(
-            f"{options.predictions}: it is recorded that intervals were predicted which are not bins with labels; "
-            "predict all bins with --regions, at a stride that is a multiple of 50"
-        )
-    bins = found.bins
-    if problems := find_mismatches(record, store, cell, options.factor, bins):
-        text = f"{options.predictions}: its predictions are {'; '.join(problems)}"
-        _refuse(text, allowed=options.allow_mismatch, hint="give others, or allow it with --allow-mismatch")
-    for group in find_changes(record, store, cell):
-        print_warning(f"{group} was rebuilt from other data since {options.predictions} was predicted")
-    seen = count_seen(record, store, cell, bins)
-    if seen is None:
-        print_warning(f"{options.predictions}: it is not recorded on what the model was trained")
+    coordinates = store.coordinates
+    if options.region:
+        [region] = parse_regions([options.region], store, option="--region")
     else:
-        _check_seen(options, record, seen, cell)
-    return {"record": record.to_json(), "seen": asdict(seen) if seen else None}
-
-
-def _check_seen(options: argparse.Namespace, record: PredictionRecord, seen: SeenBins, cell: str) -> None:
-    """Check that the training of the model has seen none of the bins; print how many it has seen in other cell lines.
-
-    Raises:
-        UsageError: it has, and the options do not allow it.
-    """
-    counts = {"trained": seen.trained, "validated": seen.validated}
-    if seen.in_sample:
-        parts = " and ".join(f"{what} on {n:,}" for what, n in counts.items() if n)
-        test = ", ".join(record.trainings[0].test) or "none"
-        text = f"{options.predictions}: the model was {parts} of the {seen.total:,} bins, in {cell}: too good a score"
-        hint = f"predict its test regions ({test}), or another cell line, or allow it with --allow-seen"
-        _refuse(text, allowed=options.allow_seen, hint=hint)
-    if not seen.complete:
-        print_warning(
-            f"{options.predictions}: the training started from a model, and on what that was trained is not recorded"
-        )
-    if seen.elsewhere and not options.json:
-        print_line(
-            f"the model was trained or validated on {seen.elsewhere:,} of the {seen.total:,} bins in other cell lines"
-        )
-
-
-def _refuse(problem: str, *, allowed: bool, hint: str) -> None:
-    """Refuse to evaluate, or warn if the options allow it."""
-    if not allowed:
-        raise UsageError(f"{problem}; {hint}")
-    print_warning(problem)
+        region = best_locus(*file.scores.best(), coordinates.names, coordinates.lengths)
+    bins, scores = file.scores.within(region, coordinates)
+    plot_locus(store, file.cell, file.factor, bins=bins, scores=scores, region=region, path=options.picture)

@@ -2,8 +2,9 @@
 
 from .data.batches import TensorStream
 from .data.device import choose_device
+from .evaluation.baselines import Baseline, baselines, fit_baseline
 from .evaluation.metrics import average_precision, score
-from .evaluation.scoring import baselines, evaluate
+from .evaluation.scoring import evaluate
 from .keras.import_model import import_keras, write_imported
 from .model_dir.card import ModelCard, read_card
 from .model_dir.weights import load_network, save_weights
@@ -27,6 +28,7 @@ from .training.setup import TrainingSetup, prepare_training
 from .training.trainer import TrainingOptions, train
 
 __all__ = [
+    "Baseline",
     "Bins",
     "Callbacks",
     "FactorNet",
@@ -45,6 +47,7 @@ __all__ = [
     "evaluate",
     "find_kernel_sites",
     "find_motif",
+    "fit_baseline",
     "import_keras",
     "load_network",
     "match_motifs",

@@ -45,8 +45,11 @@ def choose_motif(motifs: Path, name: str) -> Motif:
     return found.best
 
 
-def default_motifs() -> Path:
+def default_motifs(*, option: str = "-mo") -> Path:
     """Return the file of HOCOMOCO v9, which the original's ``-mo`` used.
+
+    Args:
+        option: that needs motifs, for the message.
 
     Raises:
         UsageError: it was not downloaded.
@@ -56,6 +59,6 @@ def default_motifs() -> Path:
     if found := find_motifs_file():
         return found
     raise UsageError(
-        "-mo: the motifs of HOCOMOCO v9, which FactorNet used, are not here; download them with "
+        f"{option}: the motifs of HOCOMOCO v9, which FactorNet used, are not here; download them with "
         f"`factornet-etl fetch motifs`, or give others with --motifs FILE (--motifs {JASPAR}: those of pyjaspar)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,8 @@ from ...store.errors import UsageError
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN, STRIDE, bin_count
 from ..prediction.bins import Bins
+from ..prediction.score_table import ScoreTable
+from .genome_scores import GenomeScores
 
 Rule = Literal["bins", "middles", "signal"]
 """How intervals become bins: they are bins; each is the middle of one; each bin has the value at its middle base."""
@@ -36,6 +39,57 @@ class BinScores:
     n_repeated: int
     n_conflicting: int
     n_missing: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileScores:
+    """Scores of all bins of a file, by place; counts as of `BinScores`, of all chromosomes of the file."""
+
+    scores: GenomeScores
+    rule: Rule
+    n_repeated: int
+    n_conflicting: int
+    n_missing: int
+    n_outside: int
+
+
+def score_genome(tables: Iterable[ScoreTable], coordinates: GenomeCoordinates) -> FileScores | None:
+    """Return the score of each bin that the tables give one; None where they must be taken as one table.
+
+    So it is where a chromosome is in two of them, or bins are found by other rules in one than in another.
+
+    Args:
+        tables: each with the intervals of chromosomes of its own; one without intervals counts for nothing.
+        coordinates: the store's chromosomes.
+
+    Raises:
+        UsageError: as for `score_bins`; or no table has intervals.
+    """
+    by_chrom: dict[int, NDArray[np.float32]] = {}
+    rules: set[Rule] = set()
+    repeated = conflicting = missing = outside = 0
+    for table in tables:
+        if not len(table.bins):
+            continue
+        found = score_bins(table.bins, table.scores, coordinates)
+        part = GenomeScores.of(found.bins, found.scores, coordinates).by_chrom
+        if part.keys() & by_chrom.keys() or rules - {found.rule}:
+            return None
+        by_chrom.update(part)
+        rules.add(found.rule)
+        repeated, conflicting = repeated + found.n_repeated, conflicting + found.n_conflicting
+        missing += found.n_missing
+        outside += int(((found.scores < 0) | (found.scores > 1)).sum())
+    if not rules:
+        raise UsageError("no interval has a score on a chromosome of the store")
+    return FileScores(
+        scores=GenomeScores(by_chrom),
+        rule=rules.pop(),
+        n_repeated=repeated,
+        n_conflicting=conflicting,
+        n_missing=missing,
+        n_outside=outside,
+    )
 
 
 def score_bins(intervals: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> BinScores:
@@ -78,6 +132,8 @@ def score_bins(intervals: Bins, scores: NDArray[np.float32], coordinates: Genome
 
 def _first_of_equal(intervals: Bins, scores: NDArray[np.float32]) -> tuple[NDArray[np.int64], int]:
     """Return the rows of the first of each set of equal intervals, and how many later ones have another score."""
+    if ((np.diff(intervals.chrom) == 0) & (np.diff(intervals.start) > 0)).all():
+        return np.arange(len(intervals)), 0
     order = np.lexsort((intervals.stop, intervals.start, intervals.chrom))
     same = np.ones(max(order.size - 1, 0), bool)
     for column in (intervals.chrom, intervals.start, intervals.stop):

@@ -7,6 +7,7 @@ threshold, so that no result depends on the order of the input.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...store.errors import UsageError
 
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 
@@ -50,16 +52,64 @@ def score(labels: ArrayLike, scores: ArrayLike) -> Scores:
         UsageError: shapes differ, labels are not 0 or 1, scores are not finite, or one of the classes is absent.
     """
     truth, values = _checked(labels, scores)
+    _check_has_negatives(truth)
+    return score_counts(*_counts(truth, values))
+
+
+def score_counts(positives: IntArray, negatives: IntArray) -> Scores:
+    """Compute all measures from counts of items with equal scores, from the highest score down.
+
+    Args:
+        positives, negatives: int64 (levels,); a level of negatives may be of several scores.
+
+    Raises:
+        UsageError: one of the classes is absent.
+    """
+    true, false = positives.cumsum(), negatives.cumsum()
+    n_positive, n_negative = int(true[-1]), int(false[-1])
+    if not (n_positive and n_negative):
+        absent, n = ("negatives", n_positive) if n_positive else ("positives", n_negative)
+        raise UsageError(f"no {absent} among {n} labels: the measures need both classes")
+    pairs = negatives @ (true - positives / 2)
     return Scores(
-        n=truth.size,
-        positives=int(truth.sum()),
-        prevalence=float(truth.mean()),
-        auroc=auroc(truth, values),
-        average_precision=average_precision(truth, values),
-        auprc_davis_goadrich=auprc_davis_goadrich(truth, values),
-        recall_at_10_fdr=recall_at_fdr(truth, values, 0.1),
-        recall_at_50_fdr=recall_at_fdr(truth, values, 0.5),
+        n=n_positive + n_negative,
+        positives=n_positive,
+        prevalence=n_positive / (n_positive + n_negative),
+        auroc=float(pairs / n_positive / n_negative),
+        average_precision=float(positives @ (true / np.maximum(true + false, 1)) / n_positive),
+        auprc_davis_goadrich=_area_davis_goadrich(true, false),
+        recall_at_10_fdr=_recall_at_fdr(true, false, 0.1),
+        recall_at_50_fdr=_recall_at_fdr(true, false, 0.5),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreLevels:
+    """The different scores of the positives, each a level, with levels of all scores between two of them.
+
+    No measure depends on the order of negatives between two positives, so counts by these levels are all that the
+    measures need; they can be added up part by part. With K different scores of positives there are 2 K + 1 levels.
+
+    Attributes:
+        thresholds: different scores of positives, ascending, (K,).
+    """
+
+    thresholds: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, positive_scores: NDArray[np.floating]) -> Self:
+        """Return the levels of the scores of positives, in any order."""
+        return cls(np.unique(positive_scores))
+
+    def __len__(self) -> int:
+        """Number of levels."""
+        return 2 * self.thresholds.size + 1
+
+    def level(self, scores: NDArray[np.floating]) -> IntArray:
+        """Return the level of each score, int64 (n,): 0 is the highest."""
+        below = np.searchsorted(self.thresholds, scores)
+        equal = self.thresholds[np.minimum(below, self.thresholds.size - 1)] == scores
+        return np.asarray(2 * (self.thresholds.size - below) - equal, np.int64)
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -71,8 +121,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     from sklearn.metrics import roc_auc_score  # takes a second to import
 
     truth, values = _checked(labels, scores)
-    if truth.all():
-        raise UsageError(f"no negatives among {truth.size} labels: auROC needs both classes")
+    _check_has_negatives(truth)
     return float(roc_auc_score(truth, values))
 
 
@@ -101,7 +150,12 @@ def auprc_davis_goadrich(labels: ArrayLike, scores: ArrayLike) -> float:
     Raises:
         UsageError: as for `score`, but negatives may be absent.
     """
-    true, false = _counts(*_checked(labels, scores))
+    positives, negatives = _counts(*_checked(labels, scores))
+    return _area_davis_goadrich(positives.cumsum(), negatives.cumsum())
+
+
+def _area_davis_goadrich(true: IntArray, false: IntArray) -> float:
+    """Return the area, given true and false positives at each threshold from the highest."""
     true, false = np.concatenate([[0], true]), np.concatenate([[0], false])
     steps = np.diff(true)
     rising = steps > 0
@@ -122,9 +176,14 @@ def recall_at_fdr(labels: ArrayLike, scores: ArrayLike, fdr: float) -> float:
     """
     if not 0 <= fdr <= 1:
         raise UsageError(f"a false discovery rate lies between 0 and 1, got {fdr}")
-    true, false = _counts(*_checked(labels, scores))
+    positives, negatives = _counts(*_checked(labels, scores))
+    return _recall_at_fdr(positives.cumsum(), negatives.cumsum(), fdr)
+
+
+def _recall_at_fdr(true: IntArray, false: IntArray, fdr: float) -> float:
+    """Return the recall, given true and false positives at each threshold from the highest."""
     # The margin lets a precision of exactly 9 in 10 count as 0.9 whatever the rounding of 1 - fdr.
-    reached = true[true / (true + false) >= 1 - fdr - 1e-12]
+    reached = true[true / np.maximum(true + false, 1) >= 1 - fdr - 1e-12]
     return float(reached.max(initial=0) / true[-1])
 
 
@@ -144,16 +203,20 @@ def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[BoolArray, FloatArra
     return truth.astype(bool), values
 
 
-def _counts(truth: BoolArray, values: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count true and false positives at each distinct score, from the highest down."""
-    order = np.argsort(-values, kind="stable")
-    ordered = values[order]
-    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
-    true = np.cumsum(truth[order], dtype=np.int64)[last]
-    return true, last + 1 - true
+def _check_has_negatives(truth: BoolArray) -> None:
+    if truth.all():
+        raise UsageError(f"no negatives among {truth.size} labels: auROC needs both classes")
 
 
-def _precision(true: NDArray[np.int64], false: FloatArray, slope: FloatArray) -> FloatArray:
+def _counts(truth: BoolArray, values: FloatArray) -> tuple[IntArray, IntArray]:
+    """Count positives and negatives by level of score, from the highest."""
+    levels = ScoreLevels.of(values[truth])
+    level = levels.level(values)
+    positives = np.bincount(level[truth], minlength=len(levels))
+    return positives, np.bincount(level, minlength=len(levels)) - positives
+
+
+def _precision(true: IntArray, false: FloatArray, slope: FloatArray) -> FloatArray:
     """Return ``true / (true + false)``; where both are 0, the limit with false positives growing by `slope`."""
     origin = (true == 0) & (false == 0)
     return np.where(origin, 1 / (1 + slope), true / np.where(origin, 1, true + false))

@@ -16,6 +16,8 @@ from ..model_dir.card import TrainingData
 from ..prediction.bins import Bins
 from ..prediction.sidecar import PredictionRecord
 
+_COUNTS = ("trained", "validated", "elsewhere")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeenBins:
@@ -34,6 +36,11 @@ class SeenBins:
     elsewhere: int
     total: int
     complete: bool
+
+    def __add__(self, other: SeenBins) -> SeenBins:
+        """Return the numbers of both; they are of different bins."""
+        counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        return SeenBins(**counts, total=self.total + other.total, complete=self.complete and other.complete)
 
     @property
     def in_sample(self) -> int:
@@ -55,7 +62,7 @@ def find_mismatches(record: PredictionRecord, store: Store, cell: str, factor: s
     found = []
     if record.factor != factor:
         found.append(f"of {record.factor}, not of {factor}")
-    if not _same_cell(store, cell, (record.cell,), record.manifests):
+    if not is_same_cell(store, cell, (record.cell,), record.manifests):
         found.append(f"for {record.cell}, not for {cell}")
     for c in np.unique(bins.chrom).tolist():
         chromosome = store.info.chromosomes[c]
@@ -85,23 +92,23 @@ def count_seen(record: PredictionRecord, store: Store, cell: str, bins: Bins) ->
     absolute, coordinates = bins.to_absolute(store.coordinates), store.coordinates
     trained, validated, elsewhere = (np.zeros(len(bins), bool) for _ in range(3))
     for training in record.trainings:
-        used, valid = _regions_of(training, coordinates)
+        used, valid = training_regions(training, coordinates)
         in_used, in_valid = overlaps(absolute, used), overlaps(absolute, valid)
-        if _same_cell(store, cell, training.cells, training.manifests):
+        if is_same_cell(store, cell, training.cells, training.manifests):
             trained |= in_used
-        if _same_cell(store, cell, training.valid_cells, training.manifests):
+        if is_same_cell(store, cell, training.valid_cells, training.manifests):
             validated |= in_valid
         elsewhere |= in_used | in_valid
     validated &= ~trained
     elsewhere &= ~(trained | validated)
     numbers = (int(rows.sum()) for rows in (trained, validated, elsewhere))
     complete = all(training.is_recorded for training in record.trainings)
-    counts = dict(zip(("trained", "validated", "elsewhere"), numbers, strict=True))
+    counts = dict(zip(_COUNTS, numbers, strict=True))
     return SeenBins(**counts, total=len(bins), complete=complete)
 
 
-def _regions_of(training: TrainingData, coordinates: GenomeCoordinates) -> tuple[Intervals, Intervals]:
-    """Return training and validation regions, as far as the store has their chromosomes."""
+def training_regions(training: TrainingData, coordinates: GenomeCoordinates) -> tuple[Intervals, Intervals]:
+    """Return training and validation regions in absolute coordinates, as far as the store has their chromosomes."""
     lengths = dict(zip(coordinates.names, coordinates.lengths, strict=True))
     regions = [Region(name, 0, lengths[name]) for name in training.chromosomes if name in lengths]
     whole, valid, test = (
@@ -120,8 +127,15 @@ def _parse(texts: Iterable[str], lengths: Mapping[str, int]) -> Iterator[Region]
             yield Region(match[1], min(int(match[2]), stop), stop)
 
 
-def _same_cell(store: Store, cell: str, names: Iterable[str], manifests: Mapping[str, str]) -> bool:
-    """Return whether a cell line is among some, by name or by the digest of its data."""
+def is_same_cell(store: Store, cell: str, names: Iterable[str], manifests: Mapping[str, str]) -> bool:
+    """Return whether a cell line is among some, by name or by the digest of its data.
+
+    Args:
+        store: holds the cell line.
+        cell: its name.
+        names: names of the others.
+        manifests: digest of each of the others' data, by path in their store.
+    """
     if cell in names:
         return True
     present = manifest_digests(store, (cell,))[f"cells/{store.cell(cell).name}"]

@@ -1,9 +1,12 @@
-"""Read a file of scores of any format: bedGraph, an ENCODE-DREAM submission, or bigWig."""
+"""Read a file of scores of any format: bedGraph, an ENCODE-DREAM submission, or bigWig.
+
+Of each interval 28 bytes are held while it is read: of those of one chromosome in a bigWig, of all in a text.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,35 +31,68 @@ def read_scores(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str
     Raises:
         InputError: as for `read_score_table`; or a bigWig is damaged, or of another assembly.
     """
-    check_is_file(path)
-    read = _read_bigwig if file_kind(path) == "a bigWig" else read_score_table
-    return read(path, coordinates, aliases or {})
-
-
-def _read_bigwig(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> ScoreTable:
-    """Read the intervals of a bigWig that contain the middle of a bin; others, of single bases say, decide nothing."""
-    index = {name: i for i, name in enumerate(coordinates.names)}
-    starts, stops, values, chroms = ([np.zeros(0, dtype)] for dtype in (np.int64, np.int64, np.float32, np.int64))
-    others, n_without_score = Counter[str](), 0
-    for name, length in check_structure(path).lengths.items():
-        chrom = index.get(aliases.get(name, name))
-        if chrom is not None and length != coordinates.lengths[chrom]:
-            problem = f"{name} has {length} bases, the store's {coordinates.names[chrom]} {coordinates.lengths[chrom]}"
-            raise InputError(path, problem, hint="is it of another assembly?")
-        for block in read_blocks(path, name, 0, length):
-            if chrom is None:
-                others[name] += block.values.size
-                continue
-            _check_block(path, block, name, length)
-            missing = np.isnan(block.values)
-            n_without_score += int(missing.sum())
-            kept = ~missing & ((block.stops - 1) // STRIDE * STRIDE >= block.starts)
-            starts.append(block.starts[kept])
-            stops.append(block.stops[kept])
-            values.append(block.values[kept])
-            chroms.append(np.full(values[-1].size, chrom, np.int64))
+    tables = list(read_scores_in_parts(path, coordinates, aliases))
+    if len(tables) == 1:
+        return tables[0]
+    others = Counter[str]()
+    for table in tables:
+        others.update(table.other_chromosomes)
+    columns = (np.concatenate([getattr(t.bins, name) for t in tables]) for name in ("chrom", "start", "stop"))
     return ScoreTable(
-        bins=Bins(np.concatenate(chroms), np.concatenate(starts), np.concatenate(stops)),
+        bins=Bins(*columns),
+        scores=np.concatenate([table.scores for table in tables]),
+        other_chromosomes=others,
+        n_without_score=sum(table.n_without_score for table in tables),
+    )
+
+
+def read_scores_in_parts(
+    path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str] | None = None
+) -> Iterator[ScoreTable]:
+    """Yield the scores of each chromosome of a bigWig, or all of a text; at least one table.
+
+    Args:
+        path: of the file.
+        coordinates: the store's chromosomes.
+        aliases: name in the file -> name in the store.
+
+    Raises:
+        InputError: as for `read_scores`.
+    """
+    check_is_file(path)
+    if file_kind(path) != "a bigWig":
+        yield read_score_table(path, coordinates, aliases or {})
+        return
+    for name, length in check_structure(path).lengths.items():
+        yield _read_chromosome(path, (name, length), coordinates, aliases or {})
+
+
+def _read_chromosome(
+    path: Path, chromosome: tuple[str, int], coordinates: GenomeCoordinates, aliases: Mapping[str, str]
+) -> ScoreTable:
+    """Read the intervals of a bigWig that contain the middle of a bin; others, of single bases say, decide nothing."""
+    name, length = chromosome
+    index = {known: i for i, known in enumerate(coordinates.names)}
+    starts, stops, values = ([np.zeros(0, dtype)] for dtype in (np.int64, np.int64, np.float32))
+    others, n_without_score = Counter[str](), 0
+    chrom = index.get(aliases.get(name, name))
+    if chrom is not None and length != coordinates.lengths[chrom]:
+        problem = f"{name} has {length} bases, the store's {coordinates.names[chrom]} {coordinates.lengths[chrom]}"
+        raise InputError(path, problem, hint="is it of another assembly?")
+    for block in read_blocks(path, name, 0, length):
+        if chrom is None:
+            others[name] += block.values.size
+            continue
+        _check_block(path, block, name, length)
+        missing = np.isnan(block.values)
+        n_without_score += int(missing.sum())
+        kept = ~missing & ((block.stops - 1) // STRIDE * STRIDE >= block.starts)
+        starts.append(block.starts[kept])
+        stops.append(block.stops[kept])
+        values.append(block.values[kept])
+    start = np.concatenate(starts)
+    return ScoreTable(
+        bins=Bins(np.full(start.size, -1 if chrom is None else chrom, np.int64), start, np.concatenate(stops)),
         scores=np.concatenate(values),
         other_chromosomes=others,
         n_without_score=n_without_score,

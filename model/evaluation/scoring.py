@@ -1,4 +1,4 @@
-"""Score predictions as ENCODE-DREAM does, with the scores of a motif or accessibility alone for comparison."""
+"""Score predictions as ENCODE-DREAM does, next to other scores of the same bins."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ from numpy.typing import NDArray
 
 from ...store.errors import UsageError
 from ...store.reader import Store
-from ...store.sampling.plan import SamplingPlan
 from ...store.schema import AMBIGUOUS, BIN, BOUND, STRIDE
 from ...store.spans import read_span
-from ...store.windows.batch import StreamSettings
-from ...store.windows.inputs import check_has_tracks
-from ...store.windows.loader import WindowStream
-from ..motifs.pwm import scan_best_hit
 from ..prediction.bins import Bins
 from .metrics import Scores, score
 
@@ -77,26 +72,3 @@ def evaluate(
     truth = labels[clear] == BOUND
     named = {"model": scores, **(others or {})}
     return Evaluation(cell, factor, int((~clear).sum()), {n: score(truth, s[clear]) for n, s in named.items()})
-
-
-def baselines(
-    store: Store, cell: str, bins: Bins, *, track: str | None, log_odds: NDArray[np.float64] | None
-) -> dict[str, NDArray[np.float32]]:
-    """Score bins without a model: by mean signal of a track in the bin, and by its best motif hit.
-
-    Either is omitted where its argument is None.
-    """
-    tracks = () if track is None else (track,)
-    check_has_tracks(store, (cell,), tracks)
-    zeros = np.zeros(len(bins), np.int64)
-    middle = (bins.start + bins.stop) // 2 - BIN // 2
-    plan = SamplingPlan((cell,), zeros, bins.chrom, middle, zeros, np.zeros((len(bins), 0), np.uint8))
-    requested = {"accessibility alone": track, "motif alone": log_odds}
-    found = {name: np.empty(len(bins), np.float32) for name, value in requested.items() if value is not None}
-    settings = StreamSettings(BIN, batch_size=4096, tracks=tracks)
-    for batch in WindowStream(store, plan, settings, seed=None) if found else ():
-        if track is not None:
-            found["accessibility alone"][batch.index] = batch.tracks[:, 0].mean(1)
-        if log_odds is not None:
-            found["motif alone"][batch.index] = scan_best_hit(batch.codes, log_odds)
-    return found

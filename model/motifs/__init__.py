@@ -23,7 +23,7 @@ from .kernel_motifs import KernelSites, find_kernel_sites, write_motifs
 from .logo import save_pictures
 from .meme import read_meme
 from .names import FactorMotifs, find_motif, find_motifs
-from .pwm import Motif, inject_motif, log_odds, scan_best_hit
+from .pwm import Motif, inject_motif, log_odds, scan_best_hit, scan_windows
 from .tomtom import FEW_MOTIFS, MotifMatch, kernel_rows, match_kernels, match_motifs, to_csv
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "render_page",
     "save_pictures",
     "scan_best_hit",
+    "scan_windows",
     "to_csv",
     "write_motifs",
 ]

@@ -104,3 +104,27 @@ def scan_best_hit(codes: NDArray[np.uint8], log_odds: FloatArray) -> NDArray[np.
         hits = functional.conv2d(bases.unsqueeze(1).permute(0, 3, 1, 2), kernels)
         best[first : first + batch_size] = hits.amax((1, 2, 3)).numpy()
     return best
+
+
+@torch.no_grad()
+def scan_windows(codes: NDArray[np.uint8], log_odds: FloatArray, *, length: int, stride: int) -> NDArray[np.float32]:
+    """Return the highest log odds of a motif in each window of a sequence, as `scan_best_hit`, shape (windows,).
+
+    Windows that overlap share the scan of the sequence.
+
+    Args:
+        codes: bases, shape (L,): 0..3 = ACGT, anything else N, which adds 0.
+        log_odds: shape (w, 4), as `log_odds` returns them.
+        length: bases of a window; the first starts at base 0.
+        stride: bases between the starts of neighbouring windows.
+
+    Raises:
+        UsageError: the windows are shorter than the motif.
+    """
+    if length < len(log_odds):
+        raise UsageError(f"sequences of {length} bases are shorter than the motif of {len(log_odds)}")
+    strands = np.stack([log_odds, log_odds[::-1, ::-1]]).astype(np.float32)
+    bases = one_hot(torch.from_numpy(codes)).T.contiguous()
+    hits = functional.conv1d(bases[None], torch.from_numpy(strands).mT.contiguous()).amax(1)
+    best: NDArray[np.float32] = functional.max_pool1d(hits, length - len(log_odds) + 1, stride)[0].numpy()
+    return best

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyBigWig
 import pytest
 
 from factornet.cli import evaluate
@@ -150,7 +151,10 @@ BAD = {
     "vcf": (b"##fileformat=VCFv4.2\nchr21\t5\t.\tA\tC\n", "is a VCF file"),
     "peaks": (b"chr21\t1000\t1200\tpeak1\t100\t.\n", "x.bed:1: cannot be read"),
     "other bins": (b"chr21\t1010\t1210\t0.5\nchr21\t1060\t1260\t1\n", "2 of 2 intervals are not bins with labels"),
-    "one bin": (b"chr21\t1000\t1200\t0.5\n", "no positives among 1 labels"),
+    "one bin": (
+        b"chr21\t1000\t1200\t0.5\n",
+        "no bound bin of CTCF in K562 among 1 bin with a score: the measures need both",
+    ),
 }
 
 
@@ -194,3 +198,19 @@ def test_recorded_predictions_of_intervals_that_are_not_bins_are_refused(command
         2,
         True,
     )
+
+
+def test_bigwig_whose_chromosomes_have_other_intervals_is_a_signal(command, store, tmp_path):
+    """Bins on chr21, one wide interval on chr1, and a stray one on chr2 that has the middle of no bin."""
+    rows = [
+        ("chr2", 20, 60, 0.5),
+        ("chr1", 0, 90_000, 0.5),
+        *(("chr21", a, a + 50, a / 1e6) for a in range(75, 400_000, 50)),
+    ]
+    with pyBigWig.open(str(tmp_path / "x.bw"), "w") as file:
+        file.addHeader(list(zip(store.coordinates.names, store.coordinates.lengths, strict=True)), maxZooms=0)
+        for name, start, stop, value in rows:
+            file.addEntries([name], [start], ends=[stop], values=[value])
+    _, counts = measures(command, tmp_path / "x.bw")
+    n_chr1 = (90_000 - 200) // 50 + 2  # the middle of one more lies before the end of the interval
+    assert (counts["bins_from"], counts["bins"]) == ("signal", n_chr1 + len(rows) - 2)

@@ -33,10 +33,11 @@ FACES = {
         verify_store write_demo
     """,
     "model": """
-        Bins Callbacks FactorNet ModelCard Motif NetworkConfig Predictor TensorStream TrainingError TrainingOptions
-        TrainingResult TrainingSetup average_precision baselines choose_device evaluate find_kernel_sites find_motif
-        import_keras load_network match_motifs one_hot predict_bins predict_intervals predict_regions prepare_training
-        read_bedgraph read_card read_meme save_weights score train write_bedgraph write_bigwig write_imported
+        Baseline Bins Callbacks FactorNet ModelCard Motif NetworkConfig Predictor TensorStream TrainingError
+        TrainingOptions TrainingResult TrainingSetup average_precision baselines choose_device evaluate
+        find_kernel_sites find_motif fit_baseline import_keras load_network match_motifs one_hot predict_bins
+        predict_intervals predict_regions prepare_training read_bedgraph read_card read_meme save_weights score train
+        write_bedgraph write_bigwig write_imported
     """,
 }
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factornet.model.evaluation.bin_scores import score_bins
+from factornet.model.evaluation.bin_scores import score_bins, score_genome
 from factornet.model.prediction.bins import Bins
+from factornet.model.prediction.score_table import ScoreTable
 from factornet.store import GenomeCoordinates, UsageError
 
 COORDINATES = GenomeCoordinates(("chr1", "chr2"), (3000, 1230))
@@ -101,3 +102,30 @@ def test_first_of_equal_intervals_counts():
 def test_intervals_that_give_no_score_are_refused(rows, message):
     with pytest.raises(UsageError, match=message):
         score_bins(*intervals(*rows), COORDINATES)
+
+
+def table(*rows):
+    bins, scores = intervals(*rows)
+    return ScoreTable(bins=bins, scores=scores)
+
+
+def test_parts_of_a_file_are_scored_as_the_whole():
+    one, other = [(0, 0, 200, 0.1), (0, 50, 250, 1.5), (0, 0, 200, 0.2)], [(1, 50, 250, 0.3), (1, 100, 300, 0.4)]
+    nothing = ScoreTable(bins=Bins(*np.zeros((3, 0), np.int64)), scores=np.zeros(0, np.float32))
+    found = score_genome([table(*other), nothing, table(*one)], COORDINATES)
+    whole = score_genome([table(*one, *other)], COORDINATES)
+    for chrom, values in whole.scores.by_chrom.items():
+        np.testing.assert_array_equal(found.scores.by_chrom[chrom], values)
+    assert (found.rule, found.n_missing, found.n_outside) == (whole.rule, whole.n_missing, 1)
+    assert (found.n_missing, found.n_repeated, found.n_conflicting) == (sum(N_BINS) - 4, 1, 1)
+
+
+def test_parts_with_other_intervals_must_be_taken_as_one():
+    plain, signal = table((0, 0, 200, 1)), table((1, 0, 120, 1))
+    assert score_genome([plain, signal], COORDINATES) is None
+    assert score_genome([plain, plain], COORDINATES) is None
+
+
+def test_parts_without_an_interval_are_refused():
+    with pytest.raises(UsageError, match="no interval has a score"):
+        score_genome([], COORDINATES)

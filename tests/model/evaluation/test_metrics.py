@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from factornet.model import average_precision, score
 from factornet.model.evaluation.metrics import auprc_davis_goadrich, auroc, recall_at_fdr
@@ -28,10 +28,9 @@ def thresholds(rows: list[tuple[bool, int]]) -> list[tuple[int, int]]:
     return points
 
 
-def slow_davis_goadrich(rows: list[tuple[bool, int]]) -> Fraction:
-    """Compute the area by its definition, one true positive at a time, in exact fractions."""
-    points, area = thresholds(rows), Fraction(0)
-    positives = points[-1][0]
+def slow_davis_goadrich(points: list[tuple[int, int]]) -> Fraction:
+    """Compute the area by its definition, one true positive at a time, in exact fractions, from `thresholds`."""
+    area, positives = Fraction(0), points[-1][0]
     for (a, b), (to, false) in pairwise(points):
         for x in range(to - a):
             slope = Fraction(false - b, to - a)
@@ -45,7 +44,9 @@ def slow_davis_goadrich(rows: list[tuple[bool, int]]) -> Fraction:
 @given(labelled)
 def test_davis_goadrich_equals_its_definition(rows):
     labels, scores = zip(*rows, strict=True)
-    assert auprc_davis_goadrich(labels, scores) == pytest.approx(float(slow_davis_goadrich(rows)), abs=1e-12)
+    assert auprc_davis_goadrich(labels, scores) == pytest.approx(
+        float(slow_davis_goadrich(thresholds(rows))), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,26 @@ def test_davis_goadrich_equals_the_authors_program():
     draws = r_runif(101).randint(0, 2**32, size=200, dtype=np.uint32) / 2**32
     scores = np.concatenate([0.3 + 0.7 * draws[:100], 0.6 * draws[100:]])
     assert auprc_davis_goadrich(np.repeat([1, 0], 100), scores) == pytest.approx(0.9018680216532841, abs=1e-14)
+
+
+@pytest.mark.parametrize("digits", [1, 3, 9])
+def test_measures_of_many_scores_equal_those_of_others(digits):
+    """Those of scikit-learn, and Davis & Goadrich's interpolation point by point; with many ties, and with none."""
+    rng = np.random.default_rng(digits)
+    labels = rng.random(20_000) < 0.02
+    scores = np.round(rng.normal(0, 1, labels.size) + 1.5 * labels, digits)
+    found = score(labels, scores)
+    assert found.average_precision == pytest.approx(average_precision_score(labels, scores), abs=1e-9)
+    assert found.auroc == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    for value, least in ((found.recall_at_10_fdr, 0.9), (found.recall_at_50_fdr, 0.5)):
+        assert value == pytest.approx(recall[precision >= least - 1e-12].max(), abs=1e-9)
+    points = [(0, 0)]
+    for cut in np.unique(scores[labels])[::-1]:
+        # Negatives between two positives make a point of their own: the curve falls before it goes on.
+        for called in (scores > cut, scores >= cut):
+            points.append((int((called & labels).sum()), int((called & ~labels).sum())))
+    assert found.auprc_davis_goadrich == pytest.approx(float(slow_davis_goadrich(points)), abs=1e-9)
 
 
 def test_random_scores_reach_the_prevalence():

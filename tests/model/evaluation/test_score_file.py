@@ -6,7 +6,7 @@ import pytest
 from support.bigwig_versions import Section, Writer
 
 from factornet.model.evaluation.bin_scores import score_bins
-from factornet.model.evaluation.score_file import read_scores
+from factornet.model.evaluation.score_file import read_scores, read_scores_in_parts
 from factornet.model.prediction.bigwig_writer import write_bigwig
 from factornet.model.prediction.bins import Bins
 from factornet.model.prediction.writers import write_bedgraph
@@ -112,3 +112,14 @@ def test_damaged_bigwig_is_refused(tmp_path):
     (tmp_path / "x.bw").write_bytes(data[:-100])
     with pytest.raises(InputError, match="zoom level 0 points past the end"):
         read_scores(tmp_path / "x.bw", COORDINATES)
+
+
+def test_bigwig_is_read_chromosome_by_chromosome(tmp_path):
+    """So that no more than the intervals of one are held; all together they are those of the file."""
+    bins = bins_every(50)
+    write_bigwig(tmp_path / "x.bw", bins, (np.arange(len(bins)) % 97 / 97).astype(np.float32), COORDINATES)
+    parts = list(read_scores_in_parts(tmp_path / "x.bw", COORDINATES))
+    assert [np.unique(part.bins.chrom).tolist() for part in parts] == [[i] for i in range(len(COORDINATES.names))]
+    whole = read_scores(tmp_path / "x.bw", COORDINATES)
+    np.testing.assert_array_equal(np.concatenate([part.scores for part in parts]), whole.scores)
+    np.testing.assert_array_equal(np.concatenate([part.bins.start for part in parts]), whole.bins.start)

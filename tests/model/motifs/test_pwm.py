@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from factornet.model import FactorNet, Motif, NetworkConfig
-from factornet.model.motifs.pwm import inject_motif, log_odds, scan_best_hit
+from factornet.model.motifs.pwm import inject_motif, log_odds, scan_best_hit, scan_windows
 from factornet.store.errors import UsageError
 
 
@@ -127,3 +127,17 @@ def test_scan_of_n_of_no_rows_and_of_short_sequences():
     assert scan_best_hit(encode("ACG")[None], odds)[0] == pytest.approx(odds.max(1).sum())
     with pytest.raises(UsageError, match="sequences of 2 bases are shorter than the motif of 3"):
         scan_best_hit(np.zeros((1, 2), np.uint8), odds)
+
+
+@pytest.mark.parametrize(("length", "stride"), [(20, 5), (20, 7), (7, 1), (50, 50)])
+def test_windows_that_share_a_scan_have_the_best_hits_of_each_alone(length, stride):
+    codes = np.random.default_rng(1).integers(0, 5, 203).astype(np.uint8)
+    odds = log_odds(sharp("GATTACC").probabilities)
+    windows = np.lib.stride_tricks.sliding_window_view(codes, length)[::stride].copy()
+    found = scan_windows(codes, odds, length=length, stride=stride)
+    np.testing.assert_allclose(found, scan_best_hit(windows, odds), atol=1e-5)
+
+
+def test_windows_shorter_than_the_motif_are_refused():
+    with pytest.raises(UsageError, match="sequences of 6 bases are shorter than the motif of 7"):
+        scan_windows(np.zeros(50, np.uint8), log_odds(sharp("GATTACC").probabilities), length=6, stride=2)

@@ -1,0 +1,8 @@
+"""Parts of ``factornet-evaluate``.
+
+    baseline_options  choose what baselines use and what they are fitted on, and score bins by them
+    predictions       read predictions with their record, and check that they may be evaluated
+    report            show comparisons as tables and as JSON
+
+May import `cli.common` and what lies below it; and `model`, which takes a second, in functions only.
+"""
