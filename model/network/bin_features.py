@@ -28,6 +28,16 @@ def feature_count(config: BlockConfig) -> int:
     return MOTIF_FEATURES + _COMPOSITION + annotation + len(config.tracks) * (len(_SIGNAL) + 5)
 
 
+def linear_columns(config: BlockConfig) -> list[int]:
+    """Return the columns of the features that a regression on few bound bins can use.
+
+    Best hit of the motif in the bin and within 1 kb, and mean of each track over 0.25 and 1 kb.
+    """
+    n = len(config.tracks)
+    signal = MOTIF_FEATURES + _COMPOSITION + len(_SIGNAL) * n
+    return [len(_NEAR), len(_NEAR) + 1, *range(signal, signal + 2 * n)]
+
+
 class BinFeatures:
     """Features of all bins of some stretches of the genome.
 

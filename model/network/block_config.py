@@ -34,7 +34,8 @@ class BlockConfig:
         residual_dropout: rate in the residual layers.
         annotation: whether the annotation of the blocks is an input.
         members: number of networks whose logits are averaged; they differ in their initial weights.
-        trees: number of boosted trees of each task, whose sum is blended with the logits; 0 for none.
+        trees: number of boosted trees of each task; their sum and a regression are blended with the logits. 0 for
+            neither.
         leaves: of a tree, at most.
         motif_width: columns of the motifs whose best hits the trees see; 0 where no factor has one.
 
@@ -144,8 +145,9 @@ class BlockConfig:
             + len(self.tasks) * (width + 1)
             + norms
         )
-        trees = len(self.tasks) * (5 * self.trees * self.nodes + 2 * 4 * self.motif_width + 1) * bool(self.trees)
-        return self.members * network + trees
+        regression = 2 + 2 * len(self.tracks) + 1
+        others = 5 * self.trees * self.nodes + 2 * 4 * self.motif_width + regression + 3
+        return self.members * network + len(self.tasks) * others * bool(self.trees)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -1,4 +1,4 @@
-"""Networks over blocks whose logits are averaged, blended with the sums of boosted trees."""
+"""Networks over blocks whose logits are averaged, blended with boosted trees and a regression."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from .bin_features import BinFeatures, feature_count
+from .bin_features import BinFeatures, feature_count, linear_columns
 from .block_config import BlockConfig
 from .blocks import BlockNetwork
 from .factornet import one_hot
@@ -27,12 +27,15 @@ class BlockEnsemble(nn.Module):
         members: the networks.
         trees: boosted trees of each task; None without.
         motif_odds: log odds of the motif that the trees see, float32 (tasks, 2 strands, 4, width); 0 without a motif.
-        tree_weight: share of the trees in the logit of each task, float32 (tasks,), from 0 to 1; the members have the
-            rest.
+        slopes, offset: of a logistic regression on few features, in natural log odds, float32 (tasks, features) and
+            (tasks,).
+        shares: of the mean of the members, the trees and the regression in the logit of each task, float32 (tasks, 3).
     """
 
     motif_odds: Tensor
-    tree_weight: Tensor
+    slopes: Tensor
+    offset: Tensor
+    shares: Tensor
 
     def __init__(self, config: BlockConfig, *, seed: int = 0) -> None:
         super().__init__()
@@ -43,7 +46,9 @@ class BlockEnsemble(nn.Module):
             tasks = len(config.tasks)
             self.trees = BoostedTrees(tasks, config.trees, config.nodes)
             self.register_buffer("motif_odds", torch.zeros(tasks, 2, 4, config.motif_width))
-            self.register_buffer("tree_weight", torch.zeros(tasks))
+            self.register_buffer("slopes", torch.zeros(tasks, len(linear_columns(config))))
+            self.register_buffer("offset", torch.zeros(tasks))
+            self.register_buffer("shares", torch.tensor([1.0, 0.0, 0.0]).repeat(tasks, 1))
 
     @property
     def networks(self) -> list[BlockNetwork]:
@@ -55,25 +60,25 @@ class BlockEnsemble(nn.Module):
 
         The members' are averaged over both strands. Trees see the best hit of either strand.
         """
-        logits = self.member_logits(codes, tracks, annotation)
-        if self.trees is None or not self.tree_weight.any():
-            return logits
-        sums = self.tree_sums(codes, tracks, annotation)
-        return logits + self.tree_weight * (sums - logits)
+        if self.trees is None:
+            return self.member_logits(codes, tracks, annotation)
+        return (self.parts(codes, tracks, annotation) * self.shares.T[:, None, None]).sum(0)
 
     def member_logits(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
         """Return the logits averaged over members and strands, (B, bins, tasks)."""
         return torch.stack([n.both_strands(codes, tracks, annotation) for n in self.networks]).mean(0)
 
-    def tree_sums(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
-        """Return the sums of the trees of each task, float32 (B, bins, tasks)."""
+    def parts(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
+        """Return the logits of members, trees and regression, (3, B, bins, tasks)."""
         assert self.trees is not None, "the configuration has trees"
         features = self.bin_features(codes, tracks, annotation)
-        sums = []
+        columns, sums, linear = linear_columns(self.config), [], []
         for task in range(len(self.config.tasks)):
             rows = features.of_task(self.motif_odds[task])
             sums.append(self.trees(rows.flatten(0, 1), task).view(rows.shape[:2]))
-        return torch.stack(sums, dim=-1)
+            linear.append(rows[..., columns] @ self.slopes[task] + self.offset[task])
+        logits = self.member_logits(codes, tracks, annotation)
+        return torch.stack([logits, torch.stack(sums, dim=-1), torch.stack(linear, dim=-1)])
 
     def bin_features(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> BinFeatures:
         """Return the features of the bins, which the trees compare."""
@@ -83,14 +88,14 @@ class BlockEnsemble(nn.Module):
         """Check values on which the computation relies, of weights from a file.
 
         Raises:
-            UsageError: a tree leads to what does not exist.
+            UsageError: a tree leads to a node that does not exist.
         """
         if self.trees is not None:
             self.trees.check(feature_count(self.config))
 
 
 class EnsembleParts(BlockEnsemble):
-    """An ensemble with two outputs per task: the logits of its members, then, task by task, the sums of its trees.
+    """An ensemble with three outputs per task: those of its members, of its trees, and of its regression.
 
     Args:
         whole: with trees.
@@ -100,9 +105,9 @@ class EnsembleParts(BlockEnsemble):
         nn.Module.__init__(self)
         self.whole = whole
         tasks = whole.config.tasks
-        self.config = replace(whole.config, tasks=(*tasks, *(f"trees of {task}" for task in tasks)))
+        names = (*tasks, *(f"{part} of {task}" for part in ("trees", "regression") for task in tasks))
+        self.config = replace(whole.config, tasks=names)
 
     def both_strands(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
-        """Return (B, bins, 2 tasks)."""
-        logits = self.whole.member_logits(codes, tracks, annotation)
-        return torch.cat([logits, self.whole.tree_sums(codes, tracks, annotation)], dim=-1)
+        """Return (B, bins, 3 tasks): all tasks of the first part come first."""
+        return torch.cat(list(self.whole.parts(codes, tracks, annotation)), dim=-1)

@@ -30,9 +30,9 @@ from ..history import Callbacks, EpochRecord, Progress, StepReport, TrainingResu
 from ..loop import EpochLimits, run_epochs
 from ..loss import TrainingError
 from ..validation.region_validation import RegionValidation
-from .blending import validate_ensemble
+from .blending import EnsembleScores, validate_ensemble
 from .optimizer import make_optimizer, one_cycle
-from .tree_growth import TreeBins, TreeOptions, grow_trees, most_bins, store_trees
+from .tree_growth import TreeBins, TreeOptions, fit_regression, grow_trees, most_bins, store_trees
 
 _PREFETCH = 3  # batches ready
 _ORDER, _STRANDS = 101, 102  # seed the order of segments and their strands, apart from the numbers that draw them
@@ -140,12 +140,14 @@ class _BlockTrainer:
         with self.source.open(segments.plan, self.settings, seed=order, prefetch=_PREFETCH) as stream:
             loss, steps = self._run_epoch(stream, segments, strands, progress)
         seconds = perf_counter() - begin
-        val_loss, val_ap = validate_ensemble(self.network, self.validation, device=self.device)
+        scores = validate_ensemble(self.network, self.validation, device=self.device)
+        if progress.epoch + 1 == self.options.epochs:
+            self._compare_with_regression(scores)
         record = EpochRecord(
             epoch=progress.epoch + 1,
             loss=loss,
-            val_loss=val_loss,
-            val_average_precision=val_ap,
+            val_loss=scores.loss,
+            val_average_precision=scores.average_precision,
             windows=len(segments),
             windows_per_second=len(segments) / seconds,
             data_wait=stream.waited / seconds,
@@ -196,6 +198,15 @@ class _BlockTrainer:
         self.optimizer.step()
         return float(np.mean(losses))
 
+    def _compare_with_regression(self, scores: EnsembleScores) -> None:
+        """Warn where what was learnt is no better than the motif and the signal in a bin."""
+        if scores.regression is not None and scores.average_precision <= scores.regression:
+            self.callbacks.warning(
+                f"the model is no better than a logistic regression on motif and signal: average precision of all "
+                f"bins of the validation regions {scores.average_precision:.4f}, of the regression "
+                f"{scores.regression:.4f}; more cell lines, or larger training regions, may help"
+            )
+
     def _annotation(self, segments: Segments, batch: TensorBatch) -> Tensor | None:
         """Return the annotation bits of the blocks of a batch, uint8 (B, blocks); None without."""
         if not self.network.config.annotation:
@@ -215,10 +226,12 @@ class _BlockTrainer:
                 inputs = (batch.codes, batch.tracks, self._annotation(segments, batch))
                 table.add(inputs, *self.sampler.bin_targets(segments, batch.index))
         for task in range(len(config.tasks)):
+            data = table.of_task(task)
             structures = grow_trees(
-                *table.of_task(task), trees=config.trees, leaves=config.leaves, options=TreeOptions(), seed=options.seed
+                *data, trees=config.trees, leaves=config.leaves, options=TreeOptions(), seed=options.seed
             )
             store_trees(structures, trees, task)
+            fit_regression(*data, self.network, task)
 
 
 def _choose_strands(

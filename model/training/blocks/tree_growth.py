@@ -1,4 +1,4 @@
-"""Grow the boosted trees of an ensemble with LightGBM, on bins of the segments that the networks learn from."""
+"""Grow the boosted trees of an ensemble with LightGBM, and fit its regression, on bins of segments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...network.bin_features import MOTIF_FEATURES, feature_count
+from ...network.bin_features import MOTIF_FEATURES, feature_count, linear_columns
 from ...network.block_ensemble import BlockEnsemble
 from ...network.trees import MAX_DEPTH, BoostedTrees
 
@@ -141,6 +141,32 @@ def grow_trees(
     }
     booster = lightgbm.train(settings, data, num_boost_round=trees)
     return [info["tree_structure"] for info in booster.dump_model()["tree_info"]]
+
+
+@torch.no_grad()
+def fit_regression(
+    features: NDArray[np.float32],
+    target: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    network: BlockEnsemble,
+    task: int,
+) -> None:
+    """Fit the logistic regression of a task, on the motif and the signal of bins; arguments as for `grow_trees`.
+
+    Where no bin or every bin counts as bound it stays without effect.
+    """
+    from sklearn.linear_model import LogisticRegression  # takes a second to import
+
+    bound = target > 0
+    if not bound.any() or bound.all():
+        return
+    chosen = features[:, linear_columns(network.config)].astype(np.float64)
+    mean, scale = chosen.mean(0), chosen.std(0)
+    scale[scale == 0] = 1
+    fitted = LogisticRegression(max_iter=1000).fit((chosen - mean) / scale, bound, sample_weight=weight)
+    slopes = fitted.coef_[0] / scale
+    network.slopes[task] = torch.from_numpy(slopes)
+    network.offset[task] = float(fitted.intercept_[0] - slopes @ mean)
 
 
 @torch.no_grad()

@@ -63,7 +63,8 @@ def fill_with_random_trees(network):
     trees.right[..., :3] = torch.tensor([2, 4, 6], dtype=torch.int32)
     trees.value[..., 3:] = torch.randn(trees.value[..., 3:].shape, generator=rng)
     network.motif_odds[:] = torch.randn(network.motif_odds.shape, generator=rng)
-    network.tree_weight[:] = torch.tensor([0.3, 0.6])
+    network.slopes[:] = torch.randn(network.slopes.shape, generator=rng) / 10
+    network.shares[:] = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.6, 0.2]])
 
 
 def each_alone(network, store, cell, bins):
