@@ -35,6 +35,11 @@ def visualize() -> int:
     return _run("visualize")
 
 
+def crossval() -> int:
+    """Run ``factornet-crossval``."""
+    return _run("crossval")
+
+
 def model() -> int:
     """Run ``factornet-model``."""
     return _run("model")

@@ -26,6 +26,7 @@ from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
 from .common.signal_check import naming_ignore_units
 from .common.store_options import open_store_from_args
+from .crossvalidation.parts import read_scores
 from .training.blocks import block_setup
 from .training.options import make_parser
 from .training.presets import apply_preset
@@ -106,6 +107,7 @@ def _plan(options: argparse.Namespace) -> TrainingSetup | BlockSetup:
         options=TrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
         motif=motif,
         init_from=options.init_from,
+        cross_validation=read_scores(options.cross_validation) if options.cross_validation else None,
     )
 
 

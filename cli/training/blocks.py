@@ -11,6 +11,7 @@ from ...store.sampling.sampler import Sampler
 from ...store.text import format_names
 from ..common.known_motifs import JASPAR, choose_motif, default_motifs
 from ..common.output import print_line
+from ..crossvalidation.parts import read_scores
 
 if TYPE_CHECKING:
     from ...model.motifs.pwm import Motif
@@ -40,6 +41,7 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
         options=BlockTrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
         segments={"mode": options.label_mode},
         motifs=_motifs(options, sampler.tasks),
+        cross_validation=read_scores(options.cross_validation) if options.cross_validation else None,
     )
     _ = setup.config, setup.segment_options  # errors before any folder is made
     return setup

@@ -259,6 +259,12 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         help="model folder to create or replace; a model in it is kept until the new one is complete",
     )
+    group.add_argument(
+        "--cross-validation",
+        type=Path,
+        metavar="FILE",
+        help="scores.json of factornet-crossval, to be kept in model.json",
+    )
     group.add_argument("--resume", action="store_true", help="resume the training in the folder of -o")
     group.add_argument("--dry-run", action="store_true", help="only estimate time and memory, write nothing")
     group.add_argument("--tensorboard", action="store_true", help="also write TensorBoard logs to the model folder")

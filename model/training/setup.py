@@ -38,10 +38,13 @@ class DataSetup:
     Args:
         sampler: draws windows by FactorNet's rules, and counts the positives of the split.
         network: fields of the network's configuration by name; omitted ones take their default.
+        cross_validation: scores of models trained without one of the cell lines, as JSON values; None if there are
+            none. They go to model.json.
     """
 
     sampler: Sampler
     network: Mapping[str, Any]
+    cross_validation: Mapping[str, Any] | None = None
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -88,6 +91,7 @@ class DataSetup:
             "chromosomes": {c.name: c.digest for c in info.chromosomes},
             "manifests": manifest_digests(self.sampler.store, self.cells),
             "signals": self.signals(),
+            **({} if self.cross_validation is None else {"cross_validation": dict(self.cross_validation)}),
         }
 
 

@@ -1,0 +1,196 @@
+"""``factornet-crossval``: leave each cell line out, train on the others, and score its prediction."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..store.errors import InputError, UsageError
+from ..store.files.outputs import output_lock
+from ..store.text import format_count
+from .common.arguments import HelpFormatter, cell_name
+from .common.output import print_json, print_line, print_table
+from .common.runner import report_interrupt, run_command
+from .common.store_options import add_store_options, open_store_from_args
+from .crossvalidation.commands import run, run_json
+from .crossvalidation.parts import Part, check_settings, plan_parts, read_scores, write_scores
+from .training.options import make_parser as make_train_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OWN = ("-i", "--cells", "--inputdirs", "-f", "--factor", "-o", "--output", "-oc", "--resume", "--dry-run", "-vi")
+_MEASURES = {"average_precision": "average precision", "auroc": "auROC", "recall_at_10_fdr": "recall at 10 % FDR"}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``factornet-crossval``."""
+    parser = argparse.ArgumentParser(
+        prog="factornet-crossval",
+        description="Leave-one-cell-line-out cross-validation: for each factor and each cell line that has it, train "
+        "on the others, predict the test regions in the one left out, and score them; then train on all, with these "
+        "scores on the model's card. Parts that are done are kept: after an interruption repeat the command, and start "
+        "it several times, on as many machines as share the folder, to divide the parts between them.",
+        epilog="example:\n  factornet-crossval --store hg19.zarr -f MAX CTCF -o cv -- --preset blocks -v chr11\n"
+        "words after -- are options of factornet-train, the same for all parts; without them: --preset blocks",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"factornet {__version__}")
+    add_store_options(parser)
+    parser.add_argument(
+        "-f", "--factors", nargs="+", default=[], metavar="FACTOR", help="default: all in two cell lines"
+    )
+    parser.add_argument("-i", "--cells", nargs="+", default=[], metavar="CELL", help="default: all of the store")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of all parts")
+    parser.add_argument("--no-final", action="store_true", help="do not train on all cell lines at the end")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="plot the scores with their intervals")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+    parser.add_argument("--verbose", action="store_true", help="log more; show the traceback of errors")
+    parser.add_argument("training", nargs="*", metavar="-- OPTION", help="options of factornet-train")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run_command(make_parser(), _run, argv)
+
+
+def _run(options: argparse.Namespace) -> int:
+    words = list(options.training) or ["--preset", "blocks"]
+    store = open_store_from_args(options)
+    cells = [cell_name(c) for c in options.cells]
+    parts = plan_parts(store, options.output, factors=options.factors, cells=cells)
+    test = _check_training(words, parts[0], options)
+    options.output.mkdir(parents=True, exist_ok=True)
+    factors = list(dict.fromkeys(part.factor for part in parts))
+    check_settings(options.output, {"training": words, "cells": cells, "factors": sorted(options.factors)})
+    with report_interrupt("repeat the command: parts that are done are kept"):
+        elsewhere = [part for part in parts if not _do_part(part, words, test, options)]
+        for factor in factors:
+            _finish_factor([part for part in parts if part.factor == factor], words, options)
+        return _print_result(parts, elsewhere, options)
+
+
+def _check_training(words: list[str], part: Part, options: argparse.Namespace) -> list[str]:
+    """Check the options of the trainings before anything is written; return the test regions, as text.
+
+    Raises:
+        UsageError: one has no place there, is wrong, or nothing is held out for the test.
+    """
+    if own := [word for word in words if word.split("=")[0] in _OWN]:
+        raise UsageError(f"{', '.join(own)}: is chosen by factornet-crossval for each part; leave it out after --")
+    make_train_parser().parse_args(_train_words(part, words, options))
+    plan = run_json("train", [*_train_words(part, words, options), "--dry-run"], quiet=True)
+    if not plan["test"]:
+        raise UsageError("no test regions: name some with -- -t; they are predicted in the cell lines left out")
+    return list(plan["test"])
+
+
+def _train_words(part: Part, words: list[str], options: argparse.Namespace) -> list[str]:
+    return ["--store", str(options.store), "-f", part.factor, "-i", *part.cells, "-o", str(part.model), *words]
+
+
+def _do_part(part: Part, words: list[str], test: list[str], options: argparse.Namespace) -> bool:
+    """Train and predict a part, unless that is done; return whether it is done: another process may be at it."""
+    if part.is_done:
+        return True
+    part.folder.parent.mkdir(exist_ok=True)
+    with _unless_locked(part.folder) as free:
+        if not free:
+            return part.is_done
+        if not part.is_done:
+            part.folder.mkdir(exist_ok=True)
+            resume = ["--resume"] if (part.model / "model.json").exists() else []
+            run("train", [*_train_words(part, words, options), *resume], quiet=options.json)
+            predict = ["--store", str(options.store), "-f", part.factor, "-i", part.held_out, "-m", str(part.model)]
+            output = ["--regions", *test, "-o", str(part.predictions), "--resume"]
+            run("predict", [*predict, *output], quiet=options.json)
+    return True
+
+
+@contextmanager
+def _unless_locked(path: Path) -> Iterator[bool]:
+    """Hold the lock of a path, if no other process does; yield whether it is held."""
+    lock = output_lock(path)
+    try:
+        lock.__enter__()
+    except InputError as error:
+        if "is being written by" not in error.problem:
+            raise
+        print_line(f"{path}: {error.problem}; left to it", file=sys.stderr)
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.__exit__(None, None, None)
+
+
+def _finish_factor(parts: list[Part], words: list[str], options: argparse.Namespace) -> None:
+    """Score the predictions of a factor, and train on all cell lines, once all its parts are done."""
+    if not all(part.is_done for part in parts):
+        return
+    folder = parts[0].folder.parent
+    scores, whole = folder / "scores.json", Part(folder, parts[0].factor, "", tuple(p.held_out for p in parts))
+    with _unless_locked(scores) as free:
+        if not free:
+            return
+        if not scores.exists():
+            write_scores(scores, {part.held_out: _evaluate(part, options) for part in parts})
+        if options.no_final or _has_ended(whole.model):
+            return
+        resume = ["--resume"] if (whole.model / "model.json").exists() else []
+        record = ["--cross-validation", str(scores)]
+        run("train", [*_train_words(whole, words, options), *record, *resume], quiet=options.json)
+
+
+def _evaluate(part: Part, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the measures of a part with their intervals."""
+    found = run_json("evaluate", [str(part.predictions), "--store", str(options.store)], quiet=options.json)
+    return {**found["scores"]["model"], "intervals": found["intervals"]["model"]}
+
+
+def _has_ended(model: Path) -> bool:
+    """Return whether the training of a model folder has ended, calibration included."""
+    from ..model.model_dir.card import read_card
+    from ..model.model_dir.history import read_history
+
+    if not (model / "training.json").exists():
+        return False
+    return bool(read_history(model, read_card(model).digest).ended) and (model / "best.safetensors").exists()
+
+
+def _print_result(parts: list[Part], elsewhere: list[Part], options: argparse.Namespace) -> int:
+    """Print the scores of all factors that are done, and what is not."""
+    folders = list(dict.fromkeys(part.folder.parent for part in parts))
+    scores = {f.name: read_scores(f / "scores.json") for f in folders if (f / "scores.json").exists()}
+    if options.plot is not None and scores:
+        predictions = [str(part.predictions) for part in parts if part.factor in scores]
+        plot = ["--store", str(options.store), "--plot", str(options.plot)]
+        run_json("evaluate", [*predictions, *plot], quiet=options.json)
+    if options.json:
+        print_json({"scores": scores, "elsewhere": [f"{p.factor} without {p.held_out}" for p in elsewhere]})
+        return 0
+    rows = [
+        (factor, cell, f"{found['positives']:,}", *(_with_interval(found, key) for key in _MEASURES))
+        for factor, cells in scores.items()
+        for cell, found in cells.items()
+    ]
+    if rows:
+        columns = ("factor", "cell line left out", "bound bins", *_MEASURES.values())
+        print_table("trained on the others; test regions, with 95 % intervals", columns, rows)
+    if elsewhere:
+        count = format_count(len(elsewhere), "part")
+        print_line(f"{count} left to other processes: repeat the command once they are done, for all scores")
+    return 0
+
+
+def _with_interval(found: dict[str, Any], measure: str) -> str:
+    bounds = found["intervals"].get(measure)
+    interval = f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else ""
+    return f"{found[measure]:.4f}{interval}"

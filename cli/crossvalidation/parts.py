@@ -1,0 +1,124 @@
+"""The parts of a cross-validation: one factor without one cell line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...store.errors import InputError, UsageError
+from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
+from ...store.reader import Store
+
+_HINT = "use the same options, or another folder"
+_SETTINGS = JsonFormat("factornet-crossval", 1, "give a folder of factornet-crossval, or a new one")
+_SCORES = JsonFormat("factornet-crossval-scores", 1, "remove it, and run the command again")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A factor that is learnt in some cell lines and predicted in another.
+
+    Attributes:
+        folder: of the part: ``<factor>/<cell line held out>``.
+        factor: transcription factor.
+        held_out: cell line to predict.
+        cells: cell lines to train on.
+    """
+
+    folder: Path
+    factor: str
+    held_out: str
+    cells: tuple[str, ...]
+
+    @property
+    def model(self) -> Path:
+        """Model folder."""
+        return self.folder / "model"
+
+    @property
+    def predictions(self) -> Path:
+        """Predictions of the test regions in the cell line held out; it appears once the part is done."""
+        return self.folder / f"{self.factor}_{self.held_out}.bw"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its predictions are complete."""
+        return self.predictions.is_file()
+
+
+def plan_parts(store: Store, folder: Path, *, factors: Sequence[str], cells: Sequence[str]) -> list[Part]:
+    """Return the parts of a cross-validation: each factor without each of the cell lines that have it.
+
+    Args:
+        store: holds peaks of the factors.
+        folder: of the cross-validation.
+        factors: to learn; none: all that at least two of the cell lines have.
+        cells: to use; none: all of the store.
+
+    Raises:
+        UsageError: a name is not in the store, or a factor is in fewer than two cell lines.
+    """
+    unknown = [cell for cell in cells if cell not in store.cells]
+    if unknown:
+        raise UsageError(f"{store.location}: has no cell line {', '.join(unknown)}; it has {', '.join(store.cells)}")
+    used = tuple(dict.fromkeys(cells)) or tuple(store.cells)
+    having = {cell: set(store.cell(cell).factor_names) for cell in used}
+    chosen = tuple(dict.fromkeys(factors)) or tuple(sorted(set().union(*having.values())))
+    parts = []
+    for factor in chosen:
+        found = [cell for cell in used if factor in having[cell]]
+        if len(found) < 2 and factors:
+            where = f"only in {found[0]}" if found else "in none"
+            raise UsageError(f"{store.location}: {factor} is {where} of {', '.join(used)}; leaving one out needs two")
+        if len(found) >= 2:
+            parts += [
+                Part(folder / factor / cell, factor, cell, tuple(c for c in found if c != cell)) for cell in found
+            ]
+    if not parts:
+        raise UsageError(f"{store.location}: no factor is in two of the cell lines {', '.join(used)}")
+    return parts
+
+
+def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Record what a cross-validation is of, or check that it is the same as recorded; the folder exists.
+
+    Raises:
+        UsageError: it began with other settings; each that differs is named with both values.
+        InputError: the record is damaged or cannot be written.
+    """
+    path = folder / "crossval.json"
+    if not path.exists():
+        if not all(entry.name.startswith(".") for entry in folder.iterdir()):
+            raise UsageError(f"{folder}: holds other files; give a new folder")
+        write_sealed_json(path, _SETTINGS, {"settings": dict(settings)})
+    # Read what was just written too: of processes that begin together, those with other settings end here.
+    before = read_sealed_json(path, _SETTINGS, hint=_HINT).get("settings")
+    if not isinstance(before, dict):
+        raise InputError(path, "its settings are missing", hint=_HINT)
+    differing = [key for key in {**before, **settings} if before.get(key) != settings.get(key)]
+    if differing:
+        text = "; ".join(f"{key} was {before.get(key)}, is {settings.get(key)}" for key in differing)
+        raise UsageError(f"{folder}: began with other settings: {text}; {_HINT}")
+
+
+def write_scores(path: Path, scores: Mapping[str, Any]) -> None:
+    """Write the scores of a factor in the cell lines held out.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_sealed_json(path, _SCORES, {"scores": dict(scores)})
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """Read what `write_scores` wrote.
+
+    Raises:
+        InputError: it is damaged, or another file.
+    """
+    scores = read_sealed_json(path, _SCORES, hint=_HINT).get("scores")
+    if not isinstance(scores, dict):
+        raise InputError(path, "its scores are missing", hint="remove it, and run the command again")
+    return scores

@@ -1,0 +1,116 @@
+"""Leave-one-cell-line-out cross-validation: parts that are resumed and shared, honest scores, a final model with them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from factornet.cli import crossval, model
+
+QUICK = "-k 4 -r -1 -d 4 -e 1 -n 1 -b 50 -s 3 --device cpu --threads 1 -v chr11:200000-900000 -t chr21".split()
+CODE = "import sys; from factornet.cli.entry_points import crossval; sys.exit(crossval())"
+
+
+@pytest.fixture(scope="module")
+def words(demo_store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crossval") / "cv"
+    return ["--store", str(demo_store), "-f", "CTCF", "-i", "K562", "HepG2", "-o", str(folder), "--", *QUICK]
+
+
+@pytest.fixture(scope="module")
+def done(words):
+    """The folder, after two processes have shared the parts."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", CODE, *words], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0, 0]
+    return Path(words[words.index("-o") + 1])
+
+
+def test_two_processes_share_the_parts(done, words, capsys):
+    assert crossval.main([*words[: -len(QUICK) - 1], "--json", "--", *QUICK]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["elsewhere"] == []
+    assert set(found["scores"]["CTCF"]) == {"K562", "HepG2"}
+    for scores in found["scores"]["CTCF"].values():
+        low, high = scores["intervals"]["average_precision"]
+        assert low <= scores["average_precision"] <= high
+    for cell, other in (("K562", "HepG2"), ("HepG2", "K562")):
+        part = done / "CTCF" / cell
+        assert read_json(part / "model" / "model.json")["training"]["cells"] == [other]
+        record = read_json(part / f"CTCF_{cell}.bw.json")
+        assert (record["cell"], record["factor"]) == (cell, "CTCF")
+
+
+def test_final_model_is_of_all_cell_lines_with_their_scores_on_its_card(done, words, capsys):
+    assert crossval.main(words) == 0
+    text = capsys.readouterr().out
+    final = done / "CTCF" / "model"
+    content = read_json(final / "model.json")
+    assert content["training"]["cells"] == ["K562", "HepG2"]
+    scores = content["provenance"]["cross_validation"]
+    assert set(scores) == {"K562", "HepG2"}
+    for cell, found in scores.items():
+        assert cell in text
+        assert f"{found['average_precision']:.4f}" in text
+    assert model.main(["verify", str(final)]) == 0
+    assert model.main(["info", str(final)]) == 0
+    assert "cross_validation" in capsys.readouterr().out
+
+
+def test_parts_that_are_done_are_not_done_again(done, words, capsys):
+    before = {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.suffix in (".bw", ".safetensors")}
+    assert len(before) > 6
+    assert crossval.main(words) == 0
+    assert "+ factornet-train" not in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+def test_other_options_are_refused_in_the_same_folder(done, words, capsys):
+    assert crossval.main([*words, "-e", "2"]) == 2
+    assert "began with other settings: training was" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["-f", "NONE"], "NONE is in none of K562, HepG2"),
+        (["-i", "K562"], "CTCF is only in K562 of K562; leaving one out needs two"),
+        (["-i", "K562", "Jurkat"], "has no cell line Jurkat"),
+    ],
+)
+def test_what_cannot_be_left_out_is_refused(words, tmp_path, capsys, change, message):
+    options = words[: words.index("--")]
+    options[options.index("-o") + 1] = str(tmp_path / "cv")
+    assert crossval.main([*options, *change, "--", *QUICK]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "cv").exists()
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [(["-i", "K562"], "-i: is chosen by factornet-crossval"), ([*QUICK, "-t", "none"], "no test regions")],
+)
+def test_training_options_are_checked_before_anything_is_written(words, tmp_path, capsys, training, message):
+    options = words[: words.index("--")]
+    options[options.index("-o") + 1] = str(tmp_path / "cv")
+    assert crossval.main([*options, "--", *training]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "cv").exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(words, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    options = words[: words.index("--")]
+    options[options.index("-o") + 1] = str(tmp_path)
+    assert crossval.main([*options, "--", *QUICK]) == 2
+    assert "holds other files" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["notes.txt"]
