@@ -105,7 +105,8 @@ def test_bins_that_are_evaluated_are_not_fitted_on_in_their_cell_line(command):
     status, shown = command(
         "--allow-seen", "--fit-cells", "GM12878", "--fit-regions", "chr2", cell="GM12878", region="chr2"
     )
-    assert (status, "no bin of 200 bases" in shown.err or "regions" in shown.err) == (2, True)
+    assert status == 2
+    assert "all regions to fit on are evaluated, in the same cell line GM12878; give others with --fit" in shown.err
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,13 @@ def test_what_cannot_be_fitted_is_refused_with_the_option(command, arguments, op
     status, shown = command(*arguments, **options)
     assert status == 2
     assert message in shown.err
+
+
+def test_what_to_fit_on_without_baselines_is_refused(demo_store, tmp_path, capsys):
+    (tmp_path / "x.bed").write_text("chr21\t0\t200\t0.5\n")
+    words = [tmp_path / "x.bed", "--store", demo_store, "-i", "K562", "-f", "CTCF", "--fit-cells", "HepG2"]
+    assert evaluate.main([*map(str, words)]) == 2
+    assert "--fit-cells and --fit-regions say on what to fit a baseline: give --baselines" in capsys.readouterr().err
 
 
 def test_motifs_that_are_not_here_are_refused_with_the_command(command, tmp_path):
