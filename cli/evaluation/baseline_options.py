@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...model.prediction.sidecar import PredictionRecord
 
 BASELINE = "PWM x accessibility"
-"""Name of the fitted baseline in tables and JSON."""
+"""Name of the fitted baseline in tables and JSON, as in `model.evaluation.baselines`, which is slow to import."""
 _ACCESSIBILITY = re.compile("dnase|atac|dgf|faire", re.IGNORECASE)
 
 
@@ -98,19 +98,10 @@ def baseline_scores(
             regions = _without_evaluated(regions, scored, store, cell)
         track = track or _own_track(store, (cell, *cells))
         fitted = fit_baseline(store, cells=cells, factor=factor, regions=regions, track=track, log_odds=odds)
-    found = {}
-    if track is not None:
-        found["accessibility alone"] = scored.rescore(
-            lambda bins: baselines(store, cell, bins, track=track, log_odds=None)["accessibility alone"]
-        )
-    if odds is not None:
-        found["motif alone"] = scored.rescore(
-            lambda bins: baselines(store, cell, bins, track=None, log_odds=odds)["motif alone"]
-        )
+    found = scored.rescore(lambda bins: baselines(store, cell, bins, track=track, log_odds=odds, fitted=fitted))
     if fitted is None:
         return found, None
     assert motif is not None
-    found[BASELINE] = scored.rescore(lambda bins: fitted.score(store, cell, bins))
     return found, fitted.to_json() | {"motif": motif.name}
 
 

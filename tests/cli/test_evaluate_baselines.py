@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from factornet.cli import evaluate
+from factornet.cli.evaluation.baseline_options import BASELINE
 from factornet.etl.download.user_data import MOTIFS
 from factornet.model import write_bedgraph
 from factornet.model.data.inputs import manifest_digests
+from factornet.model.evaluation.baselines import FITTED
 from factornet.model.model_dir.card import TrainingData
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.sidecar import PredictionRecord, replacing_with_sidecar
@@ -73,6 +75,8 @@ def test_baselines_are_fitted_on_the_recorded_training(command):
     status, shown = command("--json")
     assert status == 0, shown.err
     content = json.loads(shown.out)
+    assert list(content["scores"]) == ["model", "accessibility alone", "motif alone", BASELINE]
+    assert (BASELINE, content["differences"][0]["second"]) == (FITTED, BASELINE)
     fitted, precision = content["baseline"], {k: v["average_precision"] for k, v in content["scores"].items()}
     assert (fitted["cells"], fitted["track"], fitted["factor"]) == (["GM12878", "HepG2"], "DGF", "CTCF")
     assert fitted["motif"].startswith("CTCF")
