@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,9 @@ class GenomeScores:
             coordinates: the store's chromosomes.
         """
         found = {}
-        for chrom in np.unique(bins.chrom).tolist():
-            here = bins.chrom == chrom
+        chroms = np.unique(bins.chrom).tolist()
+        for chrom in chroms:
+            here: Any = bins.chrom == chrom if len(chroms) > 1 else slice(None)  # no copy of a whole chromosome
             found[chrom] = np.full(bin_count(coordinates.lengths[chrom]), np.nan, np.float32)
             found[chrom][bins.start[here] // STRIDE] = scores[here]
         return cls(found)
