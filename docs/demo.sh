@@ -15,6 +15,6 @@ factornet-etl build demo.zarr files/cells/GM12878 files/cells/HepG2 files/cells/
 # chr11 validates, chr1 and chr21 (and K562) are never seen in training: FactorNet's own defaults.
 factornet-train --store demo.zarr -f CTCF -i GM12878 HepG2 -n 5 -e 15 -mo --motifs files/motifs.meme -o model
 factornet-predict --store demo.zarr -f CTCF -i K562 -m model --regions chr1 chr21 -o CTCF_K562.bed.gz
-factornet-evaluate CTCF_K562.bed.gz --store demo.zarr -i K562 -f CTCF --track DGF --motifs files/motifs.meme \
-    --picture locus.png
-echo "pictures: $PWD/model/training.png and $PWD/locus.png"
+factornet-evaluate CTCF_K562.bed.gz --store demo.zarr --baselines --motifs files/motifs.meme --picture locus.png \
+    --plot measures.png
+echo "pictures: $PWD/model/training.png, $PWD/locus.png and $PWD/measures.png"

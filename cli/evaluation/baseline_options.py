@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...model.prediction.sidecar import PredictionRecord
 
 BASELINE = "PWM x accessibility"
-"""Name of the fitted baseline in tables and JSON."""
+"""Name of the fitted baseline in tables and JSON, as in `model.evaluation.baselines`, which is slow to import."""
 _ACCESSIBILITY = re.compile("dnase|atac|dgf|faire", re.IGNORECASE)
 
 
@@ -86,6 +86,8 @@ def baseline_scores(
     from ...model.evaluation.provenance import is_same_cell
     from ...model.motifs.pwm import log_odds
 
+    if (options.fit_cells or options.fit_regions) and not options.baselines:
+        raise UsageError("--fit-cells and --fit-regions say on what to fit a baseline: give --baselines, too")
     motif, track, fitted = _choose_motif(options, factor), options.track, None
     odds = None if motif is None else log_odds(motif.probabilities)
     if options.baselines:
@@ -93,22 +95,13 @@ def baseline_scores(
         cells = _fit_cells(options, store, factor, record)
         regions = _fit_regions(options, store, record)
         if is_same_cell(store, cell, cells, manifest_digests(store, cells)):
-            regions = subtract(regions, scored.covered(store.coordinates))
+            regions = _without_evaluated(regions, scored, store, cell)
         track = track or _own_track(store, (cell, *cells))
         fitted = fit_baseline(store, cells=cells, factor=factor, regions=regions, track=track, log_odds=odds)
-    found = {}
-    if track is not None:
-        found["accessibility alone"] = scored.rescore(
-            lambda bins: baselines(store, cell, bins, track=track, log_odds=None)["accessibility alone"]
-        )
-    if odds is not None:
-        found["motif alone"] = scored.rescore(
-            lambda bins: baselines(store, cell, bins, track=None, log_odds=odds)["motif alone"]
-        )
+    found = scored.rescore(lambda bins: baselines(store, cell, bins, track=track, log_odds=odds, fitted=fitted))
     if fitted is None:
         return found, None
     assert motif is not None
-    found[BASELINE] = scored.rescore(lambda bins: fitted.score(store, cell, bins))
     return found, fitted.to_json() | {"motif": motif.name}
 
 
@@ -149,6 +142,21 @@ def _fit_regions(options: argparse.Namespace, store: Store, record: PredictionRe
             "--fit-regions"
         )
     return training_regions(training, store.coordinates)[0]
+
+
+def _without_evaluated(regions: Intervals, scored: GenomeScores, store: Store, cell: str) -> Intervals:
+    """Return the parts of regions without a bin that is evaluated.
+
+    Raises:
+        UsageError: nothing is left.
+    """
+    left = subtract(regions, scored.covered(store.coordinates))
+    if not left.starts.size:
+        raise UsageError(
+            f"--baselines: all regions to fit on are evaluated, in the same cell line {cell}; give others with "
+            "--fit-regions, or other cell lines with --fit-cells"
+        )
+    return left
 
 
 def _training(record: PredictionRecord | None) -> TrainingData | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,16 @@ from .predictions import Predictions
 if TYPE_CHECKING:
     from ...model.evaluation.bootstrap import Interval
     from ...model.evaluation.comparison import Comparison, PartResult
+
+
+_HEADERS = {
+    "average_precision": "average\nprecision",
+    "auprc_davis_goadrich": "auPRC\n(PRROC)",
+    "auroc": "auROC",
+    "recall_at_10_fdr": "recall at\n10 % FDR",
+    "recall_at_50_fdr": "recall at\n50 % FDR",
+}
+"""Measures by field of `Scores`, and their columns, so narrow that a table fits on a terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +68,6 @@ class GroupReport:
 
 def print_report(group: GroupReport) -> None:
     """Print the measures of one factor in one cell line, and the differences between models."""
-    from ...model.evaluation.comparison_plot import MEASURES
-
     found, whole, fitted = group.comparison, group.comparison.whole, group.baseline
     first = next(iter(whole.models.values())).scores
     print_line(
@@ -73,29 +81,28 @@ def print_report(group: GroupReport) -> None:
             f"{BASELINE}: motif {fitted['motif']} and track {fitted['track']}, fitted on {fitted['n_bound']:,} bound "
             f"and {fitted['n_unbound']:,} unbound bins of {', '.join(fitted['cells'])}"
         )
-    print_table("", ("", *MEASURES.values()), _measure_rows(whole, list(MEASURES)))
+    print_table("", ("", *_HEADERS.values()), _measure_rows(whole))
     if whole.differences:
+        headers = {k: title for k, title in _HEADERS.items() if k != "auprc_davis_goadrich"}  # as average precision
         rows = [
-            (f"{d.first} - {d.second}", *(_difference(d.values[k], d.intervals[k]) for k in MEASURES))
+            (f"{d.first} - {d.second}", *(_difference(d.values[k], d.intervals[k]) for k in headers))
             for d in whole.differences
         ]
-        print_table("", ("difference on the same bins", *MEASURES.values()), rows)
+        print_table("", ("difference on\nthe same bins", *headers.values()), rows)
     for name, part in found.chromosomes.items():
         n, bound = (getattr(next(iter(part.models.values())).scores, key) for key in ("n", "positives"))
-        print_table(
-            f"{name}: {n:,} bins, {bound:,} bound", ("", *MEASURES.values()), _measure_rows(part, list(MEASURES))
-        )
+        print_table(f"{name}: {n:,} bins, {bound:,} bound", ("", *_HEADERS.values()), _measure_rows(part))
     print_line(
         f"second lines: 95 % intervals, from {found.replicates:,} bootstrap samples of {whole.n_blocks:,} blocks of "
         f"{whole.block_size // 1000:,} kb"
     )
 
 
-def _measure_rows(part: PartResult, measures: Sequence[str]) -> list[tuple[str, ...]]:
+def _measure_rows(part: PartResult) -> list[tuple[str, ...]]:
     rows = []
     for name, measured in part.models.items():
         values = asdict(measured.scores)
-        rows.append((name, *(_with_interval(values[k], measured.intervals[k]) for k in measures)))
+        rows.append((name, *(_with_interval(values[k], measured.intervals[k]) for k in _HEADERS)))
     return rows
 
 

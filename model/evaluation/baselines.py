@@ -19,7 +19,9 @@ from ..prediction.bins import Bins, count_bins, pieces_of_region
 from .bin_features import bin_motif, bin_signal
 from .scoring import labels_of
 
-_WIDTHS = (BIN, 1000)
+FITTED = "PWM x accessibility"
+"""Name of the scores of a fitted baseline."""
+WIDTHS = (BIN, 1000)
 """Bases around the middle of a bin whose mean signal a baseline uses; wider ones and products add nothing."""
 _MOST_UNBOUND = 2**19
 """Unbound bins to fit on, about; more of them change a regression on a handful of features no more."""
@@ -64,12 +66,17 @@ class Baseline:
             UsageError: the cell line has no such track.
             StoreError: an array of the store is missing or damaged.
         """
-        scores = np.empty(len(bins), np.float32)
-        for first in range(0, len(bins), _PIECE):
-            rows = slice(first, first + _PIECE)
-            features = _features(store, cell, bins.take(rows), track=self.track, log_odds=self.log_odds)
-            scores[rows] = (features - self.mean) / self.scale @ self.coefficients + self.intercept
-        return scores
+        return baselines(store, cell, bins, track=self.track, log_odds=self.log_odds, fitted=self)[FITTED]
+
+    def combine(self, motif: NDArray[np.float32], signal: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return natural log odds of binding, float32 (n,), given the features of n bins.
+
+        Args:
+            motif: log odds of the best hit, (n,).
+            signal: mean signal in windows of each of `WIDTHS`, (n, widths).
+        """
+        features = (_features(motif, signal) - self.mean) / self.scale
+        return np.asarray(features @ self.coefficients + self.intercept, np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -124,7 +131,8 @@ def fit_baseline(
     rng, found, labels = np.random.default_rng(seed), [], []
     for cell in cells:
         for bins, bound in _draw_bins(store, cell, factor, regions, share=share, rng=rng):
-            found.append(_features(store, cell, bins, track=track, log_odds=log_odds))
+            motif = bin_motif(store, bins, log_odds=log_odds)
+            found.append(_features(motif, bin_signal(store, cell, bins, track=track, widths=WIDTHS)))
             labels.append(bound)
     features, truth = np.concatenate(found), np.concatenate(labels)
     if truth.all() or not truth.any():
@@ -151,17 +159,41 @@ def fit_baseline(
 
 
 def baselines(
-    store: Store, cell: str, bins: Bins, *, track: str | None, log_odds: NDArray[np.float64] | None
+    store: Store,
+    cell: str,
+    bins: Bins,
+    *,
+    track: str | None,
+    log_odds: NDArray[np.float64] | None,
+    fitted: Baseline | None = None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Score bins by the mean signal of a track in the bin, and by its best motif hit.
+    """Score bins by the mean signal of a track in the bin, by its best motif hit, and by both, float32 (bins,) by name.
 
-    Either is omitted where its argument is None.
+    About 60 bytes a bin are held: many bins are better given in parts, as `GenomeScores.rescore` does.
+
+    Args:
+        store: an open store.
+        cell: cell line.
+        bins: in any order.
+        track: a track of the cell line; None omits its score.
+        log_odds: of the motif; None omits its score.
+        fitted: on a track and a motif like these; None omits its score.
+
+    Raises:
+        UsageError: no such cell line or track.
+        StoreError: an array of the store is missing or damaged.
     """
     found = {}
+    signal, motif = None, None
     if track is not None:
-        found["accessibility alone"] = bin_signal(store, cell, bins, track=track, widths=(BIN,))[:, 0]
+        signal = bin_signal(store, cell, bins, track=track, widths=WIDTHS)
+        found["accessibility alone"] = signal[:, 0].copy()
     if log_odds is not None:
-        found["motif alone"] = bin_motif(store, bins, log_odds=log_odds)
+        motif = found["motif alone"] = bin_motif(store, bins, log_odds=log_odds)
+    if fitted is not None:
+        if signal is None or motif is None:
+            raise UsageError("the fitted baseline needs a track and a motif")
+        found[FITTED] = fitted.combine(motif, signal)
     return found
 
 
@@ -179,8 +211,6 @@ def _draw_bins(
             yield bins.take(rows), labels[rows] == BOUND
 
 
-def _features(store: Store, cell: str, bins: Bins, *, track: str, log_odds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return what is known of bins, float32 (bins, features)."""
-    motif = bin_motif(store, bins, log_odds=log_odds)
-    signal = np.log1p(np.maximum(bin_signal(store, cell, bins, track=track, widths=_WIDTHS), 0))
-    return np.column_stack([motif, signal])
+def _features(motif: NDArray[np.float32], signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the features of bins, float32 (bins, features)."""
+    return np.column_stack([motif, np.log1p(np.maximum(signal, 0))])

@@ -109,9 +109,11 @@ def score_bins(intervals: Bins, scores: NDArray[np.float32], coordinates: Genome
     """
     first, conflicting = _first_of_equal(intervals, scores)
     n_repeated = len(intervals) - first.size
-    intervals, scores = intervals.take(first), scores[first]
+    if n_repeated:
+        intervals, scores = intervals.take(first), scores[first]
+    del first
     length = intervals.stop - intervals.start
-    start = intervals.start + length // 2 - BIN // 2
+    start = intervals.start + (length // 2 - BIN // 2)
     rule: Rule
     if (length == length[:1]).all() and (length[:1] <= BIN).all() and ((start >= 0) & (start % STRIDE == 0)).all():
         rule = "bins" if (length[:1] == BIN).all() else "middles"
@@ -132,8 +134,10 @@ def score_bins(intervals: Bins, scores: NDArray[np.float32], coordinates: Genome
 
 def _first_of_equal(intervals: Bins, scores: NDArray[np.float32]) -> tuple[NDArray[np.int64], int]:
     """Return the rows of the first of each set of equal intervals, and how many later ones have another score."""
-    if ((np.diff(intervals.chrom) == 0) & (np.diff(intervals.start) > 0)).all():
+    later, further = np.diff(intervals.chrom), np.diff(intervals.start)
+    if ((later > 0) | (later == 0) & (further > 0)).all():  # in genome order, as most files
         return np.arange(len(intervals)), 0
+    del later, further
     order = np.lexsort((intervals.stop, intervals.start, intervals.chrom))
     same = np.ones(max(order.size - 1, 0), bool)
     for column in (intervals.chrom, intervals.start, intervals.stop):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,9 @@ class GenomeScores:
             coordinates: the store's chromosomes.
         """
         found = {}
-        for chrom in np.unique(bins.chrom).tolist():
-            here = bins.chrom == chrom
+        chroms = np.unique(bins.chrom).tolist()
+        for chrom in chroms:
+            here: Any = bins.chrom == chrom if len(chroms) > 1 else slice(None)  # no copy of a whole chromosome
             found[chrom] = np.full(bin_count(coordinates.lengths[chrom]), np.nan, np.float32)
             found[chrom][bins.start[here] // STRIDE] = scores[here]
         return cls(found)
@@ -59,16 +60,21 @@ class GenomeScores:
                     start = (first + rows) * STRIDE
                     yield Bins(np.full(rows.size, chrom, np.int64), start, start + BIN), part[rows]
 
-    def rescore(self, score: Callable[[Bins], NDArray[np.float32]]) -> Self:
-        """Return other scores of the same bins.
+    def rescore(self, score: Callable[[Bins], Mapping[str, NDArray[np.float32]]]) -> dict[str, Self]:
+        """Return other scores of the same bins, by name.
 
         Args:
-            score: returns scores, float32 (bins,), of some of the bins in genome order.
+            score: returns scores, float32 (bins,), of some of the bins in genome order, by name.
         """
-        found = {chrom: np.full_like(values, np.nan) for chrom, values in self.by_chrom.items()}
+        found: dict[str, dict[int, NDArray[np.float32]]] = {}
         for bins, _ in self.pieces():
-            found[int(bins.chrom[0])][bins.start // STRIDE] = score(bins)
-        return type(self)(found)
+            for name, values in score(bins).items():
+                chrom = int(bins.chrom[0])
+                by_chrom = found.setdefault(name, {})
+                if chrom not in by_chrom:
+                    by_chrom[chrom] = np.full_like(self.by_chrom[chrom], np.nan)
+                by_chrom[chrom][bins.start // STRIDE] = values
+        return {name: type(self)(by_chrom) for name, by_chrom in found.items()}
 
     def covered(self, coordinates: GenomeCoordinates) -> Intervals:
         """Return the bases of bins with a score in absolute coordinates, merged."""

@@ -1,6 +1,6 @@
 """Read a file of scores of any format: bedGraph, an ENCODE-DREAM submission, or bigWig.
 
-Of each interval 28 bytes are held while it is read: of those of one chromosome in a bigWig, of all in a text.
+About 60 bytes an interval are held while it is read: of one chromosome of a bigWig, but of all of a text.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def scan_windows(codes: NDArray[np.uint8], log_odds: FloatArray, *, length: int,
     if length < len(log_odds):
         raise UsageError(f"sequences of {length} bases are shorter than the motif of {len(log_odds)}")
     strands = np.stack([log_odds, log_odds[::-1, ::-1]]).astype(np.float32)
-    bases = one_hot(torch.from_numpy(codes)).T.contiguous()
+    bases = (torch.from_numpy(codes) == torch.arange(4, dtype=torch.uint8)[:, None]).float()  # (4, L)
     hits = functional.conv1d(bases[None], torch.from_numpy(strands).mT.contiguous()).amax(1)
     best: NDArray[np.float32] = functional.max_pool1d(hits, length - len(log_odds) + 1, stride)[0].numpy()
     return best

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from factornet.cli import evaluate
+from factornet.cli.evaluation.baseline_options import BASELINE
 from factornet.etl.download.user_data import MOTIFS
 from factornet.model import write_bedgraph
 from factornet.model.data.inputs import manifest_digests
+from factornet.model.evaluation.baselines import FITTED
 from factornet.model.model_dir.card import TrainingData
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.sidecar import PredictionRecord, replacing_with_sidecar
@@ -73,6 +75,8 @@ def test_baselines_are_fitted_on_the_recorded_training(command):
     status, shown = command("--json")
     assert status == 0, shown.err
     content = json.loads(shown.out)
+    assert list(content["scores"]) == ["model", "accessibility alone", "motif alone", BASELINE]
+    assert (BASELINE, content["differences"][0]["second"]) == (FITTED, BASELINE)
     fitted, precision = content["baseline"], {k: v["average_precision"] for k, v in content["scores"].items()}
     assert (fitted["cells"], fitted["track"], fitted["factor"]) == (["GM12878", "HepG2"], "DGF", "CTCF")
     assert fitted["motif"].startswith("CTCF")
@@ -105,7 +109,8 @@ def test_bins_that_are_evaluated_are_not_fitted_on_in_their_cell_line(command):
     status, shown = command(
         "--allow-seen", "--fit-cells", "GM12878", "--fit-regions", "chr2", cell="GM12878", region="chr2"
     )
-    assert (status, "no bin of 200 bases" in shown.err or "regions" in shown.err) == (2, True)
+    assert status == 2
+    assert "all regions to fit on are evaluated, in the same cell line GM12878; give others with --fit" in shown.err
 
 
 @pytest.mark.parametrize(
@@ -135,6 +140,13 @@ def test_what_cannot_be_fitted_is_refused_with_the_option(command, arguments, op
     status, shown = command(*arguments, **options)
     assert status == 2
     assert message in shown.err
+
+
+def test_what_to_fit_on_without_baselines_is_refused(demo_store, tmp_path, capsys):
+    (tmp_path / "x.bed").write_text("chr21\t0\t200\t0.5\n")
+    words = [tmp_path / "x.bed", "--store", demo_store, "-i", "K562", "-f", "CTCF", "--fit-cells", "HepG2"]
+    assert evaluate.main([*map(str, words)]) == 2
+    assert "--fit-cells and --fit-regions say on what to fit a baseline: give --baselines" in capsys.readouterr().err
 
 
 def test_motifs_that_are_not_here_are_refused_with_the_command(command, tmp_path):

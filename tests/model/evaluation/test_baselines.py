@@ -81,10 +81,9 @@ def test_json_gives_the_same_baseline(store, baseline):
     assert again.to_json() == baseline.to_json()
 
 
-def test_score_does_not_depend_on_the_order_or_number_of_bins(store, baseline, monkeypatch):
+def test_score_does_not_depend_on_the_order_of_bins(store, baseline):
     bins = bins_of_regions([parse_region("chr21:0-60000", store.coordinates)], store.coordinates, stride=50)
     expected = baseline.score(store, "K562", bins)
-    monkeypatch.setattr(module, "_PIECE", 100)
     rows = np.random.default_rng(0).permutation(len(bins))
     np.testing.assert_allclose(baseline.score(store, "K562", bins.take(rows)), expected[rows], rtol=1e-4, atol=1e-4)
 
@@ -105,6 +104,12 @@ def test_what_cannot_be_fitted_is_refused(store, odds, changed, message):
     options = {"cells": ("K562",), "factor": "CTCF", "regions": "chr2", "track": "DGF", "log_odds": odds} | changed
     with pytest.raises(UsageError, match=message):
         fit_baseline(store, **options | {"regions": regions(store, options["regions"])})
+
+
+def test_fitted_baseline_without_its_track_is_refused(store, baseline, odds):
+    bins = bins_of_regions([parse_region("chr21:0-60000", store.coordinates)], store.coordinates, stride=50)
+    with pytest.raises(UsageError, match="the fitted baseline needs a track and a motif"):
+        baselines(store, "K562", bins, track=None, log_odds=odds, fitted=baseline)
 
 
 def test_features_that_do_not_vary_are_no_error(store, odds):

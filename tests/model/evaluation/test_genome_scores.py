@@ -35,7 +35,9 @@ def test_pieces_have_all_bins_in_genome_order(bins, scores, piece, monkeypatch):
     pieces = [row for b, s in found.pieces() for row in rows(b, s)]
     assert pieces == rows(bins, scores)
     assert len(found) == 7
-    other = found.rescore(lambda b: (b.start / 1000).astype(np.float32))
+    scored = found.rescore(lambda b: {"kb": (b.start / 1000).astype(np.float32), "one": np.ones(len(b), np.float32)})
+    assert [len(values) for values in scored.values()] == [7, 7]
+    other = scored["kb"]
     assert [row for b, s in other.pieces() for row in rows(b, s)] == rows(bins, (bins.start / 1000).astype(np.float32))
 
 
