@@ -48,20 +48,21 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
 
 
 def _trees(options: argparse.Namespace) -> int:
-    """Return the number of trees: as asked for; else the default, or none where LightGBM is not installed.
+    """Return the number of trees: as asked for; else the default, or none where LightGBM cannot be used.
 
     Raises:
-        UsageError: trees are asked for, and LightGBM is not installed.
+        UsageError: trees are asked for, and LightGBM cannot be used.
     """
-    from ...model.training.blocks.tree_growth import has_lightgbm
+    from ...model.training.blocks.tree_growth import lightgbm_problem
 
-    install = "install it with `pip install lightgbm`"
-    if has_lightgbm():
+    if options.trees == 0:
+        return 0
+    problem = lightgbm_problem()
+    if not problem:
         return _TREES if options.trees is None else int(options.trees)
     if options.trees:
-        raise UsageError(f"--trees {options.trees}: LightGBM, which grows them, is not installed; {install}")
-    if options.trees is None:
-        print_line(f"no boosted trees, which would raise the accuracy: they need LightGBM; {install}", file=sys.stderr)
+        raise UsageError(f"--trees {options.trees}: LightGBM, which grows them, {problem}")
+    print_line(f"no boosted trees, which would raise the accuracy: LightGBM {problem}", file=sys.stderr)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -93,9 +92,16 @@ def most_bins(network: BlockEnsemble) -> int:
     return _MEMORY // (4 * values)
 
 
-def has_lightgbm() -> bool:
-    """Return whether LightGBM is installed."""
-    return importlib.util.find_spec("lightgbm") is not None
+def lightgbm_problem() -> str:
+    """Return why LightGBM cannot be used, with the cure; nothing if it can."""
+    try:
+        import lightgbm  # noqa: F401
+    except ImportError:
+        return "is not installed; install it with `pip install lightgbm`"
+    except OSError as error:  # its wheels do not bring OpenMP
+        text = f"cannot be loaded ({error})"
+        return f"{text}; it needs OpenMP: install libgomp1 (Linux), or `brew install libomp` (macOS)"
+    return ""
 
 
 def grow_trees(

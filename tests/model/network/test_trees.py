@@ -1,5 +1,8 @@
 """Boosted trees as arrays: their sums are LightGBM's own, and trees of a damaged file are refused."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,7 @@ import torch
 from factornet.model.network.bin_features import BinFeatures, feature_count
 from factornet.model.network.block_config import BlockConfig
 from factornet.model.network.trees import BoostedTrees
-from factornet.model.training.blocks.tree_growth import TreeOptions, _nodes, grow_trees, store_trees
+from factornet.model.training.blocks.tree_growth import TreeOptions, _nodes, grow_trees, lightgbm_problem, store_trees
 from factornet.store.errors import UsageError
 
 
@@ -93,3 +96,15 @@ def test_features_are_means_and_maxima_around_each_bin():
     np.testing.assert_allclose(signals[15], np.log1p(signal[kilobase].mean()), rtol=1e-5)
     near = bits[middle // 50 - 2 : middle // 50 + 3]
     np.testing.assert_allclose(found[i, 43:49], [(near >> k & 1).mean() for k in range(6)], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("error", "said"), [(ImportError(), "pip install"), (OSError("libgomp.so.1"), "libgomp1")])
+def test_lightgbm_that_cannot_be_used_is_said(monkeypatch, error, said):
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+
+    def find_spec(name, path=None, target=None):
+        if name == "lightgbm":
+            raise error
+
+    monkeypatch.setattr(sys, "meta_path", [SimpleNamespace(find_spec=find_spec), *sys.meta_path])
+    assert said in lightgbm_problem()
