@@ -214,7 +214,7 @@ def _train(
     with naming_option("--resident"):
         source = choose_source(options.resident, plan.sampler, network.config, device)
     if process_group.is_main:
-        print_line(f"windows: {source.reason}", file=out)
+        print_line(f"{_noun(options)}: {source.reason}", file=out)
     interruptible = report_interrupt(f"resume after the last complete epoch with -o {folder} --resume")
     with interruptible, _callbacks(options, folder, out, shown=process_group.is_main) as callbacks:
         result = plan.run(
@@ -277,17 +277,17 @@ def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bo
     if not shown:
         yield Callbacks()
         return
-    log = _tensorboard(folder) if options.tensorboard else None
+    log, noun = _tensorboard(folder) if options.tensorboard else None, _noun(options)
     with progress_line("training", options.epochs) as line:
 
         def on_step(step: StepReport) -> None:
-            line.advance(0, f"epoch {step.epoch}: {step.done}/{step.windows} windows, loss {step.loss:.4f}")
+            line.advance(0, f"epoch {step.epoch}: {step.done}/{step.windows} {noun}, loss {step.loss:.4f}")
 
         def on_epoch(record: EpochRecord) -> None:
             line.advance(1)
             print_line(
                 f"epoch {record.epoch:3d}  loss {record.loss:.4f}  val_loss {record.val_loss:.4f}  "
-                f"val_auPRC {record.val_average_precision:.4f}  {record.windows_per_second:.0f} windows/s  "
+                f"val_auPRC {record.val_average_precision:.4f}  {record.windows_per_second:.0f} {noun}/s  "
                 f"data-wait {record.data_wait:.1%}",
                 file=out,
             )
@@ -297,6 +297,11 @@ def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bo
         yield Callbacks(step=on_step, epoch=on_epoch, warning=print_warning)
     if log is not None:
         log.close()
+
+
+def _noun(options: argparse.Namespace) -> str:
+    """Return what a training learns from, as text."""
+    return "segments" if options.preset == "blocks" else "windows"
 
 
 def _tensorboard(folder: Path) -> TensorBoardLog:

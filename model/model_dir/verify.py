@@ -21,6 +21,7 @@ from ...store.files.digest import file_digest
 from ...store.files.outputs import lock_path, read_output_lock
 from ...store.files.sealed_json import read_json_object
 from ...store.text import format_count
+from ..network.block_config import BlockConfig
 from .calibration import FILE as CALIBRATION
 from .calibration import HINT as CALIBRATION_HINT
 from .calibration import check_calibration
@@ -136,7 +137,10 @@ def _verify(folder: Path) -> ModelReport:
             check_picture(checks, card, history, saved.rows)
             _check_number_of_states(checks, history, saved.rows)
         _check_weights(checks, card, history, saved)
-        if checks.exists(CALIBRATION):
+        ends_calibrated = isinstance(card.config, BlockConfig) and history is not None and bool(history.ended)
+        if ends_calibrated and not checks.exists(CALIBRATION):
+            checks.add(CALIBRATION, "unfinished", _TEXT_COVER, problem="not written yet")
+        elif checks.exists(CALIBRATION):
             checks.run(
                 CALIBRATION, _TEXT_COVER, partial(check_calibration, folder, card.digest), remedy=CALIBRATION_HINT
             )

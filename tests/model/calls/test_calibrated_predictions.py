@@ -15,10 +15,14 @@ NETWORK = "--preset blocks -k 8 --members 1 --trees 12 -e 1 -lr 0.004 -s 5 --dev
 
 
 @pytest.fixture(scope="module")
-def calibrated(demo_store, demo_files, tmp_path_factory):
+def training(demo_store, demo_files):
+    return ["--store", str(demo_store), *DATA, *NETWORK, "--motifs", str(demo_files / "motifs.meme")]
+
+
+@pytest.fixture(scope="module")
+def calibrated(training, tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibrated") / "CTCF"
-    motif = ["--motifs", str(demo_files / "motifs.meme")]
-    assert train.main(["--store", str(demo_store), *DATA, *NETWORK, *motif, "-o", str(folder)]) == 0
+    assert train.main([*training, "-o", str(folder)]) == 0
     return folder
 
 
@@ -66,6 +70,17 @@ def test_calibrating_again_gives_the_same(calibrated, demo_store, tmp_path, caps
     assert model.main(["calibrate", str(copy), "--store", str(demo_store), "--device", "cpu", *other]) == 0
     found = json.loads(capsys.readouterr().out)["factors"]["CTCF"]
     assert found["bins"] != 27_428
+
+
+def test_resumed_training_writes_the_calibration_that_a_kill_left_out(calibrated, training, tmp_path, capsys):
+    copy = tmp_path / "CTCF"
+    shutil.copytree(calibrated, copy)
+    (copy / "calibration.json").unlink()
+    assert model.main(["verify", str(copy)]) == 0
+    assert "unfinished  calibration.json" in capsys.readouterr().out
+    assert train.main([*training, "-o", str(copy), "--resume"]) == 0
+    assert (copy / "calibration.json").read_bytes() == (calibrated / "calibration.json").read_bytes()
+    assert model.main(["verify", str(copy)]) == 0
 
 
 def test_scores_are_calibrated_unless_told_otherwise(calibrated, words, tmp_path, capsys):
