@@ -31,8 +31,8 @@ bedtools:
 demo: install    ## made-up experiment: files, store, model, predictions, pictures in build/demo
 	PATH="$(abspath $(BIN)):$$PATH" bash docs/demo.sh build/demo
 
-real: install    ## real chr20: CTCF trained on K562, predicted in HeLa-S3, in build/real
-	PATH="$(abspath $(BIN)):$$PATH" bash docs/real.sh build/real
+real: install    ## real chr20: CTCF as published; CTCF, MAX and TAF1 as recommended; scored in HeLa-S3, in build/real
+	PATH="$(abspath $(BIN)):$$PATH" bash docs/real.sh build/real CTCF MAX TAF1
 
 test: install    ## tests (those on real data skip themselves without it)
 	$(BIN)/python -m pytest -q -m "not slow and not alone" -n $(TEST_WORKERS) --dist loadfile

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Real data, chr20 of hg19: CTCF learned in K562, predicted in HeLa-S3. Usage: docs/real.sh DIR
+# Real data, chr20 of hg19: CTCF learned in K562 by the published recipe, predicted in HeLa-S3; and by the recommended
+# one each of the FACTORS, learned in the other cell lines that have it. Usage: docs/real.sh DIR [FACTOR ...]
 # Data: FACTORNET_REALDATA, or ../shared/data beside the checkout. Sequence: Debian's package vt-examples, or CHR20_FASTA.
 set -euo pipefail
 dir=${1:?give a folder to work in}
+shift
 root=$(cd "$(dirname "$0")/.." && pwd)
 data=$(cd "${FACTORNET_REALDATA:-$root/../shared/data}" 2>/dev/null && pwd) || {
     echo "skipped: no real data; set FACTORNET_REALDATA to its folder"
@@ -25,11 +27,23 @@ factornet-etl genome chr20.zarr --fasta "$fasta" --chrom-alias 20=chr20 --blackl
     intron="$gencode.intron.merged.bed.gz" promoter="$gencode.promoter.merged.bed.gz" \
     utr5="$gencode.utr5.merged.bed.gz" utr3="$gencode.utr3.merged.bed.gz" \
     --track Unique35="$data/tracks/chr20.selfUniqueness35bp.bw"
-factornet-etl build chr20.zarr "$data/cells/K562" "$data/cells/HeLa-S3"
-factornet-train --store chr20.zarr -f CTCF -i K562 -v chr20:40000000-45000000 -t chr20:45000000-63025520 \
-    -n 5 -e 30 -mo --motifs "$data/annotation/HOCOMOCOv9.meme" -oc model
+factornet-etl build chr20.zarr "$data/cells/GM12878" "$data/cells/K562" "$data/cells/HeLa-S3"
+split=(-v chr20:40000000-45000000 -t chr20:45000000-63025520)
+motifs=(--motifs "$data/annotation/HOCOMOCOv9.meme")
+factornet-train --store chr20.zarr -f CTCF -i K562 "${split[@]}" -n 5 -e 30 -mo "${motifs[@]}" -oc model
 factornet-predict --store chr20.zarr -f CTCF -i HeLa-S3 -m model --regions chr20:45000000-63025520 \
     -o CTCF_HeLa-S3.bed.gz --force
-factornet-evaluate CTCF_HeLa-S3.bed.gz --store chr20.zarr -i HeLa-S3 -f CTCF --track DNase \
-    --motifs "$data/annotation/HOCOMOCOv9.meme" --picture locus.png
-factornet-evaluate CTCF_HeLa-S3.bed.gz --store chr20.zarr -i HeLa-S3 -f CTCF --json > scores.json
+factornet-evaluate CTCF_HeLa-S3.bed.gz --store chr20.zarr --baselines "${motifs[@]}" --picture locus.png
+factornet-evaluate CTCF_HeLa-S3.bed.gz --store chr20.zarr --json >scores.json
+
+for factor in "$@"; do
+    cells=(K562)
+    [ "$factor" = CTCF ] || cells=(GM12878 K562)
+    factornet-train --store chr20.zarr -f "$factor" -i "${cells[@]}" "${split[@]}" "${motifs[@]}" --preset blocks \
+        -oc "blocks/$factor"
+    factornet-predict --store chr20.zarr -f "$factor" -i HeLa-S3 -m "blocks/$factor" --fdr 0.5 --force \
+        --regions chr20:45000000-63025520 -o "blocks/$factor.bw"
+done
+if [ $# -gt 0 ]; then
+    factornet-evaluate blocks/*.bw --store chr20.zarr --baselines "${motifs[@]}" --plot blocks/scores.png
+fi
