@@ -37,9 +37,9 @@ factornet-evaluate CTCF_HeLa-S3.bed.gz --store chr20.zarr --baselines "${motifs[
 factornet-evaluate CTCF_HeLa-S3.bed.gz --store chr20.zarr --json >scores.json
 
 for factor in "$@"; do
-    cells=(K562)
-    [ "$factor" = CTCF ] || cells=(GM12878 K562)
-    factornet-train --store chr20.zarr -f "$factor" -i "${cells[@]}" "${split[@]}" "${motifs[@]}" --preset blocks \
+    others=(GM12878)
+    [ "$factor" = CTCF ] && others=() # it has no CTCF
+    factornet-train --store chr20.zarr -f "$factor" -i K562 "${others[@]}" "${split[@]}" "${motifs[@]}" --preset blocks \
         -oc "blocks/$factor"
     factornet-predict --store chr20.zarr -f "$factor" -i HeLa-S3 -m "blocks/$factor" --fdr 0.5 --force \
         --regions chr20:45000000-63025520 -o "blocks/$factor.bw"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from factornet.cli import etl, evaluate, model, predict, train, visualize
+from factornet.cli import crossval, etl, evaluate, model, predict, train, visualize
 
 ROOT = Path(__file__).parents[2]
 PARSERS = {
@@ -17,6 +17,7 @@ PARSERS = {
     "factornet-train": train.make_parser,
     "factornet-predict": predict.make_parser,
     "factornet-evaluate": evaluate.make_parser,
+    "factornet-crossval": crossval.make_parser,
     "factornet-visualize": visualize.make_parser,
     "factornet-model": model.make_parser,
 }
@@ -31,8 +32,15 @@ def printed_commands():
         joined = re.sub(r"\\\n\s*", " ", text)
         for line in joined.splitlines():
             if re.match(r"\s*factornet-\w+ (?!\[)", line) and "usage" not in line:
-                found.append((place, line.partition("  #")[0].partition(" > ")[0].strip()))
+                found.append((place, without_shell(line.partition("  #")[0])))
     return found
+
+
+def without_shell(line):
+    """A command without redirections, with a word in place of each variable and nothing in place of lists of words."""
+    line = re.sub(r"\s[<>|].*$", "", line)
+    line = re.sub(r'"?\$(\{\w+\[@\]\}|@)"?', "", line)
+    return re.sub(r"\$\{?\w+\}?", "X", line).strip()
 
 
 @pytest.mark.parametrize(("place", "line"), printed_commands())
