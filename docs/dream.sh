@@ -14,7 +14,7 @@ while IFS=$'\t' read -r factor cell training; do
     [[ -e $model/model.json ]] && resume=(--resume)
     # Words are split on purpose: cell lines and regions are lists.
     # shellcheck disable=SC2086
-    factornet-train --store "$store" -f "$factor" -i $training -t $test -o "$model" "$@" "${resume[@]}" </dev/null
+    factornet-train --store "$store" -f "$factor" -i $training -t $test -o "$model" "$@" ${resume[@]+"${resume[@]}"} </dev/null
     # shellcheck disable=SC2086
     factornet-predict --store "$store" -f "$factor" -i "$cell" -m "$model" --regions $test --resume \
         -o "$predictions" </dev/null

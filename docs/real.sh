@@ -39,7 +39,7 @@ factornet-evaluate CTCF_HeLa-S3.bed.gz --store chr20.zarr --json >scores.json
 for factor in "$@"; do
     others=(GM12878)
     [ "$factor" = CTCF ] && others=() # it has no CTCF
-    factornet-train --store chr20.zarr -f "$factor" -i K562 "${others[@]}" "${split[@]}" "${motifs[@]}" --preset blocks \
+    factornet-train --store chr20.zarr -f "$factor" -i K562 ${others[@]+"${others[@]}"} "${split[@]}" "${motifs[@]}" --preset blocks \
         -oc "blocks/$factor"
     factornet-predict --store chr20.zarr -f "$factor" -i HeLa-S3 -m "blocks/$factor" --fdr 0.5 --force \
         --regions chr20:45000000-63025520 -o "blocks/$factor.bw"
