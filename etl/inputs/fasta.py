@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...store.errors import InputError
 from ...store.files.atomic_write import naming_file
+from ...store.files.bgzip import check_bgzip_end
 from ...store.schema import BASES
 
 _IUPAC = b"ACGTRYSWKMBDHVN"
@@ -62,6 +63,7 @@ def prepare_fasta(source: Path, work: Path) -> PreparedFasta:
     with source.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
     if gzipped:
+        check_bgzip_end(source)
         path = work / "genome.fa"
         try:
             with naming_file(path), gzip.open(source) as packed, path.open("wb") as plain:
