@@ -229,7 +229,7 @@ class _Build:
             write_group(staged, {**info.to_attributes(), **manifest})
             check = partial(self._check_publishable, manifest["manifest"])
             publish(staged, root, cell_line_staging_name(name), check=check)
-        notes = [journal.note] if journal.note else []
+        notes = [*([journal.note] if journal.note else []), *self.inputs.notes]
         notes += cell_notes(content.tracks, content.bigwigs, summary, reports)
         notes += shared_peak_notes(self.inputs.chip, self.fingerprints, self._other_cell_lines())
         return BuildReport(f"cell line {name} in {self.store.path}", tuple(reports), tuple(notes))
