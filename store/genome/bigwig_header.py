@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ..errors import InputError
+from ..text import format_count
 
 ByteOrder = Literal["<", ">"]
 """Little-endian or big-endian, as in `struct` and numpy."""
@@ -144,7 +145,7 @@ def _without_end_mark(file: BinaryFile, mark: bytes, *, behind: int) -> InputErr
         found = file.read(offset, min(piece + len(mark) - 1, file.size - offset), "the end").find(mark)
         if found >= 0:
             end = offset + found + len(mark)
-            problem = f"{file.size - end} bytes behind its end mark, which are no part of a bigWig"
+            problem = f"{format_count(file.size - end, 'byte')} behind its end mark, no part of a bigWig"
             return InputError(file.path, problem, hint=f"{HINT}, or cut it to its {end} bytes (head -c {end})")
     return InputError(file.path, f"cut short: no bigWig end mark at byte {file.size - 4}", hint=HINT)
 

@@ -98,7 +98,7 @@ def test_bytes_behind_the_end_mark_are_not_called_a_file_cut_short(tmp_path, ord
     Writer(order=order).write(path, LENGTHS, SECTIONS)
     data = path.read_bytes()
     path.write_bytes(data + more)
-    with pytest.raises(InputError, match=rf"{len(more)} bytes behind its end mark.*head -c {len(data)}\)"):
+    with pytest.raises(InputError, match=rf"{len(more):,} bytes? behind its end mark.*head -c {len(data)}\)"):
         check_structure(path)
     path.write_bytes((data + more)[: len(data)])
     check_structure(path)

@@ -121,7 +121,7 @@ _ROWS = {
         *(bad(f"cut to {n} bytes", cut(n), r"(the file is empty|cut short)", RECREATE) for n in (0, 40, 64, 200)),
         *(bad(f"cut at {n} %", cut(n / 100), r"byte \d+", RECREATE) for n in (25, 50, 90)),
         *(bad(f"lacks the last {n}", cut(-n), r"no bigWig end mark at byte \d+", RECREATE) for n in (8, 1)),
-        *(bad(f"{name} behind it", edit(lambda b, more=more: b + more), rf"{len(more)} bytes behind its end mark", r"cut it to its 11\d+ bytes") for name, more in (("a line end", b"\n"), ("4 kB of zeros", bytes(4096)), ("a web page", HTML.encode()))),
+        *(bad(f"{name} behind it", edit(lambda b, more=more: b + more), rf"{len(more):,} bytes? behind its end mark", r"cut it to its 11\d+ bytes") for name, more in (("a line end", b"\n"), ("4 kB of zeros", bytes(4096)), ("a web page", HTML.encode()))),
         bad("a web page", write(HTML), "not a bigWig but a web page: it begins with", RECREATE),
         bad("a bigBed", poke("I", 0x8789F2EB, 0), "not a bigWig but a bigBed", "give the signal"),
         bad("gzipped", packed(), "not a bigWig but a gzip file", "decompress it"),
