@@ -118,7 +118,8 @@ def build_cell(
                 "already exists, but is no cell line",
                 hint="use the force option to replace it",
             )
-    _check_is_ours(final)
+    with explaining_replacement(final, replaced):
+        _check_is_ours(final)
     check_publishable(Path(store.path), cell_line_staging_name(inputs.name))
     fingerprints = fingerprint_inputs(inputs.files)
     provenance = describe_build(fingerprints, options.describe())
@@ -132,7 +133,11 @@ def _check_is_ours(final: Path) -> None:
     Raises:
         StoreError: it has other files.
     """
-    if final.is_dir() and any(final.iterdir()) and not any(final.rglob("zarr.json")):
+    try:
+        is_foreign = final.is_dir() and any(final.iterdir()) and not any(final.rglob("zarr.json"))
+    except FileNotFoundError:
+        return  # another process has just removed it
+    if is_foreign:
         raise StoreError(final, "exists, and holds other files than those of a cell line", hint="move it away")
 
 
@@ -224,7 +229,7 @@ class _Build:
             write_group(staged, {**info.to_attributes(), **manifest})
             check = partial(self._check_publishable, manifest["manifest"])
             publish(staged, root, cell_line_staging_name(name), check=check)
-        notes = [journal.note] if journal.note else []
+        notes = [*([journal.note] if journal.note else []), *self.inputs.notes]
         notes += cell_notes(content.tracks, content.bigwigs, summary, reports)
         notes += shared_peak_notes(self.inputs.chip, self.fingerprints, self._other_cell_lines())
         return BuildReport(f"cell line {name} in {self.store.path}", tuple(reports), tuple(notes))

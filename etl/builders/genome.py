@@ -222,7 +222,9 @@ def _create_arrays(
     with naming_file(staged / "zarr.json"):
         zarr.create_group(str(staged), zarr_format=3).create_group("genome")
     arrays = ChromosomeArrays(staged, sequence.coordinates, options.layout)
-    tasks: list[ShardTask] = [DigestSequence(c, sequence.fasta, record) for c, record in sequence.records.items()]
+    tasks: list[ShardTask] = [
+        DigestSequence(c, sequence.fasta.only(record), record) for c, record in sequence.records.items()
+    ]
     tasks += _create_sequence(arrays, sequence)
     tasks += _create_annotation(arrays, annotation)
     bigwigs = {
@@ -237,7 +239,8 @@ def _create_arrays(
 def _create_sequence(arrays: ChromosomeArrays, sequence: SelectedSequence) -> list[ShardTask]:
     codes = {"codes": "0=A 1=C 2=G 3=T 4=other"}
     regions = arrays.per_base("genome/sequence", dtype="uint8", attributes=codes)
-    return [WriteSequence(r, sequence.fasta, sequence.records[chrom]) for chrom in regions for r in regions[chrom]]
+    records = ((sequence.records[chrom], regions[chrom]) for chrom in regions)
+    return [WriteSequence(r, sequence.fasta.only(record), record) for record, shards in records for r in shards]
 
 
 def _read_annotation(inputs: GenomeInputs, options: GenomeOptions, coordinates: GenomeCoordinates) -> Annotation | None:

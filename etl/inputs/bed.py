@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...store.errors import InputError
+from ...store.files.bgzip import check_bgzip_end
 from ...store.format.tables import Peaks
 from ...store.genome.intervals import GenomeCoordinates, IntArray
 from ...store.text import format_count
@@ -82,13 +83,14 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     editors, become escapes (``\\xe9``).
 
     Raises:
-        InputError: not text, or a gzip file that is cut short or damaged.
+        InputError: not text, or a gzip or bgzip file that is cut short or damaged.
     """
     with path.open("rb") as raw:
         first = raw.read(6)
     for magic, (what, cure) in _OTHER_FORMATS.items():
         if first.startswith(magic):
             raise InputError(path, f"it is {what}, not text", hint=cure)
+    check_bgzip_end(path)
     number, open_text = 0, gzip.open if first[:2] == b"\x1f\x8b" else open
     try:
         with open_text(path, "rt", encoding="utf-8-sig", errors="backslashreplace") as file:

@@ -14,6 +14,7 @@ from ...store.files.folder_name import folder_name
 from ...store.schema import check_name
 from ...store.text import format_count
 from .bed import text_lines
+from .chrom_aliases import abbreviate
 
 _Fields = tuple[int, list[str]]
 _MAX_FLOAT32 = 3.4e38
@@ -50,6 +51,7 @@ class CellFolder:
         tracks: rows of bigwig.txt.
         chip: rows of chip.txt.
         meta: rows of meta.txt, (name, value).
+        commented: rows behind a ``#``, which are comments, with their table and line.
     """
 
     name: str
@@ -57,12 +59,20 @@ class CellFolder:
     tracks: tuple[SignalFile, ...]
     chip: tuple[ChipFiles, ...]
     meta: tuple[tuple[str, float], ...]
+    commented: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[Path]:
         """Signal and peak files, row by row."""
         peaks = [f for row in self.chip for f in (row.conservative, row.relaxed) if f is not None]
         return [*(t.path for t in self.tracks), *peaks]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user may not know of the tables."""
+        n = len(self.commented)
+        rows = f"{format_count(n, 'row')} behind a #, not read: {abbreviate(self.commented)}"
+        return [rows] if n else []
 
 
 def read_cell_folder(path: Path) -> CellFolder:
@@ -78,7 +88,9 @@ def read_cell_folder(path: Path) -> CellFolder:
     bigwig, chip, meta = (path / table for table in ("bigwig.txt", "chip.txt", "meta.txt"))
     if not any(table.exists() for table in (bigwig, chip, meta)):
         raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md")
-    return CellFolder(name, path, _read_tracks(bigwig), _read_chip(chip), _read_meta(meta))
+    commented: list[str] = []
+    tracks, factors, values = _read_tracks(bigwig, commented), _read_chip(chip, commented), _read_meta(meta, commented)
+    return CellFolder(name, path, tracks, factors, values, tuple(commented))
 
 
 def describe_track(track: SignalFile | Track) -> str:
@@ -87,7 +99,9 @@ def describe_track(track: SignalFile | Track) -> str:
     return " ".join((track.name, *terms))
 
 
-def _read_rows(table: Path, widths: tuple[int, ...], columns: str, files: tuple[int, ...]) -> Iterator[_Fields]:
+def _read_rows(
+    table: Path, widths: tuple[int, ...], columns: str, files: tuple[int, ...], commented: list[str]
+) -> Iterator[_Fields]:
     """Yield line number and fields of each row.
 
     Columns are separated by tabs or spaces. A line with tabs is first read by its tabs alone, so that file names may
@@ -98,11 +112,16 @@ def _read_rows(table: Path, widths: tuple[int, ...], columns: str, files: tuple[
         widths: allowed numbers of columns.
         columns: what they are, for messages.
         files: columns with names of files.
+        commented: rows behind a ``#`` are added to it; other comments, such as a heading, are not.
     """
     if not table.exists():
         return
     for number, line in _text_lines(table, columns):
-        if not line.strip() or line.lstrip().startswith(("#", '"#')):
+        if line.lstrip().startswith(("#", '"#')):
+            if row := _commented_row(line, widths, files, table.parent):
+                commented.append(f"{table.name}:{number} ({row})")
+            continue
+        if not line.strip():
             continue
         fields = _split_row(line, widths, files, table.parent)
         if len(fields) not in widths:
@@ -115,6 +134,28 @@ def _read_rows(table: Path, widths: tuple[int, ...], columns: str, files: tuple[
                 hint += "; separate the columns by tabs, not commas or semicolons"
             raise InputError(table, problem, hint=hint, line=number)
         yield number, fields
+
+
+def _commented_row(line: str, widths: tuple[int, ...], files: tuple[int, ...], folder: Path) -> str:
+    """Return the text of a comment that is a row without its ``#``, or of a file whose name begins so; else empty."""
+    text = " ".join(line.replace('"', "").split())
+    for row in (line, line.replace("#", "", 1)):
+        fields = _split_row(row, widths, files, folder)
+        if len(fields) not in widths:
+            continue
+        if not files and _is_number(fields[0]):
+            return text
+        if files and (folder / fields[0]).is_file():
+            return f"{text}; write ./{fields[0]} if the name begins so" if row is line else text
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _split_row(line: str, widths: tuple[int, ...], files: tuple[int, ...], folder: Path) -> list[str]:
@@ -170,9 +211,9 @@ def _check_name(name: str, what: str, table: Path, line: int) -> str:
         raise InputError(table, str(e), line=line) from e
 
 
-def _read_tracks(table: Path) -> tuple[SignalFile, ...]:
+def _read_tracks(table: Path, commented: list[str]) -> tuple[SignalFile, ...]:
     columns, seen, rows = _TRACK_COLUMNS, set[str](), []
-    for line, (file, track, *terms) in _read_rows(table, (2, 3, 4), columns, (0,)):
+    for line, (file, track, *terms) in _read_rows(table, (2, 3, 4), columns, (0,), commented):
         path = _check_file(table, line, file, columns)
         name = _check_unique(seen, _check_name(track, "track", table, line), table, line)
         rows.append(SignalFile(name, path, **_read_terms(terms, table, line)))
@@ -200,9 +241,9 @@ def _read_terms(columns: list[str], table: Path, line: int) -> dict[str, str]:
     return terms
 
 
-def _read_chip(table: Path) -> tuple[ChipFiles, ...]:
+def _read_chip(table: Path, commented: list[str]) -> tuple[ChipFiles, ...]:
     columns, seen, rows = "CONSERVATIVE FACTOR [RELAXED] (peak files and the factor's name)", set[str](), []
-    for line, (file, factor, *relaxed_file) in _read_rows(table, (2, 3), columns, (0, 2)):
+    for line, (file, factor, *relaxed_file) in _read_rows(table, (2, 3), columns, (0, 2), commented):
         conservative = _check_file(table, line, file, columns)
         relaxed = _check_file(table, line, relaxed_file[0], columns) if relaxed_file else None
         name = _check_unique(seen, _check_name(factor, "factor", table, line), table, line)
@@ -210,9 +251,9 @@ def _read_chip(table: Path) -> tuple[ChipFiles, ...]:
     return tuple(rows)
 
 
-def _read_meta(table: Path) -> tuple[tuple[str, float], ...]:
+def _read_meta(table: Path, commented: list[str]) -> tuple[tuple[str, float], ...]:
     columns, seen, rows = "VALUE NAME (a number first, then its name)", set[str](), []
-    for line, (text, name) in _read_rows(table, (2,), columns, ()):
+    for line, (text, name) in _read_rows(table, (2,), columns, (), commented):
         try:
             value = float(text.replace("_", "?"))  # float() would take 1_0
         except ValueError as e:

@@ -7,10 +7,12 @@ import gzip
 import hashlib
 import shutil
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyfaidx
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...store.errors import InputError
 from ...store.files.atomic_write import naming_file
+from ...store.files.bgzip import check_bgzip_end
 from ...store.schema import BASES
 
 _IUPAC = b"ACGTRYSWKMBDHVN"
@@ -48,6 +51,10 @@ class PreparedFasta:
     index: Path
     lengths: dict[str, int]
 
+    def only(self, record: str) -> PreparedFasta:
+        """Return the same with the length of one record alone, for tasks that are sent to other processes."""
+        return replace(self, lengths={record: self.lengths[record]})
+
 
 def prepare_fasta(source: Path, work: Path) -> PreparedFasta:
     """Decompress (where gzipped), check and index a FASTA; files are written to the folder `work`.
@@ -62,6 +69,7 @@ def prepare_fasta(source: Path, work: Path) -> PreparedFasta:
     with source.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
     if gzipped:
+        check_bgzip_end(source)
         path = work / "genome.fa"
         try:
             with naming_file(path), gzip.open(source) as packed, path.open("wb") as plain:
@@ -190,7 +198,9 @@ class FastaReader:
     """
 
     def __init__(self, fasta: PreparedFasta) -> None:
-        self._index = pyfaidx.Faidx(str(fasta.path), indexname=str(fasta.index), rebuild=False)
+        version = fasta.index.stat()
+        self._records = _read_index(fasta.path, fasta.index, (version.st_ino, version.st_mtime_ns, version.st_size))
+        self._path, self._file = fasta.path, fasta.path.open("rb")
 
     def read_letters(self, record: str, start: int, stop: int) -> NDArray[np.uint8]:
         """Return upper-case IUPAC letters of ``start:stop``, a span inside the record; uint8 (stop - start,)."""
@@ -211,13 +221,13 @@ class FastaReader:
             InputError: line endings are not at the offsets of the index.
             ValueError: the span is not inside the record.
         """
-        entry = self._index.index[record]
+        entry = self._records[record]
         if not 0 <= start <= stop <= entry.rlen:
             raise ValueError(f"{record}:{start}-{stop} is not inside the record's {entry.rlen} bases")
         first, last = start // entry.lenc, stop // entry.lenc
-        self._index.file.seek(entry.offset + first * entry.lenb)
+        self._file.seek(entry.offset + first * entry.lenb)
         size = (last - first) * entry.lenb + stop % entry.lenc
-        text = np.frombuffer(self._index.file.read(size), np.uint8)
+        text = np.frombuffer(self._file.read(size), np.uint8)
         whole = (last - first) * entry.lenb if len(text) == size else len(text) // entry.lenb * entry.lenb
         lines = text[:whole].reshape(-1, entry.lenb)[:, : entry.lenc]
         letters = np.empty(lines.size + len(text) - whole, np.uint8)
@@ -226,7 +236,7 @@ class FastaReader:
         letters = letters[start % entry.lenc :]
         if len(letters) != stop - start or (letters == _NEWLINE).any():
             problem = f"{record}:{start}-{stop} is not where the index has it"
-            raise InputError(self._index.filename, problem, hint="did the file change since it was indexed?")
+            raise InputError(self._path, problem, hint="did the file change since it was indexed?")
         return letters
 
     def digest(self, record: str, *, on_letters: Callable[[NDArray[np.uint8]], None] = lambda letters: None) -> str:
@@ -237,7 +247,7 @@ class FastaReader:
             on_letters: called with the upper-case letters of one block after the other.
         """
         sha = hashlib.sha512()
-        length = self._index.index[record].rlen
+        length = self._records[record].rlen
         for start in range(0, length, _MAX_READ_SIZE):
             letters = self.read_letters(record, start, min(start + _MAX_READ_SIZE, length))
             sha.update(letters.data)
@@ -246,4 +256,11 @@ class FastaReader:
 
     def close(self) -> None:
         """Close the file."""
-        self._index.close()
+        self._file.close()
+
+
+@lru_cache(maxsize=1)
+def _read_index(path: Path, index: Path, version: tuple[int, int, int]) -> Mapping[str, Any]:
+    """Return the entries of an index of this version by record, read once in a process: it may have many thousands."""
+    with closing(pyfaidx.Faidx(str(path), indexname=str(index), rebuild=False)) as faidx:
+        return dict(faidx.index)

@@ -47,13 +47,14 @@ def check_publishable(store: Path, name: str) -> None:
     _check_staging_dir(store)
     locks = (lock_file(store, name), lock_file(store, PUBLISH_LOCK))
     _check_access(store, [_nearest(final.parent), old_versions_dir(store, name), *locks])
-    if not os.path.lexists(final):
+    try:
+        status, parent = final.lstat(), final.parent.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return
-    if final.is_symlink() or not final.is_dir():
+    if not stat.S_ISDIR(status.st_mode):
         raise StoreError(final, "exists, but is no folder", hint="move it away")
     _check_access(store, [final])
-    parent = final.parent.stat()
-    if parent.st_mode & stat.S_ISVTX and os.geteuid() not in (0, parent.st_uid, final.stat().st_uid):
+    if parent.st_mode & stat.S_ISVTX and os.geteuid() not in (0, parent.st_uid, status.st_uid):
         raise _not_writable(store, final, "it belongs to another user, and its folder is sticky")
 
 

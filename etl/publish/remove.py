@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from shlex import quote
-from uuid import uuid4
 
 from ...store.errors import StoreError, UsageError
 from ...store.files.atomic_write import fsync_path
 from ...store.location import StoreLocation
 from ...store.reader import open_store
-from ...store.storage.atomic_swap import cell_line_staging_name, final_path, old_versions_dir
+from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from .cell_index_writer import refresh_cell_index
 from .disk_space import check_publishable
-from .transaction import staging
+from .transaction import move_aside, staging
 
 
 def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
@@ -53,9 +52,7 @@ def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
             stack.enter_context(staging(root, name))
         for name in names:
             if final_path(root, name).exists():  # otherwise only the list names it
-                old_versions = old_versions_dir(root, name)
-                old_versions.mkdir(parents=True, exist_ok=True)
-                final_path(root, name).rename(old_versions / uuid4().hex[:8])
+                move_aside(final_path(root, name), root, name)
             refresh_cell_index(root)
             fsync_path(root / "cells")
 

@@ -90,7 +90,10 @@ def _locked(store: Path, name: str, *, wait: bool) -> Iterator[None]:
         yield
     finally:
         held.release()
-        for folder in (path.parent, *root.glob(".old/*"), root / ".old", root):
+        replaced: list[Path] = []
+        with contextlib.suppress(OSError):  # another process may have removed the folder while it is listed
+            replaced += root.glob(".old/*")
+        for folder in (path.parent, *replaced, root / ".old", root):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
@@ -101,6 +104,25 @@ def _remove_unread_versions(store: Path, name: str) -> None:
         for old in list(old_versions_dir(store, name).iterdir()):
             if (old.name != SWAP or final_path(store, name).exists()) and has_no_reader(old):
                 shutil.rmtree(old, ignore_errors=True)
+
+
+def move_aside(folder: Path, store: Path, name: str) -> Path:
+    """Move a folder among the replaced versions of `name`; call it inside `staging` of that name.
+
+    Returns:
+        Its new path.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    versions = old_versions_dir(store, name)
+    while True:
+        try:
+            versions.mkdir(parents=True, exist_ok=True)
+            return folder.rename(versions / uuid4().hex[:8])
+        except (FileNotFoundError, FileExistsError):
+            if versions.exists() or not folder.exists():
+                raise  # else another process has just removed the folder of versions, which was empty
 
 
 Version = tuple[int, int, int]
@@ -179,7 +201,8 @@ def _move_to_final_path(staged: Path, store: Path, name: str) -> None:
     final = final_path(store, name)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
-        _replace(staged, final, old_versions_dir(store, name))
+        # Out of the staging folder first: a later build must not take the old version for shards of its own.
+        _replace(move_aside(staged, store, name), final)
     else:
         staged.rename(final)
     try:
@@ -194,11 +217,9 @@ def _move_to_final_path(staged: Path, store: Path, name: str) -> None:
         ) from e
 
 
-def _replace(staged: Path, final: Path, old_versions: Path) -> None:
-    old_versions.mkdir(parents=True, exist_ok=True)
-    swapped = old_versions / uuid4().hex[:8]
-    # Move it out of the staging folder first: a later build must not take the old version for shards of its own.
-    staged.rename(swapped)
+def _replace(swapped: Path, final: Path) -> None:
+    """Exchange a new version, which is among the old ones, and that at the final path."""
+    old_versions = swapped.parent
     try:
         swap_dirs(swapped, final)
     except NotImplementedError:

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -103,7 +104,8 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
     """
     if not tasks:
         return []
-    nodes = [delayed(_call, pure=False, traverse=False)(task) for task in tasks]
+    # Without arguments, in which dask would look for others of its own: in all names of all chromosomes, for each task.
+    nodes = [delayed(partial(_call, task), pure=False, traverse=False)() for task in tasks]
     if resources.scheduler is not None:
         with remote_cluster(resources.scheduler, location) as client:
             return run_on(client, nodes, on_report)

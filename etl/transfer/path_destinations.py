@@ -91,8 +91,8 @@ class LocalDestination(_PathDestination):
     def transaction(self, snapshots: Sequence[GroupSnapshot]) -> Iterator[None]:
         """Check the disk space before the copy, and update the list of cell lines after it."""
         existing = {s.group: files_below(self._path / s.group) for s in snapshots}
-        needed = sum(s.size for s in snapshots) - _size(staging_dir(self._path))
-        needed -= sum(f.stat().st_size for s in snapshots for n, f in existing[s.group].items() if n in s.objects)
+        needed = sum(s.size for s in snapshots) - _size_below(staging_dir(self._path))
+        needed -= sum(_size(f) for s in snapshots for n, f in existing[s.group].items() if n in s.objects)
         check_disk_space(self._path, needed, what="the copy", hint="or name a destination on another disk")
         yield
         write_cell_index(self._path)
@@ -161,7 +161,7 @@ class ZipDestination(_PathDestination):
         expected[CELL_INDEX] = (len(listing), hashlib.sha256(listing).hexdigest())
         with staging(self._path, "zip", keep=True) as work, ExitStack() as stack:
             self._check_not_replaced(self._path)
-            needed = sum(size for size, _ in expected.values()) - _size(work)
+            needed = sum(size for size, _ in expected.values()) - _size_below(work)
             check_disk_space(self._path, needed, what="the zip file", hint="or name a destination on another disk")
             new = work / "store.zip"
             new.touch()
@@ -198,6 +198,14 @@ def _compare_zip(path: Path, expected: dict[str, ObjectDigest]) -> None:
                 pass
 
 
-def _size(folder: Path) -> int:
-    """Return the bytes of the files below a folder, which need not exist."""
-    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+def _size_below(folder: Path) -> int:
+    """Return the bytes of the files below a folder, which need not exist, and where others write and remove files."""
+    return sum(_size(Path(root, name)) for root, _, names in os.walk(folder) for name in names)
+
+
+def _size(file: Path) -> int:
+    """Return the bytes of a file; 0 where another process has just removed it."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

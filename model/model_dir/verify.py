@@ -212,7 +212,9 @@ def _check_weights(checks: Checks, card: ModelCard, history: History | None, sav
     expected |= {"last"} if history and history.ended else set()
     remedies = {"best.safetensors": DAMAGED_HINT, "last.safetensors": _LAST_HINT if saved.weights else DAMAGED_HINT}
     for name, remedy in remedies.items():
-        if checks.exists(name) or Path(name).stem in expected:
+        if name == "best.safetensors" and not checks.exists(name) and history is None and len(saved.rows) == 1:
+            checks.add(name, "unfinished", _WEIGHTS_COVER, problem="not written yet")
+        elif checks.exists(name) or Path(name).stem in expected:
             checks.run(name, _WEIGHTS_COVER, partial(_check_tensor_file, checks.folder / name, card), remedy=remedy)
     if checks.kind("best.safetensors") == "ok":
         _check_best_epoch(checks, card, history, saved.rows)
@@ -225,13 +227,19 @@ def _check_weights(checks: Checks, card: ModelCard, history: History | None, sav
 
 
 def _check_best_epoch(checks: Checks, card: ModelCard, history: History | None, rows: Rows) -> None:
-    """Check that the best weights are those of the best epoch; they are written before its training state."""
+    """Check that the best weights are those of the best epoch.
+
+    They are written between its training state and training.json; before both by earlier versions.
+    """
     name = "best.safetensors"
     known = max((history.epochs if history else (), rows), key=len)
     epoch = read_epoch(checks.folder / name, sizes=weights_sizes(card.config))
     best = best_epoch(known, card.select)
     ahead = epoch == len(known) + 1 and not (history and history.ended)
-    if epoch not in (0, best) and not ahead:
+    behind = len(history.epochs) if history else len(rows) - 1
+    if epoch not in (0, best) and behind < len(rows) and epoch == best_epoch(rows[:behind], card.select):
+        checks.add(name, "unfinished", _WEIGHTS_COVER, problem=f"those of epoch {epoch}, which {best} is better than")
+    elif epoch not in (0, best) and not ahead:
         problem = (
             f"the weights after epoch {epoch}, but that with the best {BETTER_BY[card.select]} is {best or 'not known'}"
         )

@@ -87,9 +87,7 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     """
     folder = Path(folder)
     card = read_card(folder)
-    epochs = _recorded_epochs(
-        folder, card
-    )  # before the weights: a running training may only replace them by later ones
+    epochs = recorded_epochs(folder, card)  # before the weights: a running training may only replace them by later ones
     records = training_records(folder) if weights == "last" else []
     path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
     if not path.is_file():
@@ -122,7 +120,7 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     )
 
 
-def _recorded_epochs(folder: Path, card: ModelCard) -> Rows:
+def recorded_epochs(folder: Path, card: ModelCard) -> Rows:
     """Return the rows of training.json; none where there is none, or a damaged one, which `verify_model` reports."""
     try:
         return read_history(folder, card.digest).epochs

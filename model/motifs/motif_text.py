@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 from ...store.errors import InputError
+from ...store.files.bgzip import check_bgzip_end
 from ...store.text import format_bytes
 
 _HINT = "give a file of motifs in MEME format"
@@ -32,6 +33,7 @@ def read_lines(path: str | Path) -> list[str]:
         with Path(path).open("rb") as file:
             content = file.read(_MAX_SIZE + 1)
         if content.startswith(b"\x1f\x8b"):
+            check_bgzip_end(Path(path))
             content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MAX_SIZE + 1)
     except FileNotFoundError as error:
         raise InputError(path, "no such file", hint="correct the path") from error

@@ -2,8 +2,8 @@
 
 A name stands for a factor if it begins with it, ends there or goes on with a separator: ``CTCF_f2``,
 ``CTCF_HUMAN.H11MO.0.A``, ``CTCF.H13CORE.0.P.B``, but not ``CTCFL_f1``. An accession before the factor is skipped:
-``MA0139.2.CTCF``, ``M02387_2.00 (CTCF)_(Homo_sapiens)_(DBD_1.00)``. Motifs of dimers (``MAX::MYC``) stand for both
-factors, where a factor has no motif of its own.
+``MA0139.2.CTCF``, ``M02387_2.00 (CTCF)_(Homo_sapiens)_(DBD_1.00)``. Motifs of dimers (``MAX::MYC``) and of groups of
+similar motifs (``AC0001:GATA/PROP:GATA``) stand for each part of their names, where a factor has no motif of its own.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class FactorMotifs:
     Attributes:
         factor: name that was looked for.
         motifs: those that stand for it, the best first.
-        dimers: whether they are of dimers with other factors.
+        shared: whether they are of several factors, the dimers or groups that it is part of.
         alias: UniProt's name of the factor, if they were found by that; else empty.
     """
 
     factor: str
     motifs: tuple[Motif, ...]
-    dimers: bool = False
+    shared: bool = False
     alias: str = ""
 
     @property
@@ -68,11 +68,15 @@ class FactorMotifs:
 
     def describe(self) -> str:
         """Return a line on the choice; empty where the factor has one motif under its own name."""
-        if len(self.motifs) == 1 and not self.dimers and not self.alias:
+        if len(self.motifs) == 1 and not self.shared and not self.alias:
             return ""
         what = f"{self.factor} ({self.alias} in UniProt)" if self.alias else self.factor
         names = ", ".join(map(_full_name, self.motifs))
-        found = f"motifs of {what}: {names}" if not self.dimers else f"{what} has motifs of dimers only: {names}"
+        found = (
+            f"motifs of {what}: {names}"
+            if not self.shared
+            else f"{what} has no motif of its own; it is part of: {names}"
+        )
         return f"{found}; {self.best.name} is used" + (f" (by {RULE})" if len(self.motifs) > 1 else "")
 
 
@@ -93,18 +97,18 @@ def find_motifs(motifs: Mapping[str, Motif], factor: str) -> FactorMotifs:
         UsageError: there is none; the message lists close names.
     """
     ranked = [(_level(m, factor), *_rank(m), i, m) for i, m in enumerate(motifs.values())]
-    found = sorted(r for r in ranked if r[0] <= _OWN) or sorted(r for r in ranked if r[0] == _DIMER_PART)
+    found = sorted(r for r in ranked if r[0] <= _OWN) or sorted(r for r in ranked if r[0] == _PART)
     if found:
         exact = found[0][0] == _EXACT
         kept = found[:1] if exact else found
-        return FactorMotifs(factor, tuple(r[-1] for r in kept), dimers=found[0][0] == _DIMER_PART)
+        return FactorMotifs(factor, tuple(r[-1] for r in kept), shared=found[0][0] == _PART)
     alias = _UNIPROT_NAMES.get(factor.upper(), "")
     if alias and any(_level(m, alias) <= _OWN for m in motifs.values()):
         return FactorMotifs(factor, find_motifs(motifs, alias).motifs, alias=alias)
     raise UsageError(f"no motif for {factor} among {len(motifs)}; close names: {_close_names(motifs, factor)}")
 
 
-_EXACT, _ALTERNATE, _OWN, _DIMER_PART, _NO_MATCH = range(5)
+_EXACT, _ALTERNATE, _OWN, _PART, _NO_MATCH = range(5)
 
 
 def _level(motif: Motif, factor: str) -> int:
@@ -119,7 +123,7 @@ def _level(motif: Motif, factor: str) -> int:
         return _ALTERNATE
     if any(re.match(rf"{re.escape(wanted)}{_SEPARATOR}", label) for label in labels):
         return _OWN
-    return _DIMER_PART if any(wanted in parts for parts in dimers) else _NO_MATCH
+    return _PART if any(wanted in parts for parts in dimers) else _NO_MATCH
 
 
 def _dimer_parts(label: str) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import InputError
+from ...store.files.bgzip import check_bgzip_end
 from ...store.files.file_kinds import file_kind, is_gzipped
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
@@ -185,6 +186,7 @@ def _line_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
             f"give {record}" if path.suffix == ".json" and record.is_file() else "give a bedgraph or a bigWig of scores"
         )
         raise InputError(path, f"is {kind}, no table of scores", hint=hint)
+    check_bgzip_end(path)
     try:
         opened = gzip.open if is_gzipped(path) else open
         with opened(path, "rt", encoding="utf-8-sig") as file:

@@ -75,7 +75,8 @@ def run_epochs(
         if warning and process_group.is_main:
             callbacks.warning(warning)
         if process_group.is_main:
-            restore_outputs(folder, progress.history)
+            best = network.state_dict() if progress.history and progress.stale == 0 else None
+            restore_outputs(folder, progress.history, best=best)
     reason = f"all {limits.epochs} epochs done"
     while progress.epoch < limits.epochs:
         if progress.stale >= limits.patience:
@@ -84,9 +85,11 @@ def run_epochs(
         record, steps = trainer.epoch(progress)
         better = progress.add(record, steps)
         if process_group.is_main:
+            # The state first: the best weights so far must stay until nothing makes this epoch be trained again. On a
+            # device that is not deterministic it may then be no better than they are.
+            save_training_state(folder, progress.state(network, trainer.optimizer), model=model)
             if better:
                 save_weights(folder, network.state_dict(), "best", model=model, epoch=progress.epoch)
-            save_training_state(folder, progress.state(network, trainer.optimizer), model=model)
             save_history(folder, progress.history, model=model)
             callbacks.epoch(record)
     if process_group.is_main:

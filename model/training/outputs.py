@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ..model_dir.card import model_digest, read_card, restore_lists
+from torch import Tensor
+
+from ..model_dir.card import ModelCard, model_digest, read_card, restore_lists
 from ..model_dir.history import write_history
 from ..model_dir.lifecycle import complete_model
+from ..model_dir.weights import recorded_epochs, save_weights
 from .history import EpochRecord
 from .plots import plot_history
 
@@ -40,8 +43,13 @@ def finish_outputs(folder: Path, history: Sequence[EpochRecord], *, model: str, 
     complete_model(folder)
 
 
-def restore_outputs(folder: Path, history: Sequence[EpochRecord]) -> None:
+def restore_outputs(folder: Path, history: Sequence[EpochRecord], *, best: Mapping[str, Tensor] | None = None) -> None:
     """Write the files that a killed training left older than its training state, or had not written yet.
+
+    Args:
+        folder: the model folder.
+        history: that of the training state.
+        best: weights of the training state, if they are the best of this history.
 
     Raises:
         InputError: a file cannot be written, or model.json is damaged.
@@ -50,6 +58,17 @@ def restore_outputs(folder: Path, history: Sequence[EpochRecord]) -> None:
     restore_lists(folder, card.config)
     if not history:
         return
+    # Best weights may be of later epochs than training.json has, not of earlier ones than the best that it has.
+    is_ahead = len(recorded_epochs(folder, card)) > len(history)
+    if is_ahead:
+        _restore_history(folder, history, card)
+    if best is not None:
+        save_weights(folder, best, "best", model=card.digest, epoch=len(history))
+    if not is_ahead:
+        _restore_history(folder, history, card)
+
+
+def _restore_history(folder: Path, history: Sequence[EpochRecord], card: ModelCard) -> None:
     if (folder / "training.png").exists():
         # Before training.json: it must not draw an epoch that this lacks, as it may where a damaged state was left out.
         plot_history(history, folder / "training.png", model=card.digest, select=card.select)

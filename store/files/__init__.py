@@ -1,6 +1,7 @@
 """Local files: digests, atomic replacement, locks, sealed JSON, and the outputs of commands.
 
     atomic_write  flush and replace files atomically
+    bgzip         find bgzip files that were cut between two of their blocks
     digest        SHA-256 of bytes and files
     file_kinds    recognise files of other formats by their first bytes
     folder_name   name folders as they were given, links included

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ..errors import InputError
+from ..text import format_count
 
 ByteOrder = Literal["<", ">"]
 """Little-endian or big-endian, as in `struct` and numpy."""
@@ -127,9 +128,26 @@ def read_header(file: BinaryFile) -> Header:
         raise file.damaged(f"data blocks of up to {max_block_size} bytes announced,", 52)
     header = Header(version, tree, index, zooms, max_block_size)
     if header.has_end_mark and file.read(file.size - 4, 4, "the end") != head[:4]:
-        problem = f"cut short: no bigWig end mark at byte {file.size - 4}"
-        raise InputError(file.path, problem, hint=HINT)
+        raise _without_end_mark(file, head[:4], behind=max(tree, data, index, *optional, *zooms))
     return header
+
+
+def _without_end_mark(file: BinaryFile, mark: bytes, *, behind: int) -> InputError:
+    """Return the error of a file that does not end in its mark: cut short, or followed by other bytes.
+
+    Args:
+        file: the file.
+        mark: the magic number as it is written.
+        behind: offset of its last part; the mark, where it has one, is past its beginning.
+    """
+    piece = 1024 * 1024
+    for offset in range(behind, file.size, piece):
+        found = file.read(offset, min(piece + len(mark) - 1, file.size - offset), "the end").find(mark)
+        if found >= 0:
+            end = offset + found + len(mark)
+            problem = f"{format_count(file.size - end, 'byte')} behind its end mark, no part of a bigWig"
+            return InputError(file.path, problem, hint=f"{HINT}, or cut it to its {end} bytes (head -c {end})")
+    return InputError(file.path, f"cut short: no bigWig end mark at byte {file.size - 4}", hint=HINT)
 
 
 def _other_format(path: Path, head: bytes) -> InputError:

@@ -90,3 +90,9 @@ def test_store_built_before_files_were_counted_is_shown(capsys):
     shown = capsys.readouterr().out
     assert re.search(r"CTCF\W+7\W+\d+\W+0\W+\d+", shown)
     assert "factor CTCF" not in shown
+
+
+def test_rows_of_the_sheets_behind_a_comment_sign_are_named(files, capsys):
+    (files / "A/bigwig.txt").write_text((files / "A/bigwig.txt").read_text() + "# file name\n#p.bed CTCF\n")
+    built, _, _ = run(files, capsys, narrow(*PEAKS))
+    assert re.search(r"1 row behind a #, not read: bigwig\.txt:\d+ \(#p\.bed CTCF\)", built)

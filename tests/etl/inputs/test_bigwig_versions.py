@@ -90,6 +90,20 @@ def test_file_cut_anywhere_is_refused_or_has_all_values(tmp_path, version, n_zoo
     assert len(data) - min(read, default=len(data)) <= (64 if version < 4 else 0)
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("more", [b"\n", bytes(3_000_000), b"<html>"])
+def test_bytes_behind_the_end_mark_are_not_called_a_file_cut_short(tmp_path, order, more):
+    """UCSC's validateFiles refuses such a file, too; what is behind the mark may be the rest of another file."""
+    path = tmp_path / "x.bw"
+    Writer(order=order).write(path, LENGTHS, SECTIONS)
+    data = path.read_bytes()
+    path.write_bytes(data + more)
+    with pytest.raises(InputError, match=rf"{len(more):,} bytes? behind its end mark.*head -c {len(data)}\)"):
+        check_structure(path)
+    path.write_bytes((data + more)[: len(data)])
+    check_structure(path)
+
+
 def test_unknown_version_is_refused(tmp_path):
     path = tmp_path / "x.bw"
     Writer().write(path, LENGTHS, SECTIONS)

@@ -59,6 +59,30 @@ def test_rows_of_bigwig_txt_are_read_as_meant(folder, text, expected):
 
 
 @pytest.mark.parametrize(
+    ("table", "text", "expected"),
+    [
+        ("bigwig.txt", "# FILE NAME\n# of 2019, see s.bw\n#\n", ()),
+        ("bigwig.txt", "#s.bw DNase\n", ("bigwig.txt:1 (#s.bw DNase)",)),
+        ("bigwig.txt", '\n  # "HepG2 DNase rep1.bw"\tDNase\n', ("bigwig.txt:2 (# HepG2 DNase rep1.bw DNase)",)),
+        ("bigwig.txt", "#gone.bw DNase\n", ()),
+        ("bigwig.txt", "#1.bw DNase\n", ("bigwig.txt:1 (#1.bw DNase; write ./#1.bw if the name begins so)",)),
+        ("bigwig.txt", '"#1.bw"\tDNase\n', ("bigwig.txt:1 (#1.bw DNase; write ./#1.bw if the name begins so)",)),
+        ("chip.txt", "## p.bed CTCF\n#p.bed\tCTCF\tp.bed\n", ("chip.txt:2 (#p.bed CTCF p.bed)",)),
+        ("meta.txt", "#0.5 GEPC1\n# value name\n#1.5\tGEPC2\n", ("meta.txt:1 (#0.5 GEPC1)", "meta.txt:3 (#1.5 GEPC2)")),
+    ],
+)
+def test_rows_behind_a_comment_sign_are_named_and_headings_are_not(folder, table, text, expected):
+    (folder / "#1.bw").touch()
+    (folder / table).write_text(text)
+    found = read_cell_folder(folder)
+    assert found.commented == expected
+    n = {1: "1 row", 2: "2 rows"}.get(len(expected))
+    assert found.notes == ([f"{n} behind a #, not read: {', '.join(expected)}"] if n else [])
+    (folder / "bigwig.txt").write_text("./#1.bw DNase\n")
+    assert [t.path.name for t in read_cell_folder(folder).tracks] == ["#1.bw"]
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("p.bed\tCTCF\n", ("p.bed", "CTCF", None)),

@@ -117,6 +117,80 @@ def test_folder_that_another_process_removes_while_it_is_checked_is_not_called_r
     check_publishable(store, "cell-A")
 
 
+@pytest.mark.parametrize("command", ["rm", "build"])
+def test_folder_of_replaced_versions_that_another_process_removes_is_created_again(files, command, monkeypatch):
+    """Every process that ends removes the empty ones, whose they may be."""
+    build(files)
+    rename, removed = Path.rename, []
+
+    def slow_rename(path, target):
+        aside = Path(target).parent
+        if aside.parent.name == ".old" and len(removed) < 3:
+            removed.append(aside)
+            aside.rmdir()
+            aside.parent.rmdir()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", slow_rename)
+    if command == "rm":
+        remove_cells(files / "s.zarr", ["A"])
+    else:
+        build(files, force=True)
+    assert len(removed) == 3
+    assert open_store(files / "s.zarr").cells == (() if command == "rm" else ("A",))
+    assert not staging_dir(files / "s.zarr").exists()
+
+
+def test_file_in_place_of_the_folder_of_replaced_versions_is_named(files):
+    build(files)
+    staging = staging_dir(files / "s.zarr")
+    staging.mkdir()
+    (staging / ".old").write_text("")
+    with pytest.raises(StoreError, match=r"\.old"):
+        remove_cells(files / "s.zarr", ["A"])
+    assert open_store(files / "s.zarr").cells == ("A",)
+
+
+def test_folders_that_vanish_while_they_are_listed_stop_no_command(files, theirs, monkeypatch):
+    """Those next to the store, of other processes."""
+    build(files)
+    glob, rglob = Path.glob, Path.rglob
+
+    def vanishing(original):
+        def find(path, pattern):
+            yield from original(path, pattern)
+            if path == staging_dir(files / "s.zarr"):
+                raise FileNotFoundError(2, "No such file or directory", str(path / ".old"))
+
+        return find
+
+    monkeypatch.setattr(Path, "glob", vanishing(glob))
+    monkeypatch.setattr(Path, "rglob", vanishing(rglob))
+    remove_cells(files / "s.zarr", ["A"])
+    copy_groups([open_store(theirs)], open_destination(files / "s.zarr"), cells=["B"])
+    assert open_store(files / "s.zarr").cells == ("B",)
+
+
+def test_cell_line_that_is_removed_while_a_build_looks_at_it_is_not_called_something_else(files, monkeypatch):
+    """Neither other files than a cell line's, nor no folder."""
+    build(files)
+    final = files / "s.zarr/cells/A"
+    for method in ("iterdir", "rglob", "lstat"):
+        original = getattr(Path, method)
+        remove = once(lambda: remove_cells(files / "s.zarr", ["A"]))
+
+        def slow(path, *args, original=original, remove=remove):
+            if path == final:
+                remove()
+            return original(path, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, method, slow)
+            with pytest.raises(StoreError, match="cells/A: was removed by another process in the meantime"):
+                build(files, force=True)
+        build(files)
+
+
 def test_import_leaves_cell_line_that_was_built_meanwhile(files, theirs):
     store = files / "s.zarr"
     destination = open_destination(store)

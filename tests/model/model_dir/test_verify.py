@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from support.tiny_model import tiny_config, train_tiny
 from factornet.model import FactorNet, ModelCard, load_network, read_card, save_weights, write_imported
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.weights import read_epoch, weights_sizes
 from factornet.model.training.history import EpochRecord
 from factornet.model.training.plots import plot_history
+from factornet.model.training.trainer import _Trainer
 from factornet.store import InputError
 from factornet.store.files.outputs import output_lock
 
@@ -42,7 +45,8 @@ def test_a_kill_at_any_moment_is_no_damage(trained):
         assert report.stage == "interrupted", folder
         assert "resume it" in report.note
         seen |= {(f.path, report.epochs) for f in report.files if f.kind == "unfinished"}
-    assert seen == {(name, epochs) for name in ("history.csv", "history.json", "training.json") for epochs in (1, 2, 3)}
+    names = ("best.safetensors", "history.csv", "history.json", "training.json")
+    assert seen == {(name, epochs) for name in names for epochs in (1, 2, 3)}
     assert len(trained[1]) > 20
 
 
@@ -162,6 +166,32 @@ def test_weights_are_used_wherever_a_training_is_killed(trained):
         for which in ("best", "last"):
             if any(folder.glob(f"{which}*.safetensors")) and (which == "best" or any(folder.glob("last-*.json"))):
                 assert load_network(folder, weights=which)
+
+
+def test_best_weights_survive_a_kill_where_the_epoch_trained_again_is_worse(trained, tiny_store, tmp_path, monkeypatch):
+    """As it may be on a device that is not deterministic: they are those of the best epoch that the history has."""
+    original, best_of = _Trainer.epoch, {}
+    for folder in trained[1]:
+        if (folder / "best.safetensors").exists():
+            weights = (folder / "best.safetensors").read_bytes()
+            best_of[read_epoch(folder / "best.safetensors", sizes=weights_sizes(tiny_config()))] = weights
+
+    def worse(trainer, progress):
+        record, steps = original(trainer, progress)
+        return replace(record, val_loss=record.val_loss + 10), steps
+
+    monkeypatch.setattr(_Trainer, "epoch", worse)
+    known = {}
+    for number, source in enumerate(trained[1]):
+        if not any(source.glob("last-*.json")):
+            continue
+        folder = Path(shutil.copytree(source, tmp_path / f"{number}/m"))
+        result = train_tiny(tiny_store, folder, resume=True)
+        known[len([r for r in result.history if r.val_loss < 10])] = result.best.epoch
+        assert verify_model(folder).faults == (), source
+        assert load_network(folder)
+        assert (folder / "best.safetensors").read_bytes() == best_of[result.best.epoch], source
+    assert len(known) == 3
 
 
 def test_damaged_history_is_no_reason_to_refuse_weights(model):

@@ -104,7 +104,9 @@ def test_several_matches_are_listed_with_the_rule():
     )
     assert find_motifs(named("MA1929.1 CTCF", "MA0139.1 CTCF"), "MA1929.1").describe() == ""
     dimer = find_motifs(named("MA0059.1 MAX::MYC"), "MAX").describe()
-    assert dimer == "MAX has motifs of dimers only: MA0059.1 MAX::MYC; MA0059.1 is used"
+    assert dimer == "MAX has no motif of its own; it is part of: MA0059.1 MAX::MYC; MA0059.1 is used"
+    group = find_motifs(named("AC0001:GATA/PROP:GATA", "AC0002:DLX/LHX:Homeodomain"), "GATA").describe()
+    assert group == "GATA has no motif of its own; it is part of: AC0001:GATA/PROP:GATA; AC0001:GATA/PROP:GATA is used"
     alias = find_motifs(named("TYY1_f2", "TYY2_f1"), "YY1").describe()
     assert alias == "motifs of YY1 (TYY1 in UniProt): TYY1_f2; TYY1_f2 is used"
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bad_input.changes import bgzip
 
 from factornet.model.prediction import score_table
 from factornet.model.prediction.score_table import read_bedgraph, read_score_table
@@ -40,7 +41,8 @@ def read(tmp_path):
 SAME = {
     "FactorNet's": TEXT,
     "gzipped": gzip.compress(TEXT.encode()),
-    "gzipped in members, as bgzip does": gzip.compress(TEXT[:20].encode()) + gzip.compress(TEXT[20:].encode()),
+    "bgzipped": bgzip(TEXT.encode(), block=20),
+    "gzipped in members": gzip.compress(TEXT[:20].encode()) + gzip.compress(TEXT[20:].encode()),
     "CRLF": TEXT.replace("\n", "\r\n"),
     "CR alone": TEXT.replace("\n", "\r"),
     "byte order mark": "\ufeff" + TEXT,
@@ -167,6 +169,10 @@ FOREIGN = {
     "UTF-16": (TEXT.encode("utf-16"), "is UTF-16 text"),
     "wiggle": ("track type=wiggle_0\nfixedStep chrom=chr1 start=1 step=50\n0.5\n", "is a wiggle file"),
     "not text": (bytes(range(128, 256)), "damaged, or not text"),
+    "bgzip cut between two blocks": (
+        bgzip(TEXT.encode(), block=20, without_end=True),
+        "the empty block in which bgzip",
+    ),
     "cut gzip": (gzip.compress(TEXT.encode() * 99)[:-9], "damaged, or not text"),
 }
 

@@ -31,6 +31,7 @@ from support.bad_input.case import (
 )
 from support.bad_input.changes import (
     Change,
+    bgzipped,
     both,
     copy_of,
     cut,
@@ -70,6 +71,7 @@ def _moved(name: str) -> Change:
     return lambda path: path.with_name(name).rename(path) and None
 
 
+_BGZIP = r"cut short: the empty block in which bgzip files end is missing at byte \d+"
 _GZ = r"gzip data is cut short or damaged"
 _JOIN = edit(lambda b: b.replace(b"\n>chr21", b">chr21"))
 _ROWS = {
@@ -80,6 +82,7 @@ _ROWS = {
         odd("IUPAC codes", edit(lambda b: b.replace(b"N", b"R", 50).replace(b"n", b"y", 50))),
         odd("gzipped", packed()),
         odd("gzipped in two members", in_members(999)),
+        odd("bgzipped", bgzipped()),
         odd("blank line at the end", edit(lambda b: b + b"\n")),
         odd("descriptions", swap(">chr7", ">chr7 Homo sapiens")),
         odd("one line a record", edit(lambda b: b.replace(b"\n", b"").replace(b"7", b"7\n").replace(b">chr21", b"\n>chr21\n"))),
@@ -100,6 +103,7 @@ _ROWS = {
         bad("gz cut at 10 %", both(packed(), cut(0.1)), _GZ, AGAIN),
         bad("gz cut at 50 %", both(packed(), cut(0.5)), _GZ, AGAIN),
         bad("gz cut at 99 %", both(packed(), cut(0.99)), _GZ, AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
         bad("gz with a bit flipped", packed(then=lambda b: flip(b, 0.5)), _GZ, AGAIN),
         bad("gz with more behind it", packed(then=lambda b: b + b"more"), _GZ, AGAIN),
         bad("a digit", line(9, "AC1T"), r"fa:9: byte b'1' in record 'chr7'", "only IUPAC letters"),
@@ -117,6 +121,7 @@ _ROWS = {
         *(bad(f"cut to {n} bytes", cut(n), r"(the file is empty|cut short)", RECREATE) for n in (0, 40, 64, 200)),
         *(bad(f"cut at {n} %", cut(n / 100), r"byte \d+", RECREATE) for n in (25, 50, 90)),
         *(bad(f"lacks the last {n}", cut(-n), r"no bigWig end mark at byte \d+", RECREATE) for n in (8, 1)),
+        *(bad(f"{name} behind it", edit(lambda b, more=more: b + more), rf"{len(more):,} bytes? behind its end mark", r"cut it to its 11\d+ bytes") for name, more in (("a line end", b"\n"), ("4 kB of zeros", bytes(4096)), ("a web page", HTML.encode()))),
         bad("a web page", write(HTML), "not a bigWig but a web page: it begins with", RECREATE),
         bad("a bigBed", poke("I", 0x8789F2EB, 0), "not a bigWig but a bigBed", "give the signal"),
         bad("gzipped", packed(), "not a bigWig but a gzip file", "decompress it"),
@@ -215,6 +220,7 @@ _ROWS = {
         bad("a web page", write(HTML), r"bed:1: 2 columns", "CHROM START STOP"),
         bad("not text", write(b"chr7\t1\t9\n\xff\xfe\x00"), r"not text after line \d", "give a BED"),
         bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
         bad("missing", remove, r"chip\.txt:1: file 'CTCF\.conservative\.bed' does not exist", "correct the row"),
         bad("dangling link", dangling, r"chip\.txt:1: file 'CTCF\.conservative\.bed' is a broken symbolic link", "correct the row"),
     ),
@@ -275,10 +281,13 @@ _ROWS = {
         bad("names without chr", swap("chr", ""), "no transcript on a chromosome of the store; the file has 21, 7", "give the chromosome alias 21=chr21"),
         bad("0 bytes", write(""), "no transcript on a chromosome of the store; the file has none", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
         bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
         bad("missing", remove, "no such file", "correct the path"),
     ),
     ("genome", CPG): (
         odd("as BED", edit(lambda b: b.replace(b"585\t", b""))),
+        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged", AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
         odd("as BED, names without chr", edit(lambda b: b.replace(b"585\tchr", b"")), options=("--chrom-alias", "7=chr7", "21=chr21")),
         bad("not a table", line(2, "chr7 5 9"), r"txt:2: cannot be read as CpG islands", "cpgIslandExt"),
         bad("past the end", line(2, "585\tchr7\t5\t150001"), r"txt:2: chr7:5-150001 is not an interval", ASSEMBLY),
@@ -287,6 +296,8 @@ _ROWS = {
     ),
     ("genome", BLACKLIST): (
         bad("0 bytes", write(""), "no interval in the file", "build without a blacklist"),
+        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged", AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
         odd("10 bases past the end", line(1, "chr7\t5\t150010"), "1 interval reached past an end", same=False),
         bad("far past the end", line(1, "chr7\t5\t151001"), r"bed:1: .*ends past", ASSEMBLY),
         bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "give the chromosome alias 7=chr7"),
@@ -295,6 +306,8 @@ _ROWS = {
         bad("not text", write(b"7 chr7\n\xff\xfe"), r"txt:2: 1 column, expected 2", "20 chr20", "--chrom-alias", "aliases.txt"),
         bad("UTF-16", edit(lambda b: b.decode().encode("utf-16")), "it is UTF-16 text, not text", "iconv -f UTF-16", "--chrom-alias", "aliases.txt"),
         bad("one name of two chromosomes", line(2, "7 chr21"), r"txt:2: 7 stands for chr7 and chr21", "give one alias only", "--chrom-alias", "aliases.txt"),
+        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged", AGAIN, "--chrom-alias", "aliases.txt"),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN, "--chrom-alias", "aliases.txt"),
         bad("three columns", line(2, "21 chr21 x"), r"txt:2: 3 columns, expected 2", "20 chr20", "--chrom-alias", "aliases.txt"),
     ),
     ("predict", REGIONS): (
@@ -305,6 +318,7 @@ _ROWS = {
         bad("start after stop", line(2, "chr7\t90\t50"), r"bed:2: chr7:90-50 is not an interval", "0-based"),
         bad("0 bytes", write(""), "no interval in the file", "give a BED file"),
         bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
         bad("missing", remove, "no such file", "correct the path"),
     ),
     ("predict", MODEL): (
@@ -323,6 +337,8 @@ _ROWS = {
         bad("0 bytes", write(""), r"meme:1: not a MEME file", "convert it"),
         bad("cut inside a matrix", cut(0.75), r"meme:\d+: matrix of width \d+ ends after \d+ rows", ANEW),
         bad("a row that sums to 2", edit(lambda b: b.replace(b"0.020000", b"1.020000", 1)), r"meme:\d+: expected four probabilities", ANEW),
+        bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged", AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
         bad("no motif", edit(lambda b: b.split(b"MOTIF")[0]), "holds no motif", ANEW),
         bad("not text", write(b"MEME version 4\n\xff\xfe"), "not text at byte 15", "MEME"),
         bad("missing", remove, "no such file", "correct the path"),

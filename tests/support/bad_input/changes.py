@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import struct
+import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -82,6 +83,24 @@ def packed(*, then: Callable[[bytes], bytes] = bytes) -> Change:
 def in_members(size: int) -> Change:
     """Gzip the file in two members, the first of `size` bytes, as bgzip and `cat a.gz b.gz` do."""
     return edit(lambda b: gzip.compress(b[:size], mtime=0) + gzip.compress(b[size:], mtime=0))
+
+
+def bgzipped(*, without_end: bool = False, block: int = 999) -> Change:
+    """Compress the file as bgzip does, in blocks of some bytes; without the empty one at the end."""
+    return edit(lambda b: bgzip(b, block=block, without_end=without_end))
+
+
+def bgzip(content: bytes, *, block: int, without_end: bool = False) -> bytes:
+    """Return what `bgzipped` writes."""
+    pieces = [content[i : i + block] for i in range(0, len(content), block)]
+    return b"".join(_bgzip_block(piece) for piece in (pieces if without_end else [*pieces, b""]))
+
+
+def _bgzip_block(content: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(content) + packer.flush()
+    header = struct.pack("<4B4xBBHBBHH", 31, 139, 8, 4, 0, 255, 6, 66, 67, 2, len(packed) + 25)
+    return header + packed + struct.pack("<II", zlib.crc32(content), len(content))
 
 
 def flip(content: bytes, position: float) -> bytes:
