@@ -87,6 +87,8 @@ class BinFeatures:
         return torch.cat(wide, dim=1)
 
     def _signal(self, tracks: Tensor) -> Tensor:
+        if not tracks.shape[1]:
+            return tracks.new_zeros(len(tracks), 0, self._bins)
         means = functional.avg_pool1d(tracks.clamp(min=0), STRIDE)
         found = [self._at(means, offset) for offset in _SIGNAL]
         found += [self._mean(means, w) for w in (_BIN, _NARROW, _WIDE)]

@@ -114,3 +114,18 @@ def test_wrong_shapes_are_refused(network):
         network(codes[:, 1:], tracks[..., 1:])
     with pytest.raises(UsageError, match="tracks must have shape"):
         network(codes, tracks[:, :2])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("tracks", [(), ("D",)])
+@pytest.mark.parametrize("motif_width", [0, 9])
+def test_ensembles_without_tracks_or_motif_have_scores(tracks, motif_width):
+    config = BlockConfig(
+        tasks=("A", "B"), tracks=tracks, kernels=6, width=8, members=2, trees=3, motif_width=motif_width
+    )
+    ensemble = BlockEnsemble(config).eval()
+    codes, signal = make_inputs(7, config=config)
+    members = torch.stack([member.both_strands(codes, signal) for member in ensemble.networks]).mean(0)
+    torch.testing.assert_close(ensemble.both_strands(codes, signal), members)  # nothing else counts at first
+    ensemble.shares[:] = torch.tensor([0.5, 0.25, 0.25])
+    torch.testing.assert_close(ensemble.both_strands(codes, signal), members / 2)  # trees and regression are 0
