@@ -46,7 +46,7 @@ test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q
 
 test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, 1,200 damaged files, pairs of commands, system calls
-	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/etl/builders/test_disk_faults.py -k every_call
+	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/etl/builders/test_disk_faults.py -k disk_call_fails
 	$(BIN)/python tests/stress/kill_build.py --runs 200
 	$(BIN)/python tests/stress/damage_store.py --faults 1000
 	$(BIN)/python tests/stress/damage_models.py --flips 1000 --cuts 200

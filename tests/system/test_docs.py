@@ -85,3 +85,10 @@ def test_wheel_is_complete(tmp_path):
             assert f"factornet/{folder}/{path.name}" in inside
     assert {"factornet/__init__.py", "factornet/py.typed", "factornet/resources/hg19.chrom.sizes"} <= inside
     assert not any("tests/" in name for name in inside)
+
+
+def test_tests_that_the_makefile_selects_by_name_exist():
+    selections = re.findall(r"pytest -q (tests/\S+\.py) -k (\w+)", (ROOT / "Makefile").read_text())
+    assert selections
+    for file, word in selections:
+        assert re.search(rf"^def test_\w*{word}", (ROOT / file).read_text(), re.M), f"{file} has no test {word}"
