@@ -187,7 +187,7 @@ def _print_result(
             f"{predictor.device}; peak memory {format_bytes(peak_memory())}"
         )
         print_line(f"{sidecar_path(options.output)}: model, factor, cell line and data of these predictions")
-        _print_uncomputed(record.intervals["not_computed"], predictor.network.config.window_length)
+        _print_uncomputed(record.intervals["not_computed"], predictor.network.config.excluded_margin)
         print_scores(predictor)
         if n_sites is not None:
             print_sites(options, predictor, n_sites)
@@ -223,12 +223,11 @@ def _warn_of_long_intervals(options: argparse.Namespace, bins: Bins) -> None:
         )
 
 
-def _print_uncomputed(counts: Mapping[str, int], window_length: int) -> None:
+def _print_uncomputed(counts: Mapping[str, int], margin: int) -> None:
     """Print how many intervals have a score that was not computed, if any, and why."""
     reasons = {"chromosome_ends": "an end of their chromosome", "blacklist": "the blacklist"}
-    named = [
-        f"{counts[key]:,} within {window_length:,} bases of {what}" for key, what in reasons.items() if counts[key]
-    ]
+    where = f"within {margin:,} bases of" if margin else "on"
+    named = [f"{counts[key]:,} {where} {what}" for key, what in reasons.items() if counts[key]]
     if sum(counts.values()):
         print_line(f"{sum(counts.values()):,} intervals were not computed, their score is 0: {', '.join(named)}")
 

@@ -14,6 +14,7 @@ from factornet.model.model_dir.card import TrainingData
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.sidecar import PredictionRecord, replacing_with_sidecar
 from factornet.store import open_store, parse_region
+from factornet.store.schema import AMBIGUOUS
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +160,12 @@ def test_options_that_do_not_go_together_are_refused(command, tmp_path, *, argum
         status, shown = end.code, capsys.readouterr()
     assert (status, message in shown.err) == (2, True), shown.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bins_that_one_file_lacks_are_left_out_and_counted(command, store, bins, tmp_path):
+    some = bins.take(np.arange(len(bins) - 700))
+    write_bedgraph(tmp_path / "some.bed.gz", some, np.linspace(0, 1, len(some)).astype(np.float32), store.coordinates)
+    status, shown = command("bare.bed.gz", str(tmp_path / "some.bed.gz"), "-f", "CTCF", "-i", "K562")
+    assert status == 0, shown.err
+    clear = int((labels_of(store, "K562", "CTCF", bins)[-700:] != AMBIGUOUS).sum())
+    assert f"{clear} other bins left out: not all files have a score of them" in shown.out

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from factornet.cli import model, predict, train
+from factornet.store import open_store
 from factornet.store.files.sealed_json import read_sealed_json
 
 DATA = "-i K562 HepG2 -f CTCF -v chr11:200000-900000 -t chr21 chr7 chr2".split()
@@ -177,3 +178,17 @@ def _format():
     from factornet.model.model_dir import calibration
 
     return calibration._FORMAT
+
+
+def test_bins_on_the_blacklist_are_counted_as_not_computed(calibrated, demo_store, tmp_path, capsys):
+    region = open_store(demo_store).blacklist()
+    coordinates = open_store(demo_store).coordinates
+    chrom, first = coordinates.from_absolute(region.starts[:1])
+    start = max(0, int(first[0]) // 50 * 50 - 5000)
+    place = f"{coordinates.names[int(chrom[0])]}:{start}-{start + 10_000}"
+    out = tmp_path / "p.bed.gz"
+    words = ["--store", str(demo_store), "-i", "K562", "-f", "CTCF", "-m", str(calibrated), "--regions", place]
+    assert predict.main([*words, "-o", str(out)]) == 0
+    n = int((read_scores(out)[1] == 0).sum())
+    assert n > 0
+    assert f"{n} intervals were not computed, their score is 0: {n} on the blacklist" in capsys.readouterr().out
