@@ -31,6 +31,7 @@ def done(words):
     return Path(words[words.index("-o") + 1])
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_parts(done, words, capsys):
     assert crossval.main([*words[: -len(QUICK) - 1], "--json", "--", *QUICK]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -46,6 +47,7 @@ def test_two_processes_share_the_parts(done, words, capsys):
         assert (record["cell"], record["factor"]) == (cell, "CTCF")
 
 
+@pytest.mark.slow
 def test_final_model_is_of_all_cell_lines_with_their_scores_on_its_card(done, words, capsys):
     assert crossval.main(words) == 0
     text = capsys.readouterr().out
@@ -62,6 +64,7 @@ def test_final_model_is_of_all_cell_lines_with_their_scores_on_its_card(done, wo
     assert "cross_validation" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_parts_that_are_done_are_not_done_again(done, words, capsys):
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.suffix in (".bw", ".safetensors")}
     assert len(before) > 6
@@ -74,6 +77,7 @@ def read_json(path):
     return json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_other_options_are_refused_in_the_same_folder(done, words, capsys):
     assert crossval.main([*words, "-e", "2"]) == 2
     assert "began with other settings: training was" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def test_command_of_the_originals_readme_runs_as_printed(workplace, monkeypatch,
     assert (output / ("best.safetensors" if model else "index.html")).is_file()
     if model:
         options = train.make_parser().parse_args(["--store", "x", *shlex.split(line)[2:]])
-        features = ["bigwig"] + ["meta"] * options.meta + ["gencode"] * options.gencode
+        features = ["bigwig"] + ["meta"] * options.meta + ["gencode"] * bool(options.gencode)
         tasks = [options.factor] if options.factor else ["CTCF", "MAX", "REST", "GABPA"]
         lists = {"feature.txt": features, "chip.txt": tasks, "bigwig.txt": ["Unique35", "DGF"]}
         lists |= {"meta.txt": list(GEPC)} if options.meta else {}
