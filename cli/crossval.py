@@ -24,7 +24,17 @@ from .training.options import make_parser as make_train_parser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OWN = ("-i", "--cells", "--inputdirs", "-f", "--factor", "-o", "--output", "-oc", "--resume", "--dry-run", "-vi")
+_OWN = {
+    "cells": "-i",
+    "valid_cells": "-vi",
+    "factor": "-f",
+    "store": "--store",
+    "output": "-o",
+    "resume": "--resume",
+    "dry_run": "--dry-run",
+    "cross_validation": "--cross-validation",
+}
+"""Options of factornet-train that each part chooses, by destination: a cell line left out must not be learnt from."""
 _MEASURES = {"average_precision": "average precision", "auroc": "auROC", "recall_at_10_fdr": "recall at 10 % FDR"}
 
 
@@ -82,9 +92,10 @@ def _check_training(words: list[str], part: Part, options: argparse.Namespace) -
     Raises:
         UsageError: one has no place there, is wrong, or nothing is held out for the test.
     """
-    if own := [word for word in words if word.split("=")[0] in _OWN]:
-        raise UsageError(f"{', '.join(own)}: is chosen by factornet-crossval for each part; leave it out after --")
-    make_train_parser().parse_args(_train_words(part, words, options))
+    parser = make_train_parser()
+    own, given = (parser.parse_args(_train_words(part, more, options)) for more in ([], words))
+    if changed := [name for key, name in _OWN.items() if getattr(own, key) != getattr(given, key)]:
+        raise UsageError(f"{', '.join(changed)}: is chosen by factornet-crossval for each part; leave it out after --")
     plan = run_json("train", [*_train_words(part, words, options), "--dry-run"], quiet=True)
     if not plan["test"]:
         raise UsageError("no test regions: name some with -- -t; they are predicted in the cell lines left out")
@@ -156,13 +167,13 @@ def _evaluate(part: Part, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _has_ended(model: Path) -> bool:
-    """Return whether the training of a model folder has ended, calibration included."""
-    from ..model.model_dir.card import read_card
-    from ..model.model_dir.history import read_history
+    """Return whether the training of a model folder has ended, and has left nothing unwritten."""
+    from ..model.model_dir.verify import verify_model
 
-    if not (model / "training.json").exists():
+    if not (model / "model.json").exists():
         return False
-    return bool(read_history(model, read_card(model).digest).ended) and (model / "best.safetensors").exists()
+    report = verify_model(model)
+    return report.stage == "ended" and not any(file.kind == "unfinished" for file in report.files)
 
 
 def _print_result(parts: list[Part], elsewhere: list[Part], options: argparse.Namespace) -> int:

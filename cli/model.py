@@ -194,10 +194,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         print_json({"model": str(options.model), "factors": {name: c.to_json() for name, c in found.items()}})
         return 0
     print_line(f"{options.model}: calibrated in {', '.join(cells)}, {', '.join(validation.region_names)}")
-    print_calibrations(found)
-    for factor in card.config.tasks:
-        if factor not in found:
-            print_line(f"{factor}: not calibrated, no bin with a score above 0.001 is bound")
+    print_calibrations(found, card.config.tasks)
     return 0
 
 

@@ -19,6 +19,7 @@ from ..store.text import format_bytes
 from ..store.windows.inputs import check_has_tracks, common_meta, common_tracks, shared_tracks
 from .common.annotation_check import check_annotation_rules
 from .common.arguments import NOTHING, cell_name, chosen, naming_option
+from .common.calibration import print_calibrations
 from .common.known_motifs import choose_motif, default_motifs
 from .common.model_options import say_if_original
 from .common.output import print_json, print_line, print_warning
@@ -200,6 +201,8 @@ def _train(
     options: argparse.Namespace,
 ) -> int:
     from ..model.data.sources import choose_source
+    from ..model.model_dir.calibration import recorded_calibrations
+    from ..model.model_dir.card import read_card
     from ..model.model_dir.lifecycle import backup_path
 
     network = plan.prepare(
@@ -228,6 +231,9 @@ def _train(
         )
     if not process_group.is_main:
         return 0
+    if options.preset == "blocks":
+        found = recorded_calibrations(folder, read_card(folder).digest)
+        print_calibrations(found, network.config.tasks, file=out)
     if options.json:
         content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
         print_json({**content, **plan.data, "peak_rss": peak_memory()})

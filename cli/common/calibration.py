@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 from ...store.errors import UsageError
 from ...store.text import format_count
@@ -132,15 +132,27 @@ def print_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int)
     )
 
 
-def print_calibrations(calibrations: Mapping[str, Calibration]) -> None:
-    """Print calibration errors, and score and recall at two false discovery rates; nothing if there are none."""
+def print_calibrations(
+    calibrations: Mapping[str, Calibration], factors: Sequence[str] = (), *, file: TextIO | None = None
+) -> None:
+    """Print calibration errors, and score and recall at two false discovery rates.
+
+    Args:
+        calibrations: by factor.
+        factors: those that lack one are named.
+        file: to print to; standard output by default.
+    """
+    for factor in factors:
+        if factor not in calibrations:
+            print_line(f"{factor}: not calibrated, no bin with a score above 0.001 is bound", file=file)
     for factor, found in calibrations.items():
         print_line(
             f"calibration of {factor}: {found.bound:,} of {found.bins:,} bins bound; mean distance of scores above "
-            f"0.01 from observed frequencies {found.error_before:.4f}, calibrated {found.error_after:.4f}"
+            f"0.01 from observed frequencies {found.error_before:.4f}, calibrated {found.error_after:.4f}",
+            file=file,
         )
         for rate in _RATES:
-            print_line(f"  false discovery rate of {rate:.0%}: {_at_rate(found, rate)}")
+            print_line(f"  false discovery rate of {rate:.0%}: {_at_rate(found, rate)}", file=file)
 
 
 def _at_rate(found: Calibration, fdr: float) -> str:

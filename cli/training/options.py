@@ -88,6 +88,10 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         help="with -f: use gene annotation and CpG islands (default: no; with --preset blocks: yes, where there "
         "are some)",
     )
+    _add_split(group)
+
+
+def _add_split(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-v",
         "--valid",
@@ -161,6 +165,16 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--motif-name", metavar="NAME", help="name of the motif for -mo; default: the factor's best")
     group.add_argument(
+        "--init-from",
+        type=Path,
+        metavar="MODEL",
+        help="start from the weights and settings of this model folder, or of one of the original FactorNet",
+    )
+    _add_ensemble(group)
+
+
+def _add_ensemble(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--members",
         type=positive_int,
         metavar="N",
@@ -172,12 +186,6 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="with --preset blocks: boosted trees of each factor, blended with the networks as is best on the "
         "validation regions; 0 for none (default: 120 if LightGBM is installed)",
-    )
-    group.add_argument(
-        "--init-from",
-        type=Path,
-        metavar="MODEL",
-        help="start from the weights and settings of this model folder, or of one of the original FactorNet",
     )
 
 

@@ -101,7 +101,12 @@ def test_what_cannot_be_left_out_is_refused(words, tmp_path, capsys, change, mes
 
 @pytest.mark.parametrize(
     ("training", "message"),
-    [(["-i", "K562"], "-i: is chosen by factornet-crossval"), ([*QUICK, "-t", "none"], "no test regions")],
+    [
+        (["-i", "K562"], "-i: is chosen by factornet-crossval"),
+        ([*QUICK, "-iK562"], "-i: is chosen by factornet-crossval"),
+        ([*QUICK, "-vi", "K562"], "-vi: is chosen by factornet-crossval"),
+        ([*QUICK, "-t", "none"], "no test regions"),
+    ],
 )
 def test_training_options_are_checked_before_anything_is_written(words, tmp_path, capsys, training, message):
     options = words[: words.index("--")]
