@@ -7,8 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ...store.errors import UsageError
+from ...store.sampling.bin_targets import has_peaks
 from ...store.sampling.sampler import Sampler
 from ...store.text import format_names
+from ..common.arguments import NOTHING, cell_name, chosen, naming_option
 from ..common.known_motifs import JASPAR, choose_motif, default_motifs
 from ..common.output import print_line
 from ..crossvalidation.parts import read_scores
@@ -32,6 +34,8 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
 
     network: dict[str, Any] = {"tracks": tracks, "members": options.members or _MEMBERS, "trees": _trees(options)}
     network["annotation"] = sampler.store.has_annotation if options.gencode is None else options.gencode
+    mean_cells, network["mean_tracks"] = _mean_signal(options, sampler, tracks)
+    network["auxiliary"] = _auxiliary(options, sampler)
     for name in ("kernels", "kernel_width", "dropout"):
         if getattr(options, name) is not None:
             network[name] = getattr(options, name)
@@ -41,10 +45,59 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
         options=BlockTrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
         segments={"mode": options.label_mode},
         motifs=_motifs(options, sampler.tasks),
+        mean_cells=mean_cells,
         cross_validation=read_scores(options.cross_validation) if options.cross_validation else None,
     )
     _ = setup.config, setup.segment_options  # errors before any folder is made
     return setup
+
+
+def _mean_signal(
+    options: argparse.Namespace, sampler: Sampler, tracks: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return cell lines and tracks whose mean signal is an input: as asked for, else all cell lines with the tracks.
+
+    Raises:
+        UsageError: a cell line that is asked for is unknown or lacks a track, or no track is a cell line's own.
+    """
+    from ...model.training.blocks.average_signal import cells_with_tracks, own_tracks
+
+    store = sampler.store
+    own = own_tracks(store, tuple(dict.fromkeys(sampler.cells + sampler.valid_cells)), tracks)
+    if options.mean_cells is None:
+        cells = cells_with_tracks(store, own)
+        return (cells, own) if own and len(cells) > 1 else ((), ())
+    cells = tuple(dict.fromkeys(cell_name(item) for item in chosen(options.mean_cells)))
+    with naming_option("--mean-cells"):
+        for cell in cells:
+            if own_tracks(store, (cell,), own) != own:
+                raise UsageError(f"cell line {cell} lacks a track of its own: {', '.join(own)} are averaged")
+        if cells and not own:
+            raise UsageError(f"no track to average: {', '.join(tracks) or 'none'} are shared by all cell lines")
+    return (cells, own) if cells else ((), ())
+
+
+def _auxiliary(options: argparse.Namespace, sampler: Sampler) -> tuple[str, ...]:
+    """Return the auxiliary factors: as asked for, else all others of the training cell lines, sorted.
+
+    Raises:
+        UsageError: one that is asked for is unknown or is to be predicted.
+    """
+    store = sampler.store
+    known = {f for cell in sampler.cells for f in store.cell(cell).factor_names if has_peaks(store, cell, f)}
+    others = tuple(sorted(known - set(sampler.tasks)))
+    if options.auxiliary is None:
+        return others
+    asked = tuple(dict.fromkeys(chosen(options.auxiliary)))
+    for factor in asked:
+        if factor in sampler.tasks:
+            raise UsageError(f"--auxiliary {factor}: is to be predicted; name others, or {NOTHING}")
+        if factor not in others:
+            raise UsageError(
+                f"--auxiliary {factor}: no training cell line has a peak of it; they have those of "
+                f"{', '.join(others) or 'no others'}"
+            )
+    return asked
 
 
 def _trees(options: argparse.Namespace) -> int:

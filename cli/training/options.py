@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ... import __version__
 from ..common.annotation_check import add_ignore_annotation_rules
-from ..common.arguments import DEVICE_HELP, HelpFormatter, natural_number, positive_int
+from ..common.arguments import DEVICE_HELP, NOTHING, HelpFormatter, natural_number, positive_int
 from ..common.known_motifs import MOTIFS_HELP
 from ..common.signal_check import add_ignore_units
 from ..common.store_options import add_store_options
@@ -174,6 +174,20 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_ensemble(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--mean-cells",
+        nargs="+",
+        metavar="CELL",
+        help="with --preset blocks: cell lines whose mean signal, which the model keeps, is an input for every cell "
+        f"line; {NOTHING}: none; default: all of the store that have the tracks, if there are several",
+    )
+    group.add_argument(
+        "--auxiliary",
+        nargs="+",
+        metavar="FACTOR",
+        help="with --preset blocks: factors that the networks learn beside, which makes them better at their own; "
+        f"{NOTHING}: none; default: all others of the training cell lines",
+    )
     group.add_argument(
         "--members",
         type=positive_int,

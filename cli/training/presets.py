@@ -26,7 +26,13 @@ class Preset:
 PRESETS = {
     "published": Preset(
         defaults={"epochs": 100, "patience": 20, "learning_rate": 0.001, "batch_size": 100, "select": "loss"},
-        without={"label_mode": "--labels", "members": "--members", "trees": "--trees"},
+        without={
+            "label_mode": "--labels",
+            "members": "--members",
+            "trees": "--trees",
+            "auxiliary": "--auxiliary",
+            "mean_cells": "--mean-cells",
+        },
     ),
     "blocks": Preset(
         defaults={

@@ -18,7 +18,7 @@ from .card import ModelCard, has_model, write_card
 
 _MODEL_FILES = re.compile(
     r"model\.json|calibration\.json|training\.(json|png)|history\.(csv|json)|(chip|bigwig|feature|meta)\.txt|tensorboard"
-    r"|(best|last|last-[0-9]{6}(\.optimizer)?)\.safetensors|last-[0-9]{6}\.json"
+    r"|mean_signal\.safetensors|(best|last|last-[0-9]{6}(\.optimizer)?)\.safetensors|last-[0-9]{6}\.json"
 )
 """Files that a training writes; all other files in a model folder belong to the user and are kept."""
 

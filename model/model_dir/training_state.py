@@ -26,7 +26,8 @@ from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_seale
 from ..network.variants import AnyConfig
 from .card import NO_MODEL_HINT, ModelCard, model_digest, read_card
 from .findings import is_read_error
-from .weights import check_tensors, pack_tensors, training_records, unpack_tensors, weights_sizes
+from .tensor_file import pack_tensors, unpack_tensors
+from .weights import check_tensors, training_records, weights_sizes
 
 _STATE = JsonFormat("factornet-training-state", 2, NO_MODEL_HINT)
 _PLAIN = ("step", "epoch", "best_loss", "stale_epochs", "history")  # fields of a training state that are JSON

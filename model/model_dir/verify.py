@@ -39,9 +39,12 @@ from .event_file import check_event_file
 from .findings import READ_HINT, Checks, ModelReport, Stage
 from .history import BETTER_BY, RECORD, TABLES, History, Rows, best_epoch
 from .lifecycle import backup_path, is_event_file, is_model_file
+from .mean_signal import FILE as MEAN_SIGNAL
+from .mean_signal import read_mean_signal
+from .tensor_file import read_epoch, unpack_tensors
 from .training_state import check_record, read_training_state, tensor_files
 from .verify_history import check_history, check_picture, check_table
-from .weights import check_tensors, read_epoch, training_records, unpack_tensors, weights_sizes
+from .weights import check_tensors, training_records, weights_sizes
 
 _ATTEMPTS, _PAUSE = 3, 0.2  # a running training may replace files between two reads; seconds between two attempts
 _COPY_HINT = "copy the folder again"
@@ -50,6 +53,8 @@ _STATE_HINT = "copy the folder again; while the other state is sound, the traini
 _EVENT_HINT = f"remove it: {RECORD} has the same values"
 _TENSOR_FILE = re.compile(r"last-\d{6}(\.optimizer)?\.safetensors")
 _TEXT_COVER, _WEIGHTS_COVER = "SHA-256 of its text", "SHA-256 in its header, with that of model.json"
+_MEANS_COVER = f"{_WEIGHTS_COVER}, and SHA-256 of its values in model.json"
+_MEANS_HINT = "resume the training: it is made again from the store; or copy the folder again"
 _EVENTS_COVER = "CRC-32C of each record; a loss of the last records is not found"
 
 
@@ -137,6 +142,7 @@ def _verify(folder: Path) -> ModelReport:
             check_picture(checks, card, history, saved.rows)
             _check_number_of_states(checks, history, saved.rows)
         _check_weights(checks, card, history, saved)
+        _check_mean_signal(checks, card)
         ends_calibrated = isinstance(card.config, BlockConfig) and history is not None and bool(history.ended)
         if ends_calibrated and not checks.exists(CALIBRATION):
             checks.add(CALIBRATION, "unfinished", _TEXT_COVER, problem="not written yet")
@@ -224,6 +230,16 @@ def _check_weights(checks: Checks, card: ModelCard, history: History | None, sav
     if checks.kind(name) == "ok" and file_digest(checks.folder / name) != file_digest(saved.weights):
         problem = f"not the weights after the last epoch, which are in {saved.weights.name}"
         checks.add(name, "damaged", _WEIGHTS_COVER, problem=problem, remedy=_LAST_HINT)
+
+
+def _check_mean_signal(checks: Checks, card: ModelCard) -> None:
+    """Check the mean signal, which is written after model.json as a training begins, and again as it is resumed."""
+    if not (isinstance(card.config, BlockConfig) and card.config.mean_tracks):
+        return
+    if not checks.exists(MEAN_SIGNAL) and not any(checks.folder.glob("last-*.json")) and not checks.exists(RECORD):
+        checks.add(MEAN_SIGNAL, "unfinished", _WEIGHTS_COVER, problem="not written yet")
+    else:
+        checks.run(MEAN_SIGNAL, _MEANS_COVER, partial(read_mean_signal, checks.folder, card), remedy=_MEANS_HINT)
 
 
 def _check_best_epoch(checks: Checks, card: ModelCard, history: History | None, rows: Rows) -> None:

@@ -25,7 +25,7 @@ _COMPOSITION = 5
 def feature_count(config: BlockConfig) -> int:
     """Return the number of features of a bin."""
     annotation = (len(FEATURES) + 2 * len(_WIDELY_AVERAGED)) * config.annotation
-    return MOTIF_FEATURES + _COMPOSITION + annotation + len(config.tracks) * (len(_SIGNAL) + 5)
+    return MOTIF_FEATURES + _COMPOSITION + annotation + len(config.signals) * (len(_SIGNAL) + 5)
 
 
 def linear_columns(config: BlockConfig) -> list[int]:
@@ -33,7 +33,7 @@ def linear_columns(config: BlockConfig) -> list[int]:
 
     Best hit of the motif in the bin and within 1 kb, and mean of each track over 0.25 and 1 kb.
     """
-    n = len(config.tracks)
+    n = len(config.signals)
     signal = MOTIF_FEATURES + _COMPOSITION + len(_SIGNAL) * n
     return [len(_NEAR), len(_NEAR) + 1, *range(signal, signal + 2 * n)]
 
@@ -42,7 +42,7 @@ class BinFeatures:
     """Features of all bins of some stretches of the genome.
 
     Args:
-        config: names of the tracks, and whether there is annotation.
+        config: names of the signals, and whether there is annotation.
         bases: one-hot bases, float32 (B, 4, L), L as for `BlockNetwork`.
         tracks: signal, float32 (B, T, L).
         annotation: bits of each block, uint8 (B, L / 50); None without annotation.

@@ -24,7 +24,7 @@ class BlockConfig:
     """Configuration of a `BlockNetwork`.
 
     Args:
-        tasks: names of the outputs, one per factor.
+        tasks: names of the factors that are predicted.
         tracks: names of the signal tracks, in channel order; those ending in ``_fwd`` and ``_rev`` are pairs.
         kernels: number of kernels of the convolution over bases.
         kernel_width: bases a kernel spans.
@@ -33,6 +33,8 @@ class BlockConfig:
         dropout: rate before and after the layer over the blocks of a bin.
         residual_dropout: rate in the residual layers.
         annotation: whether the annotation of the blocks is an input.
+        mean_tracks: names of the tracks whose mean over cell lines, which the model keeps, is an input beside.
+        auxiliary: names of further factors that the networks learn beside, each an output that prediction leaves out.
         members: number of networks whose logits are averaged; they differ in their initial weights.
         trees: number of boosted trees of each task; their sum and a regression are blended with the logits. 0 for
             neither.
@@ -52,6 +54,8 @@ class BlockConfig:
     dropout: float = 0.3
     residual_dropout: float = 0.1
     annotation: bool = False
+    mean_tracks: tuple[str, ...] = ()
+    auxiliary: tuple[str, ...] = ()
     members: int = 1
     trees: int = 0
     leaves: int = 31
@@ -66,8 +70,9 @@ class BlockConfig:
             raise UsageError(f"annotation must be true or false, got {self.annotation!r}")
         for dilation in self.dilations:
             check_integer("dilations", dilation, 1)
-        for field in ("tasks", "tracks"):
+        for field in ("tasks", "tracks", "auxiliary", "mean_tracks"):
             check_names(field, getattr(self, field))
+        check_names("tasks and auxiliary", self.learnt)
         if not self.tasks:
             raise UsageError("a network needs at least one task, got tasks=()")
         for field in ("dropout", "residual_dropout"):
@@ -75,6 +80,9 @@ class BlockConfig:
             if type(rate) not in (int, float) or not 0 <= rate < 1:
                 raise UsageError(f"{field} must be at least 0 and less than 1, got {rate!r}")
         strand_order(self.tracks)
+        strand_order(self.mean_tracks)
+        if not set(self.mean_tracks) <= set(self.tracks):
+            raise UsageError(f"mean_tracks must be some of the tracks {self.tracks}, got {self.mean_tracks}")
         if sum(self.dilations) > 2**16 or len(self.dilations) > 64:
             raise UsageError(f"dilations must sum to at most {2**16:,} in at most 64 layers, got {self.dilations}")
         if self.weights_size > MAX_WEIGHTS:
@@ -83,9 +91,19 @@ class BlockConfig:
             )
 
     @property
+    def learnt(self) -> tuple[str, ...]:
+        """Factors that the networks learn, in the order of their outputs: tasks, then auxiliary ones."""
+        return self.tasks + self.auxiliary
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the signals that the network sees: those of tracks, then of means over cell lines."""
+        return self.tracks + tuple(f"mean of {name}" for name in self.mean_tracks)
+
+    @property
     def signal_channels(self) -> int:
-        """Number of channels made of the tracks, per block."""
-        return len(self.tracks) * (len(MEAN_BLOCKS) + 1)
+        """Number of channels made of the signals, per block."""
+        return len(self.signals) * (len(MEAN_BLOCKS) + 1)
 
     @property
     def annotation_channels(self) -> int:
@@ -142,10 +160,10 @@ class BlockConfig:
             + width * (POOLS * self.kernels + channels + 1)
             + len(self.dilations) * 3 * width * width
             + width * (BIN_BLOCKS * width + 1)
-            + len(self.tasks) * (width + 1)
+            + len(self.learnt) * (width + 1)
             + norms
         )
-        regression = 2 + 2 * len(self.tracks) + 1
+        regression = 2 + 2 * len(self.signals) + 1
         others = 5 * self.trees * self.nodes + 2 * 4 * self.motif_width + regression + 3
         return self.members * network + len(self.tasks) * others * bool(self.trees)
 

@@ -11,6 +11,7 @@ from .bin_features import BinFeatures, feature_count, linear_columns
 from .block_config import BlockConfig
 from .blocks import BlockNetwork
 from .factornet import one_hot
+from .mean_signal import MeanSignal
 from .trees import BoostedTrees
 
 _SEEDS_APART = 1000  # members of neighbouring seeds of an ensemble are different
@@ -29,6 +30,7 @@ class BlockEnsemble(nn.Module):
         motif_odds: log odds of the motif that the trees see, float32 (tasks, 2 strands, 4, width); 0 without a motif.
         slopes, offset: of a logistic regression on few features, in natural log odds, float32 (tasks, features) and
             (tasks,).
+        mean_signal: the mean over cell lines of ``config.mean_tracks``; None before it is known, or without.
         shares: of the mean of the members, the trees and the regression in the logit of each task, float32 (tasks, 3).
     """
 
@@ -42,6 +44,7 @@ class BlockEnsemble(nn.Module):
         self.config = config
         self.members = nn.ModuleList(BlockNetwork(config, seed=seed + i * _SEEDS_APART) for i in range(config.members))
         self.trees: BoostedTrees | None = None
+        self.mean_signal: MeanSignal | None = None
         if config.trees:
             tasks = len(config.tasks)
             self.trees = BoostedTrees(tasks, config.trees, config.nodes)
@@ -103,7 +106,7 @@ class EnsembleParts(BlockEnsemble):
 
     def __init__(self, whole: BlockEnsemble) -> None:
         nn.Module.__init__(self)
-        self.whole = whole
+        self.whole, self.mean_signal = whole, whole.mean_signal
         tasks = whole.config.tasks
         names = (*tasks, *(f"{part} of {task}" for part in ("trees", "regression") for task in tasks))
         self.config = replace(whole.config, tasks=names)

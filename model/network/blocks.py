@@ -34,27 +34,27 @@ class BlockNetwork(nn.Module):
             torch.manual_seed(seed)
             self.motifs = nn.Conv1d(4, config.kernels, config.kernel_width)
             self.motifs_norm = nn.BatchNorm1d(config.kernels)
-            self.signal_norm = nn.BatchNorm1d(config.signal_channels) if config.tracks else nn.Identity()
+            self.signal_norm = nn.BatchNorm1d(config.signal_channels) if config.signals else nn.Identity()
             self.annotation_norm = nn.BatchNorm1d(config.annotation_channels) if config.annotation else nn.Identity()
             channels = POOLS * config.kernels + config.signal_channels + config.annotation_channels
             self.mixing = nn.Conv1d(channels, config.width, 1)
             self.residual = nn.ModuleList(_Residual(config, dilation) for dilation in config.dilations)
             self.bin = nn.Conv1d(config.width, config.width, BIN_BLOCKS)
-            self.output = nn.Conv1d(config.width, len(config.tasks), 1)
+            self.output = nn.Conv1d(config.width, len(config.learnt), 1)
             nn.init.constant_(self.output.bias, _PRIOR_LOGIT)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(config.dropout)
         self.strand_order: Tensor
         self.register_buffer(
-            "strand_order", torch.tensor(strand_order(config.tracks), dtype=torch.long), persistent=False
+            "strand_order", torch.tensor(strand_order(config.signals), dtype=torch.long), persistent=False
         )
 
     def forward(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
-        """Return logits of the bins on the forward strand, (B, bins, tasks).
+        """Return logits of the bins on the forward strand, (B, bins, factors): of tasks, then of auxiliary factors.
 
         Args:
             codes: bases, uint8, shape (B, L): 0..3 = ACGT, anything else N. L is a multiple of 50, from `margin` bases
                 before the first bin to `margin` bases after the last one; the first base is that of a block.
-            tracks: signal, float32, shape (B, T, L), in the order of ``config.tracks``.
+            tracks: signal, float32, shape (B, T, L), in the order of ``config.signals``.
             annotation: bits of each block, uint8, shape (B, L / 50); None where the configuration has no annotation.
 
         Raises:
@@ -64,12 +64,13 @@ class BlockNetwork(nn.Module):
         return self._score(one_hot(codes, dtype=self.motifs.weight.dtype).mT, tracks, annotation)
 
     def both_strands(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
-        """Return logits averaged over both strands, (B, bins, tasks); arguments as for `forward`."""
+        """Return logits of the tasks averaged over both strands, (B, bins, tasks); arguments as for `forward`."""
         self._check_shapes(codes, tracks, annotation)
         bases = one_hot(codes, dtype=self.motifs.weight.dtype).mT
         flipped = None if annotation is None else annotation.flip(1)
         reverse = self._score(bases.flip(1, 2), tracks[:, self.strand_order].flip(2), flipped).flip(1)
-        return (self._score(bases, tracks, annotation) + reverse) / 2
+        both: Tensor = self._score(bases, tracks, annotation) + reverse
+        return both[..., : len(self.config.tasks)] / 2
 
     def reversed_inputs(self, codes: Tensor, tracks: Tensor) -> tuple[Tensor, Tensor]:
         """Return the reverse complement of codes and tracks, of the same shapes."""
@@ -87,7 +88,7 @@ class BlockNetwork(nn.Module):
         # (B, kernels, POOLS x blocks) -> (B, POOLS x kernels, blocks)
         y = y.view(*y.shape[:2], -1, POOLS).permute(0, 3, 1, 2).flatten(1, 2)
         inputs = [y]
-        if config.tracks:
+        if config.signals:
             inputs.append(self.signal_norm(block_signal(tracks.to(y.dtype))))
         if annotation is not None:
             inner = annotation[:, context // STRIDE : annotation.shape[1] - context // STRIDE]
@@ -105,8 +106,8 @@ class BlockNetwork(nn.Module):
         shortest = 2 * config.margin + BIN_BLOCKS * STRIDE
         if length % STRIDE or length < shortest:
             raise UsageError(f"codes must have a multiple of {STRIDE} bases, {shortest} at least, got {length}")
-        if tuple(tracks.shape) != (batch, len(config.tracks), length):
-            expected = (batch, len(config.tracks), length)
+        if tuple(tracks.shape) != (batch, len(config.signals), length):
+            expected = (batch, len(config.signals), length)
             raise UsageError(f"tracks must have shape {expected}, got {tuple(tracks.shape)}")
         blocks = (batch, length // STRIDE) if config.annotation else None
         found = None if annotation is None else tuple(annotation.shape)

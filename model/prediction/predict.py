@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...store.errors import StoreError
+from ...store.errors import StoreError, UsageError
 from ...store.genome.regions import Region
 from ...store.reader import Store
 from ...store.sampling.plan import SamplingPlan
@@ -100,6 +100,7 @@ def predict_tiles(
         StoreError: a chunk of the store is missing or damaged, or a score is not finite.
     """
     network_inputs(network.config, store, (cell,))
+    check_mean_signal(network, store, np.unique(bins.chrom).tolist())
     network = network.to(device).eval()
     config = network.config
     windows = SortedWindows.of(bins, store, length=config.window_length, margin=config.excluded_margin)
@@ -113,7 +114,7 @@ def predict_tiles(
             yield from _one_by_one(network, store, cell, windows, device=device, batch_size=batch_size, amp=amp)
             return
         scorer = SharedConvolution(network)
-    reader = TileReader(store, cell, config)
+    reader = TileReader(store, cell, config, network.mean_signal if isinstance(network, BlockEnsemble) else None)
     for tile in prefetch(lambda rows: reader.read(windows, rows), tiles):
         scores = np.zeros((tile.rows.stop - tile.rows.start, len(config.tasks)), np.float32)
         if tile.starts.size:
@@ -124,6 +125,22 @@ def predict_tiles(
             scores[windows.clean[tile.rows]] = clean.cpu().numpy()
         _check_finite(scores, windows, tile.rows, store, cell)
         yield windows.rows[tile.rows], scores
+
+
+def check_mean_signal(network: AnyNetwork, store: Store, chroms: Iterable[int]) -> None:
+    """Check that the mean signal that a network sees covers chromosomes, given by their index in a store.
+
+    Raises:
+        UsageError: it lacks one of them, or has another length of it.
+    """
+    if not isinstance(network, BlockEnsemble) or not network.config.mean_tracks:
+        return
+    if network.mean_signal is None:
+        raise UsageError(
+            f"the mean signal of {', '.join(network.config.mean_tracks)} is missing; load it with the model"
+        )
+    for chrom in chroms:
+        network.mean_signal.check_chromosome(store.coordinates.names[chrom], store.coordinates.lengths[chrom])
 
 
 def _is_shared(windows: SortedWindows, tiles: Sequence[slice], shared: bool | None) -> bool:

@@ -17,6 +17,7 @@ from ...store.spans import StoredArray, padded_span
 from ...store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags, genome_path
 from ..data.inputs import network_inputs
 from ..network.block_config import BlockConfig
+from ..network.mean_signal import MeanSignal
 from ..network.variants import AnyConfig
 from .bins import SortedWindows
 
@@ -32,7 +33,7 @@ class Tile:
     Attributes:
         rows: of the sorted windows, clean or not.
         codes: base codes 0..4, uint8 (S,); 4 past the ends of a chromosome.
-        tracks: signal, float32 (T, S); 0 past the ends.
+        tracks: signal, float32 (T, S), that of tracks before the means over cell lines; 0 past the ends.
         starts: first base of each window among the S, int64 (N,).
         features: meta values and annotation of each window, float32 (N, F).
         annotation: bits of each base, uint8 (S,), for networks over blocks that use them; None for others.
@@ -67,14 +68,22 @@ def remove_gaps(starts: NDArray[np.int64], length: int) -> tuple[NDArray[np.int6
 class TileReader:
     """Reads tiles of one cell line for a network.
 
+    Args:
+        store: an open store.
+        cell: cell line.
+        config: of the network.
+        means: mean signal that the network sees beside the tracks; None where it sees none.
+
     Raises:
         UsageError: the cell line's tracks or meta values are not the network's, or the network uses annotation and
             the store has none.
     """
 
-    def __init__(self, store: Store, cell: str, config: AnyConfig) -> None:
+    def __init__(self, store: Store, cell: str, config: AnyConfig, means: MeanSignal | None = None) -> None:
         self._store, self._cell, self._length = store, cell, config.window_length
         self._inputs = network_inputs(config, store, (cell,))
+        self._means = means
+        self._signals = len(config.signals) if isinstance(config, BlockConfig) else len(config.tracks)
         self._has_annotation = isinstance(config, BlockConfig) and config.annotation
 
     def read(self, windows: SortedWindows, rows: slice) -> Tile:
@@ -86,7 +95,7 @@ class TileReader:
         starts = windows.start[rows][windows.clean[rows]]
         inputs, length = self._inputs, self._length
         features = inputs.features(np.zeros(starts.size, np.int64))
-        tracks = np.empty((len(inputs.tracks), 0), SIGNAL.dtype)
+        tracks = np.empty((self._signals, 0), SIGNAL.dtype)
         if starts.size == 0:
             return Tile(rows, np.empty(0, SEQUENCE.dtype), tracks, starts, features)
         chrom = self._store.coordinates.names[int(windows.chrom[rows][0])]
@@ -100,9 +109,12 @@ class TileReader:
             return np.concatenate([span[kept] for kept in spans])
 
         codes = bases_in_windows(self._store.array(genome_path(SEQUENCE, chrom)), SEQUENCE)
-        tracks = np.empty((len(inputs.tracks), codes.size), SIGNAL.dtype)
-        for row, name in zip(tracks, inputs.tracks, strict=True):
+        tracks = np.empty((self._signals, codes.size), SIGNAL.dtype)
+        for row, name in zip(tracks, inputs.tracks, strict=False):  # those of the mean signal come after them
             row[:] = bases_in_windows(self._store.track(self._cell, name, chrom), SIGNAL)
+        if self._means is not None:
+            span = self._means.bases(chrom, low, high)
+            tracks[len(inputs.tracks) :] = np.concatenate([span[:, kept] for kept in spans], axis=1)
         annotation = None
         if self._has_annotation:
             annotation = bases_in_windows(self._store.array(genome_path(ANNOTATION, chrom)), ANNOTATION)

@@ -264,6 +264,14 @@ def _check_same(folder: Path, old: ModelCard, new: ModelCard) -> None:
     after = {**config_to_json(new.config), **new.training, **new.provenance}
     for key in ("epochs", "patience", "manifests", "signals", "annotation", "split"):
         before.pop(key, None), after.pop(key, None)
+    means, others = (values.pop("mean_signal", None) or {"cells": []} for values in (before, after))
+    if means != others:
+        of_cells = [f"the mean signal of {', '.join(record['cells']) or 'no cell line'}" for record in (means, others)]
+        now = of_cells[1] if of_cells[0] != of_cells[1] else "that of the store has other values"
+        raise UsageError(
+            f"{folder}: the training started with {of_cells[0]}, now it is {now}; resume with the same options and "
+            "store, or train into another folder"
+        )
     for key, value in after.items():
         if before.get(key) != value:
             raise UsageError(

@@ -110,6 +110,11 @@ class BinTargets:
         return np.asarray(np.minimum(*distances), np.int64)
 
 
+def has_peaks(store: Store, cell: str, factor: str) -> bool:
+    """Return whether a cell line has the factor, with at least one conservative peak."""
+    return factor in store.cell(cell).factor_names and store.peaks(cell, factor, "conservative").start.size > 0
+
+
 def _touching_starts(regions: Intervals, store: Store) -> Intervals:
     """Return the starts of 200 bases on one chromosome that share a base with one of the regions; merged."""
     coordinates = store.coordinates

@@ -16,7 +16,7 @@ from ..genome import intervals
 from ..genome.intervals import Intervals
 from ..reader import Store
 from ..schema import BIN, STRIDE
-from .bin_targets import BinTargets, LabelMode
+from .bin_targets import BinTargets, LabelMode, has_peaks
 from .block_annotation import BlockAnnotation
 from .open_blocks import open_blocks
 from .plan import SamplingPlan, make_rng
@@ -89,7 +89,7 @@ class SegmentSampler:
     Args:
         store: an open store.
         cells: training cell lines.
-        factors: factors to learn; a cell line without one of them has no say about it.
+        factors: factors to learn; a cell line without one of them, or without a peak of it, has no say about it.
         regions: training regions, merged, in absolute coordinates.
         options: how segments are drawn.
 
@@ -97,7 +97,7 @@ class SegmentSampler:
         targets: `BinTargets` of each cell line and factor; None where the cell line lacks the factor.
 
     Raises:
-        UsageError: a factor is in none of the cell lines, or a cell line has none of the factors.
+        UsageError: no cell line has a peak of a factor, or a cell line has peaks of none of the factors.
     """
 
     def __init__(
@@ -105,13 +105,13 @@ class SegmentSampler:
         options: SegmentOptions,
     ) -> None:  # fmt: skip
         self.store, self.cells, self.factors, self.regions, self.options = store, cells, factors, regions, options
-        has = {cell: set(store.cell(cell).factor_names) for cell in cells}
+        has = {cell: {f for f in factors if has_peaks(store, cell, f)} for cell in cells}
         for factor in factors:
             if not any(factor in names for names in has.values()):
-                raise UsageError(f"{store.location}: no cell line of {', '.join(cells)} has the factor {factor!r}")
+                raise UsageError(f"{store.location}: no cell line of {', '.join(cells)} has a peak of {factor!r}")
         for cell, names in has.items():
-            if names.isdisjoint(factors):
-                raise UsageError(f"{store.location}: cell line {cell} has none of the factors {', '.join(factors)}")
+            if not names:
+                raise UsageError(f"{store.location}: cell line {cell} has no peak of {', '.join(factors)}")
         self.targets = tuple(
             tuple(BinTargets.of(store, cell, factor) if factor in has[cell] else None for factor in factors)
             for cell in cells
@@ -172,9 +172,12 @@ class SegmentSampler:
 
         The margin must be a multiple of 50, and the store must have annotation.
         """
+        return self._annotation.windows(*self.windows(segments, rows), self.options.window_length // STRIDE)
+
+    def windows(self, segments: Segments, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Return index of the chromosome and first base of some segments' windows, int64 (rows,) each."""
         chrom, position = self.store.coordinates.from_absolute(segments.start[rows])
-        blocks = self.options.window_length // STRIDE
-        return self._annotation.windows(chrom, position - self.options.margin, blocks)
+        return chrom, position - self.options.margin
 
     def bin_targets(self, segments: Segments, rows: IntArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return targets and weights of the bins of some segments, float32 (rows, bins, factors) each.

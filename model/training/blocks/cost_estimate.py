@@ -49,7 +49,7 @@ def _time(network: BlockEnsemble, batch_size: int, length: int, device: torch.de
     """Return seconds per step on random bases: of training, or of scoring both strands."""
     generator = torch.Generator().manual_seed(0)
     codes = torch.randint(0, 4, (batch_size, length), generator=generator, dtype=torch.uint8).to(device)
-    tracks = torch.rand((batch_size, len(network.config.tracks), length), generator=generator).to(device)
+    tracks = torch.rand((batch_size, len(network.config.signals), length), generator=generator).to(device)
     bits = torch.zeros((batch_size, length // STRIDE), dtype=torch.uint8, device=device)
     inputs = (codes, tracks, bits if network.config.annotation else None)
     network.train(training)

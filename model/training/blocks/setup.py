@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ....store.errors import UsageError
+from ....store.errors import InputError, UsageError
 from ....store.sampling.segments import SegmentOptions, SegmentSampler
 from ...data.annotation import annotation_record, store_rules
 from ...data.sources import Source
-from ...model_dir.card import ModelCard
+from ...model_dir.card import ModelCard, read_card
+from ...model_dir.mean_signal import RECORD as MEAN_SIGNAL
+from ...model_dir.mean_signal import mean_signal_record, read_mean_signal, write_mean_signal
 from ...motifs.block_kernels import set_motif_kernels, set_tree_motifs
 from ...motifs.pwm import Motif
 from ...network.block_config import BlockConfig
 from ...network.block_ensemble import BlockEnsemble
+from ...network.mean_signal import MeanSignal
 from ...network.variants import AnyNetwork
 from ..distributed import ProcessGroup
 from ..history import Callbacks, TrainingResult
 from ..setup import DataSetup, prepare_folder
 from ..validation.calibrate import calibrate_model
 from ..validation.region_validation import RegionValidation
+from .average_signal import average_signal
 from .trainer import BlockTrainingOptions, train_blocks
 
 
@@ -35,11 +40,13 @@ class BlockSetup(DataSetup):
         options: options of the training.
         segments: fields of `SegmentOptions` by name, but ``margin``, which the network decides.
         motifs: motif of each factor that has one, by factor: kernels start from it, and the trees see its hits.
+        mean_cells: cell lines whose mean signal is an input; none where the network has no ``mean_tracks``.
     """
 
     options: BlockTrainingOptions
     segments: Mapping[str, Any] = field(default_factory=dict)
     motifs: Mapping[str, Motif] = field(default_factory=dict)
+    mean_cells: tuple[str, ...] = ()
 
     @property
     def config(self) -> BlockConfig:
@@ -74,7 +81,7 @@ class BlockSetup(DataSetup):
         return SegmentSampler(
             sampler.store,
             cells=sampler.cells,
-            factors=sampler.tasks,
+            factors=self.config.learnt,
             regions=sampler.split.train,
             options=self.segment_options,
         )
@@ -86,12 +93,14 @@ class BlockSetup(DataSetup):
             sampler.store, cells=sampler.valid_cells, factors=sampler.tasks, regions=sampler.split.valid
         )
 
-    def card(self, config: BlockConfig) -> ModelCard:
-        """Return the content of model.json for this training."""
+    def card(self, config: BlockConfig, means: MeanSignal | None = None) -> ModelCard:
+        """Return the content of model.json for this training, in which the networks see a mean signal."""
         more = {
             "segments": asdict(self.segment_options),
             "motifs": {factor: motif.name for factor, motif in self.motifs.items()},
         }
+        if means is not None:
+            more[MEAN_SIGNAL] = mean_signal_record(means, self.mean_cells)
         training = {**asdict(self.options), **self.training_record(**more)}
         annotation = annotation_record(store_rules(self.sampler.store)) if config.annotation else {}
         return ModelCard(config=config, training=training, provenance={**self.provenance(), **annotation})
@@ -99,9 +108,22 @@ class BlockSetup(DataSetup):
     def prepare(self, folder: Path, *, resume: bool, overwrite: bool, is_main: bool = True) -> BlockEnsemble:
         """Build the network and prepare its model folder, as `prepare_training`."""
         network = self.build()
-        card = self.card(network.config)
+        means = network.mean_signal = self._mean_signal(folder if resume else None)
+        card = self.card(network.config, means)
         prepare_folder(folder, card, self.sampler.store, resume=resume, overwrite=overwrite, is_main=is_main)
+        if is_main and means is not None:
+            write_mean_signal(folder, means, model=read_card(folder).digest)
         return network
+
+    def _mean_signal(self, resumed: Path | None) -> MeanSignal | None:
+        """Return the mean signal: that of the folder of a training to resume, where it is sound, else the store's."""
+        tracks = self.config.mean_tracks
+        if not tracks:
+            return None
+        if resumed is not None:
+            with suppress(InputError):
+                return read_mean_signal(resumed, read_card(resumed))
+        return average_signal(self.sampler.store, self.mean_cells, tracks)
 
     def run(
         self,
@@ -147,4 +169,9 @@ class BlockSetup(DataSetup):
     def sampling(self) -> str:
         """What is drawn besides positives, as text."""
         options = self.segment_options
-        return f"segments of {options.bins} bins, labels {options.mode}"
+        text = f"segments of {options.bins} bins, labels {options.mode}"
+        if self.config.auxiliary:
+            text += f"; learnt beside: {', '.join(self.config.auxiliary)}"
+        if self.mean_cells:
+            text += f"; mean of {', '.join(self.config.mean_tracks)} over {', '.join(self.mean_cells)}"
+        return text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -50,6 +51,7 @@ class BlockTrainingOptions:
         weight_decay: of matrices.
         batch_size: segments per step.
         clip: largest norm of the gradient.
+        auxiliary_weight: of the mean loss of the auxiliary factors, beside that of the tasks.
         seed: seed of weights, segments, order, strands and dropout.
         select: by what the best epoch is chosen; both are computed on all bins of the validation regions.
     """
@@ -60,6 +62,7 @@ class BlockTrainingOptions:
     weight_decay: float = 0.01
     batch_size: int = 16
     clip: float = 1.0
+    auxiliary_weight: float = 4.0
     seed: int = 420
     select: Selection = "ap"
 
@@ -161,7 +164,7 @@ class _BlockTrainer:
         """Pass over the segments once; return the mean loss of a step and the number of steps."""
         self.network.train()
         total, done, steps = 0.0, 0, 0
-        for batch in stream:
+        for batch in self._batches(stream, segments):
             part = (progress.epoch + done / len(segments)) / self.options.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = self.options.learning_rate * one_cycle(part)
@@ -178,9 +181,10 @@ class _BlockTrainer:
         return total / max(steps, 1), steps
 
     def _step(self, batch: TensorBatch, segments: Segments, strands: NDArray[np.bool_]) -> float:
-        """Take a step; return the mean loss of the members before it, or a value that is not finite."""
+        """Take a step; return the mean loss of members and tasks before it, or a value that is not finite."""
         arrays = self.sampler.bin_targets(segments, batch.index)
         targets, weights = (torch.from_numpy(array).to(self.device) for array in arrays)
+        n_tasks = len(self.network.config.tasks)
         annotation = self._annotation(segments, batch)
         self.optimizer.zero_grad(set_to_none=True)
         losses, norms = [], []
@@ -188,9 +192,12 @@ class _BlockTrainer:
             reverse = torch.from_numpy(rows).to(self.device)
             logits = member(*_choose_strands(member, batch, annotation, reverse))
             target, weight = (torch.where(reverse[:, None, None], t.flip(1), t) for t in (targets, weights))
-            sums = functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
-            loss = sums / weights.sum().clamp(min=1)
-            loss.backward()  # type: ignore[no-untyped-call]
+            of_factor = mean_loss(logits, target, weight)
+            loss = of_factor[:n_tasks].mean()
+            whole = loss
+            if len(of_factor) > n_tasks:
+                whole = loss + self.options.auxiliary_weight * of_factor[n_tasks:].mean()
+            whole.backward()  # type: ignore[no-untyped-call]
             norms.append(clip_grad_norm_(member.parameters(), self.options.clip).item())
             losses.append(loss.item())
         if not np.isfinite(norms).all():
@@ -207,6 +214,19 @@ class _BlockTrainer:
                 f"{scores.regression:.4f}; more cell lines, or larger training regions, may help"
             )
 
+    def _batches(self, stream: BatchStream, segments: Segments) -> Iterator[TensorBatch]:
+        """Yield the batches of a stream, with the mean signal beside the tracks."""
+        means, length = self.network.mean_signal, self.sampler.options.window_length
+        names = self.sampler.store.coordinates.names
+        for batch in stream:
+            if means is None:
+                yield batch
+                continue
+            chrom, first = (a.tolist() for a in self.sampler.windows(segments, batch.index))
+            found = [means.bases(names[c], i, i + length) for c, i in zip(chrom, first, strict=True)]
+            rows = torch.from_numpy(np.stack(found)).to(batch.tracks)
+            yield replace(batch, tracks=torch.cat([batch.tracks, rows], dim=1))
+
     def _annotation(self, segments: Segments, batch: TensorBatch) -> Tensor | None:
         """Return the annotation bits of the blocks of a batch, uint8 (B, blocks); None without."""
         if not self.network.config.annotation:
@@ -222,7 +242,7 @@ class _BlockTrainer:
             segments = segments.take(np.sort(make_rng(options.seed, _TREES).choice(len(segments), most, replace=False)))
         table = TreeBins(self.network, len(segments) * self.sampler.options.bins)
         with self.source.open(segments.plan, self.settings, seed=None, prefetch=_PREFETCH) as stream:
-            for batch in stream:
+            for batch in self._batches(stream, segments):
                 inputs = (batch.codes, batch.tracks, self._annotation(segments, batch))
                 table.add(inputs, *self.sampler.bin_targets(segments, batch.index))
         for task in range(len(config.tasks)):
@@ -232,6 +252,12 @@ class _BlockTrainer:
             )
             store_trees(structures, trees, task)
             fit_regression(*data, self.network, task)
+
+
+def mean_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean cross-entropy of each factor, (factors,); arguments are (B, bins, factors)."""
+    sums = functional.binary_cross_entropy_with_logits(logits, target, weight, reduction="none").sum((0, 1))
+    return sums / weight.sum((0, 1)).clamp(min=1)
 
 
 def _choose_strands(

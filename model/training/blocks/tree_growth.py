@@ -68,14 +68,16 @@ class TreeBins:
 
         Args:
             inputs: codes, tracks and annotation, as for `BlockNetwork.forward`.
-            targets, weights: float32 (B, bins, tasks).
+            targets, weights: float32 (B, bins, factors); those of tasks come first.
         """
         features, n = self._network.bin_features(*inputs), targets.shape[0] * targets.shape[1]
         rows = slice(self._filled, self._filled + n)
         self.common[rows] = features.common.flatten(0, 1).cpu().numpy()
         for task, odds in enumerate(self._network.motif_odds):
             self.motif[task, rows] = features.of_motif(odds).flatten(0, 1).cpu().numpy()
-        self.targets[:, rows], self.weights[:, rows] = (a.reshape(n, -1).T for a in (targets, weights))
+        self.targets[:, rows], self.weights[:, rows] = (
+            a.reshape(n, -1).T[: len(self.targets)] for a in (targets, weights)
+        )
         self._filled += n
 
     def of_task(self, task: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

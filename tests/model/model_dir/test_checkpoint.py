@@ -271,13 +271,13 @@ def test_digest_of_loaded_weights_is_theirs_though_a_training_replaces_the_file(
 ) -> None:
     first, second = trained(1)[0].state_dict(), trained(2)[0].state_dict()
     save_weights(folder, first, "best")
-    digest, parse = file_digest(folder / "best.safetensors"), weights._parse_tensors
+    digest, parse = file_digest(folder / "best.safetensors"), weights.parse_tensors
 
     def replace_and_parse(*args: Any) -> Any:
         save_weights(folder, second, "best")
         return parse(*args)
 
-    monkeypatch.setattr(weights, "_parse_tensors", replace_and_parse)
+    monkeypatch.setattr(weights, "parse_tensors", replace_and_parse)
     loaded = weights.load_model(folder)
     assert loaded.weights_sha256 == digest
     assert all(same(value, first[name]) for name, value in loaded.network.state_dict().items())

@@ -88,7 +88,7 @@ def test_targets_are_those_of_the_cell_line(store, sampler):
 
 
 def test_factor_that_no_cell_line_has_is_refused(store, split):
-    with pytest.raises(UsageError, match=r"no cell line of K562 has the factor 'NONE'"):
+    with pytest.raises(UsageError, match=r"no cell line of K562 has a peak of 'NONE'"):
         SegmentSampler(store, cells=("K562",), factors=("NONE",), regions=split.train, options=OPTIONS)
 
 
