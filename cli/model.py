@@ -239,6 +239,7 @@ def _print_report(report: ModelReport, seconds: float) -> None:
 def _describe(folder: Path, card: Any) -> dict[str, Any]:
     """Return the description of a model as JSON values."""
     from ..model.model_dir.calibration import recorded_calibrations
+    from ..model.model_dir.mean_signal import FILE as MEAN_SIGNAL
     from ..model.network.config import NetworkConfig
     from ..model.network.variants import config_to_json, make_network
 
@@ -251,7 +252,7 @@ def _describe(folder: Path, card: Any) -> dict[str, Any]:
     files = [p.name for pattern in ("*.safetensors", "*.hdf5") for p in sorted(folder.glob(pattern))]
     return {
         "parameters": parameters,
-        "weights": [name for name in files if not name.endswith(".optimizer.safetensors")],
+        "weights": [name for name in files if name != MEAN_SIGNAL and not name.endswith(".optimizer.safetensors")],
         "network": config_to_json(config) | derived,
         "training": dict(card.training),
         "provenance": dict(card.provenance),

@@ -21,6 +21,7 @@ from ...store.schema import BIN
 from .bigwig_writer import open_bigwig, open_bigwig_of
 from .bins import Bins, count_bins, first_and_count, pieces_of_region
 from .output_names import ScoreFormat, score_format
+from .predict import check_mean_signal
 from .predictor import Predictor
 from .region_parts import RegionParts
 from .sidecar import PredictionRecord, check_sidecar, read_record, replacing_with_sidecar, sidecar_path
@@ -137,6 +138,8 @@ def predict_regions(
     """
     coordinates, kind = predictor.store.coordinates, score_format(output)
     count_bins(regions, coordinates, stride=stride)
+    chroms = {coordinates.index(region.chrom) for region in regions}
+    check_mean_signal(predictor.network, predictor.store, sorted(chroms))
     if kind == "bigWig":
         _check_no_overlap(regions, output, stride=stride)
     named = {"stride": stride, "regions": [str(r) for r in regions]}

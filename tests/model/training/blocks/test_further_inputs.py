@@ -1,0 +1,148 @@
+"""Auxiliary factors and the mean signal of cell lines: chosen, kept in the model folder, resumed, refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from factornet.cli import model, predict, train
+from factornet.model import load_network
+from factornet.model.model_dir.mean_signal import FILE
+from factornet.model.prediction.predictor import Predictor
+from factornet.model.prediction.to_file import predict_regions
+from factornet.model.training.blocks.trainer import mean_loss
+from factornet.store import UsageError, open_store, parse_region
+
+SMALL = "--preset blocks -k 8 --members 1 --trees 0 -e 1 -b 16 -s 5 --no-motif --device cpu --threads 1".split()
+DATA = "-i K562 -f CTCF -v chr11:200000-500000 -t chr21 chr7 chr2".split()
+
+
+@pytest.fixture(scope="module")
+def words(demo_store):
+    return ["--store", str(demo_store), *DATA, *SMALL]
+
+
+@pytest.fixture(scope="module")
+def trained(words, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("further") / "CTCF"
+    assert train.main([*words, "-o", str(folder)]) == 0
+    return folder
+
+
+def run_predict(folder, demo_store, out, *, regions="chr21:0-20000"):
+    words = ["--store", str(demo_store), "-i", "GM12878", "-f", "CTCF", "-m", str(folder), "--regions", regions]
+    return predict.main([*words, "--uncalibrated", "-o", str(out), "--force"])
+
+
+def test_defaults_are_all_other_factors_and_cell_lines(trained, demo_store):
+    content, store = json.loads((trained / "model.json").read_text()), open_store(demo_store)
+    others = sorted(set(store.cell("K562").factor_names) - {"CTCF"})
+    assert content["config"]["auxiliary"] == others
+    assert content["config"]["mean_tracks"] == ["DGF"]
+    assert content["training"]["mean_signal"]["cells"] == list(store.cells)
+    assert load_network(trained).networks[0].output.out_channels == 1 + len(others)
+    assert model.main(["verify", str(trained)]) == 0
+
+
+def test_prediction_needs_the_mean_signal_that_belongs_to_the_model(trained, demo_store, tmp_path, capsys):
+    folder, out = tmp_path / "m", tmp_path / "p.bed.gz"
+    assert run_predict(trained, demo_store, out) == 0
+    shutil.copytree(trained, folder)
+    data = bytearray((folder / FILE).read_bytes())
+    data[-7] ^= 1
+    (folder / FILE).write_bytes(data)
+    for problem in ("damaged", "No such file"):
+        capsys.readouterr()
+        assert run_predict(folder, demo_store, out) == 2
+        error = capsys.readouterr().err
+        assert f"{folder / FILE}: " in error
+        assert problem in error
+        assert model.main(["verify", str(folder)]) == 1
+        assert FILE in capsys.readouterr().out
+        (folder / FILE).unlink(missing_ok=True)
+
+
+def test_mean_signal_of_another_training_is_refused(trained, words, demo_store, tmp_path, capsys):
+    folder = tmp_path / "m"
+    assert train.main([*words, "--mean-cells", "K562", "GM12878", "-o", str(folder)]) == 0
+    shutil.copy(trained / FILE, folder / FILE)
+    capsys.readouterr()
+    assert run_predict(folder, demo_store, tmp_path / "p.bed.gz") == 2
+    assert "belongs to another model" in capsys.readouterr().err
+
+
+def test_chromosome_without_a_mean_is_refused_before_the_others_are_predicted(trained, demo_store, tmp_path):
+    predictor = Predictor(
+        network=load_network(trained),
+        store=open_store(demo_store),
+        cell="GM12878",
+        factor="CTCF",
+        device=torch.device("cpu"),
+    )
+    del predictor.network.mean_signal.codes["chr7"]
+    regions = [parse_region(name, predictor.store.coordinates) for name in ("chr21:0-20000", "chr7:0-20000")]
+    seen = []
+    with pytest.raises(UsageError, match=r"chr7: .* trained on: chr2, chr11, chr1, chr21"):
+        predict_regions(predictor, regions, tmp_path / "p.bed", stride=50, on_bins=seen.append)
+    assert (seen, list(tmp_path.iterdir())) == ([], [])
+
+
+def test_scores_depend_on_the_mean_signal(trained, demo_store):
+    network = load_network(trained).eval()
+    length = network.config.window_length
+    tracks = torch.zeros(1, len(network.config.signals), length)
+    codes = torch.zeros(1, length, dtype=torch.uint8)
+    bits = torch.zeros(1, length // 50, dtype=torch.uint8)
+    with torch.no_grad():
+        without = network.both_strands(codes, tracks, bits)
+        tracks[:, network.config.signals.index("mean of DGF")] = 9
+        assert not torch.equal(without, network.both_strands(codes, tracks, bits))
+
+
+def test_lost_mean_signal_is_made_again_by_a_resumed_training(trained, words, tmp_path, capsys):
+    folder = tmp_path / "m"
+    shutil.copytree(trained, folder)
+    expected = (folder / FILE).read_bytes()
+    (folder / FILE).unlink()
+    assert train.main([*words, "-o", str(folder), "--resume"]) == 0
+    assert (folder / FILE).read_bytes() == expected
+    assert train.main([*words, "-o", str(folder), "--resume", "--mean-cells", "K562", "HepG2"]) == 2
+    error = capsys.readouterr().err
+    assert "started with the mean signal of GM12878, HepG2, K562, now it is the mean signal of K562, HepG2" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--auxiliary CTCF", "--auxiliary CTCF: is to be predicted"),
+        ("--auxiliary NONE", "--auxiliary NONE: no training cell line has a peak of it; they have those of MAX"),
+        ("--mean-cells A549", "--mean-cells: "),
+        ("--mean-cells K562 --tracks Unique35", "--mean-cells: no track to average: Unique35 are shared by all"),
+    ],
+)
+def test_wrong_names_are_refused(demo_store, tmp_path, capsys, words, message):
+    arguments = ["--store", str(demo_store), *DATA, *SMALL, *words.split(), "-o", str(tmp_path / "m")]
+    assert train.main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+
+
+def test_none_of_both_may_be_asked_for(words, tmp_path):
+    folder = tmp_path / "m"
+    assert train.main([*words, "--auxiliary", "none", "--mean-cells", "none", "-o", str(folder)]) == 0
+    config = json.loads((folder / "model.json").read_text())["config"]
+    assert config["auxiliary"] == config["mean_tracks"] == []
+    assert not (folder / FILE).exists()
+
+
+def test_loss_of_each_factor_is_its_weighted_mean():
+    rng = np.random.default_rng(1)
+    logits, target = rng.normal(size=(3, 5, 2)), rng.random((3, 5, 2))
+    weight = rng.integers(0, 3, (3, 5, 2)).astype(float)
+    weight[..., 1] = 0
+    found = mean_loss(*(torch.from_numpy(a) for a in (logits, target, weight)))
+    each = -(target * np.log(1 / (1 + np.exp(-logits))) + (1 - target) * np.log(1 - 1 / (1 + np.exp(-logits))))
+    assert found[0].item() == pytest.approx((each * weight)[..., 0].sum() / weight[..., 0].sum())
+    assert found[1].item() == 0
