@@ -12,7 +12,7 @@ from ....store.schema import STRIDE
 from ....store.spans import read_span
 from ...network.mean_signal import MeanSignal, block_count, encode_means
 
-_BASES_AT_ONCE = 16 * 2**20  # whole shards
+_BASES_AT_ONCE = 4 * 2**20
 
 
 def own_tracks(store: Store, cells: tuple[str, ...], tracks: tuple[str, ...]) -> tuple[str, ...]:
@@ -53,7 +53,9 @@ def _chromosome_mean(store: Store, cells: tuple[str, ...], track: str, chrom: st
     for cell in cells:
         array = store.track(cell, track, chrom)
         for first in range(0, length, step):
-            signal = np.maximum(read_span(array, first, min(first + step, length)), 0)
-            means = block_means(np.pad(signal, (0, -len(signal) % STRIDE)))
+            signal = read_span(array, first, min(first + step, length)).clip(min=0)
+            if signal.size % STRIDE:
+                signal = np.pad(signal, (0, -signal.size % STRIDE))
+            means = block_means(signal)
             total[first // STRIDE : first // STRIDE + means.size] += means
     return np.log1p(total / len(cells)).astype(np.float16)

@@ -46,14 +46,15 @@ class TreeBins:
         bins: number of bins to come.
 
     Attributes:
-        motif: features of the motif of each task, float32 (tasks, bins, MOTIF_FEATURES); `common`: the other features.
+        features: of bins that count for a task, the motif's first, float32 (bins, features).
+        motif: features of the motif of each task, float32 (tasks, bins, MOTIF_FEATURES); of one task none.
         targets, weights: float32 (tasks, bins).
     """
 
     def __init__(self, network: BlockEnsemble, bins: int) -> None:
         self._network, tasks = network, len(network.config.tasks)
-        self.motif = np.empty((tasks, bins, MOTIF_FEATURES), np.float32)
-        self.common = np.empty((bins, feature_count(network.config) - MOTIF_FEATURES), np.float32)
+        self.features = np.empty((bins, feature_count(network.config)), np.float32)
+        self.motif = np.empty((tasks, bins, MOTIF_FEATURES) if tasks > 1 else 0, np.float32)
         self.targets, self.weights = np.zeros((tasks, bins), np.float32), np.zeros((tasks, bins), np.float32)
         self._filled = 0
 
@@ -70,21 +71,31 @@ class TreeBins:
             inputs: codes, tracks and annotation, as for `BlockNetwork.forward`.
             targets, weights: float32 (B, bins, factors); those of tasks come first.
         """
-        features, n = self._network.bin_features(*inputs), targets.shape[0] * targets.shape[1]
-        rows = slice(self._filled, self._filled + n)
-        self.common[rows] = features.common.flatten(0, 1).cpu().numpy()
+        targets, weights = (a[..., : len(self.targets)].reshape(-1, len(self.targets)) for a in (targets, weights))
+        kept = np.flatnonzero(weights.any(axis=1))
+        rows = slice(self._filled, self._filled + kept.size)
+        features = self._network.bin_features(*inputs)
+        self.features[rows, MOTIF_FEATURES:] = features.common.flatten(0, 1)[kept].cpu().numpy()
         for task, odds in enumerate(self._network.motif_odds):
-            self.motif[task, rows] = features.of_motif(odds).flatten(0, 1).cpu().numpy()
-        self.targets[:, rows], self.weights[:, rows] = (
-            a.reshape(n, -1).T[: len(self.targets)] for a in (targets, weights)
-        )
-        self._filled += n
+            found = features.of_motif(odds).flatten(0, 1)[kept].cpu().numpy()
+            if len(self.targets) == 1:
+                self.features[rows, :MOTIF_FEATURES] = found
+            else:
+                self.motif[task, rows] = found
+        self.targets[:, rows], self.weights[:, rows] = targets[kept].T, weights[kept].T
+        self._filled += kept.size
 
     def of_task(self, task: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return features (n, F), targets and weights (n,) of the bins that count for a task."""
+        """Return features (n, F), targets and weights (n,) of the bins that count for a task.
+
+        Of a single task they are not copied: they take most of the memory of a training.
+        """
+        if len(self.targets) == 1:
+            return self.features[: self._filled], self.targets[0, : self._filled], self.weights[0, : self._filled]
         kept = np.flatnonzero(self.weights[task, : self._filled])
-        features = np.concatenate([self.motif[task][kept], self.common[kept]], axis=1)
-        return features, self.targets[task][kept], self.weights[task][kept]
+        features = self.features[kept]
+        features[:, :MOTIF_FEATURES] = self.motif[task, kept]
+        return features, self.targets[task, kept], self.weights[task, kept]
 
 
 def most_bins(network: BlockEnsemble) -> int:
