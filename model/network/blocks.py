@@ -15,6 +15,7 @@ from ...store.schema import FEATURES, STRIDE
 from .block_config import BIN_BLOCKS, MAX_BLOCKS, MEAN_BLOCKS, POOLS, BlockConfig
 from .config import strand_order
 from .factornet import one_hot
+from .kernel_maxima import kernel_maxima
 
 _PRIOR_LOGIT = -5.0  # initial bias of the output: a factor binds in about 0.7 % of all bins
 
@@ -61,15 +62,14 @@ class BlockNetwork(nn.Module):
             UsageError: a shape does not match the configuration.
         """
         self._check_shapes(codes, tracks, annotation)
-        return self._score(one_hot(codes, dtype=self.motifs.weight.dtype).mT, tracks, annotation)
+        return self._score(codes, tracks, annotation)
 
     def both_strands(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
         """Return logits of the tasks averaged over both strands, (B, bins, tasks); arguments as for `forward`."""
         self._check_shapes(codes, tracks, annotation)
-        bases = one_hot(codes, dtype=self.motifs.weight.dtype).mT
         flipped = None if annotation is None else annotation.flip(1)
-        reverse = self._score(bases.flip(1, 2), tracks[:, self.strand_order].flip(2), flipped).flip(1)
-        both: Tensor = self._score(bases, tracks, annotation) + reverse
+        reverse = self._score(*self.reversed_inputs(codes, tracks), flipped).flip(1)
+        both: Tensor = self._score(codes, tracks, annotation) + reverse
         return both[..., : len(self.config.tasks)] / 2
 
     def reversed_inputs(self, codes: Tensor, tracks: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,14 +77,16 @@ class BlockNetwork(nn.Module):
         complement = torch.where(codes < 4, 3 - codes, codes)
         return complement.flip(1), tracks[:, self.strand_order].flip(2)
 
-    def _score(self, bases: Tensor, tracks: Tensor, annotation: Tensor | None) -> Tensor:
+    def _score(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None) -> Tensor:
         config = self.config
         context = max(MEAN_BLOCKS) // 2 * STRIDE  # only the means of the tracks reach so far
         # A block's kernels begin at its bases, from half a kernel to the left on.
         left = config.kernel_width // 2
         right = config.kernel_width - 1 - left
-        y = self.motifs(bases[..., context - left : bases.shape[-1] - context + right])
-        y = functional.relu(self.motifs_norm(functional.max_pool1d(y, STRIDE // POOLS)))
+        codes = codes[:, context - left : codes.shape[1] - context + right]
+        bases = one_hot(codes, dtype=self.motifs.weight.dtype).mT
+        y = kernel_maxima(bases, codes, self.motifs, width=STRIDE // POOLS)
+        y = functional.relu(self.motifs_norm(y))
         # (B, kernels, POOLS x blocks) -> (B, POOLS x kernels, blocks)
         y = y.view(*y.shape[:2], -1, POOLS).permute(0, 3, 1, 2).flatten(1, 2)
         inputs = [y]

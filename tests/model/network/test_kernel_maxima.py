@@ -1,0 +1,34 @@
+"""Maxima of kernels equal those of a convolution and a pooling, and so do their gradients."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from factornet.model.network.factornet import one_hot
+from factornet.model.network.kernel_maxima import kernel_maxima
+
+
+@pytest.mark.parametrize(("length", "span", "width"), [(123, 24, 25), (60, 7, 5), (30, 1, 30), (40, 12, 3)])
+def test_maxima_and_gradients_equal_those_of_a_convolution(length, span, width):
+    generator = torch.Generator().manual_seed(length)
+    codes = torch.randint(0, 6, (3, length), dtype=torch.uint8, generator=generator)  # 4 and 5 are N
+    bases = one_hot(codes, dtype=torch.float32).mT
+    kernels = torch.nn.Conv1d(4, 6, span)
+    weight, bias = kernels.weight, kernels.bias
+    expected = functional.max_pool1d(functional.conv1d(bases, weight, bias), width)
+    found = kernel_maxima(bases, codes, kernels, width=width)
+    assert torch.equal(found, expected)
+    factors = torch.randn(found.shape, generator=generator) * (torch.rand(found.shape, generator=generator) < 0.7)
+    gradients = torch.autograd.grad((expected.relu() * factors).sum(), (weight, bias))
+    for a, b in zip(gradients, torch.autograd.grad((found.relu() * factors).sum(), (weight, bias)), strict=True):
+        torch.testing.assert_close(b, a, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        assert torch.equal(kernel_maxima(bases, codes, kernels, width=width), expected)
+
+
+def test_float64_is_computed_by_the_convolution():
+    codes = torch.zeros(1, 30, dtype=torch.uint8)
+    kernels = torch.nn.Conv1d(4, 2, 5, dtype=torch.float64)
+    kernel_maxima(one_hot(codes, dtype=torch.float64).mT, codes, kernels, width=4).sum().backward()
+    assert kernels.weight.grad is not None
+    assert kernels.weight.grad.dtype == torch.float64
