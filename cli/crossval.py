@@ -168,7 +168,7 @@ def _evaluate(part: Part, options: argparse.Namespace) -> dict[str, Any]:
 
 def _has_ended(model: Path) -> bool:
     """Return whether the training of a model folder has ended, and has left nothing unwritten."""
-    from ..model.model_dir.verify import verify_model
+    from ..model.model_dir.verification.verify import verify_model
 
     if not (model / "model.json").exists():
         return False

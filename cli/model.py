@@ -199,7 +199,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from ..model.model_dir.verify import verify_model
+    from ..model.model_dir.verification.verify import verify_model
 
     status, found = 0, []
     for folder in options.models:

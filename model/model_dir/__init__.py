@@ -3,16 +3,17 @@
     model.json            format, version, network configuration, training options, provenance
     best.safetensors      weights of the best epoch
     last.safetensors      weights at the end of training
+    mean_signal.safetensors   mean signal of cell lines, of networks over blocks that see it (`mean_signal`)
     last-000007.*         training state 7 and the one before it (`training_state`)
     training.json         losses by epoch (`history`); training.png draws them, and says so (`png_text`)
     history.json, .csv    the same as plain tables
     calibration.json      what scores mean: frequencies and false discovery rates (`calibration`)
-    tensorboard/          logs for TensorBoard, if asked for (`event_file`)
+    tensorboard/          logs for TensorBoard, if asked for (`verification`)
     chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them
 
 Each file is replaced atomically and covered by a digest: model.json and the records of training states by their own,
-tensors by one in their header, which also names the model.json that they belong to. `verify` and `verify_history`
-compare all of them, and return `findings`.
+tensors by one in their header, which also names the model.json that they belong to (`tensor_file`). `verification`
+compares all of them, and returns `findings`.
 May import `model.network`.
 """
 
@@ -20,7 +21,7 @@ from .card import ModelCard, read_card
 from .findings import FileFinding, ModelReport
 from .lifecycle import backup_path, complete_model, create_model
 from .training_state import TrainingState, load_training_state, save_training_state
-from .verify import verify_model
+from .verification import verify_model
 from .weights import load_network, save_weights
 
 __all__ = [

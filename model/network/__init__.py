@@ -6,7 +6,9 @@
     blocks          the network over blocks: scores of all bins of a stretch of the genome at once
     config          the configuration of a FactorNet: its inputs, sizes and options
     factornet       FactorNet: one-hot encoding, both strands of a window, layers 1 to 5
+    kernel_maxima   highest value of kernels in stretches of bases, with a sparse gradient
     lstm            the bidirectional LSTM of FactorNet: two kinds of gates, one set of parameters
+    mean_signal     the mean signal of cell lines, an input that a model keeps
     pooling         max-pooling over positions, with the original software's gradient
     trees           gradient-boosted trees as arrays, and their sums
     variants        read and build either kind of network by its configuration

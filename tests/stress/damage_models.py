@@ -31,7 +31,7 @@ from support.tiny_model import train_tiny
 
 from factornet.model import Predictor, load_network, predict_regions, read_bedgraph
 from factornet.model.model_dir.training_state import load_training_state
-from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.verification.verify import verify_model
 from factornet.store import InputError, Store, open_store, parse_region
 
 Outcome = Literal["found", "missed", "harmless"]

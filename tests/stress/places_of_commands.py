@@ -22,7 +22,7 @@ from support.forked import Ended, Forked
 from support.tiny_experiment import LENGTHS, write_cell
 
 from factornet.etl.verify.objects import verify_store
-from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.verification.verify import verify_model
 from factornet.model.prediction.sidecar import read_record, sidecar_path
 from factornet.store import open_store
 from factornet.store.errors import FactorNetError

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.verification.verify import verify_model
 
 
 def kinds(folder: Path, *, of: str = "") -> dict[str, str]:

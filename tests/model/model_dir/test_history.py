@@ -8,7 +8,7 @@ from support.sealed import change_sealed
 
 from factornet.model import read_card
 from factornet.model.model_dir.history import best_epoch, read_history, write_history
-from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.verification.verify import verify_model
 from factornet.store import InputError
 
 

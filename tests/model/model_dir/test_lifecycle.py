@@ -7,7 +7,7 @@ import pytest
 
 from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, read_card
 from factornet.model.model_dir.lifecycle import backup_path, complete_model, create_model
-from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.verification.verify import verify_model
 from factornet.model.model_dir.weights import save_weights
 from factornet.store import InputError, UsageError
 

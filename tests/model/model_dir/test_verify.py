@@ -19,7 +19,7 @@ from support.tiny_model import tiny_config, train_tiny
 from factornet.model import FactorNet, ModelCard, load_network, read_card, save_weights, write_imported
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.tensor_file import read_epoch
-from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.verification.verify import verify_model
 from factornet.model.model_dir.weights import weights_sizes
 from factornet.model.training.history import EpochRecord
 from factornet.model.training.plots import plot_history

@@ -9,7 +9,7 @@ import pytest
 from support.keras_folder import Spec, write_folder
 
 from factornet.cli.model import main
-from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.verification.verify import verify_model
 from factornet.store import InputError
 
 

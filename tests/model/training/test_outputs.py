@@ -7,7 +7,7 @@ import torch
 from support.tiny_model import tiny_setup, train_tiny
 
 from factornet.model import TrainingOptions, prepare_training, train
-from factornet.model.model_dir.verify import verify_model
+from factornet.model.model_dir.verification.verify import verify_model
 from factornet.model.training.history import Callbacks
 from factornet.store import InputError
 

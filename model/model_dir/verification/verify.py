@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ...store.errors import InputError
-from ...store.files.atomic_write import TEMPORARY_NAME
-from ...store.files.digest import file_digest
-from ...store.files.outputs import lock_path, read_output_lock
-from ...store.files.sealed_json import read_json_object
-from ...store.text import format_count
-from ..network.block_config import BlockConfig
-from .calibration import FILE as CALIBRATION
-from .calibration import HINT as CALIBRATION_HINT
-from .calibration import check_calibration
-from .card import (
+from ....store.errors import InputError
+from ....store.files.atomic_write import TEMPORARY_NAME
+from ....store.files.digest import file_digest
+from ....store.files.outputs import lock_path, read_output_lock
+from ....store.files.sealed_json import read_json_object
+from ....store.text import format_count
+from ...network.block_config import BlockConfig
+from ..calibration import FILE as CALIBRATION
+from ..calibration import HINT as CALIBRATION_HINT
+from ..calibration import check_calibration
+from ..card import (
     DAMAGED_HINT,
     LIST_HINT,
     NO_MODEL_HINT,
@@ -35,16 +35,16 @@ from .card import (
     lists_of_names,
     read_model_json,
 )
+from ..findings import READ_HINT, Checks, ModelReport, Stage
+from ..history import BETTER_BY, RECORD, TABLES, History, Rows, best_epoch
+from ..lifecycle import backup_path, is_event_file, is_model_file
+from ..mean_signal import FILE as MEAN_SIGNAL
+from ..mean_signal import read_mean_signal
+from ..tensor_file import read_epoch, unpack_tensors
+from ..training_state import check_record, read_training_state, tensor_files
+from ..weights import check_tensors, training_records, weights_sizes
 from .event_file import check_event_file
-from .findings import READ_HINT, Checks, ModelReport, Stage
-from .history import BETTER_BY, RECORD, TABLES, History, Rows, best_epoch
-from .lifecycle import backup_path, is_event_file, is_model_file
-from .mean_signal import FILE as MEAN_SIGNAL
-from .mean_signal import read_mean_signal
-from .tensor_file import read_epoch, unpack_tensors
-from .training_state import check_record, read_training_state, tensor_files
 from .verify_history import check_history, check_picture, check_table
-from .weights import check_tensors, training_records, weights_sizes
 
 _ATTEMPTS, _PAUSE = 3, 0.2  # a running training may replace files between two reads; seconds between two attempts
 _COPY_HINT = "copy the folder again"

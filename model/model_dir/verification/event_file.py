@@ -6,8 +6,8 @@ from pathlib import Path
 
 from google_crc32c import value as crc32c
 
-from ...store.errors import InputError
-from ...store.files.limited_read import read_limited
+from ....store.errors import InputError
+from ....store.files.limited_read import read_limited
 
 _MAX_SIZE = 256_000_000  # bytes of a file
 _MASK = 0xA282EAD8

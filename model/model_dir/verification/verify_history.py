@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 
-from ...store.files.digest import sha256_of
-from ...store.files.limited_read import read_limited
-from .card import ModelCard
-from .findings import Checks, FileKind
-from .history import HISTORY_HINT, RECORD, TABLES, History, Rows, history_tables, picture_digest, read_history
-from .png_text import HISTORY_KEY, read_png_text
+from ....store.files.digest import sha256_of
+from ....store.files.limited_read import read_limited
+from ..card import ModelCard
+from ..findings import Checks, FileKind
+from ..history import HISTORY_HINT, RECORD, TABLES, History, Rows, history_tables, picture_digest, read_history
+from ..png_text import HISTORY_KEY, read_png_text
 
 _MAX_TABLE = 64_000_000  # bytes
 
