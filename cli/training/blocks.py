@@ -39,11 +39,14 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
     for name in ("kernels", "kernel_width", "dropout"):
         if getattr(options, name) is not None:
             network[name] = getattr(options, name)
+    training = {name: getattr(options, name) for name in _TRAINING_OPTIONS}
+    if options.label_mode is not None:
+        training["labels"] = (options.label_mode,)
     setup = BlockSetup(
         sampler=sampler,
         network=network,
-        options=BlockTrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
-        segments={"mode": options.label_mode},
+        options=BlockTrainingOptions(**training),
+        segments={"mode": options.label_mode or "core"},
         motifs=_motifs(options, sampler.tasks),
         mean_cells=mean_cells,
         cross_validation=read_scores(options.cross_validation) if options.cross_validation else None,

@@ -58,7 +58,7 @@ PRESETS = {
     ),
 }
 """``published`` is FactorNet as published; ``blocks`` the network over blocks of 50 bases, which learns all bins."""
-_OTHERS = {"negatives": 1, "precision": "float32", "resident": "auto", "label_mode": "core"}
+_OTHERS = {"negatives": 1, "precision": "float32", "resident": "auto"}
 
 
 def apply_preset(options: argparse.Namespace) -> None:

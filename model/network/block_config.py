@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from ...store.errors import UsageError
@@ -15,6 +15,8 @@ MEAN_BLOCKS = (1, 17, 101)
 MAX_BLOCKS = 11
 """Blocks over which the highest block mean of a track is a channel: 0.55 kb."""
 BIN_BLOCKS = BIN // STRIDE
+KINDS, PLAIN = 3, 1
+"""Members of an ensemble are of three kinds in turn; the second is plain, without mean signal and auxiliary factors."""
 POOLS = 2
 """Maxima of each kernel kept per block, of 25 positions each."""
 
@@ -35,7 +37,8 @@ class BlockConfig:
         annotation: whether the annotation of the blocks is an input.
         mean_tracks: names of the tracks whose mean over cell lines, which the model keeps, is an input beside.
         auxiliary: names of further factors that the networks learn beside, each an output that prediction leaves out.
-        members: number of networks whose logits are averaged; they differ in their initial weights.
+        members: number of networks whose logits are averaged; they differ in their initial weights, and the second of
+            every three sees no mean signal and learns no auxiliary factor.
         trees: number of boosted trees of each task; their sum and a regression are blended with the logits. 0 for
             neither.
         leaves: of a tree, at most.
@@ -150,22 +153,31 @@ class BlockConfig:
         """Whether annotation is an input in any form."""
         return self.annotation
 
+    def of_member(self, member: int) -> Self:
+        """Return the configuration of one of the networks, by its place among the members."""
+        return replace(self, mean_tracks=(), auxiliary=()) if member % KINDS == PLAIN else self
+
     @property
     def weights_size(self) -> int:
-        """Number of values in the network's ``state_dict()``, without counters."""
-        width, channels = self.width, self.signal_channels + self.annotation_channels
+        """Number of values in the ``state_dict()`` of the ensemble, without counters."""
+        regression = 2 + 2 * len(self.signals) + 1
+        others = 5 * self.trees * self.nodes + 2 * 4 * self.motif_width + regression + 3
+        plain = len(range(PLAIN, self.members, KINDS))
+        networks = plain * self._network_size(len(self.tracks), len(self.tasks))
+        networks += (self.members - plain) * self._network_size(len(self.signals), len(self.learnt))
+        return networks + len(self.tasks) * others * bool(self.trees)
+
+    def _network_size(self, signals: int, outputs: int) -> int:
+        width, channels = self.width, signals * (len(MEAN_BLOCKS) + 1) + self.annotation_channels
         norms = 4 * (self.kernels + channels + width * len(self.dilations))
-        network = (
+        return (
             self.kernels * (4 * self.kernel_width + 1)
             + width * (POOLS * self.kernels + channels + 1)
             + len(self.dilations) * 3 * width * width
             + width * (BIN_BLOCKS * width + 1)
-            + len(self.learnt) * (width + 1)
+            + outputs * (width + 1)
             + norms
         )
-        regression = 2 + 2 * len(self.signals) + 1
-        others = 5 * self.trees * self.nodes + 2 * 4 * self.motif_width + regression + 3
-        return self.members * network + len(self.tasks) * others * bool(self.trees)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

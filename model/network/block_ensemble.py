@@ -42,7 +42,9 @@ class BlockEnsemble(nn.Module):
     def __init__(self, config: BlockConfig, *, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        self.members = nn.ModuleList(BlockNetwork(config, seed=seed + i * _SEEDS_APART) for i in range(config.members))
+        self.members = nn.ModuleList(
+            BlockNetwork(config.of_member(i), seed=seed + i * _SEEDS_APART) for i in range(config.members)
+        )
         self.trees: BoostedTrees | None = None
         self.mean_signal: MeanSignal | None = None
         if config.trees:
@@ -69,7 +71,8 @@ class BlockEnsemble(nn.Module):
 
     def member_logits(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
         """Return the logits averaged over members and strands, (B, bins, tasks)."""
-        return torch.stack([n.both_strands(codes, tracks, annotation) for n in self.networks]).mean(0)
+        found = [n.both_strands(codes, n.own_signals(tracks), annotation) for n in self.networks]
+        return torch.stack(found).mean(0)
 
     def parts(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
         """Return the logits of members, trees and regression, (3, B, bins, tasks)."""

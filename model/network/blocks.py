@@ -72,6 +72,10 @@ class BlockNetwork(nn.Module):
         both: Tensor = self._score(codes, tracks, annotation) + reverse
         return both[..., : len(self.config.tasks)] / 2
 
+    def own_signals(self, signals: Tensor) -> Tensor:
+        """Return those of an ensemble's signals, (B, T, L), that this network sees: mean signals are the last."""
+        return signals[:, : len(self.config.signals)]
+
     def reversed_inputs(self, codes: Tensor, tracks: Tensor) -> tuple[Tensor, Tensor]:
         """Return the reverse complement of codes and tracks, of the same shapes."""
         complement = torch.where(codes < 4, 3 - codes, codes)

@@ -101,7 +101,8 @@ class BlockSetup(DataSetup):
         }
         if means is not None:
             more[MEAN_SIGNAL] = mean_signal_record(means, self.mean_cells)
-        training = {**asdict(self.options), **self.training_record(**more)}
+        options = asdict(self.options) | {"labels": list(self.options.labels)}
+        training = {**options, **self.training_record(**more)}
         annotation = annotation_record(store_rules(self.sampler.store)) if config.annotation else {}
         return ModelCard(config=config, training=training, provenance={**self.provenance(), **annotation})
 
@@ -169,7 +170,8 @@ class BlockSetup(DataSetup):
     def sampling(self) -> str:
         """What is drawn besides positives, as text."""
         options = self.segment_options
-        text = f"segments of {options.bins} bins, labels {options.mode}"
+        labels = ", ".join(dict.fromkeys((options.mode, *self.options.labels)))
+        text = f"segments of {options.bins} bins, labels {labels}"
         if self.config.auxiliary:
             text += f"; learnt beside: {', '.join(self.config.auxiliary)}"
         if self.mean_cells:

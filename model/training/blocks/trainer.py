@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 
@@ -17,6 +18,7 @@ from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from ....store.files.outputs import output_lock
+from ....store.sampling.bin_targets import LabelMode
 from ....store.sampling.plan import make_rng
 from ....store.sampling.segments import Segments, SegmentSampler
 from ....store.windows.batch import StreamSettings
@@ -51,6 +53,7 @@ class BlockTrainingOptions:
         weight_decay: of matrices.
         batch_size: segments per step.
         clip: largest norm of the gradient.
+        labels: how bound bins become targets for each member, over and over.
         auxiliary_weight: of the mean loss of the auxiliary factors, beside that of the tasks.
         seed: seed of weights, segments, order, strands and dropout.
         select: by what the best epoch is chosen; both are computed on all bins of the validation regions.
@@ -62,6 +65,7 @@ class BlockTrainingOptions:
     weight_decay: float = 0.01
     batch_size: int = 16
     clip: float = 1.0
+    labels: tuple[LabelMode, ...] = ("core", "core", "soft")
     auxiliary_weight: float = 4.0
     seed: int = 420
     select: Selection = "ap"
@@ -182,16 +186,17 @@ class _BlockTrainer:
 
     def _step(self, batch: TensorBatch, segments: Segments, strands: NDArray[np.bool_]) -> float:
         """Take a step; return the mean loss of members and tasks before it, or a value that is not finite."""
-        arrays = self.sampler.bin_targets(segments, batch.index)
-        targets, weights = (torch.from_numpy(array).to(self.device) for array in arrays)
+        targets = {mode: self._targets(segments, batch, mode) for mode in set(self.options.labels)}
         n_tasks = len(self.network.config.tasks)
         annotation = self._annotation(segments, batch)
         self.optimizer.zero_grad(set_to_none=True)
         losses, norms = [], []
-        for member, rows in zip(self.network.networks, strands, strict=True):
+        for member, rows, mode in zip(self.network.networks, strands, cycle(self.options.labels), strict=False):
             reverse = torch.from_numpy(rows).to(self.device)
             logits = member(*_choose_strands(member, batch, annotation, reverse))
-            target, weight = (torch.where(reverse[:, None, None], t.flip(1), t) for t in (targets, weights))
+            target, weight = (
+                torch.where(reverse[:, None, None], t.flip(1), t)[..., : logits.shape[2]] for t in targets[mode]
+            )
             of_factor = mean_loss(logits, target, weight)
             loss = of_factor[:n_tasks].mean()
             whole = loss
@@ -204,6 +209,11 @@ class _BlockTrainer:
             return math.nan
         self.optimizer.step()
         return float(np.mean(losses))
+
+    def _targets(self, segments: Segments, batch: TensorBatch, mode: LabelMode) -> tuple[Tensor, Tensor]:
+        """Return targets and weights of the bins of a batch, (B, bins, factors) each."""
+        target, weight = self.sampler.bin_targets(segments, batch.index, mode)
+        return torch.from_numpy(target).to(self.device), torch.from_numpy(weight).to(self.device)
 
     def _compare_with_regression(self, scores: EnsembleScores) -> None:
         """Warn where what was learnt is no better than the motif and the signal in a bin."""
@@ -264,9 +274,10 @@ def _choose_strands(
     network: BlockNetwork, batch: TensorBatch, annotation: Tensor | None, reverse: Tensor
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return codes, tracks and annotation of a batch; of the rows in `reverse` their reverse complement."""
-    codes, tracks = network.reversed_inputs(batch.codes, batch.tracks)
+    signals = network.own_signals(batch.tracks)
+    codes, tracks = network.reversed_inputs(batch.codes, signals)
     return (
         torch.where(reverse[:, None], codes, batch.codes),
-        torch.where(reverse[:, None, None], tracks, batch.tracks),
+        torch.where(reverse[:, None, None], tracks, signals),
         None if annotation is None else torch.where(reverse[:, None], annotation.flip(1), annotation),
     )
