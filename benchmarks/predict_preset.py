@@ -20,6 +20,7 @@ from data import CELL, FACTOR, TRACKS, build_store, write_sources
 from factornet.model import FactorNet, NetworkConfig, predict_bins
 from factornet.model.network import AnyNetwork, BlockConfig, BlockEnsemble
 from factornet.model.network.bin_features import feature_count
+from factornet.model.training.blocks.average_signal import average_signal
 from factornet.store import STRIDE, Store
 
 WINDOWS = 16384
@@ -31,11 +32,21 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     one = BlockConfig(tasks=(FACTOR,), tracks=TRACKS)
-    recommended = BlockConfig(tasks=(FACTOR,), tracks=TRACKS, members=3, trees=120, motif_width=20)
+    recommended = BlockConfig(
+        tasks=(FACTOR,),
+        tracks=TRACKS,
+        members=3,
+        trees=120,
+        motif_width=20,
+        mean_tracks=TRACKS[1:],
+        auxiliary=("A", "B"),
+    )
     with tempfile.TemporaryDirectory() as folder:
         store = build_store(write_sources(Path(folder), size=SIZE, unknown=10_000))
+        ensemble = with_trees(BlockEnsemble(recommended))
+        ensemble.mean_signal = average_signal(store, (CELL,), TRACKS[1:])
         rows = [
-            compare(store, "predict_preset_vs_windowed", with_trees(BlockEnsemble(recommended)), options.repeats),
+            compare(store, "predict_preset_vs_windowed", ensemble, options.repeats),
             compare(store, "predict_preset_one_network_vs_windowed", BlockEnsemble(one), options.repeats),
         ]
     finish(rows, options.json)

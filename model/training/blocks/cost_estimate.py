@@ -62,5 +62,5 @@ def _time(network: BlockEnsemble, batch_size: int, length: int, device: torch.de
                 continue
             network.zero_grad()
             for member in network.networks:
-                member(*inputs).sum().backward()
+                member(inputs[0], member.own_signals(tracks), inputs[2]).sum().backward()
     return (perf_counter() - begin) / _STEPS

@@ -78,11 +78,32 @@ def test_channels_are_logarithms_of_centred_means():
 
 def test_number_of_weights_is_as_stated():
     trees = {"trees": 3, "leaves": 5, "motif_width": 9, "members": 2, "annotation": True}
-    for config in (CONFIG, BlockConfig(tasks=("A",), tracks=()), BlockConfig(tasks=("A", "B"), tracks=("D",), **trees)):
+    further = {"mean_tracks": ("D",), "auxiliary": ("C", "E", "F"), "members": 5}
+    for config in (
+        CONFIG,
+        BlockConfig(tasks=("A",), tracks=()),
+        BlockConfig(tasks=("A", "B"), tracks=("D",), **trees),
+        BlockConfig(tasks=("A", "B"), tracks=("D", "E"), **trees | further),
+    ):
         network = BlockEnsemble(config)
         counted = sum(v.numel() for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked"))
         assert counted == config.weights_size
         assert BlockConfig.from_json(config.to_json()) == config
+
+
+def test_second_of_three_members_is_plain():
+    config = BlockConfig(tasks=("A",), tracks=("D",), mean_tracks=("D",), auxiliary=("B",), members=4)
+    ensemble = BlockEnsemble(config).eval()
+    assert [n.config.signals for n in ensemble.networks] == [("D", "mean of D"), ("D",)] + [("D", "mean of D")] * 2
+    assert [n.output.out_channels for n in ensemble.networks] == [2, 1, 2, 2]
+    generator = torch.Generator().manual_seed(1)
+    length = config.window_length
+    codes, signals = torch.zeros(1, length, dtype=torch.uint8), torch.rand(1, 2, length, generator=generator)
+    with torch.no_grad():
+        found = ensemble.both_strands(codes, signals)
+        each = [n.both_strands(codes, signals[:, : len(n.config.signals)]) for n in ensemble.networks]
+    assert found.shape == (1, 1, 1)
+    torch.testing.assert_close(found, torch.stack(each).mean(0))
 
 
 def test_seed_alone_decides_the_weights():
