@@ -122,6 +122,9 @@ def test_seed_alone_decides_the_weights():
         ({"dropout": 1.0}, "dropout"),
         ({"dilations": (0,)}, "dilations"),
         ({"tasks": ()}, "task"),
+        ({"mean_tracks": ("E",)}, "mean_tracks must be some of the tracks"),
+        ({"auxiliary": ("A",)}, "tasks and auxiliary: 'A' is repeated"),
+        ({"auxiliary": "B"}, "auxiliary must be a tuple of names"),
     ],
 )
 def test_configurations_out_of_range_are_refused(values, message):
