@@ -10,10 +10,13 @@ import torch
 from factornet.cli import model, predict, train
 from factornet.model import load_network
 from factornet.model.model_dir.mean_signal import FILE
+from factornet.model.prediction import Bins, predict_bins
 from factornet.model.prediction.predictor import Predictor
+from factornet.model.prediction.scorers.block_scores import block_bits
 from factornet.model.prediction.to_file import predict_regions
 from factornet.model.training.blocks.trainer import mean_loss
 from factornet.store import UsageError, open_store, parse_region
+from factornet.store.spans import padded_span
 
 SMALL = "--preset blocks -k 8 --members 1 --trees 0 -e 1 -b 16 -s 5 --no-motif --device cpu --threads 1".split()
 DATA = "-i K562 -f CTCF -v chr11:200000-500000 -t chr21 chr7 chr2".split()
@@ -99,6 +102,28 @@ def test_scores_depend_on_the_mean_signal(trained, demo_store):
         without = network.both_strands(codes, tracks, bits)
         tracks[:, network.config.signals.index("mean of DGF")] = 9
         assert not torch.equal(without, network.both_strands(codes, tracks, bits))
+
+
+def test_predicted_bins_see_the_mean_of_their_own_bases(trained, demo_store):
+    """Bins that start anywhere, at the ends of chromosomes too, score as their windows cut out by hand."""
+    network, store = load_network(trained).eval(), open_store(demo_store)
+    chrom, margin = store.coordinates.index("chr21"), network.config.margin
+    starts = np.array([0, 50, 12_345, 12_395, 777_777, store.coordinates.lengths[chrom] - 200])
+    bins = Bins(np.full(starts.size, chrom), starts, starts + 200)
+    found = predict_bins(network, store, "GM12878", bins, device=torch.device("cpu"))[:, 0]
+    expected = []
+    for start in (starts - margin).tolist():
+        stop = start + network.config.window_length
+        codes = padded_span(store.sequence("chr21"), start, stop, pad_value=4)
+        signal = [
+            padded_span(store.track("GM12878", t, "chr21"), start, stop, pad_value=0) for t in network.config.tracks
+        ]
+        tracks = np.concatenate([np.stack(signal), network.mean_signal.bases("chr21", start, stop)])
+        bits = torch.from_numpy(padded_span(store.annotation("chr21"), start, stop, pad_value=0)[None])
+        with torch.no_grad():
+            inputs = torch.from_numpy(codes[None]), torch.from_numpy(tracks[None].astype(np.float32)), block_bits(bits)
+            expected.append(torch.sigmoid(network.both_strands(*inputs)).item())
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_lost_mean_signal_is_made_again_by_a_resumed_training(trained, words, tmp_path, capsys):
