@@ -1,8 +1,9 @@
 """What several test files need: the demo experiment and its stores, servers of them, where the real data lie."""
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +20,40 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
-def demo_files(tmp_path_factory) -> Path:
-    """The demo experiment as files."""
-    return write_demo(tmp_path_factory.mktemp("demo") / "files").directory
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder in the first process of pytest-xdist that needs it, for all of them; not to be changed."""
+    base = tmp_path_factory.getbasetemp()
+    base = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    base.mkdir(exist_ok=True)
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        with (base / f"{name}.lock").open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.seek(0)
+            if not lock.read():
+                shutil.rmtree(base / name, ignore_errors=True)
+                (base / name).mkdir()
+                make(base / name)
+                lock.write("made")
+        return base / name
+
+    return folder
 
 
 @pytest.fixture(scope="session")
-def demo_store(demo_files) -> Path:
+def demo_files(made_once) -> Path:
+    """The demo experiment as files; not to be changed."""
+    return made_once("demo-files", lambda folder: write_demo(folder / "files")) / "files"
+
+
+@pytest.fixture(scope="session")
+def demo_store(made_once, demo_files) -> Path:
     """A store of the demo experiment; not to be changed."""
-    path = demo_files.parent / "demo.zarr"
+    return made_once("demo", lambda folder: build_demo(demo_files, folder / "demo.zarr")) / "demo.zarr"
+
+
+def build_demo(demo_files: Path, path: Path) -> None:
+    """Build the store of the demo experiment."""
     inputs = GenomeInputs(
         demo_files / "genome.fa",
         gtf=demo_files / "annotation/genes.gtf.gz",
@@ -38,15 +64,16 @@ def demo_store(demo_files) -> Path:
     build_genome(path, inputs, GenomeOptions(assembly="demo"), Resources(1))
     for cell in ("GM12878", "HepG2", "K562"):
         build_cell(path, demo_files / "cells" / cell, CellOptions(), Resources(1))
-    return path
 
 
 @pytest.fixture(scope="session")
-def raw_store(demo_store, tmp_path_factory) -> Path:
+def raw_store(made_once, demo_store) -> Path:
     """The demo, unpacked by the command; not to be changed."""
-    path = tmp_path_factory.mktemp("raw") / "raw.zarr"
-    assert etl.main(["unpack", str(demo_store), str(path), "-p", "1"]) == 0
-    return path
+
+    def unpack(folder: Path) -> None:
+        assert etl.main(["unpack", str(demo_store), str(folder / "raw.zarr"), "-p", "1"]) == 0
+
+    return made_once("raw", unpack) / "raw.zarr"
 
 
 @pytest.fixture
@@ -81,11 +108,13 @@ def foreign(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(demo_store, tmp_path_factory) -> Path:
-    """What export makes, to be put on a web server."""
-    folder = tmp_path_factory.mktemp("exported") / "demo.zarr"
-    assert etl.main(["export", str(demo_store), str(folder)]) == 0
-    return folder
+def exported(made_once, demo_store) -> Path:
+    """What export makes, to be put on a web server; not to be changed."""
+
+    def export(folder: Path) -> None:
+        assert etl.main(["export", str(demo_store), str(folder / "demo.zarr")]) == 0
+
+    return made_once("exported", export) / "demo.zarr"
 
 
 @pytest.fixture(scope="session")

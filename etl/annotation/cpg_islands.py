@@ -77,7 +77,7 @@ def read_cpg_islands(path: Path, coordinates: GenomeCoordinates, aliases: Mappin
 class _Reader:
     def __init__(self, path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> None:
         self._path, self._coordinates, self._aliases = path, coordinates, aliases
-        self._chroms = {name: i for i, name in enumerate(coordinates.names)}
+        self._chroms = coordinates.indices
         self._form: _Form | None = None
         self._columns = 0
         self.rows: list[tuple[int, int, int]] = []

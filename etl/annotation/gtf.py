@@ -97,7 +97,7 @@ class _Reader:
 
     def __init__(self, path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> None:
         self._path, self._coordinates, self._aliases = path, coordinates, aliases
-        self._chroms = {name: i for i, name in enumerate(coordinates.names)}
+        self._chroms = coordinates.indices
         self._lengths = dict(zip(coordinates.names, coordinates.lengths, strict=True))
         self._columns = {name: array("q") for name in _COLUMNS}
         self._append = [column.append for column in self._columns.values()]

@@ -157,7 +157,7 @@ def read_peaks(
     """
     if not path.is_file():
         raise InputError(path, "no such file", hint="correct the path")
-    index = {name: i for i, name in enumerate(coordinates.names)}
+    index = coordinates.indices
     rows, evidence, dropped, n_clipped = array("q"), SummitEvidence(), dict[str, int](), 0
     for row in _read_rows(path, evidence):
         name = aliases.get(row.chrom, row.chrom)

@@ -139,7 +139,7 @@ def run_on(client: Any, nodes: Sequence[Any], on_report: Callable[[ShardReport],
     from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
-    futures = client.compute(list(nodes))
+    futures = client.compute(list(nodes), optimize_graph=False)
     try:
         for future in as_completed(futures):
             on_report(future.result())

@@ -105,6 +105,7 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
     if not tasks:
         return []
     # Without arguments, in which dask would look for others of its own: in all names of all chromosomes, for each task.
+    # They are run as they are: to optimize the graph, dask would go through all tasks for each of them.
     nodes = [delayed(partial(_call, task), pure=False, traverse=False)() for task in tasks]
     if resources.scheduler is not None:
         with remote_cluster(resources.scheduler, location) as client:
@@ -116,7 +117,7 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
             return run_on(client, nodes, on_report)
     with _ReportCallback(on_report):
         if workers == 1:
-            return list(compute(*nodes, scheduler="synchronous"))
+            return list(compute(*nodes, scheduler="synchronous", optimize_graph=False))
         return _run_in_processes(nodes, workers)
 
 
@@ -129,7 +130,8 @@ def _run_in_processes(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
             for _ in range(workers):  # start all of them while they are shielded
                 pool.submit(int)
         try:
-            done = compute(*nodes, scheduler="processes", pool=pool, num_workers=workers, chunksize=1)
+            options = {"pool": pool, "num_workers": workers, "chunksize": 1}
+            done = compute(*nodes, scheduler="processes", optimize_graph=False, **options)
         except BrokenProcessPool as e:
             raise InterruptedBuildError(
                 "a worker process was killed, most likely because memory ran out; use fewer workers or set a limit "

@@ -72,10 +72,9 @@ def _read_chromosome(
 ) -> ScoreTable:
     """Read the intervals of a bigWig that contain the middle of a bin; others, of single bases say, decide nothing."""
     name, length = chromosome
-    index = {known: i for i, known in enumerate(coordinates.names)}
     starts, stops, values = ([np.zeros(0, dtype)] for dtype in (np.int64, np.int64, np.float32))
     others, n_without_score = Counter[str](), 0
-    chrom = index.get(aliases.get(name, name))
+    chrom = coordinates.indices.get(aliases.get(name, name))
     if chrom is not None and length != coordinates.lengths[chrom]:
         problem = f"{name} has {length} bases, the store's {coordinates.names[chrom]} {coordinates.lengths[chrom]}"
         raise InputError(path, problem, hint="is it of another assembly?")

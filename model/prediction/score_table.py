@@ -82,7 +82,7 @@ class _TableReader:
 
     def __init__(self, path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> None:
         self._path, self._coordinates = path, coordinates
-        index = {name: i for i, name in enumerate(coordinates.names)}
+        index = coordinates.indices
         self._index = index | {name: index[target] for name, target in aliases.items() if target in index}
         self._columns: tuple[array[Any], ...] = tuple(array(kind) for kind in "qqqf")
         self._others, self._counts, self._begun = Counter[str](), Counter[str](), False

@@ -6,10 +6,12 @@ reads them. Layout: Kent et al. 2010, supplement (tables 9 to 15). Zoom levels o
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +115,8 @@ def read_blocks(path: Path, chrom: str, start: int, stop: int) -> Iterator[DataB
     with path.open("rb") as raw:
         file = BinaryFile(path, raw)
         header = read_header(file)
-        chromosomes = read_chromosomes(file, header)
+        version = os.fstat(raw.fileno())
+        chromosomes = _known_chromosomes(path, (version.st_ino, version.st_mtime_ns, version.st_size))
         number = chromosomes[chrom][0]
         found = list(_read_index(file, header.index, (number << 32 | start, number << 32 | stop)))
         leaves = np.concatenate(found) if found else np.empty(0, _LEAF)
@@ -121,6 +124,14 @@ def read_blocks(path: Path, chrom: str, start: int, stop: int) -> Iterator[DataB
             for block in _read_block(file, header, leaf, len(chromosomes)):
                 if block.chrom == number:
                     yield block
+
+
+@lru_cache(maxsize=4)
+def _known_chromosomes(path: Path, version: tuple[int, int, int]) -> Mapping[str, tuple[int, int]]:
+    """Return the chromosomes of a file of this version, read once in a process: there may be many thousands."""
+    with path.open("rb") as raw:
+        file = BinaryFile(path, raw)
+        return read_chromosomes(file, read_header(file))
 
 
 def check_zoom_levels(path: Path, covered: int) -> None:

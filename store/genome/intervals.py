@@ -47,15 +47,20 @@ class GenomeCoordinates:
         """Axis coordinate just past each chromosome's last base, shape (chromosomes,)."""
         return self.offsets + np.asarray(self.lengths, np.int64)
 
+    @cached_property
+    def indices(self) -> dict[str, int]:
+        """Index of each chromosome by name."""
+        return {name: i for i, name in enumerate(self.names)}
+
     def index(self, name: str) -> int:
         """Return the index of a chromosome in the store.
 
         Raises:
             UsageError: no such chromosome; the message lists the valid names.
         """
-        if name not in self.names:
+        if name not in self.indices:
             raise UsageError(f"no chromosome {name!r}; there are {', '.join(self.names)}")
-        return self.names.index(name)
+        return self.indices[name]
 
     def to_absolute(self, chrom: ArrayLike, position: ArrayLike) -> IntArray:
         """Convert chromosome indices and positions to absolute coordinates."""

@@ -1,16 +1,17 @@
-"""Run the commands on many cell lines, factors and scaffolds; print time, memory, open files and threads.
+"""Run the commands on many cell lines, factors and scaffolds; print times, memory, open files and threads.
 
     python tests/stress/many_of_each.py                 # 200 cell lines, 300 factors, 5,000 scaffolds, 20 x 30 x 500
     python tests/stress/many_of_each.py --only scaffolds
 
-Each number is reached in three steps (a quarter, a half, all), so that what grows faster than it shows: the last column is
-the ratio of the times of the last two steps, 2 where time grows in proportion. Everything else is tiny.
+Each number is reached in three steps (a quarter, a half, all), so that what grows faster than it shows: the last lines are
+the ratios of the last two steps, 2 where a number grows in proportion. Everything else is tiny.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -48,11 +49,15 @@ AXES = {
 }
 
 
+COLUMNS = ("seconds", "processor", "memory", "files", "threads")
+
+
 @dataclass(frozen=True)
 class Usage:
-    """What a command used: seconds, largest sums over its processes of memory (bytes), open files and threads."""
+    """What a command used: seconds, of processors too; largest sums over its processes of memory, files, threads."""
 
     seconds: float
+    processor: float
     memory: int
     files: int
     threads: int
@@ -116,7 +121,7 @@ def run(folder: Path, program: str, *arguments: str) -> Usage:
     """
     code = f"import sys; from factornet.cli.entry_points import {program}; sys.exit({program}())"
     limited = ["sh", "-c", f'ulimit -S -n {OPEN_FILES}; exec "$@"', "sh", sys.executable, "-c", code, *arguments]
-    begin = time.monotonic()
+    begin, before = time.monotonic(), _processor_seconds()
     with (folder / "log.txt").open("w+") as log:
         process = subprocess.Popen(limited, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         usage = list(sample(process))
@@ -125,7 +130,14 @@ def run(folder: Path, program: str, *arguments: str) -> Usage:
             raise RuntimeError(
                 f"{program} {' '.join(arguments)[:80]}: status {process.returncode}\n{log.read()[-2000:]}"
             )
-    return Usage(time.monotonic() - begin, *(max(column) for column in zip(*usage, strict=True)))
+    seconds = (time.monotonic() - begin, _processor_seconds() - before)
+    return Usage(*seconds, *(max(column) for column in zip(*usage, strict=True)))
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def sample(process: subprocess.Popen[bytes]) -> Iterator[tuple[int, int, int]]:
@@ -155,7 +167,7 @@ def measure(size: Size) -> dict[str, Usage]:
         for name, (program, *arguments) in commands(folder, size).items():
             usage = found[name] = run(folder, program, *arguments)
             print(
-                f"{size!s:>16}  {name:<18}{usage.seconds:8.1f} s{usage.memory / 1e6:8.0f} MB{usage.files:6d} files"
+                f"{size!s:>16}  {name:<18}{usage.seconds:8.1f} s{usage.processor:8.1f} s CPU{usage.memory / 1e6:8.0f} MB{usage.files:6d} files"
                 f"{usage.threads:4d} threads",
                 flush=True,
             )
@@ -172,10 +184,12 @@ def main() -> int:
         steps = [measure(size) for size in AXES[axis]]
         if len(steps) < 2:
             continue
-        print(f"{axis}: growth of time, memory, open files, threads from {AXES[axis][-2]} to {AXES[axis][-1]}")
+        print(
+            f"{axis}: growth of time, CPU time, memory, open files, threads from {AXES[axis][-2]} to {AXES[axis][-1]}"
+        )
         for name, last in steps[-1].items():
             before = steps[-2][name]
-            ratios = (getattr(last, k) / getattr(before, k) for k in ("seconds", "memory", "files", "threads"))
+            ratios = (getattr(last, k) / getattr(before, k) for k in COLUMNS)
             print(f"    {name:<18}{'  '.join(f'{r:5.2f}' for r in ratios)}", flush=True)
     return 0
 

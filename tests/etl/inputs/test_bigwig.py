@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from factornet.etl.inputs.bigwig import read_by_pybigwig, read_values
 from factornet.store import InputError
+from factornet.store.genome import bigwig_format
 from factornet.store.genome.bigwig_format import check_structure
 
 LENGTH = 3000
@@ -102,3 +103,20 @@ def test_base_with_two_values_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"two values for chrA:105; recreate the file"):
         read_values(tmp_path / "x.bw", "chrA", 0, 200)
     assert read_values(tmp_path / "x.bw", "chrA", 0, 105)[1].covered == 5
+
+
+def test_list_of_chromosomes_is_read_once_in_a_process_and_anew_for_another_file_at_the_same_path(
+    tmp_path, monkeypatch
+):
+    counted = []
+    original = bigwig_format.read_chromosomes
+    monkeypatch.setattr(bigwig_format, "read_chromosomes", lambda *a: counted.append(a) or original(*a))
+    path = tmp_path / "x.bw"
+    for names in (["a", "b", "c", "d"], ["d", "c", "b", "a", "e"]):
+        with pyBigWig.open(str(path), "w") as file:
+            file.addHeader([(name, 100) for name in names], maxZooms=0)
+            for i, name in enumerate(names):
+                file.addEntries([name], [10], ends=[20], values=[float(i)])
+        for i, name in enumerate(names):
+            assert read_values(path, name, 0, 100)[0][10] == i
+    assert len(counted) == 2

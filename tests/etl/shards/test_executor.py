@@ -4,6 +4,8 @@ import pickle
 import sys
 from dataclasses import dataclass
 
+from dask.highlevelgraph import HighLevelGraph
+
 from factornet.etl import Resources
 from factornet.etl.inputs import fasta
 from factornet.etl.inputs.fasta import FastaReader, prepare_fasta
@@ -34,6 +36,17 @@ def test_dask_does_not_look_into_tasks(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "unpack_collections", counting)
     run([OfManyNames({f"s{i}": i for i in range(1000)})], Resources(1), on_report=lambda _: None, location=tmp_path)
     assert len(visited) < 10
+
+
+def test_dask_does_not_go_through_all_tasks_for_each_of_them(monkeypatch, tmp_path):
+    def cull(self, keys):
+        raise AssertionError("the graph is optimized")
+
+    monkeypatch.setattr(HighLevelGraph, "cull", cull)
+    tasks = [OfManyNames({}, f"task {i}") for i in range(5)]
+    for resources in (Resources(1), Resources(2)):
+        done = run(tasks, resources, on_report=lambda _: None, location=tmp_path)
+        assert [report.key for report in done] == [task.key for task in tasks]
 
 
 def test_task_of_a_record_is_as_large_in_a_genome_of_many_and_the_index_is_read_once(tmp_path):

@@ -16,7 +16,7 @@ PROGRAM = Path(sys.executable).parent
 
 
 def options(store, folder, *more):
-    text = "-i GM12878 HepG2 -f CTCF -m -g -t chr1 chr2 chr21 -k 8 -r 4 -d 8 -n 2 -b 100 --threads 1 --device cpu"
+    text = "-i GM12878 HepG2 -f CTCF -m -g -t chr1 chr2 chr21 -k 8 -r 4 -d 8 -n 1 -L 500 -b 50 --threads 1 --device cpu"
     return ["--store", str(store), *text.split(), *more, "-o", str(folder)]
 
 

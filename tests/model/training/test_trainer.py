@@ -120,7 +120,7 @@ def test_resuming_with_other_data_is_refused(store, demo_files, raw_store, expor
 
 def command(store: Path, folder: Path) -> list[str]:
     program = Path(sys.executable).parent / "factornet-train"
-    options = "-i GM12878 -f CTCF -t chr1 chr2 chr21 -k 8 -r 4 -d 8 -e 4 -b 20 --threads 1".split()
+    options = "-i GM12878 -f CTCF -t chr1 chr2 chr21 -k 8 -r 4 -d 8 -e 3 -b 20 --threads 1".split()
     return [str(program), "--store", str(store), *options, "-o", str(folder)]
 
 
