@@ -69,6 +69,10 @@ def _mean_signal(
     own = own_tracks(store, tuple(dict.fromkeys(sampler.cells + sampler.valid_cells)), tracks)
     if options.mean_cells is None:
         cells = cells_with_tracks(store, own)
+        if left_out := [cell for cell in store.cells if own and cell not in cells]:
+            print_line(
+                f"mean signal: without {', '.join(left_out)}, which lack a track of {', '.join(own)}", file=sys.stderr
+            )
         return (cells, own) if own and len(cells) > 1 else ((), ())
     cells = tuple(dict.fromkeys(cell_name(item) for item in chosen(options.mean_cells)))
     with naming_option("--mean-cells"):
@@ -87,9 +91,12 @@ def _auxiliary(options: argparse.Namespace, sampler: Sampler) -> tuple[str, ...]
         UsageError: one that is asked for is unknown or is to be predicted.
     """
     store = sampler.store
-    known = {f for cell in sampler.cells for f in store.cell(cell).factor_names if has_peaks(store, cell, f)}
+    named = {f for cell in sampler.cells for f in store.cell(cell).factor_names}
+    known = {f for cell in sampler.cells for f in named if has_peaks(store, cell, f)}
     others = tuple(sorted(known - set(sampler.tasks)))
     if options.auxiliary is None:
+        if without := sorted(named - known - set(sampler.tasks)):
+            print_line(f"not learnt beside, without a peak: {', '.join(without)}", file=sys.stderr)
         return others
     asked = tuple(dict.fromkeys(chosen(options.auxiliary)))
     for factor in asked:

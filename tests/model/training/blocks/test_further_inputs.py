@@ -171,3 +171,15 @@ def test_loss_of_each_factor_is_its_weighted_mean():
     each = -(target * np.log(1 / (1 + np.exp(-logits))) + (1 - target) * np.log(1 - 1 / (1 + np.exp(-logits))))
     assert found[0].item() == pytest.approx((each * weight)[..., 0].sum() / weight[..., 0].sum())
     assert found[1].item() == 0
+
+
+def test_what_is_left_out_by_default_is_named(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("factornet.cli.training.blocks.has_peaks", lambda store, cell, factor: factor != "MAX")
+    averaging = "factornet.model.training.blocks.average_signal.cells_with_tracks"
+    monkeypatch.setattr(averaging, lambda store, tracks: ("GM12878", "K562"))
+    assert train.main([*words, "-o", str(tmp_path / "m")]) == 0
+    error = capsys.readouterr().err
+    assert "mean signal: without HepG2, which lack a track of DGF" in error
+    assert "not learnt beside, without a peak: MAX" in error
+    config = json.loads((tmp_path / "m" / "model.json").read_text())["config"]
+    assert "MAX" not in config["auxiliary"]
