@@ -64,7 +64,7 @@ def with_trees(network: BlockEnsemble) -> BlockEnsemble:
     trees.right[..., :inner] = 2 * torch.arange(inner, dtype=torch.int32) + 2
     trees.value[..., inner:] = torch.randn(trees.value[..., inner:].shape)
     network.motif_odds.normal_()
-    network.shares[:] = torch.tensor([0.4, 0.4, 0.2])
+    network.shares[:] = torch.tensor([0.5, 0.4, 0.1])
     return network
 
 

@@ -20,12 +20,13 @@ MOTIFS_HELP = (
 )
 
 
-def choose_motif(motifs: Path, name: str) -> Motif:
+def choose_motif(motifs: Path, name: str, *, quiet: bool = False) -> Motif:
     """Return the motif of a factor in a file, or in JASPAR; say on standard error where there was a choice.
 
     Args:
         motifs: file of motifs, or the word JASPAR.
         name: of the factor or the motif.
+        quiet: whether nothing is said of a choice.
 
     Raises:
         InputError: the file cannot be read.
@@ -40,7 +41,7 @@ def choose_motif(motifs: Path, name: str) -> Motif:
             return jaspar_motif(name)
     with naming_option("--motifs", hint="choose one with --motif-name"):
         found = find_motifs(read_motifs(motifs), name)
-    if note := found.describe():
+    if (note := found.describe()) and not quiet:
         print_line(f"{note}; choose another with --motif-name", file=sys.stderr)
     return found.best
 

@@ -39,15 +39,12 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
     for name in ("kernels", "kernel_width", "dropout"):
         if getattr(options, name) is not None:
             network[name] = getattr(options, name)
-    training = {name: getattr(options, name) for name in _TRAINING_OPTIONS}
-    if options.label_mode is not None:
-        training["labels"] = (options.label_mode,)
     setup = BlockSetup(
         sampler=sampler,
         network=network,
-        options=BlockTrainingOptions(**training),
-        segments={"mode": options.label_mode or "core"},
-        motifs=_motifs(options, sampler.tasks),
+        options=BlockTrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
+        segments={} if options.label_mode is None else {"mode": options.label_mode},
+        motifs=_motifs(options, sampler.tasks, network["auxiliary"]),
         mean_cells=mean_cells,
         cross_validation=read_scores(options.cross_validation) if options.cross_validation else None,
     )
@@ -129,7 +126,7 @@ def _trees(options: argparse.Namespace) -> int:
     return 0
 
 
-def _motifs(options: argparse.Namespace, factors: tuple[str, ...]) -> dict[str, Motif]:
+def _motifs(options: argparse.Namespace, tasks: tuple[str, ...], auxiliary: tuple[str, ...]) -> dict[str, Motif]:
     """Return the known motif of each factor that has one; what is missing is said on standard error.
 
     Raises:
@@ -147,11 +144,13 @@ def _motifs(options: argparse.Namespace, factors: tuple[str, ...]) -> dict[str, 
         print_line(f"no known motifs, which would help rare factors most; {error}", file=sys.stderr)
         return {}
     found, missing = {}, []
-    for factor in factors:
+    for factor in tasks + auxiliary:
+        only = tasks == (factor,)
         try:
-            found[factor] = choose_motif(source, (options.motif_name if len(factors) == 1 else None) or factor)
+            name = (options.motif_name if only else None) or factor
+            found[factor] = choose_motif(source, name, quiet=factor in auxiliary)
         except UsageError:
-            if asked and len(factors) == 1:
+            if asked and only:
                 raise
             missing.append(factor)
     if missing:

@@ -239,7 +239,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         choices=("hard", "core", "soft"),
         dest="label_mode",
         help="with --preset blocks: bound bins all count (hard), those within 75 bases of a summit (core), or the less "
-        "the farther (soft) (default: core, but soft for every third network)",
+        "the farther (soft) (default: hard)",
     )
     group.add_argument("-s", "--seed", type=int, default=420, help="seed of all random numbers")
     _add_computing(group)

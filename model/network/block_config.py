@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from ...store.errors import UsageError
 from ...store.schema import BIN, FEATURES, STRIDE
@@ -15,10 +15,17 @@ MEAN_BLOCKS = (1, 17, 101)
 MAX_BLOCKS = 11
 """Blocks over which the highest block mean of a track is a channel: 0.55 kb."""
 BIN_BLOCKS = BIN // STRIDE
-KINDS, PLAIN = 3, 1
-"""Members of an ensemble are of three kinds in turn; the second is plain, without mean signal and auxiliary factors."""
+MemberKind = Literal["focused", "plain", "even"]
+KINDS: tuple[MemberKind, ...] = get_args(MemberKind)
+"""Kinds that the members of an ensemble are of in turn: ``focused`` learns the tasks and, less, the auxiliary factors,
+``plain`` the tasks alone and without mean signal, ``even`` all factors alike."""
 POOLS = 2
 """Maxima of each kernel kept per block, of 25 positions each."""
+
+
+def kind_of_member(member: int) -> MemberKind:
+    """Return the kind of a member of an ensemble, by its place among the members."""
+    return KINDS[member % len(KINDS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +44,8 @@ class BlockConfig:
         annotation: whether the annotation of the blocks is an input.
         mean_tracks: names of the tracks whose mean over cell lines, which the model keeps, is an input beside.
         auxiliary: names of further factors that the networks learn beside, each an output that prediction leaves out.
-        members: number of networks whose logits are averaged; they differ in their initial weights, and the second of
-            every three sees no mean signal and learns no auxiliary factor.
+        members: number of networks whose logits are averaged; they differ in their initial weights and in their kind,
+            see `KINDS`.
         trees: number of boosted trees of each task; their sum and a regression are blended with the logits. 0 for
             neither.
         leaves: of a tree, at most.
@@ -155,14 +162,14 @@ class BlockConfig:
 
     def of_member(self, member: int) -> Self:
         """Return the configuration of one of the networks, by its place among the members."""
-        return replace(self, mean_tracks=(), auxiliary=()) if member % KINDS == PLAIN else self
+        return replace(self, mean_tracks=(), auxiliary=()) if kind_of_member(member) == "plain" else self
 
     @property
     def weights_size(self) -> int:
         """Number of values in the ``state_dict()`` of the ensemble, without counters."""
         regression = 2 + 2 * len(self.signals) + 1
         others = 5 * self.trees * self.nodes + 2 * 4 * self.motif_width + regression + 3
-        plain = len(range(PLAIN, self.members, KINDS))
+        plain = len(range(KINDS.index("plain"), self.members, len(KINDS)))
         networks = plain * self._network_size(len(self.tracks), len(self.tasks))
         networks += (self.members - plain) * self._network_size(len(self.signals), len(self.learnt))
         return networks + len(self.tasks) * others * bool(self.trees)

@@ -16,12 +16,12 @@ from ..validation.region_validation import RegionValidation, measure
 
 FloatArray = NDArray[np.float64]
 
-_STEPS = 5
+_STEPS = 10
 _SHARES = np.array([s for s in product(range(_STEPS + 1), repeat=3) if sum(s) == _STEPS], np.float64) / _STEPS
-_USUAL = np.array([0.4, 0.4, 0.2])
+_USUAL = np.array([0.5, 0.4, 0.1])
 """Shares that are right in the mean of many factors: what differs from them has to be better on validation."""
 _REGRESSION_ALONE = int(np.argmax(_SHARES[:, 2]))
-_TOLERANCE = 0.5  # standard errors of an average precision
+_TOLERANCE = 1.0  # standard errors of an average precision
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def validate_ensemble(network: BlockEnsemble, validation: RegionValidation, *, d
     """Measure an ensemble on the validation regions.
 
     Of an ensemble with trees, the shares of each task are chosen first: among those whose average precision, the mean
-    over the cell lines, is within half a standard error of the best, the ones nearest to 0.4, 0.4 and 0.2. With few
+    over the cell lines, is within a standard error of the best, the ones nearest to 0.5, 0.4 and 0.1. With few
     bound bins the best ones are a matter of chance.
     """
     if network.trees is None:

@@ -19,7 +19,7 @@ from ...model_dir.mean_signal import RECORD as MEAN_SIGNAL
 from ...model_dir.mean_signal import mean_signal_record, read_mean_signal, write_mean_signal
 from ...motifs.block_kernels import set_motif_kernels, set_tree_motifs
 from ...motifs.pwm import Motif
-from ...network.block_config import BlockConfig
+from ...network.block_config import BlockConfig, kind_of_member
 from ...network.block_ensemble import BlockEnsemble
 from ...network.mean_signal import MeanSignal
 from ...network.variants import AnyNetwork
@@ -39,7 +39,8 @@ class BlockSetup(DataSetup):
     Args:
         options: options of the training.
         segments: fields of `SegmentOptions` by name, but ``margin``, which the network decides.
-        motifs: motif of each factor that has one, by factor: kernels start from it, and the trees see its hits.
+        motifs: motif of each factor that has one, by factor: kernels start from those of the tasks, in even members
+            from those of auxiliary factors too, as many as fit, and the trees see the tasks' hits.
         mean_cells: cell lines whose mean signal is an input; none where the network has no ``mean_tracks``.
     """
 
@@ -55,8 +56,12 @@ class BlockSetup(DataSetup):
         Raises:
             UsageError: a value is out of range.
         """
-        width = max((len(motif) for motif in self.motifs.values()), default=0)
+        width = max((len(motif) for motif in self._task_motifs.values()), default=0)
         return BlockConfig(tasks=self.sampler.tasks, motif_width=width, **self.network)
+
+    @property
+    def _task_motifs(self) -> dict[str, Motif]:
+        return {factor: motif for factor, motif in self.motifs.items() if factor in self.sampler.tasks}
 
     @property
     def segment_options(self) -> SegmentOptions:
@@ -70,9 +75,12 @@ class BlockSetup(DataSetup):
             UsageError: a value is out of range, or the motifs need more kernels.
         """
         ensemble = BlockEnsemble(self.config, seed=self.options.seed)
-        for member in ensemble.networks:
-            set_motif_kernels(member, tuple(self.motifs.values()))
-        set_tree_motifs(ensemble, self.motifs)
+        of_tasks = tuple(self._task_motifs.values())
+        others = tuple(motif for factor, motif in self.motifs.items() if factor not in self.sampler.tasks)
+        for i, member in enumerate(ensemble.networks):
+            room = self.config.kernels // 2 - len(of_tasks)
+            set_motif_kernels(member, of_tasks + others[: max(room, 0)] if kind_of_member(i) == "even" else of_tasks)
+        set_tree_motifs(ensemble, self._task_motifs)
         return ensemble
 
     def segment_sampler(self) -> SegmentSampler:
@@ -101,8 +109,7 @@ class BlockSetup(DataSetup):
         }
         if means is not None:
             more[MEAN_SIGNAL] = mean_signal_record(means, self.mean_cells)
-        options = asdict(self.options) | {"labels": list(self.options.labels)}
-        training = {**options, **self.training_record(**more)}
+        training = {**asdict(self.options), **self.training_record(**more)}
         annotation = annotation_record(store_rules(self.sampler.store)) if config.annotation else {}
         return ModelCard(config=config, training=training, provenance={**self.provenance(), **annotation})
 
@@ -164,14 +171,13 @@ class BlockSetup(DataSetup):
     @property
     def motif_names(self) -> tuple[str, ...]:
         """Names of the motifs from which kernels start."""
-        return tuple(motif.name for motif in self.motifs.values())
+        return tuple(motif.name for motif in self._task_motifs.values())
 
     @property
     def sampling(self) -> str:
         """What is drawn besides positives, as text."""
         options = self.segment_options
-        labels = ", ".join(dict.fromkeys((options.mode, *self.options.labels)))
-        text = f"segments of {options.bins} bins, labels {labels}"
+        text = f"segments of {options.bins} bins, labels {options.mode}"
         if self.config.auxiliary:
             text += f"; learnt beside: {', '.join(self.config.auxiliary)}"
         if self.mean_cells:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 
@@ -18,13 +17,13 @@ from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from ....store.files.outputs import output_lock
-from ....store.sampling.bin_targets import LabelMode
 from ....store.sampling.plan import make_rng
 from ....store.sampling.segments import Segments, SegmentSampler
 from ....store.windows.batch import StreamSettings
 from ...data.batches import TensorBatch
 from ...data.sources import BatchStream, Source, StoreSource
 from ...model_dir.history import Selection
+from ...network.block_config import kind_of_member
 from ...network.block_ensemble import BlockEnsemble
 from ...network.blocks import BlockNetwork
 from ...network.trees import BoostedTrees
@@ -53,8 +52,7 @@ class BlockTrainingOptions:
         weight_decay: of matrices.
         batch_size: segments per step.
         clip: largest norm of the gradient.
-        labels: how bound bins become targets for each member, over and over.
-        auxiliary_weight: of the mean loss of the auxiliary factors, beside that of the tasks.
+        auxiliary_weight: of the mean loss of the auxiliary factors, beside that of the tasks, for focused members.
         seed: seed of weights, segments, order, strands and dropout.
         select: by what the best epoch is chosen; both are computed on all bins of the validation regions.
     """
@@ -65,7 +63,6 @@ class BlockTrainingOptions:
     weight_decay: float = 0.01
     batch_size: int = 16
     clip: float = 1.0
-    labels: tuple[LabelMode, ...] = ("core", "core", "soft")
     auxiliary_weight: float = 4.0
     seed: int = 420
     select: Selection = "ap"
@@ -186,22 +183,24 @@ class _BlockTrainer:
 
     def _step(self, batch: TensorBatch, segments: Segments, strands: NDArray[np.bool_]) -> float:
         """Take a step; return the mean loss of members and tasks before it, or a value that is not finite."""
-        targets = {mode: self._targets(segments, batch, mode) for mode in set(self.options.labels)}
+        targets = self._targets(segments, batch)
         n_tasks = len(self.network.config.tasks)
         annotation = self._annotation(segments, batch)
         self.optimizer.zero_grad(set_to_none=True)
         losses, norms = [], []
-        for member, rows, mode in zip(self.network.networks, strands, cycle(self.options.labels), strict=False):
+        for i, (member, rows) in enumerate(zip(self.network.networks, strands, strict=True)):
             reverse = torch.from_numpy(rows).to(self.device)
             logits = member(*_choose_strands(member, batch, annotation, reverse))
             target, weight = (
-                torch.where(reverse[:, None, None], t.flip(1), t)[..., : logits.shape[2]] for t in targets[mode]
+                torch.where(reverse[:, None, None], t.flip(1), t)[..., : logits.shape[2]] for t in targets
             )
             of_factor = mean_loss(logits, target, weight)
             loss = of_factor[:n_tasks].mean()
             whole = loss
             if len(of_factor) > n_tasks:
-                whole = loss + self.options.auxiliary_weight * of_factor[n_tasks:].mean()
+                even = (len(of_factor) - n_tasks) / n_tasks  # all factors alike
+                times = even if kind_of_member(i) == "even" else self.options.auxiliary_weight
+                whole = loss + times * of_factor[n_tasks:].mean()
             whole.backward()  # type: ignore[no-untyped-call]
             norms.append(clip_grad_norm_(member.parameters(), self.options.clip).item())
             losses.append(loss.item())
@@ -210,9 +209,9 @@ class _BlockTrainer:
         self.optimizer.step()
         return float(np.mean(losses))
 
-    def _targets(self, segments: Segments, batch: TensorBatch, mode: LabelMode) -> tuple[Tensor, Tensor]:
+    def _targets(self, segments: Segments, batch: TensorBatch) -> tuple[Tensor, Tensor]:
         """Return targets and weights of the bins of a batch, (B, bins, factors) each."""
-        target, weight = self.sampler.bin_targets(segments, batch.index, mode)
+        target, weight = self.sampler.bin_targets(segments, batch.index)
         return torch.from_numpy(target).to(self.device), torch.from_numpy(weight).to(self.device)
 
     def _compare_with_regression(self, scores: EnsembleScores) -> None:

@@ -43,7 +43,7 @@ def test_model_folder_says_what_it_is_and_is_verified(trained, capsys):
     content = json.loads((trained / "model.json").read_text())
     assert content["config"]["network"] == "blocks"
     assert content["training"]["segments"] == {
-        "bins": 41, "margin": 3250, "background": 0.4, "background_weight": 3.0, "mode": "core",
+        "bins": 41, "margin": 3250, "background": 0.4, "background_weight": 3.0, "mode": "hard",
     }  # fmt: skip
     assert model.main(["info", str(trained), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["network"]["kernels"] == 12
