@@ -69,7 +69,9 @@ class BinTargets:
         labels[intervals.overlaps(flat, self.bound)] = BOUND
         return labels.reshape(starts.shape)
 
-    def targets(self, starts: IntArray, mode: LabelMode) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def targets(
+        self, starts: IntArray, mode: LabelMode, *, ambiguous: float | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return targets and weights of bins, float32, each of the shape of `starts`.
 
         Ambiguous and blacklisted bins have weight 0, others 1. Bound bins have the target 1, but for
@@ -82,6 +84,7 @@ class BinTargets:
         Args:
             starts: absolute first base of each bin, int64.
             mode: ``hard``, ``core`` or ``soft``.
+            ambiguous: target of ambiguous bins, which then have weight 1.
 
         Raises:
             UsageError: an unknown mode.
@@ -93,6 +96,9 @@ class BinTargets:
         target = bound.astype(np.float32)
         ignored = intervals.overlaps(Intervals(starts.ravel(), starts.ravel() + 1), self.ignored).reshape(starts.shape)
         weight = ((labels != AMBIGUOUS) & ~ignored).astype(np.float32)
+        if ambiguous is not None:
+            weight = (~ignored).astype(np.float32)
+            target[labels == AMBIGUOUS] = ambiguous
         if mode != "hard":
             distance = self.summit_distance(starts)
             if mode == "core":

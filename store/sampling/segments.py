@@ -179,7 +179,9 @@ class SegmentSampler:
         chrom, position = self.store.coordinates.from_absolute(segments.start[rows])
         return chrom, position - self.options.margin
 
-    def bin_targets(self, segments: Segments, rows: IntArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def bin_targets(
+        self, segments: Segments, rows: IntArray, *, ambiguous: float | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return targets and weights of the bins of some segments, float32 (rows, bins, factors) each.
 
         Factors that the cell line lacks have weight 0.
@@ -187,6 +189,7 @@ class SegmentSampler:
         Args:
             segments: of an epoch.
             rows: which of them.
+            ambiguous: target of ambiguous bins; without, they have weight 0.
         """
         starts = segments.start[rows][:, None] + STRIDE * np.arange(self.options.bins)
         shape = (*starts.shape, len(self.factors))
@@ -196,5 +199,7 @@ class SegmentSampler:
             of_cell = cell == i
             for k, targets in enumerate(self.targets[i]):
                 if targets is not None:
-                    target[of_cell, :, k], weight[of_cell, :, k] = targets.targets(starts[of_cell], self.options.mode)
+                    target[of_cell, :, k], weight[of_cell, :, k] = targets.targets(
+                        starts[of_cell], self.options.mode, ambiguous=ambiguous
+                    )
         return target, weight * segments.weight[rows][:, None, None]

@@ -249,18 +249,20 @@ class _BlockTrainer:
         most = max(1, most_bins(self.network) // self.sampler.options.bins)
         if len(segments) > most:
             segments = segments.take(np.sort(make_rng(options.seed, _TREES).choice(len(segments), most, replace=False)))
-        table = TreeBins(self.network, len(segments) * self.sampler.options.bins)
+        tree_options, table = TreeOptions(), TreeBins(self.network, len(segments) * self.sampler.options.bins)
         with self.source.open(segments.plan, self.settings, seed=None, prefetch=_PREFETCH) as stream:
             for batch in self._batches(stream, segments):
                 inputs = (batch.codes, batch.tracks, self._annotation(segments, batch))
-                table.add(inputs, *self.sampler.bin_targets(segments, batch.index))
+                _, counts = self.sampler.bin_targets(segments, batch.index)
+                targets = self.sampler.bin_targets(segments, batch.index, ambiguous=tree_options.ambiguous)
+                table.add(inputs, *targets, counts > 0)
         for task in range(len(config.tasks)):
-            data = table.of_task(task)
+            bins = table.of_task(task)
             structures = grow_trees(
-                *data, trees=config.trees, leaves=config.leaves, options=TreeOptions(), seed=options.seed
+                bins, trees=config.trees, leaves=config.leaves, options=tree_options, seed=options.seed
             )
             store_trees(structures, trees, task)
-            fit_regression(*data, self.network, task)
+            fit_regression(bins, self.network, task)
 
 
 def mean_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

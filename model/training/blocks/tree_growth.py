@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ class TreeOptions:
         feature_fraction: share of the features that a tree sees, `bagging_fraction` that of the bins.
         l2: penalty on the values of leaves.
         histogram_bins: values that a feature is rounded to at most.
+        ambiguous: target of ambiguous bins. A relaxed peak says more than nothing, above all of a rare factor.
     """
 
     learning_rate: float = 0.05
@@ -36,6 +37,23 @@ class TreeOptions:
     bagging_fraction: float = 0.7
     l2: float = 5.0
     histogram_bins: int = 63
+    ambiguous: float = 0.3
+
+
+class TaskBins(NamedTuple):
+    """Bins that count for a task.
+
+    Attributes:
+        features: float32 (n, F).
+        targets: probabilities, float32 (n,); of ambiguous bins `TreeOptions.ambiguous`.
+        weights: float32 (n,), above 0.
+        clear: which are not ambiguous, bool (n,).
+    """
+
+    features: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    clear: NDArray[np.bool_]
 
 
 class TreeBins:
@@ -49,6 +67,7 @@ class TreeBins:
         features: of bins that count for a task, the motif's first, float32 (bins, features).
         motif: features of the motif of each task, float32 (tasks, bins, MOTIF_FEATURES); of one task none.
         targets, weights: float32 (tasks, bins).
+        clear: which bins are not ambiguous, bool (tasks, bins).
     """
 
     def __init__(self, network: BlockEnsemble, bins: int) -> None:
@@ -56,6 +75,7 @@ class TreeBins:
         self.features = np.empty((bins, feature_count(network.config)), np.float32)
         self.motif = np.empty((tasks, bins, MOTIF_FEATURES) if tasks > 1 else 0, np.float32)
         self.targets, self.weights = np.zeros((tasks, bins), np.float32), np.zeros((tasks, bins), np.float32)
+        self.clear = np.zeros((tasks, bins), np.bool_)
         self._filled = 0
 
     @torch.no_grad()
@@ -64,14 +84,18 @@ class TreeBins:
         inputs: tuple[Tensor, Tensor, Tensor | None],
         targets: NDArray[np.float32],
         weights: NDArray[np.float32],
+        clear: NDArray[np.bool_],
     ) -> None:
         """Add the bins of B segments.
 
         Args:
             inputs: codes, tracks and annotation, as for `BlockNetwork.forward`.
             targets, weights: float32 (B, bins, factors); those of tasks come first.
+            clear: which bins are not ambiguous, bool (B, bins, factors).
         """
-        targets, weights = (a[..., : len(self.targets)].reshape(-1, len(self.targets)) for a in (targets, weights))
+        n = len(self.targets)
+        targets, weights = targets[..., :n].reshape(-1, n), weights[..., :n].reshape(-1, n)
+        clear = clear[..., :n].reshape(-1, n)
         kept = np.flatnonzero(weights.any(axis=1))
         rows = slice(self._filled, self._filled + kept.size)
         features = self._network.bin_features(*inputs)
@@ -82,20 +106,25 @@ class TreeBins:
                 self.features[rows, :MOTIF_FEATURES] = found
             else:
                 self.motif[task, rows] = found
-        self.targets[:, rows], self.weights[:, rows] = targets[kept].T, weights[kept].T
+        self.targets[:, rows], self.weights[:, rows], self.clear[:, rows] = (
+            targets[kept].T,
+            weights[kept].T,
+            clear[kept].T,
+        )
         self._filled += kept.size
 
-    def of_task(self, task: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return features (n, F), targets and weights (n,) of the bins that count for a task.
+    def of_task(self, task: int) -> TaskBins:
+        """Return the bins that count for a task.
 
         Of a single task they are not copied: they take most of the memory of a training.
         """
         if len(self.targets) == 1:
-            return self.features[: self._filled], self.targets[0, : self._filled], self.weights[0, : self._filled]
+            rows = slice(self._filled)
+            return TaskBins(self.features[rows], self.targets[0, rows], self.weights[0, rows], self.clear[0, rows])
         kept = np.flatnonzero(self.weights[task, : self._filled])
         features = self.features[kept]
         features[:, :MOTIF_FEATURES] = self.motif[task, kept]
-        return features, self.targets[task, kept], self.weights[task, kept]
+        return TaskBins(features, self.targets[task, kept], self.weights[task, kept], self.clear[task, kept])
 
 
 def most_bins(network: BlockEnsemble) -> int:
@@ -118,9 +147,7 @@ def lightgbm_problem() -> str:
 
 
 def grow_trees(
-    features: NDArray[np.float32],
-    target: NDArray[np.float32],
-    weight: NDArray[np.float32],
+    bins: TaskBins,
     *,
     trees: int,
     leaves: int,
@@ -130,16 +157,14 @@ def grow_trees(
     """Grow trees on one thread, deterministically, and return their structures as LightGBM describes them.
 
     Args:
-        features: of bins, float32 (n, F).
-        target: probability, float32 (n,).
-        weight: float32 (n,), above 0.
+        bins: to learn from.
         trees, leaves: number of trees, and of leaves of each at most.
         options: how trees are grown.
         seed: of features and bins that each tree sees.
     """
     import lightgbm
 
-    data = lightgbm.Dataset(features, target, weight=weight, free_raw_data=True)
+    data = lightgbm.Dataset(bins.features, bins.targets, weight=bins.weights, free_raw_data=True)
     settings = {
         "objective": "cross_entropy",
         "learning_rate": options.learning_rate,
@@ -163,26 +188,22 @@ def grow_trees(
 
 
 @torch.no_grad()
-def fit_regression(
-    features: NDArray[np.float32],
-    target: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    network: BlockEnsemble,
-    task: int,
-) -> None:
-    """Fit the logistic regression of a task, on the motif and the signal of bins; arguments as for `grow_trees`.
+def fit_regression(bins: TaskBins, network: BlockEnsemble, task: int) -> None:
+    """Fit the logistic regression of a task, on the motif and the signal of bins that are not ambiguous.
 
     Where no bin or every bin counts as bound it stays without effect.
     """
     from sklearn.linear_model import LogisticRegression  # takes a second to import
 
-    bound = target > 0
+    bound = bins.targets[bins.clear] > 0
     if not bound.any() or bound.all():
         return
-    chosen = features[:, linear_columns(network.config)].astype(np.float64)
+    chosen = bins.features[:, linear_columns(network.config)][bins.clear].astype(np.float64)
     mean, scale = chosen.mean(0), chosen.std(0)
     scale[scale == 0] = 1
-    fitted = LogisticRegression(max_iter=1000).fit((chosen - mean) / scale, bound, sample_weight=weight)
+    fitted = LogisticRegression(max_iter=1000).fit(
+        (chosen - mean) / scale, bound, sample_weight=bins.weights[bins.clear]
+    )
     slopes = fitted.coef_[0] / scale
     network.slopes[task] = torch.from_numpy(slopes)
     network.offset[task] = float(fitted.intercept_[0] - slopes @ mean)

@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from factornet.model.network.bin_features import BinFeatures, feature_count
+from factornet.model.network.bin_features import BinFeatures, feature_count, linear_columns
 from factornet.model.network.block_config import BlockConfig
+from factornet.model.network.block_ensemble import BlockEnsemble
 from factornet.model.network.trees import BoostedTrees
-from factornet.model.training.blocks.tree_growth import TreeOptions, _nodes, grow_trees, lightgbm_problem, store_trees
+from factornet.model.training.blocks.tree_growth import (
+    TaskBins,
+    TreeOptions,
+    _nodes,
+    fit_regression,
+    grow_trees,
+    lightgbm_problem,
+    store_trees,
+)
 from factornet.store.errors import UsageError
 
 
@@ -19,7 +28,7 @@ def data():
     rng = np.random.default_rng(0)
     features = rng.integers(0, 40, (4000, 6)).astype(np.float32) / 7  # many values equal a threshold
     target = (features[:, 0] + features[:, 1] * features[:, 2] > 12).astype(np.float32)
-    return features, target, rng.uniform(0.5, 2, 4000).astype(np.float32)
+    return TaskBins(features, target, rng.uniform(0.5, 2, 4000).astype(np.float32), np.ones(4000, np.bool_))
 
 
 def test_sums_are_those_of_lightgbm(data, monkeypatch):
@@ -28,8 +37,8 @@ def test_sums_are_those_of_lightgbm(data, monkeypatch):
     grown = {}
     train = lightgbm.train
     monkeypatch.setattr(lightgbm, "train", lambda *a, **k: grown.setdefault("booster", train(*a, **k)))
-    features, *_ = data
-    structures = grow_trees(*data, trees=25, leaves=9, options=TreeOptions(), seed=3)
+    features = data.features
+    structures = grow_trees(data, trees=25, leaves=9, options=TreeOptions(), seed=3)
     trees = BoostedTrees(2, 25, 17)
     store_trees(structures, trees, 1)
     expected = grown["booster"].predict(features, raw_score=True)
@@ -42,7 +51,7 @@ def test_sums_are_those_of_lightgbm(data, monkeypatch):
 
 
 def test_same_seed_grows_the_same_trees(data):
-    a, b = (grow_trees(*data, trees=4, leaves=5, options=TreeOptions(), seed=1) for _ in range(2))
+    a, b = (grow_trees(data, trees=4, leaves=5, options=TreeOptions(), seed=1) for _ in range(2))
     assert a == b
 
 
@@ -108,3 +117,16 @@ def test_lightgbm_that_cannot_be_used_is_said(monkeypatch, error, said):
 
     monkeypatch.setattr(sys, "meta_path", [SimpleNamespace(find_spec=find_spec), *sys.meta_path])
     assert said in lightgbm_problem()
+
+
+def test_ambiguous_bins_have_no_say_in_the_regression():
+    rng = np.random.default_rng(1)
+    ensemble = BlockEnsemble(BlockConfig(tasks=("CTCF",), tracks=("DNase",), trees=1), seed=0)
+    features = rng.normal(size=(500, feature_count(ensemble.config))).astype(np.float32)
+    bound = (features[:, linear_columns(ensemble.config)[0]] > 0.5).astype(np.float32)
+    clear, weights = rng.random(500) > 0.3, np.ones(500, np.float32)
+    found = []
+    for rows, targets in ((slice(None), np.where(clear, bound, 0.3)), (clear, bound)):
+        fit_regression(TaskBins(*(a[rows] for a in (features, targets, weights, clear))), ensemble, 0)
+        found.append(torch.cat([ensemble.slopes[0], ensemble.offset]).clone())
+    torch.testing.assert_close(*found)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from factornet.store import UsageError, open_store
+from factornet.store.genome import intervals
+from factornet.store.genome.intervals import Intervals
 from factornet.store.sampling.bin_targets import BinTargets
 from factornet.store.schema import AMBIGUOUS, BIN, BOUND, STRIDE, bin_count
 from factornet.store.spans import read_span
@@ -42,6 +44,18 @@ def test_ambiguous_and_blacklisted_bins_have_no_weight(store):
     target, weight = targets.targets(starts, "hard")
     np.testing.assert_array_equal(weight, (labels != AMBIGUOUS) & ~black)
     np.testing.assert_array_equal(target, labels == BOUND)
+
+
+def test_ambiguous_bins_can_have_a_target(store):
+    targets = BinTargets.of(store, "K562", "CTCF")
+    starts = starts_of(store, "chr7")
+    ambiguous = targets.labels(starts) == AMBIGUOUS
+    plain, weight = targets.targets(starts, "hard")
+    target, more = targets.targets(starts, "hard", ambiguous=0.3)
+    assert ambiguous.any()
+    np.testing.assert_array_equal(target, np.where(ambiguous, np.float32(0.3), plain))
+    ignored = intervals.overlaps(Intervals(starts, starts + 1), targets.ignored)
+    np.testing.assert_array_equal(more, np.where(ambiguous & ~ignored, 1, weight))
 
 
 def test_core_leaves_out_bound_bins_far_from_summits(store):
