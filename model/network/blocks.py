@@ -14,7 +14,6 @@ from ...store.errors import UsageError
 from ...store.schema import FEATURES, STRIDE
 from .block_config import BIN_BLOCKS, MAX_BLOCKS, MEAN_BLOCKS, POOLS, BlockConfig
 from .config import strand_order
-from .factornet import one_hot
 from .kernel_maxima import kernel_maxima
 
 _PRIOR_LOGIT = -5.0  # initial bias of the output: a factor binds in about 0.7 % of all bins
@@ -88,8 +87,7 @@ class BlockNetwork(nn.Module):
         left = config.kernel_width // 2
         right = config.kernel_width - 1 - left
         codes = codes[:, context - left : codes.shape[1] - context + right]
-        bases = one_hot(codes, dtype=self.motifs.weight.dtype).mT
-        y = kernel_maxima(bases, codes, self.motifs, width=STRIDE // POOLS)
+        y = kernel_maxima(codes, self.motifs, width=STRIDE // POOLS)
         y = functional.relu(self.motifs_norm(y))
         # (B, kernels, POOLS x blocks) -> (B, POOLS x kernels, blocks)
         y = y.view(*y.shape[:2], -1, POOLS).permute(0, 3, 1, 2).flatten(1, 2)
