@@ -31,7 +31,7 @@ class TreeOptions:
         ambiguous: target of ambiguous bins. A relaxed peak says more than nothing, above all of a rare factor.
     """
 
-    learning_rate: float = 0.05
+    learning_rate: float = 0.025
     least_bins: int = 50
     feature_fraction: float = 0.8
     bagging_fraction: float = 0.7
