@@ -50,11 +50,10 @@ def main() -> int:
 def run(options: argparse.Namespace, absent: list[str]) -> int:
     """Run checks and timings; return the exit status. The package must be importable."""
     import torch
-    from gpu_block_checks import check_blocks, check_compiled
-    from gpu_checks import Reference, check_factornets, check_windows, compared_batch
-    from gpu_data import SMALL, ArrayStore, Sizes, factornet_config, make_factornet, name_of
+    from gpu_block_checks import check_blocks
+    from gpu_checks import check_factornets, check_windows
+    from gpu_data import SMALL, ArrayStore, Sizes
     from gpu_report import Report
-    from gpu_timing import time_compiled
 
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     sizes = SMALL if options.small else Sizes()
@@ -69,11 +68,7 @@ def run(options: argparse.Namespace, absent: list[str]) -> int:
     if not options.no_timings:
         report.section("timings", lambda: time_all(report, store, device, sizes))
     if device.type == "cuda":  # last: it takes longest
-        config = factornet_config(sizes, sizes.networks[0])
-        reference = Reference(make_factornet(config), compared_batch(store, config, sizes.batch))
-        check_compiled(report, reference, device, name=name_of(config), limit=COMPILING)
-        if not options.no_timings:
-            time_compiled(report, store, device, sizes, limit=COMPILING)
+        report.section("compiled", lambda: compile_all(report, store, device, sizes, timings=not options.no_timings))
     report.save()
     print(report.table())
     return 1 if report.failed else 0
@@ -118,6 +113,20 @@ def time_all(report: Report, store: ArrayStore, device: torch.device, sizes: Siz
     if device.type == "cuda":
         report.section("kernels of training that reads", lambda: readers.profile(report))
         profile_cases(report, cases, device, reserve=reserve)
+
+
+def compile_all(report: Report, store: ArrayStore, device: torch.device, sizes: Sizes, *, timings: bool) -> None:
+    """Check and time what torch compiles."""
+    from gpu_block_checks import check_compiled
+    from gpu_checks import Reference, compared_batch
+    from gpu_data import factornet_config, make_factornet, name_of
+    from gpu_timing import time_compiled
+
+    config = factornet_config(sizes, sizes.networks[0])
+    reference = Reference(make_factornet(config), compared_batch(store, config, sizes.batch))
+    check_compiled(report, reference, device, name=name_of(config), limit=COMPILING)
+    if timings:
+        time_compiled(report, store, device, sizes, limit=COMPILING)
 
 
 def describe(device: object, absent: list[str]) -> dict[str, str]:

@@ -164,7 +164,7 @@ class GraphedPass:
         _warm_up(run)
         network.zero_grad(set_to_none=True)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._loss = run()
 
     def __call__(self, inputs: Inputs) -> Tensor:
@@ -195,7 +195,7 @@ class GraphedForward:
         with torch.no_grad():
             _warm_up(run)
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._logits = run()
 
     def __call__(self, inputs: Inputs) -> Tensor:

@@ -72,7 +72,10 @@ class Report:
         self._progress(row, "" if "ms" not in row else f"{row['ms']:.3f} ms")
 
     def section(self, name: str, work: Callable[[], T]) -> T | None:
-        """Run a group of checks or timings; return what it returns, or None, with a failed check, if it breaks off."""
+        """Run a group of checks or timings; return what it returns, or None where it is skipped or breaks off."""
+        if self.elapsed > self.budget:
+            self.checks.append({"name": name, "skipped": self._over_budget})
+            return None
         try:
             return work()
         except Exception as error:
@@ -80,13 +83,17 @@ class Report:
             self._progress(self.checks[-1], "")
             return None
 
+    @property
+    def _over_budget(self) -> str:
+        return f"over the budget of {self.budget:.0f} s"
+
     def _run(self, row: Row, work: Callable[[], Row], limit: float, reserve: float) -> Row | None:
         if self.only not in row["name"]:
             return None
         begin = self.elapsed
         try:
             if begin + reserve > self.budget:
-                raise Skipped(f"over the budget of {self.budget:.0f} s")
+                raise Skipped(self._over_budget)
             with _interrupted_after(limit):
                 row |= work()
         except Skipped as reason:

@@ -102,7 +102,9 @@ def test_what_is_over_the_budget_or_its_limit_is_skipped_and_said():
     assert not report.failed
     assert [row["skipped"] for row in report.checks] == ["not done in 0 s", "no GPU", "over the budget of 100 s"]
     assert report.timings[0]["skipped"]
-    assert "0 checks passed, 0 failed, 4 skipped" in report.table()
+    report.budget = 0
+    assert report.section("late section", lambda: 1) is None
+    assert "0 checks passed, 0 failed, 5 skipped" in report.table()
 
 
 def test_only_what_is_named_runs():
