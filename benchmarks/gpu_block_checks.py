@@ -10,6 +10,7 @@ from gpu_checks import FORWARD, GRADIENT, Reference, check_network, gradient_err
 from gpu_data import ArrayStore, Inputs, Sizes, block_config, make_ensemble, segment_inputs
 from gpu_paths import (
     CPU,
+    DEFAULT,
     FLOAT32,
     PRECISIONS,
     Precision,
@@ -135,6 +136,17 @@ def check_compiled(report: Report, reference: Reference, device: torch.device, *
         check_compiler()
         return kept_share_error(device, torch.compile(_dropout_mask))
 
+    def training() -> float:
+        check_compiler()
+        network, losses = on_device(reference.network, device).train(), []
+        network.compile()
+        for _ in range(2):
+            torch.manual_seed(7)
+            with DEFAULT.settings():
+                losses.append(backward_pass(network, inputs).item())
+        return abs(losses[0] / losses[1] - 1)
+
     report.check("dropout, compiled: share kept", dropout, tolerance=0.01, limit=limit)
     report.check(f"{name}, compiled: gradients", backward, tolerance=GRADIENT["float32"], limit=limit)
+    report.check(f"{name}, compiled: training with the same seed twice", training, tolerance=1e-6, limit=limit)
     report.check(f"{name}, compiled: outputs", forward, tolerance=FORWARD["float32"], limit=limit)
