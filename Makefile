@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On two cores: tests of servers and of killed processes wait much.
 TEST_WORKERS ?= 3
 
-.PHONY: help install bedtools demo real test test-slow test-all test-long test-newest check format bench bench-peers clean
+.PHONY: help install bedtools demo real test test-slow test-all test-long test-newest check format bench bench-gpu bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -69,6 +69,10 @@ format: install    ## put the code into its form
 
 bench: install   ## measure against peers: a table and benchmarks/results.json (20 minutes, quiet machine)
 	$(BIN)/python benchmarks/run.py
+
+bench-gpu: install    ## check every path of a GPU against the CPU, and time them, into build/gpu.json (3 minutes)
+	mkdir -p build
+	$(BIN)/python benchmarks/gpu.py --out build/gpu.json
 
 bench-peers:     ## loaders to compare with, in environments of their own in build/
 	$(PYTHON) -m venv build/gvl-venv

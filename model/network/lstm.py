@@ -79,7 +79,9 @@ class BidirectionalLSTM(nn.Module):
         return [DirectionWeights(*weights) for weights in self.lstm.all_weights]
 
     def _masked(self, weights: DirectionWeights) -> DirectionWeights:
-        return weights._replace(input=self._drop(weights.input), recurrent=self._drop(weights.recurrent))
+        # Not by `_replace`: torch 2.11 cannot compile what takes its result.
+        masked = self._drop(weights.input), self._drop(weights.recurrent)
+        return DirectionWeights(*masked, weights.input_bias, weights.recurrent_bias)
 
     def _drop(self, weight: Tensor) -> Tensor:
         """Multiply `weight` by a mask per gate and column, scaled to keep its mean."""
