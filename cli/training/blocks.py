@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...model.training.blocks.setup import BlockSetup
 
 _TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "select")
-_MEMBERS, _TREES = 3, 240
+_MEMBERS, _TREES = 4, 240
 
 
 def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str, ...]) -> BlockSetup:

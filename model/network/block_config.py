@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from ...store.errors import UsageError
 from ...store.schema import BIN, FEATURES, STRIDE
@@ -16,7 +16,7 @@ MAX_BLOCKS = 11
 """Blocks over which the highest block mean of a track is a channel: 0.55 kb."""
 BIN_BLOCKS = BIN // STRIDE
 MemberKind = Literal["focused", "plain", "even"]
-KINDS: tuple[MemberKind, ...] = get_args(MemberKind)
+KINDS: tuple[MemberKind, ...] = ("focused", "plain", "even", "plain")
 """Kinds that the members of an ensemble are of in turn: ``focused`` learns the tasks and, less, the auxiliary factors,
 ``plain`` the tasks alone and without mean signal, ``even`` all factors alike."""
 POOLS = 2
@@ -169,7 +169,7 @@ class BlockConfig:
         """Number of values in the ``state_dict()`` of the ensemble, without counters."""
         regression = 2 + 2 * len(self.signals) + 1
         others = 5 * self.trees * self.nodes + 2 * 4 * self.motif_width + regression + 3
-        plain = len(range(KINDS.index("plain"), self.members, len(KINDS)))
+        plain = sum(len(range(i, self.members, len(KINDS))) for i, kind in enumerate(KINDS) if kind == "plain")
         networks = plain * self._network_size(len(self.tracks), len(self.tasks))
         networks += (self.members - plain) * self._network_size(len(self.signals), len(self.learnt))
         return networks + len(self.tasks) * others * bool(self.trees)

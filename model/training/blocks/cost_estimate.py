@@ -9,11 +9,11 @@ import torch
 from ....store.genome.regions import to_regions
 from ....store.machine import peak_memory
 from ....store.schema import STRIDE
-from ....store.windows.batch import StreamSettings
 from ...network.block_ensemble import BlockEnsemble
 from ...prediction.bins import count_bins
 from ..cost_estimate import Estimate
 from .setup import BlockSetup
+from .trainer import segment_stream
 
 _STEPS = 5
 _BINS = 512  # predicted at once
@@ -29,7 +29,7 @@ def estimate_blocks(setup: BlockSetup, device: torch.device) -> Estimate:
     step = _time(network, options.batch_size, segments.window_length, device, training=True)
     prediction = _time(network, 1, network.config.window_length + (_BINS - 1) * STRIDE, device, training=False)
     steps = -(-n_segments // options.batch_size)
-    settings = StreamSettings(segments.window_length, batch_size=options.batch_size, tracks=network.config.tracks)
+    settings = segment_stream(segments, network.config, batch_size=options.batch_size)
     return Estimate(
         positives=dict(zip(sampler.cells, sampler.positives_per_epoch, strict=True)),
         windows_per_epoch=n_segments,

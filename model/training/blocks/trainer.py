@@ -18,12 +18,12 @@ from torch.nn.utils import clip_grad_norm_
 
 from ....store.files.outputs import output_lock
 from ....store.sampling.plan import make_rng
-from ....store.sampling.segments import Segments, SegmentSampler
+from ....store.sampling.segments import SegmentOptions, Segments, SegmentSampler
 from ....store.windows.batch import StreamSettings
 from ...data.batches import TensorBatch
 from ...data.sources import BatchStream, Source, StoreSource
 from ...model_dir.history import Selection
-from ...network.block_config import kind_of_member
+from ...network.block_config import BlockConfig, kind_of_member
 from ...network.block_ensemble import BlockEnsemble
 from ...network.blocks import BlockNetwork
 from ...network.trees import BoostedTrees
@@ -110,6 +110,17 @@ def train_blocks(
         return run_epochs(trainer, folder, limits, resume=resume, process_group=alone, callbacks=callbacks)
 
 
+def segment_stream(segments: SegmentOptions, config: BlockConfig, *, batch_size: int) -> StreamSettings:
+    """Return how segments are streamed.
+
+    They are long and close together: with the slabs that suit scattered windows, a shuffle buffer would hold those of
+    two or three slabs, and batches would be far from random.
+    """
+    return StreamSettings(
+        segments.window_length, batch_size=batch_size, pool_bytes=64 * 2**20, slab=256 * 2**10, tracks=config.tracks
+    )
+
+
 class _BlockTrainer:
     """Network, optimiser and segments of one training, over its epochs."""
 
@@ -126,9 +137,7 @@ class _BlockTrainer:
     ) -> None:
         self.network, self.sampler, self.validation, self.options = network.to(device), sampler, validation, options
         self.source, self.device, self.callbacks = source, device, callbacks
-        self.settings = StreamSettings(
-            sampler.options.window_length, batch_size=options.batch_size, tracks=network.config.tracks
-        )
+        self.settings = segment_stream(sampler.options, network.config, batch_size=options.batch_size)
         self.optimizer = make_optimizer(network, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
         torch.manual_seed(options.seed)
 

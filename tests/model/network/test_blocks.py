@@ -91,11 +91,11 @@ def test_number_of_weights_is_as_stated():
         assert BlockConfig.from_json(config.to_json()) == config
 
 
-def test_second_of_three_members_is_plain():
+def test_every_other_member_is_plain():
     config = BlockConfig(tasks=("A",), tracks=("D",), mean_tracks=("D",), auxiliary=("B",), members=4)
     ensemble = BlockEnsemble(config).eval()
-    assert [n.config.signals for n in ensemble.networks] == [("D", "mean of D"), ("D",)] + [("D", "mean of D")] * 2
-    assert [n.output.out_channels for n in ensemble.networks] == [2, 1, 2, 2]
+    assert [n.config.signals for n in ensemble.networks] == [("D", "mean of D"), ("D",)] * 2
+    assert [n.output.out_channels for n in ensemble.networks] == [2, 1, 2, 1]
     generator = torch.Generator().manual_seed(1)
     length = config.window_length
     codes, signals = torch.zeros(1, length, dtype=torch.uint8), torch.rand(1, 2, length, generator=generator)
