@@ -62,7 +62,9 @@ def fit_calibrations(
     for task, pieces in kept.items():
         columns = (np.concatenate(column) for column in zip(*pieces, strict=True))
         try:
-            found[validation.factors[task]] = fit_calibration(*columns, n_bins=n_bins[task], n_bound=n_bound[task])
+            found[validation.factors[task]] = fit_calibration(
+                *columns, n_bins=n_bins[task], n_bound=n_bound[task], n_cells=len(validation.cells)
+            )
         except UsageError:  # nothing to calibrate by
             continue
     return found

@@ -34,6 +34,7 @@ def fit_calibration(
     *,
     n_bins: int,
     n_bound: int,
+    n_cells: int = 1,
     seed: int = 0,
 ) -> Calibration:
     """Fit the calibration of one factor.
@@ -44,8 +45,9 @@ def fit_calibration(
     Args:
         probabilities: of the network, float32 (n,), of all bins with at least 0.001.
         bound: labels, (n,), without ambiguous bins.
-        block: block of the genome that each bin lies in, int64 (n,).
+        block: block of the genome that each bin lies in, int64 (n,); modulo `n_cells` its cell line.
         n_bins, n_bound: number of all bins, and of those bound, with lower scores too.
+        n_cells: number of cell lines.
         seed: of the blocks that are drawn.
 
     Raises:
@@ -59,7 +61,7 @@ def fit_calibration(
     crossed = _calibrate_by_halves(logits, bound, block)
     thresholds, counts = _counts_by_threshold(calibrated, bound, block)
     fdr, recall = _rates(counts.sum(0), n_bound)
-    low, high = _fdr_interval(counts, seed)
+    low, high = _fdr_interval(counts, np.unique(block) % n_cells, seed)
     return Calibration(
         logits=knots,
         calibrated=values,
@@ -158,10 +160,22 @@ def _rates(counts: IntArray, n_bound: int) -> tuple[FloatArray, FloatArray]:
     return np.minimum.accumulate(rate), true / n_bound
 
 
-def _fdr_interval(counts: IntArray, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Return the interval of the false discovery rate at each threshold, over draws of blocks with replacement."""
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=_DRAWS)
+def _fdr_interval(counts: IntArray, cell: IntArray, seed: int) -> tuple[FloatArray, FloatArray]:
+    """Return the interval of the false discovery rate at each threshold, over draws with replacement.
+
+    Cell lines are drawn, then blocks of each: a rate differs more between cell lines than along one's genome.
+
+    Args:
+        counts: true and false positives of each block, (blocks, thresholds, 2).
+        cell: cell line of each block, (blocks,).
+        seed: of the draws.
+    """
+    rng, names = np.random.default_rng(seed), np.unique(cell)
+    times = rng.multinomial(names.size, np.full(names.size, 1 / names.size), size=_DRAWS)
+    draws = np.zeros((_DRAWS, len(counts)), np.int64)
+    for i, name in enumerate(names):
+        own = np.flatnonzero(cell == name)
+        draws[:, own] = times[:, [i]] * rng.multinomial(own.size, np.full(own.size, 1 / own.size), size=_DRAWS)
     drawn = np.einsum("db,btk->dtk", draws, counts)
     rates = drawn[..., 1] / np.maximum(drawn.sum(2), 1)
     low, high = np.percentile(rates, _INTERVAL, axis=0)

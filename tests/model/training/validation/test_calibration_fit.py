@@ -111,3 +111,21 @@ def test_reliability_has_groups_of_equal_size_above_a_hundredth():
     assert np.ptp(table[:, 2]) <= 1
     assert (np.diff(table[:, 0]) > 0).all()
     assert calibration_error(np.full(3, 0.001), np.array([True, False, False])) == 0
+
+
+def test_interval_reaches_the_rates_of_cell_lines_that_differ():
+    """Half of the bound bins of one cell line are called unbound in the other: there twice as many calls are false."""
+    scores, bound, block = make_scores(20_000)
+    kept = bound & (np.random.default_rng(3).random(bound.size) < 0.4)
+    both = [np.concatenate(pair) for pair in ((scores, scores), (bound, kept), (2 * block, 2 * block + 1))]
+    sizes = {"n_bins": 2 * bound.size, "n_bound": int(bound.sum() + kept.sum())}
+    together = fit_calibration(*both, **sizes, n_cells=2)
+    as_one = fit_calibration(*both, **sizes)
+    for cell_bound in (bound, kept):
+        for threshold in together.thresholds[::6]:
+            called = together.apply(scores) >= threshold
+            rates = together.at_threshold(threshold)
+            assert rates.low - 0.03 <= 1 - cell_bound[called].mean() <= rates.high + 0.03
+    middle = slice(10, 50)
+    assert (together.fdr_high - together.fdr_low)[middle].mean() > 3 * (as_one.fdr_high - as_one.fdr_low)[middle].mean()
+    np.testing.assert_array_equal(together.fdr, as_one.fdr)
