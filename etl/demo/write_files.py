@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import UsageError
+from ...store.files.atomic_write import naming_file
+from ...store.genome.bigwig_encoder import BigwigEncoder
 from ...store.genome.intervals import IntArray
 from .simulate import (
     CELLS,
@@ -25,6 +26,8 @@ from .simulate import (
     simulate_chromosome,
     uniqueness,
 )
+
+_ZOOM = 800  # bases in a window of the first zoom level of a bigWig
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,18 @@ def write_demo(directory: Path, *, seed: int = 420) -> DemoSummary:
 
 
 def _write_gz(path: Path, text: str) -> None:
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
+    with naming_file(path), path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
         file.write(text.encode())
+
+
+def _write_text(path: Path, text: str) -> None:
+    with naming_file(path):
+        path.write_text(text)
 
 
 def _write_fasta(path: Path, genome: dict[str, SimulatedChromosome], rng: Rng) -> None:
     """Write 60 bases per line, repeats in lower case, a few bases as R."""
-    with path.open("wb") as file:
+    with naming_file(path), path.open("wb") as file:
         for name, chromosome in genome.items():
             letters = np.frombuffer(b"ACGTN", np.uint8)[chromosome.codes].copy()
             ambiguous = rng.integers(0, letters.size, 20)
@@ -145,23 +153,23 @@ def _write_motifs(path: Path) -> None:
         text.append(f"\nMOTIF {factor.name}_demo {factor.name}\n\n")
         text.append(f"letter-probability matrix: alength= 4 w= {len(matrix)} nsites= 200 E= 0\n")
         text += ["".join(f"  {p:.6f}\t" for p in row) + "\n" for row in matrix]
-    path.write_text("".join(text))
+    _write_text(path, "".join(text))
 
 
 def _write_bigwig(path: Path, signal: dict[str, NDArray[np.float32]]) -> None:
     """Write runs of equal value as entries, and NaN as gaps."""
-    file = pyBigWig.open(str(path), "w")
-    file.addHeader([(name, values.size) for name, values in signal.items()])
-    for name, values in signal.items():
-        # NaN never equals itself, so a marker stands for it while runs are found.
-        marked = np.nan_to_num(values, nan=-1.0)
-        starts = np.flatnonzero(np.concatenate([[True], np.diff(marked) != 0]))
-        stops = np.append(starts[1:], values.size)
-        known = marked[starts] >= 0
-        starts, stops = starts[known], stops[known]
-        entries = values[starts].astype(np.float64)
-        file.addEntries([name] * starts.size, starts.tolist(), ends=stops.tolist(), values=entries.tolist())
-    file.close()
+    with naming_file(path), path.open("wb") as file:
+        lengths = {name: values.size for name, values in signal.items()}
+        encoder = BigwigEncoder(file, lengths, window=_ZOOM)
+        for i, values in enumerate(signal.values()):
+            # NaN never equals itself, so a marker stands for it while runs are found.
+            marked = np.nan_to_num(values, nan=-1.0)
+            starts = np.flatnonzero(np.concatenate([[True], np.diff(marked) != 0]))
+            stops = np.append(starts[1:], values.size)
+            known = marked[starts] >= 0
+            starts, stops = starts[known], stops[known]
+            encoder.add(np.full(starts.size, i), starts, stops, values[starts])
+        encoder.finish()
 
 
 def _write_cell(folder: Path, cell: str, genome: dict[str, SimulatedChromosome], rng: Rng) -> dict[str, int]:
@@ -183,10 +191,10 @@ def _write_cell(folder: Path, cell: str, genome: dict[str, SimulatedChromosome],
             chip.append(f"{strong}\t{factor.name}\t{weak}\n")
         for name, (call, _) in calls.items():
             bound[name].append(call.start + call.summit)
-    (folder / "chip.txt").write_text("".join(chip))
+    _write_text(folder / "chip.txt", "".join(chip))
     gap = "   " if cell == "K562" else "\t"
-    (folder / "bigwig.txt").write_text(f"../../tracks/Unique35.bw{gap}Unique35\n{cell}.DGF.bw{gap}DGF\n")
-    (folder / "meta.txt").write_text("".join(f"{v:.6f}\tGEPC{i}\n" for i, v in enumerate(META[cell], 1)))
+    _write_text(folder / "bigwig.txt", f"../../tracks/Unique35.bw{gap}Unique35\n{cell}.DGF.bw{gap}DGF\n")
+    _write_text(folder / "meta.txt", "".join(f"{v:.6f}\tGEPC{i}\n" for i, v in enumerate(META[cell], 1)))
     signal = {n: accessibility(c, cell, np.concatenate(bound[n]), rng) for n, c in genome.items()}
     _write_bigwig(folder / f"{cell}.DGF.bw", signal)
     return counts

@@ -158,7 +158,7 @@ def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[n
     Files that pyBigWig does not read, or only in part (big-endian, several sections in a block), are read item by item.
 
     Raises:
-        InputError: the data are damaged.
+        InputError: the data are damaged, or pyBigWig cannot read them.
     """
     blocks = list(read_blocks(path, chrom, start, stop))  # a damaged block could crash pyBigWig
     if check_bigwig(path).big_endian or len({block.offset for block in blocks}) < len(blocks):
@@ -168,5 +168,8 @@ def read_by_pybigwig(path: Path, chrom: str, start: int, stop: int) -> NDArray[n
                 values[max(first - start, 0) : max(last - start, 0)] = value
     else:
         with closing(_open(path)) as reader:
-            values = reader.values(chrom, start, stop, numpy=True)
+            try:
+                values = reader.values(chrom, start, stop, numpy=True)
+            except RuntimeError as e:
+                raise InputError(path, f"pyBigWig cannot read {chrom}:{start}-{stop} ({e})", hint=HINT) from e
     return np.nan_to_num(values, nan=0)

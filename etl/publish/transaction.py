@@ -84,6 +84,7 @@ def _locked(store: Path, name: str, *, wait: bool) -> Iterator[None]:
     except LockHeldError as e:
         raise StoreError(final_path(store, name), f"is being built by {e.holder}", hint=e.hint) from e
     except OSError as e:
+        _remove_empty_folders(path.parent, root)
         hint = "build where files can be created and locked"
         raise StoreError(path, f"cannot be created and locked ({describe_failure(e, path)})", hint=hint) from e
     try:
@@ -93,9 +94,14 @@ def _locked(store: Path, name: str, *, wait: bool) -> Iterator[None]:
         replaced: list[Path] = []
         with contextlib.suppress(OSError):  # another process may have removed the folder while it is listed
             replaced += root.glob(".old/*")
-        for folder in (path.parent, *replaced, root / ".old", root):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        _remove_empty_folders(path.parent, *replaced, root / ".old", root)
+
+
+def _remove_empty_folders(*folders: Path) -> None:
+    """Remove folders that are there and empty, in this order."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _remove_unread_versions(store: Path, name: str) -> None:

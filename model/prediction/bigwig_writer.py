@@ -1,20 +1,19 @@
-"""Write scores as bigWig, and read them back: pyBigWig reports no error where the disk is full."""
+"""Write scores as bigWig, and read them back."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import named_write_errors, replacing
+from ...store.genome.bigwig_encoder import BigwigEncoder
 from ...store.genome.bigwig_format import check_structure, check_zoom_levels, read_blocks
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
@@ -22,28 +21,27 @@ from .bins import Bins
 from .writers import Replace, ScoreWriter, not_read_back
 
 _ENTRIES = 65536  # entries added at once
+_ZOOM = 16  # bins in a window of the first zoom level
 _ENTRY = np.dtype([("chrom", "<u4"), ("start", "<u4"), ("stop", "<u4"), ("value", "<f4")])
 
 
 class _BigwigWriter:
-    def __init__(self, file: Any, coordinates: GenomeCoordinates, *, span: int) -> None:
-        self._file, self._names, self._span = file, coordinates.names, span
+    def __init__(self, file: BigwigEncoder, coordinates: GenomeCoordinates, *, chroms: list[int], span: int) -> None:
+        self._file, self._span = file, span
         self._lengths = np.array(coordinates.lengths, np.int64)
+        self._numbers = np.full(len(coordinates.names), -1)  # in the file
+        self._numbers[chroms] = np.arange(len(chroms))
         self.sha256, self.covered = hashlib.sha256(), 0
 
     def add(self, bins: Bins, scores: NDArray[np.float32]) -> None:
         for i in range(0, len(bins), _ENTRIES):
             entries = bins.take(slice(i, i + _ENTRIES))
-            names = [self._names[c] for c in entries.chrom.tolist()]
-            starts = np.maximum(entries.middle - self._span // 2, 0)
-            stops = np.minimum(starts + self._span, self._lengths[entries.chrom])
+            first = entries.middle - self._span // 2
+            starts, stops = np.maximum(first, 0), np.minimum(first + self._span, self._lengths[entries.chrom])
             values = scores[i : i + _ENTRIES]
             self.sha256.update(_pack(entries.chrom, starts, stops, values))
             self.covered += int((stops - starts).sum())
-            with _write_errors():
-                self._file.addEntries(
-                    names, starts.tolist(), ends=stops.tolist(), values=values.astype(np.float64).tolist()
-                )
+            self._file.add(self._numbers[entries.chrom], starts, stops, values)
 
 
 @contextmanager
@@ -53,7 +51,6 @@ def open_bigwig(
     *,
     chroms: list[int],
     span: int,
-    single: bool = False,
     replace: Replace = replacing,
 ) -> Iterator[ScoreWriter]:
     """Open a bigWig. Overlapping bins share the genome: each gets `span` bases around its middle.
@@ -63,52 +60,19 @@ def open_bigwig(
         coordinates: the store's chromosomes.
         chroms: chromosomes of the bins, indices in rising order; bins must be added in genome order.
         span: bases per score; at most the distance between any two middles.
-        single: whether there is one bin only, of which zoom levels cannot be made.
         replace: how the file is replaced.
 
     Raises:
         InputError: it cannot be written, or what is read back is not what was written.
     """
+    lengths = {coordinates.names[c]: coordinates.lengths[c] for c in chroms}
     with named_write_errors(path), replace(path) as part:
-        part.touch()  # raises where it cannot be created; pyBigWig crashes the process (bwFinalize of no file)
-        with _write_errors():
-            file = pyBigWig.open(str(part), "w")
-        try:
-            with _write_errors():
-                header = [(coordinates.names[c], coordinates.lengths[c]) for c in chroms]
-                file.addHeader(header, maxZooms=0 if single else 10)
-            writer = _BigwigWriter(file, coordinates, span=span)
+        with part.open("wb") as file:
+            encoder = BigwigEncoder(file, lengths, window=_ZOOM * span)
+            writer = _BigwigWriter(encoder, coordinates, chroms=chroms, span=span)
             yield writer
-        finally:
-            with _write_errors(), _discarding_stderr():
-                file.close()
+            encoder.finish()
         _read_back(part, path, writer, [(c, coordinates.names[c], coordinates.lengths[c]) for c in chroms])
-
-
-@contextmanager
-def _discarding_stderr() -> Iterator[None]:
-    """Discard what libBigWig prints where it cannot finish a file: reading it back says more, and names the file."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # this process has no standard error
-        yield
-        return
-    with Path(os.devnull).open("wb") as null:
-        os.dup2(null.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
-@contextmanager
-def _write_errors() -> Iterator[None]:
-    """Turn RuntimeError, which pyBigWig raises where a write failed, into OSError."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise OSError(f"pyBigWig: {error}") from error
 
 
 def _read_back(part: Path, path: Path, writer: _BigwigWriter, chroms: list[tuple[int, str, int]]) -> None:
@@ -154,7 +118,7 @@ def open_bigwig_of(
         )
     span = int(min(gaps.min() if gaps.size else BIN, BIN))
     chroms: list[int] = np.unique(bins.chrom).tolist()
-    return open_bigwig(path, coordinates, chroms=chroms, span=span, single=len(bins) < 2, replace=replace)
+    return open_bigwig(path, coordinates, chroms=chroms, span=span, replace=replace)
 
 
 def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:

@@ -128,9 +128,9 @@ class RegionParts:
         Raises:
             InputError: it cannot be written.
         """
-        self.digests[self._name(i)] = file_digest(self.path(i))
-        content = {"settings": self.settings, "sha256": self.digests}
-        write_sealed_json(self.folder / _DIGESTS, _DIGESTS_FORMAT, content)
+        digests = self.digests | {self._name(i): file_digest(self.path(i))}
+        write_sealed_json(self.folder / _DIGESTS, _DIGESTS_FORMAT, {"settings": self.settings, "sha256": digests})
+        self.digests.update(digests)  # what could not be recorded does not count
 
     def check(self, i: int, digest: str) -> None:
         """Check the digest of what was read of the i-th region's scores.

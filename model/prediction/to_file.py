@@ -195,7 +195,7 @@ def _join_bigwig(
     span = min(stride, BIN) if total > 1 else BIN
     chroms = sorted({coordinates.index(r.chrom) for r in parts.regions if first_and_count(r, stride=stride)[1]})
     genome_order = sorted((coordinates.index(r.chrom), r.start, i) for i, r in enumerate(parts.regions))
-    with open_bigwig(output, coordinates, chroms=chroms, span=span, single=total < 2, replace=replace) as file:
+    with open_bigwig(output, coordinates, chroms=chroms, span=span, replace=replace) as file:
         for _, _, i in genome_order:
             sha256 = hashlib.sha256()
             with parts.path(i).open("rb") as scores:

@@ -20,22 +20,22 @@ from numpy.typing import NDArray
 from .bigwig_header import HEADER_SIZE, BinaryFile, Header, read_chromosomes, read_header
 from .intervals import IntArray
 
-_INDEX_MAGIC, _INDEX_HEADER = 0x2468ACE0, "IIQIIIIQII"
+INDEX_MAGIC, INDEX_HEADER = 0x2468ACE0, "IIQIIIIQII"
 _LAST_POSITION = 2**64 - 1
-_SECTION = "IIIIIBBH"  # chromosome, start, stop, step, span, kind, reserved, number of items
-_ITEM_DTYPES = {  # kind of section -> fields of an item
+SECTION = "IIIIIBBH"  # chromosome, start, stop, step, span, kind, reserved, number of items
+ITEM_DTYPES = {  # kind of section -> fields of an item
     1: np.dtype([("start", "<u4"), ("stop", "<u4"), ("value", "<f4")]),
     2: np.dtype([("start", "<u4"), ("value", "<f4")]),
     3: np.dtype([("value", "<f4")]),
 }
-_SUMMARY = np.dtype(  # an item of a zoom level
+SUMMARY = np.dtype(  # an item of a zoom level
     [(name, "<u4") for name in ("chrom", "start", "stop", "covered")]
     + [(name, "<f4") for name in ("low", "high", "sum", "squares")]
 )
-_LEAF = np.dtype(
+LEAF = np.dtype(
     [("chrom", "<u4"), ("start", "<u4"), ("last", "<u4"), ("stop", "<u4"), ("offset", "<u8"), ("size", "<u8")]
 )
-_INNER = np.dtype([("chrom", "<u4"), ("start", "<u4"), ("last", "<u4"), ("stop", "<u4"), ("offset", "<u8")])
+INNER = np.dtype([("chrom", "<u4"), ("start", "<u4"), ("last", "<u4"), ("stop", "<u4"), ("offset", "<u8")])
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def read_blocks(path: Path, chrom: str, start: int, stop: int) -> Iterator[DataB
         chromosomes = _known_chromosomes(path, (version.st_ino, version.st_mtime_ns, version.st_size))
         number = chromosomes[chrom][0]
         found = list(_read_index(file, header.index, (number << 32 | start, number << 32 | stop)))
-        leaves = np.concatenate(found) if found else np.empty(0, _LEAF)
+        leaves = np.concatenate(found) if found else np.empty(0, LEAF)
         for leaf in leaves[np.argsort(_position(leaves["chrom"], leaves["start"]), kind="stable")]:
             for block in _read_block(file, header, leaf, len(chromosomes)):
                 if block.chrom == number:
@@ -153,9 +153,9 @@ def check_zoom_levels(path: Path, covered: int) -> None:
             for leaves in _read_index(file, index, (0, _LAST_POSITION)):
                 for leaf in leaves:
                     data = _read_data(file, header, int(leaf["offset"]), int(leaf["size"]))
-                    if len(data) % _SUMMARY.itemsize:
+                    if len(data) % SUMMARY.itemsize:
                         raise file.damaged("a block of a zoom level is cut short", int(leaf["offset"]))
-                    summaries = np.frombuffer(data, _SUMMARY.newbyteorder(file.order))
+                    summaries = np.frombuffer(data, SUMMARY.newbyteorder(file.order))
                     found += int(summaries["covered"].sum(dtype=np.int64))
             if found != covered:
                 raise file.damaged(f"zoom level {level} summarises {found} bases of {covered},", index)
@@ -163,8 +163,8 @@ def check_zoom_levels(path: Path, covered: int) -> None:
 
 def _count_blocks(file: BinaryFile, index: int) -> int:
     """Return the number of blocks by the header of an index."""
-    magic, _, n_blocks, *_ = file.unpack(_INDEX_HEADER, index, "the index")
-    if magic != _INDEX_MAGIC:
+    magic, _, n_blocks, *_ = file.unpack(INDEX_HEADER, index, "the index")
+    if magic != INDEX_MAGIC:
         raise file.damaged("no index", index)
     return int(n_blocks)
 
@@ -191,8 +191,8 @@ def _read_index(
         within: first and last position.
         nested: check that the bounds of each node lie inside those of its parent.
     """
-    _, _, _, *bounds, _, _, _ = file.unpack(_INDEX_HEADER, index, "the index")
-    root = index + struct.calcsize(f"<{_INDEX_HEADER}")
+    _, _, _, *bounds, _, _, _ = file.unpack(INDEX_HEADER, index, "the index")
+    root = index + struct.calcsize(f"<{INDEX_HEADER}")
     visited, pending = set[int](), [(root, bounds[0] << 32 | bounds[1], bounds[2] << 32 | bounds[3])]
     while pending:
         offset, low, high = pending.pop()
@@ -200,7 +200,7 @@ def _read_index(
         if offset in visited or is_leaf > 1:
             raise file.damaged("the index refers to itself,", offset)
         visited.add(offset)
-        dtype = (_LEAF if is_leaf else _INNER).newbyteorder(file.order)
+        dtype = (LEAF if is_leaf else INNER).newbyteorder(file.order)
         rows = np.frombuffer(file.read(offset + 4, n_items * dtype.itemsize, "a node of the index"), dtype)
         first, last = _position(rows["chrom"], rows["start"]), _position(rows["last"], rows["stop"])
         # A reader skips what its bounds exclude, so a wrong bound would read as a gap.
@@ -211,7 +211,7 @@ def _read_index(
             raise file.damaged(f"the index has {child} inside {parent}", offset)
         touching = (first <= within[1]) & (last >= within[0])
         if is_leaf:
-            yield rows[touching].astype(_LEAF)
+            yield rows[touching].astype(LEAF)
         else:
             children = (rows["offset"], first, last)
             pending += zip(*(field[touching].tolist() for field in children), strict=True)
@@ -230,13 +230,13 @@ def _read_block(file: BinaryFile, header: Header, leaf: NDArray[np.void], n_chro
     """Yield the sections of a data block."""
     offset = int(leaf["offset"])
     data = _read_data(file, header, offset, int(leaf["size"]))
-    section, begin = struct.Struct(file.order + _SECTION), 0
+    section, begin = struct.Struct(file.order + SECTION), 0
     while begin < len(data) or not data:
         if len(data) - begin < section.size:
             raise file.damaged(f"a data block of {len(data)} bytes", offset)
         chrom, start, _, step, span, kind, _, n_items = section.unpack_from(data, begin)
         begin += section.size
-        dtype = _ITEM_DTYPES.get(kind)
+        dtype = ITEM_DTYPES.get(kind)
         if dtype is None or len(data) < begin + n_items * dtype.itemsize or chrom >= n_chromosomes:
             raise file.damaged(f"a data block of kind {kind} with {n_items} items", offset)
         items = np.frombuffer(data, dtype.newbyteorder(file.order), n_items, begin)

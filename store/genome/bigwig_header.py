@@ -18,9 +18,9 @@ ByteOrder = Literal["<", ">"]
 """Little-endian or big-endian, as in `struct` and numpy."""
 
 HINT = "download or recreate the file"
-HEADER_SIZE, ZOOM_HEADER = 64, "IIQQ"
-_MAGIC, _VERSIONS, _END_MARK_SINCE = 0x888FFC26, range(1, 5), 4
-_TREE_MAGIC, _TREE_HEADER = 0x78CA8C91, "IIIIQQ"
+HEADER, HEADER_SIZE, ZOOM_HEADER = "IHHQQQHHQQIQ", 64, "IIQQ"
+MAGIC, _VERSIONS, _END_MARK_SINCE = 0x888FFC26, range(1, 5), 4
+TREE_MAGIC, TREE_HEADER = 0x78CA8C91, "IIIIQQ"
 _MAX_BLOCK_SIZE = 64 * 1024 * 1024
 _OTHER_FORMATS = {  # first bytes -> format, and what to do about it
     b"<": ("a web page", HINT),
@@ -52,11 +52,18 @@ class BinaryFile:
 
         Raises:
             InputError: they are not all in the file.
+            OSError: they cannot be read; the error names the file.
         """
         if offset + size > self.size:
             raise self.outside(what, offset, size)
-        self._file.seek(offset)
-        return self._file.read(size)
+        try:
+            self._file.seek(offset)
+            data = self._file.read(size)
+        except OSError as e:
+            raise OSError(e.errno, e.strerror, str(self.path)) from e
+        if len(data) < size:  # cut short since it was opened
+            raise self.outside(what, offset, size)
+        return data
 
     def unpack(self, layout: str, offset: int, what: str) -> tuple[Any, ...]:
         """Return the numbers of a `struct` layout at a byte; errors as for `read`."""
@@ -106,14 +113,14 @@ def read_header(file: BinaryFile) -> Header:
     head = file.read(0, min(HEADER_SIZE, file.size), "the header")
     if not head:
         raise InputError(file.path, "the file is empty", hint=HINT)
-    orders: dict[bytes, ByteOrder] = {struct.pack("<I", _MAGIC): "<", struct.pack(">I", _MAGIC): ">"}
+    orders: dict[bytes, ByteOrder] = {struct.pack("<I", MAGIC): "<", struct.pack(">I", MAGIC): ">"}
     if head[:4] not in orders:
         raise _other_format(file.path, head)
     if len(head) < HEADER_SIZE:
         raise InputError(file.path, f"cut short: {file.size} bytes, less than a bigWig's header", hint=HINT)
     file.order = orders[head[:4]]
     _, version, n_zooms, tree, data, index, _, _, sql, summary, max_block_size, extension = file.unpack(
-        "IHHQQQHHQQIQ", 0, "the header"
+        HEADER, 0, "the header"
     )
     if version not in _VERSIONS:
         problem = f"bigWig version {version}; versions {_VERSIONS[0]} to {_VERSIONS[-1]} are read"
@@ -176,12 +183,12 @@ def read_chromosomes(file: BinaryFile, header: Header) -> dict[str, tuple[int, i
         InputError: the list is damaged.
     """
     offset = header.tree
-    magic, _, key_size, value_size, count, _ = file.unpack(_TREE_HEADER, offset, "the chromosome list")
+    magic, _, key_size, value_size, count, _ = file.unpack(TREE_HEADER, offset, "the chromosome list")
     row_size = key_size + 8
-    if magic != _TREE_MAGIC or value_size != 8 or not 0 < key_size < 4096 or count * row_size > file.size:
+    if magic != TREE_MAGIC or value_size != 8 or not 0 < key_size < 4096 or count * row_size > file.size:
         raise file.damaged("no chromosome list", offset)
     rows: list[tuple[str, int, int]] = []
-    visited, pending = set[int](), [offset + struct.calcsize(f"<{_TREE_HEADER}")]
+    visited, pending = set[int](), [offset + struct.calcsize(f"<{TREE_HEADER}")]
     while pending:
         offset = pending.pop()
         is_leaf, _, n_items = file.unpack("BBH", offset, "a node of the chromosome list")

@@ -14,6 +14,7 @@ run alone, and must not be refused for another process's sake. With --no-flock t
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import shutil
@@ -216,6 +217,9 @@ def main() -> int:
     parser.add_argument("--no-flock", action="store_true", help="as in a file system without locks")
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS), metavar="COMMAND")
     options = parser.parse_args()
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # threads that wait for each other take most of a short command's time
     modules = MODULES
     if options.no_flock:
         import support.without_flock  # noqa: F401  what is verified in this process, too

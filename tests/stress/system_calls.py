@@ -13,6 +13,7 @@ equal those of the undisturbed run and nothing else is left. Linux only; exit st
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -160,6 +161,9 @@ def main() -> int:
     parser.add_argument("--commands", nargs="+", choices=names, default=names, metavar="COMMAND", help=", ".join(names))
     parser.add_argument("--effects", nargs="+", choices=EFFECTS, default=EFFECTS)
     options = parser.parse_args()
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # threads that wait for each other take most of a short command's time
     if not has_strace():
         print("strace is not installed: nothing was tested", file=sys.stderr)
         return 3

@@ -2,6 +2,7 @@
 
 import filecmp
 import gzip
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,17 @@ def test_folder_with_files_is_refused_and_unchanged(tmp_path):
 def test_empty_folder_is_accepted(tmp_path):
     (tmp_path / "empty").mkdir()
     assert "genome.fa" in file_names(write_demo(tmp_path / "empty").directory)
+
+
+def test_file_that_cannot_be_written_is_named(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            write_demo(tmp_path / "demo")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.filename == str(tmp_path / "demo/genome.fa")
 
 
 def read_peaks(path):

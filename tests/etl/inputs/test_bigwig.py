@@ -1,15 +1,20 @@
 """Signal read from the data blocks of a bigWig, against pyBigWig, which shares no code with the reader."""
 
+import errno
+import os
+
 import numpy as np
 import pyBigWig
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factornet.etl.inputs import bigwig
 from factornet.etl.inputs.bigwig import read_by_pybigwig, read_values
 from factornet.store import InputError
 from factornet.store.genome import bigwig_format
 from factornet.store.genome.bigwig_format import check_structure
+from factornet.store.genome.bigwig_header import BinaryFile
 
 LENGTH = 3000
 KINDS = ("bedGraph", "variableStep", "fixedStep")
@@ -120,3 +125,39 @@ def test_list_of_chromosomes_is_read_once_in_a_process_and_anew_for_another_file
         for i, name in enumerate(names):
             assert read_values(path, name, 0, 100)[0][10] == i
     assert len(counted) == 2
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    """A failing disk: the error of pyBigWig is RuntimeError, and the system's own names no file."""
+    path = tmp_path / "x.bw"
+    write(path, "bedGraph", np.array([10]), np.array([20]), [1.0], 0)
+
+    class Failing:
+        def values(self, *_, **__):
+            raise RuntimeError("An error occurred while fetching values!")
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(bigwig, "_open", lambda path: Failing())
+    with pytest.raises(InputError, match=r"x.bw: pyBigWig cannot read chrA:0-200 \(An error occurred"):
+        read_by_pybigwig(path, "chrA", 0, 200)
+
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with path.open("rb") as raw:
+        file = BinaryFile(path, raw)
+        monkeypatch.setattr(file, "_file", type("Raw", (), {"seek": fail}))
+        with pytest.raises(OSError, match=r"Input/output error: '.*x\.bw'"):
+            file.read(0, 64, "the header")
+
+
+def test_file_that_is_cut_while_it_is_read_is_damaged(tmp_path):
+    path = tmp_path / "x.bw"
+    write(path, "bedGraph", np.array([10]), np.array([20]), [1.0], 0)
+    with path.open("rb", buffering=0) as raw:
+        file = BinaryFile(path, raw)
+        os.truncate(path, 30)
+        with pytest.raises(InputError, match="cut short or damaged: the header should be at byte 0 to 64"):
+            file.read(0, 64, "the header")

@@ -3,6 +3,7 @@
 The commands run in a process without root's capabilities, so that permissions bind root too.
 """
 
+import errno
 import os
 import shutil
 import stat
@@ -14,7 +15,7 @@ import pytest
 from support.tiny_experiment import build, left
 
 from factornet.cli import etl
-from factornet.etl.publish import disk_space
+from factornet.etl.publish import disk_space, transaction
 from factornet.etl.publish.disk_space import check_publishable, check_writable, describe_failure
 from factornet.store import StoreError, open_store
 from factornet.store.files.atomic_write import naming_file
@@ -191,3 +192,16 @@ def test_full_disk_is_described_with_the_free_space(tmp_path, monkeypatch):
     assert describe_failure(OSError(5, "Input/output error"), tmp_path) == "Input/output error"
     with pytest.raises(FileNotFoundError, match="other"), naming_file(tmp_path):
         Path("other").read_bytes()
+
+
+def test_lock_that_cannot_be_created_leaves_no_folders(tmp_path, monkeypatch):
+    """The disk has room for the folders of the lock file, but not for the file."""
+
+    def fail(path, **_):
+        path.parent.mkdir(parents=True)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(transaction.LockFile, "acquire", fail)
+    with pytest.raises(StoreError, match="cannot be created and locked"), transaction.staging(tmp_path / "r", "unpack"):
+        pass
+    assert list(tmp_path.iterdir()) == []

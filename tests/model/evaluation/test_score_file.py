@@ -110,7 +110,7 @@ def test_damaged_bigwig_is_refused(tmp_path):
     write_bigwig(tmp_path / "x.bw", bins_every(50), np.zeros(len(bins_every(50)), np.float32), COORDINATES)
     data = (tmp_path / "x.bw").read_bytes()
     (tmp_path / "x.bw").write_bytes(data[:-100])
-    with pytest.raises(InputError, match="zoom level 0 points past the end"):
+    with pytest.raises(InputError, match=r"zoom level \d points past the end"):
         read_scores(tmp_path / "x.bw", COORDINATES)
 
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyBigWig
 import pytest
 
 from factornet.model.prediction import bigwig_writer
@@ -64,52 +65,23 @@ def test_damage_between_writing_and_reading_back_is_found(tmp_path, bins, scores
     assert used > 50
 
 
-def test_failed_write_names_the_file(tmp_path, bins, scores, monkeypatch):
-    class Failing:
-        def addHeader(self, *_, **__):  # noqa: N802
-            raise RuntimeError("Received an error in bwWriteHdr")
+@pytest.mark.parametrize("failing", ["open", "fsync"])
+def test_failed_write_names_the_file(tmp_path, bins, scores, monkeypatch, failing):
+    """Failing system calls: test_bigwig_faults.py."""
 
-        def close(self):
-            pass
-
-    monkeypatch.setattr(bigwig_writer.pyBigWig, "open", lambda *_: Failing())
-    with pytest.raises(InputError, match=r"o.bw: cannot be written \(pyBigWig: Received an error in bwWriteHdr\)"):
-        write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
-    monkeypatch.undo()
-
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match=r"o.bw: cannot be written \(No space left on device\)"):
-        write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_file_that_cannot_be_created_is_an_error_before_pybigwig_would_crash(tmp_path, bins, scores, monkeypatch):
-    def full(path, *_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-    monkeypatch.setattr(Path, "touch", full)
-    monkeypatch.setattr(bigwig_writer.pyBigWig, "open", None)
+    monkeypatch.setattr(Path if failing == "open" else os, failing, full)
     with pytest.raises(InputError, match=r"o.bw: cannot be written \(No space left on device\); check free space"):
         write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
+    monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_the_error_of_a_failed_file_is_shown(tmp_path, bins, scores, monkeypatch, capfd):
-    """libBigWig prints lines of its own on the standard error of the process."""
-
-    class Noisy:
-        def addHeader(self, *_, **__):  # noqa: N802
-            os.write(2, b"kept\n")
-            raise RuntimeError("Received an error in bwWriteHdr")
-
-        def close(self):
-            os.write(2, b"[bwClose] There was an error while finishing writing a bigWig file!\n")
-
-    monkeypatch.setattr(bigwig_writer.pyBigWig, "open", lambda *_: Noisy())
-    with pytest.raises(InputError, match=r"o.bw: cannot be written"):
-        write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
-    os.write(2, b"still open\n")
-    assert capfd.readouterr().err == "kept\nstill open\n"
+def test_bins_near_an_end_keep_to_the_bases_around_their_middles(tmp_path):
+    """A first bin whose bases would begin before the chromosome does not push them over the next bin's."""
+    starts, stops = np.array([0, 20, 199_960]), np.array([10, 40, 200_000])
+    write_bigwig(tmp_path / "o.bw", Bins(np.zeros_like(starts), starts, stops), np.ones(3, np.float32), COORDINATES)
+    with pyBigWig.open(str(tmp_path / "o.bw")) as file:
+        assert file.intervals("chr1") == ((0, 18, 1.0), (18, 43, 1.0), (199_968, 199_993, 1.0))

@@ -200,3 +200,18 @@ def test_failed_begin_leaves_nothing(store, predictor, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="No space left"):
         predict_regions(predictor, regions_of(store, "chr21:5000-6000"), tmp_path / "x.bw", stride=50)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_part_whose_digest_cannot_be_recorded_leaves_nothing(store, predictor, tmp_path, monkeypatch):
+    """The disk has room for the first part, but not for its digest: there is nothing to resume."""
+    write = region_parts.write_sealed_json
+
+    def fail(path, *rest):
+        if path.name == "digests.json":
+            raise InputError(path, "cannot be written (No space left on device)")
+        return write(path, *rest)
+
+    monkeypatch.setattr(region_parts, "write_sealed_json", fail)
+    with pytest.raises(InputError, match="No space left"):
+        predict_regions(predictor, regions_of(store, "chr21:5000-6000"), tmp_path / "x.bw", stride=50)
+    assert list(tmp_path.iterdir()) == []
