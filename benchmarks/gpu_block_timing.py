@@ -82,13 +82,12 @@ def _graphed_blocks(network: BlockNetwork, inputs: Inputs, n: int, device: torch
 def _block_tile_cases(store: ArrayStore, device: torch.device, sizes: Sizes) -> list[Case]:
     n, cases = sizes.tile, []
     for members, trees, precision in ((1, 0, DEFAULT), (1, 0, BFLOAT16), (3, 0, DEFAULT), (3, sizes.trees, DEFAULT)):
-        if trees and device.type == "cpu":  # a compiled loop there, which needs numba
-            continue
         config = block_config(sizes, members=members, trees=trees)
         codes, tracks = map(torch.from_numpy, store.tile(config.window_length + n * STRIDE))
         arguments: list[Any] = [t.to(device) for t in (codes, tracks, torch.arange(n) * STRIDE)]
 
         def made(config: Any = config, arguments: list[Any] = arguments, amp: bool = precision.amp) -> Work:
+            check_loops(device)
             scorer = BlockScorer(on_device(make_ensemble(config), device).eval())
             return lambda: scorer.score(*arguments, amp=amp).cpu()
 

@@ -90,8 +90,8 @@ def block_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 def backward_pass(network: nn.Module, inputs: Inputs, *, amp: bool = False) -> Tensor:
     """Compute the gradients of a batch in place of earlier ones; return the loss."""
-    if isinstance(network, BlockNetwork) and inputs.tracks.dtype == torch.float32:
-        check_loops(inputs.codes.device)
+    if isinstance(network, BlockNetwork):
+        check_loops(inputs.codes.device, inputs.tracks.dtype)
     network.zero_grad(set_to_none=True)
     loss = loss_of(network, inputs, amp=amp)
     loss.backward()
@@ -235,6 +235,7 @@ def both_strands(network: FactorNet | BlockNetwork | BlockEnsemble, inputs: Inpu
     with torch.no_grad(), torch.autocast(inputs.codes.device.type, torch.bfloat16, enabled=amp):
         if isinstance(network, FactorNet):
             return network.logits_per_strand(inputs.codes, inputs.tracks, inputs.features)
+        check_loops(inputs.codes.device, inputs.tracks.dtype)
         return network.both_strands(inputs.codes, inputs.tracks)
 
 
@@ -248,11 +249,11 @@ def check_compiler() -> None:
         raise Skipped("no C compiler, which torch needs")
 
 
-def check_loops(device: torch.device) -> None:
-    """Skip what is a loop compiled by numba on a CPU: gradients of networks over blocks in float32, and trees.
+def check_loops(device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+    """Skip what is a loop compiled by numba on a CPU: networks over blocks in float32, and trees.
 
     Raises:
-        Skipped: the device is a CPU, and there is no numba.
+        Skipped: the device is a CPU, the values are float32, and there is no numba.
     """
-    if device.type == "cpu" and not has_library("numba"):
+    if device.type == "cpu" and dtype == torch.float32 and not has_library("numba"):
         raise Skipped("no numba, which the CPU needs for it")
