@@ -90,6 +90,7 @@ class BigwigEncoder:
         index, zooms = self._at, list[tuple[int, int, int, int]]()
         self._write(_index(np.array(self._leaves, LEAF), index, items=_ITEMS))
         rows = np.concatenate([np.empty(0, _PRECISE), *self._summaries])
+        self._summaries.clear()  # of a human genome's bins, 150 MB
         for zoom in self._zooms:
             rows = _merge(rows, zoom)
             zooms.append((zoom, 0, *self._write_zoom(rows)))
