@@ -44,9 +44,8 @@ def make_parser() -> argparse.ArgumentParser:
         prog="factornet-crossval",
         description="Leave-one-cell-line-out cross-validation: for each factor and each cell line that has it, train "
         "on the others, predict the test regions in the one left out, and score them; then train on all, with these "
-        "scores on the model's card, and calibrate it by what the others scored in cell lines they had not seen. "
-        "Parts that are done are kept: after an interruption repeat the command, and start it several times, on as "
-        "many machines as share the folder, to divide the parts between them.",
+        "scores on the model's card. Parts that are done are kept: after an interruption repeat the command, and start "
+        "it several times, on as many machines as share the folder, to divide the parts between them.",
         epilog="example:\n  factornet-crossval --store hg19.zarr -f MAX CTCF -o cv -- --preset blocks -v chr11\n"
         "words after -- are options of factornet-train, the same for all parts; without them: --preset blocks",
         formatter_class=HelpFormatter,
@@ -154,29 +153,11 @@ def _finish_factor(parts: list[Part], words: list[str], options: argparse.Namesp
             return
         if not scores.exists():
             write_scores(scores, {part.held_out: _evaluate(part, options) for part in parts})
-        if options.no_final:
+        if options.no_final or _has_ended(whole.model):
             return
-        if not _has_ended(whole.model):
-            resume = ["--resume"] if (whole.model / "model.json").exists() else []
-            record = ["--cross-validation", str(scores)]
-            run("train", [*_train_words(whole, words, options), *record, *resume], quiet=options.json)
-        _calibrate(whole.model, parts, options)
-
-
-def _calibrate(model: Path, parts: list[Part], options: argparse.Namespace) -> None:
-    """Calibrate the model of all cell lines by what the parts' models score in the cell lines that they did not see.
-
-    A training that ends without a calibration, as the published recipe's, has none afterwards either.
-    """
-    from ..model.model_dir.calibration import LEFT_OUT, calibration_data
-    from ..model.model_dir.card import read_card
-
-    left_out = {part.held_out: read_card(part.model).digest for part in parts}
-    before = calibration_data(model, read_card(model).digest)
-    if not before or before.get(LEFT_OUT) == left_out:
-        return
-    pairs = [f"{part.held_out}={part.model}" for part in parts]
-    run("model", ["calibrate", str(model), "--store", str(options.store), "--left-out", *pairs], quiet=options.json)
+        resume = ["--resume"] if (whole.model / "model.json").exists() else []
+        record = ["--cross-validation", str(scores)]
+        run("train", [*_train_words(whole, words, options), *record, *resume], quiet=options.json)
 
 
 def _evaluate(part: Part, options: argparse.Namespace) -> dict[str, Any]:

@@ -23,9 +23,7 @@ from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
 
 if TYPE_CHECKING:  # torch takes a second to import
-    from ..model.model_dir.card import ModelCard
     from ..model.model_dir.findings import ModelReport
-    from ..model.model_dir.weights import LoadedModel
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -101,13 +99,6 @@ def _add_calibrate(commands: Any) -> None:
     )
     parser.add_argument(
         "--regions", nargs="+", metavar="REGION", help="regions; default: the model's validation regions"
-    )
-    parser.add_argument(
-        "--left-out",
-        nargs="+",
-        metavar="CELL=MODEL",
-        help="cell lines, each with a model trained without it, whose scores there stand for those of MODEL in a new "
-        "cell line (factornet-crossval does this)",
     )
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
     add_common_options(parser)
@@ -189,9 +180,8 @@ def _calibrate(options: argparse.Namespace) -> int:
     from ..model.training.validation.region_validation import RegionValidation
 
     store, card = open_store_from_args(options), read_card(options.model)
-    trainings, left_out = card.trainings[:1], _left_out(options, card)
-    cells = list(left_out) or [cell_name(c) for c in options.cells or ()]
-    cells = cells or [c for t in trainings for c in t.valid_cells or t.cells]
+    trainings = card.trainings[:1]
+    cells = [cell_name(c) for c in options.cells or ()] or [c for t in trainings for c in t.valid_cells or t.cells]
     regions = options.regions or [r for t in trainings for r in t.valid]
     if not cells or not regions:
         problem = "it is not recorded on what it was validated; name cell lines (-i) and regions (--regions)"
@@ -199,40 +189,13 @@ def _calibrate(options: argparse.Namespace) -> int:
     merged = region_intervals(parse_regions(regions, store, option="--regions"), store.coordinates)
     validation = RegionValidation(store, cells=tuple(cells), factors=card.config.tasks, regions=merged)
     with output_lock(options.model):
-        found = calibrate_model(options.model, validation, device=choose_device(options.device), left_out=left_out)
+        found = calibrate_model(options.model, validation, device=choose_device(options.device))
     if options.json:
         print_json({"model": str(options.model), "factors": {name: c.to_json() for name, c in found.items()}})
         return 0
-    by = ", each by a model that was trained without it" if left_out else ""
-    print_line(f"{options.model}: calibrated in {', '.join(cells)}{by}, {', '.join(validation.region_names)}")
+    print_line(f"{options.model}: calibrated in {', '.join(cells)}, {', '.join(validation.region_names)}")
     print_calibrations(found, card.config.tasks)
     return 0
-
-
-def _left_out(options: argparse.Namespace, card: ModelCard) -> dict[str, LoadedModel]:
-    """Return the models of ``--left-out`` by cell line.
-
-    Raises:
-        UsageError: one is no pair, predicts other factors, or was trained on its cell line.
-        InputError: a model cannot be read.
-    """
-    from ..model.model_dir.weights import load_model
-
-    found: dict[str, LoadedModel] = {}
-    for word in options.left_out or ():
-        name, equals, folder = word.partition("=")
-        if not equals or not name or not folder or cell_name(name) in found:
-            raise UsageError(f"--left-out {word}: give CELL=MODEL, each cell line once")
-        model, cell = load_model(Path(folder)), cell_name(name)
-        if model.card.config.tasks != card.config.tasks:
-            theirs, ours = ", ".join(model.card.config.tasks), ", ".join(card.config.tasks)
-            raise UsageError(f"--left-out {word}: predicts {theirs}; {options.model} predicts {ours}")
-        if any(cell in training.cells for training in model.card.trainings):
-            raise UsageError(f"--left-out {word}: was trained on {cell}; give a model that was trained without it")
-        found[cell] = model
-    if found and options.cells:
-        raise UsageError("--left-out and -i: the cell lines left out are those to calibrate in; leave out -i")
-    return found
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -19,8 +19,6 @@ from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_seale
 
 FILE = "calibration.json"
 HINT = "calibrate the model again, or remove the file: then scores are as the network computes them"
-LEFT_OUT = "left_out"
-"""Key of the digests of the models that were trained without a cell line and scored it, by cell line."""
 _FORMAT = JsonFormat("factornet-calibration", 1, HINT)
 _LEAST = 1e-7  # probability that has a finite logit in float32
 
@@ -187,18 +185,6 @@ def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[s
         return {}
     found, weights = _read(folder / FILE, model)
     return found if weights == weights_sha256 else {}
-
-
-def calibration_data(folder: Path, model: str) -> dict[str, Any]:
-    """Return on what calibration.json of a model folder was measured; nothing where there is none.
-
-    Raises:
-        InputError: as for `read_calibration`.
-    """
-    if not (folder / FILE).exists():
-        return {}
-    _read(folder / FILE, model)
-    return dict(read_sealed_json(folder / FILE, _FORMAT, hint=HINT).get("data", {}))
 
 
 def recorded_calibrations(folder: Path, model: str) -> dict[str, Calibration]:

@@ -123,25 +123,3 @@ def test_a_folder_with_other_files_is_left_alone(words, tmp_path, capsys):
     assert crossval.main([*options, "--", *QUICK]) == 2
     assert "holds other files" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["notes.txt"]
-
-
-@pytest.mark.slow
-def test_model_over_blocks_is_calibrated_by_the_models_without_each_cell_line(words, tmp_path, capsys):
-    quick = "--preset blocks -k 8 --members 1 --trees 0 -e 1 --no-motif -s 3 --device cpu --threads 1".split()
-    folder = tmp_path / "cv"
-    end = words.index("--")
-    words = [
-        *words[: end - 1],
-        str(folder),
-        "--",
-        *quick,
-        *"-v chr11:200000-900000 -t chr21:0-300000 chr7 chr2".split(),
-    ]
-    assert crossval.main(words) == 0
-    path = folder / "CTCF" / "model" / "calibration.json"
-    expected = {c: read_json(folder / "CTCF" / c / "model" / "model.json")["self_digest"] for c in ("K562", "HepG2")}
-    assert read_json(path)["data"]["left_out"] == expected
-    path.write_bytes(path.read_bytes().replace(b"left_out", b"left_xxx"))  # damaged: said, not replaced
-    capsys.readouterr()
-    assert crossval.main(words) == 2
-    assert "calibration.json" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from ....store.errors import UsageError
-from ...model_dir.calibration import LEFT_OUT, Calibration, write_calibration
+from ...model_dir.calibration import Calibration, write_calibration
 from ...model_dir.weights import LoadedModel, load_model
-from ...network.variants import AnyNetwork
 from .calibration_fit import BLOCK, LEAST_FITTED, fit_calibration
 from .region_validation import RegionValidation
 
 
-def calibrate_model(
-    folder: Path,
-    validation: RegionValidation,
-    *,
-    device: torch.device,
-    left_out: Mapping[str, LoadedModel] | None = None,
-) -> dict[str, Calibration]:
+def calibrate_model(folder: Path, validation: RegionValidation, *, device: torch.device) -> dict[str, Calibration]:
     """Write calibration.json for the best weights of a model folder; the caller holds the lock of the folder.
 
     Bins of all validation cell lines count together. A factor of which no bin with a score above 0.001 is bound has no
@@ -35,9 +27,6 @@ def calibrate_model(
         folder: the model folder.
         validation: bins with their labels.
         device: to compute on.
-        left_out: for each validation cell line a model that was trained without it: what its scores mean there is what
-            the model's own mean in a new cell line. Without, the model's own scores count, which in cell lines that it
-            was trained on are better than elsewhere.
 
     Returns:
         Calibration of each factor.
@@ -45,25 +34,22 @@ def calibrate_model(
     Raises:
         InputError: as for `load_model`, or the file cannot be written.
     """
-    model, others = load_model(folder), left_out or {}
-    networks = {cell: others.get(cell, model).network for cell in validation.cells}
-    calibrations = fit_calibrations(networks, validation, device=device)
-    data: dict[str, Any] = {"cells": list(validation.cells), "regions": validation.region_names}
-    if left_out:
-        data[LEFT_OUT] = {cell: other.card.digest for cell, other in left_out.items()}
+    model = load_model(folder)
+    calibrations = fit_calibrations(model, validation, device=device)
+    data = {"cells": list(validation.cells), "regions": validation.region_names}
     write_calibration(folder, calibrations, model=model.card.digest, weights_sha256=model.weights_sha256, data=data)
     return calibrations
 
 
 def fit_calibrations(
-    networks: Mapping[str, AnyNetwork], validation: RegionValidation, *, device: torch.device
+    model: LoadedModel, validation: RegionValidation, *, device: torch.device
 ) -> dict[str, Calibration]:
-    """Return the calibration of each factor, by the network that scores each cell line; see `calibrate_model`."""
+    """Return the calibration of each factor of a model; see `calibrate_model`."""
     kept: dict[int, list[tuple[NDArray[Any], ...]]] = defaultdict(list)
     n_bins, n_bound = Counter[int](), Counter[int]()
     absolute = validation.bins.to_absolute(validation.store.coordinates).starts
     for n, cell in enumerate(validation.cells):
-        scores = validation.predict(networks[cell], cell, device=device)
+        scores = validation.predict(model.network, cell, device=device)
         for task, clear, bound in validation.labelled(cell):
             column = scores[clear, task]
             fitted = column >= LEAST_FITTED

@@ -73,48 +73,6 @@ def test_calibrating_again_gives_the_same(calibrated, demo_store, tmp_path, caps
     assert found["bins"] != 27_428
 
 
-def test_models_without_a_cell_line_calibrate_for_new_ones(calibrated, training, demo_store, tmp_path, capsys):
-    for cell, other in (("K562", "HepG2"), ("HepG2", "K562")):
-        words = [word for word in training if word != cell]
-        assert train.main([*words, "-o", str(tmp_path / f"without-{cell}")]) == 0
-        assert json.loads((tmp_path / f"without-{cell}" / "model.json").read_text())["training"]["cells"] == [other]
-    copy, each = tmp_path / "CTCF", ["--store", str(demo_store), "--device", "cpu"]
-    shutil.copytree(calibrated, copy)
-    pairs = [f"{cell}={tmp_path / f'without-{cell}'}" for cell in ("K562", "HepG2")]
-    capsys.readouterr()
-    assert model.main(["calibrate", str(copy), *each, "--left-out", *pairs]) == 0
-    assert "calibrated in K562, HepG2, each by a model that was trained without it, chr11" in capsys.readouterr().out
-    content = json.loads((copy / "calibration.json").read_text())
-    digests = [
-        json.loads((tmp_path / f"without-{c}" / "model.json").read_text())["self_digest"] for c in ("K562", "HepG2")
-    ]
-    assert content["data"]["left_out"] == dict(zip(("K562", "HepG2"), digests, strict=True))
-    assert model.main(["verify", str(copy)]) == 0
-    # What the copy means in each cell line is what the other model scores there, as calibrating that one there says.
-    alone = tmp_path / "without-K562"
-    assert model.main(["calibrate", str(alone), *each, "-i", "K562"]) == 0
-    assert model.main(["calibrate", str(copy), *each, "--left-out", pairs[0]]) == 0
-    found = [json.loads((f / "calibration.json").read_text())["factors"] for f in (alone, copy)]
-    assert found[0] == found[1]
-
-
-@pytest.mark.parametrize(
-    ("pair", "message"),
-    [
-        ("K562={model}", "--left-out K562={model}: was trained on K562; give a model that was trained without it"),
-        ("K562", "--left-out K562: give CELL=MODEL, each cell line once"),
-        ("GM12878={model} GM12878={model}", "--left-out GM12878={model}: give CELL=MODEL, each cell line once"),
-    ],
-)
-def test_wrong_models_to_calibrate_by_are_refused(calibrated, demo_store, capsys, pair, message):
-    pairs = pair.format(model=calibrated).split()
-    before = (calibrated / "calibration.json").read_bytes()
-    words = ["calibrate", str(calibrated), "--store", str(demo_store), "--device", "cpu", "--left-out", *pairs]
-    assert model.main(words) == 2
-    assert message.format(model=calibrated) in capsys.readouterr().err
-    assert (calibrated / "calibration.json").read_bytes() == before
-
-
 def test_resumed_training_writes_the_calibration_that_a_kill_left_out(calibrated, training, tmp_path, capsys):
     copy = tmp_path / "CTCF"
     shutil.copytree(calibrated, copy)
