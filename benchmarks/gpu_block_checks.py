@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 import numpy as np
 import torch
-from gpu_checks import FORWARD, GRADIENT, Reference, check_network, gradient_error, kept_share_error, relative_error
+from gpu_checks import FORWARD, GRADIENT, Reference, check_network, dropout_error, kept_share_error, relative_error
 from gpu_data import ArrayStore, Inputs, Sizes, block_config, make_ensemble, segment_inputs
 from gpu_paths import (
     CPU,
@@ -18,8 +18,6 @@ from gpu_paths import (
     both_strands,
     check_compiler,
     check_loops,
-    drawn_on_cpu,
-    gradient,
     on_device,
     without_dropout,
 )
@@ -42,16 +40,8 @@ def check_blocks(report: Report, store: ArrayStore, device: torch.device, sizes:
     reference = Reference(network, inputs)
     check_network(report, "blocks", reference, device, gradients=gradients)
 
-    def masked(where: torch.device, dtype: torch.dtype) -> Tensor:
-        copied = on_device(network, where, dtype).train()
-        with drawn_on_cpu(5), FLOAT32.settings():
-            backward_pass(copied, inputs.to(where, dtype))
-        return gradient(copied)
-
-    def dropout() -> float:
-        return relative_error(masked(device, torch.float32), masked(CPU, torch.float64))
-
     tile = _Tile(store, ensemble, bins=3 * sizes.bins)
+    dropout = partial(dropout_error, reference, device)
     report.check("blocks, with the same dropout: gradients", dropout, tolerance=GRADIENT["float32"])
     for precision in PRECISIONS:
         label = f"blocks, {precision.name}: scores of a tile"
@@ -111,16 +101,18 @@ def _walk(trees: BoostedTrees, features: Tensor) -> np.ndarray:
 
 
 def check_compiled(report: Report, reference: Reference, device: torch.device, *, name: str, limit: float) -> None:
-    """Check outputs and gradients of a FactorNet that torch compiles, as training does with its option `compile`."""
-    inputs = reference.inputs.to(device)
+    """Check outputs and gradients of a FactorNet that torch compiles, as training does with its option `compile`.
+
+    All is of the shape of the reference's parts, since torch compiles anew for another one.
+    """
+    inputs = reference.parts[0].to(device)
+    logits = reference.logits[:, : len(inputs.codes)]
 
     def backward() -> float:
         check_compiler()
         network = without_dropout(on_device(reference.network, device))
         network.compile()
-        with FLOAT32.settings():
-            backward_pass(network, inputs)
-        return gradient_error(FLOAT32, gradient(network), reference.gradient)
+        return reference.gradient_error(network)
 
     def forward() -> float:
         check_compiler()
@@ -128,7 +120,7 @@ def check_compiled(report: Report, reference: Reference, device: torch.device, *
         network.compile()
         with torch.no_grad(), FLOAT32.settings():
             found = network(inputs.codes, inputs.tracks)
-        return relative_error(found, torch.sigmoid(reference.logits).mean(0))
+        return relative_error(found, torch.sigmoid(logits).mean(0))
 
     def dropout() -> float:
         check_compiler()

@@ -1,8 +1,12 @@
 """Checks of the device paths against float64 on the CPU; each returns an error, for the report to compare.
 
-Errors are relative norms, ``|a - b| / |b|``, and 0 or more where values must be equal: the number that are not. In TF32
-and bfloat16 gradients are compared by `misalignment`: where a ReLU's argument is nearly 0, or two positions are nearly
-the maximum, rounding sends the gradient another way, and few such values make a large norm of the difference.
+Errors are relative norms, ``|a - b| / |b|``, and 0 or more where values must be equal: the number that are not.
+
+Rounding decides otherwise where a ReLU's argument is nearly 0, or two positions are nearly the maximum, and one such
+decision changes a gradient more than all other rounding: of the 481,280 ReLUs of a batch of 16 segments one, whose
+argument was 3.5e-7, was another in float32 than in float64, and alone made an error of 1.8e-4, of 6.3e-4 with dropout,
+on the CPU as on an H100; all other rounding made 3e-7. So gradients are compared in parts of a batch (`median_error`),
+few of which have such a decision; and in TF32 and bfloat16, where all have small ones, by `misalignment`.
 """
 
 from __future__ import annotations
@@ -47,8 +51,18 @@ from factornet.store.windows.loader import WindowStream
 
 FORWARD = {"float32": 1e-5, "default": 5e-3, "tf32": 5e-3, "bfloat16": 3e-2}
 """Tolerance of outputs by precision."""
-GRADIENT = {"float32": 3e-4, "default": 1e-2, "tf32": 1e-2, "bfloat16": 5e-2}
-"""Tolerance of gradients; of their misalignment where it is not float32."""
+GRADIENT = {"float32": 5e-5, "default": 5e-3, "tf32": 5e-3, "bfloat16": 2e-2}
+"""Tolerance of the median error of gradients; of their misalignment where it is not float32.
+
+What is expected of TF32 was computed in float64 with the factors of convolutions, products and LSTM rounded to 10 bits,
+forwards and backwards. Medians: 2e-5 (default) and 3.3e-4 where they are rounded to nearest; 5e-4 and 2.4e-3 where bits
+are cut off, as some kernels do. Worst part 0.1; whole batches up to 0.028, where an H100 had 0.011 and 0.014. bfloat16
+on a CPU: medians 3.5e-3, worst part 0.07. Whole batches in float32: 7e-6 on an H100 without another decision.
+"""
+WORST = 0.5
+"""Tolerance of the error of any part."""
+PARTS = 8
+"""Parts of a batch in which gradients are compared; all have the same number of windows."""
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:
@@ -65,8 +79,14 @@ def misalignment(found: Tensor, expected: Tensor) -> float:
 
 
 def gradient_error(precision: Precision, found: Tensor, expected: Tensor) -> float:
-    """Return the measure that `GRADIENT` limits."""
+    """Return how far the gradient of a part is from the expected one."""
     return relative_error(found, expected) if precision == FLOAT32 else misalignment(found, expected)
+
+
+def median_error(errors: Sequence[float]) -> float:
+    """Return the measure that `GRADIENT` limits: the median of the parts' errors; the largest if it is over `WORST`."""
+    found = torch.tensor(errors, dtype=torch.float64)
+    return float(found.quantile(0.5) if found.max() <= WORST else found.max())
 
 
 def compared_batch(store: ArrayStore, config: NetworkConfig, n: int, *, seed: int = 2) -> Inputs:
@@ -85,15 +105,49 @@ class Reference:
         network: on the CPU.
         inputs: on the CPU.
         logits: of both strands.
-        gradient: of the loss of the batch, as one vector.
+        parts: of the inputs, each of as many windows or segments as the others.
+        gradients: of the loss of each part, as one vector each.
     """
 
     def __init__(self, network: nn.Module, inputs: Inputs) -> None:
-        self.network, self.inputs = network, inputs
-        exact, values = on_device(network, CPU, torch.float64).eval(), inputs.to(CPU, torch.float64)
-        self.logits = both_strands(exact, values)
-        backward_pass(without_dropout(exact), values)  # last: it moves the averages of a normalization
-        self.gradient = gradient(exact)
+        self.network, self.inputs, self.parts = network, inputs, inputs.split(PARTS)
+        exact = on_device(network, CPU, torch.float64).eval()
+        self.logits = both_strands(exact, inputs.to(CPU, torch.float64))
+        self.gradients = part_gradients(without_dropout(exact), self.parts)  # last: it moves averages of normalizations
+
+    def gradient_error(
+        self, network: nn.Module, *, precision: Precision = FLOAT32, run: Callable[[Inputs], object] | None = None
+    ) -> float:
+        """Return the median error of the gradients of the parts.
+
+        Args:
+            network: whose gradients are compared, on its device.
+            precision: to compute in.
+            run: computes the gradients of a part; by default `backward_pass`.
+        """
+        found = part_gradients(network, self.parts, precision=precision, run=run)
+        pairs = zip(found, self.gradients, strict=True)
+        return median_error([gradient_error(precision, *pair) for pair in pairs])
+
+
+def part_gradients(
+    network: nn.Module,
+    parts: Sequence[Inputs],
+    *,
+    precision: Precision = FLOAT32,
+    run: Callable[[Inputs], object] | None = None,
+) -> list[Tensor]:
+    """Return the gradients of a network for each part; arguments as of `Reference.gradient_error`."""
+    values, found = next(network.parameters()), []
+    with precision.settings():
+        for part in parts:
+            inputs = part.to(values.device, values.dtype)
+            if run is None:
+                backward_pass(network, inputs, amp=precision.amp)
+            else:
+                run(inputs)
+            found.append(gradient(network))
+    return found
 
 
 def check_windows(report: Report, store: ArrayStore, device: torch.device, sizes: Sizes) -> None:
@@ -149,10 +203,7 @@ def check_network(
             return relative_error(both_strands(network, inputs, amp=precision.amp), reference.logits)
 
     def backward(precision: Precision) -> float:
-        network = without_dropout(on_device(reference.network, device))
-        with precision.settings():
-            backward_pass(network, inputs, amp=precision.amp)
-        return gradient_error(precision, gradient(network), reference.gradient)
+        return reference.gradient_error(without_dropout(on_device(reference.network, device)), precision=precision)
 
     for precision in outputs:
         label = f"{name}, {precision.name}: outputs"
@@ -168,19 +219,19 @@ def check_network(
 def _check_graphs(
     report: Report, name: str, reference: Reference, inputs: Inputs, precisions: Sequence[Precision]
 ) -> None:
-    """Capture with another batch, then replay with the batch itself."""
-    other = Inputs(inputs.codes.flip(0), inputs.tracks.flip(0), 1 - inputs.labels)
+    """Capture with another batch, then replay with the batch itself, or its parts."""
+    device = inputs.codes.device
 
     def backward(precision: Precision) -> float:
-        network = without_dropout(on_device(reference.network, inputs.codes.device))
+        network, part = without_dropout(on_device(reference.network, device)), reference.parts[0].to(device)
         with precision.settings():
-            GraphedPass(network, other, amp=precision.amp)(inputs)
-        return gradient_error(precision, gradient(network), reference.gradient)
+            run = GraphedPass(network, _another(part), amp=precision.amp)
+        return reference.gradient_error(network, precision=precision, run=run)
 
     def forward() -> float:
-        network = on_device(reference.network, inputs.codes.device).eval()
+        network = on_device(reference.network, device).eval()
         with FLOAT32.settings():
-            return relative_error(GraphedForward(network, other)(inputs), reference.logits)
+            return relative_error(GraphedForward(network, _another(inputs))(inputs), reference.logits)
 
     for precision in precisions:
         label = f"{name}, {precision.name}, CUDA graph: gradients"
@@ -189,18 +240,14 @@ def _check_graphs(
         report.check(f"{name}, float32, CUDA graph: outputs", forward, tolerance=FORWARD["float32"])
 
 
+def _another(inputs: Inputs) -> Inputs:
+    """Return a batch of the same shape with other values."""
+    return Inputs(inputs.codes.flip(0), inputs.tracks.flip(0), 1 - inputs.labels)
+
+
 def check_training(report: Report, reference: Reference, device: torch.device) -> None:
     """Check steps of training of a FactorNet: with dropout, with Adam, in a group of one process."""
     inputs, exact = reference.inputs.to(device), reference.inputs.to(CPU, torch.float64)
-
-    def masked(where: torch.device, dtype: torch.dtype, values: Inputs) -> Tensor:
-        network = on_device(reference.network, where, dtype).train()
-        with drawn_on_cpu(5), FLOAT32.settings():
-            backward_pass(network, values)
-        return gradient(network)
-
-    def dropout() -> float:
-        return relative_error(masked(device, torch.float32, inputs), masked(CPU, torch.float64, exact))
 
     def same_seed() -> float:
         losses = []
@@ -224,15 +271,27 @@ def check_training(report: Report, reference: Reference, device: torch.device) -
 
     def group() -> float:
         network = without_dropout(on_device(reference.network, device))
-        with FLOAT32.settings(), group_of_one(device):
-            backward_pass(nn.parallel.DistributedDataParallel(network), inputs)
-        return relative_error(gradient(network), reference.gradient)
+        with group_of_one(device):
+            wrapped = nn.parallel.DistributedDataParallel(network)
+            return reference.gradient_error(network, run=lambda part: backward_pass(wrapped, part))
 
     report.check("dropout: share kept", lambda: kept_share_error(device), tolerance=0.01)
+    dropout = partial(dropout_error, reference, device)
     report.check("training with the same dropout: gradients", dropout, tolerance=GRADIENT["float32"])
     report.check("training with the same seed twice: loss", same_seed, tolerance=1e-6)
     report.check("four steps of Adam: losses", steps, tolerance=1e-4)
     report.check("group of one process: gradients", group, tolerance=GRADIENT["float32"])
+
+
+def dropout_error(reference: Reference, device: torch.device) -> float:
+    """Return the median error of gradients of training whose masks of dropout are the same on both devices."""
+
+    def masked(where: torch.device, dtype: torch.dtype) -> list[Tensor]:
+        with drawn_on_cpu(5):
+            return part_gradients(on_device(reference.network, where, dtype).train(), reference.parts)
+
+    pairs = zip(masked(device, torch.float32), masked(CPU, torch.float64), strict=True)
+    return median_error([relative_error(*pair) for pair in pairs])
 
 
 def kept_share_error(device: torch.device, draw: Callable[..., tuple[Tensor, float]] = _dropout_mask) -> float:

@@ -250,6 +250,15 @@ class Inputs:
             features=features,
         )
 
+    def split(self, parts: int) -> list[Inputs]:
+        """Return them in so many parts, or as many as there are rows, of one size; what is left over is left out."""
+        size = max(1, len(self.codes) // parts)
+        return [self._rows(i, i + size) for i in range(0, len(self.codes) // size * size, size)][:parts]
+
+    def _rows(self, first: int, stop: int) -> Inputs:
+        features = None if self.features is None else self.features[first:stop]
+        return Inputs(self.codes[first:stop], self.tracks[first:stop], self.labels[first:stop], features)
+
 
 def segment_inputs(store: ArrayStore, network: BlockNetwork, n: int, *, bins: int, seed: int) -> Inputs:
     """Return segments of so many bins each, from random places of the first chromosome, with random labels."""

@@ -88,7 +88,9 @@ class FactorNet(nn.Module):
         Raises:
             UsageError: a shape does not match the configuration.
         """
-        return torch.sigmoid(self.logits_per_strand(codes, tracks, features)).mean(0)
+        # In bfloat16 probabilities from 0.998 on are 1, whose loss is infinite, or NaN.
+        logits = self.logits_per_strand(codes, tracks, features).to(self.motifs.weight.dtype)
+        return torch.sigmoid(logits).mean(0)
 
     def logits_per_strand(self, codes: Tensor, tracks: Tensor, features: Tensor | None = None) -> Tensor:
         """Return logits of the windows and of their reverse complements, (2, B, tasks); arguments as for `forward`."""

@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from factornet.model.network import BlockConfig, BlockNetwork, FactorNet, NetworkConfig
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from gpu_checks import misalignment, relative_error
+from gpu_checks import PARTS, median_error, misalignment, relative_error
 from gpu_cost import block_layers, factornet_layers
+from gpu_data import Inputs
 from gpu_report import Report, Skipped
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -125,6 +126,21 @@ def test_only_what_is_named_runs():
     report.check("blocks, float32", lambda: 0, tolerance=1)
     report.check("k32", lambda: 1 / 0, tolerance=1)
     assert [row["name"] for row in report.checks] == ["blocks, float32"]
+
+
+def test_median_error_is_that_of_parts_unless_one_of_them_has_nothing_to_do_with_the_expected():
+    assert median_error([1e-6, 3e-6, 0.3, 2e-6, 1e-6]) == pytest.approx(2e-6)
+    assert median_error([1e-6, 1e-6, 1e-6, 1e-6, 0.6]) == pytest.approx(0.6)
+    assert math.isnan(median_error([1e-6, 1e-6, math.nan]))
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(3, [1] * 3), (16, [2] * 8), (19, [2] * 8), (32, [4] * 8)])
+def test_parts_of_a_batch_have_one_size(rows, sizes):
+    codes = torch.arange(rows)[:, None]
+    parts = Inputs(codes, codes, codes, codes).split(PARTS)
+    assert [len(part.codes) for part in parts] == sizes
+    for name in ("codes", "tracks", "labels", "features"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), codes[: sum(sizes)])
 
 
 def test_errors_measure_length_and_direction():

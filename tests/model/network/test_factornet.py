@@ -12,6 +12,7 @@ from torch import Tensor
 
 from factornet.model import FactorNet, NetworkConfig, one_hot
 from factornet.model.network.config import strand_order
+from factornet.model.training.loss import cross_entropy
 from factornet.store.errors import UsageError
 
 STRANDED = ("Unique35", "DNase_fwd", "DNase_rev")
@@ -320,3 +321,18 @@ def test_features_for_a_network_without_features_are_refused():
 def test_empty_batch_has_empty_output():
     config = small(recurrent=0)
     assert FactorNet(config).eval()(*inputs(config, 0)).shape == (0, 1)
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_confident_probabilities_under_autocast_have_a_finite_loss(label):
+    network = perturbed(small()).train()
+    with torch.no_grad():
+        network.output.bias.fill_(12.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        probabilities = network(*inputs(network.config))
+    assert probabilities.dtype == torch.float32
+    assert probabilities.bfloat16().eq(1).all()
+    loss = cross_entropy(probabilities, torch.full_like(probabilities, label))
+    loss.backward()
+    assert 0 < loss < 20
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.requires_grad)
