@@ -118,8 +118,8 @@ def time_all(report: Report, store: ArrayStore, device: torch.device, sizes: Siz
 def compile_all(report: Report, store: ArrayStore, device: torch.device, sizes: Sizes, *, timings: bool) -> None:
     """Check and time what torch compiles."""
     from gpu_block_checks import check_compiled
-    from gpu_checks import PARTS, Reference, compared_batch
     from gpu_data import factornet_config, make_factornet, name_of
+    from gpu_reference import PARTS, Reference, compared_batch
     from gpu_timing import time_compiled
 
     config = factornet_config(sizes, sizes.networks[0])

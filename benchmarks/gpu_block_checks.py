@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 import numpy as np
 import torch
-from gpu_checks import FORWARD, GRADIENT, Reference, check_network, dropout_error, kept_share_error, relative_error
+from gpu_checks import check_network, kept_share_error
 from gpu_data import ArrayStore, Inputs, Sizes, block_config, make_ensemble, segment_inputs
 from gpu_paths import (
     CPU,
@@ -21,6 +21,7 @@ from gpu_paths import (
     on_device,
     without_dropout,
 )
+from gpu_reference import FORWARD, GRADIENT, Reference, dropout_error, relative_error
 from gpu_report import Report
 from torch import Tensor
 
@@ -33,7 +34,7 @@ from factornet.store.schema import STRIDE
 
 def check_blocks(report: Report, store: ArrayStore, device: torch.device, sizes: Sizes) -> None:
     """Check networks over blocks: outputs, gradients, dropout, scores of a tile's bins, trees."""
-    ensemble = make_ensemble(block_config(sizes, members=2))
+    ensemble = make_ensemble(block_config(sizes, members=("focused", "plain")))
     network = ensemble.networks[0]
     inputs = segment_inputs(store, network, sizes.segments[0], bins=sizes.bins, seed=4)
     gradients = [p for p in PRECISIONS if not p.amp]  # bfloat16 is for prediction only

@@ -13,6 +13,7 @@ from gpu_paths import BFLOAT16, DEFAULT, GraphedPass, check_loops, loss_of, on_d
 from gpu_timing import BINS, Case, check_finite
 from torch.nn.utils import clip_grad_norm_
 
+from factornet.model.network.block_config import recommended_members
 from factornet.model.network.blocks import BlockNetwork
 from factornet.model.prediction.scorers.block_scores import BlockScorer
 from factornet.store.schema import STRIDE
@@ -82,7 +83,7 @@ def _graphed_blocks(network: BlockNetwork, inputs: Inputs, n: int, device: torch
 def _block_tile_cases(store: ArrayStore, device: torch.device, sizes: Sizes) -> list[Case]:
     n, cases = sizes.tile, []
     for members, trees, precision in ((1, 0, DEFAULT), (1, 0, BFLOAT16), (3, 0, DEFAULT), (3, sizes.trees, DEFAULT)):
-        config = block_config(sizes, members=members, trees=trees)
+        config = block_config(sizes, members=recommended_members(members), trees=trees)
         codes, tracks = map(torch.from_numpy, store.tile(config.window_length + n * STRIDE))
         arguments: list[Any] = [t.to(device) for t in (codes, tracks, torch.arange(n) * STRIDE)]
 

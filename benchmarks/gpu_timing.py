@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gpu_checks import compared_batch
 from gpu_cost import Layer, cost, factornet_layers, trained
 from gpu_data import (
     ArrayStore,
@@ -32,6 +31,7 @@ from gpu_paths import (
     loss_of,
     on_device,
 )
+from gpu_reference import compared_batch
 from gpu_report import Report, Row
 from torch import Tensor, nn
 

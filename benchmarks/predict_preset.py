@@ -18,7 +18,7 @@ from rows import Row, finish, make_parser, make_row, measure_pairs
 
 from data import CELL, FACTOR, TRACKS, build_store, write_sources
 from factornet.model import FactorNet, NetworkConfig, predict_bins
-from factornet.model.network import AnyNetwork, BlockConfig, BlockEnsemble
+from factornet.model.network import AnyNetwork, BlockConfig, BlockEnsemble, recommended_members
 from factornet.model.network.bin_features import feature_count
 from factornet.model.training.blocks.average_signal import average_signal
 from factornet.store import STRIDE, Store
@@ -35,7 +35,7 @@ def main() -> None:
     recommended = BlockConfig(
         tasks=(FACTOR,),
         tracks=TRACKS,
-        members=4,
+        members=recommended_members(4),
         trees=240,
         motif_width=20,
         mean_tracks=TRACKS[1:],

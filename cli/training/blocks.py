@@ -14,13 +14,13 @@ from ..common.arguments import NOTHING, cell_name, chosen, naming_option
 from ..common.known_motifs import JASPAR, choose_motif, default_motifs
 from ..common.output import print_line
 from ..crossvalidation.parts import read_scores
+from .presets import MEMBERS, TREES
 
 if TYPE_CHECKING:
     from ...model.motifs.pwm import Motif
     from ...model.training.blocks.setup import BlockSetup
 
 _TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "select")
-_MEMBERS, _TREES = 4, 240
 
 
 def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str, ...]) -> BlockSetup:
@@ -29,10 +29,12 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
     Raises:
         UsageError: LightGBM or motifs are asked for and are not there, or a value is out of range.
     """
+    from ...model.network.block_config import recommended_members
     from ...model.training.blocks.setup import BlockSetup
     from ...model.training.blocks.trainer import BlockTrainingOptions
 
-    network: dict[str, Any] = {"tracks": tracks, "members": options.members or _MEMBERS, "trees": _trees(options)}
+    members = recommended_members(options.members or MEMBERS)
+    network: dict[str, Any] = {"tracks": tracks, "members": members, "trees": _trees(options)}
     network["annotation"] = sampler.store.has_annotation if options.gencode is None else options.gencode
     mean_cells, network["mean_tracks"] = _mean_signal(options, sampler, tracks)
     network["auxiliary"] = _auxiliary(options, sampler)
@@ -119,7 +121,7 @@ def _trees(options: argparse.Namespace) -> int:
         return 0
     problem = lightgbm_problem()
     if not problem:
-        return _TREES if options.trees is None else int(options.trees)
+        return TREES if options.trees is None else int(options.trees)
     if options.trees:
         raise UsageError(f"--trees {options.trees}: LightGBM, which grows them, {problem}")
     print_line(f"no boosted trees, which would raise the accuracy: LightGBM {problem}", file=sys.stderr)

@@ -14,7 +14,7 @@ from ..common.arguments import DEVICE_HELP, NOTHING, HelpFormatter, natural_numb
 from ..common.known_motifs import MOTIFS_HELP
 from ..common.signal_check import add_ignore_units
 from ..common.store_options import add_store_options
-from .presets import PRESETS, describe_default
+from .presets import MEMBERS, PRESETS, TREES, describe_default
 
 _EXAMPLES = """\
 examples, one for each kind of model:
@@ -192,14 +192,15 @@ def _add_ensemble(group: argparse._ArgumentGroup) -> None:
         "--members",
         type=positive_int,
         metavar="N",
-        help="with --preset blocks: networks, different in their first weights, whose logits are averaged (default: 3)",
+        help="with --preset blocks: networks, different in their first weights and in what they learn beside, whose "
+        f"logits are averaged (default: {MEMBERS})",
     )
     group.add_argument(
         "--trees",
         type=natural_number,
         metavar="N",
         help="with --preset blocks: boosted trees of each factor, blended with the networks as is best on the "
-        "validation regions; 0 for none (default: 120 if LightGBM is installed)",
+        f"validation regions; 0 for none (default: {TREES} if LightGBM is installed)",
     )
 
 

@@ -23,6 +23,9 @@ class Preset:
     without: Mapping[str, str] = field(default_factory=dict)
 
 
+MEMBERS, TREES = 4, 240
+"""Networks and boosted trees with ``blocks``."""
+
 PRESETS = {
     "published": Preset(
         defaults={"epochs": 100, "patience": 20, "learning_rate": 0.001, "batch_size": 100, "select": "loss"},

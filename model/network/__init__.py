@@ -16,7 +16,7 @@
 May import `factornet.store` and torch.
 """
 
-from .block_config import BlockConfig
+from .block_config import BlockConfig, recommended_members
 from .block_ensemble import BlockEnsemble
 from .blocks import BlockNetwork
 from .config import NetworkConfig
@@ -36,4 +36,5 @@ __all__ = [
     "config_to_json",
     "make_network",
     "one_hot",
+    "recommended_members",
 ]

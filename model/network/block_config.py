@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from ...store.errors import UsageError
 from ...store.schema import BIN, FEATURES, STRIDE
@@ -15,17 +15,24 @@ MEAN_BLOCKS = (1, 17, 101)
 MAX_BLOCKS = 11
 """Blocks over which the highest block mean of a track is a channel: 0.55 kb."""
 BIN_BLOCKS = BIN // STRIDE
+_MOST_MEMBERS = 1000
 MemberKind = Literal["focused", "plain", "even"]
-KINDS: tuple[MemberKind, ...] = ("focused", "plain", "even", "plain")
-"""Kinds that the members of an ensemble are of in turn: ``focused`` learns the tasks and, less, the auxiliary factors,
-``plain`` the tasks alone and without mean signal, ``even`` all factors alike."""
+"""Kind of a member of an ensemble: ``focused`` learns the tasks and, less, the auxiliary factors, ``plain`` the tasks
+alone and without mean signal, ``even`` all factors alike."""
 POOLS = 2
 """Maxima of each kernel kept per block, of 25 positions each."""
 
 
-def kind_of_member(member: int) -> MemberKind:
-    """Return the kind of a member of an ensemble, by its place among the members."""
-    return KINDS[member % len(KINDS)]
+def recommended_members(n: int) -> tuple[MemberKind, ...]:
+    """Return the kinds of `n` members that are recommended: focused, plain, even and plain in turn.
+
+    Raises:
+        UsageError: more than 1,000 members.
+    """
+    if n > _MOST_MEMBERS:
+        raise UsageError(f"members must be at most {_MOST_MEMBERS:,}, got {n:,}")
+    turn: tuple[MemberKind, ...] = ("focused", "plain", "even", "plain")
+    return (turn * n)[:n]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +51,7 @@ class BlockConfig:
         annotation: whether the annotation of the blocks is an input.
         mean_tracks: names of the tracks whose mean over cell lines, which the model keeps, is an input beside.
         auxiliary: names of further factors that the networks learn beside, each an output that prediction leaves out.
-        members: number of networks whose logits are averaged; they differ in their initial weights and in their kind,
-            see `KINDS`.
+        members: kinds of the networks whose logits are averaged, one each; they differ in their initial weights, too.
         trees: number of boosted trees of each task; their sum and a regression are blended with the logits. 0 for
             neither.
         leaves: of a tree, at most.
@@ -66,14 +72,17 @@ class BlockConfig:
     annotation: bool = False
     mean_tracks: tuple[str, ...] = ()
     auxiliary: tuple[str, ...] = ()
-    members: int = 1
+    members: tuple[MemberKind, ...] = ("focused",)
     trees: int = 0
     leaves: int = 31
     motif_width: int = 0
 
     def __post_init__(self) -> None:
-        for field in ("kernels", "kernel_width", "width", "members"):
+        for field in ("kernels", "kernel_width", "width"):
             check_integer(field, getattr(self, field), 1)
+        if not self.members or any(kind not in get_args(MemberKind) for kind in self.members):
+            kinds = ", ".join(get_args(MemberKind))
+            raise UsageError(f"members must name kinds of networks ({kinds}), one at least, got {self.members!r}")
         for field, least in (("trees", 0), ("leaves", 2), ("motif_width", 0)):
             check_integer(field, getattr(self, field), least)
         if not isinstance(self.annotation, bool):
@@ -162,16 +171,16 @@ class BlockConfig:
 
     def of_member(self, member: int) -> Self:
         """Return the configuration of one of the networks, by its place among the members."""
-        return replace(self, mean_tracks=(), auxiliary=()) if kind_of_member(member) == "plain" else self
+        return replace(self, mean_tracks=(), auxiliary=()) if self.members[member] == "plain" else self
 
     @property
     def weights_size(self) -> int:
         """Number of values in the ``state_dict()`` of the ensemble, without counters."""
         regression = 2 + 2 * len(self.signals) + 1
         others = 5 * self.trees * self.nodes + 2 * 4 * self.motif_width + regression + 3
-        plain = sum(len(range(i, self.members, len(KINDS))) for i, kind in enumerate(KINDS) if kind == "plain")
+        plain = self.members.count("plain")
         networks = plain * self._network_size(len(self.tracks), len(self.tasks))
-        networks += (self.members - plain) * self._network_size(len(self.signals), len(self.learnt))
+        networks += (len(self.members) - plain) * self._network_size(len(self.signals), len(self.learnt))
         return networks + len(self.tasks) * others * bool(self.trees)
 
     def _network_size(self, signals: int, outputs: int) -> int:

@@ -43,7 +43,7 @@ class BlockEnsemble(nn.Module):
         super().__init__()
         self.config = config
         self.members = nn.ModuleList(
-            BlockNetwork(config.of_member(i), seed=seed + i * _SEEDS_APART) for i in range(config.members)
+            BlockNetwork(config.of_member(i), seed=seed + i * _SEEDS_APART) for i in range(len(config.members))
         )
         self.trees: BoostedTrees | None = None
         self.mean_signal: MeanSignal | None = None

@@ -33,11 +33,12 @@ def kernel_maxima(codes: Tensor, kernels: nn.Conv1d, *, width: int) -> Tensor:
 
     Args:
         codes: bases, uint8, (B, L): 0..3 = ACGT, anything else N.
-        kernels: convolution over 4 channels, with a bias.
+        kernels: convolution over 4 channels, with a bias. Weights that are not finite make values that are not.
         width: positions of a stretch.
     """
     weight = kernels.weight
-    if weight.device.type == "cpu" and weight.dtype == torch.float32:
+    # Comparisons would pass over NaN; the convolution spreads it.
+    if weight.device.type == "cpu" and weight.dtype == torch.float32 and bool(weight.isfinite().all()):
         found: Tensor = _KernelMaxima.apply(weight, kernels.bias, codes, width)  # type: ignore[no-untyped-call]
         return found
     return functional.max_pool1d(kernels(one_hot(codes, dtype=weight.dtype).mT), width)
@@ -127,10 +128,10 @@ def _scan(  # noqa: PLR0917 (numba has no keyword-only arguments)
         best[:] = -np.inf
         place[:] = s * width
         for p in range(s * width, (s + 1) * width):
-            for word in range(0, words, 3):
-                a = tables[word * size + row[p + word * 4]]
-                b = tables[(word + 1) * size + row[p + (word + 1) * 4]]
-                c = tables[(word + 2) * size + row[p + (word + 2) * 4]]
+            for word in range(0, words, _AT_ONCE):
+                a = tables[word * size + row[p + word * _WORD]]
+                b = tables[(word + 1) * size + row[p + (word + 1) * _WORD]]
+                c = tables[(word + 2) * size + row[p + (word + 2) * _WORD]]
                 if word == 0:
                     for k in range(kernels):
                         total[k] = a[k] + b[k] + c[k]

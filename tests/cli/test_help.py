@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from factornet.cli import etl, evaluate, model, predict, train, visualize
+from factornet.cli import crossval, etl, evaluate, model, predict, train, visualize
 from factornet.store.storage.cache import DEFAULT_LIMIT
 
 
@@ -17,7 +17,7 @@ def parsers(parser):
             yield from parsers(below)
 
 
-@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model])
+@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model, crossval])
 def test_help_describes_each_argument(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     for parser in parsers(command.make_parser()):
@@ -27,7 +27,7 @@ def test_help_describes_each_argument(command, monkeypatch):
             assert not re.search(r"\d{5}|^/", default), f"{parser.prog}: {default} is not readable"
 
 
-@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model])
+@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model, crossval])
 def test_help_fits_a_terminal(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     for parser in parsers(command.make_parser()):
@@ -38,3 +38,26 @@ def test_help_fits_a_terminal(command, monkeypatch):
 def test_default_of_a_size_is_parsed():
     options = evaluate.make_parser().parse_args(["x.bed", "--store", "s", "-i", "K562", "-f", "CTCF"])
     assert options.cache_size == DEFAULT_LIMIT
+
+
+def test_defaults_of_networks_over_blocks_are_those_that_the_help_names(demo_store, monkeypatch):
+    plans = []
+    monkeypatch.setattr(train, "_dry_run", lambda plan, *_: plans.append(plan) or 0)
+    words = ["--store", str(demo_store), "-f", "CTCF", "-i", "K562", "--preset", "blocks", "--no-motif", "--dry-run"]
+    assert train.main(words) == 0
+    config, options, segments = plans[0].config, plans[0].options, plans[0].segment_options
+    help_of = {name: action.help for action in train.make_parser()._actions for name in action.option_strings}
+    expected = {
+        "--members": f"default: {len(config.members)}",
+        "--trees": f"default: {config.trees} if",
+        "--labels": f"default: {segments.mode}",
+        "--kernels": f"{config.kernels} with --preset blocks",
+        "--motifwidth": f"{config.kernel_width} with --preset blocks",
+        "--epochs": f"{options.epochs} with --preset blocks",
+        "--patience": f"{options.patience} with --preset blocks",
+        "--learning-rate": f"{options.learning_rate:g} with --preset blocks",
+        "--batch": f"{options.batch_size} with --preset blocks",
+        "--select": f"{options.select} with --preset blocks",
+    }
+    for option, default in expected.items():
+        assert default in help_of[option], option

@@ -256,7 +256,7 @@ for arguments in json.loads(sys.argv[1]):
         sys.argv[1:] = arguments
         from factornet.cli.entry_points import etl
         sys.exit(etl())
-    print(os.waitstatus_to_exitcode(os.wait()[1]))
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)  # or the next child prints it, too
 """
 
 

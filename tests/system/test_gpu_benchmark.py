@@ -14,9 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from factornet.model.network import BlockConfig, BlockNetwork, FactorNet, NetworkConfig
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from gpu_checks import PARTS, median_error, misalignment, relative_error
 from gpu_cost import block_layers, factornet_layers
 from gpu_data import Inputs
+from gpu_reference import PARTS, median_error, misalignment, relative_error
 from gpu_report import Report, Skipped
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

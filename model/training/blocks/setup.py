@@ -19,7 +19,7 @@ from ...model_dir.mean_signal import RECORD as MEAN_SIGNAL
 from ...model_dir.mean_signal import mean_signal_record, read_mean_signal, write_mean_signal
 from ...motifs.block_kernels import set_motif_kernels, set_tree_motifs
 from ...motifs.pwm import Motif
-from ...network.block_config import BlockConfig, kind_of_member
+from ...network.block_config import BlockConfig
 from ...network.block_ensemble import BlockEnsemble
 from ...network.mean_signal import MeanSignal
 from ...network.variants import AnyNetwork
@@ -64,6 +64,12 @@ class BlockSetup(DataSetup):
         return {factor: motif for factor, motif in self.motifs.items() if factor in self.sampler.tasks}
 
     @property
+    def _auxiliary_motifs(self) -> tuple[Motif, ...]:
+        """Motifs of the first auxiliary factors, as many as the kernels have room for beside those of the tasks."""
+        others = [motif for factor, motif in self.motifs.items() if factor not in self.sampler.tasks]
+        return tuple(others[: max(self.config.kernels // 2 - len(self._task_motifs), 0)])
+
+    @property
     def segment_options(self) -> SegmentOptions:
         """How segments are drawn."""
         return SegmentOptions(**self.segments, margin=self.config.margin)
@@ -75,11 +81,9 @@ class BlockSetup(DataSetup):
             UsageError: a value is out of range, or the motifs need more kernels.
         """
         ensemble = BlockEnsemble(self.config, seed=self.options.seed)
-        of_tasks = tuple(self._task_motifs.values())
-        others = tuple(motif for factor, motif in self.motifs.items() if factor not in self.sampler.tasks)
-        for i, member in enumerate(ensemble.networks):
-            room = self.config.kernels // 2 - len(of_tasks)
-            set_motif_kernels(member, of_tasks + others[: max(room, 0)] if kind_of_member(i) == "even" else of_tasks)
+        of_tasks, others = tuple(self._task_motifs.values()), self._auxiliary_motifs
+        for member, kind in zip(ensemble.networks, ensemble.config.members, strict=True):
+            set_motif_kernels(member, of_tasks + others if kind == "even" else of_tasks)
         set_tree_motifs(ensemble, self._task_motifs)
         return ensemble
 
@@ -180,6 +184,8 @@ class BlockSetup(DataSetup):
         text = f"segments of {options.bins} bins, labels {options.mode}"
         if self.config.auxiliary:
             text += f"; learnt beside: {', '.join(self.config.auxiliary)}"
+        if left_out := len(self.motifs) - len(self._task_motifs) - len(self._auxiliary_motifs):
+            text += f" (the kernels have no room for the motifs of the last {left_out} of these)"
         if self.mean_cells:
             text += f"; mean of {', '.join(self.config.mean_tracks)} over {', '.join(self.mean_cells)}"
         return text

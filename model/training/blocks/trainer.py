@@ -23,7 +23,7 @@ from ....store.windows.batch import StreamSettings
 from ...data.batches import TensorBatch
 from ...data.sources import BatchStream, Source, StoreSource
 from ...model_dir.history import Selection
-from ...network.block_config import BlockConfig, kind_of_member
+from ...network.block_config import BlockConfig
 from ...network.block_ensemble import BlockEnsemble
 from ...network.blocks import BlockNetwork
 from ...network.trees import BoostedTrees
@@ -148,8 +148,8 @@ class _BlockTrainer:
             self._grow_trees(self.network.trees)
         segments = self.sampler.epoch(seed, progress.epoch)
         order = (seed, progress.epoch, _ORDER, 0)
-        members = len(self.network.networks)
-        strands = make_rng(seed, progress.epoch, _STRANDS).random((members, len(segments))) < 0.5
+        shape = (len(self.network.networks), len(segments))
+        strands = make_rng(seed, progress.epoch, _STRANDS).random(shape) < 0.5
         with self.source.open(segments.plan, self.settings, seed=order, prefetch=_PREFETCH) as stream:
             loss, steps = self._run_epoch(stream, segments, strands, progress)
         seconds = perf_counter() - begin
@@ -193,11 +193,12 @@ class _BlockTrainer:
     def _step(self, batch: TensorBatch, segments: Segments, strands: NDArray[np.bool_]) -> float:
         """Take a step; return the mean loss of members and tasks before it, or a value that is not finite."""
         targets = self._targets(segments, batch)
-        n_tasks = len(self.network.config.tasks)
+        config = self.network.config
+        n_tasks = len(config.tasks)
         annotation = self._annotation(segments, batch)
         self.optimizer.zero_grad(set_to_none=True)
         losses, norms = [], []
-        for i, (member, rows) in enumerate(zip(self.network.networks, strands, strict=True)):
+        for member, kind, rows in zip(self.network.networks, config.members, strands, strict=True):
             reverse = torch.from_numpy(rows).to(self.device)
             logits = member(*_choose_strands(member, batch, annotation, reverse))
             target, weight = (
@@ -208,7 +209,7 @@ class _BlockTrainer:
             whole = loss
             if len(of_factor) > n_tasks:
                 even = (len(of_factor) - n_tasks) / n_tasks  # all factors alike
-                times = even if kind_of_member(i) == "even" else self.options.auxiliary_weight
+                times = even if kind == "even" else self.options.auxiliary_weight
                 whole = loss + times * of_factor[n_tasks:].mean()
             whole.backward()  # type: ignore[no-untyped-call]
             norms.append(clip_grad_norm_(member.parameters(), self.options.clip).item())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from factornet.model.network.block_config import BlockConfig
+from factornet.model.network.block_config import BlockConfig, recommended_members
 from factornet.model.network.block_ensemble import BlockEnsemble
 from factornet.model.network.blocks import BlockNetwork, block_signal
 from factornet.store.errors import UsageError
@@ -77,8 +77,8 @@ def test_channels_are_logarithms_of_centred_means():
 
 
 def test_number_of_weights_is_as_stated():
-    trees = {"trees": 3, "leaves": 5, "motif_width": 9, "members": 2, "annotation": True}
-    further = {"mean_tracks": ("D",), "auxiliary": ("C", "E", "F"), "members": 5}
+    trees = {"trees": 3, "leaves": 5, "motif_width": 9, "members": ("focused", "plain"), "annotation": True}
+    further = {"mean_tracks": ("D",), "auxiliary": ("C", "E", "F"), "members": recommended_members(5)}
     for config in (
         CONFIG,
         BlockConfig(tasks=("A",), tracks=()),
@@ -92,7 +92,9 @@ def test_number_of_weights_is_as_stated():
 
 
 def test_every_other_member_is_plain():
-    config = BlockConfig(tasks=("A",), tracks=("D",), mean_tracks=("D",), auxiliary=("B",), members=4)
+    config = BlockConfig(
+        tasks=("A",), tracks=("D",), mean_tracks=("D",), auxiliary=("B",), members=recommended_members(4)
+    )
     ensemble = BlockEnsemble(config).eval()
     assert [n.config.signals for n in ensemble.networks] == [("D", "mean of D"), ("D",)] * 2
     assert [n.output.out_channels for n in ensemble.networks] == [2, 1, 2, 1]
@@ -145,7 +147,13 @@ def test_wrong_shapes_are_refused(network):
 @pytest.mark.parametrize("motif_width", [0, 9])
 def test_ensembles_without_tracks_or_motif_have_scores(tracks, motif_width):
     config = BlockConfig(
-        tasks=("A", "B"), tracks=tracks, kernels=6, width=8, members=2, trees=3, motif_width=motif_width
+        tasks=("A", "B"),
+        tracks=tracks,
+        kernels=6,
+        width=8,
+        members=("focused", "plain"),
+        trees=3,
+        motif_width=motif_width,
     )
     ensemble = BlockEnsemble(config).eval()
     codes, signal = make_inputs(7, config=config)
@@ -153,3 +161,15 @@ def test_ensembles_without_tracks_or_motif_have_scores(tracks, motif_width):
     torch.testing.assert_close(ensemble.both_strands(codes, signal), members)  # nothing else counts at first
     ensemble.shares[:] = torch.tensor([0.5, 0.25, 0.25])
     torch.testing.assert_close(ensemble.both_strands(codes, signal), members / 2)  # trees and regression are 0
+
+
+@pytest.mark.parametrize("members", [(), ("focused", "wide"), (3,)])
+def test_unknown_kinds_of_members_are_refused(members):
+    with pytest.raises(UsageError, match=r"members must name kinds of networks \(focused, plain, even\), one at least"):
+        BlockConfig(tasks=("A",), tracks=(), members=members)
+
+
+def test_recommended_members_come_in_turn_and_have_a_limit():
+    assert recommended_members(6) == ("focused", "plain", "even", "plain", "focused", "plain")
+    with pytest.raises(UsageError, match="members must be at most 1,000, got 4,000,000,000"):
+        recommended_members(4_000_000_000)

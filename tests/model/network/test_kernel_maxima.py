@@ -55,3 +55,31 @@ def test_equal_values_send_the_gradient_to_the_first_position():
     kernel_maxima(torch.tensor([[0, 1, 2, 3]], dtype=torch.uint8), kernels, width=3).sum().backward()
     assert kernels.weight.grad is not None
     assert kernels.weight.grad[0].T.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_not_passed_over(value):
+    kernels = torch.nn.Conv1d(4, 3, 24)
+    with torch.no_grad():
+        kernels.weight[1, :, 5] = value
+    codes = torch.zeros(2, 123, dtype=torch.uint8)
+    found = kernel_maxima(codes, kernels, width=25)
+    assert not found[:, 1].isfinite().any()
+    assert found[:, 0].isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(0, 123), (2, 48)])
+def test_empty_batch_and_one_stretch(shape):
+    codes = torch.full(shape, 255, dtype=torch.uint8)  # N: only the bias is left
+    kernels = torch.nn.Conv1d(4, 3, 24)
+    found = kernel_maxima(codes, kernels, width=25)
+    assert found.shape == (shape[0], 3, (shape[1] - 23) // 25)
+    assert torch.equal(found, kernels.bias[:, None].expand_as(found))
+
+
+def test_rows_that_are_not_contiguous_and_frozen_kernels():
+    codes = torch.randint(0, 5, (200, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    kernels = torch.nn.Conv1d(4, 6, 24).requires_grad_(False)
+    assert torch.equal(
+        kernel_maxima(codes.T, kernels, width=25), kernel_maxima(codes.T.contiguous(), kernels, width=25)
+    )

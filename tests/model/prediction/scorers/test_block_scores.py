@@ -41,7 +41,7 @@ def network():
         width=8,
         dilations=(1, 2),
         annotation=True,
-        members=2,
+        members=("focused", "plain"),
         trees=3,
         leaves=4,
         motif_width=7,

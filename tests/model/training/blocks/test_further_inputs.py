@@ -183,3 +183,11 @@ def test_what_is_left_out_by_default_is_named(words, tmp_path, monkeypatch, caps
     assert "not learnt beside, without a peak: MAX" in error
     config = json.loads((tmp_path / "m" / "model.json").read_text())["config"]
     assert "MAX" not in config["auxiliary"]
+
+
+@pytest.mark.parametrize(("kernels", "told"), [("2", True), ("40", False)])
+def test_motifs_without_room_are_told(words, demo_files, tmp_path, capsys, kernels, told):
+    few = [*(w for w in words if w != "--no-motif"), "--motifs", str(demo_files / "motifs.meme")]
+    few[few.index("-k") + 1] = kernels
+    assert train.main([*few, "-o", str(tmp_path / "m")]) == 0
+    assert ("(the kernels have no room for the motifs of the last " in capsys.readouterr().out) == told

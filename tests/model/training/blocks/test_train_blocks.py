@@ -42,6 +42,7 @@ def test_average_precision_rises_and_exceeds_chance(trained):
 def test_model_folder_says_what_it_is_and_is_verified(trained, capsys):
     content = json.loads((trained / "model.json").read_text())
     assert content["config"]["network"] == "blocks"
+    assert content["config"]["members"] == ["focused", "plain"]
     assert content["training"]["segments"] == {
         "bins": 41, "margin": 3250, "background": 0.4, "background_weight": 3.0, "mode": "hard",
     }  # fmt: skip
