@@ -17,8 +17,8 @@ MAX_BLOCKS = 11
 BIN_BLOCKS = BIN // STRIDE
 _MOST_MEMBERS = 1000
 MemberKind = Literal["focused", "plain", "even"]
-"""Kind of a member of an ensemble: ``focused`` learns the tasks and, less, the auxiliary factors, ``plain`` the tasks
-alone and without mean signal, ``even`` all factors alike."""
+"""Kind of a member of an ensemble: ``focused`` learns the auxiliary factors beside the tasks, all together at a weight
+that the training gives, ``even`` all factors alike, ``plain`` the tasks alone and without mean signal."""
 POOLS = 2
 """Maxima of each kernel kept per block, of 25 positions each."""
 
