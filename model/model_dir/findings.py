@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,10 +84,8 @@ class Checks:
 
     def add(self, name: str, kind: FileKind, covered_by: str = "", *, problem: str = "", remedy: str = "") -> None:
         """Add a finding, in the place of an earlier one of this file."""
-        path = self.folder / name
-        size = path.stat().st_size if path.is_file() else 0
         self.findings[name] = FileFinding(
-            path=name, kind=kind, size=size, covered_by=covered_by, problem=problem, remedy=remedy
+            path=name, kind=kind, size=_size(self.folder / name), covered_by=covered_by, problem=problem, remedy=remedy
         )
 
     def run(self, name: str, covered_by: str, check: Callable[[], _T], *, remedy: str) -> _T | None:
@@ -111,3 +110,12 @@ class Checks:
     def kind(self, name: str) -> FileKind | None:
         """Return what was found of a file; None where it was not looked at."""
         return self.findings[name].kind if name in self.findings else None
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file; 0 of what is none, or that a running training has just replaced by the next."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

@@ -17,6 +17,7 @@ from support.snapshots import Snapshots
 from support.tiny_model import tiny_config, train_tiny
 
 from factornet.model import FactorNet, ModelCard, load_network, read_card, save_weights, write_imported
+from factornet.model.model_dir.findings import Checks
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.tensor_file import read_epoch
 from factornet.model.model_dir.verification.verify import verify_model
@@ -289,6 +290,23 @@ def test_training_can_be_verified_while_it_runs(tiny_store, tmp_path):
     assert {r.stage for r in reports} == {"in training"}
     assert f"process {child.pid} on" in reports[0].note
     assert (verify_model(folder).stage, verify_model(folder).faults) == ("interrupted", ())
+
+
+def test_state_that_a_training_removes_while_it_is_measured_is_no_error(tmp_path, monkeypatch):
+    path, is_file = tmp_path / "last-000001.json", Path.is_file
+    path.write_text("{}")
+
+    def remove_afterwards(asked):
+        found = is_file(asked)
+        asked.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "is_file", remove_afterwards)
+    checks = Checks(tmp_path)
+    checks.add(path.name, "ok")
+    path.unlink(missing_ok=True)
+    checks.add(path.name, "ok")
+    assert checks.findings[path.name].size == 0
 
 
 def test_folder_without_training(tmp_path):
