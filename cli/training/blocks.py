@@ -46,7 +46,7 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
         network=network,
         options=BlockTrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
         segments={} if options.label_mode is None else {"mode": options.label_mode},
-        motifs=_motifs(options, sampler.tasks, network["auxiliary"]),
+        motifs=_motifs(options, sampler.tasks, network["auxiliary"] if "even" in members else ()),
         mean_cells=mean_cells,
         cross_validation=read_scores(options.cross_validation) if options.cross_validation else None,
     )
@@ -130,6 +130,8 @@ def _trees(options: argparse.Namespace) -> int:
 
 def _motifs(options: argparse.Namespace, tasks: tuple[str, ...], auxiliary: tuple[str, ...]) -> dict[str, Motif]:
     """Return the known motif of each factor that has one; what is missing is said on standard error.
+
+    Of auxiliary factors only even members start from motifs.
 
     Raises:
         UsageError: motifs are asked for, and none is there.

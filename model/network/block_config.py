@@ -27,10 +27,10 @@ def recommended_members(n: int) -> tuple[MemberKind, ...]:
     """Return the kinds of `n` members that are recommended: focused, plain, even and plain in turn.
 
     Raises:
-        UsageError: more than 1,000 members.
+        UsageError: no member, or more than 1,000.
     """
-    if n > _MOST_MEMBERS:
-        raise UsageError(f"members must be at most {_MOST_MEMBERS:,}, got {n:,}")
+    if not 1 <= n <= _MOST_MEMBERS:
+        raise UsageError(f"members must be 1 to {_MOST_MEMBERS:,}, got {n:,}")
     turn: tuple[MemberKind, ...] = ("focused", "plain", "even", "plain")
     return (turn * n)[:n]
 
@@ -80,7 +80,8 @@ class BlockConfig:
     def __post_init__(self) -> None:
         for field in ("kernels", "kernel_width", "width"):
             check_integer(field, getattr(self, field), 1)
-        if not self.members or any(kind not in get_args(MemberKind) for kind in self.members):
+        named = isinstance(self.members, tuple) and all(isinstance(kind, str) for kind in self.members)
+        if not named or not self.members or not set(self.members) <= set(get_args(MemberKind)):
             kinds = ", ".join(get_args(MemberKind))
             raise UsageError(f"members must name kinds of networks ({kinds}), one at least, got {self.members!r}")
         for field, least in (("trees", 0), ("leaves", 2), ("motif_width", 0)):

@@ -77,12 +77,13 @@ class BlockEnsemble(nn.Module):
     def parts(self, codes: Tensor, tracks: Tensor, annotation: Tensor | None = None) -> Tensor:
         """Return the logits of members, trees and regression, (3, B, bins, tasks)."""
         assert self.trees is not None, "the configuration has trees"
-        features = self.bin_features(codes, tracks, annotation)
         columns, sums, linear = linear_columns(self.config), [], []
-        for task in range(len(self.config.tasks)):
-            rows = features.of_task(self.motif_odds[task])
-            sums.append(self.trees(rows.flatten(0, 1), task).view(rows.shape[:2]))
-            linear.append(rows[..., columns] @ self.slopes[task] + self.offset[task])
+        with torch.autocast(codes.device.type, enabled=False):  # trees compare features with thresholds in float32
+            features = self.bin_features(codes, tracks, annotation)
+            for task in range(len(self.config.tasks)):
+                rows = features.of_task(self.motif_odds[task])
+                sums.append(self.trees(rows.flatten(0, 1), task).view(rows.shape[:2]))
+                linear.append(rows[..., columns] @ self.slopes[task] + self.offset[task])
         logits = self.member_logits(codes, tracks, annotation)
         return torch.stack([logits, torch.stack(sums, dim=-1), torch.stack(linear, dim=-1)])
 

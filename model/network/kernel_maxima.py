@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from .factornet import one_hot
 
-_WORD = 4  # bases: tables of six words for 48 kernels take 300 kB, which stay in the cache of a core
+_WORD = 4  # bases: tables of six words without N, for 48 kernels, take 300 kB, which stay in the cache of a core
 _LETTERS = 5  # A, C, G, T and N, which adds nothing
 _AT_ONCE = 3  # words added before a sum is stored
 

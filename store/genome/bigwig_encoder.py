@@ -22,6 +22,7 @@ from .intervals import IntArray
 _VERSION, _BLOCK_SIZE = 4, 32768
 _ITEMS, _SUMMARIES = (_BLOCK_SIZE - struct.calcsize(f"<{SECTION}")) // 12, _BLOCK_SIZE // SUMMARY.itemsize
 _NODE = 256  # rows of a node of a tree
+_LARGEST = 1e15
 _MAX_ZOOMS, _ZOOM_STEP = 10, 4
 _TOTAL = "<Qdddd"  # bases with a value; lowest and highest value; sums of values and squares over bases
 _ENTRY = np.dtype([("chrom", "<u4"), *((name, ITEM_DTYPES[1][name]) for name in ("start", "stop", "value"))])
@@ -35,10 +36,16 @@ class BigwigEncoder:
         file: to write to.
         lengths: chromosome -> bases; numbers of chromosomes are in this order, from 0.
         window: bases of the first zoom level's windows; levels are made up to the longest chromosome.
+
+    Raises:
+        ValueError: no chromosome, one without a name, or of more than 2^32 - 1 bases.
     """
 
     def __init__(self, file: BinaryIO, lengths: Mapping[str, int], *, window: int) -> None:
+        if not lengths or not all(name and 0 < length < 2**32 for name, length in lengths.items()):
+            raise ValueError("a bigWig needs chromosomes, each with a name and 1 to 2^32 - 1 bases")
         self._file, self._window, longest = file, window, max(lengths.values())
+        self._lengths = np.array(list(lengths.values()), np.int64)
         self._zooms = [z for z in (window * _ZOOM_STEP**i for i in range(_MAX_ZOOMS)) if z <= longest]
         self._pending = np.empty(0, _ENTRY)
         self._leaves: list[tuple[int, ...]] = []
@@ -55,11 +62,16 @@ class BigwigEncoder:
         """Append entries, (n,) each: number of the chromosome, bases ``start:stop``, value.
 
         Raises:
-            ValueError: entries are empty, overlap, or are not in order.
+            ValueError: entries are empty, overlap, are not in order or reach past their chromosome's end; or a value is
+                not finite, which crashes readers, or beyond 1e15, whose square summaries in float32 cannot hold.
             OSError: a write failed.
         """
         if not starts.size:
             return
+        if not (np.abs(values) <= _LARGEST).all():
+            raise ValueError(f"values of a bigWig must be finite and at most {_LARGEST:g}")
+        if (starts < 0).any() or (stops > self._lengths[chroms]).any():
+            raise ValueError("entries of a bigWig must lie inside their chromosomes")
         first, last = (chroms.astype(np.int64) << 32 | at for at in (starts, stops))
         if (starts >= stops).any() or (first < np.concatenate([[self._end], last[:-1]])).any():
             raise ValueError("entries of a bigWig must be sorted, disjoint and not empty")

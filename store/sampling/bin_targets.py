@@ -84,7 +84,8 @@ class BinTargets:
         Args:
             starts: absolute first base of each bin, int64.
             mode: ``hard``, ``core`` or ``soft``.
-            ambiguous: target of ambiguous bins, which then have weight 1.
+            ambiguous: target of ambiguous bins, which then have weight 1 unless they are blacklisted; in ``soft`` at
+                most the least target of a bound bin.
 
         Raises:
             UsageError: an unknown mode.
@@ -98,7 +99,7 @@ class BinTargets:
         weight = ((labels != AMBIGUOUS) & ~ignored).astype(np.float32)
         if ambiguous is not None:
             weight = (~ignored).astype(np.float32)
-            target[labels == AMBIGUOUS] = ambiguous
+            target[labels == AMBIGUOUS] = min(ambiguous, 1 - SOFT_LOSS) if mode == "soft" else ambiguous
         if mode != "hard":
             distance = self.summit_distance(starts)
             if mode == "core":

@@ -64,10 +64,12 @@ class BlockSetup(DataSetup):
         return {factor: motif for factor, motif in self.motifs.items() if factor in self.sampler.tasks}
 
     @property
-    def _auxiliary_motifs(self) -> tuple[Motif, ...]:
+    def _auxiliary_motifs(self) -> dict[str, Motif]:
         """Motifs of the first auxiliary factors, as many as the kernels have room for beside those of the tasks."""
-        others = [motif for factor, motif in self.motifs.items() if factor not in self.sampler.tasks]
-        return tuple(others[: max(self.config.kernels // 2 - len(self._task_motifs), 0)])
+        if "even" not in self.config.members:
+            return {}
+        others = [(factor, motif) for factor, motif in self.motifs.items() if factor not in self.sampler.tasks]
+        return dict(others[: max(self.config.kernels // 2 - len(self._task_motifs), 0)])
 
     @property
     def segment_options(self) -> SegmentOptions:
@@ -81,7 +83,7 @@ class BlockSetup(DataSetup):
             UsageError: a value is out of range, or the motifs need more kernels.
         """
         ensemble = BlockEnsemble(self.config, seed=self.options.seed)
-        of_tasks, others = tuple(self._task_motifs.values()), self._auxiliary_motifs
+        of_tasks, others = tuple(self._task_motifs.values()), tuple(self._auxiliary_motifs.values())
         for member, kind in zip(ensemble.networks, ensemble.config.members, strict=True):
             set_motif_kernels(member, of_tasks + others if kind == "even" else of_tasks)
         set_tree_motifs(ensemble, self._task_motifs)
@@ -109,7 +111,7 @@ class BlockSetup(DataSetup):
         """Return the content of model.json for this training, in which the networks see a mean signal."""
         more = {
             "segments": asdict(self.segment_options),
-            "motifs": {factor: motif.name for factor, motif in self.motifs.items()},
+            "motifs": {f: motif.name for f, motif in (self._task_motifs | self._auxiliary_motifs).items()},
         }
         if means is not None:
             more[MEAN_SIGNAL] = mean_signal_record(means, self.mean_cells)
@@ -174,7 +176,7 @@ class BlockSetup(DataSetup):
 
     @property
     def motif_names(self) -> tuple[str, ...]:
-        """Names of the motifs from which kernels start."""
+        """Names of the tasks' motifs, from which kernels of all members start."""
         return tuple(motif.name for motif in self._task_motifs.values())
 
     @property
@@ -184,8 +186,9 @@ class BlockSetup(DataSetup):
         text = f"segments of {options.bins} bins, labels {options.mode}"
         if self.config.auxiliary:
             text += f"; learnt beside: {', '.join(self.config.auxiliary)}"
-        if left_out := len(self.motifs) - len(self._task_motifs) - len(self._auxiliary_motifs):
-            text += f" (the kernels have no room for the motifs of the last {left_out} of these)"
+        left_out = [f for f in self.motifs if f not in self._task_motifs and f not in self._auxiliary_motifs]
+        if left_out and "even" in self.config.members:
+            text += f" (the kernels have no room for the motifs of {', '.join(left_out)})"
         if self.mean_cells:
             text += f"; mean of {', '.join(self.config.mean_tracks)} over {', '.join(self.mean_cells)}"
         return text

@@ -191,7 +191,7 @@ def grow_trees(
 def fit_regression(bins: TaskBins, network: BlockEnsemble, task: int) -> None:
     """Fit the logistic regression of a task, on the motif and the signal of bins that are not ambiguous.
 
-    Where no bin or every bin counts as bound it stays without effect.
+    Where none or all of these are bound it stays without effect.
     """
     from sklearn.linear_model import LogisticRegression  # takes a second to import
 

@@ -62,6 +62,7 @@ def fit_calibration(
     thresholds, counts = _counts_by_threshold(calibrated, bound, block)
     fdr, recall = _rates(counts.sum(0), n_bound)
     low, high = _fdr_interval(counts, np.unique(block) % n_cells, seed)
+    low, high = np.fmin(low, fdr), np.fmax(high, fdr)  # it was made to fall with the threshold
     return Calibration(
         logits=knots,
         calibrated=values,
@@ -163,7 +164,8 @@ def _rates(counts: IntArray, n_bound: int) -> tuple[FloatArray, FloatArray]:
 def _fdr_interval(counts: IntArray, cell: IntArray, seed: int) -> tuple[FloatArray, FloatArray]:
     """Return the interval of the false discovery rate at each threshold, over draws with replacement.
 
-    Cell lines are drawn, then blocks of each: a rate differs more between cell lines than along one's genome.
+    Cell lines are drawn, then blocks of each: a rate differs more between cell lines than along one's genome. Draws in
+    which nothing is called have no rate and do not count.
 
     Args:
         counts: true and false positives of each block, (blocks, thresholds, 2).
@@ -177,6 +179,7 @@ def _fdr_interval(counts: IntArray, cell: IntArray, seed: int) -> tuple[FloatArr
         own = np.flatnonzero(cell == name)
         draws[:, own] = times[:, [i]] * rng.multinomial(own.size, np.full(own.size, 1 / own.size), size=_DRAWS)
     drawn = np.einsum("db,btk->dtk", draws, counts)
-    rates = drawn[..., 1] / np.maximum(drawn.sum(2), 1)
-    low, high = np.percentile(rates, _INTERVAL, axis=0)
+    called = drawn.sum(2)
+    rates = np.where(called, drawn[..., 1] / np.maximum(called, 1), np.nan)
+    low, high = np.nanpercentile(rates, _INTERVAL, axis=0)
     return low, high

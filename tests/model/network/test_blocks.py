@@ -163,7 +163,7 @@ def test_ensembles_without_tracks_or_motif_have_scores(tracks, motif_width):
     torch.testing.assert_close(ensemble.both_strands(codes, signal), members / 2)  # trees and regression are 0
 
 
-@pytest.mark.parametrize("members", [(), ("focused", "wide"), (3,)])
+@pytest.mark.parametrize("members", [(), ("focused", "wide"), (3,), 3, "even", ({"even": 1},), {"even": 1}])
 def test_unknown_kinds_of_members_are_refused(members):
     with pytest.raises(UsageError, match=r"members must name kinds of networks \(focused, plain, even\), one at least"):
         BlockConfig(tasks=("A",), tracks=(), members=members)
@@ -171,5 +171,20 @@ def test_unknown_kinds_of_members_are_refused(members):
 
 def test_recommended_members_come_in_turn_and_have_a_limit():
     assert recommended_members(6) == ("focused", "plain", "even", "plain", "focused", "plain")
-    with pytest.raises(UsageError, match="members must be at most 1,000, got 4,000,000,000"):
+    with pytest.raises(UsageError, match="members must be 1 to 1,000, got 4,000,000,000"):
         recommended_members(4_000_000_000)
+
+
+def test_trees_and_regression_see_float32_under_autocast():
+    config = BlockConfig(tasks=("A",), tracks=("D",), kernels=4, width=4, trees=1, motif_width=9)
+    ensemble = BlockEnsemble(config).eval()
+    generator = torch.Generator().manual_seed(3)
+    ensemble.motif_odds.normal_(generator=generator)
+    ensemble.slopes.normal_(generator=generator)
+    codes = torch.randint(0, 4, (1, config.window_length), dtype=torch.uint8, generator=generator)
+    tracks = torch.rand(1, 1, config.window_length, generator=generator)
+    with torch.no_grad():
+        expected = ensemble.parts(codes, tracks)[1:]
+        with torch.autocast("cpu", torch.bfloat16):
+            found = ensemble.parts(codes, tracks)[1:]
+    assert torch.equal(found, expected)

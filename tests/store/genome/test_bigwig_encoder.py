@@ -136,3 +136,23 @@ def test_every_failed_write_is_an_error():
         assert file.left > 0
         break
     assert 15 < k < 99
+
+
+@pytest.mark.parametrize("lengths", [{}, {"": 100}, {"chr1": 0}, {"chr1": 2**32}])
+def test_chromosomes_that_a_bigwig_cannot_have_are_refused(lengths):
+    with pytest.raises(ValueError, match="needs chromosomes, each with a name and 1 to"):
+        BigwigEncoder(io.BytesIO(), lengths, window=10)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_values_that_crash_readers_or_overflow_sums_are_refused(value):
+    encoder = BigwigEncoder(io.BytesIO(), {"chr1": 100}, window=10)
+    with pytest.raises(ValueError, match="must be finite and at most 1e"):
+        encoder.add(np.array([0]), np.array([5]), np.array([6]), np.array([value], np.float32))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(50, 101), (-1, 5)])
+def test_entries_outside_their_chromosome_are_refused(start, stop):
+    encoder = BigwigEncoder(io.BytesIO(), {"chr0": 500, "chr1": 100}, window=10)
+    with pytest.raises(ValueError, match="must lie inside their chromosomes"):
+        encoder.add(np.array([1]), np.array([start]), np.array([stop]), np.ones(1, np.float32))

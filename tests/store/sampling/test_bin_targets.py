@@ -58,6 +58,14 @@ def test_ambiguous_bins_can_have_a_target(store):
     np.testing.assert_array_equal(more, np.where(ambiguous & ~ignored, 1, weight))
 
 
+def test_ambiguous_bins_are_never_above_bound_ones(store):
+    targets = BinTargets.of(store, "K562", "CTCF")
+    starts = starts_of(store, "chr7")
+    labels, (soft, _) = targets.labels(starts), targets.targets(starts, "soft", ambiguous=0.3)
+    assert (soft[labels == AMBIGUOUS] == np.float32(0.2)).all()
+    assert soft[labels == BOUND].min() >= np.float32(0.2) - 1e-6
+
+
 def test_core_leaves_out_bound_bins_far_from_summits(store):
     targets = BinTargets.of(store, "K562", "CTCF")
     starts = starts_of(store, "chr7").reshape(-1, 1)

@@ -185,9 +185,17 @@ def test_what_is_left_out_by_default_is_named(words, tmp_path, monkeypatch, caps
     assert "MAX" not in config["auxiliary"]
 
 
-def test_motifs_without_room_are_told(words, demo_files, tmp_path, capsys):
+def test_motifs_are_used_by_even_members_as_far_as_there_is_room(words, demo_files, tmp_path, capsys):
     few = [*(w for w in words if w != "--no-motif"), "--motifs", str(demo_files / "motifs.meme")]
-    for kernels, told in (("2", True), ("40", False)):
-        few[few.index("-k") + 1] = kernels
-        assert train.main([*few, "-o", str(tmp_path / kernels)]) == 0
-        assert ("(the kernels have no room for the motifs of the last " in capsys.readouterr().out) == told
+    for members, kernels, told, used in (
+        ("3", "4", "(the kernels have no room for the motifs of REST)", {"CTCF", "MAX"}),
+        ("3", "40", "", {"CTCF", "MAX", "REST"}),
+        ("2", "2", "", {"CTCF"}),
+    ):
+        few[few.index("-k") + 1], few[few.index("--members") + 1] = kernels, members
+        folder = tmp_path / f"{members}-{kernels}"
+        assert train.main([*few, "-o", str(folder)]) == 0
+        shown = capsys.readouterr().out
+        assert told in shown
+        assert told or "have no room" not in shown
+        assert set(json.loads((folder / "model.json").read_text())["training"]["motifs"]) == used

@@ -129,3 +129,24 @@ def test_interval_reaches_the_rates_of_cell_lines_that_differ():
     middle = slice(10, 50)
     assert (together.fdr_high - together.fdr_low)[middle].mean() > 3 * (as_one.fdr_high - as_one.fdr_low)[middle].mean()
     np.testing.assert_array_equal(together.fdr, as_one.fdr)
+
+
+def test_draws_in_which_nothing_is_called_have_no_rate():
+    """A cell line whose scores are all low: where only it is drawn, no rate of 0 is found at a high threshold."""
+    scores, bound, block = make_scores(20_000)
+    both = [np.concatenate(p) for p in ((scores, scores * 0.02), (bound, bound & False), (2 * block, 2 * block + 1))]
+    calibration = fit_calibration(*both, n_bins=2 * bound.size, n_bound=int(bound.sum()), n_cells=2)
+    alone = fit(scores, bound, block)
+    row = int(np.searchsorted(calibration.fdr * -1, -0.3))
+    assert 0.2 < calibration.fdr[row] < 0.4
+    assert calibration.fdr_low[row] > 0.8 * alone.fdr_low[np.argmin(abs(alone.fdr - calibration.fdr[row]))]
+    assert (calibration.fdr_low <= calibration.fdr).all()
+    assert (calibration.fdr <= calibration.fdr_high).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rate_lies_in_its_interval_even_with_one_block(seed):
+    scores, bound, block = make_scores(3000, seed=seed)
+    calibration = fit(scores, bound, np.zeros_like(block))
+    assert (calibration.fdr_low <= calibration.fdr).all()
+    assert (calibration.fdr <= calibration.fdr_high).all()
