@@ -1,6 +1,6 @@
 """Predict probabilities for intervals and regions, and write them as bedGraph or bigWig.
 
-    bigwig_writer       write scores as bigWig, and read them back
+    bigwig_writer       write scores as bigWig
     bins                choose the intervals to predict, and group neighbours that share bases
     output_names        choose the format of a file of scores by its name
     predict             predict probabilities for intervals, tile by tile, in bounded memory

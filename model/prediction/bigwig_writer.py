@@ -1,47 +1,39 @@
-"""Write scores as bigWig, and read them back."""
+"""Write scores as bigWig: each bin's as the value of the bases around its middle."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import named_write_errors, replacing
-from ...store.genome.bigwig_encoder import BigwigEncoder
-from ...store.genome.bigwig_format import check_structure, check_zoom_levels, read_blocks
+from ...store.errors import UsageError
+from ...store.files.atomic_write import replacing
+from ...store.genome.bigwig_file import BigwigFile, Replace, open_bigwig_file
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
 from .bins import Bins
-from .writers import Replace, ScoreWriter, not_read_back
+from .writers import ScoreWriter
 
 _ENTRIES = 65536  # entries added at once
 _ZOOM = 16  # bins in a window of the first zoom level
-_ENTRY = np.dtype([("chrom", "<u4"), ("start", "<u4"), ("stop", "<u4"), ("value", "<f4")])
 
 
 class _BigwigWriter:
-    def __init__(self, file: BigwigEncoder, coordinates: GenomeCoordinates, *, chroms: list[int], span: int) -> None:
+    def __init__(self, file: BigwigFile, coordinates: GenomeCoordinates, *, chroms: list[int], span: int) -> None:
         self._file, self._span = file, span
         self._lengths = np.array(coordinates.lengths, np.int64)
         self._numbers = np.full(len(coordinates.names), -1)  # in the file
         self._numbers[chroms] = np.arange(len(chroms))
-        self.sha256, self.covered = hashlib.sha256(), 0
 
     def add(self, bins: Bins, scores: NDArray[np.float32]) -> None:
         for i in range(0, len(bins), _ENTRIES):
             entries = bins.take(slice(i, i + _ENTRIES))
             first = entries.middle - self._span // 2
             starts, stops = np.maximum(first, 0), np.minimum(first + self._span, self._lengths[entries.chrom])
-            values = scores[i : i + _ENTRIES]
-            self.sha256.update(_pack(entries.chrom, starts, stops, values))
-            self.covered += int((stops - starts).sum())
-            self._file.add(self._numbers[entries.chrom], starts, stops, values)
+            self._file.add(self._numbers[entries.chrom], starts, stops, scores[i : i + _ENTRIES])
 
 
 @contextmanager
@@ -66,35 +58,8 @@ def open_bigwig(
         InputError: it cannot be written, or what is read back is not what was written.
     """
     lengths = {coordinates.names[c]: coordinates.lengths[c] for c in chroms}
-    with named_write_errors(path), replace(path) as part:
-        with part.open("wb") as file:
-            encoder = BigwigEncoder(file, lengths, window=_ZOOM * span)
-            writer = _BigwigWriter(encoder, coordinates, chroms=chroms, span=span)
-            yield writer
-            encoder.finish()
-        _read_back(part, path, writer, [(c, coordinates.names[c], coordinates.lengths[c]) for c in chroms])
-
-
-def _read_back(part: Path, path: Path, writer: _BigwigWriter, chroms: list[tuple[int, str, int]]) -> None:
-    """Compare the entries of a file with those that were added, and its zoom levels with their number of bases."""
-    sha256 = hashlib.sha256()
-    try:
-        check_structure(part)
-        for chrom, name, length in chroms:
-            for block in read_blocks(part, name, 0, length):
-                sha256.update(_pack(np.full(block.starts.size, chrom), block.starts, block.stops, block.values))
-        check_zoom_levels(part, writer.covered)
-    except (InputError, KeyError) as error:
-        raise not_read_back(path, f" ({error.problem if isinstance(error, InputError) else error})") from error
-    if sha256.digest() != writer.sha256.digest():
-        raise not_read_back(path)
-
-
-def _pack(chrom: Any, starts: Any, stops: Any, values: NDArray[np.float32]) -> bytes:
-    entries = np.empty(values.size, _ENTRY)
-    for name, column in zip(("chrom", "start", "stop", "value"), (chrom, starts, stops, values), strict=True):
-        entries[name] = column
-    return entries.tobytes()
+    with open_bigwig_file(path, lengths, window=_ZOOM * span, replace=replace) as file:
+        yield _BigwigWriter(file, coordinates, chroms=chroms, span=span)
 
 
 def open_bigwig_of(

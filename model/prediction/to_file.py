@@ -15,6 +15,7 @@ import numpy as np
 from ...store.errors import UsageError
 from ...store.files.atomic_write import named_write_errors
 from ...store.files.outputs import check_output_file, output_lock, remove, remove_temporary_files
+from ...store.genome.bigwig_file import Replace
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.genome.regions import Region
 from ...store.schema import BIN
@@ -25,7 +26,7 @@ from .predict import check_mean_signal
 from .predictor import Predictor
 from .region_parts import RegionParts
 from .sidecar import PredictionRecord, check_sidecar, read_record, replacing_with_sidecar, sidecar_path
-from .writers import Replace, ScoreWriter, open_bedgraph, open_raw_scores
+from .writers import ScoreWriter, open_bedgraph, open_raw_scores
 
 OnBins = Callable[[int], None]
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import named_write_errors, replacing
+from ...store.errors import UsageError
+from ...store.files.atomic_write import named_write_errors, not_read_back, replacing
 from ...store.files.digest import sha256_of
+from ...store.genome.bigwig_file import Replace
 from ...store.genome.intervals import GenomeCoordinates
 from .bins import Bins
 from .output_names import score_format
 
 _LINES = 65536  # bins formatted at once
-
-Replace = Callable[[Path], AbstractContextManager[Path]]
-"""How a file is replaced: `replacing`, or a context manager that does more, such as writing a sidecar file."""
 
 
 class ScoreWriter(Protocol):
@@ -110,9 +108,3 @@ def write_bedgraph(path: Path, bins: Bins, scores: NDArray[np.float32], coordina
         raise UsageError(f"{path}: is the name of a bigWig, not of a bedgraph")
     with open_bedgraph(path, coordinates, gzipped=kind == "gzipped bedgraph") as file:
         file.add(bins, scores)
-
-
-def not_read_back(path: Path, what: str = "") -> InputError:
-    """Return the error of a file that, read back, is not what was written."""
-    problem = f"read back, it is not what was written{what}; it was removed"
-    return InputError(path, problem, hint="check free space, and the disk")

@@ -81,6 +81,12 @@ def naming_file(path: Path) -> Iterator[None]:
         raise OSError(e.errno, os.strerror(e.errno), str(path)) from e
 
 
+def not_read_back(path: Path, what: str = "") -> InputError:
+    """Return the error of a file that, read back, is not what was written."""
+    problem = f"read back, it is not what was written{what}; it was removed"
+    return InputError(path, problem, hint="check free space, and the disk")
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace the content of a file atomically: readers see the old bytes or the new ones.
 

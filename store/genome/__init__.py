@@ -1,12 +1,13 @@
-"""Genome coordinates, interval algebra, the parser of regions, and that of bigWigs (`etl` reads, `model` writes them).
+"""Genome coordinates, interval algebra, the parser of regions, and bigWigs, reading and writing.
 
-    bigwig_encoder  write a bigWig in Python
+    bigwig_encoder  encode a bigWig in Python
+    bigwig_file     write a bigWig of any signal, and read it back before it counts
     bigwig_format   parse and check a bigWig in Python
     bigwig_header   read the header and the chromosome list of a bigWig
     intervals       all chromosomes on one line: interval algebra then needs no chromosome names
     regions         parse regions such as chr20 or chr20:45,000,000-63,025,520 (0-based, half-open); their names
 
-May import `store.errors` only.
+May import `store.errors` and `store.files` only.
 """
 
 from .intervals import GenomeCoordinates, IntArray, Intervals, merge, overlaps

@@ -8,11 +8,11 @@ import numpy as np
 import pyBigWig
 import pytest
 
-from factornet.model.prediction import bigwig_writer
 from factornet.model.prediction.bigwig_writer import write_bigwig
 from factornet.model.prediction.bins import Bins
 from factornet.store import GenomeCoordinates
 from factornet.store.errors import InputError
+from factornet.store.genome import bigwig_file
 from factornet.store.genome.bigwig_format import check_structure, check_zoom_levels
 
 COORDINATES = GenomeCoordinates(("chr1", "chr2"), (200_000, 50_000))
@@ -42,7 +42,7 @@ def test_damage_between_writing_and_reading_back_is_found(tmp_path, bins, scores
     """Cut or flip the finished temporary file at many places: it is never published."""
     write_bigwig(tmp_path / "good.bw", bins, scores, COORDINATES)
     size = (tmp_path / "good.bw").stat().st_size
-    read_back, rng = bigwig_writer._read_back, np.random.default_rng(2)
+    read_back, rng = bigwig_file._read_back, np.random.default_rng(2)
     used = 0
     for i in range(60):
         at = int(rng.integers(64, size))
@@ -52,7 +52,7 @@ def test_damage_between_writing_and_reading_back_is_found(tmp_path, bins, scores
             part.write_bytes(data[:at] if cut else data[:at] + bytes(min(4096, size - at)) + data[at + 4096 :])
             read_back(part, *rest)
 
-        monkeypatch.setattr(bigwig_writer, "_read_back", damaged)
+        monkeypatch.setattr(bigwig_file, "_read_back", damaged)
         try:
             write_bigwig(tmp_path / "o.bw", bins, scores, COORDINATES)
             assert i % 2 == 0  # zeros in place of zeros
