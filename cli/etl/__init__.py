@@ -6,7 +6,9 @@
     genome    factornet-etl genome: create a store with a genome
     info      factornet-etl info: show the contents of a store
     parser    the parser of factornet-etl
+    read_options  how reads become signal, of signal and build
     rm        factornet-etl rm: remove cell lines from a store
+    signal    factornet-etl signal: make bigWigs of cuts from reads
     transfer  factornet-etl export, import and merge: copy groups between stores
     unpack    factornet-etl unpack: decompress a store into a raw one
     verify    factornet-etl verify: compare a store with its digests or its source files

@@ -11,7 +11,7 @@ from typing import Any
 from ...etl.inputs.assembly import known_assemblies, recognise_assembly
 from ...etl.inputs.bed import read_peaks
 from ...etl.reads.cluster_table import read_clusters
-from ...etl.reads.read_set import ReadSet, SignalOptions, open_reads
+from ...etl.reads.read_set import ReadSet, SignalOptions, default_track, open_reads
 from ...etl.reads.scale import effective_genome_size
 from ...etl.reads.signal import SignalReport, no_blacklist, write_clusters, write_signals
 from ...etl.reads.signal_file import Strand
@@ -22,7 +22,7 @@ from ...store.genome.intervals import Intervals, merge
 from ...store.schema import check_name
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.output import print_json, print_line
-from ..common.read_options import add_read_options, signal_options
+from .read_options import add_read_options, signal_options
 
 _ENDS: Mapping[Strand, str] = {"forward": "_fwd", "reverse": "_rev", "both": ""}
 
@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
         help="make a bigWig of cuts from reads: BAM, CRAM, SAM or fragment files",
         description="Make a bigWig of cuts from reads: BAM, CRAM, SAM or fragment files (fragments.tsv.gz). `build` "
         "takes read files itself; this command is for bigWigs to look at or to hand on, and for clusters of cells.",
-        epilog="examples:\n  factornet-etl signal rep1.bam rep2.bam --assay dnase -o Th17.bw --blacklist blacklist.bed\n"
+        epilog="examples:\n  factornet-etl signal rep1.bam rep2.bam --assay dnase --blacklist blacklist.bed -o T.bw\n"
         "  factornet-etl signal fragments.tsv.gz --assay atac --assembly hg38 --clusters barcodes.tsv -o cells/",
         formatter_class=HelpFormatter,
     )
@@ -69,6 +69,8 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     settings = signal_options(options)
+    if settings.assay is None:
+        raise UsageError("--assay is missing: dnase, or atac, whose 5' ends are shifted")
     reads = open_reads(options.reads, _lengths(options))
     lengths = dict(zip(reads.coordinates.names, reads.coordinates.lengths, strict=True))
     assembly = options.assembly or recognise_assembly(lengths)
@@ -137,7 +139,7 @@ def _write_clusters(
         UsageError: a folder already has a bigwig.txt.
     """
     clusters, folder = read_clusters(options.clusters), options.output
-    track = check_name(options.track or ("DGF" if settings.assay == "DNase" else "ATAC"), "track")
+    track = check_name(options.track or (default_track(settings.assay)), "track")
     strands: tuple[Strand, ...] = ("forward", "reverse") if options.stranded else ("both",)
     names = sorted(set(clusters.values()))
     with output_lock(folder, parents=True):

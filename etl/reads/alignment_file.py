@@ -20,14 +20,13 @@ import pysam
 from ...store.errors import InputError
 from .bam_records import ReadBatch, decode_records
 
-ALIGNMENT_SUFFIXES = (".bam", ".cram", ".sam")
 _PIECE = 1 << 24  # bytes decompressed at once
 _AHEAD = 2  # pieces
 _MAGIC = b"BAM\1"
 _MAX_HEADER, _MAX_CHROMS = 1 << 28, 1 << 24
 # Everything but names, sequence, qualities and tags: so a CRAM is read without its reference.
-_CRAM_FIELDS = 0x1FE
-_CONVERT = "import pysam, sys; pysam.view('-u', *sys.argv[1:], catch_stdout=False)"
+_CONVERT = """import pysam, sys
+pysam.view("-u", "--input-fmt-option", "required_fields=0x1fe", sys.argv[1], catch_stdout=False)"""
 
 
 @dataclass(frozen=True)
@@ -102,9 +101,10 @@ def _open_bam(path: Path) -> Iterator[Iterator[bytes]]:
         with _quiet(), _bgzf(str(path)) as file:
             yield _ahead(path, file)
         return
-    words = [sys.executable, "-c", _CONVERT, "--input-fmt-option", f"required_fields={_CRAM_FIELDS:#x}", str(path)]
     with tempfile.TemporaryFile() as messages:
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=messages) as child:
+        with subprocess.Popen(
+            [sys.executable, "-c", _CONVERT, str(path)], stdout=subprocess.PIPE, stderr=messages
+        ) as child:
             assert child.stdout is not None
             try:
                 with _quiet(), _bgzf(f"/dev/fd/{child.stdout.fileno()}") as file:
@@ -200,8 +200,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         pysam.set_verbosity(before)
-
-
-def has_alignments(path: Path) -> bool:
-    """Return whether the name of a file is that of alignments."""
-    return path.suffix.lower() in ALIGNMENT_SUFFIXES

@@ -20,7 +20,6 @@ from ...store.errors import InputError
 from ...store.text import format_foreign
 from ..inputs.bed import text_lines
 
-FRAGMENT_SUFFIXES = (".tsv.gz", ".tsv", ".bed.gz", ".bed")
 _ROWS = 1 << 20  # of a batch
 _LEADING = 100_000  # lines before the first fragment, at most
 _COLUMNS = "chromosome, start, end, barcode and count, separated by tabs"
@@ -49,11 +48,6 @@ class FragmentBatch:
 
     def __len__(self) -> int:
         return self.chrom.size
-
-
-def has_fragments(path: Path) -> bool:
-    """Return whether the name of a file may be that of fragments."""
-    return path.name.lower().endswith(FRAGMENT_SUFFIXES)
 
 
 def read_fragments(path: Path) -> Iterator[FragmentBatch]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,16 +13,17 @@ import numpy as np
 
 from ...store.errors import InputError, UsageError
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals, contains, overlaps
-from .alignment_file import AlignmentHeader, has_alignments, read_alignments, read_header
+from ..inputs.read_files import has_alignments, has_fragments
+from .alignment_file import AlignmentHeader, read_alignments, read_header
 from .bam_records import ReadBatch
 from .cuts import CutCollection, cut_positions
-from .fragment_file import FragmentBatch, has_fragments, read_fragments
+from .fragment_file import FragmentBatch, read_fragments
 from .read_filter import FIRST_OF_PAIR, PROPER_PAIR, BatchFilter, FilterCounts, ReadFilter
 from .scale import ScaleKind
 
-Assay = Literal["DNase", "ATAC"]
+Assay = Literal["DNase-seq", "ATAC-seq"]
 ASSAYS: tuple[Assay, ...] = get_args(Assay)
-SHIFTS: Mapping[Assay, tuple[int, int]] = {"DNase": (0, 0), "ATAC": (4, -5)}
+SHIFTS: Mapping[Assay, tuple[int, int]] = {"DNase-seq": (0, 0), "ATAC-seq": (4, -5)}
 """Bases added to 5' ends on the forward and the reverse strand, to the middle of what the enzyme holds."""
 IGNORED = ("chrX", "chrM", "X", "MT", "M", "chrMT")
 """Chromosomes that do not count for the scale, as in FactorNet's recipe (chrX, chrM), by all their names."""
@@ -34,7 +35,7 @@ class SignalOptions:
     """How reads become signal; the defaults are FactorNet's recipe.
 
     Attributes:
-        assay: decides the shift of alignments.
+        assay: decides the shift of alignments; None if not known.
         rules: which alignments count.
         shift: bases added to 5' ends on the forward and the reverse strand; None: by assay for alignments, none for
             fragments, which are shifted already.
@@ -44,7 +45,7 @@ class SignalOptions:
         ignore: chromosomes that do not count for the scale.
     """
 
-    assay: Assay = "DNase"
+    assay: Assay | None = None
     rules: ReadFilter = field(default_factory=ReadFilter)
     shift: tuple[int, int] | None = None
     scale: ScaleKind = "1x"
@@ -53,8 +54,20 @@ class SignalOptions:
     ignore: tuple[str, ...] = IGNORED
 
     def shift_of(self, *, fragments: bool) -> tuple[int, int]:
-        """Return the shift of the 5' ends of alignments, or of the ends of fragments."""
-        return self.shift or ((0, 0) if fragments else SHIFTS[self.assay])
+        """Return the shift of the 5' ends of alignments, or of the ends of fragments.
+
+        Raises:
+            UsageError: neither shift nor assay is known.
+        """
+        if self.shift is not None:
+            return self.shift
+        if fragments:
+            return (0, 0)
+        if self.assay is None:
+            raise UsageError(
+                f"the assay of the reads is not known; it is one of {', '.join(ASSAYS)}, and decides the shift"
+            )
+        return SHIFTS[self.assay]
 
     def describe(self) -> dict[str, Any]:
         """Return the options as recorded in the provenance."""
@@ -68,6 +81,15 @@ class SignalOptions:
             "ignore": list(self.ignore),
         }
 
+    @classmethod
+    def parse(cls, record: Mapping[str, Any]) -> SignalOptions:
+        """Return the options that `describe` recorded; the defaults for those that the record lacks."""
+        rules = {f.name: record[f.name] for f in fields(ReadFilter) if f.name in record}
+        own = {f.name: record[f.name] for f in fields(cls) if f.name in record}
+        for values in (rules, own):
+            values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**own, rules=ReadFilter(**rules))
+
 
 @dataclass(frozen=True)
 class ReadSet:
@@ -75,18 +97,24 @@ class ReadSet:
 
     Attributes:
         files: all of alignments, or all of fragments.
-        coordinates: chromosomes that cuts are counted on, by their names in the files.
+        coordinates: chromosomes that cuts are counted on.
         headers: of alignments, one a file; empty for fragments.
+        aliases: name in the files -> name in `coordinates`, where they differ.
     """
 
     files: tuple[Path, ...]
     coordinates: GenomeCoordinates
     headers: tuple[AlignmentHeader, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_fragments(self) -> bool:
         """Whether the files are of fragments."""
         return not self.headers
+
+    def number(self, name: str) -> int:
+        """Return the number in `coordinates` of a chromosome by its name in the files; -1 if it has none."""
+        return self.coordinates.indices.get(self.aliases.get(name, name), -1)
 
 
 @dataclass
@@ -130,18 +158,34 @@ class ReadSummary:
         return int(sizes[np.searchsorted(ends, middle, side="right")].mean())
 
 
-def open_reads(files: Sequence[Path], lengths: Mapping[str, int] | None = None) -> ReadSet:
+def default_track(assay: Assay | None) -> str:
+    """Return the name of a track of cuts where none is given: FactorNet's DGF, or ATAC."""
+    return "ATAC" if assay == "ATAC-seq" else "DGF"
+
+
+def parse_assay(text: str) -> Assay | None:
+    """Return the assay that a name means, such as ``atac`` or ``ATAC-seq``; None for another one."""
+    for assay in ASSAYS:
+        if text.lower() in (assay.lower(), assay.lower().removesuffix("-seq")):
+            return assay
+    return None
+
+
+def open_reads(
+    files: Sequence[Path], lengths: Mapping[str, int] | None = None, aliases: Mapping[str, str] | None = None
+) -> ReadSet:
     """Open the read files of a track, and check that they belong together.
 
     Args:
         files: BAM, CRAM or SAM files, or fragment files.
         lengths: bases of the chromosomes of fragments; those of alignments are in their headers.
+        aliases: name in the files -> name that cuts are counted under, of chromosomes.
 
     Raises:
         InputError: a file cannot be read, or contradicts another one.
         UsageError: files of both kinds, of none, or fragments without lengths.
     """
-    kinds = {has_alignments(file) for file in files}
+    aliases, kinds = aliases or {}, {has_alignments(file) for file in files}
     for file in files:
         if not (has_alignments(file) or has_fragments(file)):
             raise UsageError(f"{file}: reads are .bam, .cram or .sam, fragments .tsv.gz, .tsv, .bed.gz or .bed")
@@ -150,15 +194,19 @@ def open_reads(files: Sequence[Path], lengths: Mapping[str, int] | None = None) 
     if kinds == {False}:
         if not lengths:
             raise UsageError("fragment files do not tell the lengths of chromosomes; give them")
-        return ReadSet(tuple(files), GenomeCoordinates(tuple(lengths), tuple(lengths.values())), ())
+        return ReadSet(tuple(files), GenomeCoordinates(tuple(lengths), tuple(lengths.values())), (), aliases)
     headers = tuple(read_header(file) for file in files)
     found: dict[str, int] = {}
     for file, header in zip(files, headers, strict=True):
-        for name, length in header.lengths.items():
+        names = [aliases.get(name, name) for name in header.lengths]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(file, f"with the aliases, two chromosomes are {twice}", hint="give one alias only")
+        for name, length in zip(names, header.lengths.values(), strict=True):
             if found.setdefault(name, length) != length:
                 problem = f"{name} has {length} bases, in {files[0]} {found[name]}"
                 raise InputError(file, problem, hint="are the files of the same assembly?")
-    return ReadSet(tuple(files), GenomeCoordinates(tuple(found), tuple(found.values())), headers)
+    return ReadSet(tuple(files), GenomeCoordinates(tuple(found), tuple(found.values())), headers, aliases)
 
 
 class CutCollector:
@@ -203,7 +251,7 @@ class CutCollector:
                 hint = "sort it (samtools sort), or use duplicates as they were marked"
                 raise InputError(file, "is not sorted by coordinate, as filtering by position requires", hint=hint)
             keep = BatchFilter(self._options.rules, self.summaries[0].filtered)
-            numbers = np.array([self._reads.coordinates.index(name) for name in header.lengths], np.int64)
+            numbers = np.array([self._reads.number(name) for name in header.lengths], np.int64)
             for batch in read_alignments(file, header):
                 self._add_alignments(keep(batch), numbers)
 
@@ -223,8 +271,7 @@ class CutCollector:
             self._add_cuts(0, chrom[rows], position[rows].astype(np.int64), is_reverse=strand)
 
     def _add_fragments(self, batch: FragmentBatch) -> None:
-        names = self._reads.coordinates.indices
-        numbers = np.array([names.get(name, -1) for name in batch.chroms], np.int64)
+        numbers = np.array([self._reads.number(name) for name in batch.chroms], np.int64)
         chrom, cluster = numbers[batch.chrom], np.zeros(len(batch), np.int64)
         if self._clusters is not None:
             cluster = np.array([self._clusters.get(name, -1) for name in batch.barcodes], np.int64)[batch.barcode]

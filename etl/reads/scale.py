@@ -11,7 +11,7 @@ from ...store.errors import UsageError
 
 ScaleKind = Literal["1x", "cpm", "none"]
 SCALES: tuple[ScaleKind, ...] = get_args(ScaleKind)
-UNITS = {"1x": "1x", "cpm": "CPM", "none": "cuts"}
+UNITS = {"1x": "1x", "cpm": "CPM", "none": "counts"}
 """Units of a track by scale, as bigwig.txt names them."""
 
 

@@ -1,4 +1,4 @@
-"""Simulate BAM files with every kind of alignment, and count their cuts slowly."""
+"""Simulate files of reads with every kind of alignment, and count their cuts slowly."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def simulate_bam(
     names, sizes = list(lengths), np.array(list(lengths.values()))
     chrom = rng.choice(len(names), n_reads, p=sizes / sizes.sum())
     hot = rng.random(n_reads) < 0.4  # many at few places, so that there are duplicates
-    pos = np.where(hot, rng.integers(1, 40, n_reads) * 97, (rng.random(n_reads) * (sizes[chrom] - 1200)).astype(int))
+    anywhere = (rng.random(n_reads) * (sizes[chrom] - 1200)).astype(int)
+    pos = np.where(hot, np.minimum(rng.integers(1, 40, n_reads) * 97, sizes[chrom] - 1200), anywhere)
     order = np.lexsort([pos, chrom]) if is_sorted else np.arange(n_reads)
     header = {
         "HD": {"VN": "1.6", "SO": "coordinate" if is_sorted else "unsorted"},
@@ -85,3 +86,38 @@ def _read(
         read.mapping_quality = int(rng.choice([0, 1, 9, 10, 29, 30, 60, 255]))
     read.query_sequence = "A" * (read.infer_query_length(always=False) or 50)
     return read
+
+
+def count_slowly(
+    path: Path, lengths: Mapping[str, int], *, shift: tuple[int, int] = (0, 0), min_mapq: int = 0, exclude: int = 0
+) -> dict[str, np.ndarray]:
+    """Return the cuts of mapped alignments, (2, bases) by chromosome: on the forward and on the reverse strand."""
+    found = {name: np.zeros((2, length), int) for name, length in lengths.items()}
+    with pysam.AlignmentFile(str(path), check_sq=False) as file:
+        for read in file.fetch(until_eof=True):
+            if read.is_unmapped or read.mapping_quality < min_mapq or read.flag & exclude:
+                continue
+            bases = read.get_reference_positions()
+            if bases:
+                cut = bases[-1] + shift[1] if read.is_reverse else bases[0] + shift[0]
+                if 0 <= cut < lengths[read.reference_name]:
+                    found[read.reference_name][int(read.is_reverse), cut] += 1
+    return found
+
+
+def write_cut_reads(path: Path, counts: Mapping[str, np.ndarray], *, length: int = 36) -> Path:
+    """Write a BAM with a read for each cut; those in the last bases of a chromosome are on the reverse strand."""
+    header = {
+        "HD": {"VN": "1.6", "SO": "unsorted"},
+        "SQ": [{"SN": name, "LN": count.size} for name, count in counts.items()],
+    }
+    with pysam.AlignmentFile(str(path), "wb", header=header) as file:
+        for chrom, count in enumerate(counts.values()):
+            for cut in np.repeat(np.arange(count.size), count).tolist():
+                read = pysam.AlignedSegment(file.header)
+                is_reverse = cut + length > count.size or (cut % 2 and cut >= length)
+                read.query_name, read.flag, read.mapping_quality = "r", 16 * int(is_reverse), 60
+                read.reference_id, read.cigarstring = chrom, f"{length}M"
+                read.reference_start = cut - length + 1 if is_reverse else cut
+                file.write(read)
+    return path

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 
 from ...etl.reads.read_filter import EXCLUDABLE, ReadFilter
-from ...etl.reads.read_set import ASSAYS, IGNORED, Assay, SignalOptions
+from ...etl.reads.read_set import IGNORED, Assay, SignalOptions, parse_assay
 from ...etl.reads.scale import SCALES
-from ...store.errors import UsageError
-from .arguments import chosen, natural_number, positive_int
+from ..common.arguments import chosen, natural_number, positive_int
 
 
 def add_read_options(parser: argparse.ArgumentParser) -> None:
@@ -70,21 +69,14 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def signal_options(options: argparse.Namespace, *, assay: Assay | None = None) -> SignalOptions:
+def signal_options(options: argparse.Namespace) -> SignalOptions:
     """Return how reads become signal.
 
-    Args:
-        options: parsed.
-        assay: of the reads, where the options do not say it.
-
     Raises:
-        UsageError: an assay is missing, or a value out of range.
+        UsageError: a value is out of range.
     """
-    known = options.assay or assay
-    if known is None:
-        raise UsageError("--assay is missing: dnase, or atac, whose 5' ends are shifted")
     return SignalOptions(
-        assay=known,
+        assay=options.assay,
         rules=ReadFilter(
             min_mapq=options.min_mapq,
             exclude=tuple(options.exclude),
@@ -100,7 +92,7 @@ def signal_options(options: argparse.Namespace, *, assay: Assay | None = None) -
 
 
 def _assay(text: str) -> Assay:
-    for assay in ASSAYS:
-        if text.lower() in (assay.lower(), f"{assay.lower()}-seq"):
-            return assay
-    raise argparse.ArgumentTypeError(f"{text!r} is not {' or '.join(a.lower() for a in ASSAYS)}")
+    assay = parse_assay(text)
+    if assay is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not dnase or atac")
+    return assay
