@@ -28,10 +28,10 @@ from ..common.arguments import HelpFormatter
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from ..common.findings import print_findings
 from ..common.output import print_line
-from .read_options import add_read_options, signal_options
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
 from .info import print_cell
+from .read_options import add_read_options, signal_options
 
 
 def add_parser(commands: Any) -> None:

@@ -34,7 +34,7 @@ class ReadFilter:
     Attributes:
         min_mapq: least mapping quality.
         exclude: kinds that do not count, names of `EXCLUDABLE`.
-        same_position: of alignments that share position, strand and mate or template, only the first counts (bamCoverage
+        same_position: of alignments that share position, strand and mate or template, the first counts (bamCoverage
             --ignoreDuplicates); requires a file sorted by coordinate.
         proper_pairs: only alignments whose pair the aligner found proper.
 
