@@ -8,22 +8,27 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from ...etl.annotation.transcripts import transcription_starts
 from ...etl.inputs.assembly import known_assemblies, recognise_assembly
 from ...etl.inputs.bed import read_peaks
 from ...etl.reads.cluster_table import read_clusters
+from ...etl.reads.quality import KnownPlaces
 from ...etl.reads.read_set import ReadSet, SignalOptions, default_track, open_reads
 from ...etl.reads.scale import effective_genome_size
 from ...etl.reads.signal import SignalReport, no_blacklist, write_clusters, write_signals
 from ...etl.reads.signal_file import Strand
+from ...model.figures import FIGURE_SUFFIXES
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import write_atomic
 from ...store.files.outputs import check_output_file, output_lock
 from ...store.genome.intervals import Intervals, merge
 from ...store.schema import check_name
-from ..common.arguments import HelpFormatter, add_common_options
+from ..common.arguments import HelpFormatter, add_common_options, naming_option
 from ..common.output import print_json, print_line
 from .read_options import add_read_options, signal_options
+from .signal_picture import draw_quality
 
+_SCALE_HINT = "see --effective-genome-size, --read-length and --ignore-for-scale"
 _ENDS: Mapping[Strand, str] = {"forward": "_fwd", "reverse": "_rev", "both": ""}
 
 
@@ -56,6 +61,9 @@ def add_parser(commands: Any) -> None:
         metavar="FILE",
         help="BED; cuts in it are left out, and reads do not count for the scale",
     )
+    parser.add_argument("--peaks", type=Path, metavar="FILE", help="peaks, to tell how many cuts lie in them")
+    parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts, to tell the enrichment at their starts")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the quality (.png, .pdf, .svg)")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--sizes", type=Path, metavar="FILE", help="chrom.sizes: chromosomes of fragment files")
     sizes.add_argument(
@@ -74,13 +82,17 @@ def _run(options: argparse.Namespace) -> int:
     reads = open_reads(options.reads, _lengths(options))
     lengths = dict(zip(reads.coordinates.names, reads.coordinates.lengths, strict=True))
     assembly = options.assembly or recognise_assembly(lengths)
-    genome_size = effective_genome_size(assembly) if assembly else None
-    blacklist = _blacklist(options, reads)
-    if options.clusters:
-        reports = _write_clusters(options, reads, settings, blacklist, genome_size)
-    else:
-        report = _write(options, reads, settings, blacklist, genome_size)
-        reports = {str(options.output): report}
+    if options.picture and (options.clusters or options.picture.suffix.lower() not in FIGURE_SUFFIXES):
+        raise UsageError(f"--picture is of one signal, {', '.join(FIGURE_SUFFIXES)}; got {options.picture}")
+    more = {
+        "blacklist": no_blacklist() if options.blacklist is None else _intervals(options.blacklist, reads),
+        "genome_size": effective_genome_size(assembly) if assembly else None,
+        "known": _known_places(options, reads),
+    }
+    write = _write_clusters if options.clusters else _write
+    reports = write(options, reads, settings, more)
+    if options.picture:
+        draw_quality(reports[str(options.output)].describe(), options.picture)
     if options.json:
         print_json({name: report.describe() for name, report in reports.items()})
         return 0
@@ -109,16 +121,21 @@ def _lengths(options: argparse.Namespace) -> Mapping[str, int] | None:
         raise InputError(options.sizes, problem, hint="give two columns, name and length, as in chrom.sizes") from error
 
 
-def _blacklist(options: argparse.Namespace, reads: ReadSet) -> Intervals:
-    if options.blacklist is None:
-        return no_blacklist()
-    peaks = read_peaks(options.blacklist, reads.coordinates, {}, max_past=1000).peaks
-    return merge(peaks.to_intervals(reads.coordinates))
+def _intervals(path: Path, reads: ReadSet) -> Intervals:
+    return merge(read_peaks(path, reads.coordinates, {}, max_past=1000).peaks.to_intervals(reads.coordinates))
+
+
+def _known_places(options: argparse.Namespace, reads: ReadSet) -> KnownPlaces:
+    peaks = None if options.peaks is None else _intervals(options.peaks, reads)
+    if options.gtf is None:
+        return KnownPlaces(peaks)
+    tss, is_reverse = transcription_starts(options.gtf, reads.coordinates, {})
+    return KnownPlaces(peaks, tss, is_reverse)
 
 
 def _write(
-    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, blacklist: Intervals, genome_size: int | None
-) -> SignalReport:
+    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, more: dict[str, Any]
+) -> dict[str, SignalReport]:
     output: Path = options.output
     strands: tuple[Strand, ...] = ("forward", "reverse") if options.stranded else ("both",)
     paths = {s: output.with_name(f"{output.stem}{_ENDS[s]}{output.suffix}") for s in strands}
@@ -127,11 +144,12 @@ def _write(
             stack.enter_context(output_lock(path))
             check_output_file(path, overwrite=options.force)
         scratch = output.with_name(f".{output.name}.cuts")
-        return write_signals(reads, settings, paths, scratch=scratch, blacklist=blacklist, genome_size=genome_size)
+        with naming_option("--scale", hint=_SCALE_HINT):
+            return {str(output): write_signals(reads, settings, paths, scratch=scratch, **more)}
 
 
 def _write_clusters(
-    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, blacklist: Intervals, genome_size: int | None
+    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, more: dict[str, Any]
 ) -> dict[str, SignalReport]:
     """Write a cell-line folder for each cluster.
 
@@ -148,15 +166,8 @@ def _write_clusters(
             if (folder / name / "bigwig.txt").exists() and not options.force:
                 raise UsageError(f"{folder / name}: has a bigwig.txt; give another folder, or --force")
         outputs = {name: {s: folder / name / f"{track}{_ENDS[s]}.bw" for s in strands} for name in names}
-        reports = write_clusters(
-            reads,
-            settings,
-            outputs,
-            clusters,
-            scratch=folder / ".cuts",
-            blacklist=blacklist,
-            genome_size=genome_size,
-        )
+        with naming_option("--scale", hint=_SCALE_HINT):
+            reports = write_clusters(reads, settings, outputs, clusters, scratch=folder / ".cuts", **more)
         for name, report in reports.items():
             rows = [
                 f"{path.name}\t{track}{_ENDS[s]}\tassay={settings.assay}\tunits={report.scale.units}\n"

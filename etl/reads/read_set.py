@@ -127,7 +127,7 @@ class ReadSummary:
         in_blacklist: reads that are used, and lie in the blacklist.
         ignored: reads that are used, on chromosomes that do not count for the scale.
         cuts: 5' ends counted in the signal.
-        cuts_in_blacklist: left out of the signal.
+        cuts_in_blacklist: left out of the signal, unless they are kept.
         cuts_outside: left out, past an end of their chromosome.
         other_chroms: fragments on chromosomes without a known length, left out, by chromosome.
         other_barcodes: fragments left out because their barcode is of no cluster.
@@ -217,6 +217,7 @@ class CutCollector:
         options: how reads become signal.
         blacklist: merged, in the coordinates of `reads`.
         cuts: to add to, by (cluster, chromosome, is_reverse), numbers; without clusters, the cluster is 0.
+        keep_listed: keep cuts in the blacklist; their reads do not count for the scale either way.
         clusters: cluster number by barcode; None: all fragments are of one.
     """
 
@@ -227,9 +228,11 @@ class CutCollector:
         blacklist: Intervals,
         cuts: CutCollection,
         clusters: Mapping[str, int] | None = None,
+        *,
+        keep_listed: bool = False,
     ) -> None:
         self._reads, self._options, self._blacklist, self._cuts = reads, options, blacklist, cuts
-        self._clusters = clusters
+        self._clusters, self._keep_listed = clusters, keep_listed
         self._lengths = np.array(reads.coordinates.lengths, np.int64)
         n_clusters = 1 if clusters is None else max(clusters.values(), default=-1) + 1
         self.summaries = [ReadSummary() for _ in range(n_clusters)]
@@ -309,7 +312,7 @@ class CutCollector:
         summary.cuts_outside += int((~inside).sum())
         chrom, position = chrom[inside], position[inside]
         absolute = self._reads.coordinates.to_absolute(chrom, position)
-        listed = overlaps(Intervals(absolute, absolute + 1), self._blacklist)
+        listed = overlaps(Intervals(absolute, absolute + 1), self._blacklist) & (not self._keep_listed)
         summary.cuts_in_blacklist += int(listed.sum())
         chrom, places = chrom[~listed], position[~listed].astype(np.int32)
         summary.cuts += places.size

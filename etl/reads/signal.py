@@ -13,11 +13,13 @@ from ...store.errors import InputError, UsageError
 from ...store.genome.intervals import Intervals
 from ...store.text import format_count
 from .cuts import CutCollection
+from .quality import CutQuality, KnownPlaces, measure_quality, quality_notes
 from .read_filter import EXCLUDABLE
 from .read_set import LONGEST_TEMPLATE, CutCollector, ReadSet, ReadSummary, SignalOptions
 from .scale import Scale, compute_scale
-from .signal_file import Complexity, Strand, measure_complexity, write_cuts
+from .signal_file import Strand, write_cuts
 
+NOWHERE = KnownPlaces()
 FRAGMENT_READ_LENGTH = 50
 """Bases of a read of fragments, which their files do not tell: those of 10x's kits."""
 
@@ -30,14 +32,14 @@ class SignalReport:
         files: names of the read files.
         summary: what became of the reads.
         scale: of the counts.
-        complexity: of the cuts.
+        quality: of the cuts.
         assumed_length: whether the length of reads was assumed, because fragment files do not tell it.
     """
 
     files: tuple[str, ...]
     summary: ReadSummary
     scale: Scale
-    complexity: Complexity
+    quality: CutQuality
     assumed_length: bool = False
 
     def describe(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class SignalReport:
             "reads_on_ignored_chroms": summary.ignored,
             **self.scale.describe(),
             "assumed_read_length": self.assumed_length,
-            **self.complexity.describe(),
+            **self.quality.describe(),
             "templates": summary.templates.tolist(),
         }
 
@@ -85,10 +87,7 @@ def signal_notes(found: Mapping[str, Any]) -> list[str]:
     if lost := [f"{n:,} {what}" for what, n in where.items() if n]:
         notes.append("cuts left out: " + ", ".join(lost))
     notes.append(_scale_note(found))
-    nrf, pbc1 = found["nrf"], found["pbc1"]
-    if nrf is not None:
-        notes.append(f"complexity: {nrf:.3f} of cuts at places of their own (NRF), {pbc1:.3f} of places once (PBC1)")
-    return notes
+    return notes + quality_notes(found)
 
 
 def _scale_note(found: Mapping[str, Any]) -> str:
@@ -112,6 +111,8 @@ def write_signals(
     scratch: Path,
     blacklist: Intervals,
     genome_size: int | None,
+    known: KnownPlaces = NOWHERE,
+    keep_listed: bool = False,
 ) -> SignalReport:
     """Write the cuts of reads as bigWigs, in one pass over the files.
 
@@ -120,17 +121,19 @@ def write_signals(
         options: how reads become signal.
         outputs: bigWig by strand.
         scratch: name of a temporary file for more than 32 million cuts, 4 bytes each.
-        blacklist: merged, in the coordinates of `reads`; no cut in it counts.
+        blacklist: merged, in the coordinates of `reads`; reads in it do not count for the scale.
+        keep_listed: keep cuts in the blacklist; else they are left out, as bamCoverage does.
         genome_size: effective, bases, where the options give none; None if unknown.
+        known: where cuts are expected, for their quality.
 
     Raises:
         InputError: a file is damaged or has no read to use, or an output cannot be written.
         UsageError: the scale lacks a figure.
     """
     with CutCollection(scratch) as cuts:
-        collector = CutCollector(reads, options, blacklist, cuts)
+        collector = CutCollector(reads, options, blacklist, cuts, keep_listed=keep_listed)
         collector.run()
-        report = _report(reads, options, collector.summaries[0], cuts, genome_size=genome_size)
+        report = _report(reads, options, collector.summaries[0], cuts, genome_size=genome_size, known=known)
         for strand, path in outputs.items():
             write_cuts(path, cuts, reads.coordinates, report.scale, strand=strand)
     return report
@@ -145,6 +148,7 @@ def write_clusters(
     scratch: Path,
     blacklist: Intervals,
     genome_size: int | None,
+    known: KnownPlaces = NOWHERE,
 ) -> dict[str, SignalReport]:
     """Write the cuts of each cluster of cells as bigWigs, in one pass over the fragments.
 
@@ -156,6 +160,7 @@ def write_clusters(
         scratch: as for `write_signals`.
         blacklist: as for `write_signals`.
         genome_size: as for `write_signals`.
+        known: as for `write_signals`.
 
     Raises:
         InputError: as for `write_signals`; or a cluster has no fragment.
@@ -174,7 +179,7 @@ def write_clusters(
                 problem = f"has no fragment with a barcode of cluster {name}"
                 hint = "do the barcodes of both files agree, suffixes such as -1 included?"
                 raise InputError(reads.files[0], problem, hint=hint)
-            reports[name] = _report(reads, options, summary, cuts, genome_size=genome_size, cluster=n)
+            reports[name] = _report(reads, options, summary, cuts, genome_size=genome_size, known=known, cluster=n)
         for n, name in enumerate(names):
             for strand, path in outputs[name].items():
                 write_cuts(path, cuts, reads.coordinates, reports[name].scale, strand=strand, cluster=n)
@@ -188,6 +193,7 @@ def _report(
     cuts: CutCollection,
     *,
     genome_size: int | None,
+    known: KnownPlaces,
     cluster: int = 0,
 ) -> SignalReport:
     """Return the report of the cuts of a cluster, with their scale.
@@ -208,8 +214,8 @@ def _report(
         read_length=FRAGMENT_READ_LENGTH if is_assumed else length,
         genome_size=options.genome_size or genome_size,
     )
-    complexity = measure_complexity(cuts, reads.coordinates, cluster)
-    return SignalReport(tuple(f.name for f in reads.files), summary, scale, complexity, is_assumed)
+    quality = measure_quality(cuts, reads.coordinates, known, cluster)
+    return SignalReport(tuple(f.name for f in reads.files), summary, scale, quality, is_assumed)
 
 
 def no_blacklist() -> Intervals:

@@ -1,9 +1,8 @@
-"""Write the cuts of reads as bigWigs, scaled, and measure their quality on the way."""
+"""Write the cuts of reads as bigWigs, scaled."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,47 +23,6 @@ _ZOOM = 1024  # bases in a window of the first zoom level
 def strand_of(track: str) -> Strand:
     """Return which strand's cuts a track has, by its name: ``_fwd`` and ``_rev`` are a stranded pair."""
     return "forward" if track.endswith("_fwd") else "reverse" if track.endswith("_rev") else "both"
-
-
-@dataclass(frozen=True)
-class Complexity:
-    """How often cuts fall on the same base of the same strand.
-
-    Attributes:
-        cuts: all.
-        places: bases and strands with at least one cut.
-        once: with exactly one.
-        twice: with exactly two.
-    """
-
-    cuts: int = 0
-    places: int = 0
-    once: int = 0
-    twice: int = 0
-
-    def __add__(self, other: Complexity) -> Complexity:
-        return Complexity(
-            self.cuts + other.cuts, self.places + other.places, self.once + other.once, self.twice + other.twice
-        )
-
-    def describe(self) -> dict[str, float | None]:
-        """Return ENCODE's ratios: NRF, PBC1 and PBC2; None where their divisor is 0."""
-        return {
-            "nrf": self.places / self.cuts if self.cuts else None,
-            "pbc1": self.once / self.places if self.places else None,
-            "pbc2": self.once / self.twice if self.twice else None,
-        }
-
-
-def measure_complexity(cuts: CutCollection, coordinates: GenomeCoordinates, cluster: int = 0) -> Complexity:
-    """Return the complexity of the cuts of a cluster."""
-    found = Complexity()
-    for chrom in range(len(coordinates.names)):
-        for strand in (False, True):
-            positions = cuts.sorted((cluster, chrom, strand))
-            times = np.unique(positions, return_counts=True)[1]
-            found += Complexity(positions.size, times.size, int((times == 1).sum()), int((times == 2).sum()))
-    return found
 
 
 def write_cuts(

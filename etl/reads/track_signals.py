@@ -93,6 +93,7 @@ def make_signals(
                 scratch=folder / "cuts",
                 blacklist=_blacklist(store, reads),
                 genome_size=genome_size,
+                keep_listed=True,  # as in a bigWig; no window of training touches it
             )
             content = json.dumps(report.describe()).encode()
             for path in todo.values():
