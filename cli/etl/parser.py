@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from ... import __version__
 from ..common.arguments import HelpFormatter
 from ..common.runner import handle_termination, run_command
-from . import build, demo, fetch, genome, info, rm, signal, transfer, unpack, verify
+from . import build, genome, info, rm, transfer, unpack, verify
+from .inputs import demo, fetch, signal
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -1,12 +1,10 @@
 """Signal from reads: the cuts of DNase-seq and ATAC-seq, counted base by base and scaled.
 
-    bam_records     decode BAM records to columns
-    alignment_file  read alignments from BAM, CRAM and SAM, in one pass
-    fragment_file   read fragment files of single cells
-    cluster_table   read the table of clusters of cells
+    files/          read BAM, CRAM, SAM and fragment files, and tables of clusters
     read_filter     choose the alignments that count, and count the others
     cuts            positions of cuts, and their collection in bounded memory
     read_set        the files of a track, and what becomes of their reads
+    quality         complexity of cuts, share in peaks, enrichment at transcription starts
     scale           1x coverage, counts per million, or none
     signal_file     write cuts as bigWigs; their complexity
     signal          from read files to bigWigs: of a track, a stranded pair, or clusters of cells

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.files.atomic_write import naming_file
-from .bam_records import ReadBatch
+from .files.bam_records import ReadBatch
 from .read_filter import REVERSE
 
 CutArray = NDArray[np.int32]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import UsageError
-from .bam_records import NO_BASE, ReadBatch
+from .files.bam_records import NO_BASE, ReadBatch
 
 REVERSE, PAIRED, PROPER_PAIR, FIRST_OF_PAIR = 16, 1, 2, 64
 _UNMAPPED = 4

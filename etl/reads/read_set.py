@@ -14,10 +14,10 @@ import numpy as np
 from ...store.errors import InputError, UsageError
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals, contains, overlaps
 from ..inputs.read_files import has_alignments, has_fragments
-from .alignment_file import AlignmentHeader, read_alignments, read_header
-from .bam_records import ReadBatch
 from .cuts import CutCollection, cut_positions
-from .fragment_file import FragmentBatch, read_fragments
+from .files.alignment_file import AlignmentHeader, read_alignments, read_header
+from .files.bam_records import ReadBatch
+from .files.fragment_file import FragmentBatch, read_fragments
 from .read_filter import FIRST_OF_PAIR, PROPER_PAIR, BatchFilter, FilterCounts, ReadFilter
 from .scale import ScaleKind
 

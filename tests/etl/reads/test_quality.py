@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factornet.cli.etl.signal_picture import draw_quality
+from factornet.cli.etl.inputs.signal_picture import draw_quality
 from factornet.etl.reads.cuts import CutCollection, count_runs
 from factornet.etl.reads.quality import TSS_REACH, CutQuality, KnownPlaces, measure_quality, quality_notes
 from factornet.etl.reads.read_set import LONGEST_TEMPLATE
@@ -27,7 +27,7 @@ def cuts(tmp_path):
 def test_quality_equals_counting_cut_by_cut(cuts):
     rng = np.random.default_rng(2)
     starts = COORDINATES.to_absolute([0, 0, 1], [500, 4_000, 100])
-    peaks = merge(Intervals(starts, starts + [600, 50, 900]))
+    peaks = merge(Intervals(starts, starts + np.array([600, 50, 900])))
     tss = COORDINATES.to_absolute([0, 0, 1, 1], [10, 6_000, 4_990, 2_000])
     is_reverse = rng.random(4) < 0.5
     found = measure_quality(cuts, COORDINATES, KnownPlaces(peaks, tss, is_reverse))

@@ -132,7 +132,7 @@ def test_more_cuts_than_memory_holds_are_kept_in_a_file(bam, tmp_path, monkeypat
     monkeypatch.setattr("factornet.etl.reads.cuts._MOST_BUFFERED", 100)
     wrote = []
     monkeypatch.setattr(CutCollection, "_write", lambda self, write=CutCollection._write: wrote.append(write(self)))
-    monkeypatch.setattr("factornet.etl.reads.alignment_file._PIECE", 4096)
+    monkeypatch.setattr("factornet.etl.reads.files.alignment_file._PIECE", 4096)
     found = write([bam], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))[1]["both"]
     assert_equal(found, {name: rows.sum(0) for name, rows in count_slowly(bam, LENGTHS).items()})
     assert len(wrote) > 20
@@ -167,7 +167,7 @@ def cuts_of(rows, barcodes=None):
 
 
 def test_both_ends_of_fragments_are_cuts(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr("factornet.etl.reads.fragment_file._ROWS", 700)
+    monkeypatch.setattr("factornet.etl.reads.files.fragment_file._ROWS", 700)
     file = fragments(tmp_path / "f.tsv.gz", rows)
     report, found = write([file], tmp_path, SignalOptions(assay="ATAC-seq", scale="none"), lengths=LENGTHS)
     assert_equal(found["both"], cuts_of(rows))
@@ -184,7 +184,7 @@ def test_read_length_of_fragments_is_assumed_and_said(rows, tmp_path):
 
 
 def test_clusters_in_one_pass_equal_separate_files(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr("factornet.etl.reads.fragment_file._ROWS", 700)
+    monkeypatch.setattr("factornet.etl.reads.files.fragment_file._ROWS", 700)
     file = fragments(tmp_path / "f.tsv.gz", rows)
     clusters = {f"BC#{i}-1": f"C{i % 3}" for i in range(8)}  # barcode 8 is of none
     outputs = {f"C{i}": {"both": tmp_path / f"C{i}.bw"} for i in range(3)}
@@ -250,7 +250,7 @@ def test_damaged_bams_are_refused(bam, tmp_path, kind):
 
 def test_htslib_writes_nothing_to_standard_error(bam, tmp_path):
     (tmp_path / "x.bam").write_bytes(bam.read_bytes()[:-40])
-    code = "from factornet.etl.reads.alignment_file import read_header; import pathlib, sys; read_header(pathlib.Path(sys.argv[1]))"
+    code = "from factornet.etl.reads.files.alignment_file import read_header; import pathlib, sys; read_header(pathlib.Path(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.bam"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "[E::" not in done.stderr

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...etl.reads.quality import TSS_REACH
-from ...etl.reads.read_set import LONGEST_TEMPLATE
-from ...model.figures import GREY, INK, RED, plain_text, save_figure
+from ....etl.reads.quality import TSS_REACH
+from ....etl.reads.read_set import LONGEST_TEMPLATE
+from ....model.figures import GREY, INK, RED, plain_text, save_figure
 
 _SMOOTH = 21  # bases
 

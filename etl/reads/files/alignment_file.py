@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pysam
 
-from ...store.errors import InputError
+from ....store.errors import InputError
 from .bam_records import ReadBatch, decode_records
 
 _PIECE = 1 << 24  # bytes decompressed at once

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...store.errors import InputError, UsageError
-from ...store.schema import check_name
-from ...store.text import format_foreign
-from ..inputs.bed import text_lines
+from ....store.errors import InputError, UsageError
+from ....store.schema import check_name
+from ....store.text import format_foreign
+from ...inputs.bed import text_lines
 
 _COLUMNS = "two columns, barcode and cluster, separated by a tab or a comma"
 _HEADINGS = ("barcode", "barcodes", "cell", "cells", "cb", "")

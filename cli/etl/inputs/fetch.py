@@ -8,15 +8,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ...etl.download.fetch import DownloadedFile, download_files
-from ...etl.download.registry import Download, default_registry, read_registry, select_downloads
-from ...etl.download.user_data import user_data_folder
-from ...store.storage.retry import RetryPolicy
-from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options
-from ..common.output import print_json, print_line, print_warning
-from ..common.progress import progress_line
-from ..common.runner import report_interrupt
+from ....etl.download.fetch import DownloadedFile, download_files
+from ....etl.download.registry import Download, default_registry, read_registry, select_downloads
+from ....etl.download.user_data import user_data_folder
+from ....store.storage.retry import RetryPolicy
+from ....store.text import format_bytes, format_count
+from ...common.arguments import HelpFormatter, add_common_options
+from ...common.output import print_json, print_line, print_warning
+from ...common.progress import progress_line
+from ...common.runner import report_interrupt
 
 MOTIFS = "motifs"
 """Group of the registry that is downloaded into the user's folder, where -mo looks, if its name stands for a folder."""

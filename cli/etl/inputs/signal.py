@@ -8,25 +8,23 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from ...etl.annotation.transcripts import transcription_starts
-from ...etl.inputs.assembly import known_assemblies, recognise_assembly
-from ...etl.inputs.bed import read_peaks
-from ...etl.reads.cluster_table import read_clusters
-from ...etl.reads.quality import KnownPlaces
-from ...etl.reads.read_set import ReadSet, SignalOptions, default_track, open_reads
-from ...etl.reads.scale import effective_genome_size
-from ...etl.reads.signal import SignalReport, no_blacklist, write_clusters, write_signals
-from ...etl.reads.signal_file import Strand
-from ...model.figures import FIGURE_SUFFIXES
-from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import write_atomic
-from ...store.files.outputs import check_output_file, output_lock
-from ...store.genome.intervals import Intervals, merge
-from ...store.schema import check_name
-from ..common.arguments import HelpFormatter, add_common_options, naming_option
-from ..common.output import print_json, print_line
-from .read_options import add_read_options, signal_options
-from .signal_picture import draw_quality
+from ....etl.annotation.transcripts import transcription_starts
+from ....etl.inputs.assembly import known_assemblies, recognise_assembly
+from ....etl.inputs.bed import read_peaks
+from ....etl.reads.files.cluster_table import read_clusters
+from ....etl.reads.quality import KnownPlaces
+from ....etl.reads.read_set import ReadSet, SignalOptions, default_track, open_reads
+from ....etl.reads.scale import effective_genome_size
+from ....etl.reads.signal import SignalReport, no_blacklist, write_clusters, write_signals
+from ....etl.reads.signal_file import Strand
+from ....store.errors import InputError, UsageError
+from ....store.files.atomic_write import write_atomic
+from ....store.files.outputs import check_output_file, output_lock
+from ....store.genome.intervals import Intervals, merge
+from ....store.schema import check_name
+from ...common.arguments import HelpFormatter, add_common_options, naming_option
+from ...common.output import print_json, print_line
+from ..read_options import add_read_options, signal_options
 
 _SCALE_HINT = "see --effective-genome-size, --read-length and --ignore-for-scale"
 _ENDS: Mapping[Strand, str] = {"forward": "_fwd", "reverse": "_rev", "both": ""}
@@ -82,8 +80,8 @@ def _run(options: argparse.Namespace) -> int:
     reads = open_reads(options.reads, _lengths(options))
     lengths = dict(zip(reads.coordinates.names, reads.coordinates.lengths, strict=True))
     assembly = options.assembly or recognise_assembly(lengths)
-    if options.picture and (options.clusters or options.picture.suffix.lower() not in FIGURE_SUFFIXES):
-        raise UsageError(f"--picture is of one signal, {', '.join(FIGURE_SUFFIXES)}; got {options.picture}")
+    if options.picture:
+        _check_picture(options)
     more = {
         "blacklist": no_blacklist() if options.blacklist is None else _intervals(options.blacklist, reads),
         "genome_size": effective_genome_size(assembly) if assembly else None,
@@ -92,6 +90,8 @@ def _run(options: argparse.Namespace) -> int:
     write = _write_clusters if options.clusters else _write
     reports = write(options, reads, settings, more)
     if options.picture:
+        from .signal_picture import draw_quality  # loads torch
+
         draw_quality(reports[str(options.output)].describe(), options.picture)
     if options.json:
         print_json({name: report.describe() for name, report in reports.items()})
@@ -101,6 +101,15 @@ def _run(options: argparse.Namespace) -> int:
         for note in report.notes():
             print_line(f"  {note}")
     return 0
+
+
+def _check_picture(options: argparse.Namespace) -> None:
+    from ....model.figures import FIGURE_SUFFIXES  # loads torch
+
+    if options.clusters:
+        raise UsageError("--picture is of one signal; there is none of --clusters")
+    if options.picture.suffix.lower() not in FIGURE_SUFFIXES:
+        raise UsageError(f"--picture {options.picture}: give the name of a {', '.join(FIGURE_SUFFIXES)}")
 
 
 def _lengths(options: argparse.Namespace) -> Mapping[str, int] | None:

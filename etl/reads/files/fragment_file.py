@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...store.errors import InputError
-from ...store.text import format_foreign
-from ..inputs.bed import text_lines
+from ....store.errors import InputError
+from ....store.text import format_foreign
+from ...inputs.bed import text_lines
 
 _ROWS = 1 << 20  # of a batch
 _LEADING = 100_000  # lines before the first fragment, at most

@@ -1,0 +1,9 @@
+"""Commands that download or make the input files of a build.
+
+    demo            factornet-etl demo: write a small simulated experiment
+    fetch           factornet-etl fetch: download the public inputs of a store
+    signal          factornet-etl signal: make bigWigs of cuts from reads
+    signal_picture  draw the quality of the reads behind a signal
+
+May import `cli.common`, `cli.etl.read_options` and what lies below them.
+"""
