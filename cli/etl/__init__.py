@@ -8,6 +8,7 @@
     parser    the parser of factornet-etl
     rm        factornet-etl rm: remove cell lines from a store
     transfer  factornet-etl export, import and merge: copy groups between stores
+    uniqueness  factornet-etl uniqueness: how unique each k-mer of a genome is
     unpack    factornet-etl unpack: decompress a store into a raw one
     verify    factornet-etl verify: compare a store with its digests or its source files
 
