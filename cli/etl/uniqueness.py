@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ...etl.uniqueness.compute import Uniqueness, UniquenessOptions, write_uniqu
 from ...etl.uniqueness.counted_records import DEFAULT_EXCLUDED
 from ...store.machine import peak_memory
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options, chosen, positive_int
+from ..common.arguments import HelpFormatter, add_common_options, chosen, naming_option, positive_int
 from ..common.build_options import add_resource_options, build_with_progress, resources_from_args
 from ..common.output import print_json, print_line
 from ..common.runner import report_interrupt
@@ -46,12 +47,19 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(handler=_run)
 
 
+def excluded_from_args(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the patterns of an option, the default ones if it is not given."""
+    return tuple(chosen(patterns)) if patterns else DEFAULT_EXCLUDED
+
+
 def _run(options: argparse.Namespace) -> int:
+    with naming_option("-k"):
+        settings = UniquenessOptions(options.k, excluded_from_args(options.exclude))
     write = partial(
         write_uniqueness,
         options.fasta,
         options.output,
-        UniquenessOptions(options.k, tuple(chosen(options.exclude)) if options.exclude else DEFAULT_EXCLUDED),
+        settings,
         resources_from_args(options),
         overwrite=options.force,
     )

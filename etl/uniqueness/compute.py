@@ -156,6 +156,11 @@ def write_uniqueness(
     return replace(found, path=path)
 
 
+def uniqueness_bytes(fasta: PreparedFasta) -> int:
+    """Return the estimated size of the intermediate files and the bigWig of a genome, in bytes."""
+    return int(sum(fasta.lengths.values()) * _DISK)
+
+
 @contextmanager
 def _work_folder(path: Path) -> Iterator[Path]:
     """Yield the folder of intermediate files of an output; it is kept only if the block is interrupted."""
@@ -203,9 +208,9 @@ def compute_uniqueness(
         OSError: an intermediate file cannot be written.
     """
     records = divide_records(fasta, options.excluded)
-    size = sum(records.counted.values())
     hint = "or compute it on another disk"
-    check_disk_space(work / name, int(size * _DISK), what="computing uniqueness", hint=hint)
+    check_disk_space(work / name, uniqueness_bytes(fasta), what="computing uniqueness", hint=hint)
+    work.mkdir(exist_ok=True)
     state = {"factornet": __version__, "inputs": [fingerprint.describe()], "options": asdict(options), "name": name}
     with closing(Journal(work, state)) as journal:
         root = journal.folder / "files"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -57,6 +57,18 @@ def divide_records(fasta: PreparedFasta, excluded: Sequence[str]) -> CountedReco
             hint = "exclude it, or cut it into parts"
             raise InputError(fasta.source, f"record {name!r} has {size:,} bases, a bigWig 2^32 - 1 at most", hint=hint)
     return CountedRecords(counted, left_out, tuple(excluded))
+
+
+def check_counted(fasta: PreparedFasta, excluded: Sequence[str], wanted: Iterable[str]) -> None:
+    """Check that records are counted.
+
+    Raises:
+        InputError: one is excluded.
+    """
+    left_out = divide_records(fasta, excluded).left_out
+    if absent := [name for name in wanted if name in left_out]:
+        problem = f"the store has {abbreviate(map(printable, absent))}, which computing uniqueness leaves out"
+        raise InputError(fasta.source, problem, hint="exclude other records, or choose other chromosomes")
 
 
 def _describe(records: dict[str, int]) -> str:
