@@ -23,7 +23,7 @@ from ..common.arguments import HelpFormatter, naming_option, parse_pairs, positi
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from ..common.output import print_line
 from ..common.runner import report_interrupt
-from .uniqueness import EXCLUDE_HELP, excluded_from_args
+from .uniqueness import EXCLUDE_HELP, STRANDS, STRANDS_HELP, settings_from_args
 
 
 def add_parser(commands: Any) -> None:
@@ -76,6 +76,7 @@ def add_parser(commands: Any) -> None:
         "as `factornet-etl uniqueness`. 35 where the Duke track of published models does not exist, as for hg38",
     )
     parser.add_argument("--uniqueness-exclude", nargs="+", default=[], metavar="PATTERN", help=EXCLUDE_HELP)
+    parser.add_argument("--uniqueness-strands", choices=STRANDS, help=f"{STRANDS_HELP} (default: {STRANDS[0]})")
     parser.add_argument(
         "--assembly", metavar="NAME", help="name of the assembly; default: recognised by chromosome lengths"
     )
@@ -128,11 +129,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _uniqueness(options: argparse.Namespace) -> UniquenessOptions | None:
     if options.uniqueness is None:
-        if options.uniqueness_exclude:
-            raise UsageError("--uniqueness-exclude: needs --uniqueness")
+        for name in ("uniqueness_exclude", "uniqueness_strands"):
+            if getattr(options, name):
+                raise UsageError(f"--{name.replace('_', '-')}: needs --uniqueness")
         return None
     with naming_option("--uniqueness"):
-        return UniquenessOptions(options.uniqueness, excluded_from_args(options.uniqueness_exclude))
+        return settings_from_args(
+            options.uniqueness, options.uniqueness_exclude, options.uniqueness_strands or STRANDS[0]
+        )
 
 
 def _rules(options: argparse.Namespace) -> AnnotationRules | None:

@@ -23,6 +23,9 @@ EXCLUDE_HELP = (
     "what is added to an assembly)"
 ).replace("%", "%%")
 
+STRANDS = ("plus", "both")
+STRANDS_HELP = "where copies count: on the plus strand, as the Duke track is described, or also as reverse complements"
+
 
 def add_parser(commands: Any) -> None:
     """Add the sub-command."""
@@ -41,20 +44,22 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("-k", type=positive_int, default=35, metavar="BASES", help="length of the k-mers, 8 to 200")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the bigWig to write")
     parser.add_argument("--exclude", nargs="+", default=[], metavar="PATTERN", help=EXCLUDE_HELP)
+    parser.add_argument("--strands", choices=STRANDS, default=STRANDS[0], help=STRANDS_HELP)
     parser.add_argument("--force", action="store_true", help="replace what already exists")
     add_resource_options(parser)
     add_common_options(parser)
     parser.set_defaults(handler=_run)
 
 
-def excluded_from_args(patterns: Sequence[str]) -> tuple[str, ...]:
-    """Return the patterns of an option, the default ones if it is not given."""
-    return tuple(chosen(patterns)) if patterns else DEFAULT_EXCLUDED
+def settings_from_args(k: int, patterns: Sequence[str], strands: str) -> UniquenessOptions:
+    """Return what is counted by the options; without patterns the default ones."""
+    excluded = tuple(chosen(patterns)) if patterns else DEFAULT_EXCLUDED
+    return UniquenessOptions(k, excluded, both_strands=strands == "both")
 
 
 def _run(options: argparse.Namespace) -> int:
     with naming_option("-k"):
-        settings = UniquenessOptions(options.k, excluded_from_args(options.exclude))
+        settings = settings_from_args(options.k, options.exclude, options.strands)
     write = partial(
         write_uniqueness,
         options.fasta,
@@ -75,6 +80,7 @@ def _print(found: Uniqueness, seconds: float, options: argparse.Namespace) -> No
         content = {
             "output": str(found.path),
             "k": found.options.k,
+            "strands": options.strands,
             "excluded": found.options.excluded,
             "counted": found.records.counted,
             "left_out": found.records.left_out,

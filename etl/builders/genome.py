@@ -161,7 +161,7 @@ def build_genome(
             inputs.fasta, journal.folder, chroms=options.chroms, aliases=options.aliases, assembly=options.assembly
         )
         needed = genome_bytes(sequence.coordinates, tracks=len(inputs.tracks) + (options.uniqueness is not None))
-        needed += uniqueness_bytes(sequence.fasta) if options.uniqueness else 0
+        needed += uniqueness_bytes(sequence.fasta, options.uniqueness) if options.uniqueness else 0
         check_disk_space(store, needed, what="the genome", hint="or build the store on another disk")
         notes = [*sequence.notes]
         if options.uniqueness:

@@ -1,8 +1,8 @@
 """Compute the uniqueness of a genome: from its FASTA to a bigWig, in tasks whose results an interrupted run keeps.
 
 The uniqueness of a base is 1/n where the k bases from it on occur n = 1 to 4 times in the genome, and 0 where they
-occur more often: exact copies, on the plus strand, at all bases of all counted records. Where a letter other than A, C,
-G and T is among them, or the sequence ends, there is no value. So ENCODE's Duke uniqueness track is defined.
+occur more often: exact copies, on the plus strand (or on both), at all bases of all counted records. Where a letter
+other than A, C, G and T is among them, or the sequence ends, there is no value. So ENCODE's Duke track is defined.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class UniquenessOptions:
     Attributes:
         k: length of the k-mers, 8 to 200.
         excluded: patterns of the names of records that are left out.
+        both_strands: whether copies on the minus strand count too; a k-mer that is its own reverse complement, which
+            only even k have, has two copies at each place.
         pass_size: k-mers that a worker holds in memory.
 
     Raises:
@@ -53,6 +55,7 @@ class UniquenessOptions:
 
     k: int = 35
     excluded: tuple[str, ...] = DEFAULT_EXCLUDED
+    both_strands: bool = False
     pass_size: int = _PASS_SIZE
 
     def __post_init__(self) -> None:
@@ -66,7 +69,7 @@ class UniquenessOptions:
 
     def describe(self) -> dict[str, Any]:
         """Return what is recorded in a store."""
-        return {"k": self.k, "excluded": list(self.excluded)}
+        return {"k": self.k, "excluded": list(self.excluded), "strands": "both" if self.both_strands else "plus"}
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,9 @@ class Uniqueness:
         shares = (f"{n / max(sum(copies), 1):.2%}" for n in copies)
         names = ("unique", "2 copies", "3", "4", "more")
         figures = ", ".join(f"{name} {share}" for name, share in zip(names, shares, strict=True))
+        strands = ", counted on both strands" if self.options.both_strands else ""
         notes = [
-            f"{sum(copies):,} {self.options.k}-mers: {figures}; {none:,} bases without a value",
+            f"{sum(copies):,} {self.options.k}-mers{strands}: {figures}; {none:,} bases without a value",
             *self.records.describe(),
         ]
         return [*notes, self.resumed] if self.resumed else notes
@@ -156,9 +160,9 @@ def write_uniqueness(
     return replace(found, path=path)
 
 
-def uniqueness_bytes(fasta: PreparedFasta) -> int:
+def uniqueness_bytes(fasta: PreparedFasta, options: UniquenessOptions) -> int:
     """Return the estimated size of the intermediate files and the bigWig of a genome, in bytes."""
-    return int(sum(fasta.lengths.values()) * _DISK)
+    return int(sum(fasta.lengths.values()) * (1 + options.both_strands) * _DISK)
 
 
 @contextmanager
@@ -209,7 +213,7 @@ def compute_uniqueness(
     """
     records = divide_records(fasta, options.excluded)
     hint = "or compute it on another disk"
-    check_disk_space(work / name, uniqueness_bytes(fasta), what="computing uniqueness", hint=hint)
+    check_disk_space(work / name, uniqueness_bytes(fasta, options), what="computing uniqueness", hint=hint)
     work.mkdir(exist_ok=True)
     state = {"factornet": __version__, "inputs": [fingerprint.describe()], "options": asdict(options), "name": name}
     with closing(Journal(work, state)) as journal:
@@ -224,7 +228,7 @@ def compute_uniqueness(
             reports.extend(found)
             return found
 
-        run([PackSequence(root, PACKED, fasta, tuple(records.counted))])
+        run([PackSequence(root, PACKED, fasta, tuple(records.counted), options.both_strands)])
         passes = _count(root, options, run)
         if not passes:
             problem = f"no record has {options.k} letters A, C, G or T in a row"

@@ -1,7 +1,7 @@
 """Sequences packed into 2 bits a base, letters other than A, C, G and T left out, in one file.
 
-The file has, in little-endian order: number of bases and of segments (int64), the words (`loops` says how bases are
-packed), and the segments: record, first base in it, and length, int64 (segments, 3).
+The file has, in little-endian order: number of bases, of those before the reverse complements, and of segments (int64);
+the words (`loops` says how bases are packed); and the segments: record, first base in it, length, int64 (segments, 3).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ..inputs.fasta import FastaReader, PreparedFasta
 
 Words = NDArray[np.uint64]
 
-_HEADER_SIZE = 16
+_HEADER_SIZE = 24
+_COMPLEMENTS = np.array([3, 2, 1, 0, 4], np.uint8)  # of base codes
 _CHUNK = 1 << 24  # bases of a record that are packed at once
 BASES_PER_WORD = 32
 SPARE_WORDS = 2
@@ -35,6 +36,7 @@ class PackedSequence:
     Attributes:
         path: of the file.
         size: number of bases.
+        plus_size: of them those of the records as they are; reverse complements of all, if they are there, follow.
         records: number of the record that each segment is of, (segments,).
         starts: first base of each segment in its record.
         offsets: first base of each segment in the packed sequence, and the end, (segments + 1,).
@@ -42,6 +44,7 @@ class PackedSequence:
 
     path: Path
     size: int
+    plus_size: int
     records: IntArray
     starts: IntArray
     offsets: IntArray
@@ -79,26 +82,34 @@ class PackedSequence:
 
 def open_packed(path: Path) -> PackedSequence:
     """Open a file of packed sequence."""
-    size, n_segments = np.fromfile(path, "<i8", 2).tolist()
+    size, plus_size, n_segments = np.fromfile(path, "<i8", 3).tolist()
     at = _HEADER_SIZE + 8 * (-(-size // BASES_PER_WORD) + SPARE_WORDS)
     records, starts, lengths = np.fromfile(path, "<i8", 3 * n_segments, offset=at).reshape(-1, 3).T
-    return PackedSequence(path, size, records, starts, np.concatenate([[0], np.cumsum(lengths)]))
+    return PackedSequence(path, size, plus_size, records, starts, np.concatenate([[0], np.cumsum(lengths)]))
 
 
-def pack_sequence(fasta: PreparedFasta, records: Sequence[str], path: Path) -> int:
+def pack_sequence(fasta: PreparedFasta, records: Sequence[str], path: Path, *, both_strands: bool = False) -> int:
     """Pack records of a FASTA into a file, in this order; return the number of bases.
+
+    Args:
+        fasta: sequence.
+        records: names of records.
+        path: of the file.
+        both_strands: whether the reverse complements of all records follow them.
 
     Raises:
         InputError: the FASTA has changed since it was prepared.
         OSError: the file cannot be written.
     """
-    segments = list[tuple[int, int, int]]()
+    segments, plus_size = list[tuple[int, int, int]](), 0
+    strands = [(name, reverse) for reverse in ((False, True) if both_strands else (False,)) for name in records]
     with naming_file(path), path.open("wb") as file, closing(FastaReader(fasta)) as reader:
         file.write(bytes(_HEADER_SIZE))
         packer = _Packer(file)
-        for number, record in enumerate(records):
-            for start, codes in _called(reader, record, fasta.lengths[record]):
+        for number, (record, reverse) in enumerate(strands):
+            for start, codes in _called(reader, record, fasta.lengths[record], reverse=reverse):
                 packer.add(codes)
+                plus_size += 0 if reverse else codes.size
                 if segments and (segments[-1][0], segments[-1][1] + segments[-1][2]) == (number, start):
                     segments[-1] = (number, segments[-1][1], segments[-1][2] + codes.size)
                 else:
@@ -106,14 +117,21 @@ def pack_sequence(fasta: PreparedFasta, records: Sequence[str], path: Path) -> i
         size = packer.finish()
         file.write(np.array(segments, "<i8").tobytes())
         file.seek(0)
-        file.write(np.array([size, len(segments)], "<i8").tobytes())
+        file.write(np.array([size, plus_size, len(segments)], "<i8").tobytes())
     return size
 
 
-def _called(reader: FastaReader, record: str, length: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield the runs of A, C, G and T of a record: first base and codes; those that a chunk cuts come in parts."""
+def _called(reader: FastaReader, record: str, length: int, *, reverse: bool) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the runs of A, C, G and T of a record or of its reverse complement: first base and codes.
+
+    Those that a chunk cuts come in parts.
+    """
     for start in range(0, length, _CHUNK):
-        codes = reader.read_codes(record, start, min(start + _CHUNK, length))
+        stop = min(start + _CHUNK, length)
+        if reverse:
+            codes = _COMPLEMENTS[reader.read_codes(record, length - stop, length - start)[::-1]]
+        else:
+            codes = reader.read_codes(record, start, stop)
         edges = np.flatnonzero(np.diff(codes < 4, prepend=False, append=False)).reshape(-1, 2)
         for first, last in edges.tolist():
             yield start + first, codes[first:last]

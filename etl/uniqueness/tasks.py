@@ -42,14 +42,15 @@ class _WriteFile:
 
 @dataclass(frozen=True)
 class PackSequence(_WriteFile):
-    """Pack records of a FASTA."""
+    """Pack records of a FASTA, with their reverse complements if both strands count."""
 
     fasta: PreparedFasta
     records: tuple[str, ...]
+    both_strands: bool
 
     def __call__(self) -> ShardReport:
         """Do the work."""
-        size = pack_sequence(self.fasta, self.records, self.path)
+        size = pack_sequence(self.fasta, self.records, self.path, both_strands=self.both_strands)
         return self._report("packed sequence", size, size)
 
 
@@ -117,4 +118,4 @@ class WriteValues(_WriteFile):
         packed = open_packed(self.root / PACKED)
         copies = read_copies([self.root / key for key in self.passes], packed.size)
         bases = write_values(self.path, packed, copies, k=self.k, lengths=self.lengths)
-        return self._report("values", sum(bases), 4 * packed.size, counts=(bases,))
+        return self._report("values", sum(bases), 4 * packed.plus_size, counts=(bases,))

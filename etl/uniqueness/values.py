@@ -47,7 +47,9 @@ def write_values(
     bases = np.zeros(CLASSES, np.int64)
     with open_bigwig_file(path, lengths, window=_ZOOM) as file:
         for start, found in copies:
-            records, starts, stops, classes = find_runs(packed, start, found, k)
+            if start >= packed.plus_size:
+                break  # reverse complements, which are only counted
+            records, starts, stops, classes = find_runs(packed, start, found[: packed.plus_size - start], k)
             file.add(records, starts, stops, _VALUES[classes])
             bases += np.bincount(classes, stops - starts, CLASSES).astype(np.int64)
     bases[0] = sum(lengths.values()) - bases.sum()

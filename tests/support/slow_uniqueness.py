@@ -8,6 +8,7 @@ import pyBigWig
 
 from factornet.etl.uniqueness.packed_sequence import PackedSequence
 
+COMPLEMENTS = str.maketrans("ACGT", "TGCA")
 VALUES = {1: 1.0, 2: 0.5, 3: float(np.float32(1 / 3)), 4: 0.25}
 
 
@@ -19,9 +20,11 @@ def kmers(sequence: str, k: int) -> Iterator[tuple[int, str]]:
             yield start, kmer
 
 
-def slow_uniqueness(sequences: Mapping[str, str], k: int) -> dict[str, np.ndarray]:
+def slow_uniqueness(sequences: Mapping[str, str], k: int, *, both_strands: bool = False) -> dict[str, np.ndarray]:
     """The value of each base of upper-case sequences, NaN for none."""
     copies = Counter(kmer for sequence in sequences.values() for _, kmer in kmers(sequence, k))
+    if both_strands:
+        copies = Counter({kmer: n + copies[kmer.translate(COMPLEMENTS)[::-1]] for kmer, n in copies.items()})
     found = {name: np.full(len(sequence), np.nan, np.float32) for name, sequence in sequences.items()}
     for name, sequence in sequences.items():
         for start, kmer in kmers(sequence, k):
