@@ -58,7 +58,7 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
         "--effective-genome-size",
         type=positive_int,
         metavar="BASES",
-        help="for the scale 1x; default: 2,478,297,382 for hg19, as FactorNet's, 2,701,495,761 for hg38",
+        help="for the scale 1x; default: FactorNet's 2,478,297,382 for hg19, else deepTools' by length of reads",
     )
     group.add_argument(
         "--ignore-for-scale",

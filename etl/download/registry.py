@@ -1,9 +1,10 @@
 """Read the registry of public inputs: ``resources/registry.json``, or a file in the same form.
 
-An entry is a file, ``name: {assembly, what, option, urls, digest | digests, bytes, default}``. `urls` are the same file
-on several servers, tried in turn. `digest` is the expected digest (``md5:...``, ``sha256:...``, ``git-blob:...``);
-`digests` names the publisher's list of digests, in the same directory as the file. Without either, later downloads are
-compared with the first. With `default` false a file is downloaded only by its name.
+An entry is a file, ``name: {assembly, what, option, urls, digest | digests, bytes, default, more_options}``. `urls` are
+the same file on several servers, tried in turn. `digest` is the expected digest (``md5:...``, ``sha256:...``,
+``git-blob:...``); `digests` names the publisher's list of digests, in the same directory as the file. Without either,
+later downloads are compared with the first. With `default` false a file is downloaded only by its name. `more_options`
+are further options of ``factornet-etl genome`` for the printed command: what is computed from the file.
 
 Or it is a group of files, ``name: {assembly, what, urls, files, under, match, next, default}``. `files` is a table of
 path, digest and size (may be empty) next to the registry; the group has those of its files whose path is `under` plus
@@ -45,6 +46,7 @@ class Download:
         default: whether it is downloaded with its assembly, without being named.
         group: name of its group; empty where it is in none.
         next: what to do with the group's files.
+        more_options: of ``factornet-etl genome`` with this file.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Download:
     default: bool = True
     group: str = ""
     next: str = ""
+    more_options: str = ""
 
     def digest_list_url(self, url: str) -> str:
         """Return the URL of the publisher's list of digests next to the file at `url`."""
@@ -106,6 +109,7 @@ def _parse(path: Path, name: str, entry: dict[str, Any]) -> Iterator[Download]:
             digest=_digest(name, entry.get("digest", "")),
             digests=str(entry.get("digests", "")),
             size=_size(name, entry.get("bytes", 0)),
+            more_options=str(entry.get("more_options", "")),
             **shared,
         )
         return

@@ -76,7 +76,18 @@ def compute_scale(
     return Scale(kind, factor, n_reads, read_length, genome_size)
 
 
-def effective_genome_size(assembly: str) -> int | None:
-    """Return the effective size of an assembly in bases; None if resources/effective_genome_sizes.json lacks it."""
+def effective_genome_size(assembly: str, read_length: int | None) -> int | None:
+    """Return the effective size of an assembly, bases; None if resources/effective_genome_sizes.json lacks it.
+
+    For hg19 it is the one of FactorNet's recipe. Else it is the number of distinct stretches of the listed length that
+    is nearest to the reads' (reads of one place only), as deepTools' documentation has it.
+    """
     table = json.loads((files("factornet") / "resources" / "effective_genome_sizes.json").read_text(encoding="utf-8"))
-    return table[assembly]["size"] if assembly in table else None
+    for name, sizes in table["assemblies"].items():
+        if assembly not in (name, *sizes.get("also", "").split("/")):
+            continue
+        by_length = {int(length): size for length, size in sizes.get("by_read_length", {}).items()}
+        if "factornet" in sizes or not by_length or read_length is None:
+            return int(sizes.get("factornet", sizes["called"]))
+        return int(by_length[min(by_length, key=lambda length: abs(length - read_length))])
+    return None

@@ -16,7 +16,7 @@ from .cuts import CutCollection
 from .quality import CutQuality, KnownPlaces, measure_quality, quality_notes
 from .read_filter import EXCLUDABLE
 from .read_set import LONGEST_TEMPLATE, CutCollector, ReadSet, ReadSummary, SignalOptions
-from .scale import Scale, compute_scale
+from .scale import Scale, compute_scale, effective_genome_size
 from .signal_file import Strand, write_cuts
 
 NOWHERE = KnownPlaces()
@@ -110,7 +110,8 @@ def write_signals(
     *,
     scratch: Path,
     blacklist: Intervals,
-    genome_size: int | None,
+    assembly: str | None,
+    sequenced: int | None = None,
     known: KnownPlaces = NOWHERE,
     keep_listed: bool = False,
 ) -> SignalReport:
@@ -123,7 +124,8 @@ def write_signals(
         scratch: name of a temporary file for more than 32 million cuts, 4 bytes each.
         blacklist: merged, in the coordinates of `reads`; reads in it do not count for the scale.
         keep_listed: keep cuts in the blacklist; else they are left out, as bamCoverage does.
-        genome_size: effective, bases, where the options give none; None if unknown.
+        assembly: name of it, for the effective genome size, where the options give none; None if unknown.
+        sequenced: bases to take as that size where the assembly is not known either; None: that is an error.
         known: where cuts are expected, for their quality.
 
     Raises:
@@ -133,7 +135,9 @@ def write_signals(
     with CutCollection(scratch) as cuts:
         collector = CutCollector(reads, options, blacklist, cuts, keep_listed=keep_listed)
         collector.run()
-        report = _report(reads, options, collector.summaries[0], cuts, genome_size=genome_size, known=known)
+        report = _report(
+            reads, options, collector.summaries[0], cuts, assembly=assembly, sequenced=sequenced, known=known
+        )
         for strand, path in outputs.items():
             write_cuts(path, cuts, reads.coordinates, report.scale, strand=strand)
     return report
@@ -147,7 +151,7 @@ def write_clusters(
     *,
     scratch: Path,
     blacklist: Intervals,
-    genome_size: int | None,
+    assembly: str | None,
     known: KnownPlaces = NOWHERE,
 ) -> dict[str, SignalReport]:
     """Write the cuts of each cluster of cells as bigWigs, in one pass over the fragments.
@@ -159,7 +163,7 @@ def write_clusters(
         clusters: cluster by barcode.
         scratch: as for `write_signals`.
         blacklist: as for `write_signals`.
-        genome_size: as for `write_signals`.
+        assembly: as for `write_signals`.
         known: as for `write_signals`.
 
     Raises:
@@ -179,7 +183,7 @@ def write_clusters(
                 problem = f"has no fragment with a barcode of cluster {name}"
                 hint = "do the barcodes of both files agree, suffixes such as -1 included?"
                 raise InputError(reads.files[0], problem, hint=hint)
-            reports[name] = _report(reads, options, summary, cuts, genome_size=genome_size, known=known, cluster=n)
+            reports[name] = _report(reads, options, summary, cuts, assembly=assembly, known=known, cluster=n)
         for n, name in enumerate(names):
             for strand, path in outputs[name].items():
                 write_cuts(path, cuts, reads.coordinates, reports[name].scale, strand=strand, cluster=n)
@@ -192,7 +196,8 @@ def _report(
     summary: ReadSummary,
     cuts: CutCollection,
     *,
-    genome_size: int | None,
+    assembly: str | None,
+    sequenced: int | None = None,
     known: KnownPlaces,
     cluster: int = 0,
 ) -> SignalReport:
@@ -208,11 +213,13 @@ def _report(
         raise InputError(reads.files[0], problem, hint="choose other filters, or other files")
     length = options.read_length or summary.read_length
     is_assumed = length is None and options.scale == "1x"
+    length = FRAGMENT_READ_LENGTH if is_assumed else length
+    genome_size = options.genome_size or (effective_genome_size(assembly, length) if assembly else None) or sequenced
     scale = compute_scale(
         options.scale,
         n_reads=summary.scaled,
-        read_length=FRAGMENT_READ_LENGTH if is_assumed else length,
-        genome_size=options.genome_size or genome_size,
+        read_length=length,
+        genome_size=genome_size,
     )
     quality = measure_quality(cuts, reads.coordinates, known, cluster)
     return SignalReport(tuple(f.name for f in reads.files), summary, scale, quality, is_assumed)

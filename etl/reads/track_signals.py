@@ -72,12 +72,11 @@ def make_signals(
         UsageError: the assay of a track, or the scale, lacks a figure.
     """
     _prepare(folder, state)
-    genome_size = effective_genome_size(store.info.assembly)
-    notes: tuple[str, ...] = ()
-    if genome_size is None and options.genome_size is None and options.scale == "1x":
-        genome_size = _sequenced_bases(store)
+    sequenced, notes = _sequenced_bases(store), tuple[str, ...]()
+    is_known = options.genome_size is not None or effective_genome_size(store.info.assembly, None) is not None
+    if not is_known and options.scale == "1x":
         notes = (
-            f"effective genome size: not known for {store.info.assembly}; its {genome_size:,} bases outside runs of N "
+            f"effective genome size: not known for {store.info.assembly}; its {sequenced:,} bases outside runs of N "
             "are taken",
         )
     made: dict[str, SignalFile] = {}
@@ -92,7 +91,8 @@ def make_signals(
                 todo,
                 scratch=folder / "cuts",
                 blacklist=_blacklist(store, reads),
-                genome_size=genome_size,
+                assembly=store.info.assembly,
+                sequenced=sequenced,
                 keep_listed=True,  # as in a bigWig; no window of training touches it
             )
             content = json.dumps(report.describe()).encode()

@@ -4,6 +4,7 @@
     fetch           factornet-etl fetch: download the public inputs of a store
     signal          factornet-etl signal: make bigWigs of cuts from reads
     signal_picture  draw the quality of the reads behind a signal
+    uniqueness      factornet-etl uniqueness: make a bigWig of how unique each k-mer of a genome is
 
 May import `cli.common`, `cli.etl.read_options` and what lies below them.
 """

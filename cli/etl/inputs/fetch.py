@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +22,9 @@ from ...common.runner import report_interrupt
 MOTIFS = "motifs"
 """Group of the registry that is downloaded into the user's folder, where -mo looks, if its name stands for a folder."""
 
+_ASSEMBLY = "hg19"
+"""The assembly where neither the options nor the folder name one."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the sub-command."""
@@ -30,7 +34,7 @@ def add_parser(commands: Any) -> None:
         description="Download public inputs into a folder, each from the first of several servers that has it, and "
         "compare them with their published digests. The same command resumes an interrupted download; files that "
         "already exist are compared and kept.",
-        epilog="examples:\n  factornet-etl fetch data/hg19\n  factornet-etl fetch data/hg38 --assembly hg38\n"
+        epilog="examples:\n  factornet-etl fetch data/hg19\n  factornet-etl fetch data/hg38\n"
         "  factornet-etl fetch data/hg19 --only hg19.fa.gz gencode.v19.annotation.gtf.gz\n"
         "  factornet-etl fetch data --only factornet-data           # 13 cell lines: sheets and peaks\n"
         "  factornet-etl fetch data --only factornet-data/HepG2 ladder\n"
@@ -49,7 +53,11 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="files or groups of files to download (see --list); default: what a store of the assembly needs",
     )
-    parser.add_argument("--assembly", default="hg19", help="genome assembly")
+    parser.add_argument(
+        "--assembly",
+        metavar="NAME",
+        help=f"genome assembly; default: the name of the folder, if there are files of it (hg38), else {_ASSEMBLY}",
+    )
     parser.add_argument("--list", action="store_true", help="list all files with their URLs, and exit")
     parser.add_argument(
         "--registry", type=Path, metavar="FILE", help="another list of files, in the format of resources/registry.json"
@@ -66,7 +74,9 @@ def _run(options: argparse.Namespace) -> int:
     folder, only = Path(options.folder), options.only
     if options.folder == MOTIFS and not only:
         folder, only = user_data_folder(), [MOTIFS]
-    downloads = select_downloads(registry, only, options.assembly)
+    known = {d.assembly for d in registry}
+    assembly = options.assembly or (folder.name if folder.name in known else _ASSEMBLY)
+    downloads = select_downloads(registry, only, assembly)
     on_interrupt = report_interrupt("run the same command again to resume")
     with on_interrupt, progress_line("fetch", 0, unit="MB") as line:
         done: dict[str, int] = {}
@@ -130,11 +140,15 @@ def _print_files(files: Sequence[DownloadedFile]) -> None:
     for f in files:
         state = "downloaded" if f.new else "already exists"
         print_line(f"{f.path}: {state}, {format_bytes(f.path.stat().st_size)}, compared with {f.compared_with}")
-    arguments = " ".join(
-        f"{f.download.option}{f.path}" if f.download.option.endswith("=") else f"{f.download.option} {f.path}"
-        for f in files
-    )
+    words = [_genome_option(f) for f in files] + [f.download.more_options for f in files if f.download.more_options]
+    arguments = " ".join(words)
     print_line(f"next: factornet-etl genome {files[0].download.assembly}.zarr {arguments}")
+
+
+def _genome_option(file: DownloadedFile) -> str:
+    """Return the option of ``factornet-etl genome`` that takes a file, as for a shell."""
+    option, path = file.download.option, shlex.quote(str(file.path))
+    return f"{option}{path}" if option.endswith("=") else f"{option} {path}"
 
 
 def _print_group(group: str, files: Sequence[DownloadedFile], folder: Path) -> None:

@@ -14,7 +14,6 @@ from ....etl.inputs.bed import read_peaks
 from ....etl.reads.files.cluster_table import read_clusters
 from ....etl.reads.quality import KnownPlaces
 from ....etl.reads.read_set import ReadSet, SignalOptions, default_track, open_reads
-from ....etl.reads.scale import effective_genome_size
 from ....etl.reads.signal import SignalReport, no_blacklist, write_clusters, write_signals
 from ....etl.reads.signal_file import Strand
 from ....store.errors import InputError, UsageError
@@ -84,7 +83,7 @@ def _run(options: argparse.Namespace) -> int:
         _check_picture(options)
     more = {
         "blacklist": no_blacklist() if options.blacklist is None else _intervals(options.blacklist, reads),
-        "genome_size": effective_genome_size(assembly) if assembly else None,
+        "assembly": assembly,
         "known": _known_places(options, reads),
     }
     write = _write_clusters if options.clusters else _write

@@ -20,7 +20,7 @@ from factornet.store.genome.bigwig_format import check_structure
 from factornet.store.genome.intervals import Intervals
 
 LENGTHS = {"chr1": 30_000, "chr2": 12_000, "chrX": 9_000, "chrM": 3_000}
-KEYWORDS = {"blacklist": no_blacklist(), "genome_size": 40_000}
+KEYWORDS = {"blacklist": no_blacklist(), "assembly": None, "sequenced": 40_000}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_counts_per_million(bam, tmp_path):
 )
 def test_missing_figures_are_named(bam, tmp_path, options, genome_size, message):
     with pytest.raises(UsageError, match=message):
-        write([bam], tmp_path, options, genome_size=genome_size)
+        write([bam], tmp_path, options, sequenced=genome_size)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,11 +190,12 @@ def test_clusters_in_one_pass_equal_separate_files(rows, tmp_path, monkeypatch):
     outputs = {f"C{i}": {"both": tmp_path / f"C{i}.bw"} for i in range(3)}
     options = SignalOptions(assay="ATAC-seq")
     reads = open_reads([file], LENGTHS)
-    reports = write_clusters(reads, options, outputs, clusters, scratch=tmp_path / "cuts", **KEYWORDS)
+    keywords = {"blacklist": no_blacklist(), "assembly": "hg38"}
+    reports = write_clusters(reads, options, outputs, clusters, scratch=tmp_path / "cuts", **keywords)
     for name in outputs:
         own = {barcode for barcode, cluster in clusters.items() if cluster == name}
         alone = fragments(tmp_path / "alone.tsv.gz", [row for row in rows if row[3] in own])
-        report, found = write([alone], tmp_path, options, lengths=LENGTHS)
+        report, found = write([alone], tmp_path, options, lengths=LENGTHS, assembly="hg38")
         assert_equal(values(tmp_path / f"{name}.bw"), found["both"])
         expected = {**report.describe(), "files": ["f.tsv.gz"], "other_barcodes": reports[name].summary.other_barcodes}
         assert reports[name].describe() == expected
