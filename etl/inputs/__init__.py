@@ -27,6 +27,7 @@ from .provenance import (
     describe_build,
     describe_changes,
     fingerprint_inputs,
+    read_sources,
     report_changed_inputs,
 )
 from .signal_summary import SignalSummary
@@ -63,6 +64,7 @@ __all__ = [
     "read_intervals",
     "read_peak_set",
     "read_peaks",
+    "read_sources",
     "read_values",
     "report_changed_inputs",
     "shared_peak_notes",
