@@ -1,0 +1,7 @@
+"""Commands that write cell-line folders.
+
+    encode      factornet-etl fetch --encode: make cell-line folders of an ENCODE cart
+    init        factornet-etl init: write the sheets of a folder from the files in it
+
+May import `cli.common` and what lies below it.
+"""
