@@ -1,4 +1,4 @@
-"""``factornet-etl``: one module per sub-command (`transfer` has export, import and merge; `folders` has init).
+"""``factornet-etl``: one module per sub-command; `transfer` has export, import, merge, `folders` init, expression.
 
     build     factornet-etl build: add cell lines to a store
     demo      factornet-etl demo: write a small simulated experiment

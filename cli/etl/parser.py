@@ -9,7 +9,7 @@ from ... import __version__
 from ..common.arguments import HelpFormatter
 from ..common.runner import handle_termination, run_command
 from . import build, demo, fetch, genome, info, rm, transfer, unpack, verify
-from .folders import init
+from .folders import expression, init
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -23,7 +23,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (fetch, init, genome, build, info, verify, unpack, transfer, rm, demo):
+    for module in (fetch, init, expression, genome, build, info, verify, unpack, transfer, rm, demo):
         module.add_parser(commands)
     return parser
 
