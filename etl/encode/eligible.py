@@ -45,6 +45,7 @@ RELAXED = (
 """Output types of relaxed peaks, the preferred first. Each may only stand beside a stricter one."""
 _CHIP = ("TF ChIP-seq", "ChIP-seq")
 _HISTONE = re.compile(r"H(2A|2B|3|4)([A-Z]|$)")
+_TAG = re.compile(r"(eGFP|GFP|3xFLAG|FLAG|HA|V5|Myc|AVI|TY1)-(?=.)")
 _ASSEMBLIES = {"hg38": "GRCh38", "grch38": "GRCh38", "hg19": "hg19", "grch37": "hg19"}
 
 
@@ -56,6 +57,8 @@ class CartOptions:
         assembly: genome assembly, by the name that ENCODE or UCSC gives it; empty: the only one of the table.
         signal: which files give tracks.
         variants: also take treated and genetically modified biosamples, each as a cell line of its own.
+        tagged: also take biosamples that differ from the plain one only in a tag at the target of the experiment, as
+            the plain one, for factors that have no experiment without it.
         pool_donors: take tissues and primary cells of several donors as one cell line.
         archived: also take archived files, where there is no released one of the kind.
         audit_errors: also take files of experiments with an audit ERROR.
@@ -65,6 +68,7 @@ class CartOptions:
     assembly: str = ""
     signal: SignalChoice = "any"
     variants: bool = False
+    tagged: bool = False
     pool_donors: bool = False
     archived: bool = False
     audit_errors: bool = False
@@ -79,11 +83,13 @@ class Candidate:
         file: of the table.
         kind: what it holds.
         name: of the track, or the factor.
+        tagged: whether it counts as of the plain biosample, from which a tag at the factor sets it apart.
     """
 
     file: EncodeFile
     kind: Kind
     name: str
+    tagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ def judge(file: EncodeFile, assembly: str, options: CartOptions, listed: frozens
     """
     excluded = {file.accession, file.experiment} & options.excluded
     statuses = ("released", "archived") if options.archived else ("released",)
+    modified = options.variants or (options.tagged and is_tagged(file))
     rules = (
         (bool(excluded), "excluded by name", ", ".join(sorted(excluded))),
         (bool(listed) and not listed & {*file.urls}, "not in files.txt", ""),
@@ -130,7 +137,7 @@ def judge(file: EncodeFile, assembly: str, options: CartOptions, listed: frozens
         (file.status not in statuses, file.status or "no status", ""),
         (bool(file.audit_error) and not options.audit_errors, "audit ERROR", file.audit_error),
         (bool(file.treatments) and not options.variants, "treated biosample", file.treatments),
-        (bool(file.modifications) and not options.variants, "genetically modified biosample", file.modifications),
+        (bool(file.modifications) and not modified, "genetically modified biosample", file.modifications),
         (not file.biosample, "no biosample", ""),
     )
     refusals = (Refusal(reason, detail) for applies, reason, detail in rules if applies)
@@ -149,7 +156,15 @@ def _use(file: EncodeFile, options: CartOptions) -> Candidate | Refusal:
             return Refusal(reason)
     if kind != "peaks" and options.signal not in ("any", kind):
         return Refusal("signal of the other kind", f"{options.signal} was chosen")
-    return Candidate(file, kind, file.target if kind == "peaks" else TRACKS.get(file.assay, TRACKS["ATAC-seq"]))
+    if kind != "peaks":
+        return Candidate(file, kind, TRACKS.get(file.assay, TRACKS["ATAC-seq"]))
+    tagged = options.tagged and is_tagged(file)
+    return Candidate(file, kind, _TAG.sub("", file.target) if tagged else file.target, tagged)
+
+
+def is_tagged(file: EncodeFile) -> bool:
+    """Return whether the only modification of the biosample is a tag inserted at the target of the experiment."""
+    return file.modification_categories == ("insertion",) and _TAG.match(file.target) is not None
 
 
 def _peaks(file: EncodeFile) -> Kind | Refusal:

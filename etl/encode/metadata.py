@@ -47,6 +47,7 @@ _OPTIONAL = {
     "s3_uri": ("s3_uri",),
     "analysis": ("File analysis title",),
     "analysis_status": ("File analysis status",),
+    "modification_categories": ("Biosample genetic modifications categories",),
     "audit_error": ("Audit ERROR",),
     "audit_not_compliant": ("Audit NOT_COMPLIANT",),
 }
@@ -73,6 +74,7 @@ class EncodeFile:
         donors: their accessions, sorted.
         treatments: treatments with amounts and durations, one text.
         modifications: genetic modifications with methods, categories and targets, one text.
+        modification_categories: kinds of the genetic modifications, such as ``insertion``, sorted.
         target: name of the target, without its organism.
         released: date of the experiment's release.
         replicates: biological replicates, sorted.
@@ -102,6 +104,7 @@ class EncodeFile:
     donors: tuple[str, ...] = ()
     treatments: str = ""
     modifications: str = ""
+    modification_categories: tuple[str, ...] = ()
     released: str = ""
     replicates: tuple[str, ...] = ()
     technical: tuple[str, ...] = ()
@@ -210,6 +213,7 @@ def _parse_row(where: str | Path, number: int, cells: Sequence[str], columns: _C
         donors=_split(row.pop("donors", ""), strip=True),
         replicates=_split(row.pop("replicates", "")),
         technical=_split(row.pop("technical", "")),
+        modification_categories=_split(row.pop("modification_categories", "")),
         treatments=_join(cells, columns.treatments),
         modifications=_join(cells, columns.modifications),
         **row,

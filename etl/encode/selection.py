@@ -3,10 +3,11 @@
 The rule, from the first to the last that decides:
 
 1. A cell line is a biosample term; treated and genetically modified ones, if they are taken, are cell lines of their
-   own, and so are the donors of a tissue or a primary cell, unless they are pooled.
-2. Of the experiments of a factor (or of a track) in a cell line, one is taken: with released files before archived
-   ones, without an audit NOT_COMPLIANT, of the latest uniform analysis, with the strictest peaks, with relaxed ones, of
-   the most replicates, released last, of the lowest accession.
+   own (unless a tag at the factor is all, and that is taken as the plain one), and so are the donors of a tissue or a
+   primary cell, unless they are pooled.
+2. Of the experiments of a factor (or of a track) in a cell line, one is taken: without a tag, with released files
+   before archived ones, without an audit NOT_COMPLIANT, of the latest uniform analysis, with the strictest peaks, with
+   relaxed ones, of the most replicates, released last, of the lowest accession.
 3. Of the analyses of an experiment, one is taken: a released one before others, then the highest ENCODE version.
 4. Conservative peaks are those of the first type in `CONSERVATIVE`, relaxed ones of the first in `RELAXED` that is less
    strict, of all the replicates of the conservative ones, and of the same analysis.
@@ -22,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...store.errors import UsageError
 from ...store.text import printable
 from ..folders.names import distinct_names, safe_name
 from .eligible import CONSERVATIVE, RELAXED, SINGLE_CELL, UNITS, Candidate, CartOptions, Refusal, choose_assembly, judge
@@ -29,6 +31,7 @@ from .metadata import EncodeFile
 
 _POOLED_TYPES = ("", "cell line")
 """Types of biosamples whose donors are one: a cell line has one, whatever the table says."""
+_MAX_NAME = 200  # characters of a folder's name
 _Score = tuple[object, ...]
 
 
@@ -82,12 +85,15 @@ def select(files: Sequence[EncodeFile], options: CartOptions, *, listed: frozens
         listed: addresses of files.txt; empty where all files of the table are meant.
 
     Raises:
-        UsageError: the table has several assemblies and none is chosen, or not the chosen one.
+        UsageError: the table has several assemblies and none is chosen, or not the chosen one; it lacks an accession
+            that is excluded.
     """
+    if unknown := options.excluded - {name for f in files for name in (f.accession, f.experiment)}:
+        raise UsageError(f"the table has no file or experiment {', '.join(sorted(unknown))} to exclude")
     assembly = choose_assembly(files, options.assembly)
     verdicts = [judge(f, assembly, options, listed) for f in files]
     candidates = [v for v in verdicts if isinstance(v, Candidate)]
-    cells = _cell_names([c.file for c in candidates], options)
+    cells = _cell_names(candidates, options)
     groups: dict[tuple[str, str, str], list[Candidate]] = defaultdict(list)
     for c in candidates:
         groups[cells[c.file.accession], "peaks" if c.kind == "peaks" else "signal", safe_name(c.name)].append(c)
@@ -110,17 +116,19 @@ def select(files: Sequence[EncodeFile], options: CartOptions, *, listed: frozens
     return Selection(assembly, decisions, tuple(_warnings(decisions)))
 
 
-def _cell_names(files: Iterable[EncodeFile], options: CartOptions) -> dict[str, str]:
+def _cell_names(candidates: Iterable[Candidate], options: CartOptions) -> dict[str, str]:
     """Return the cell line of each file, by accession: a name that is safe as a folder's."""
     keys = {}
-    for file in files:
-        pooled = options.pool_donors or file.biosample_type in _POOLED_TYPES
-        keys[file.accession] = (file.biosample, file.treatments, file.modifications, () if pooled else file.donors)
+    for c in candidates:
+        pooled = options.pool_donors or c.file.biosample_type in _POOLED_TYPES
+        modifications = "" if c.tagged else c.file.modifications
+        donors = () if pooled else c.file.donors
+        keys[c.file.accession] = (c.file.biosample, c.file.treatments, modifications, donors)
     names = {}
     for key in keys.values():
         biosample, treatments, modifications, donors = key
         parts = (biosample, treatments, _without_paths(modifications), "+".join(donors))
-        names[key] = "_".join(filter(None, (safe_name(part)[:80] for part in parts))) or "biosample"
+        names[key] = "_".join(filter(None, map(safe_name, parts)))[:_MAX_NAME] or "biosample"
     distinct = distinct_names(names)
     return {accession: distinct[key] for accession, key in keys.items()}
 
@@ -238,7 +246,8 @@ def _by_experiment(group: Iterable[Candidate]) -> dict[str, list[EncodeFile]]:
 
 def _experiment_score(file: EncodeFile) -> _Score:
     """Return what ranks experiments before the kind of their files does; the lowest is the best."""
-    return (file.status != "released", bool(file.audit_not_compliant), *_analysis_score(file)[1:-1])
+    tagged = bool(file.modifications)  # in a cell line of a variant all are modified
+    return (tagged, file.status != "released", bool(file.audit_not_compliant), *_analysis_score(file)[1:-1])
 
 
 def _last_resort(file: EncodeFile) -> _Score:

@@ -23,7 +23,7 @@ from ...common.runner import report_interrupt
 
 _STORES = {"GRCh38": "hg38"}
 """ENCODE's name of an assembly -> the one that stores have, where it is another."""
-_FLAGS = ("signal", "exclude", "variants", "pool_donors", "archived", "audit_errors", "dry_run", "force")
+_FLAGS = ("signal", "exclude", "variants", "tagged", "pool_donors", "archived", "audit_errors", "dry_run", "force")
 
 
 def add_encode_options(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,11 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
         "--variants",
         action="store_true",
         help="take treated and genetically modified biosamples, too, each as a cell line of its own",
+    )
+    group.add_argument(
+        "--tagged",
+        action="store_true",
+        help="take cell lines in which the factor has a tag (eGFP-ZNF24) as the plain ones, where there is no other",
     )
     group.add_argument(
         "--pool-donors", action="store_true", help="one folder for a tissue or primary cell, not one for each donor"
@@ -78,6 +83,7 @@ def run_encode(options: argparse.Namespace) -> int:
         assembly=options.assembly or "",
         signal=options.signal or "any",
         variants=options.variants,
+        tagged=options.tagged,
         pool_donors=options.pool_donors,
         archived=options.archived,
         audit_errors=options.audit_errors,

@@ -50,7 +50,7 @@ def kept(directory):
 
 def test_cart_becomes_folders_from_a_server_that_fails(table, server, tmp_path, demo_files):
     faults = ("503", "half", "reset")
-    server.fault = lambda method, path, nth: faults[hash(path) % 3] if nth == 1 else "500" if nth == 2 else None
+    server.fault = lambda method, path, nth: faults[len(server.seen) % 3] if nth == 1 else "500" if nth == 2 else None
     done = fetch(table, tmp_path / "cells")
     assert len(done) == len(TAKEN)
     assert all(f.new for f in done)
@@ -140,6 +140,16 @@ def test_list_of_files_brings_the_table_and_limits_it(served, server, tmp_path):
     (served.folder / "table").write_text("<html>")
     with pytest.raises(InputError, match=r"/table:1: has no column 'File accession'"):
         plan_cart(path, HG38, retry_policy=QUICK)
+
+
+def test_reads_become_rows_of_one_track(table, server, tmp_path):
+    plan = plan_cart(table, CartOptions("GRCh38", signal="reads"), retry_policy=QUICK)
+    assert [f.sheets["bigwig.txt"] for f in plan.folders] == ["ENCFF003DNA.bam\tDNase\tassay=DNase-seq\n", ""]
+    download_cart(plan, tmp_path / "cells", retry_policy=QUICK)
+    assert (tmp_path / "cells/HepG2/ENCFF003DNA.bam").is_file()
+    assert not (tmp_path / "cells/K562/bigwig.txt").exists()
+    with pytest.raises(UsageError, match=r"HepG2/bigwig.txt: already exists with other rows"):
+        fetch(table, tmp_path / "cells")
 
 
 def test_cart_of_which_nothing_can_be_used_is_refused(table, tmp_path):

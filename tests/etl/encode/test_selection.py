@@ -176,6 +176,39 @@ def test_variants_donors_and_archived_files_are_taken_where_asked_for():
     assert decide(archived, archived=True)[A] == ("K562", "conservative", "MAX")
 
 
+def test_tagged_factors_are_taken_as_the_plain_biosample_where_asked_for():
+    tag = {
+        "biosample_genetic_modifications_methods": "CRISPR",
+        "biosample_genetic_modifications_categories": "insertion",
+    }
+    tagged = peaks(A, CONSERVATIVE, "E1", "K562", "3xFLAG-MAX", **tag)
+    plain = peaks(B, PSEUDO, "E2", "K562", "MAX", audit_not_compliant="poor library")
+    knockout = peaks(
+        C, IDR, "E3", "K562", "eGFP-REST", **tag | {"biosample_genetic_modifications_categories": "deletion, insertion"}
+    )
+    assert decide(*ROWS, assembly="hg38", tagged=True)["ENCFF027ZNF"] == ("K562", "conservative", "ZNF24")
+    assert decide(tagged, tagged=True)[A] == ("K562", "conservative", "MAX")
+    assert decide(tagged, plain, tagged=True)[B] == ("K562", "conservative", "MAX")
+    assert decide(knockout, tagged=True)[C] == "genetically modified biosample"
+    assert decide(knockout, tagged=True, variants=True)[C] == (
+        "K562_CRISPR_deletion_insertion",
+        "conservative",
+        "eGFP-REST",
+    )
+
+
+def test_accession_that_is_not_in_the_table_cannot_be_excluded():
+    with pytest.raises(UsageError, match="the table has no file or experiment ENCFF0 to exclude"):
+        decide(*ROWS, assembly="hg38", excluded=frozenset({A[:6], "ENCSR009CTC"}))
+
+
+def test_long_description_of_a_variant_is_a_name_of_bounded_length():
+    rows = [peaks(a, IDR, a, "K562", "MAX", biosample_treatments=("very long " * 40) + a) for a in (A, B)]
+    found = decide(*rows, variants=True)
+    assert {len(became[0]) for became in found.values()} == {207}
+    assert found[A][0] != found[B][0]
+
+
 def test_files_are_excluded_by_their_own_and_their_experiments_accession_and_by_the_list():
     first, second = peaks(A, IDR, "E1", "K562", "MAX"), peaks(B, IDR, "E2", "K562", "MAX")
     assert decide(first, second, excluded=frozenset({A}))[A] == "excluded by name"
