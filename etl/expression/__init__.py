@@ -11,11 +11,12 @@ May import `factornet.store`, `etl.inputs` and `etl.folders`.
 from .components import Loadings, Projection, fit_components, project
 from .loadings_file import read_loadings, write_loadings
 from .meta_sheet import write_components
-from .tpm_table import TpmTable, read_samples, read_tpm_table
+from .tpm_table import TpmFile, TpmTable, read_samples, read_tpm_table
 
 __all__ = [
     "Loadings",
     "Projection",
+    "TpmFile",
     "TpmTable",
     "fit_components",
     "project",

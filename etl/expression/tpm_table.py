@@ -2,7 +2,8 @@
 
 Read are tables with tabs, as R, pandas and spreadsheets write them (also with the first title missing), and GCT, with
 or without a column of gene names after that of identifiers. Versions of Ensembl identifiers are left out; rows of one
-gene are added up, since a TPM is a share of transcripts.
+gene are added up, since a TPM is a share of transcripts. A file of one sample with a column ``TPM``, as RSEM writes it
+(gene quantifications of ENCODE), is a table of one column; several files are joined by their genes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -57,26 +59,32 @@ class _Rows:
     samples: list[str]
 
 
-def read_tpm_table(path: Path, *, samples: Mapping[str, str] | None = None) -> TpmTable:
-    """Read a table.
+@dataclass(frozen=True)
+class TpmFile:
+    """A file to read; `sample` names the sample of a file that has one, empty: after the file."""
+
+    path: Path
+    sample: str = ""
+
+
+def read_tpm_table(files: Sequence[TpmFile], *, samples: Mapping[str, str] | None = None) -> TpmTable:
+    """Read a table from one or several files.
 
     Args:
-        path: of the table, gzipped or not.
+        files: gzipped or not; genes that are not in all of them are left out.
         samples: sample -> cell line; None: samples of one name, but for an end such as ``_rep1``, are of one cell line.
 
     Raises:
-        InputError: not such a table; a value is no finite number of at least 0; a sample is missing in `samples`.
+        InputError: not such a table; a value is no finite number of at least 0; a sample is missing in `samples`; the
+            files have no gene in common.
     """
-    rows = _read_rows(path)
+    path, parts = files[0].path, [_read_rows(file) for file in files]
+    rows, notes = _join(path, parts)
     if samples is not None and (unknown := [s for s in rows.samples if s not in samples]):
         problem = f"sample {format_foreign(unknown[0])!r} is not in the table of samples"
         raise InputError(path, problem, hint=f"add it, and {len(unknown) - 1} more" if len(unknown) > 1 else "add it")
-    notes = []
-    genes, index = np.unique(rows.genes, return_inverse=True)
-    if repeated := len(rows.genes) - genes.size:
-        notes.append(f"{format_count(repeated, 'row')} of genes that have several, added up")
-    tpm = np.zeros((genes.size, len(rows.samples)))
-    np.add.at(tpm, index, rows.values)
+    tpm = rows.values
+    genes = rows.genes
     sums = tpm.sum(axis=0)
     if unusual := [s for s, total in zip(rows.samples, sums, strict=True) if not _is_usual(total)]:
         first = sums[rows.samples.index(unusual[0])]
@@ -87,10 +95,33 @@ def read_tpm_table(path: Path, *, samples: Mapping[str, str] | None = None) -> T
         groups[samples[sample] if samples is not None else _REPLICATE.sub("", sample)].append(column)
     logs = np.log2(tpm + 1)
     values = np.stack([logs[:, columns].mean(axis=1) for columns in groups.values()], axis=1)
-    names = dict(zip(rows.genes, rows.names, strict=True))
     replicates = {cell: tuple(rows.samples[i] for i in columns) for cell, columns in groups.items()}
-    found = tuple(map(str, genes))
-    return TpmTable(found, tuple(names[g] for g in found), tuple(groups), values, replicates, tuple(notes))
+    return TpmTable(tuple(genes), tuple(rows.names), tuple(groups), values, replicates, tuple(notes))
+
+
+def _join(path: Path, parts: Sequence[_Rows]) -> tuple[_Rows, list[str]]:
+    """Join tables by their genes, which are sorted; return what is unusual, too."""
+    notes = []
+    if repeated := sum(len(part.genes) - len({*part.genes}) for part in parts):
+        notes.append(f"{format_count(repeated, 'row')} of genes that have several, added up")
+    common = {*parts[0].genes}.intersection(*(part.genes for part in parts[1:]))
+    if not common:
+        raise InputError(path, "has no gene in common with the other files", hint="give files of one annotation")
+    if left_out := len({gene for part in parts for gene in part.genes}) - len(common):
+        notes.append(f"{format_count(left_out, 'gene')} left out, not in all files")
+    genes = sorted(common)
+    position = {gene: i for i, gene in enumerate(genes)}
+    columns = []
+    for part in parts:
+        kept = np.array([position.get(gene, -1) for gene in part.genes])
+        summed = np.zeros((len(genes), len(part.samples)))
+        np.add.at(summed, kept[kept >= 0], part.values[kept >= 0])
+        columns.append(summed)
+    names = {gene: name for part in reversed(parts) for gene, name in zip(part.genes, part.names, strict=True)}
+    titles = [sample for part in parts for sample in part.samples]
+    counts = Counter(titles)
+    samples = [f"{s}_rep{titles[: i + 1].count(s)}" if counts[s] > 1 else s for i, s in enumerate(titles)]
+    return _Rows(genes, [names[gene] for gene in genes], np.concatenate(columns, axis=1), samples), notes
 
 
 def read_samples(path: Path) -> dict[str, str]:
@@ -116,26 +147,39 @@ def _is_usual(total: float) -> bool:
     return _USUAL_SUM[0] <= total <= _USUAL_SUM[1]
 
 
-def _read_rows(path: Path) -> _Rows:
-    lines = _table_lines(path)
+def _read_rows(file: TpmFile) -> _Rows:
+    path, lines = file.path, _table_lines(file.path)
     _, header = next(lines, (0, []))
     number, first = next(lines, (0, []))
     if not first:
         raise InputError(path, "has no row of a gene", hint=_HINT)
     if len(header) == len(first) - 1:
         header = ["gene", *header]  # R's write.table leaves out the title of the names of rows
-    begin = 2 if len(first) > 2 and not _is_number(first[1]) else 1
-    samples = [title.strip().strip('"') for title in header[begin:]]
+    titles = [title.strip().strip('"') for title in header]
+    if "TPM" in titles[1:]:
+        samples, columns, named = [file.sample or _stem(path)], [titles.index("TPM", 1)], False
+    else:
+        named = len(first) > 2 and not _is_number(first[1])
+        columns = list(range(1 + named, len(titles)))
+        samples = [titles[i] for i in columns]
+        if file.sample and len(samples) > 1:
+            problem = f"has {len(samples)} samples, and {file.sample!r} would name one"
+            raise InputError(path, problem, hint="leave out the name")
+        samples = [file.sample] if file.sample else samples
     if not samples:
         raise InputError(path, "has no column of a sample", hint=_HINT, line=1)
-    rows = [_parse_row(path, number, first, len(header), begin)]
-    rows += [_parse_row(path, number, cells, len(header), begin) for number, cells in lines]
-    duplicates = {s: n for s, n in Counter(samples).items() if n > 1}
     if "" in samples:
-        raise InputError(path, f"column {begin + samples.index('') + 1} has no title", hint=_HINT, line=1)
-    samples = [f"{s}_rep{samples[: i + 1].count(s)}" if s in duplicates else s for i, s in enumerate(samples)]
+        raise InputError(path, f"column {columns[samples.index('')] + 1} has no title", hint=_HINT, line=1)
+    rows = [
+        _parse_row(path, number, cells, _Shape(len(titles), tuple(columns), named))
+        for number, cells in chain([(number, first)], lines)
+    ]
     genes, names, values = zip(*rows, strict=True)
     return _Rows(list(genes), list(names), np.stack(values), samples)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
 def _table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -150,23 +194,33 @@ def _table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield number, line.split("\t")
 
 
-def _parse_row(path: Path, number: int, cells: Sequence[str], width: int, begin: int) -> tuple[str, str, Float]:
-    if len(cells) != width:
-        problem = f"{format_count(len(cells), 'column')}, the first row has {width}"
+@dataclass(frozen=True)
+class _Shape:
+    """Number of columns of a table, which of them are samples, and whether the second has the names of genes."""
+
+    width: int
+    columns: tuple[int, ...]
+    named: bool
+
+
+def _parse_row(path: Path, number: int, cells: Sequence[str], shape: _Shape) -> tuple[str, str, Float]:
+    if len(cells) != shape.width:
+        problem = f"{format_count(len(cells), 'column')}, the first row has {shape.width}"
         raise InputError(path, problem, hint=_HINT, line=number)
+    texts = [cells[i] for i in shape.columns]
     try:
-        values = np.array(cells[begin:], np.float64)
+        values = np.array(texts, np.float64)
     except ValueError as e:
-        wrong = next(cell for cell in cells[begin:] if not _is_number(cell))
+        wrong = next(text for text in texts if not _is_number(text))
         raise InputError(path, f"{format_foreign(wrong)!r} is not a number", hint=_HINT, line=number) from e
-    if not np.all(np.isfinite(values) & (values >= 0)):
-        wrong = cells[begin + int(np.argmin(np.isfinite(values) & (values >= 0)))]
+    if not np.all(valid := np.isfinite(values) & (values >= 0)):
+        wrong = texts[int(np.argmin(valid))]
         hint = "a TPM is a finite number of at least 0; give TPMs, not their logarithms"
         raise InputError(path, f"a value is {format_foreign(wrong)}", hint=hint, line=number)
     gene = cells[0].strip().strip('"')
     if not gene or not gene.isprintable():
         raise InputError(path, f"{gene!r} is not the name of a gene", hint=_HINT, line=number)
-    return _VERSION.sub(r"\1", gene), format_foreign(cells[1].strip('"'), 100) if begin == 2 else "", values
+    return _VERSION.sub(r"\1", gene), format_foreign(cells[1].strip('"'), 100) if shape.named else "", values
 
 
 def _is_number(text: str) -> bool:

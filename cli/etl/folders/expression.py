@@ -11,7 +11,7 @@ from typing import Any
 from ....etl.expression.components import Loadings, Projection, fit_components, project
 from ....etl.expression.loadings_file import read_loadings, write_loadings
 from ....etl.expression.meta_sheet import check_no_others, write_components
-from ....etl.expression.tpm_table import TpmTable, read_samples, read_tpm_table
+from ....etl.expression.tpm_table import TpmFile, TpmTable, read_samples, read_tpm_table
 from ....store.errors import UsageError
 from ....store.files.folder_name import folder_name
 from ....store.files.outputs import check_output_file, output_lock
@@ -34,10 +34,17 @@ def add_parser(commands: Any) -> None:
         "refuses those of others. The components of the published models cannot be computed: their loadings were not "
         "published.",
         epilog="examples:\n  factornet-etl expression tpm.tsv -o loadings.json --folders data/HepG2 data/K562\n"
-        "  factornet-etl expression new.tsv --project loadings.json --folders data/Th17",
+        "  factornet-etl expression new.tsv --project loadings.json --folders data/Th17\n"
+        "  factornet-etl expression K562_rep1=ENCFF001AAA.tsv K562_rep2=ENCFF002AAA.tsv --project loadings.json",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("table", type=Path, help="TPMs: genes in rows, samples in columns, tabs between; or GCT")
+    parser.add_argument(
+        "tables",
+        nargs="+",
+        metavar="[SAMPLE=]TABLE",
+        help="TPMs: genes in rows, samples in columns, tabs between; or GCT; or files of one sample with a column TPM "
+        "(RSEM, gene quantifications of ENCODE), the samples named by SAMPLE= or after the file",
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="file for the loadings (JSON)")
     parser.add_argument("--project", type=Path, metavar="LOADINGS", help="project on the loadings of this file")
     parser.add_argument(
@@ -76,7 +83,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.project is not None and options.components is not None:
         raise UsageError("-n has no meaning with --project: the loadings have their number of components")
     samples = read_samples(options.samples) if options.samples else None
-    table = read_tpm_table(options.table, samples=samples)
+    table = read_tpm_table([_tpm_file(text) for text in options.tables], samples=samples)
     cells = _cells_of_folders(options.folders, table)
     if options.project is not None:
         loadings, digest = read_loadings(options.project)
@@ -100,6 +107,12 @@ def _run(options: argparse.Namespace) -> int:
             states[str(folder)] = write_components(folder, names, values, force=options.force)
     (_print_json if options.json else _print)(options, table, _Result(loadings, found, names, states))
     return 0
+
+
+def _tpm_file(text: str) -> TpmFile:
+    """Return the file of an argument, with its sample; the name of a file may have an equals sign."""
+    sample, equals, path = text.partition("=")
+    return TpmFile(Path(path), sample) if equals and not Path(text).exists() else TpmFile(Path(text))
 
 
 @dataclass(frozen=True)
@@ -138,14 +151,14 @@ def _print(options: argparse.Namespace, table: TpmTable, result: _Result) -> Non
     loadings, found, names = result.loadings, result.found, result.names
     n_samples = sum(map(len, table.replicates.values()))
     print_line(
-        f"{options.table}: {format_count(len(table.genes), 'gene')}, {format_count(n_samples, 'sample')} of "
-        f"{format_count(len(table.cells), 'cell line')}"
+        f"{', '.join(options.tables)}: {format_count(len(table.genes), 'gene')}, "
+        f"{format_count(n_samples, 'sample')} of {format_count(len(table.cells), 'cell line')}"
     )
     for cell, samples in table.replicates.items():
         if len(samples) > 1:
             print_line(f"  {cell}: mean of {', '.join(samples)}")
     for note in table.notes:
-        print_warning(f"{options.table}: {note}")
+        print_warning(note)
     n_genes, n_over = format_count(len(loadings.genes), "gene"), format_count(len(loadings.cells), "cell line")
     explained = f"{loadings.explained.sum():.1%} of the variance over {n_over}"
     print_line(f"{options.project or options.output}: {len(names)} components of {n_genes}, {explained}")

@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from factornet.etl.expression.tpm_table import read_samples, read_tpm_table
+from factornet.etl.expression.tpm_table import TpmFile, read_samples, read_tpm_table
 from factornet.store import InputError
 
 GENES = ("ENSG00000000003", "ENSG00000000005")
@@ -16,7 +16,7 @@ EXPECTED = [[2.0, 0.0], [3.0, 10.0]]
 def read(tmp_path, text, **more):
     path = tmp_path / "tpm.tsv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_tpm_table(path, **more)
+    return read_tpm_table([TpmFile(path)], **more)
 
 
 FORMS = {
@@ -98,3 +98,30 @@ def test_rows_of_one_gene_are_added_up_and_unusual_sums_are_said(tmp_path):
 def test_table_of_no_tpms_is_refused(tmp_path, text, problem):
     with pytest.raises(InputError, match=problem):
         read(tmp_path, text)
+
+
+RSEM = "gene_id\ttranscript_id(s)\tlength\teffective_length\texpected_count\tTPM\tFPKM\n"
+
+
+def quantification(path, *tpms):
+    path.write_text(RSEM + "".join(f"{g}.1\t{g}\t9\t8.5\t1.00\t{v}\t0\n" for g, v in tpms))
+    return path
+
+
+def test_files_of_one_sample_are_joined_by_their_genes(tmp_path):
+    a = quantification(tmp_path / "a.tsv", (GENES[1], 15), (GENES[0], 1), ("10904", 5))
+    b = quantification(tmp_path / "HepG2.tsv", (GENES[0], 0), (GENES[1], 1023))
+    c = quantification(tmp_path / "c.tsv", (GENES[0], 7), (GENES[1], 3), ("ENSG1", 0), ("ENSG2", 0))
+    found = read_tpm_table([TpmFile(a, "K562_rep1"), TpmFile(b), TpmFile(c, "K562_rep2")])
+    assert (found.genes, found.cells) == (GENES, ("K562", "HepG2"))
+    np.testing.assert_allclose(found.values, EXPECTED)
+    assert found.notes[0] == "3 genes left out, not in all files"
+    same = read_tpm_table([TpmFile(a, "K562"), TpmFile(b), TpmFile(c, "K562")])
+    np.testing.assert_allclose(same.values, EXPECTED)
+    (tmp_path / "t.tsv").write_text(PLAIN)
+    assert read_tpm_table([TpmFile(tmp_path / "t.tsv"), TpmFile(b, "A549")]).cells == ("K562", "HepG2", "A549")
+    with pytest.raises(InputError, match=r"t.tsv: has 3 samples, and 'x' would name one"):
+        read_tpm_table([TpmFile(tmp_path / "t.tsv", "x")])
+    other = quantification(tmp_path / "d.tsv", ("ENSG9", 1))
+    with pytest.raises(InputError, match=r"a.tsv: has no gene in common with the other files"):
+        read_tpm_table([TpmFile(a), TpmFile(other)])
