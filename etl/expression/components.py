@@ -106,8 +106,10 @@ def project(loadings: Loadings, table: TpmTable, *, max_missing: float = 0.1) ->
         max_missing: largest allowed share of a component's squared loadings that missing genes have.
 
     Raises:
-        UsageError: the missing genes have more.
+        UsageError: the missing genes have more, or `max_missing` is no share.
     """
+    if not 0 <= max_missing <= 1:
+        raise UsageError(f"{max_missing} is no share; give a number from 0 to 1")
     rows, by_name = _match_genes(loadings, table)
     missing = rows < 0
     squared = loadings.vectors**2
