@@ -1,4 +1,4 @@
-"""``factornet-etl``: one module per sub-command (`transfer` has export, import and merge).
+"""``factornet-etl``: one module per sub-command; `transfer` has export, import and merge, `inputs` what makes inputs.
 
     build     factornet-etl build: add cell lines to a store
     genome    factornet-etl genome: create a store with a genome

@@ -203,5 +203,8 @@ def print_cell(cell: CellInfo, *, notes: bool = True) -> None:
         for name, row in cell.summary["factors"].items() if notes else ():
             for note in factor_notes(name, row):
                 print_line(f"{cell.name}: {note}")
+    for name, source in cell.provenance.get("sources", {}).items():
+        known = [source[key] for key in ("experiment", "accession", "lab", "released") if key in source]
+        print_line(f"{cell.name}: {name} is from {', '.join(known or source.values())}")
     if cell.meta:
         print_line(f"{cell.name}: meta values {', '.join(cell.meta)}")

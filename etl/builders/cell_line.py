@@ -129,7 +129,7 @@ def build_cell(
         _check_is_ours(final)
     check_publishable(Path(store.path), cell_line_staging_name(inputs.name))
     fingerprints = fingerprint_inputs(inputs.files)
-    provenance = describe_build(fingerprints, options.describe(inputs))
+    provenance = describe_build(fingerprints, options.describe(inputs), sources=inputs.sources)
     build = _Build(store, inputs, options, fingerprints, provenance, replaced)
     return (build.repair if repair else build.build)(resources, on_report, on_plan)
 

@@ -29,6 +29,7 @@ from .provenance import (
     describe_build,
     describe_changes,
     fingerprint_inputs,
+    read_sources,
     report_changed_inputs,
 )
 from .signal_summary import SignalSummary
@@ -65,6 +66,7 @@ __all__ = [
     "read_intervals",
     "read_peak_set",
     "read_peaks",
+    "read_sources",
     "read_values",
     "report_changed_inputs",
     "shared_peak_notes",

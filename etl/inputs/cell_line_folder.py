@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...store.attribute_checks import is_term
@@ -15,6 +15,7 @@ from ...store.schema import check_name
 from ...store.text import format_count
 from .bed import text_lines
 from .chrom_aliases import abbreviate
+from .provenance import read_sources
 from .read_files import is_read_file
 
 _Fields = tuple[int, list[str]]
@@ -72,6 +73,7 @@ class CellFolder:
         chip: rows of chip.txt.
         meta: rows of meta.txt, (name, value).
         commented: rows behind a ``#``, which are comments, with their table and line.
+        sources: where files are from, by name, as sources.json says.
     """
 
     name: str
@@ -80,6 +82,7 @@ class CellFolder:
     chip: tuple[ChipFiles, ...]
     meta: tuple[tuple[str, float], ...]
     commented: tuple[str, ...] = ()
+    sources: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:
@@ -99,7 +102,8 @@ def read_cell_folder(path: Path) -> CellFolder:
     """Read the tables of a folder; the cell line has the name of the folder, or of a link to it, as given.
 
     Raises:
-        InputError: a table has a wrong column, a duplicate name, or names a file that does not exist.
+        InputError: a table has a wrong column, a duplicate name, or names a file that does not exist; sources.json
+            has another form.
         UsageError: no such folder, or a folder without any of the tables.
     """
     if not path.is_dir():
@@ -110,7 +114,7 @@ def read_cell_folder(path: Path) -> CellFolder:
         raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md")
     commented: list[str] = []
     tracks, factors, values = _read_tracks(bigwig, commented), _read_chip(chip, commented), _read_meta(meta, commented)
-    return CellFolder(name, path, tracks, factors, values, tuple(commented))
+    return CellFolder(name, path, tracks, factors, values, tuple(commented), read_sources(path))
 
 
 def describe_track(track: SignalFile | Track) -> str:

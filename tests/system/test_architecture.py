@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 # From the lowest to the highest: each may import those before it, none after it. A new sub-package gets its place here.
 LAYERS = """
     store.errors store.text store.machine store.files store.genome store.attribute_checks
-    store.schema store.cell_info store.annotation_rules store.storage store.format store.location store.spans store.reader store.sampling store.windows store
-    etl.demo etl.publish etl.inputs etl.reads etl.annotation etl.download etl.shards etl.uniqueness etl.verify etl.builders etl.transfer etl
+    store.schema store.cell_info store.annotation_rules store.meta_names store.storage store.format store.location store.spans store.reader store.sampling store.windows store
+    etl.demo etl.publish etl.inputs etl.reads etl.annotation etl.download etl.folders etl.encode etl.expression etl.shards etl.uniqueness etl.verify etl.builders etl.transfer etl
     model.figures model.network model.model_dir model.keras model.data model.prediction model.motifs model.evaluation model.calls
     model.training model
     cli.common cli.etl cli.evaluation cli.crossvalidation cli.training cli.train cli.predict cli.evaluate cli.crossval cli.visualize cli.model cli.entry_points cli

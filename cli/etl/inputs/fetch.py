@@ -16,9 +16,11 @@ from ....store.storage.retry import RetryPolicy
 from ....store.text import format_bytes, format_count
 from ...common.arguments import HelpFormatter, add_common_options
 from ...common.output import print_json, print_line, print_warning
-from ...common.progress import progress_line
+from ...common.progress import DownloadedBytes, progress_line
 from ...common.runner import report_interrupt
+from .encode import add_encode_options, check_no_encode_options, run_encode
 
+_ASSEMBLY = "hg19"
 MOTIFS = "motifs"
 """Group of the registry that is downloaded into the user's folder, where -mo looks, if its name stands for a folder."""
 
@@ -33,12 +35,13 @@ def add_parser(commands: Any) -> None:
         help="download public inputs: genome sequence, annotation, blacklist, uniqueness, FactorNet's own data",
         description="Download public inputs into a folder, each from the first of several servers that has it, and "
         "compare them with their published digests. The same command resumes an interrupted download; files that "
-        "already exist are compared and kept.",
+        "already exist are compared and kept. With --encode: make cell-line folders of the files of an ENCODE cart.",
         epilog="examples:\n  factornet-etl fetch data/hg19\n  factornet-etl fetch data/hg38\n"
         "  factornet-etl fetch data/hg19 --only hg19.fa.gz gencode.v19.annotation.gtf.gz\n"
         "  factornet-etl fetch data --only factornet-data           # 13 cell lines: sheets and peaks\n"
         "  factornet-etl fetch data --only factornet-data/HepG2 ladder\n"
-        "  factornet-etl fetch motifs                               # HOCOMOCO v9, for factornet-train -mo",
+        "  factornet-etl fetch motifs                               # HOCOMOCO v9, for factornet-train -mo\n"
+        "  factornet-etl fetch --encode metadata.tsv cells --assembly GRCh38 --dry-run",
         formatter_class=HelpFormatter,
     )
     parser.add_argument(
@@ -56,17 +59,22 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--assembly",
         metavar="NAME",
-        help=f"genome assembly; default: the name of the folder, if there are files of it (hg38), else {_ASSEMBLY}",
+        help=f"genome assembly; default: the name of the folder, if there are files of it (hg38), else {_ASSEMBLY}; "
+        "with --encode the only one of the table",
     )
     parser.add_argument("--list", action="store_true", help="list all files with their URLs, and exit")
     parser.add_argument(
         "--registry", type=Path, metavar="FILE", help="another list of files, in the format of resources/registry.json"
     )
+    add_encode_options(parser)
     add_common_options(parser)
     parser.set_defaults(handler=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.encode is not None:
+        return run_encode(options)
+    check_no_encode_options(options)
     registry = read_registry(options.registry or default_registry())
     if options.list:
         _print_registry(registry)
@@ -79,17 +87,7 @@ def _run(options: argparse.Namespace) -> int:
     downloads = select_downloads(registry, only, assembly)
     on_interrupt = report_interrupt("run the same command again to resume")
     with on_interrupt, progress_line("fetch", 0, unit="MB") as line:
-        done: dict[str, int] = {}
-        shown = 0
-
-        def on_bytes(name: str, size: int, total: int) -> None:
-            nonlocal shown
-            done[name] = size
-            now = sum(done.values()) // 1_000_000
-            line.total = max(line.total, (sum(done.values()) - size + total) // 1_000_000)
-            line.advance(now - shown, name)
-            shown = now
-
+        on_bytes = DownloadedBytes(line)
         found = download_files(downloads, folder, retry_policy=RetryPolicy.from_environment(), on_bytes=on_bytes)
     _print(found, folder, options)
     return 0
