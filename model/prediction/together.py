@@ -63,9 +63,10 @@ def predict_together(
     """Yield scores of all bins by each network, a tile of a chromosome at a time.
 
     A network's tiles are those it has alone, and so, bit by bit, are its scores. Of each network every row comes once,
-    in genome order. Bases and signal are read once for all networks, and cut once for those with the same inputs; only windows that are
-    scored one by one (`shared`) are read once for each such group. Bins that touch the widened blacklist get 0. Memory
-    is bounded by the largest tile: it does not grow with the bins, and by the weights alone with the networks.
+    in genome order. Bases and signal are read once for all networks, and cut once for those with the same inputs; only
+    windows that are scored one by one (`shared`) are read once for each such group. Bins that touch the widened
+    blacklist get 0. Memory is bounded by the largest tile: it does not grow with the bins, and with the networks by
+    their weights alone.
 
     Args:
         networks: any variants; they are moved to the device and set to evaluation.

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from factornet.cli import predict
+from factornet.cli.prediction.bins import choose_regions
 from factornet.model import (
     Bins,
     FactorNet,
@@ -188,7 +189,7 @@ def test_all_regions_stand_alone(command, tmp_path):
 def test_chromosomes_shorter_than_a_bin_are_left_out_of_all_and_named(store, capsys):
     lengths = (150, 1000, 199, 200)
     short = SimpleNamespace(coordinates=GenomeCoordinates(("chrUn_1", "chr1", "chrUn_2", "chr2"), lengths))
-    chosen = predict._choose_regions(SimpleNamespace(regions=["all"]), short)
+    chosen = choose_regions(SimpleNamespace(regions=["all"]), short)
     assert [str(region) for region in chosen] == ["chr1:0-1000", "chr2:0-200"]
     assert "--regions all: chrUn_1, chrUn_2 left out, shorter than a bin of 200 bases" in capsys.readouterr().err
 
