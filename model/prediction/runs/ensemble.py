@@ -93,8 +93,8 @@ class EnsembleJoin:
             yield pieces[0][0], [scores.astype(np.float64) for _, scores in pieces]
 
     def _ranks_of(self, region: int) -> Iterator[tuple[Bins, list[NDArray[np.float64]]]]:
+        row = self._first_rows[region]  # the ranks are written first
         files = [np.memmap(path, "<f8", "r") for path in self._ranks]
-        row = self._first_rows[region]
         for bins, _ in self._sources[0](region):
             rows = slice(row, row + len(bins))
             yield bins, [np.array(file[rows]) for file in files]
