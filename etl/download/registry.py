@@ -8,7 +8,8 @@ compared with the first. With `default` false a file is downloaded only by its n
 Or it is a group of files, ``name: {assembly, what, urls, files, under, match, next, default}``. `files` is a table of
 path, digest and size (may be empty) next to the registry; the group has those of its files whose path is `under` plus
 what one of the patterns of `match` matches, and names them by what follows `under`. `urls` are what the paths are
-appended to, and `next` a line on what to do with the files, with ``{folder}`` for where they are.
+appended to, and `next` a line on what to do with the files, with ``{folder}`` for where they are; `licence` and
+`citation` are what a model fetched from the group says of itself.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Download:
         default: whether it is downloaded with its assembly, without being named.
         group: name of its group; empty where it is in none.
         next: what to do with the group's files.
+        licence: of the group's files; empty where it is not stated.
+        citation: of the work that they are from.
     """
 
     name: str
@@ -58,6 +61,8 @@ class Download:
     default: bool = True
     group: str = ""
     next: str = ""
+    licence: str = ""
+    citation: str = ""
 
     def digest_list_url(self, url: str) -> str:
         """Return the URL of the publisher's list of digests next to the file at `url`."""
@@ -122,6 +127,8 @@ def _parse(path: Path, name: str, entry: dict[str, Any]) -> Iterator[Download]:
             size=_size(file, int(size or 0)),
             group=name,
             next=str(entry.get("next", "")),
+            licence=str(entry.get("licence", "")),
+            citation=str(entry.get("citation", "")),
             **shared,
         )
 

@@ -134,10 +134,22 @@ def _check_size(path: Path, config: NetworkConfig) -> None:
         raise InputError(path, problem, hint="copy it again")
 
 
-def write_imported(directory: str | Path, output: str | Path, *, weights: KerasWeights = "best") -> ModelCard:
+def write_imported(
+    directory: str | Path,
+    output: str | Path,
+    *,
+    weights: KerasWeights = "best",
+    origin: Mapping[str, str] | None = None,
+) -> ModelCard:
     """Convert a folder of the original FactorNet to a model folder that `load_network` reads.
 
     Its best weights are those requested; its last weights are those of final_model.hdf5, where that exists.
+
+    Args:
+        directory: as for `import_keras`.
+        output: model folder to create.
+        weights: what become the best weights.
+        origin: where the folder is from, its licence and what to cite, to be recorded.
 
     Returns:
         The card of the new folder; its provenance holds the version of Keras and the digests of the files.
@@ -155,7 +167,8 @@ def write_imported(directory: str | Path, output: str | Path, *, weights: KerasW
         networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
         card = read_keras_card(directory)
         taken = {which: _FILES[source] for which, source in sources.items()}
-        card = replace(card, provenance={**card.provenance, "weights": taken})
+        from_where = {"origin": dict(origin)} if origin else {}
+        card = replace(card, provenance={**card.provenance, "weights": taken, **from_where})
         # Written next to its final path and renamed: the folder appears with its weights, or not at all.
         with staged_folder(output) as staged:
             write_card(staged, card)
