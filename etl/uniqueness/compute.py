@@ -20,11 +20,12 @@ from ... import __version__
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import fsync_path, named_write_errors, naming_file
 from ...store.files.outputs import check_output_file, output_lock, resolve_output
+from ...store.machine import available_memory
 from ..inputs.fasta import PreparedFasta, prepare_fasta
 from ..inputs.provenance import InputFingerprint, check_unchanged, fingerprint_inputs, report_changed_inputs
 from ..publish.disk_space import check_disk_space
 from ..publish.transaction import InterruptedBuildError
-from ..shards.executor import OnPlan, OnReport, Resources
+from ..shards.executor import WORKER_MEMORY, OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import ShardReport, ShardTask
 from .counted_records import DEFAULT_EXCLUDED, CountedRecords, divide_records
@@ -134,11 +135,13 @@ def write_uniqueness(
 
     Raises:
         InputError: the FASTA is invalid, or the file or an intermediate one cannot be written.
-        UsageError: the file exists (and not `overwrite`).
+        UsageError: the file exists (and not `overwrite`), or is the FASTA.
         FactorNetError: as raised by `executor.run`.
     """
     with output_lock(path):
         check_output_file(path, overwrite=overwrite)
+        if path.exists() and fasta.exists() and path.samefile(fasta):
+            raise UsageError(f"{path}: is the FASTA; give the bigWig another name")
         with _work_folder(path) as work, named_write_errors(path):
             fingerprints = fingerprint_inputs([fasta])
             prepared = prepare_fasta(fasta, work)
@@ -149,7 +152,7 @@ def write_uniqueness(
                     options,
                     resources,
                     work=work,
-                    name=path.name,
+                    name="uniqueness.bw",
                     on_report=on_report,
                     on_plan=on_plan,
                 )
@@ -215,6 +218,8 @@ def compute_uniqueness(
     hint = "or compute it on another disk"
     check_disk_space(work / name, uniqueness_bytes(fasta, options), what="computing uniqueness", hint=hint)
     work.mkdir(exist_ok=True)
+    fitting = max(available_memory() // WORKER_MEMORY, 1)  # a pass is held in memory, unlike a shard
+    resources = replace(resources, workers=min(resources.workers, fitting))
     state = {"factornet": __version__, "inputs": [fingerprint.describe()], "options": asdict(options), "name": name}
     with closing(Journal(work, state)) as journal:
         root = journal.folder / "files"

@@ -64,8 +64,9 @@ def plan_passes(histogram: IntArray, most: int) -> list[tuple[int, int]]:
         most: k-mers of a pass.
     """
     ends, passes, first = np.cumsum(histogram), list[tuple[int, int]](), 0
-    if ends.size and ends[-1] > most:
-        most = -(-int(ends[-1]) // -(-int(ends[-1]) // most))  # passes of about the same size
+    if ends.size and ends[-1] > most:  # passes of about the same size, whose last bucket may lie on the border
+        equal = -(-int(ends[-1]) // -(-int(ends[-1]) // most))
+        most = min(most, equal + int(histogram.max()))
     while first < histogram.size:
         done = int(ends[first - 1]) if first else 0
         stop = max(int(np.searchsorted(ends, done + most, "right")), first + 1)

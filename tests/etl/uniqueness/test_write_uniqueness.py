@@ -18,8 +18,6 @@ from factornet.etl.uniqueness.compute import UniquenessOptions, write_uniqueness
 from factornet.etl.verify.objects import verify_store
 from factornet.store import InputError, StoreError, UsageError, open_store
 
-SMALL_PASSES = {"pass_size": 20_000}
-
 
 def random_bases(size: int, seed: int) -> str:
     return "".join(np.random.default_rng(seed).choice(list("ACGT"), size))
@@ -133,6 +131,18 @@ def test_missing_folder_and_damaged_fasta_are_refused(tmp_path, sequences):
     fasta.write_text(fasta.read_text() + ">chr1\nACGT\n")
     with pytest.raises(InputError, match="duplicate record 'chr1'"):
         write_uniqueness(fasta, tmp_path / "u.bw", UniquenessOptions(), Resources(1))
+
+
+def test_output_may_have_any_name_but_that_of_the_input(tmp_path, sequences):
+    fasta = write_fasta(tmp_path / "g.fa", sequences)
+    before = fasta.read_bytes()
+    write_uniqueness(fasta, tmp_path / "packed", UniquenessOptions(), Resources(1))
+    assert_equal(tmp_path / "packed", slow_uniqueness(counted(sequences), 35))
+    (tmp_path / "link.bw").symlink_to(fasta)
+    for name in ("g.fa", "link.bw"):
+        with pytest.raises(UsageError, match=f"{name}: is the FASTA; give the bigWig another name"):
+            write_uniqueness(fasta, tmp_path / name, UniquenessOptions(), Resources(1), overwrite=True)
+    assert fasta.read_bytes() == before
 
 
 def test_fasta_that_changes_meanwhile_is_refused(tmp_path, sequences):
