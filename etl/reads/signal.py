@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,27 @@ from .read_set import LONGEST_TEMPLATE, CutCollector, ReadSet, ReadSummary, Sign
 from .scale import Scale, compute_scale, effective_genome_size
 from .signal_file import Strand, write_cuts
 
-NOWHERE = KnownPlaces()
 FRAGMENT_READ_LENGTH = 50
 """Bases of a read of fragments, which their files do not tell: those of 10x's kits."""
+
+
+@dataclass(frozen=True)
+class KnownGenome:
+    """What is known of the genome that reads are aligned to.
+
+    Attributes:
+        assembly: its name, for the effective genome size, where the options give none; None if unknown.
+        sequenced: bases to take as that size where the assembly is not known either; None: that is an error.
+        blacklist: merged, in the coordinates of the reads; reads in it do not count for the scale.
+        keep_listed: keep cuts in the blacklist; else they are left out, as bamCoverage does.
+        places: where cuts are expected, for their quality.
+    """
+
+    assembly: str | None = None
+    sequenced: int | None = None
+    blacklist: Intervals = field(default_factory=lambda: Intervals(np.empty(0, np.int64), np.empty(0, np.int64)))
+    keep_listed: bool = False
+    places: KnownPlaces = field(default_factory=KnownPlaces)
 
 
 @dataclass(frozen=True)
@@ -87,6 +105,8 @@ def signal_notes(found: Mapping[str, Any]) -> list[str]:
     if lost := [f"{n:,} {what}" for what, n in where.items() if n]:
         notes.append("cuts left out: " + ", ".join(lost))
     notes.append(_scale_note(found))
+    if (length := median_template(found["templates"])) is not None:
+        notes.append(f"fragments: half of them have at most {length:,} bases")
     return notes + quality_notes(found)
 
 
@@ -104,16 +124,7 @@ def _scale_note(found: Mapping[str, Any]) -> str:
 
 
 def write_signals(
-    reads: ReadSet,
-    options: SignalOptions,
-    outputs: Mapping[Strand, Path],
-    *,
-    scratch: Path,
-    blacklist: Intervals,
-    assembly: str | None,
-    sequenced: int | None = None,
-    known: KnownPlaces = NOWHERE,
-    keep_listed: bool = False,
+    reads: ReadSet, options: SignalOptions, outputs: Mapping[Strand, Path], genome: KnownGenome, *, scratch: Path
 ) -> SignalReport:
     """Write the cuts of reads as bigWigs, in one pass over the files.
 
@@ -121,23 +132,17 @@ def write_signals(
         reads: the files.
         options: how reads become signal.
         outputs: bigWig by strand.
+        genome: what is known of it.
         scratch: name of a temporary file for more than 32 million cuts, 4 bytes each.
-        blacklist: merged, in the coordinates of `reads`; reads in it do not count for the scale.
-        keep_listed: keep cuts in the blacklist; else they are left out, as bamCoverage does.
-        assembly: name of it, for the effective genome size, where the options give none; None if unknown.
-        sequenced: bases to take as that size where the assembly is not known either; None: that is an error.
-        known: where cuts are expected, for their quality.
 
     Raises:
         InputError: a file is damaged or has no read to use, or an output cannot be written.
         UsageError: the scale lacks a figure.
     """
     with CutCollection(scratch) as cuts:
-        collector = CutCollector(reads, options, blacklist, cuts, keep_listed=keep_listed)
+        collector = CutCollector(reads, options, genome.blacklist, cuts, keep_listed=genome.keep_listed)
         collector.run()
-        report = _report(
-            reads, options, collector.summaries[0], cuts, assembly=assembly, sequenced=sequenced, known=known
-        )
+        report = _report(reads, options, collector.summaries[0], cuts, genome)
         for strand, path in outputs.items():
             write_cuts(path, cuts, reads.coordinates, report.scale, strand=strand)
     return report
@@ -148,11 +153,9 @@ def write_clusters(
     options: SignalOptions,
     outputs: Mapping[str, Mapping[Strand, Path]],
     clusters: Mapping[str, str],
+    genome: KnownGenome,
     *,
     scratch: Path,
-    blacklist: Intervals,
-    assembly: str | None,
-    known: KnownPlaces = NOWHERE,
 ) -> dict[str, SignalReport]:
     """Write the cuts of each cluster of cells as bigWigs, in one pass over the fragments.
 
@@ -161,10 +164,8 @@ def write_clusters(
         options: how reads become signal.
         outputs: bigWigs by cluster and strand.
         clusters: cluster by barcode.
+        genome: as for `write_signals`.
         scratch: as for `write_signals`.
-        blacklist: as for `write_signals`.
-        assembly: as for `write_signals`.
-        known: as for `write_signals`.
 
     Raises:
         InputError: as for `write_signals`; or a cluster has no fragment.
@@ -176,14 +177,14 @@ def write_clusters(
     numbers = {barcode: names.index(cluster) for barcode, cluster in clusters.items()}
     reports = {}
     with CutCollection(scratch) as cuts:
-        collector = CutCollector(reads, options, blacklist, cuts, numbers)
+        collector = CutCollector(reads, options, genome.blacklist, cuts, numbers, keep_listed=genome.keep_listed)
         collector.run()
         for n, (name, summary) in enumerate(zip(names, collector.summaries, strict=True)):
             if not summary.filtered.total:
                 problem = f"has no fragment with a barcode of cluster {name}"
                 hint = "do the barcodes of both files agree, suffixes such as -1 included?"
                 raise InputError(reads.files[0], problem, hint=hint)
-            reports[name] = _report(reads, options, summary, cuts, assembly=assembly, known=known, cluster=n)
+            reports[name] = _report(reads, options, summary, cuts, genome, cluster=n)
         for n, name in enumerate(names):
             for strand, path in outputs[name].items():
                 write_cuts(path, cuts, reads.coordinates, reports[name].scale, strand=strand, cluster=n)
@@ -195,10 +196,8 @@ def _report(
     options: SignalOptions,
     summary: ReadSummary,
     cuts: CutCollection,
+    genome: KnownGenome,
     *,
-    assembly: str | None,
-    sequenced: int | None = None,
-    known: KnownPlaces,
     cluster: int = 0,
 ) -> SignalReport:
     """Return the report of the cuts of a cluster, with their scale.
@@ -214,20 +213,20 @@ def _report(
     length = options.read_length or summary.read_length
     is_assumed = length is None and options.scale == "1x"
     length = FRAGMENT_READ_LENGTH if is_assumed else length
-    genome_size = options.genome_size or (effective_genome_size(assembly, length) if assembly else None) or sequenced
+    genome_size = options.genome_size or _known_size(genome, length)
     scale = compute_scale(
         options.scale,
         n_reads=summary.scaled,
         read_length=length,
         genome_size=genome_size,
     )
-    quality = measure_quality(cuts, reads.coordinates, known, cluster)
+    quality = measure_quality(cuts, reads.coordinates, genome.places, cluster)
     return SignalReport(tuple(f.name for f in reads.files), summary, scale, quality, is_assumed)
 
 
-def no_blacklist() -> Intervals:
-    """Return an empty blacklist."""
-    return Intervals(np.empty(0, np.int64), np.empty(0, np.int64))
+def _known_size(genome: KnownGenome, read_length: int | None) -> int | None:
+    known = effective_genome_size(genome.assembly, read_length) if genome.assembly else None
+    return known or genome.sequenced
 
 
 def median_template(templates: list[int]) -> int | None:

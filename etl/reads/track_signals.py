@@ -25,7 +25,7 @@ from ...store.reader import Store
 from ..inputs.cell_line_folder import CellFolder, SignalFile
 from .read_set import ReadSet, SignalOptions, open_reads, parse_assay
 from .scale import UNITS, effective_genome_size
-from .signal import signal_notes, write_signals
+from .signal import KnownGenome, signal_notes, write_signals
 from .signal_file import Strand, strand_of
 
 
@@ -72,7 +72,7 @@ def make_signals(
         UsageError: the assay of a track, or the scale, lacks a figure.
     """
     _prepare(folder, state)
-    sequenced, notes = _sequenced_bases(store), tuple[str, ...]()
+    sequenced, notes = sequenced_bases(store), tuple[str, ...]()
     is_known = options.genome_size is not None or effective_genome_size(store.info.assembly, None) is not None
     if not is_known and options.scale == "1x":
         notes = (
@@ -85,16 +85,13 @@ def make_signals(
         reads, settings = _open(group, store, options, aliases)
         todo = {strand_of(t.name): folder / f"{t.name}.bw" for t in group if not _is_made(folder, t.name)}
         if todo:
-            report = write_signals(
-                reads,
-                settings,
-                todo,
-                scratch=folder / "cuts",
-                blacklist=_blacklist(store, reads),
+            genome = KnownGenome(
                 assembly=store.info.assembly,
                 sequenced=sequenced,
+                blacklist=blacklist_of(store, reads),
                 keep_listed=True,  # as in a bigWig; no window of training touches it
             )
+            report = write_signals(reads, settings, todo, genome, scratch=folder / "cuts")
             content = json.dumps(report.describe()).encode()
             for path in todo.values():
                 write_atomic(path.with_suffix(".json"), content)
@@ -180,7 +177,7 @@ def _open(
     return reads, settings
 
 
-def _blacklist(store: Store, reads: ReadSet) -> Intervals:
+def blacklist_of(store: Store, reads: ReadSet) -> Intervals:
     """Return the store's blacklist in the coordinates of the reads."""
     blacklist = store.blacklist()
     chrom, start = store.coordinates.from_absolute(blacklist.starts)
@@ -191,6 +188,7 @@ def _blacklist(store: Store, reads: ReadSet) -> Intervals:
     return merge(Intervals(first, first + (stop - start)[known]))
 
 
-def _sequenced_bases(store: Store) -> int:
+def sequenced_bases(store: Store) -> int:
+    """Return the bases of a store's chromosomes outside runs of N."""
     gaps = store.assembly_gaps()
     return sum(store.coordinates.lengths) - int((gaps.stops - gaps.starts).sum())

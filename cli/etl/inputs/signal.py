@@ -14,12 +14,14 @@ from ....etl.inputs.bed import read_peaks
 from ....etl.reads.files.cluster_table import read_clusters
 from ....etl.reads.quality import KnownPlaces
 from ....etl.reads.read_set import ReadSet, SignalOptions, default_track, open_reads
-from ....etl.reads.signal import SignalReport, no_blacklist, write_clusters, write_signals
+from ....etl.reads.signal import KnownGenome, SignalReport, write_clusters, write_signals
 from ....etl.reads.signal_file import Strand
+from ....etl.reads.track_signals import blacklist_of, sequenced_bases
 from ....store.errors import InputError, UsageError
 from ....store.files.atomic_write import write_atomic
 from ....store.files.outputs import check_output_file, output_lock
 from ....store.genome.intervals import Intervals, merge
+from ....store.reader import Store, open_store
 from ....store.schema import check_name
 from ...common.arguments import HelpFormatter, add_common_options, naming_option
 from ...common.output import print_json, print_line
@@ -37,7 +39,7 @@ def add_parser(commands: Any) -> None:
         description="Make a bigWig of cuts from reads: BAM, CRAM, SAM or fragment files (fragments.tsv.gz). `build` "
         "takes read files itself; this command is for bigWigs to look at or to hand on, and for clusters of cells.",
         epilog="examples:\n  factornet-etl signal rep1.bam rep2.bam --assay dnase --blacklist blacklist.bed -o T.bw\n"
-        "  factornet-etl signal fragments.tsv.gz --assay atac --assembly hg38 --clusters barcodes.tsv -o cells/",
+        "  factornet-etl signal fragments.tsv.gz --assay atac --store hg38.zarr --clusters barcodes.tsv -o cells/",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("reads", type=Path, nargs="+", metavar="FILE", help="read files, whose cuts are added up")
@@ -62,9 +64,16 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts, to tell the enrichment at their starts")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the quality (.png, .pdf, .svg)")
     sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument(
+        "--store",
+        metavar="STORE",
+        help="take chromosomes, blacklist and effective genome size from a store, as `build`",
+    )
     sizes.add_argument("--sizes", type=Path, metavar="FILE", help="chrom.sizes: chromosomes of fragment files")
     sizes.add_argument(
-        "--assembly", choices=tuple(known_assemblies()), help="instead of --sizes; default: recognised for alignments"
+        "--assembly",
+        choices=tuple(known_assemblies()),
+        help="instead of --sizes; default: recognised",
     )
     parser.add_argument("--force", action="store_true", help="replace what already exists")
     add_read_options(parser)
@@ -76,18 +85,13 @@ def _run(options: argparse.Namespace) -> int:
     settings = signal_options(options)
     if settings.assay is None:
         raise UsageError("--assay is missing: dnase, or atac, whose 5' ends are shifted")
-    reads = open_reads(options.reads, _lengths(options))
-    lengths = dict(zip(reads.coordinates.names, reads.coordinates.lengths, strict=True))
-    assembly = options.assembly or recognise_assembly(lengths)
     if options.picture:
         _check_picture(options)
-    more = {
-        "blacklist": no_blacklist() if options.blacklist is None else _intervals(options.blacklist, reads),
-        "assembly": assembly,
-        "known": _known_places(options, reads),
-    }
+    store = None if options.store is None else open_store(options.store)
+    reads = open_reads(options.reads, _lengths(options, store))
+    genome = _known_genome(options, reads, store)
     write = _write_clusters if options.clusters else _write
-    reports = write(options, reads, settings, more)
+    reports = write(options, reads, settings, genome)
     if options.picture:
         from .signal_picture import draw_quality  # loads torch
 
@@ -111,12 +115,28 @@ def _check_picture(options: argparse.Namespace) -> None:
         raise UsageError(f"--picture {options.picture}: give the name of a {', '.join(FIGURE_SUFFIXES)}")
 
 
-def _lengths(options: argparse.Namespace) -> Mapping[str, int] | None:
+def _known_genome(options: argparse.Namespace, reads: ReadSet, store: Store | None) -> KnownGenome:
+    """Return what the options, a store, or the lengths of chromosomes tell of the genome."""
+    places = _known_places(options, reads)
+    if store is not None:
+        blacklist = blacklist_of(store, reads) if options.blacklist is None else _intervals(options.blacklist, reads)
+        keep = options.blacklist is None  # as `build` does
+        return KnownGenome(store.info.assembly, sequenced_bases(store), blacklist, keep_listed=keep, places=places)
+    lengths = dict(zip(reads.coordinates.names, reads.coordinates.lengths, strict=True))
+    assembly = options.assembly or recognise_assembly(lengths)
+    if options.blacklist is None:
+        return KnownGenome(assembly, places=places)
+    return KnownGenome(assembly, blacklist=_intervals(options.blacklist, reads), places=places)
+
+
+def _lengths(options: argparse.Namespace, store: Store | None) -> Mapping[str, int] | None:
     """Return the lengths of chromosomes that the options give.
 
     Raises:
         InputError: the file of sizes cannot be read.
     """
+    if store is not None:
+        return dict(zip(store.coordinates.names, store.coordinates.lengths, strict=True))
     if options.assembly:
         return known_assemblies()[options.assembly]
     if options.sizes is None:
@@ -142,7 +162,7 @@ def _known_places(options: argparse.Namespace, reads: ReadSet) -> KnownPlaces:
 
 
 def _write(
-    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, more: dict[str, Any]
+    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, genome: KnownGenome
 ) -> dict[str, SignalReport]:
     output: Path = options.output
     strands: tuple[Strand, ...] = ("forward", "reverse") if options.stranded else ("both",)
@@ -153,11 +173,11 @@ def _write(
             check_output_file(path, overwrite=options.force)
         scratch = output.with_name(f".{output.name}.cuts")
         with naming_option("--scale", hint=_SCALE_HINT):
-            return {str(output): write_signals(reads, settings, paths, scratch=scratch, **more)}
+            return {str(output): write_signals(reads, settings, paths, genome, scratch=scratch)}
 
 
 def _write_clusters(
-    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, more: dict[str, Any]
+    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, genome: KnownGenome
 ) -> dict[str, SignalReport]:
     """Write a cell-line folder for each cluster.
 
@@ -175,7 +195,7 @@ def _write_clusters(
                 raise UsageError(f"{folder / name}: has a bigwig.txt; give another folder, or --force")
         outputs = {name: {s: folder / name / f"{track}{_ENDS[s]}.bw" for s in strands} for name in names}
         with naming_option("--scale", hint=_SCALE_HINT):
-            reports = write_clusters(reads, settings, outputs, clusters, scratch=folder / ".cuts", **more)
+            reports = write_clusters(reads, settings, outputs, clusters, genome, scratch=folder / ".cuts")
         for name, report in reports.items():
             rows = [
                 f"{path.name}\t{track}{_ENDS[s]}\tassay={settings.assay}\tunits={report.scale.units}\n"

@@ -10,7 +10,7 @@ import pytest
 from support.hostile_servers import ENDLESS_ANSWERS, LIES, SLOW, hostile_server
 from support.servers import serving
 
-from factornet.cli.etl import fetch as etl_fetch
+from factornet.cli.etl.inputs import fetch as etl_fetch
 from factornet.cli.etl.parser import main
 from factornet.etl.download.fetch import download_files
 from factornet.etl.download.registry import Download, default_registry, read_registry, select_downloads

@@ -3,6 +3,7 @@
 import gzip
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pysam
@@ -14,13 +15,13 @@ from factornet.etl.reads import read_set
 from factornet.etl.reads.cuts import CutCollection
 from factornet.etl.reads.read_filter import EXCLUDABLE, ReadFilter
 from factornet.etl.reads.read_set import SignalOptions, open_reads
-from factornet.etl.reads.signal import no_blacklist, write_clusters, write_signals
+from factornet.etl.reads.signal import KnownGenome, write_clusters, write_signals
 from factornet.store.errors import InputError, UsageError
 from factornet.store.genome.bigwig_format import check_structure
 from factornet.store.genome.intervals import Intervals
 
 LENGTHS = {"chr1": 30_000, "chr2": 12_000, "chrX": 9_000, "chrM": 3_000}
-KEYWORDS = {"blacklist": no_blacklist(), "assembly": None, "sequenced": 40_000}
+GENOME = KnownGenome(sequenced=40_000)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def values(path):
 def write(files, folder, options, *, strands=("both",), lengths=None, **more):
     outputs = {strand: folder / f"{strand}.bw" for strand in strands}
     report = write_signals(
-        open_reads(files, lengths), options, outputs, scratch=folder / "cuts", **{**KEYWORDS, **more}
+        open_reads(files, lengths), options, outputs, replace(GENOME, **more), scratch=folder / "cuts"
     )
     assert not (folder / "cuts").exists()
     return report, {strand: values(path) for strand, path in outputs.items()}
@@ -190,8 +191,7 @@ def test_clusters_in_one_pass_equal_separate_files(rows, tmp_path, monkeypatch):
     outputs = {f"C{i}": {"both": tmp_path / f"C{i}.bw"} for i in range(3)}
     options = SignalOptions(assay="ATAC-seq")
     reads = open_reads([file], LENGTHS)
-    keywords = {"blacklist": no_blacklist(), "assembly": "hg38"}
-    reports = write_clusters(reads, options, outputs, clusters, scratch=tmp_path / "cuts", **keywords)
+    reports = write_clusters(reads, options, outputs, clusters, KnownGenome("hg38"), scratch=tmp_path / "cuts")
     for name in outputs:
         own = {barcode for barcode, cluster in clusters.items() if cluster == name}
         alone = fragments(tmp_path / "alone.tsv.gz", [row for row in rows if row[3] in own])
