@@ -14,9 +14,10 @@ Key = TypeVar("Key", bound=Hashable)
 def safe_name(text: str) -> str:
     """Return a text with each run of characters that no name in a store may have as one ``_``; empty if none is left.
 
+    A name begins with a letter or a digit: others would be taken for an option, or hide a folder.
     ``endothelial cell of umbilical vein`` is ``endothelial_cell_of_umbilical_vein``.
     """
-    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("_").lstrip(".")
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).lstrip("._+-").rstrip("_")
 
 
 def distinct_names(names: Mapping[Key, str]) -> dict[Key, str]:

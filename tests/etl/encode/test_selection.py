@@ -230,9 +230,14 @@ def test_biosamples_whose_names_differ_in_case_only_get_names_that_differ():
 FILES = table(*ROWS)
 
 
-@given(st.permutations(FILES), st.text(min_size=1, max_size=20), st.sets(st.sampled_from([f.accession for f in FILES])))
-def test_decisions_do_not_depend_on_the_order_and_names_are_safe(files, biosample, renamed):
-    files = [replace(f, biosample=biosample) if f.accession in renamed else f for f in files]
+@given(
+    st.permutations(FILES),
+    st.text(min_size=1, max_size=20),
+    st.text(max_size=5),
+    st.sets(st.sampled_from([f.accession for f in FILES])),
+)
+def test_decisions_do_not_depend_on_the_order_and_names_are_safe(files, biosample, target, renamed):
+    files = [replace(f, biosample=biosample, target=target) if f.accession in renamed else f for f in files]
     options = CartOptions(assembly="GRCh38", variants=True, archived=True, audit_errors=True)
     first = {d.file.accession: d for d in select(files, options).decisions}
     second = {d.file.accession: d for d in select(files[::-1], options).decisions}
