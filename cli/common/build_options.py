@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ...etl.builders.report import BuildReport
 from ...etl.shards.executor import OnPlan, OnReport, Resources
@@ -18,8 +18,8 @@ from .output import print_json, print_line
 from .progress import Throughput, progress_line
 
 
-def add_build_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a build, and those of every command."""
+def add_resource_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the processes and the memory that tasks run in."""
     parser.add_argument(
         "-p", "--processes", type=positive_int, default=cpu_count(), metavar="N", help="worker processes"
     )
@@ -38,6 +38,11 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, such as 4GB"
     )
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a build, and those of every command."""
+    add_resource_options(parser)
     parser.add_argument(
         "--chrom-alias",
         nargs="+",
@@ -69,14 +74,17 @@ def resources_from_args(options: argparse.Namespace) -> Resources:
     )
 
 
-class Build(Protocol):
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Build(Protocol[Result_co]):
     """A build whose only missing arguments are the callbacks for its progress."""
 
-    def __call__(self, *, on_report: OnReport, on_plan: OnPlan) -> BuildReport:
+    def __call__(self, *, on_report: OnReport, on_plan: OnPlan) -> Result_co:
         """Run the build."""
 
 
-def build_with_progress(title: str, build: Build) -> tuple[BuildReport, float]:
+def build_with_progress(title: str, build: Build[Result_co]) -> tuple[Result_co, float]:
     """Run `build` under a progress bar with throughput; return its report and the seconds it took."""
     begin = perf_counter()
     plan: list[ShardTask] = []

@@ -12,15 +12,18 @@ from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
 from ...etl.builders.report import BuildReport
 from ...etl.inputs.alias_tables import read_aliases
 from ...etl.transfer.remote_build import check_no_store, upload, working_store
+from ...etl.uniqueness.compute import UniquenessOptions
 from ...store.annotation_rules import README_RULES, AnnotationRules, published_rules
+from ...store.errors import UsageError
 from ...store.location import is_remote
 from ...store.reader import open_store
 from ...store.schema import FEATURES
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, parse_pairs
+from ..common.arguments import HelpFormatter, naming_option, parse_pairs, positive_int
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from ..common.output import print_line
 from ..common.runner import report_interrupt
+from .inputs.uniqueness import EXCLUDE_HELP, STRANDS, STRANDS_HELP, settings_from_args
 
 
 def add_parser(commands: Any) -> None:
@@ -31,6 +34,7 @@ def add_parser(commands: Any) -> None:
         description="Create a store with a genome: sequence, annotation, blacklist, tracks shared by all cell lines.",
         epilog="examples:\n  factornet-etl genome hg19.zarr --fasta hg19.fa.gz --gtf gencode.v19.annotation.gtf.gz \\\n"
         "      --cpg cpgIslandExt.txt.gz --blacklist blacklist.bed.gz --track Unique35=Unique35.bw\n"
+        "  factornet-etl genome hg38.zarr --fasta hg38.fa.gz --blacklist hg38-blacklist.v2.bed.gz --uniqueness 35\n"
         "  factornet-etl genome chr20.zarr --fasta 20.fa.gz --chrom-alias 20=chr20",
         formatter_class=HelpFormatter,
     )
@@ -65,6 +69,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--blacklist", type=Path, metavar="FILE", help="regions to exclude, BED")
     parser.add_argument("--track", nargs="+", default=[], metavar="NAME=FILE", help="bigWigs shared by all cell lines")
     parser.add_argument(
+        "--uniqueness",
+        type=positive_int,
+        metavar="K",
+        help="compute a track of the name UniqueK that all cell lines share: the uniqueness of K-mers, from the FASTA, "
+        "as `factornet-etl uniqueness`. 35 where the Duke track of published models does not exist, as for hg38",
+    )
+    parser.add_argument("--uniqueness-exclude", nargs="+", default=[], metavar="PATTERN", help=EXCLUDE_HELP)
+    parser.add_argument("--uniqueness-strands", choices=STRANDS, help=f"{STRANDS_HELP} (default: {STRANDS[0]})")
+    parser.add_argument(
         "--assembly", metavar="NAME", help="name of the assembly; default: recognised by chromosome lengths"
     )
     parser.add_argument(
@@ -93,6 +106,7 @@ def _run(options: argparse.Namespace) -> int:
         aliases=read_aliases(options.chrom_alias, options.chroms),
         rules=_rules(options),
         allow_missing=options.allow_missing_chroms,
+        uniqueness=_uniqueness(options),
     )
     if not is_remote(options.store):
         report, seconds = _build(options, Path(options.store), inputs, settings, force=options.force)
@@ -111,6 +125,18 @@ def _run(options: argparse.Namespace) -> int:
                 f"{copied.location}: {format_count(copied.objects, 'object')} uploaded, {format_bytes(copied.bytes)}"
             )
     return 0
+
+
+def _uniqueness(options: argparse.Namespace) -> UniquenessOptions | None:
+    if options.uniqueness is None:
+        for name in ("uniqueness_exclude", "uniqueness_strands"):
+            if getattr(options, name):
+                raise UsageError(f"--{name.replace('_', '-')}: needs --uniqueness")
+        return None
+    with naming_option("--uniqueness"):
+        return settings_from_args(
+            options.uniqueness, options.uniqueness_exclude, options.uniqueness_strands or STRANDS[0]
+        )
 
 
 def _rules(options: argparse.Namespace) -> AnnotationRules | None:

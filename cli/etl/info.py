@@ -10,6 +10,7 @@ from typing import Any
 
 from ...etl.inputs.chip_peaks import factor_notes
 from ...etl.inputs.chrom_aliases import abbreviate
+from ...etl.reads.signal import signal_notes
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
 from ...store.annotation_rules import rules_of_store
 from ...store.cell_info import CellInfo
@@ -186,6 +187,9 @@ def print_cell(cell: CellInfo, *, notes: bool = True) -> None:
     titles = ("track", "assay", "units", "covered bases", "gaps", "min", "mean", "max")
     print_table(f"{cell.name}: tracks", titles, tracks)
     _print_all_bases(cell.name, cell.summary)
+    for name, figures in cell.summary.get("reads", {}).items() if notes else ():
+        for note in signal_notes(figures):
+            print_line(f"{cell.name}: track {name}: {note}")
     if cell.factors:
         factors: list[Sequence[str]] = []
         for name, row in cell.summary["factors"].items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,13 @@ from ...store.schema import FEATURES, GAP_BASES, Chromosome, StoreInfo, check_na
 from ..annotation.features import Annotation, annotation_from_beds, annotation_from_gtf, check_bedtools
 from ..annotation.shares import annotation_notes, describe_annotation
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
-from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
+from ..inputs.provenance import (
+    InputFingerprint,
+    check_unchanged,
+    describe_build,
+    fingerprint_inputs,
+    report_changed_inputs,
+)
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
@@ -30,6 +36,8 @@ from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence
+from ..uniqueness.compute import Uniqueness, UniquenessOptions, compute_uniqueness, uniqueness_bytes
+from ..uniqueness.counted_records import check_counted
 from .chromosome_arrays import ChromosomeArrays
 from .excluded_regions import write_assembly_gaps, write_blacklist
 from .report import BuildReport
@@ -90,6 +98,7 @@ class GenomeOptions:
             transcripts; for BED files those that their promoters show.
         allow_missing: take the signal of chromosomes that a track lacks as 0.
         layout: chunks and shards.
+        uniqueness: how to compute a shared track of uniqueness from the FASTA; None for no such track.
     """
 
     assembly: str | None = None
@@ -98,16 +107,19 @@ class GenomeOptions:
     rules: AnnotationRules | None = None
     allow_missing: bool = False
     layout: Layout = DEFAULT_LAYOUT
+    uniqueness: UniquenessOptions | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return the options as recorded in the provenance."""
         rules = self.rules or README_RULES
+        computed = {"uniqueness": self.uniqueness.describe()} if self.uniqueness else {}
         return {
             "chroms": list(self.chroms),
             "aliases": dict(self.aliases),
             "promoter": [rules.upstream, rules.downstream],
             "untranslated": rules.untranslated,
             "allow_missing_chroms": self.allow_missing,
+            **computed,
         }
 
 
@@ -130,7 +142,7 @@ def build_genome(
         resources: processes and memory.
         force: replace an existing store without cell lines.
         on_report: called as each task ends.
-        on_plan: called with all tasks before the first starts.
+        on_plan: called with tasks before they start; several times if uniqueness is computed.
 
     Raises:
         StoreError: the store already exists (and not `force`), has cell lines, or is being built by another process;
@@ -139,7 +151,7 @@ def build_genome(
     """
     check_replaceable = partial(_check_replaceable, store, force=force)
     check_replaceable()
-    _check_before_work(store, inputs)
+    _check_before_work(store, inputs, options)
     fingerprints = fingerprint_inputs(inputs.files)
     provenance = describe_build(fingerprints, options.describe())
     state = _describe_state(inputs, options, provenance)
@@ -148,8 +160,26 @@ def build_genome(
         sequence = read_sequence(
             inputs.fasta, journal.folder, chroms=options.chroms, aliases=options.aliases, assembly=options.assembly
         )
-        needed = genome_bytes(sequence.coordinates, tracks=len(inputs.tracks))
+        needed = genome_bytes(sequence.coordinates, tracks=len(inputs.tracks) + (options.uniqueness is not None))
+        needed += uniqueness_bytes(sequence.fasta, options.uniqueness) if options.uniqueness else 0
         check_disk_space(store, needed, what="the genome", hint="or build the store on another disk")
+        notes = [*sequence.notes]
+        if options.uniqueness:
+            with report_changed_inputs(fingerprints):
+                computed = _compute_uniqueness(
+                    sequence,
+                    fingerprints[0],
+                    options.uniqueness,
+                    resources,
+                    work=work,
+                    on_report=on_report,
+                    on_plan=on_plan,
+                )
+            notes += [f"track {options.uniqueness.track}: {note}" for note in computed.notes()]
+            # From here on it is a shared track like the others, whose file is the last of the inputs.
+            inputs = replace(inputs, tracks={**inputs.tracks, options.uniqueness.track: computed.path})
+            fingerprints += fingerprint_inputs([computed.path])
+            provenance = describe_build(fingerprints, options.describe())
         staged = journal.folder / store.name
         annotation = _read_annotation(inputs, options, sequence.coordinates)
         tasks, bigwigs = _create_arrays(staged, sequence, annotation, inputs, options)
@@ -166,18 +196,51 @@ def build_genome(
         check_unchanged(fingerprints)
         publish(staged, store.resolve(), "genome", check=check_replaceable)
     size = sum(sequence.coordinates.lengths)
-    notes = [*sequence.notes, *annotation_notes(summary.get("annotation"), size), *blacklist_notes, gaps_note]
+    notes += [*annotation_notes(summary.get("annotation"), size), *blacklist_notes, gaps_note]
     notes += [note for name, bigwig in bigwigs.items() for note in track_notes(name, bigwig, reports)]
     notes += [journal.note] if journal.note else []
     return BuildReport(f"genome {sequence.assembly} in {store}", tuple(reports), tuple(notes))
 
 
-def _check_before_work(store: Path, inputs: GenomeInputs) -> None:
+def _compute_uniqueness(
+    sequence: SelectedSequence,
+    fingerprint: InputFingerprint,
+    options: UniquenessOptions,
+    resources: Resources,
+    *,
+    work: Path,
+    on_report: OnReport,
+    on_plan: OnPlan | None,
+) -> Uniqueness:
+    """Compute the bigWig of a shared track in a folder of its own, which a resumed build finds again.
+
+    Raises:
+        InputError: a chromosome of the store is not counted.
+        FactorNetError: as `compute_uniqueness`.
+    """
+    check_counted(sequence.fasta, options.excluded, sequence.records.values())
+    return compute_uniqueness(
+        sequence.fasta,
+        fingerprint,
+        options,
+        resources,
+        work=work / "uniqueness",
+        name=f"{options.track}.bw",
+        on_report=on_report,
+        on_plan=on_plan,
+    )
+
+
+def _check_before_work(store: Path, inputs: GenomeInputs, options: GenomeOptions) -> None:
     """Check what would fail at the end: permissions, names, and the program that a GTF needs."""
     check_store_folder(store)
     check_publishable(store.resolve(), "genome")
     for name in inputs.tracks:
         check_name(name, "track")
+    if options.uniqueness and options.uniqueness.track in inputs.tracks:
+        raise UsageError(
+            f"the track {options.uniqueness.track} is given, and is to be computed too; choose one of both"
+        )
     if inputs.gtf is not None:
         check_bedtools()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from ...store.errors import InputError, UsageError
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import check_name
 from ...store.text import format_count, printable
+from ..inputs.assembly import known_assemblies
 from ..inputs.chrom_aliases import alias_hint, default_selection, file_names
 from ..inputs.fasta import PreparedFasta, prepare_fasta
 
@@ -87,12 +87,9 @@ def _assembly_name(given: str | None, coordinates: GenomeCoordinates, fasta: Pat
     Raises:
         InputError: the given name is a known assembly in which a chromosome has another length.
     """
-    tables = [t for t in (files("factornet") / "resources").iterdir() if t.name.endswith(".chrom.sizes")]
-    for table in sorted(tables, key=lambda t: t.name):
-        known = dict(line.split() for line in table.read_text().splitlines())
-        name = table.name.removesuffix(".chrom.sizes")
+    for name, known in known_assemblies().items():
         chromosomes = zip(coordinates.names, coordinates.lengths, strict=True)
-        different = [(chrom, length) for chrom, length in chromosomes if known.get(chrom) != str(length)]
+        different = [(chrom, length) for chrom, length in chromosomes if known.get(chrom) != length]
         if given == name and different:
             chrom, length = different[0]
             expected = f"in {name} it has {known[chrom]}" if chrom in known else f"{name} has no chromosome {chrom}"

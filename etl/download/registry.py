@@ -1,14 +1,16 @@
 """Read the registry of public inputs: ``resources/registry.json``, or a file in the same form.
 
-An entry is a file, ``name: {assembly, what, option, urls, digest | digests, bytes, default}``. `urls` are the same file
-on several servers, tried in turn. `digest` is the expected digest (``md5:...``, ``sha256:...``, ``git-blob:...``);
-`digests` names the publisher's list of digests, in the same directory as the file. Without either, later downloads are
-compared with the first. With `default` false a file is downloaded only by its name.
+An entry is a file, ``name: {assembly, what, option, urls, digest | digests, bytes, default, more_options}``. `urls` are
+the same file on several servers, tried in turn. `digest` is the expected digest (``md5:...``, ``sha256:...``,
+``git-blob:...``); `digests` names the publisher's list of digests, in the same directory as the file. Without either,
+later downloads are compared with the first. With `default` false a file is downloaded only by its name. `more_options`
+are further options of ``factornet-etl genome`` for the printed command: what is computed from the file.
 
 Or it is a group of files, ``name: {assembly, what, urls, files, under, match, next, default}``. `files` is a table of
 path, digest and size (may be empty) next to the registry; the group has those of its files whose path is `under` plus
 what one of the patterns of `match` matches, and names them by what follows `under`. `urls` are what the paths are
-appended to, and `next` a line on what to do with the files, with ``{folder}`` for where they are.
+appended to, and `next` a line on what to do with the files, with ``{folder}`` for where they are; `licence` and
+`citation` are what a model fetched from the group says of itself.
 """
 
 from __future__ import annotations
@@ -45,6 +47,9 @@ class Download:
         default: whether it is downloaded with its assembly, without being named.
         group: name of its group; empty where it is in none.
         next: what to do with the group's files.
+        more_options: of ``factornet-etl genome`` with this file.
+        licence: of the group's files; empty where it is not stated.
+        citation: of the work that they are from.
     """
 
     name: str
@@ -58,6 +63,9 @@ class Download:
     default: bool = True
     group: str = ""
     next: str = ""
+    more_options: str = ""
+    licence: str = ""
+    citation: str = ""
 
     def digest_list_url(self, url: str) -> str:
         """Return the URL of the publisher's list of digests next to the file at `url`."""
@@ -106,6 +114,7 @@ def _parse(path: Path, name: str, entry: dict[str, Any]) -> Iterator[Download]:
             digest=_digest(name, entry.get("digest", "")),
             digests=str(entry.get("digests", "")),
             size=_size(name, entry.get("bytes", 0)),
+            more_options=str(entry.get("more_options", "")),
             **shared,
         )
         return
@@ -122,6 +131,8 @@ def _parse(path: Path, name: str, entry: dict[str, Any]) -> Iterator[Download]:
             size=_size(file, int(size or 0)),
             group=name,
             next=str(entry.get("next", "")),
+            licence=str(entry.get("licence", "")),
+            citation=str(entry.get("citation", "")),
             **shared,
         )
 

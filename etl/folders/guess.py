@@ -102,7 +102,7 @@ def _kind(path: Path) -> tuple[Kind, str]:
         content = file_kind(path)
         if content == "a bigWig":
             return "bigwig", ""
-        if content in ("a BAM file", "a CRAM file"):
+        if content in ("a BAM file", "a CRAM file", "a SAM file"):
             return "reads", ""
         if content:
             return "other", f"is {content}"

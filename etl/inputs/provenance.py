@@ -167,9 +167,17 @@ def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
             names = sorted(name for name in {**old, **new} if old.get(name) != new.get(name))
             changes.append(f"sources ({', '.join(names)})")
         elif isinstance(old, dict) and isinstance(new, dict):
-            keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
-            inner = ", ".join(f"{k}: {old.get(k)} before, {new.get(k)} now" for k in keys)
-            changes.append(f"{key} ({inner})")
+            changes.append(f"{key} ({', '.join(_changed_values(old, new))})")
         else:
             changes.append(f"{key} ({old} before, {new} now)")
     return "; ".join(changes)
+
+
+def _changed_values(old: Mapping[str, Any], new: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Yield the differences between two dictionaries, those of dictionaries in them by dotted names."""
+    for key in {**old, **new}:
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            yield from _changed_values(a, b, f"{within}{key}.")
+        elif a != b:
+            yield f"{within}{key}: {a} before, {b} now"

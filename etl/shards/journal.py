@@ -45,6 +45,7 @@ class Journal:
         self.folder, self.note = work / f"try-{uuid4().hex[:8]}", ""
         self.known: dict[str, str] = {}
         self._done: dict[str, ShardReport] = {}
+        self._n_tasks = self._n_kept = 0  # of all calls of `run`
         before, reports = _read(self._file)
         if before is not None and before == state:
             self._done = {r.key: r for r in reports if self._keep(work, r)}
@@ -84,6 +85,8 @@ class Journal:
     ) -> list[ShardReport]:
         """Run the tasks that no earlier try finished, and return the reports of all, in the order of the tasks.
 
+        It may be called again, with tasks that need the results of those before.
+
         Args:
             tasks: that write below `staged`.
             staged: the group or store being built, a folder in `folder`.
@@ -106,10 +109,10 @@ class Journal:
 
         remaining = [t for t in tasks if t.key not in reports]
         reports |= {r.key: r for r in run(remaining, resources, on_report=finished, location=staged)}
+        self._n_tasks, self._n_kept = self._n_tasks + len(tasks), self._n_kept + len(tasks) - len(remaining)
         if self._done:
-            done = len(tasks) - len(remaining)
-            self.note = f"resumed an interrupted build: {done} of {len(tasks)} tasks were already done"
-        self.known = {key: r.sha256 for key, r in reports.items() if r.sha256}
+            self.note = f"resumed an interrupted build: {self._n_kept} of {self._n_tasks} tasks were already done"
+        self.known |= {key: r.sha256 for key, r in reports.items() if r.sha256}
         return [reports[t.key] for t in tasks]
 
     def close(self) -> None:

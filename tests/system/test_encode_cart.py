@@ -17,7 +17,7 @@ from factornet.store import open_store
 
 @pytest.fixture
 def genome(demo_files, tmp_path):
-    words = f"genome {tmp_path / 'hg38.zarr'} --assembly hg38 --fasta {demo_files / 'genome.fa'} -p 1"
+    words = f"genome {tmp_path / 'hg38.zarr'} --assembly demo --fasta {demo_files / 'genome.fa'} -p 1"
     assert etl.main(shlex.split(words)) == 0
     return tmp_path / "hg38.zarr"
 

@@ -170,7 +170,8 @@ def test_reads_become_rows_of_one_track(table, server, tmp_path):
     plan = plan_cart(table, CartOptions("GRCh38", signal="reads"), retry_policy=QUICK)
     assert [f.sheets["bigwig.txt"] for f in plan.folders] == ["ENCFF003DNA.bam\tDNase\tassay=DNase-seq\n", ""]
     download_cart(plan, tmp_path / "cells", retry_policy=QUICK)
-    assert (tmp_path / "cells/HepG2/ENCFF003DNA.bam").is_file()
+    (track,) = read_cell_folder(tmp_path / "cells/HepG2").tracks
+    assert (track.name, track.has_reads, [p.name for p in track.paths]) == ("DNase", True, ["ENCFF003DNA.bam"])
     assert not (tmp_path / "cells/K562/bigwig.txt").exists()
     with pytest.raises(UsageError, match=r"HepG2/bigwig.txt: already exists with other rows"):
         fetch(table, tmp_path / "cells")

@@ -29,6 +29,8 @@ def put(folder, *names):
         path = folder / name
         if name.lower().endswith((".bw", ".bigwig")):
             path.write_bytes(b"\x26\xfc\x8f\x88")
+        elif name.endswith(".sam"):
+            path.write_text("@HD\tVN:1.6\n@SQ\tSN:chr1\tLN:9\n")
         elif name.endswith(".bam"):
             path.write_bytes(gzip.compress(b"BAM\x01"))
         elif name.endswith(".gz"):
@@ -56,6 +58,7 @@ def reasons(folder):
         ("Unique35.bw", "Unique35.bw\tUnique35"),
         ("ENCFF123ABC.DNase.hg38.bw", "ENCFF123ABC.DNase.hg38.bw\tDNase\tassay=DNase-seq"),
         ("K562 ATAC rep1.bam", "K562 ATAC rep1.bam\tATAC\tassay=ATAC-seq"),
+        ("DNase.sam", "DNase.sam\tDNase\tassay=DNase-seq"),
         ("fragments.tsv.gz", "fragments.tsv.gz\tATAC\tassay=ATAC-seq"),
     ],
 )

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...etl.demo.write_files import write_demo
-from ..common.arguments import HelpFormatter, add_common_options
-from ..common.output import print_json, print_line
+from ....etl.demo.write_files import write_demo
+from ...common.arguments import HelpFormatter, add_common_options
+from ...common.output import print_json, print_line
 
 
 def add_parser(commands: Any) -> None:

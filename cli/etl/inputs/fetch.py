@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ...etl.download.fetch import DownloadedFile, download_files
-from ...etl.download.registry import Download, default_registry, read_registry, select_downloads
-from ...etl.download.user_data import user_data_folder
-from ...store.storage.retry import RetryPolicy
-from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options
-from ..common.output import print_json, print_line, print_warning
-from ..common.progress import DownloadedBytes, progress_line
-from ..common.runner import report_interrupt
-from .folders.encode import add_encode_options, check_no_encode_options, run_encode
+from ....etl.download.fetch import DownloadedFile, download_files
+from ....etl.download.registry import Download, default_registry, read_registry, select_downloads
+from ....etl.download.user_data import user_data_folder
+from ....store.storage.retry import RetryPolicy
+from ....store.text import format_bytes, format_count
+from ...common.arguments import HelpFormatter, add_common_options
+from ...common.output import print_json, print_line, print_warning
+from ...common.progress import DownloadedBytes, progress_line
+from ...common.runner import report_interrupt
+from .encode import add_encode_options, check_no_encode_options, run_encode
 
 _ASSEMBLY = "hg19"
 MOTIFS = "motifs"
 """Group of the registry that is downloaded into the user's folder, where -mo looks, if its name stands for a folder."""
+
+_ASSEMBLY = "hg19"
+"""The assembly where neither the options nor the folder name one."""
 
 
 def add_parser(commands: Any) -> None:
@@ -32,7 +36,7 @@ def add_parser(commands: Any) -> None:
         description="Download public inputs into a folder, each from the first of several servers that has it, and "
         "compare them with their published digests. The same command resumes an interrupted download; files that "
         "already exist are compared and kept. With --encode: make cell-line folders of the files of an ENCODE cart.",
-        epilog="examples:\n  factornet-etl fetch data/hg19\n  factornet-etl fetch data/hg38 --assembly hg38\n"
+        epilog="examples:\n  factornet-etl fetch data/hg19\n  factornet-etl fetch data/hg38\n"
         "  factornet-etl fetch data/hg19 --only hg19.fa.gz gencode.v19.annotation.gtf.gz\n"
         "  factornet-etl fetch data --only factornet-data           # 13 cell lines: sheets and peaks\n"
         "  factornet-etl fetch data --only factornet-data/HepG2 ladder\n"
@@ -54,7 +58,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--assembly",
-        help=f"genome assembly; default: {_ASSEMBLY}, and with --encode the only one of the table",
+        metavar="NAME",
+        help=f"genome assembly; default: the name of the folder, if there are files of it (hg38), else {_ASSEMBLY}; "
+        "with --encode the only one of the table",
     )
     parser.add_argument("--list", action="store_true", help="list all files with their URLs, and exit")
     parser.add_argument(
@@ -76,7 +82,9 @@ def _run(options: argparse.Namespace) -> int:
     folder, only = Path(options.folder), options.only
     if options.folder == MOTIFS and not only:
         folder, only = user_data_folder(), [MOTIFS]
-    downloads = select_downloads(registry, only, options.assembly or _ASSEMBLY)
+    known = {d.assembly for d in registry}
+    assembly = options.assembly or (folder.name if folder.name in known else _ASSEMBLY)
+    downloads = select_downloads(registry, only, assembly)
     on_interrupt = report_interrupt("run the same command again to resume")
     with on_interrupt, progress_line("fetch", 0, unit="MB") as line:
         on_bytes = DownloadedBytes(line)
@@ -130,11 +138,15 @@ def _print_files(files: Sequence[DownloadedFile]) -> None:
     for f in files:
         state = "downloaded" if f.new else "already exists"
         print_line(f"{f.path}: {state}, {format_bytes(f.path.stat().st_size)}, compared with {f.compared_with}")
-    arguments = " ".join(
-        f"{f.download.option}{f.path}" if f.download.option.endswith("=") else f"{f.download.option} {f.path}"
-        for f in files
-    )
+    words = [_genome_option(f) for f in files] + [f.download.more_options for f in files if f.download.more_options]
+    arguments = " ".join(words)
     print_line(f"next: factornet-etl genome {files[0].download.assembly}.zarr {arguments}")
+
+
+def _genome_option(file: DownloadedFile) -> str:
+    """Return the option of ``factornet-etl genome`` that takes a file, as for a shell."""
+    option, path = file.download.option, shlex.quote(str(file.path))
+    return f"{option}{path}" if option.endswith("=") else f"{option} {path}"
 
 
 def _print_group(group: str, files: Sequence[DownloadedFile], folder: Path) -> None:

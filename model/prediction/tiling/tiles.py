@@ -11,15 +11,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ...store.reader import Store
-from ...store.schema import BIN
-from ...store.spans import StoredArray, padded_span
-from ...store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags, genome_path
-from ..data.inputs import network_inputs
-from ..network.block_config import BlockConfig
-from ..network.mean_signal import MeanSignal
-from ..network.variants import AnyConfig
-from .bins import SortedWindows
+from ....store.reader import Store
+from ....store.schema import BIN
+from ....store.windows.inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags, genome_path
+from ...data.inputs import network_inputs
+from ...network.block_config import BlockConfig
+from ...network.mean_signal import MeanSignal
+from ...network.variants import AnyConfig
+from ..bins import SortedWindows
+from .span_buffer import SpanBuffer
 
 _ANNOTATED = 4096  # bins whose annotation is gathered at once
 T = TypeVar("T")
@@ -73,14 +73,25 @@ class TileReader:
         cell: cell line.
         config: of the network.
         means: mean signal that the network sees beside the tracks; None where it sees none.
+        buffer: from which arrays are read; readers of one buffer read in the order of the genome (`SpanBuffer`). None
+            makes one for this reader.
 
     Raises:
         UsageError: the cell line's tracks or meta values are not the network's, or the network uses annotation and
             the store has none.
     """
 
-    def __init__(self, store: Store, cell: str, config: AnyConfig, means: MeanSignal | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        cell: str,
+        config: AnyConfig,
+        means: MeanSignal | None = None,
+        *,
+        buffer: SpanBuffer | None = None,
+    ) -> None:
         self._store, self._cell, self._length = store, cell, config.window_length
+        self._buffer = buffer or SpanBuffer(store)
         self._inputs = network_inputs(config, store, (cell,))
         self._means = means
         self._signals = len(config.signals) if isinstance(config, BlockConfig) else len(config.tracks)
@@ -99,31 +110,32 @@ class TileReader:
         if starts.size == 0:
             return Tile(rows, np.empty(0, SEQUENCE.dtype), tracks, starts, features)
         chrom = self._store.coordinates.names[int(windows.chrom[rows][0])]
+        self._buffer.move_to(chrom, int(starts[0]))
         if inputs.gencode:
             features[:, inputs.annotation_columns] = self._annotation(chrom, starts + length // 2 - BIN // 2)
         moved, spans = remove_gaps(starts, length)
         low, high = int(starts[0]), int(starts[-1]) + length
 
-        def bases_in_windows(array: StoredArray, kind: ArrayKind) -> NDArray[Any]:
-            span = padded_span(array, low, high, pad_value=kind.pad_value)
+        def bases_in_windows(path: str, kind: ArrayKind) -> NDArray[Any]:
+            span = self._buffer.read(path, low, high, pad_value=kind.pad_value)
             return np.concatenate([span[kept] for kept in spans])
 
-        codes = bases_in_windows(self._store.array(genome_path(SEQUENCE, chrom)), SEQUENCE)
+        codes = bases_in_windows(genome_path(SEQUENCE, chrom), SEQUENCE)
         tracks = np.empty((self._signals, codes.size), SIGNAL.dtype)
         for row, name in zip(tracks, inputs.tracks, strict=False):  # those of the mean signal come after them
-            row[:] = bases_in_windows(self._store.track(self._cell, name, chrom), SIGNAL)
+            row[:] = bases_in_windows(self._store.track_path(self._cell, name, chrom), SIGNAL)
         if self._means is not None:
             span = self._means.bases(chrom, low, high)
             tracks[len(inputs.tracks) :] = np.concatenate([span[:, kept] for kept in spans], axis=1)
         annotation = None
         if self._has_annotation:
-            annotation = bases_in_windows(self._store.array(genome_path(ANNOTATION, chrom)), ANNOTATION)
+            annotation = bases_in_windows(genome_path(ANNOTATION, chrom), ANNOTATION)
         return Tile(rows, codes, tracks, moved, features, annotation)
 
     def _annotation(self, chrom: str, starts: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the six booleans of each 200-base bin, uint8 (bins, 6); `starts` are sorted."""
-        low, array = int(starts[0]), self._store.array(genome_path(ANNOTATION, chrom))
-        bits = padded_span(array, low, int(starts[-1]) + BIN, pad_value=ANNOTATION.pad_value)
+        low, path = int(starts[0]), genome_path(ANNOTATION, chrom)
+        bits = self._buffer.read(path, low, int(starts[-1]) + BIN, pad_value=ANNOTATION.pad_value)
         bins = sliding_window_view(bits, BIN)
         blocks = (starts[i : i + _ANNOTATED] - low for i in range(0, starts.size, _ANNOTATED))
         return np.concatenate([annotation_flags(bins[block]) for block in blocks])
