@@ -174,11 +174,11 @@ def _plan_folders(selection: Selection) -> Iterable[CartFolder]:
 def _sorted(decisions: Sequence[Decision], *roles: str) -> list[Decision]:
     """Return decisions of some roles: DNase before ATAC, as more cell lines have it, and factors by name."""
     chosen = [d for d in decisions if d.role in roles]
-    return sorted(chosen, key=lambda d: (d.name != "DNase", d.name, d.file.replicates, d.file.accession))
+    return sorted(chosen, key=lambda d: (d.file.assay != "DNase-seq", d.name, d.file.replicates, d.file.accession))
 
 
 def _track_row(decision: Decision) -> TrackRow:
-    assay = "DNase-seq" if decision.name == "DNase" else "ATAC-seq"
+    assay = "DNase-seq" if decision.file.assay == "DNase-seq" else "ATAC-seq"
     units = UNITS[decision.file.output_type] if decision.role == "bigwig" else ""
     return TrackRow(local_name(decision), decision.name, assay, units)
 

@@ -10,6 +10,10 @@ from typing import TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+READ_TRACKS = {"DNase-seq": "DGF", "ATAC-seq": "ATAC"}
+"""Assay -> name of the track that its reads make, as where a cell line is built from reads without a folder: cuts of
+DNase-seq are FactorNet's DGF, which a bigWig of another unit is not."""
+
 
 def safe_name(text: str) -> str:
     """Return a text with each run of characters that no name in a store may have as one ``_``; empty if none is left.

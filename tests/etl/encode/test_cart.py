@@ -168,10 +168,10 @@ def test_list_of_files_brings_the_table_and_limits_it(served, server, tmp_path):
 
 def test_reads_become_rows_of_one_track(table, server, tmp_path):
     plan = plan_cart(table, CartOptions("GRCh38", signal="reads"), retry_policy=QUICK)
-    assert [f.sheets["bigwig.txt"] for f in plan.folders] == ["ENCFF003DNA.bam\tDNase\tassay=DNase-seq\n", ""]
+    assert [f.sheets["bigwig.txt"] for f in plan.folders] == ["ENCFF003DNA.bam\tDGF\tassay=DNase-seq\n", ""]
     download_cart(plan, tmp_path / "cells", retry_policy=QUICK)
     (track,) = read_cell_folder(tmp_path / "cells/HepG2").tracks
-    assert (track.name, track.has_reads, [p.name for p in track.paths]) == ("DNase", True, ["ENCFF003DNA.bam"])
+    assert (track.name, track.has_reads, [p.name for p in track.paths]) == ("DGF", True, ["ENCFF003DNA.bam"])
     assert not (tmp_path / "cells/K562/bigwig.txt").exists()
     with pytest.raises(UsageError, match=r"HepG2/bigwig.txt: already exists with other rows"):
         fetch(table, tmp_path / "cells")
