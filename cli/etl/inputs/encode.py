@@ -56,7 +56,7 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--pool-donors", action="store_true", help="one folder for a tissue or primary cell, not one for each donor"
     )
-    group.add_argument("--archived", action="store_true", help="take archived files, too, as most of hg19 are")
+    group.add_argument("--archived", action="store_true", help="take archived files, too, after released ones")
     group.add_argument("--audit-errors", action="store_true", help="take files with an audit ERROR, too")
     group.add_argument("--dry-run", action="store_true", help="say what would be taken, and why not the rest")
     group.add_argument("--force", action="store_true", help="replace sheets that exist with other rows")
