@@ -8,7 +8,7 @@
 May import `factornet.store`, `etl.publish`, `etl.inputs`, `etl.download` and `etl.folders`.
 """
 
-from .cart import Cart, CartFolder, download_cart, plan_cart
+from .cart import Cart, CartFolder, CartReport, download_cart, plan_cart
 from .eligible import CartOptions
 from .metadata import EncodeFile, parse_metadata
 from .selection import Decision, Selection, select
@@ -17,6 +17,7 @@ __all__ = [
     "Cart",
     "CartFolder",
     "CartOptions",
+    "CartReport",
     "Decision",
     "EncodeFile",
     "Selection",

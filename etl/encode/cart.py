@@ -66,6 +66,19 @@ class Cart:
         return dict(Counter(d.reason for d in self.selection.decisions if not d.taken).most_common())
 
 
+@dataclass(frozen=True)
+class CartReport:
+    """What was done.
+
+    Attributes:
+        files: those of all folders.
+        kept: sheets that the cart has no rows of, and that were there.
+    """
+
+    files: tuple[DownloadedFile, ...]
+    kept: tuple[Path, ...]
+
+
 def plan_cart(path: Path, options: CartOptions, *, retry_policy: RetryPolicy) -> Cart:
     """Decide what is taken from a cart; nothing is written.
 
@@ -101,10 +114,11 @@ def download_cart(
     retry_policy: RetryPolicy,
     force: bool = False,
     on_bytes: OnBytes = lambda name, done, total: None,
-) -> list[DownloadedFile]:
+) -> CartReport:
     """Write the table of files, then make folder by folder: download its files, then write its sheets.
 
-    A folder that has sheets has all its files. The same call resumes an interrupted one.
+    A folder that has sheets has all its files. The same call resumes an interrupted one. Sheets that the cart has no
+    rows of, and meta.txt, are kept: a folder may have tracks of its own.
 
     Args:
         cart: what to make.
@@ -125,12 +139,13 @@ def download_cart(
         missing = sum(d.size for f in cart.folders for d in f.downloads if not (directory / d.name).exists())
         check_disk_space(directory / TABLE, missing, what="the cart", hint="or download to another disk")
         write_atomic(directory / TABLE, _table(cart.selection.decisions).encode())
-        done: list[DownloadedFile] = []
+        done, kept = list[DownloadedFile](), list[Path]()
         for folder in cart.folders:
             done += download_files(folder.downloads, directory, retry_policy=retry_policy, on_bytes=on_bytes)
             write_sources(directory / folder.name, folder.sources)
-            write_sheets(directory / folder.name, folder.sheets, force=force)
-        return done
+            states = write_sheets(directory / folder.name, folder.sheets, force=force)
+            kept += [directory / folder.name / name for name, state in states.items() if state == "kept"]
+        return CartReport(tuple(done), tuple(kept))
 
 
 def _check_sheets(cart: Cart, directory: Path) -> None:
@@ -159,11 +174,11 @@ def _plan_folders(selection: Selection) -> Iterable[CartFolder]:
 def _sorted(decisions: Sequence[Decision], *roles: str) -> list[Decision]:
     """Return decisions of some roles: DNase before ATAC, as more cell lines have it, and factors by name."""
     chosen = [d for d in decisions if d.role in roles]
-    return sorted(chosen, key=lambda d: (d.name != "DNase", d.name, d.file.replicates, d.file.accession))
+    return sorted(chosen, key=lambda d: (d.file.assay != "DNase-seq", d.name, d.file.replicates, d.file.accession))
 
 
 def _track_row(decision: Decision) -> TrackRow:
-    assay = "DNase-seq" if decision.name == "DNase" else "ATAC-seq"
+    assay = "DNase-seq" if decision.file.assay == "DNase-seq" else "ATAC-seq"
     units = UNITS[decision.file.output_type] if decision.role == "bigwig" else ""
     return TrackRow(local_name(decision), decision.name, assay, units)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ...store.errors import UsageError
+from ..folders.names import safe_name
 from .metadata import EncodeFile
 
 SignalChoice = Literal["any", "bigwig", "reads"]
@@ -172,6 +173,8 @@ def _peaks(file: EncodeFile) -> Kind | Refusal:
     form = file.format.split()
     if "Control" in file.assay or file.target in ("", "Control", "Input"):
         return Refusal("control", file.assay)
+    if not safe_name(file.target):
+        return Refusal("target without a letter", file.target)
     if _HISTONE.match(file.target):
         return Refusal("histone mark", file.target)
     if file.output_type not in CONSERVATIVE:

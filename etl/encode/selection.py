@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from ...store.errors import UsageError
 from ...store.text import printable
-from ..folders.names import distinct_names, safe_name
+from ..folders.names import READ_TRACKS, distinct_names, safe_name
 from .eligible import CONSERVATIVE, RELAXED, SINGLE_CELL, UNITS, Candidate, CartOptions, Refusal, choose_assembly, judge
 from .metadata import EncodeFile
 
@@ -104,7 +104,8 @@ def select(files: Sequence[EncodeFile], options: CartOptions, *, listed: frozens
         for c in group:
             role, refusal = chosen[c.file.accession]
             if refusal is None:
-                decided[c.file.accession] = Decision(c.file, cell, role, name)
+                track = READ_TRACKS.get(c.file.assay, name) if role == "reads" else name
+                decided[c.file.accession] = Decision(c.file, cell, role, track)
             else:
                 decided[c.file.accession] = Decision(c.file, reason=refusal.reason, detail=refusal.detail)
     decisions = tuple(
@@ -289,9 +290,10 @@ def _warnings(decisions: Collection[Decision]) -> Iterable[str]:
     """Yield what makes the tracks of cell lines hard to compare."""
     tracks: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for d in decisions:
-        if d.role in ("bigwig", "reads") and d.cell not in tracks[d.name][d.file.output_type]:
-            tracks[d.name][d.file.output_type].append(d.cell)
-    for track, types in tracks.items():
+        assay = "DNase-seq" if d.file.assay == "DNase-seq" else "ATAC-seq"
+        if d.role in ("bigwig", "reads") and d.cell not in tracks[assay][d.file.output_type]:
+            tracks[assay][d.file.output_type].append(d.cell)
+    for assay, types in tracks.items():
         if len(types) > 1:
             shown = "; ".join(f"{printable(kind)} in {', '.join(cells)}" for kind, cells in sorted(types.items()))
-            yield f"track {track} has other values in some cell lines than in others: {shown}"
+            yield f"tracks of {assay} have other values in some cell lines than in others: {shown}"

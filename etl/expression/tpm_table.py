@@ -170,6 +170,9 @@ def _read_rows(file: TpmFile) -> _Rows:
         raise InputError(path, "has no column of a sample", hint=_HINT, line=1)
     if "" in samples:
         raise InputError(path, f"column {columns[samples.index('')] + 1} has no title", hint=_HINT, line=1)
+    if not file.sample and all(map(_is_number, samples)):
+        problem = f"the first row has numbers ({format_foreign(samples[0])}, ...) in place of the names of samples"
+        raise InputError(path, problem, hint="name the samples; a first row that begins with # is a comment", line=1)
     rows = [
         _parse_row(path, number, cells, _Shape(len(titles), tuple(columns), named))
         for number, cells in chain([(number, first)], lines)

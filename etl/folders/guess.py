@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from ...store.schema import check_name
 from ..inputs.bed import text_lines
 from ..inputs.provenance import SOURCES
 from .name_words import NameWords, split_name
-from .names import safe_name
+from .names import READ_TRACKS, safe_name
 from .sheets import SHEETS, ChipRow, TrackRow
 
 Kind = Literal["bigwig", "reads", "peaks", "companion", "other", "unreadable"]
@@ -86,7 +86,7 @@ def guess_folder(folder: Path) -> FolderGuess:
         files[path.name] = GuessedFile(path.name, kind, reason=reason)
         kinds[kind].append(_Named(path.name, split_name(path.name, cell)))
     bigwigs, placed = _place_bigwigs(kinds["bigwig"])
-    reads, placed_reads = _place_reads(kinds["reads"], {row.track for row in bigwigs})
+    reads, placed_reads = _place_reads(kinds["reads"], {row.assay: row.file for row in bigwigs})
     chip, placed_peaks = _place_peaks(kinds["peaks"])
     files |= {f.name: f for f in (*placed, *placed_reads, *placed_peaks)}
     tracks = sorted((*bigwigs, *reads), key=lambda row: (row.track.casefold(), row.track, row.file))
@@ -102,7 +102,7 @@ def _kind(path: Path) -> tuple[Kind, str]:
         content = file_kind(path)
         if content == "a bigWig":
             return "bigwig", ""
-        if content in ("a BAM file", "a CRAM file"):
+        if content in ("a BAM file", "a CRAM file", "a SAM file"):
             return "reads", ""
         if content:
             return "other", f"is {content}"
@@ -162,16 +162,16 @@ def _why_no_track(track: str, words: NameWords, counts: Counter[str]) -> str:
     return ""
 
 
-def _place_reads(files: Sequence[_Named], taken: Iterable[str]) -> tuple[list[TrackRow], list[GuessedFile]]:
-    """Place reads: all of one assay are replicates of one track, unless a bigWig gives it."""
+def _place_reads(files: Sequence[_Named], taken: Mapping[str, str]) -> tuple[list[TrackRow], list[GuessedFile]]:
+    """Place reads: all of one assay are replicates of one track, unless it has a bigWig: `taken`, assay -> bigWig."""
     rows, guessed = [], []
     for f in files:
         assay = f.words.assay or ("ATAC-seq" if "fragments" in f.words.words else "")
-        track = {"ATAC-seq": "ATAC", "DNase-seq": "DNase"}.get(assay, "")
+        track = READ_TRACKS.get(assay, "")
         if not track or f.words.has("chip"):
             reason = "its name has neither DNase nor ATAC: only such reads are signal"
         else:
-            reason = f"track {track} has a bigWig" if track in taken else ""
+            reason = f"{taken[assay]} is a bigWig of {assay}" if assay in taken else ""
         if reason:
             guessed.append(GuessedFile(f.name, "reads", reason=reason))
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .names import safe_name
 
 _SUFFIX = re.compile(
-    r"\.(gz|bgz|bed|tsv|txt|xls|(narrow|broad|gapped|region)peak|bw|bigwig|bam|cram|fragments)$", re.IGNORECASE
+    r"\.(gz|bgz|bed|tsv|txt|xls|(narrow|broad|gapped|region)peak|bw|bigwig|bam|cram|sam|fragments)$", re.IGNORECASE
 )
 _WORDS = """
     chip chipseq chip-seq tf dnase dnaseseq dnase-seq atac atacseq atac-seq seq dgf faire

@@ -10,13 +10,18 @@ from typing import TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+READ_TRACKS = {"DNase-seq": "DGF", "ATAC-seq": "ATAC"}
+"""Assay -> name of the track that its reads make, as where a cell line is built from reads without a folder: cuts of
+DNase-seq are FactorNet's DGF, which a bigWig of another unit is not."""
+
 
 def safe_name(text: str) -> str:
     """Return a text with each run of characters that no name in a store may have as one ``_``; empty if none is left.
 
+    A name begins with a letter or a digit: others would be taken for an option, or hide a folder.
     ``endothelial cell of umbilical vein`` is ``endothelial_cell_of_umbilical_vein``.
     """
-    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("_").lstrip(".")
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).lstrip("._+-").rstrip("_")
 
 
 def distinct_names(names: Mapping[Key, str]) -> dict[Key, str]:

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...store.errors import InputError
-from ...store.files.atomic_write import fsync_path, write_atomic
+from ...store.files.atomic_write import write_atomic
 from ...store.files.limited_read import read_limited
-from ..inputs.provenance import SOURCES
+from ..inputs.provenance import SOURCES, read_sources
 
 SHEETS = ("bigwig.txt", "chip.txt")
 """The sheets that are written; meta.txt has values that no file of a folder tells."""
 _MAX_SIZE = 16_000_000  # bytes of a sheet
-SheetState = Literal["written", "replaced", "removed", "unchanged", "kept"]
+SheetState = Literal["written", "replaced", "unchanged", "kept"]
 
 
 @dataclass(frozen=True)
@@ -54,17 +53,17 @@ def _file(name: str) -> str:
 
 
 def differing_sheets(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Return the sheets that exist and are others than these; one that has no text here is another, too.
+    """Return the sheets that exist and are others than these; a sheet without a text here is not looked at.
 
     Raises:
         InputError: a sheet cannot be read.
     """
     paths = ((folder / name, text) for name, text in texts.items())
-    return [path for path, text in paths if path.exists() and read_limited(path, _MAX_SIZE) != text.encode()]
+    return [path for path, text in paths if text and path.exists() and read_limited(path, _MAX_SIZE) != text.encode()]
 
 
 def write_sheets(folder: Path, texts: Mapping[str, str], *, force: bool) -> dict[str, SheetState]:
-    """Write sheets; those that exist and are others are kept, or with `force` replaced, or removed without a text.
+    """Write sheets; those that exist and are others are kept, or with `force` replaced; those without a text are kept.
 
     Returns:
         What became of each sheet that has a text or exists.
@@ -76,11 +75,8 @@ def write_sheets(folder: Path, texts: Mapping[str, str], *, force: bool) -> dict
     states: dict[str, SheetState] = {}
     for name, text in texts.items():
         path = folder / name
-        if path in differing and not force:
+        if (path in differing and not force) or (path.exists() and not text):
             states[name] = "kept"
-        elif path in differing and not text:
-            _remove(path)
-            states[name] = "removed"
         elif path.exists() and path not in differing:
             states[name] = "unchanged"
         elif text:
@@ -90,19 +86,10 @@ def write_sheets(folder: Path, texts: Mapping[str, str], *, force: bool) -> dict
 
 
 def write_sources(folder: Path, sources: Mapping[str, Mapping[str, str]]) -> None:
-    """Write where the files of a folder are from, by name, for `read_sources`.
+    """Write where files of a folder are from, by name, for `read_sources`; what it says of other files is kept.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written, or one that exists has another form.
     """
-    text = json.dumps(sources, indent=1, sort_keys=True) + "\n"
+    text = json.dumps({**read_sources(folder), **sources}, indent=1, sort_keys=True) + "\n"
     write_atomic(folder / SOURCES, text.encode())
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-        fsync_path(path.parent)
-    except OSError as error:
-        problem = f"cannot be removed ({error.strerror or error})"
-        raise InputError(path, problem, hint="check permissions") from error

@@ -9,8 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ....etl.download.fetch import DownloadedFile
-from ....etl.encode.cart import TABLE, Cart, download_cart, local_name, plan_cart
+from ....etl.encode.cart import TABLE, Cart, CartReport, download_cart, local_name, plan_cart
 from ....etl.encode.eligible import CartOptions
 from ....etl.encode.selection import Decision
 from ....store.errors import UsageError
@@ -57,7 +56,7 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--pool-donors", action="store_true", help="one folder for a tissue or primary cell, not one for each donor"
     )
-    group.add_argument("--archived", action="store_true", help="take archived files, too, as most of hg19 are")
+    group.add_argument("--archived", action="store_true", help="take archived files, too, after released ones")
     group.add_argument("--audit-errors", action="store_true", help="take files with an audit ERROR, too")
     group.add_argument("--dry-run", action="store_true", help="say what would be taken, and why not the rest")
     group.add_argument("--force", action="store_true", help="replace sheets that exist with other rows")
@@ -93,16 +92,16 @@ def run_encode(options: argparse.Namespace) -> int:
         cart = plan_cart(options.encode, taken, retry_policy=policy)
     if not options.json:
         _print_cart(cart, every_file=options.dry_run)
-    done: list[DownloadedFile] = []
+    report = CartReport((), ())
     if not options.dry_run:
         on_interrupt = report_interrupt("run the same command again to resume")
         with on_interrupt, progress_line("fetch", cart.size // 1_000_000, unit="MB") as line:
             on_bytes = DownloadedBytes(line)
-            done = download_cart(cart, directory, retry_policy=policy, force=options.force, on_bytes=on_bytes)
+            report = download_cart(cart, directory, retry_policy=policy, force=options.force, on_bytes=on_bytes)
     if options.json:
-        _print_json(cart, directory, done, dry_run=options.dry_run)
+        _print_json(cart, directory, report, dry_run=options.dry_run)
     elif not options.dry_run:
-        _print_done(cart, directory, done)
+        _print_done(cart, directory, report)
     return 0
 
 
@@ -141,19 +140,21 @@ def _contents(decisions: Sequence[Decision]) -> str:
     return f"tracks {', '.join(tracks) or 'none'}; factors {', '.join(described) or 'none'}"
 
 
-def _print_done(cart: Cart, directory: Path, done: Sequence[DownloadedFile]) -> None:
-    new = sum(f.new for f in done)
+def _print_done(cart: Cart, directory: Path, report: CartReport) -> None:
+    new = sum(f.new for f in report.files)
     print_line(
-        f"{directory}: {new} downloaded, {len(done) - new} already there, compared with ENCODE's MD5; "
+        f"{directory}: {new} downloaded, {len(report.files) - new} already there, compared with ENCODE's MD5; "
         f"{directory / TABLE} says what became of each file"
     )
+    for path in report.kept:
+        print_line(f"{path}: kept, the cart has no rows of it")
     assembly = _STORES.get(cart.selection.assembly, cart.selection.assembly)
     words = (f"{assembly}.zarr", *(str(directory / folder.name) for folder in cart.folders))
     print_line(f"next, with a store of {assembly}: factornet-etl build {shlex.join(words)}")
 
 
-def _print_json(cart: Cart, directory: Path, done: Sequence[DownloadedFile], *, dry_run: bool) -> None:
-    new = {f.download.name: f.new for f in done}
+def _print_json(cart: Cart, directory: Path, report: CartReport, *, dry_run: bool) -> None:
+    new = {f.download.name: f.new for f in report.files}
 
     def describe(decision: Decision) -> dict[str, Any]:
         name = f"{decision.cell}/{local_name(decision)}" if decision.taken else ""
@@ -165,6 +166,7 @@ def _print_json(cart: Cart, directory: Path, done: Sequence[DownloadedFile], *, 
         "dry_run": dry_run,
         "folders": [str(directory / folder.name) for folder in cart.folders],
         "left_out": cart.left_out,
+        "kept": list(map(str, report.kept)),
         "warnings": cart.selection.warnings,
         "files": [describe(d) for d in cart.selection.decisions],
     }

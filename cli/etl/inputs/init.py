@@ -21,10 +21,10 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "init",
         help="write the sheets of a cell-line folder from the files in it",
-        description="Write bigwig.txt and chip.txt of cell-line folders: what a file is (bigWig, BAM, CRAM, fragments, "
-        "peaks) is told from its content, which track or factor it belongs to from its name. What was guessed is "
-        "printed, to be corrected in the sheets; a file that could not be placed is named, and the exit status is 1. "
-        "Sheets that exist are kept.",
+        description="Write bigwig.txt and chip.txt of cell-line folders: what a file is (bigWig, BAM, CRAM, SAM, "
+        "fragments, peaks) is told from its content, which track or factor it belongs to from its name. What was "
+        "guessed is printed, to be corrected in the sheets; a file that could not be placed is named, and the exit "
+        "status is 1. Sheets that exist are kept.",
         epilog="example:\n  factornet-etl init data/HepG2 data/K562 --dry-run",
         formatter_class=HelpFormatter,
     )

@@ -9,6 +9,7 @@ from support.encode_cart import TAKEN, write_cart
 from support.servers import Proxy, serving, web_server
 
 from factornet.cli.etl.parser import main
+from factornet.etl.encode import cart
 from factornet.etl.encode.cart import TABLE, download_cart, plan_cart
 from factornet.etl.encode.eligible import CartOptions
 from factornet.etl.inputs.cell_line_folder import read_cell_folder
@@ -51,7 +52,7 @@ def kept(directory):
 def test_cart_becomes_folders_from_a_server_that_fails(table, server, tmp_path, demo_files):
     faults = ("503", "half", "reset")
     server.fault = lambda method, path, nth: faults[len(server.seen) % 3] if nth == 1 else "500" if nth == 2 else None
-    done = fetch(table, tmp_path / "cells")
+    done = fetch(table, tmp_path / "cells").files
     assert len(done) == len(TAKEN)
     assert all(f.new for f in done)
     assert {path.split("/")[2] for _, path in server.seen} == {*TAKEN}
@@ -84,10 +85,10 @@ def test_second_run_downloads_nothing_and_an_interrupted_one_is_resumed(table, s
     assert (tmp_path / "cells/HepG2/chip.txt").exists()
     assert not (tmp_path / "cells/K562/chip.txt").exists()
     server.fault = lambda method, path, nth: None
-    done = {f.download.name for f in fetch(table, tmp_path / "cells") if f.new}
+    done = {f.download.name for f in fetch(table, tmp_path / "cells").files if f.new}
     assert done == {"K562/ENCFF020CTC.narrowPeak.gz", "K562/ENCFF022MAX.narrowPeak.gz"}
     before = kept(tmp_path / "cells")
-    assert not any(f.new for f in fetch(table, tmp_path / "cells"))
+    assert not any(f.new for f in fetch(table, tmp_path / "cells").files)
     assert kept(tmp_path / "cells") == before
     assert not any(re.search(r"part$|lock$|version$", name) for name in before)
 
@@ -99,7 +100,7 @@ def test_file_with_another_digest_is_refused_and_taken_from_its_copy(served, tab
     assert not (tmp_path / "cells/HepG2/ENCFF009CTC.narrowPeak.gz").exists()
     with web_server(served.folder) as mirror:
         table.write_text(served.table(server.url, mirror=mirror))
-        assert len(fetch(table, tmp_path / "cells")) == len(TAKEN)
+        assert len(fetch(table, tmp_path / "cells").files) == len(TAKEN)
 
 
 def test_sheets_that_were_edited_are_refused_before_any_download(table, server, tmp_path):
@@ -113,6 +114,29 @@ def test_sheets_that_were_edited_are_refused_before_any_download(table, server, 
     assert server.seen.total() == seen
     fetch(table, tmp_path / "cells", force=True)
     assert chip.read_text() == before
+
+
+def test_sheets_of_ones_own_that_the_cart_has_no_rows_of_are_kept(table, tmp_path):
+    folder = tmp_path / "cells/K562"
+    folder.mkdir(parents=True)
+    (folder / "bigwig.txt").write_text("my.bw\tDGF\n")
+    (folder / "sources.json").write_text('{"my.bw": {"lab": "ours"}}')
+    options = CartOptions("GRCh38", excluded=frozenset({"ENCSR002DNA"}))
+    report = fetch(table, tmp_path / "cells", options=options, force=True)
+    assert report.kept == (folder / "bigwig.txt",)
+    assert (folder / "bigwig.txt").read_text() == "my.bw\tDGF\n"
+    sources = json.loads((folder / "sources.json").read_text())
+    assert sources["my.bw"] == {"lab": "ours"}
+    assert sources["ENCFF022MAX.narrowPeak.gz"]["experiment"] == "ENCSR022MAX"
+
+
+def test_interrupted_command_says_how_to_resume(table, tmp_path, settings, capsys, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cart, "download_files", interrupt)
+    assert main(["fetch", "--encode", str(table), str(tmp_path / "c"), "--assembly", "hg38"]) == 130
+    assert "factornet-etl: interrupted; run the same command again to resume" in capsys.readouterr().err
 
 
 def test_second_process_is_refused(table, tmp_path):
@@ -144,9 +168,10 @@ def test_list_of_files_brings_the_table_and_limits_it(served, server, tmp_path):
 
 def test_reads_become_rows_of_one_track(table, server, tmp_path):
     plan = plan_cart(table, CartOptions("GRCh38", signal="reads"), retry_policy=QUICK)
-    assert [f.sheets["bigwig.txt"] for f in plan.folders] == ["ENCFF003DNA.bam\tDNase\tassay=DNase-seq\n", ""]
+    assert [f.sheets["bigwig.txt"] for f in plan.folders] == ["ENCFF003DNA.bam\tDGF\tassay=DNase-seq\n", ""]
     download_cart(plan, tmp_path / "cells", retry_policy=QUICK)
-    assert (tmp_path / "cells/HepG2/ENCFF003DNA.bam").is_file()
+    (track,) = read_cell_folder(tmp_path / "cells/HepG2").tracks
+    assert (track.name, track.has_reads, [p.name for p in track.paths]) == ("DGF", True, ["ENCFF003DNA.bam"])
     assert not (tmp_path / "cells/K562/bigwig.txt").exists()
     with pytest.raises(UsageError, match=r"HepG2/bigwig.txt: already exists with other rows"):
         fetch(table, tmp_path / "cells")

@@ -89,6 +89,7 @@ def test_rows_of_one_gene_are_added_up_and_unusual_sums_are_said(tmp_path):
         (PLAIN.replace("\t7\t", "\t\t"), r"tsv:2: '' is not a number"),
         (PLAIN.replace("\t7\t", "\tinf\t"), r"tsv:2: a value is inf"),
         (PLAIN.replace("\t7\t", "\t-0.5\t"), r"tsv:2: a value is -0.5; .* give TPMs, not their logarithms"),
+        ("#" + PLAIN, r"tsv:1: the first row has numbers \(1, ...\) in place of the names of samples"),
         (PLAIN.replace("HepG2", ""), r"column 4 has no title"),
         (PLAIN.replace("ENSG00000000003.14", ""), r"tsv:2: '' is not the name of a gene"),
         (PLAIN.replace("\t", ","), "has no column of a sample"),

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from factornet.etl.folders.guess import guess_folder
 from factornet.etl.folders.name_words import split_name
-from factornet.etl.folders.names import safe_name
+from factornet.etl.folders.names import READ_TRACKS, safe_name
 from factornet.etl.folders.sheets import sheet_texts
 from factornet.etl.inputs.cell_line_folder import read_cell_folder
+from factornet.etl.reads.read_set import ASSAYS, default_track
 from factornet.store import UsageError
 from factornet.store.schema import check_name
 
@@ -29,6 +30,8 @@ def put(folder, *names):
         path = folder / name
         if name.lower().endswith((".bw", ".bigwig")):
             path.write_bytes(b"\x26\xfc\x8f\x88")
+        elif name.endswith(".sam"):
+            path.write_text("@HD\tVN:1.6\n@SQ\tSN:chr1\tLN:9\n")
         elif name.endswith(".bam"):
             path.write_bytes(gzip.compress(b"BAM\x01"))
         elif name.endswith(".gz"):
@@ -56,6 +59,7 @@ def reasons(folder):
         ("Unique35.bw", "Unique35.bw\tUnique35"),
         ("ENCFF123ABC.DNase.hg38.bw", "ENCFF123ABC.DNase.hg38.bw\tDNase\tassay=DNase-seq"),
         ("K562 ATAC rep1.bam", "K562 ATAC rep1.bam\tATAC\tassay=ATAC-seq"),
+        ("DNase.sam", "DNase.sam\tDGF\tassay=DNase-seq"),
         ("fragments.tsv.gz", "fragments.tsv.gz\tATAC\tassay=ATAC-seq"),
     ],
 )
@@ -130,14 +134,13 @@ def test_several_files_of_one_track(folder):
         "K562.DNase.rep2.bw\tDNase.rep2\tassay=DNase-seq",
         "ATAC_rep1.bam\tATAC\tassay=ATAC-seq",
         "ATAC_rep2.bam\tATAC\tassay=ATAC-seq",
-        "DNase_reads.bam\tDNase\tassay=DNase-seq",
         "x_fwd.bw\tx_fwd",
         "x_rev.bw\tx_rev",
     }
-    put(folder, "other.DNase.bw")
+    assert reasons(folder) == {"DNase_reads.bam": "K562.DNase.rep2.bw is a bigWig of DNase-seq"}
     (folder / "K562.DNase.rep1.bw").unlink()
     (folder / "K562.DNase.rep2.bw").unlink()
-    assert reasons(folder) == {"DNase_reads.bam": "track DNase has a bigWig"}
+    assert "DNase_reads.bam\tDGF\tassay=DNase-seq" in rows(folder)
 
 
 def test_companions_and_other_files_are_no_data(folder):
@@ -174,3 +177,7 @@ def test_names_of_tracks_and_factors_are_safe_whatever_the_file_is_called(text, 
     words = split_name(text + suffix, "K562")
     for name in (words.track, words.stem, *map(safe_name, words.others)):
         assert not name or check_name(name, "name")
+
+
+def test_tracks_of_reads_are_called_as_where_there_is_no_folder():
+    assert {assay: default_track(assay) for assay in ASSAYS} == READ_TRACKS

@@ -38,14 +38,16 @@ def test_other_sheets_are_kept_or_replaced(tmp_path):
     assert write_sheets(tmp_path, TEXTS, force=False) == {"bigwig.txt": "written", "chip.txt": "kept"}
     assert (tmp_path / "chip.txt").read_text() == "mine\n"
     assert write_sheets(tmp_path, TEXTS, force=True)["chip.txt"] == "replaced"
-    assert write_sheets(tmp_path, {**TEXTS, "bigwig.txt": ""}, force=True)["bigwig.txt"] == "removed"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["chip.txt"]
+    assert write_sheets(tmp_path, {**TEXTS, "bigwig.txt": ""}, force=True)["bigwig.txt"] == "kept"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bigwig.txt", "chip.txt"]
 
 
 def test_sources_are_read_back(tmp_path):
     sources = {"a.bw": {"accession": "ENCFF001AAA", "lab": "Müller"}}
     write_sources(tmp_path, sources)
     assert read_sources(tmp_path) == sources
+    write_sources(tmp_path, {"b.bw": {"lab": "x"}})
+    assert read_sources(tmp_path) == {**sources, "b.bw": {"lab": "x"}}
 
 
 @pytest.mark.parametrize("text", ["[]", '{"a": 1}', '{"a": {"b": 1}}', '{"a": {"b": "\\u001b"}}', "{"])
