@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip archive can state
 _MAX_MANIFEST = 4_000_000  # bytes
 _PIECE = 1 << 20
 _ENCRYPTED = 0x1
+_DAMAGE = (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, RuntimeError, OSError, struct.error)
+"""What zipfile raises of damaged files; OSError where it would read before their begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +169,7 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, PackedModel]]:
         raise InputError(path, "no such file", hint="give a file that factornet-model pack wrote")
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+    except _DAMAGE as error:
         raise InputError(path, f"damaged, or no packed model ({format_foreign(str(error))})", hint=_HINT) from error
     with archive:
         try:
@@ -174,7 +177,7 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, PackedModel]]:
             for name, (size, sha256) in packed.files.items():
                 with archive.open(name) as file:
                     _check_digest(path, name, file, size, sha256)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise InputError(path, f"damaged ({format_foreign(str(error))})", hint=_HINT) from error
         yield archive, packed
 

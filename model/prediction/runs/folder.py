@@ -39,7 +39,7 @@ def make_predictors(
     known = dict.fromkeys(task for model in models for task in model.network.config.tasks)
     if missing := [factor for factor in factors if factor not in known]:
         raise UsageError(f"no model predicts {', '.join(map(repr, missing))}; they predict {', '.join(known)}")
-    found, problems = list[Predictor](), list[str]()
+    found, problems = list[Predictor](), dict[str, list[str]]()
     for model in models:
         tasks = [task for task in model.network.config.tasks if task in factors or not factors]
         try:
@@ -51,10 +51,11 @@ def make_predictors(
         except UsageError as error:
             if len(models) == 1:
                 raise
-            problems.append(f"{model.name} ({', '.join(tasks[:3])}): {error}")
+            problems.setdefault(str(error), []).append(model.name)
     if problems:
-        of_models = f"{len(problems)} of {format_count(len(models), 'model')} cannot predict; leave them out"
-        raise UsageError("; ".join([of_models, *problems]))
+        n = sum(map(len, problems.values()))
+        of_models = f"{n} of {format_count(len(models), 'model')} cannot predict in {shared['cell']}; leave them out"
+        raise UsageError("; ".join([of_models, *(f"{', '.join(names)}: {text}" for text, names in problems.items())]))
     return tuple(found)
 
 
