@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
+from ...etl.builders.genome import build_genome
+from ...etl.builders.genome_inputs import GenomeInputs, GenomeOptions
 from ...etl.builders.report import BuildReport
 from ...etl.inputs.alias_tables import read_aliases
 from ...etl.transfer.remote_build import check_no_store, upload, working_store

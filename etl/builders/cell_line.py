@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
 import zarr
 
 from ...store.cell_info import CellInfo, Factor, Track
@@ -18,8 +16,6 @@ from ...store.errors import StoreError
 from ...store.files.atomic_write import naming_file
 from ...store.files.digest import file_digest
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
-from ...store.format.tables import Peaks
-from ...store.genome.intervals import IntArray
 from ...store.reader import Store, open_store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
@@ -40,14 +36,15 @@ from ..reads.read_set import SignalOptions
 from ..reads.track_signals import ReadSignals, make_signals, with_terms
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
-from ..shards.tasks import ShardTask, WriteLabels
+from ..shards.tasks import ShardTask
 from ..verify.objects import verify_store
 from .cell_summary import cell_notes, summarise
-from .chromosome_arrays import ChromosomeArrays
+from .parts.chromosome_arrays import ChromosomeArrays
+from .parts.labels import create_labels
+from .parts.table_writer import write_tables
+from .parts.tracks import create_track
 from .report import BuildReport
 from .size_estimate import cell_bytes
-from .table_writer import peaks_dataset, write_dataset
-from .tracks import create_track
 from .up_to_date import is_built, recorded_cell_line
 
 
@@ -218,7 +215,7 @@ class _Build:
         with closing(Journal(work, self._describe_state())) as journal:
             staged = journal.folder / name
             tasks = self._create_arrays(staged, content)
-            _write_tables(staged, content, self.inputs)
+            write_tables(staged, content.factors, self.inputs.meta)
             if on_plan:
                 on_plan(tasks)
             with report_changed_inputs(self.fingerprints):
@@ -298,7 +295,7 @@ class _Build:
             if not track.shared:
                 terms = {"assay": track.assay, "units": track.units}
                 tasks += create_track(arrays, f"tracks/{track.name}", track.name, bigwig, **terms)
-        return tasks + _create_labels(arrays, content.factors)
+        return tasks + create_labels(arrays, content.factors)
 
     def _other_cell_lines(self) -> list[CellInfo]:
         """Return the other cell lines of the store whose attributes can be read."""
@@ -345,33 +342,3 @@ def _as_track(store: Store, signal: SignalFile) -> Track:
             hint="name this one differently in bigwig.txt",
         )
     return Track(signal.name, shared=True, assay=signal.assay, units=signal.units)
-
-
-def _create_labels(arrays: ChromosomeArrays, factors: tuple[FactorPeaks, ...]) -> list[ShardTask]:
-    if not factors:
-        return []
-    tasks: list[ShardTask] = []
-    regions = arrays.labels("labels", [f.name for f in factors])
-    for i, chrom in enumerate(arrays.coordinates.names):
-        peaks = tuple(
-            (_on_chromosome(f.conservative.peaks, i), _on_chromosome((f.relaxed or f.conservative).peaks, i))
-            for f in factors
-        )
-        tasks += [WriteLabels(r, peaks) for r in regions[chrom]]
-    return tasks
-
-
-def _on_chromosome(peaks: Peaks, chrom: int) -> tuple[IntArray, IntArray]:
-    """Return starts and stops of the peaks on a chromosome, given by its index."""
-    selected = peaks.chrom == chrom
-    return peaks.start[selected], peaks.stop[selected]
-
-
-def _write_tables(staged: Path, content: _Content, inputs: CellFolder) -> None:
-    """Write peaks and meta values."""
-    for factor in content.factors:
-        write_dataset(peaks_dataset(factor.conservative.peaks), staged, f"peaks/{factor.name}/conservative")
-        if factor.relaxed is not None:
-            write_dataset(peaks_dataset(factor.relaxed.peaks), staged, f"peaks/{factor.name}/relaxed")
-    values = np.array([value for _, value in inputs.meta], np.float32)
-    write_dataset(xr.Dataset({"meta": ("feature", values)}), staged, "")

@@ -9,7 +9,7 @@ from ...store.cell_info import Track
 from ..inputs.bigwig import CheckedBigWig
 from ..inputs.chip_peaks import FactorPeaks, describe_factor, factor_notes
 from ..shards.tasks import ShardReport
-from .tracks import describe_tracks, track_notes
+from .parts.tracks import describe_tracks, track_notes
 
 
 def summarise(

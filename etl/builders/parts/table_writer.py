@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
-from ...store.files.atomic_write import naming_file
-from ...store.format.tables import Peaks
+from ....store.files.atomic_write import naming_file
+from ....store.format.tables import Peaks
+from ...inputs.chip_peaks import FactorPeaks
 
 
 def write_dataset(dataset: xr.Dataset, store: Path, group: str) -> None:
@@ -47,3 +49,13 @@ def intervals_dataset(chrom: NDArray[np.int64], start: NDArray[np.int64], stop: 
             "stop": ("interval", stop.astype(np.int32)),
         }
     )
+
+
+def write_tables(staged: Path, factors: Sequence[FactorPeaks], meta: Sequence[tuple[str, float]]) -> None:
+    """Write the peaks of factors and the meta values of a cell line, in its group `staged`."""
+    for factor in factors:
+        write_dataset(peaks_dataset(factor.conservative.peaks), staged, f"peaks/{factor.name}/conservative")
+        if factor.relaxed is not None:
+            write_dataset(peaks_dataset(factor.relaxed.peaks), staged, f"peaks/{factor.name}/relaxed")
+    values = np.array([value for _, value in meta], np.float32)
+    write_dataset(xr.Dataset({"meta": ("feature", values)}), staged, "")

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...store.errors import InputError, UsageError
-from ...store.genome.intervals import GenomeCoordinates
-from ...store.schema import check_name
-from ...store.text import format_count, printable
-from ..inputs.assembly import known_assemblies
-from ..inputs.chrom_aliases import alias_hint, default_selection, file_names
-from ..inputs.fasta import PreparedFasta, prepare_fasta
+from ....store.errors import InputError, UsageError
+from ....store.genome.intervals import GenomeCoordinates
+from ....store.schema import check_name
+from ....store.text import format_count, printable
+from ...inputs.assembly import known_assemblies
+from ...inputs.chrom_aliases import alias_hint, default_selection, file_names
+from ...inputs.fasta import PreparedFasta, prepare_fasta
 
 
 @dataclass(frozen=True)

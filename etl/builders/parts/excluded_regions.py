@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...store.errors import InputError
-from ...store.genome import intervals
-from ...store.genome.intervals import GenomeCoordinates
-from ...store.schema import GAP_BASES
-from ...store.text import format_count
-from ..inputs.chip_peaks import read_peak_set
-from ..shards.tasks import ShardReport
+from ....store.errors import InputError
+from ....store.genome import intervals
+from ....store.genome.intervals import GenomeCoordinates
+from ....store.schema import GAP_BASES
+from ....store.text import format_count
+from ...inputs.chip_peaks import read_peak_set
+from ...shards.tasks import ShardReport
 from .table_writer import intervals_dataset, write_dataset
 
 _MASKED_RUNS = 1_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..inputs.bigwig import CheckedBigWig
-from ..shards.tasks import ShardReport, ShardTask, WriteSignal
+from ...inputs.bigwig import CheckedBigWig
+from ...shards.tasks import ShardReport, ShardTask, WriteSignal
 from .chromosome_arrays import ChromosomeArrays
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import zarr
 
-from ...store.files.atomic_write import naming_file
-from ...store.format.layout import Layout, create_array
-from ...store.genome.intervals import GenomeCoordinates
-from ...store.schema import bin_count
-from ..shards.tasks import ShardRegion, shard_regions
+from ....store.files.atomic_write import naming_file
+from ....store.format.layout import Layout, create_array
+from ....store.genome.intervals import GenomeCoordinates
+from ....store.schema import bin_count
+from ...shards.tasks import ShardRegion, shard_regions
 
 Regions = Mapping[str, Sequence[ShardRegion]]
 """Chromosome -> its shards, in order."""
