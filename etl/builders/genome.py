@@ -21,13 +21,7 @@ from ...store.schema import FEATURES, GAP_BASES, Chromosome, StoreInfo, check_na
 from ..annotation.features import Annotation, annotation_from_beds, annotation_from_gtf, check_bedtools
 from ..annotation.shares import annotation_notes, describe_annotation
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
-from ..inputs.provenance import (
-    InputFingerprint,
-    check_unchanged,
-    describe_build,
-    fingerprint_inputs,
-    report_changed_inputs,
-)
+from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
@@ -36,8 +30,7 @@ from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence
-from ..uniqueness.compute import Uniqueness, UniquenessOptions, compute_uniqueness, uniqueness_bytes
-from ..uniqueness.counted_records import check_counted
+from ..uniqueness.compute import UniquenessOptions, compute_uniqueness, uniqueness_bytes
 from .chromosome_arrays import ChromosomeArrays
 from .excluded_regions import write_assembly_gaps, write_blacklist
 from .report import BuildReport
@@ -166,12 +159,14 @@ def build_genome(
         notes = [*sequence.notes]
         if options.uniqueness:
             with report_changed_inputs(fingerprints):
-                computed = _compute_uniqueness(
-                    sequence,
+                computed = compute_uniqueness(
+                    sequence.fasta,
                     fingerprints[0],
                     options.uniqueness,
                     resources,
-                    work=work,
+                    work=work / "uniqueness",
+                    name=f"{options.uniqueness.track}.bw",
+                    required=tuple(sequence.records.values()),
                     on_report=on_report,
                     on_plan=on_plan,
                 )
@@ -200,35 +195,6 @@ def build_genome(
     notes += [note for name, bigwig in bigwigs.items() for note in track_notes(name, bigwig, reports)]
     notes += [journal.note] if journal.note else []
     return BuildReport(f"genome {sequence.assembly} in {store}", tuple(reports), tuple(notes))
-
-
-def _compute_uniqueness(
-    sequence: SelectedSequence,
-    fingerprint: InputFingerprint,
-    options: UniquenessOptions,
-    resources: Resources,
-    *,
-    work: Path,
-    on_report: OnReport,
-    on_plan: OnPlan | None,
-) -> Uniqueness:
-    """Compute the bigWig of a shared track in a folder of its own, which a resumed build finds again.
-
-    Raises:
-        InputError: a chromosome of the store is not counted.
-        FactorNetError: as `compute_uniqueness`.
-    """
-    check_counted(sequence.fasta, options.excluded, sequence.records.values())
-    return compute_uniqueness(
-        sequence.fasta,
-        fingerprint,
-        options,
-        resources,
-        work=work / "uniqueness",
-        name=f"{options.track}.bw",
-        on_report=on_report,
-        on_plan=on_plan,
-    )
 
 
 def _check_before_work(store: Path, inputs: GenomeInputs, options: GenomeOptions) -> None:
