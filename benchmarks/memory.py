@@ -25,7 +25,7 @@ import zarr
 from rows import Row, finish, make_parser, make_row
 
 from data import FACTOR, TRACKS
-from factornet.etl.builders.table_writer import intervals_dataset, peaks_dataset, write_dataset
+from factornet.etl.builders.parts.table_writer import intervals_dataset, peaks_dataset, write_dataset
 from factornet.etl.publish.manifest_writer import genome_attributes, write_group, write_manifest
 from factornet.etl.shards.tasks import CODEC_PIPELINE
 from factornet.model import Callbacks, ModelCard, TrainingOptions, train

@@ -20,7 +20,17 @@ from time import perf_counter
 from rows import Row, make_parser, table
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("loader", "raw", "genvarloader_peer", "training", "etl", "predict", "predict_preset", "memory")
+BENCHMARKS = (
+    "loader",
+    "raw",
+    "genvarloader_peer",
+    "training",
+    "etl",
+    "predict",
+    "predict_many",
+    "predict_preset",
+    "memory",
+)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""``factornet-model``: import models of the original FactorNet, describe a model, verify its files."""
+"""``factornet-model``: fetch, import, describe, verify, calibrate and pack models."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from ..store.text import format_bytes, format_count, printable
 from .common.arguments import DEVICE_HELP, HelpFormatter, add_common_options, cell_name, parse_regions
 from .common.calibration import print_calibrations
 from .common.findings import print_findings
+from .common.model_options import resolve_model
 from .common.output import FIGURES, format_figures, print_json, print_line, print_table
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
+from .model_commands import card, fetch, pack
 
 if TYPE_CHECKING:  # torch takes a second to import
     from ..model.model_dir.findings import ModelReport
@@ -30,18 +32,23 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``factornet-model``, with its sub-commands."""
     parser = argparse.ArgumentParser(
         prog="factornet-model",
-        description="Import a model of the original FactorNet (Keras 1), describe a model, or verify its files.",
-        epilog="example:\n  factornet-model import FactorNet/models/MAX/onePeak_Unique35_DGF -o models/MAX\n"
+        description="Fetch published models, import models of the original FactorNet, describe a model, verify its "
+        "files, calibrate it, or pack it into one file.",
+        epilog="example:\n  factornet-model fetch MAX\n"
+        "  factornet-model import FactorNet/models/MAX/onePeak_Unique35_DGF -o models/MAX\n"
         "  factornet-model info models/MAX\n"
         "  factornet-model verify models/MAX",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    fetch.add_parser(commands)
     _add_import(commands)
     _add_info(commands)
+    card.add_parser(commands)
     _add_calibrate(commands)
     _add_verify(commands)
+    pack.add_parser(commands)
     return parser
 
 
@@ -75,7 +82,10 @@ def _add_info(commands: Any) -> None:
         formatter_class=HelpFormatter,
     )
     parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="model folder, of factornet or of the original FactorNet"
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="model folder, of factornet or of the original FactorNet, or a fetched model",
     )
     add_common_options(parser)
     parser.set_defaults(handler=_info)
@@ -148,6 +158,7 @@ def _info(options: argparse.Namespace) -> int:
     from ..model.model_dir.calibration import recorded_calibrations
     from ..model.model_dir.card import read_card
 
+    options.model = resolve_model(options.model)
     keras = is_keras_folder(options.model)
     try:
         card = read_keras_card(options.model) if keras else read_card(options.model)
@@ -179,6 +190,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     from ..model.training.validation.calibrate import calibrate_model
     from ..model.training.validation.region_validation import RegionValidation
 
+    options.model = resolve_model(options.model)
     store, card = open_store_from_args(options), read_card(options.model)
     trainings = card.trainings[:1]
     cells = [cell_name(c) for c in options.cells or ()] or [c for t in trainings for c in t.valid_cells or t.cells]
@@ -205,7 +217,7 @@ def _verify(options: argparse.Namespace) -> int:
     for folder in options.models:
         begin = perf_counter()
         try:
-            report = verify_model(folder)
+            report = verify_model(resolve_model(folder))
         except InputError as error:
             if len(options.models) == 1 and not options.json:
                 raise

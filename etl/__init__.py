@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..store.annotation_rules import README_RULES, AnnotationRules, published_rules
     from .builders.cell_line import CellOptions, build_cell
-    from .builders.genome import GenomeInputs, GenomeOptions, build_genome
+    from .builders.genome import build_genome
+    from .builders.genome_inputs import GenomeInputs, GenomeOptions
     from .builders.report import BuildReport
     from .builders.unpack import unpack_store
     from .demo.write_files import DemoSummary, write_demo
@@ -57,8 +58,8 @@ _MODULES = {
     "DemoSummary": ".demo.write_files",
     "DownloadedFile": ".download.fetch",
     "Finding": ".verify.findings",
-    "GenomeInputs": ".builders.genome",
-    "GenomeOptions": ".builders.genome",
+    "GenomeInputs": ".builders.genome_inputs",
+    "GenomeOptions": ".builders.genome_inputs",
     "README_RULES": "..store.annotation_rules",
     "Resources": ".shards.executor",
     "VerifyReport": ".verify.objects",

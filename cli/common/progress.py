@@ -52,6 +52,25 @@ def progress_line(title: str, total: int, *, unit: str = "") -> Iterator[Progres
         yield ProgressLine(progress, progress.add_task(printable(title), total=total, text=""), title, total)
 
 
+class DownloadedBytes:
+    """Show the bytes of several downloads on a progress line of megabytes.
+
+    Args:
+        line: its total grows with the sizes of files that it does not have yet.
+    """
+
+    def __init__(self, line: ProgressLine) -> None:
+        self._line, self._done, self._shown = line, dict[str, int](), 0
+
+    def __call__(self, name: str, size: int, total: int) -> None:
+        """Show that a file has `size` bytes of `total`, which is 0 where it is unknown."""
+        self._done[name] = size
+        all_bytes = sum(self._done.values())
+        self._line.total = max(self._line.total, (all_bytes - size + total) // 1_000_000)
+        self._line.advance(all_bytes // 1_000_000 - self._shown, name)
+        self._shown = all_bytes // 1_000_000
+
+
 class Throughput:
     """Count items of known size on a progress line, and show bytes per second."""
 

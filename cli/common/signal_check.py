@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...store.errors import UsageError
@@ -45,17 +46,26 @@ def check_signals(card: ModelCard, options: argparse.Namespace, store: Store) ->
         InputError: the signals that the model records have another form.
         UsageError: the cell line lacks a track of the model, or has other units, and not ``--ignore-units``.
     """
+    cell = cell_name(options.cell)
+    for warning in signal_warnings(card, options, store, model=options.model):
+        print_warning(warning)
+    unused = [name for name in store.cell(cell).track_names if name not in card.config.tracks]
+    if unused and not options.json:
+        print_line(f"tracks: {', '.join(card.config.tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")
+
+
+def signal_warnings(card: ModelCard, options: argparse.Namespace, store: Store, *, model: Path) -> list[str]:
+    """Return what of the tracks of ``--cell`` is unlike the signals that a model was trained on, as text.
+
+    Raises:
+        InputError, UsageError: as for `check_signals`.
+    """
     from ...model.data.inputs import check_tracks
     from ...model.data.signals import compare_signals, recorded_signals, track_signals
 
     cell = cell_name(options.cell)
     check_tracks(card.config, store, cell)
-    recorded = recorded_signals(card.provenance, location=str(options.model))
+    recorded = recorded_signals(card.provenance, location=str(model))
     found = track_signals(store, (cell,), card.config.tracks)
     with naming_ignore_units():
-        warnings = compare_signals(recorded, found, ignore_units=options.ignore_units)
-    for warning in warnings:
-        print_warning(warning)
-    unused = [name for name in store.cell(cell).track_names if name not in card.config.tracks]
-    if unused and not options.json:
-        print_line(f"tracks: {', '.join(card.config.tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")
+        return compare_signals(recorded, found, ignore_units=options.ignore_units)

@@ -1,14 +1,13 @@
-"""``factornet-etl``: one module per sub-command (`transfer` has export, import and merge).
+"""``factornet-etl``: one module per sub-command; `transfer` has export, import and merge, `inputs` what makes inputs.
 
     build     factornet-etl build: add cell lines to a store
-    demo      factornet-etl demo: write a small simulated experiment
-    fetch     factornet-etl fetch: download the public inputs of a store
     genome    factornet-etl genome: create a store with a genome
     info      factornet-etl info: show the contents of a store
+    inputs/   commands that download or make the input files of a build
     parser    the parser of factornet-etl
+    read_options  how reads become signal, of signal and build
     rm        factornet-etl rm: remove cell lines from a store
     transfer  factornet-etl export, import and merge: copy groups between stores
-    uniqueness  factornet-etl uniqueness: how unique each k-mer of a genome is
     unpack    factornet-etl unpack: decompress a store into a raw one
     verify    factornet-etl verify: compare a store with its digests or its source files
 

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...etl.builders.genome import GenomeInputs, GenomeOptions, build_genome
+from ...etl.builders.genome import build_genome
+from ...etl.builders.genome_inputs import GenomeInputs, GenomeOptions
 from ...etl.builders.report import BuildReport
 from ...etl.inputs.alias_tables import read_aliases
 from ...etl.transfer.remote_build import check_no_store, upload, working_store
@@ -23,7 +24,7 @@ from ..common.arguments import HelpFormatter, naming_option, parse_pairs, positi
 from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from ..common.output import print_line
 from ..common.runner import report_interrupt
-from .uniqueness import EXCLUDE_HELP, STRANDS, STRANDS_HELP, settings_from_args
+from .inputs.uniqueness import EXCLUDE_HELP, STRANDS, STRANDS_HELP, settings_from_args
 
 
 def add_parser(commands: Any) -> None:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...etl.inputs.chip_peaks import factor_notes
+from ...etl.inputs.chrom_aliases import abbreviate
+from ...etl.reads.signal import signal_notes
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
 from ...store.annotation_rules import rules_of_store
 from ...store.cell_info import CellInfo
@@ -185,6 +187,9 @@ def print_cell(cell: CellInfo, *, notes: bool = True) -> None:
     titles = ("track", "assay", "units", "covered bases", "gaps", "min", "mean", "max")
     print_table(f"{cell.name}: tracks", titles, tracks)
     _print_all_bases(cell.name, cell.summary)
+    for name, figures in cell.summary.get("reads", {}).items() if notes else ():
+        for note in signal_notes(figures):
+            print_line(f"{cell.name}: track {name}: {note}")
     if cell.factors:
         factors: list[Sequence[str]] = []
         for name, row in cell.summary["factors"].items():
@@ -199,5 +204,9 @@ def print_cell(cell: CellInfo, *, notes: bool = True) -> None:
         for name, row in cell.summary["factors"].items() if notes else ():
             for note in factor_notes(name, row):
                 print_line(f"{cell.name}: {note}")
+    if sources := cell.provenance.get("sources"):
+        known = (source.get("experiment") or ", ".join(source.values()) for source in sources.values())
+        n, of = len(sources), format_count(len(cell.provenance.get("inputs", [])), "input file")
+        print_line(f"{cell.name}: {n} of {of} from {abbreviate(sorted({*known}))}")
     if cell.meta:
         print_line(f"{cell.name}: meta values {', '.join(cell.meta)}")

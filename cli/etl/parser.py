@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from ... import __version__
 from ..common.arguments import HelpFormatter
 from ..common.runner import handle_termination, run_command
-from . import build, demo, fetch, genome, info, rm, transfer, uniqueness, unpack, verify
+from . import build, genome, info, rm, transfer, unpack, verify
+from .inputs import demo, expression, fetch, init, signal, uniqueness
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -22,7 +23,21 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (fetch, uniqueness, genome, build, info, verify, unpack, transfer, rm, demo):
+    for module in (
+        fetch,
+        init,
+        expression,
+        uniqueness,
+        genome,
+        signal,
+        build,
+        info,
+        verify,
+        unpack,
+        transfer,
+        rm,
+        demo,
+    ):
         module.add_parser(commands)
     return parser
 

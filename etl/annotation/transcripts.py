@@ -7,17 +7,19 @@ give one id to all places that a transcript aligns to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ...store.errors import InputError
-from ...store.genome.intervals import GenomeCoordinates
+from ...store.genome.intervals import GenomeCoordinates, IntArray
 from ...store.text import format_count
 from .counts import list_counts, outside_notes
-from .gtf import CDS, EXON, STOP_CODON, TRANSCRIPT, UNKNOWN, UTR, GtfLines
+from .gtf import CDS, EXON, PLUS, STOP_CODON, TRANSCRIPT, UNKNOWN, UTR, GtfLines, read_gtf
 from .places import number_places, running_max
 
 _COLUMNS = ["chrom", "start", "stop", "strand"]
@@ -75,6 +77,21 @@ def assemble_transcripts(lines: GtfLines, coordinates: GenomeCoordinates, path: 
         coding=_numbered(rows[rows.kind.isin((CDS, STOP_CODON))]),
         notes=(f"{format_count(len(written) + len(ends), 'transcript')}; {basic_note}", *_line_notes(lines), *notes),
     )
+
+
+def transcription_starts(
+    gtf: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]
+) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Return the transcription starts of a GTF, absolute bases, each once, and whether each is on the reverse strand.
+
+    Raises:
+        InputError: the GTF cannot be used.
+    """
+    spans = assemble_transcripts(read_gtf(gtf, coordinates, aliases), coordinates, gtf).spans
+    is_reverse = (spans.strand != PLUS).to_numpy()
+    base = np.where(is_reverse, spans.stop.to_numpy() - 1, spans.start.to_numpy())
+    rows = np.unique(np.stack([coordinates.to_absolute(spans.chrom.to_numpy(), base), is_reverse]), axis=1)
+    return rows[0], rows[1].astype(bool)
 
 
 def _numbered(rows: pd.DataFrame) -> pd.DataFrame:

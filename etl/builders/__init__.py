@@ -2,14 +2,11 @@
 
     cell_line          build one cell line, tracks, peaks, labels and meta values, as a group of its own
     cell_summary       summarise a finished cell line: figures for its attributes, notes for the user
-    chromosome_arrays  create the large arrays of a group being built: one per chromosome
-    excluded_regions   write the regions of a genome without windows of training: blacklist, gaps of the assembly
     genome             build the genome of a store, which all cell lines share: sequence, annotation, blacklist
+    genome_inputs      source files of a genome, and the options of its build
+    parts/             what groups consist of: sequence, tracks, labels, tables, excluded regions
     report             the report of a build: shards written, and notes for the user
-    selected_sequence  select the chromosomes of a genome from its FASTA, and name the assembly
     size_estimate      estimate the disk space that a build takes, before it starts
-    table_writer       write the small tables of a store (peaks, blacklist, meta) from xarray datasets
-    tracks             tracks of a build: their arrays, tasks, figures and notes
     unpack             unpack a compressed store into a raw one: the same arrays
     up_to_date         compare the recorded inputs and options of a cell line with those of its folder now
 
@@ -17,7 +14,8 @@ May import `etl.verify` and what lies below it.
 """
 
 from .cell_line import CellOptions, build_cell, unchanged
-from .genome import GenomeInputs, GenomeOptions, build_genome
+from .genome import build_genome
+from .genome_inputs import GenomeInputs, GenomeOptions
 from .report import BuildReport
 from .unpack import unpack_store
 from .up_to_date import is_built

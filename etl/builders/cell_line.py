@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
 import zarr
 
 from ...store.cell_info import CellInfo, Factor, Track
@@ -18,8 +16,6 @@ from ...store.errors import StoreError
 from ...store.files.atomic_write import naming_file
 from ...store.files.digest import file_digest
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
-from ...store.format.tables import Peaks
-from ...store.genome.intervals import IntArray
 from ...store.reader import Store, open_store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
@@ -36,16 +32,19 @@ from ..inputs.provenance import (
 from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import write_group, write_manifest
 from ..publish.transaction import Version, check_not_replaced, explaining_replacement, publish, staging, version_at
+from ..reads.read_set import SignalOptions
+from ..reads.track_signals import ReadSignals, make_signals, with_terms
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
-from ..shards.tasks import ShardTask, WriteLabels
+from ..shards.tasks import ShardTask
 from ..verify.objects import verify_store
 from .cell_summary import cell_notes, summarise
-from .chromosome_arrays import ChromosomeArrays
+from .parts.chromosome_arrays import ChromosomeArrays
+from .parts.labels import create_labels
+from .parts.table_writer import write_tables
+from .parts.tracks import create_track
 from .report import BuildReport
 from .size_estimate import cell_bytes
-from .table_writer import peaks_dataset, write_dataset
-from .tracks import create_track
 from .up_to_date import is_built, recorded_cell_line
 
 
@@ -57,20 +56,25 @@ class CellOptions:
         aliases: name in the files -> name in the store, of chromosomes.
         allow_missing: take the signal of chromosomes that a track lacks as 0.
         layout: chunks and shards.
+        reads: how the reads of tracks become signal; bigwig.txt may say the assay of each.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     allow_missing: bool = False
     layout: Layout = DEFAULT_LAYOUT
+    reads: SignalOptions = field(default_factory=SignalOptions)
 
-    def describe(self) -> dict[str, Any]:
-        """Return the options as recorded in the provenance."""
-        return {"aliases": dict(self.aliases), "allow_missing_chroms": self.allow_missing}
+    def describe(self, inputs: CellFolder) -> dict[str, Any]:
+        """Return the options as recorded in the provenance: those that matter for these inputs."""
+        found: dict[str, Any] = {"aliases": dict(self.aliases), "allow_missing_chroms": self.allow_missing}
+        if any(track.has_reads for track in inputs.tracks):
+            found["reads"] = self.reads.describe()
+        return found
 
 
 def build_cell(
     path: Path,
-    folder: Path,
+    folder: Path | CellFolder,
     options: CellOptions,
     resources: Resources,
     *,
@@ -83,7 +87,7 @@ def build_cell(
 
     Args:
         path: a compressed store, a local folder.
-        folder: cell-line folder.
+        folder: cell-line folder, or what one would contain.
         options: how to read it.
         resources: processes and memory.
         force: replace an existing cell line; otherwise one built from the same inputs and options is left unchanged.
@@ -105,13 +109,13 @@ def build_cell(
         raise StoreError(
             path, "is a raw store", hint="build into the compressed store it was unpacked from, and unpack that again"
         )
-    inputs = read_cell_folder(folder)
+    inputs = with_terms(folder if isinstance(folder, CellFolder) else read_cell_folder(folder), options.reads)
     final = final_path(Path(store.path), cell_line_staging_name(inputs.name))
     replaced = version_at(final)
     # Opened separately: a store that has read a cell line holds it open, and a replaced version could not be removed.
     if replaced is not None and not (force or repair):
         with explaining_replacement(final, replaced):
-            if is_built(open_store(path), inputs, options.describe()):
+            if is_built(open_store(path), inputs, options.describe(inputs)):
                 return unchanged(inputs.name, store.path)
             raise StoreError(
                 f"{path}/cells/{inputs.name}",
@@ -122,7 +126,7 @@ def build_cell(
         _check_is_ours(final)
     check_publishable(Path(store.path), cell_line_staging_name(inputs.name))
     fingerprints = fingerprint_inputs(inputs.files)
-    provenance = describe_build(fingerprints, options.describe())
+    provenance = describe_build(fingerprints, options.describe(inputs), sources=inputs.sources)
     build = _Build(store, inputs, options, fingerprints, provenance, replaced)
     return (build.repair if repair else build.build)(resources, on_report, on_plan)
 
@@ -204,17 +208,19 @@ class _Build:
     def _build_in(self, work: Path, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
         """Build in the staging folder `work`, and publish."""
         name, root = self.inputs.name, Path(self.store.path)
-        content = self._read_inputs()
+        with report_changed_inputs(self.fingerprints):
+            signals = self._signals_of_reads(work)
+        content = self._read_inputs(signals)
         self._check_disk_space(content)
         with closing(Journal(work, self._describe_state())) as journal:
             staged = journal.folder / name
             tasks = self._create_arrays(staged, content)
-            _write_tables(staged, content, self.inputs)
+            write_tables(staged, content.factors, self.inputs.meta)
             if on_plan:
                 on_plan(tasks)
             with report_changed_inputs(self.fingerprints):
                 reports = journal.run(tasks, staged, resources, on_report)
-            summary = summarise(content.tracks, content.factors, reports)
+            summary = summarise(content.tracks, content.factors, reports, signals.reports)
             info = CellInfo(
                 name,
                 self.store.info.sequences,
@@ -230,18 +236,38 @@ class _Build:
             check = partial(self._check_publishable, manifest["manifest"])
             publish(staged, root, cell_line_staging_name(name), check=check)
         notes = [*([journal.note] if journal.note else []), *self.inputs.notes]
-        notes += cell_notes(content.tracks, content.bigwigs, summary, reports)
+        notes += [*signals.notes, *cell_notes(content.tracks, content.bigwigs, summary, reports)]
         notes += shared_peak_notes(self.inputs.chip, self.fingerprints, self._other_cell_lines())
         return BuildReport(f"cell line {name} in {self.store.path}", tuple(reports), tuple(notes))
 
-    def _read_inputs(self) -> _Content:
+    def _signals_of_reads(self, work: Path) -> ReadSignals:
+        """Make bigWigs in `work` of the tracks that are given as reads."""
+        if not any(track.has_reads for track in self.inputs.tracks):
+            return ReadSignals()
+        for track in self.inputs.tracks:
+            if track.name in self.store.info.shared and track.has_reads:
+                problem = f"track {track.name!r} is shared by all cell lines of the store"
+                raise StoreError(track.path, problem, hint="name this one differently in bigwig.txt")
+        options, aliases = self.options.reads, self.options.aliases
+        return make_signals(
+            work / "signals", self.inputs.tracks, self.store, options, aliases, state=self._describe_state()
+        )
+
+    def _read_inputs(self, signals: ReadSignals) -> _Content:
         coordinates, aliases = self.store.coordinates, self.options.aliases
         factors = tuple(read_factor(row, coordinates, aliases) for row in self.inputs.chip)
+        rows = tuple(signals.as_bigwig(track) for track in self.inputs.tracks)
         bigwigs = tuple(
-            open_bigwig(t.path, coordinates, aliases, allow_missing=self.options.allow_missing)
-            for t in self.inputs.tracks
+            # Cuts are counted under the store's names already.
+            open_bigwig(
+                t.path,
+                coordinates,
+                {} if t not in self.inputs.tracks else aliases,
+                allow_missing=self.options.allow_missing,
+            )
+            for t in rows
         )
-        return _Content(tuple(_as_track(self.store, t) for t in self.inputs.tracks), bigwigs, factors)
+        return _Content(tuple(_as_track(self.store, t) for t in rows), bigwigs, factors)
 
     def _check_disk_space(self, content: _Content) -> None:
         files = [f for row in self.inputs.chip for f in (row.conservative, row.relaxed) if f is not None]
@@ -253,7 +279,7 @@ class _Build:
     def _describe_state(self) -> dict[str, Any]:
         """Return what the shards of the cell line depend on, for the journal."""
         sheets = {
-            "tracks": [[t.name, t.path.name, t.assay, t.units] for t in self.inputs.tracks],
+            "tracks": [[t.name, *(path.name for path in t.paths), t.assay, t.units] for t in self.inputs.tracks],
             "factors": [[row.factor, row.relaxed is not None] for row in self.inputs.chip],
         }
         genome = self.store.info.genome_manifest
@@ -269,7 +295,7 @@ class _Build:
             if not track.shared:
                 terms = {"assay": track.assay, "units": track.units}
                 tasks += create_track(arrays, f"tracks/{track.name}", track.name, bigwig, **terms)
-        return tasks + _create_labels(arrays, content.factors)
+        return tasks + create_labels(arrays, content.factors)
 
     def _other_cell_lines(self) -> list[CellInfo]:
         """Return the other cell lines of the store whose attributes can be read."""
@@ -316,33 +342,3 @@ def _as_track(store: Store, signal: SignalFile) -> Track:
             hint="name this one differently in bigwig.txt",
         )
     return Track(signal.name, shared=True, assay=signal.assay, units=signal.units)
-
-
-def _create_labels(arrays: ChromosomeArrays, factors: tuple[FactorPeaks, ...]) -> list[ShardTask]:
-    if not factors:
-        return []
-    tasks: list[ShardTask] = []
-    regions = arrays.labels("labels", [f.name for f in factors])
-    for i, chrom in enumerate(arrays.coordinates.names):
-        peaks = tuple(
-            (_on_chromosome(f.conservative.peaks, i), _on_chromosome((f.relaxed or f.conservative).peaks, i))
-            for f in factors
-        )
-        tasks += [WriteLabels(r, peaks) for r in regions[chrom]]
-    return tasks
-
-
-def _on_chromosome(peaks: Peaks, chrom: int) -> tuple[IntArray, IntArray]:
-    """Return starts and stops of the peaks on a chromosome, given by its index."""
-    selected = peaks.chrom == chrom
-    return peaks.start[selected], peaks.stop[selected]
-
-
-def _write_tables(staged: Path, content: _Content, inputs: CellFolder) -> None:
-    """Write peaks and meta values."""
-    for factor in content.factors:
-        write_dataset(peaks_dataset(factor.conservative.peaks), staged, f"peaks/{factor.name}/conservative")
-        if factor.relaxed is not None:
-            write_dataset(peaks_dataset(factor.relaxed.peaks), staged, f"peaks/{factor.name}/relaxed")
-    values = np.array([value for _, value in inputs.meta], np.float32)
-    write_dataset(xr.Dataset({"meta": ("feature", values)}), staged, "")

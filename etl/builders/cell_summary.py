@@ -9,14 +9,25 @@ from ...store.cell_info import Track
 from ..inputs.bigwig import CheckedBigWig
 from ..inputs.chip_peaks import FactorPeaks, describe_factor, factor_notes
 from ..shards.tasks import ShardReport
-from .tracks import describe_tracks, track_notes
+from .parts.tracks import describe_tracks, track_notes
 
 
 def summarise(
-    tracks: Sequence[Track], factors: Sequence[FactorPeaks], reports: Sequence[ShardReport]
+    tracks: Sequence[Track],
+    factors: Sequence[FactorPeaks],
+    reports: Sequence[ShardReport],
+    reads: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return figures of a cell line: of each track its values, of each factor its peaks and the bins of each label."""
+    """Return figures of a cell line: of each track its values, of each factor its peaks and the bins of each label.
+
+    Args:
+        tracks: of the cell line.
+        factors: of the cell line.
+        reports: of all tasks.
+        reads: figures of the reads of each track that is made from some.
+    """
     summary: dict[str, Any] = {"tracks": describe_tracks((t.name for t in tracks), reports), "factors": {}}
+    summary |= {"reads": dict(reads)} if reads else {}
     counts = [r.counts for r in reports if r.name == "labels"]
     for i, factor in enumerate(factors):
         unbound, bound, ambiguous = (sum(c[i][label] for c in counts) for label in range(3))

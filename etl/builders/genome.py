@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import zarr
 
-from ...store.annotation_rules import README_RULES, AnnotationRules
-from ...store.errors import InputError, StoreError, UsageError
+from ...store.annotation_rules import README_RULES
+from ...store.errors import StoreError, UsageError
 from ...store.files.atomic_write import naming_file
-from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ...store.reader import open_store
 from ...store.schema import FEATURES, GAP_BASES, Chromosome, StoreInfo, check_name
 from ..annotation.features import Annotation, annotation_from_beds, annotation_from_gtf, check_bedtools
 from ..annotation.shares import annotation_notes, describe_annotation
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
-from ..inputs.provenance import check_unchanged, describe_build, fingerprint_inputs, report_changed_inputs
+from ..inputs.provenance import (
+    InputFingerprint,
+    check_unchanged,
+    describe_build,
+    fingerprint_inputs,
+    report_changed_inputs,
+)
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import genome_attributes, values_digest, write_group, write_manifest
@@ -30,90 +35,14 @@ from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence
-from ..uniqueness.compute import UniquenessOptions, compute_uniqueness, uniqueness_bytes
-from .chromosome_arrays import ChromosomeArrays
-from .excluded_regions import write_assembly_gaps, write_blacklist
+from ..uniqueness.compute import compute_uniqueness, uniqueness_bytes
+from .genome_inputs import GenomeInputs, GenomeOptions
+from .parts.chromosome_arrays import ChromosomeArrays
+from .parts.excluded_regions import write_assembly_gaps, write_blacklist
+from .parts.selected_sequence import SelectedSequence, read_sequence
+from .parts.tracks import create_track, describe_tracks, track_notes
 from .report import BuildReport
-from .selected_sequence import SelectedSequence, read_sequence
 from .size_estimate import genome_bytes
-from .tracks import create_track, describe_tracks, track_notes
-
-
-@dataclass(frozen=True)
-class GenomeInputs:
-    """Source files of a genome.
-
-    Attributes:
-        fasta: sequence, plain or gzipped.
-        gtf: transcripts (GENCODE, Ensembl, RefSeq, UCSC), together with `cpg`; or None.
-        cpg: CpG islands, UCSC table, table with a header, or BED; or None.
-        beds: instead of both, feature -> BED, one for each of `FEATURES`.
-        blacklist: BED of excluded regions, or None.
-        tracks: name -> bigWig that all cell lines share.
-
-    Raises:
-        UsageError: annotation files are missing, or of both kinds.
-        InputError: a file does not exist.
-    """
-
-    fasta: Path
-    gtf: Path | None = None
-    cpg: Path | None = None
-    beds: Mapping[str, Path] = field(default_factory=dict)
-    blacklist: Path | None = None
-    tracks: Mapping[str, Path] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if (self.gtf is None) != (self.cpg is None):
-            raise UsageError("annotation needs both a GTF and CpG islands, or six BED files")
-        if self.beds and (self.gtf is not None or set(self.beds) != set(FEATURES)):
-            raise UsageError(f"annotation from BED files needs exactly one each of {', '.join(FEATURES)}, and no GTF")
-        for path in self.files:
-            if not path.is_file():
-                raise InputError(path, "no such file", hint="correct the path")
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """Return all input files."""
-        named = [self.fasta, self.gtf, self.cpg, *self.beds.values(), self.blacklist, *self.tracks.values()]
-        return tuple(p for p in named if p is not None)
-
-
-@dataclass(frozen=True)
-class GenomeOptions:
-    """How to read the source files of a genome.
-
-    Attributes:
-        assembly: name; if None, recognised by chromosome lengths, else taken from the FASTA's file name.
-        chroms: store names of the chromosomes to include; FactorNet's (chr1..22, X) if empty.
-        aliases: name in the files -> name in the store, of chromosomes.
-        rules: how transcripts become features, or how BED files of features were made. None: those of the README for
-            transcripts; for BED files those that their promoters show.
-        allow_missing: take the signal of chromosomes that a track lacks as 0.
-        layout: chunks and shards.
-        uniqueness: how to compute a shared track of uniqueness from the FASTA; None for no such track.
-    """
-
-    assembly: str | None = None
-    chroms: tuple[str, ...] = ()
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    rules: AnnotationRules | None = None
-    allow_missing: bool = False
-    layout: Layout = DEFAULT_LAYOUT
-    uniqueness: UniquenessOptions | None = None
-
-    def describe(self) -> dict[str, Any]:
-        """Return the options as recorded in the provenance."""
-        rules = self.rules or README_RULES
-        computed = {"uniqueness": self.uniqueness.describe()} if self.uniqueness else {}
-        return {
-            "chroms": list(self.chroms),
-            "aliases": dict(self.aliases),
-            "promoter": [rules.upstream, rules.downstream],
-            "untranslated": rules.untranslated,
-            "allow_missing_chroms": self.allow_missing,
-            **computed,
-        }
 
 
 def build_genome(
@@ -156,25 +85,11 @@ def build_genome(
         needed = genome_bytes(sequence.coordinates, tracks=len(inputs.tracks) + (options.uniqueness is not None))
         needed += uniqueness_bytes(sequence.fasta, options.uniqueness) if options.uniqueness else 0
         check_disk_space(store, needed, what="the genome", hint="or build the store on another disk")
-        notes = [*sequence.notes]
-        if options.uniqueness:
-            with report_changed_inputs(fingerprints):
-                computed = compute_uniqueness(
-                    sequence.fasta,
-                    fingerprints[0],
-                    options.uniqueness,
-                    resources,
-                    work=work / "uniqueness",
-                    name=f"{options.uniqueness.track}.bw",
-                    required=tuple(sequence.records.values()),
-                    on_report=on_report,
-                    on_plan=on_plan,
-                )
-            notes += [f"track {options.uniqueness.track}: {note}" for note in computed.notes()]
-            # From here on it is a shared track like the others, whose file is the last of the inputs.
-            inputs = replace(inputs, tracks={**inputs.tracks, options.uniqueness.track: computed.path})
-            fingerprints += fingerprint_inputs([computed.path])
-            provenance = describe_build(fingerprints, options.describe())
+        inputs, computed_notes = _with_uniqueness(
+            inputs, sequence, fingerprints, options, resources, work=work, on_report=on_report, on_plan=on_plan
+        )
+        fingerprints += fingerprint_inputs(inputs.files[len(fingerprints) :])
+        provenance = describe_build(fingerprints, options.describe())
         staged = journal.folder / store.name
         annotation = _read_annotation(inputs, options, sequence.coordinates)
         tasks, bigwigs = _create_arrays(staged, sequence, annotation, inputs, options)
@@ -191,10 +106,49 @@ def build_genome(
         check_unchanged(fingerprints)
         publish(staged, store.resolve(), "genome", check=check_replaceable)
     size = sum(sequence.coordinates.lengths)
-    notes += [*annotation_notes(summary.get("annotation"), size), *blacklist_notes, gaps_note]
+    notes = [*sequence.notes, *computed_notes, *annotation_notes(summary.get("annotation"), size)]
+    notes += [*blacklist_notes, gaps_note]
     notes += [note for name, bigwig in bigwigs.items() for note in track_notes(name, bigwig, reports)]
     notes += [journal.note] if journal.note else []
     return BuildReport(f"genome {sequence.assembly} in {store}", tuple(reports), tuple(notes))
+
+
+def _with_uniqueness(
+    inputs: GenomeInputs,
+    sequence: SelectedSequence,
+    fingerprints: Sequence[InputFingerprint],
+    options: GenomeOptions,
+    resources: Resources,
+    *,
+    work: Path,
+    on_report: OnReport,
+    on_plan: OnPlan | None,
+) -> tuple[GenomeInputs, list[str]]:
+    """Return the inputs with a shared track of uniqueness as the last, if one is asked for, and notes on it.
+
+    Its bigWig is computed in a folder of its own, which a resumed build finds again.
+
+    Raises:
+        InputError: a chromosome of the store is not counted.
+        FactorNetError: as `compute_uniqueness`.
+    """
+    if options.uniqueness is None:
+        return inputs, []
+    track = options.uniqueness.track
+    with report_changed_inputs(fingerprints):
+        computed = compute_uniqueness(
+            sequence.fasta,
+            fingerprints[0],
+            options.uniqueness,
+            resources,
+            work=work / "uniqueness",
+            name=f"{track}.bw",
+            required=tuple(sequence.records.values()),
+            on_report=on_report,
+            on_plan=on_plan,
+        )
+    inputs = replace(inputs, tracks={**inputs.tracks, track: computed.path})
+    return inputs, [f"track {track}: {note}" for note in computed.notes()]
 
 
 def _check_before_work(store: Path, inputs: GenomeInputs, options: GenomeOptions) -> None:

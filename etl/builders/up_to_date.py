@@ -50,7 +50,8 @@ def _is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> b
             raise  # the server failed, which says nothing about the cell line
         problem = f"{e.problem}; cell line {name} already exists, and is damaged"
         raise StoreError(e.location, problem, hint=_HINT) from e
-    changed = changes(info, meta, inputs, describe_build(fingerprint_inputs(inputs.files), options))
+    provenance = describe_build(fingerprint_inputs(inputs.files), options, sources=inputs.sources)
+    changed = changes(info, meta, inputs, provenance)
     if changed:
         raise StoreError(
             store.location,
@@ -117,11 +118,13 @@ def changes(info: CellInfo, meta: NDArray[np.float32] | None, inputs: CellFolder
     """
     before = {
         **{key: info.provenance.get(key) for key in ("inputs", "options")},
+        "sources": info.provenance.get("sources", {}),
         "bigwig.txt": _rows(map(describe_track, info.tracks)),
         "chip.txt": _rows(_factor(f.name, relaxed=f.relaxed) for f in info.factors),
     }
     now = {
         **{key: provenance[key] for key in ("inputs", "options")},
+        "sources": provenance.get("sources", {}),
         "bigwig.txt": _rows(map(describe_track, inputs.tracks)),
         "chip.txt": _rows(_factor(c.factor, relaxed=c.relaxed is not None) for c in inputs.chip),
     }

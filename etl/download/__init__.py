@@ -2,8 +2,9 @@
 
     digests    digests of downloads, of the kinds that publishers give: MD5, SHA-256, and git's of a file
     fetch      download public inputs with pooch: from the first server that works, resumed
+    models     find the published models in the registry, those that were fetched, and download one
     registry   read the registry of public inputs: resources/registry.json, or a file in the same form
-    user_data  folder of the user for downloads that belong to no store: the motifs from which training starts
+    user_data  folder of the user for downloads that belong to no store: motifs, and models
 
 May import only `factornet.store` and `factornet.etl.publish.disk_space`.
 """

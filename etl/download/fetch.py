@@ -111,6 +111,27 @@ def _download_file(download: Download, folder: Path, retry_policy: RetryPolicy, 
     )
 
 
+def download_text(url: str, *, max_size: int, retry_policy: RetryPolicy) -> str:
+    """Return the text at an address; bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        StoreError: it cannot be downloaded, or has more than `max_size` bytes.
+    """
+
+    def try_download() -> str:
+        with (
+            limit_transfer(timeout=retry_policy.timeout) as limit,
+            _get(url, {}, retry_policy) as response,
+        ):
+            limit.expect_body(max_size)
+            try:
+                return b"".join(_body(url, response, max_size=max_size)).decode(errors="replace")
+            except (HTTPError, RequestException) as e:
+                raise TransientError("the connection broke") from e
+
+    return retry_policy.call(try_download, url=url)
+
+
 def _expected_digest(
     download: Download, url: str, recorded: dict[str, Any], retry_policy: RetryPolicy
 ) -> tuple[str, str]:
@@ -131,16 +152,7 @@ def _read_listed_md5(url: str, name: str, retry_policy: RetryPolicy) -> str:
     Raises:
         StoreError: the list cannot be downloaded, or does not have the file.
     """
-
-    def download_list() -> str:
-        with (
-            limit_transfer(timeout=retry_policy.timeout) as limit,
-            _get(url, {}, retry_policy) as response,
-        ):
-            limit.expect_body(_MAX_LIST_SIZE)
-            return b"".join(_body(url, response, max_size=_MAX_LIST_SIZE)).decode(errors="replace")
-
-    for line in retry_policy.call(download_list, url=url).splitlines():
+    for line in download_text(url, max_size=_MAX_LIST_SIZE, retry_policy=retry_policy).splitlines():
         words = line.split()
         digests = [w.lower() for w in words if re.fullmatch(r"[0-9a-fA-F]{32}", w)]
         if digests and any(w.lstrip("*./") == name for w in words):

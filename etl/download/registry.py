@@ -9,7 +9,8 @@ are further options of ``factornet-etl genome`` for the printed command: what is
 Or it is a group of files, ``name: {assembly, what, urls, files, under, match, next, default}``. `files` is a table of
 path, digest and size (may be empty) next to the registry; the group has those of its files whose path is `under` plus
 what one of the patterns of `match` matches, and names them by what follows `under`. `urls` are what the paths are
-appended to, and `next` a line on what to do with the files, with ``{folder}`` for where they are.
+appended to, and `next` a line on what to do with the files, with ``{folder}`` for where they are; `licence` and
+`citation` are what a model fetched from the group says of itself.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Download:
         group: name of its group; empty where it is in none.
         next: what to do with the group's files.
         more_options: of ``factornet-etl genome`` with this file.
+        licence: of the group's files; empty where it is not stated.
+        citation: of the work that they are from.
     """
 
     name: str
@@ -61,6 +64,8 @@ class Download:
     group: str = ""
     next: str = ""
     more_options: str = ""
+    licence: str = ""
+    citation: str = ""
 
     def digest_list_url(self, url: str) -> str:
         """Return the URL of the publisher's list of digests next to the file at `url`."""
@@ -126,6 +131,8 @@ def _parse(path: Path, name: str, entry: dict[str, Any]) -> Iterator[Download]:
             size=_size(file, int(size or 0)),
             group=name,
             next=str(entry.get("next", "")),
+            licence=str(entry.get("licence", "")),
+            citation=str(entry.get("citation", "")),
             **shared,
         )
 

@@ -1,4 +1,4 @@
-"""Folder of the user for downloads that belong to no store: the motifs from which training starts."""
+"""Folder of the user for downloads that belong to no store: the motifs from which training starts, and models."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Read and check source files: FASTA, bigWig, BED and narrowPeak, FactorNet's cell-line folders.
 
     alias_tables      read chromosome aliases: pairs, and tables of two columns, of UCSC or of NCBI
+    assembly          known assemblies, recognised by the lengths of their chromosomes
     bed               read peaks and regions from BED files and the peak files of common programs, plain or gzipped
     bigwig            read a bigWig signal as float32, gaps as 0
     cell_line_folder  read FactorNet's cell-line folders: bigwig.txt, chip.txt and meta.txt
@@ -9,6 +10,7 @@
     fasta             check and index a genome FASTA, and read its sequence
     peak_columns      find chromosome, positions and summit in the lines of peak files, whichever program wrote them
     provenance        record the provenance of a build: input files, versions and options
+    read_files        tell files of reads from others by their names
     signal_summary    statistics of a signal that add up: extremes, sums, and a histogram from which quantiles are read
 
 May import only `factornet.store`.
@@ -27,6 +29,7 @@ from .provenance import (
     describe_build,
     describe_changes,
     fingerprint_inputs,
+    read_sources,
     report_changed_inputs,
 )
 from .signal_summary import SignalSummary
@@ -63,6 +66,7 @@ __all__ = [
     "read_intervals",
     "read_peak_set",
     "read_peaks",
+    "read_sources",
     "read_values",
     "report_changed_inputs",
     "shared_peak_notes",

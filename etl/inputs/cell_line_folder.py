@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...store.attribute_checks import is_term
@@ -15,21 +15,42 @@ from ...store.schema import check_name
 from ...store.text import format_count
 from .bed import text_lines
 from .chrom_aliases import abbreviate
+from .provenance import read_sources
+from .read_files import is_read_file
 
 _Fields = tuple[int, list[str]]
 _MAX_FLOAT32 = 3.4e38
 _TERMS = ("assay", "units")
-_TRACK_COLUMNS = "FILE NAME [assay=ASSAY] [units=UNITS] (a bigWig, the name of its track, what its values are)"
+_TRACK_COLUMNS = (
+    "FILE NAME [assay=ASSAY] [units=UNITS] (a bigWig or a file of reads, the name of its track, what its values are)"
+)
 
 
 @dataclass(frozen=True)
 class SignalFile:
-    """One row of bigwig.txt; `assay` and `units` are empty where it does not give them."""
+    """A track of bigwig.txt: a bigWig, or files of reads whose cuts are added up.
+
+    Attributes:
+        name: of the track.
+        paths: one bigWig; or alignments or fragments, of one row or of several with this name.
+        assay: what was measured; empty where the table does not say.
+        units: of the values; empty where the table does not say.
+    """
 
     name: str
-    path: Path
+    paths: tuple[Path, ...]
     assay: str = ""
     units: str = ""
+
+    @property
+    def has_reads(self) -> bool:
+        """Whether it is made from reads, by the names of its files."""
+        return is_read_file(self.paths[0])
+
+    @property
+    def path(self) -> Path:
+        """The first file: of a bigWig the only one."""
+        return self.paths[0]
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,7 @@ class CellFolder:
         chip: rows of chip.txt.
         meta: rows of meta.txt, (name, value).
         commented: rows behind a ``#``, which are comments, with their table and line.
+        sources: where files are from, by name, as sources.json says.
     """
 
     name: str
@@ -60,12 +82,13 @@ class CellFolder:
     chip: tuple[ChipFiles, ...]
     meta: tuple[tuple[str, float], ...]
     commented: tuple[str, ...] = ()
+    sources: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:
         """Signal and peak files, row by row."""
         peaks = [f for row in self.chip for f in (row.conservative, row.relaxed) if f is not None]
-        return [*(t.path for t in self.tracks), *peaks]
+        return [*dict.fromkeys(f for t in self.tracks for f in t.paths), *peaks]
 
     @property
     def notes(self) -> list[str]:
@@ -79,7 +102,8 @@ def read_cell_folder(path: Path) -> CellFolder:
     """Read the tables of a folder; the cell line has the name of the folder, or of a link to it, as given.
 
     Raises:
-        InputError: a table has a wrong column, a duplicate name, or names a file that does not exist.
+        InputError: a table has a wrong column, a duplicate name, or names a file that does not exist; sources.json
+            has another form.
         UsageError: no such folder, or a folder without any of the tables.
     """
     if not path.is_dir():
@@ -90,7 +114,7 @@ def read_cell_folder(path: Path) -> CellFolder:
         raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md")
     commented: list[str] = []
     tracks, factors, values = _read_tracks(bigwig, commented), _read_chip(chip, commented), _read_meta(meta, commented)
-    return CellFolder(name, path, tracks, factors, values, tuple(commented))
+    return CellFolder(name, path, tracks, factors, values, tuple(commented), read_sources(path))
 
 
 def describe_track(track: SignalFile | Track) -> str:
@@ -145,7 +169,7 @@ def _commented_row(line: str, widths: tuple[int, ...], files: tuple[int, ...], f
             continue
         if not files and _is_number(fields[0]):
             return text
-        if files and (folder / fields[0]).is_file():
+        if files and all((folder / name).is_file() for name in _listed_files(folder, fields[0])):
             return f"{text}; write ./{fields[0]} if the name begins so" if row is line else text
     return ""
 
@@ -166,7 +190,8 @@ def _split_row(line: str, widths: tuple[int, ...], files: tuple[int, ...], folde
     cells = [word for i, cell in enumerate(cells) for word in ([cell] if i in files else cell.split())]
     possible = [fields for fields in (cells, words) if "\t" in line and len(fields) in widths]
     for fields in possible:
-        if all((folder / fields[i]).is_file() for i in files if i < len(fields)):
+        named = [name for i in files if i < len(fields) for name in _listed_files(folder, fields[i])]
+        if all((folder / name).is_file() for name in named):
             return fields
     return possible[0] if possible else words
 
@@ -212,18 +237,45 @@ def _check_name(name: str, what: str, table: Path, line: int) -> str:
 
 
 def _read_tracks(table: Path, commented: list[str]) -> tuple[SignalFile, ...]:
-    columns, seen, rows = _TRACK_COLUMNS, set[str](), []
+    columns, rows = _TRACK_COLUMNS, dict[str, SignalFile]()
     for line, (file, track, *terms) in _read_rows(table, (2, 3, 4), columns, (0,), commented):
-        path = _check_file(table, line, file, columns)
-        name = _check_unique(seen, _check_name(track, "track", table, line), table, line)
-        rows.append(SignalFile(name, path, **_read_terms(terms, table, line)))
-    for name in seen:
+        paths = tuple(_check_file(table, line, name, columns) for name in _listed_files(table.parent, file))
+        name = _check_name(track, "track", table, line)
+        row = SignalFile(name, paths, **_read_terms(terms, table, line))
+        rows[name] = _join_rows(rows[name], row, table, line) if name in rows else row
+        if len(set(rows[name].paths)) != len(rows[name].paths):
+            raise InputError(table, f"{name!r} has a file twice", hint="name it once", line=line)
+        if len({is_read_file(path) for path in rows[name].paths}) > 1:
+            problem = f"{name!r} has a bigWig and reads"
+            raise InputError(table, problem, hint="give one of both, or two tracks", line=line)
+    for name in rows:
         for end, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
-            if name.endswith(end) and name.removesuffix(end) + other not in seen:
+            if name.endswith(end) and name.removesuffix(end) + other not in rows:
                 partner = name.removesuffix(end) + other
                 problem = f"track {name!r} has no partner {partner!r}"
                 raise InputError(table, problem, hint="add it, or rename the track")
-    return tuple(rows)
+    return tuple(rows.values())
+
+
+def _listed_files(folder: Path, text: str) -> list[str]:
+    """Return the files of a column: one, or several read files separated by commas."""
+    if "," not in text or (folder / text).is_file():
+        return [text]
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _join_rows(first: SignalFile, row: SignalFile, table: Path, line: int) -> SignalFile:
+    """Return the track of two rows of one name, which add up.
+
+    Raises:
+        InputError: they are of bigWigs, or differ in assay or units.
+    """
+    if not (first.has_reads and row.has_reads):
+        raise InputError(table, f"{row.name!r} is named twice", hint="keep one row", line=line)
+    if (first.assay, first.units) != (row.assay, row.units):
+        problem = f"{describe_track(row)!r} differs from the row before, {describe_track(first)!r}"
+        raise InputError(table, problem, hint="write the same assay and units in all rows of a track", line=line)
+    return replace(first, paths=first.paths + row.paths)
 
 
 def _read_terms(columns: list[str], table: Path, line: int) -> dict[str, str]:

@@ -14,8 +14,12 @@ from typing import Any
 from ... import __version__
 from ...store.errors import InputError
 from ...store.files.digest import file_digest
+from ...store.files.limited_read import parse_json, read_limited
 
 _LIBRARIES = ("zarr", "zarrs", "numcodecs", "numpy", "pyfaidx", "pyBigWig", "pybedtools", "dask")
+SOURCES = "sources.json"
+"""Name of the file that says where the files of a cell-line folder are from: name -> {what: text}."""
+_MAX_SOURCES = 16_000_000  # bytes of it
 _TIME_RESOLUTION = 2_000_000_000
 """Nanoseconds: the coarsest file times (FAT's), and more than clocks of file servers differ."""
 
@@ -106,13 +110,46 @@ def _unreadable(path: Path, error: OSError) -> InputError:
     return InputError(path, f"cannot be read ({error.strerror})", hint="correct the path or its permissions")
 
 
-def describe_build(inputs: Sequence[InputFingerprint], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the provenance of a group; it has no timestamps, so that equal inputs give equal groups."""
+def read_sources(folder: Path) -> dict[str, dict[str, str]]:
+    """Return where files of a cell-line folder are from, by name, as its sources.json says; empty if it has none.
+
+    Raises:
+        InputError: it is not an object of objects of strings of printable characters.
+    """
+    path = folder / SOURCES
+    if not path.exists():
+        return {}
+    hint = 'write {"FILE": {"accession": "...", "lab": "..."}}, or remove it'
+    content = parse_json(read_limited(path, _MAX_SOURCES), path, hint=hint)
+    entries = content.items() if isinstance(content, dict) else [("", None)]
+    for name, entry in entries:
+        texts = [name, *entry, *entry.values()] if isinstance(entry, dict) else [None]
+        if not all(isinstance(text, str) and text.isprintable() for text in texts):
+            raise InputError(path, f"{name[:80]!r} is not described by printable texts", hint=hint)
+    return dict(content)
+
+
+def describe_build(
+    inputs: Sequence[InputFingerprint],
+    options: Mapping[str, Any],
+    *,
+    sources: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, Any]:
+    """Return the provenance of a group; it has no timestamps, so that equal inputs give equal groups.
+
+    Args:
+        inputs: states of the input files.
+        options: of the build.
+        sources: where files are from, by name; those of other files than the inputs are left out.
+    """
+    names = {state.path.name for state in inputs}
+    known = {name: dict(source) for name, source in (sources or {}).items() if name in names}
     return {
         "factornet": __version__,
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "inputs": [state.describe() for state in inputs],
         "options": dict(options),
+        **({"sources": known} if known else {}),
     }
 
 
@@ -126,10 +163,21 @@ def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if key == "inputs" and isinstance(old, list) and isinstance(new, list):
             names = sorted({item["name"] for item in [*old, *new] if item not in old or item not in new})
             changes.append(f"inputs ({', '.join(names) or 'their order'})")
+        elif key == "sources" and isinstance(old, dict) and isinstance(new, dict):
+            names = sorted(name for name in {**old, **new} if old.get(name) != new.get(name))
+            changes.append(f"sources ({', '.join(names)})")
         elif isinstance(old, dict) and isinstance(new, dict):
-            keys = [k for k in {**old, **new} if old.get(k) != new.get(k)]
-            inner = ", ".join(f"{k}: {old.get(k)} before, {new.get(k)} now" for k in keys)
-            changes.append(f"{key} ({inner})")
+            changes.append(f"{key} ({', '.join(_changed_values(old, new))})")
         else:
             changes.append(f"{key} ({old} before, {new} now)")
     return "; ".join(changes)
+
+
+def _changed_values(old: Mapping[str, Any], new: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Yield the differences between two dictionaries, those of dictionaries in them by dotted names."""
+    for key in {**old, **new}:
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            yield from _changed_values(a, b, f"{within}{key}.")
+        elif a != b:
+            yield f"{within}{key}: {a} before, {b} now"

@@ -21,6 +21,8 @@ from ..inputs.cell_line_folder import ChipFiles, describe_track, read_cell_folde
 from ..inputs.chip_peaks import read_peak_set
 from ..inputs.chrom_aliases import file_names
 from ..inputs.fasta import FastaReader, prepare_fasta
+from ..reads.read_set import SignalOptions
+from ..reads.track_signals import make_signals, with_terms
 from ..shards.labels import bin_labels
 from .findings import Finding
 
@@ -78,6 +80,8 @@ def _compare_cell_line(store: Store, folder: Path, on_block: OnBlock) -> Iterato
     info = store.cell(sheets.name)
     options = _build_options(info.provenance)
     group = f"cells/{sheets.name}"
+    reads = SignalOptions.parse(info.provenance.get("options", {}).get("reads", {}))
+    sheets = with_terms(sheets, reads)
     for what, stored, expected in (
         ("tracks", tuple(map(describe_track, info.tracks)), tuple(map(describe_track, sheets.tracks))),
         ("factors", info.factor_names, tuple(c.factor for c in sheets.chip)),
@@ -88,9 +92,12 @@ def _compare_cell_line(store: Store, folder: Path, on_block: OnBlock) -> Iterato
             return
     values = np.array([value for _, value in sheets.meta], np.float32)
     yield from _compare_array(store, f"{group}/meta", lambda a, b: values[a:b], "meta.txt", on_block)
-    for track, signal in zip(info.tracks, sheets.tracks, strict=True):
-        path = f"{'genome' if track.shared else group}/tracks/{track.name}"
-        yield from _compare_track(store, path, signal.path, options, on_block)
+    with tempfile.TemporaryDirectory() as work:
+        signals = make_signals(Path(work) / "signals", sheets.tracks, store, reads, options[0], state={})
+        for track, signal in zip(info.tracks, sheets.tracks, strict=True):
+            path = f"{'genome' if track.shared else group}/tracks/{track.name}"
+            own = ({}, options[1]) if signal.has_reads else options
+            yield from _compare_track(store, path, signals.as_bigwig(signal).path, own, on_block)
     for row in sheets.chip:
         yield from _compare_peaks(store, sheets.name, row, options[0])
     if sheets.chip:

@@ -5,6 +5,7 @@
     device          choose a device; report its free memory
     device_windows  hold arrays of a store in the memory of a device, and cut windows from them there
     inputs          check that cell lines of a store have the inputs of a network
+    model_card      describe a model in Markdown
     signals         compare the signals of a cell line with those that a network was trained on
     sources         choose where a training's windows come from: a store that is read on the go
 

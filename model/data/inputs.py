@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...store.errors import UsageError
+from ...store.meta_names import explain_other_meta
 from ...store.reader import Store
 from ...store.windows.inputs import WindowInputs, check_annotation, check_has_tracks
 from ..network.variants import AnyConfig
@@ -43,10 +44,12 @@ def check_inputs(config: AnyConfig, store: Store, cell: str) -> None:
     if config.uses_annotation:
         check_annotation(store)
     if config.meta and (found := store.cell(cell).meta) != config.meta:
-        raise UsageError(
+        problem = (
             f"cell line {cell} has the meta values {', '.join(found) or 'none'}; the model was trained on "
             f"{', '.join(config.meta)}, in that order"
         )
+        hint = explain_other_meta(config.meta, found)
+        raise UsageError(f"{problem}; {hint}" if hint else problem)
 
 
 def network_inputs(config: AnyConfig, store: Store, cells: tuple[str, ...]) -> WindowInputs:

@@ -1,8 +1,9 @@
 """Import models of the original FactorNet, without Keras.
 
-    graph         read the layer graph of a Keras 1 model.json, if it is a FactorNet
+    graph         read the layer graph of a model.json of Keras 1 or 2, if it is a FactorNet
     hdf5_file     read the weights of one HDF5 file, and nothing outside it
     import_model  convert models of the original FactorNet (Keras 1 on Theano) to model folders, without Keras
+    keras2        read models that Keras 2 wrote, in the terms of Keras 1
     open_model    open a model of either kind: a model folder, or a folder of the original FactorNet
     text_files    read model.json and the lists of names
 

@@ -1,4 +1,4 @@
-"""Read the layer graph of a Keras 1 model.json, if it is a FactorNet.
+"""Read the layer graph of a model.json of Keras 1 or 2, if it is a FactorNet.
 
 The graph is followed from its output back to the windows of both strands. Both paths must pass through the same layers,
 each of the type and with the settings that FactorNet has there. Everything that changes an output is checked; what
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from ...store.errors import InputError
 from ...store.text import format_foreign
+from .keras2 import layers_as_keras_1
 from .text_files import read_json
 
 _MAX_NAMES = 2**12  # outputs, tracks or features
@@ -37,6 +38,7 @@ class KerasGraph:
         tasks: number of outputs.
         layers: pairs of a layer of `FactorNet` (or "features", their input) and its name in model.json.
         version: version of Keras.
+        backend: on which it ran; empty where it is not stated.
     """
 
     window_length: int
@@ -50,32 +52,37 @@ class KerasGraph:
     tasks: int
     layers: tuple[tuple[str, str], ...]
     version: str = ""
+    backend: str = ""
 
 
 def read_graph(path: Path) -> KerasGraph:
     """Read the sizes and layer names of a model.json.
 
     Raises:
-        InputError: the file is missing, not a model of Keras 1, or not a FactorNet; the message names the layer and
-            what was expected.
+        InputError: the file is missing, not a model of Keras 1 or 2, or not a FactorNet; the message names the layer
+            and what was expected.
     """
     content = read_json(path)
+    version = "1"
     try:
         kind, version = content["class_name"], format_foreign(content.get("keras_version", "1"), 20)
-        if kind != "Model" or not version.startswith("1"):
+        if kind != "Model" or version.partition(".")[0] not in ("1", "2"):
             kind = format_foreign(kind)
-            raise InputError(path, f"is a {kind} of Keras {version}, expected a Model of Keras 1")
-        return replace(_read_strands(path, content["config"]), version=version)
+            raise InputError(path, f"is a {kind} of Keras {version}, expected a Model of Keras 1 or 2")
+        backend = format_foreign(content.get("backend", ""), 20)
+        return replace(_read_strands(path, content["config"], version), version=version, backend=backend)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        problem = f"not of the form Keras 1 writes ({type(error).__name__}: {format_foreign(error)})"
+        keras = f"Keras {version.partition('.')[0]}"
+        problem = f"not of the form {keras} writes ({type(error).__name__}: {format_foreign(error)})"
         raise InputError(path, problem) from error
 
 
-def _read_strands(path: Path, config: Mapping[str, Any]) -> KerasGraph:
+def _read_strands(path: Path, config: Mapping[str, Any], version: str) -> KerasGraph:
     """Read the graph of both strands, which must be equal, and check that there are no other layers."""
     if not isinstance(config["layers"], list) or len(config["layers"]) > _MAX_LAYERS:
         raise InputError(path, f"has {len(config['layers'])} layers, expected a list of at most {_MAX_LAYERS}")
-    layers = {layer["name"]: layer for layer in config["layers"]}
+    listed = layers_as_keras_1(path, config["layers"]) if version.startswith("2") else config["layers"]
+    layers = {layer["name"]: layer for layer in listed}
     if bad := [name for name in layers if not isinstance(name, str) or len(name) > _MAX_NAME_LENGTH]:
         raise InputError(path, f"has a layer with the name {format_foreign(repr(bad[0]))}, expected a short text")
     if len(config["output_layers"]) != 1 or len(layers) != len(config["layers"]):

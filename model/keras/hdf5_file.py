@@ -25,6 +25,7 @@ _LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another fi
 _FILTERS = {h5z.FILTER_DEFLATE: "gzip", h5z.FILTER_SZIP: "szip", h5z.FILTER_LZF: "lzf", h5z.FILTER_SHUFFLE: "shuffle"}
 _MAX_NAMES, _MAX_NAMES_SIZE = 1024, 1024 * 1024  # of one attribute; in bytes
 _MAX_HEAP_SIZE = 2**32  # bytes of all names of variable length of one attribute, at worst
+_MAX_TEXT_SIZE = 100  # bytes of a version
 _MAX_CHUNKS = 100_000
 _HINT = "use a file as Keras wrote it"
 
@@ -75,7 +76,7 @@ class Hdf5File:
         """
         where = f"attribute {attribute} of {self._show(group.name)}"
         if attribute not in group.attrs:
-            raise InputError(self.path, f"damaged, or not weights of Keras 1 ({where} is missing)", hint=_HINT)
+            raise InputError(self.path, f"damaged, or not weights of Keras ({where} is missing)", hint=_HINT)
         stored = group.attrs.get_id(attribute)
         shape, kind = stored.shape, stored.get_type()
         if len(shape) == 1 and shape[0] == 0:  # of layers without weights; Keras writes an empty list of floats
@@ -89,6 +90,31 @@ class Hdf5File:
             problem = f"{where} has {shape[0]:,} names of up to {size:,} bytes, which is too much"
             raise InputError(self.path, problem, hint=_HINT)
         return [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
+
+    def text(self, group: Any, attribute: str) -> str:
+        """Return an attribute that is a short text; empty where there is none.
+
+        Raises:
+            InputError: it is something else.
+        """
+        if attribute not in group.attrs:
+            return ""
+        stored = group.attrs.get_id(attribute)
+        kind = stored.get_type()
+        size = kind.get_size() if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str() else 0
+        if stored.shape != () or not isinstance(kind, h5t.TypeStringID) or size > _MAX_TEXT_SIZE:
+            where = f"attribute {attribute} of {self._show(group.name)}"
+            raise InputError(self.path, f"{where} is not a short text", hint=_HINT)
+        value = group.attrs[attribute]
+        return format_foreign(value.decode(errors="replace") if isinstance(value, bytes) else value, _MAX_TEXT_SIZE)
+
+    def axes(self, group: Any, name: str) -> int:
+        """Return the number of axes of an array.
+
+        Raises:
+            InputError: there is no such array.
+        """
+        return len(self._member(group, name, h5py.Dataset).shape)
 
     def array(self, group: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return an array of finite floats.
@@ -124,7 +150,7 @@ class Hdf5File:
         for part in name.split("/"):
             where = f"{self._show(node.name.rstrip('/'))}/{self._show(part)}"
             if not isinstance(node, h5py.Group) or part in ("", ".", "..") or not self.has(node, part):
-                raise InputError(self.path, f"damaged, or not weights of Keras 1 ({where} is missing)", hint=_HINT)
+                raise InputError(self.path, f"damaged, or not weights of Keras ({where} is missing)", hint=_HINT)
             link = node.id.links.get_info(part.encode()).type
             if link != h5l.TYPE_HARD:
                 problem = f"{where} is {_LINKS.get(link, 'a link of an unknown kind')}; links are not followed"

@@ -1,4 +1,4 @@
-"""Convert models of the original FactorNet (Keras 1 on Theano) to model folders, without Keras.
+"""Convert models of the original FactorNet to model folders, without Keras: of Keras 1, or rewritten for 2.
 
     model.json          the layer graph, as ``Model.to_json()`` wrote it
     best_model.hdf5     a whole saved model (weights in the group ``model_weights``), or weights only
@@ -33,6 +33,7 @@ from ..network.config import NetworkConfig
 from ..network.factornet import FactorNet
 from .graph import KerasGraph, read_graph
 from .hdf5_file import Hdf5File
+from .keras2 import BACKENDS, arrays_as_keras_1, keras_2_shapes
 from .text_files import read_json, read_lines
 
 KerasWeights = Literal["best", "final"]
@@ -56,6 +57,7 @@ class _KerasModel:
     config: NetworkConfig
     layers: Mapping[str, str]
     version: str
+    backend: str
 
 
 def import_keras(directory: str | Path, *, weights: KerasWeights = "best") -> FactorNet:
@@ -132,10 +134,22 @@ def _check_size(path: Path, config: NetworkConfig) -> None:
         raise InputError(path, problem, hint="copy it again")
 
 
-def write_imported(directory: str | Path, output: str | Path, *, weights: KerasWeights = "best") -> ModelCard:
+def write_imported(
+    directory: str | Path,
+    output: str | Path,
+    *,
+    weights: KerasWeights = "best",
+    origin: Mapping[str, str] | None = None,
+) -> ModelCard:
     """Convert a folder of the original FactorNet to a model folder that `load_network` reads.
 
     Its best weights are those requested; its last weights are those of final_model.hdf5, where that exists.
+
+    Args:
+        directory: as for `import_keras`.
+        output: model folder to create.
+        weights: what become the best weights.
+        origin: where the folder is from, its licence and what to cite, to be recorded.
 
     Returns:
         The card of the new folder; its provenance holds the version of Keras and the digests of the files.
@@ -153,7 +167,8 @@ def write_imported(directory: str | Path, output: str | Path, *, weights: KerasW
         networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
         card = read_keras_card(directory)
         taken = {which: _FILES[source] for which, source in sources.items()}
-        card = replace(card, provenance={**card.provenance, "weights": taken})
+        from_where = {"origin": dict(origin)} if origin else {}
+        card = replace(card, provenance={**card.provenance, "weights": taken, **from_where})
         # Written next to its final path and renamed: the folder appears with its weights, or not at all.
         with staged_folder(output) as staged:
             write_card(staged, card)
@@ -186,7 +201,7 @@ def _read_model(directory: Path) -> _KerasModel:
     except UsageError as error:
         problem = f"does not describe a network with the lists of names next to it ({format_foreign(error)})"
         raise InputError(path, problem) from error
-    return _KerasModel(config=config, layers=dict(graph.layers), version=graph.version)
+    return _KerasModel(config=config, layers=dict(graph.layers), version=graph.version, backend=graph.backend)
 
 
 def _read_names(directory: Path, graph: KerasGraph) -> dict[str, Any]:
@@ -253,7 +268,7 @@ def _load(directory: Path, model: _KerasModel, weights: str, *, names: Mapping[s
         with Hdf5File(path) as file:
             arrays = _read_weights(file, model)
     except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError, MemoryError) as error:
-        problem = f"damaged, or not weights of Keras 1 ({format_foreign(error)})"
+        problem = f"damaged, or not weights of Keras ({format_foreign(error)})"
         raise InputError(path, problem, hint="copy it again") from error
     network = FactorNet(model.config)
     network.load_state_dict(_to_torch(arrays))
@@ -264,11 +279,15 @@ def _read_weights(file: Hdf5File, model: _KerasModel) -> dict[str, list[_Array]]
     """Read the arrays of each layer of `FactorNet`, in the order of Keras's lists (HDF5 keys are ordered otherwise)."""
     group = file.group(file.root, "model_weights") if file.has(file.root, "model_weights") else file.root
     stored = {layer: file.names(file.group(group, layer), "weight_names") for layer in file.names(group, "layer_names")}
-    shapes = _shapes(model.config)
+    shapes: Mapping[str, Sequence[_Shape]] = _shapes(model.config)
     expected = {model.layers[role]: role for role in shapes}
     if (got := {layer for layer, names in stored.items() if names}) != set(expected):
         problem = f"has weights of {', '.join(sorted(got)) or 'no layer'}, but model.json has {', '.join(expected)}"
         raise InputError(file.path, format_foreign(problem, 1000), hint="use weights and model.json of one training")
+    conv = model.layers["motifs"]
+    is_keras_2 = len(stored[conv]) == 2 and file.axes(file.group(group, conv), stored[conv][0]) == 3
+    backend = _backend(file, group, model) if is_keras_2 else ""
+    shapes = keras_2_shapes(shapes) if is_keras_2 else shapes
     arrays = {}
     for layer, role in expected.items():
         names = stored[layer]
@@ -278,7 +297,18 @@ def _read_weights(file: Hdf5File, model: _KerasModel) -> dict[str, list[_Array]]
             raise InputError(file.path, problem)
         parent = file.group(group, layer)
         arrays[role] = [file.array(parent, name, shape) for name, shape in zip(names, shapes[role], strict=True)]
+        if is_keras_2:
+            arrays[role] = arrays_as_keras_1(role, arrays[role], backend=backend)
     return arrays
+
+
+def _backend(file: Hdf5File, group: Any, model: _KerasModel) -> str:
+    """Return the backend on which Keras 2 wrote weights: of it depends which way kernels read."""
+    backend = file.text(group, "backend") or file.text(file.root, "backend") or model.backend
+    if backend not in BACKENDS:
+        problem = f"has weights of Keras 2 on the backend {backend or 'that is not named'!r}; known are "
+        raise InputError(file.path, problem + ", ".join(BACKENDS), hint="name it in model.json, as backend")
+    return backend
 
 
 def _shapes(config: NetworkConfig) -> dict[str, list[_Shape]]:

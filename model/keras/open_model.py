@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..model_dir.card import ModelCard, read_card
+from ..model_dir.mean_signal import mean_signal_digest
 from ..model_dir.weights import LoadedModel, WeightsKind, load_model
+from ..network.block_ensemble import BlockEnsemble
+from ..network.mean_signal import MeanSignal
 from .import_model import is_keras_folder, load_keras, read_keras_card
 
 
@@ -19,6 +23,22 @@ def open_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
         InputError: as for `load_model`, or for `import_keras`.
     """
     return load_keras(folder, weights=weights) if is_keras_folder(folder) else load_model(folder, weights=weights)
+
+
+def open_models(folders: Sequence[str | Path], *, weights: WeightsKind = "best") -> tuple[LoadedModel, ...]:
+    """Load several models as `open_model` does; equal mean signals, of models trained on one store, are held once.
+
+    Raises:
+        InputError: as for `open_model`.
+    """
+    models, means = list[LoadedModel](), dict[str, MeanSignal]()
+    for folder in folders:
+        model = open_model(folder, weights=weights)
+        network = model.network
+        if isinstance(network, BlockEnsemble) and network.mean_signal is not None:
+            network.mean_signal = means.setdefault(mean_signal_digest(network.mean_signal), network.mean_signal)
+        models.append(model)
+    return tuple(models)
 
 
 def open_card(folder: str | Path) -> ModelCard:

@@ -26,8 +26,12 @@ RECORD = "mean_signal"
 def mean_signal_record(means: MeanSignal, cells: tuple[str, ...]) -> dict[str, Any]:
     """Return what model.json says of a mean signal: cell lines, blocks of each chromosome, SHA-256 of its values."""
     blocks = {chrom: codes.shape[1] for chrom, codes in means.codes.items()}
-    values = [means.scale.tobytes(), *(codes.tobytes() for codes in means.codes.values())]
-    return {"cells": list(cells), "blocks": blocks, "sha256": sha256_of(values)}
+    return {"cells": list(cells), "blocks": blocks, "sha256": mean_signal_digest(means)}
+
+
+def mean_signal_digest(means: MeanSignal) -> str:
+    """Return the SHA-256 of the values of a mean signal."""
+    return sha256_of([means.scale.tobytes(), *(codes.tobytes() for codes in means.codes.values())])
 
 
 def write_mean_signal(folder: Path, means: MeanSignal, *, model: str) -> None:

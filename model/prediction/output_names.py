@@ -13,6 +13,15 @@ _BEDGRAPH = (".bed", ".bedgraph", ".bg", ".bdg", ".tsv", ".tab", ".txt")
 _BIGWIG = (".bw", ".bigWig")
 
 
+def names_scores(path: Path) -> bool:
+    """Return whether a path has the name of a file of scores."""
+    try:
+        score_format(path)
+    except UsageError:
+        return False
+    return True
+
+
 def score_format(path: Path) -> ScoreFormat:
     """Return the format that the name of a file of scores says, in upper or lower case.
 

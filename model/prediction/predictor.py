@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,13 +22,57 @@ from ..model_dir.calibration import Calibration
 from ..model_dir.weights import LoadedModel
 from ..network.variants import AnyNetwork, config_to_json
 from .bins import Bins, count_uncomputed
-from .predict import predict_tiles
 from .sidecar import PredictionRecord
+from .together import predict_together
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinSummary:
+    """What a record says of the bins of a file.
+
+    Attributes:
+        n: their number.
+        chroms: their chromosomes, indices in the store, sorted.
+        not_computed: how many were not computed, by reason; their score is 0.
+        tiles: the same of the tiles of long intervals; empty where intervals are not tiled.
+    """
+
+    n: int
+    chroms: tuple[int, ...]
+    not_computed: Mapping[str, int]
+    tiles: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, pieces: Iterable[Bins], store: Store, *, margin: int) -> Self:
+        """Count bins, given in pieces of bounded size; `margin` as for `count_uncomputed`."""
+        chroms, n, uncomputed = set[int](), 0, Counter[str](chromosome_ends=0, blacklist=0)
+        for bins in pieces:
+            n += len(bins)
+            chroms |= set(np.unique(bins.chrom).tolist())
+            uncomputed.update(count_uncomputed(bins, store, margin=margin))
+        return cls(n=n, chroms=tuple(sorted(chroms)), not_computed=dict(uncomputed))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PredictorScores:
+    """Scores of some bins by all predictors of one network.
+
+    Attributes:
+        predictors: their indices among those given.
+        rows: of the bins, int64 (n,).
+        scores: of each of these predictors, float32 (n,).
+        seconds: that the network took.
+    """
+
+    predictors: tuple[int, ...]
+    rows: NDArray[np.int64]
+    scores: tuple[NDArray[np.float32], ...]
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """A network that predicts one of its factors in a cell line; other fields as for `predict_tiles`.
+    """A network that predicts one of its factors in a cell line; other fields as for `predict_together`.
 
     Args:
         network: of either kind.
@@ -67,11 +111,12 @@ class Predictor:
 
     def scored(self, bins: Bins) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield rows of the bins and their probabilities, (n,), in genome order."""
-        column = self.network.config.tasks.index(self.factor)
-        for rows, scores in predict_tiles(
-            self.network, self.store, self.cell, bins, device=self.device, batch_size=self.batch_size, amp=self.amp
-        ):
-            yield rows, self._calibrated(scores[:, column])
+        for found in score_together([self], bins):
+            yield found.rows, found.scores[0]
+
+    def factor_scores(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the scores of the factor, (n,), calibrated, from those of the network, (n, tasks)."""
+        return self._calibrated(scores[:, self.network.config.tasks.index(self.factor)])
 
     def _calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.calibration is None:
@@ -103,29 +148,24 @@ class Predictor:
             "prevalence": self.prevalence,
         }
 
-    def record(self, pieces: Iterable[Bins], options: Mapping[str, Any], *, file_sha256: str) -> PredictionRecord:
+    def record(self, summary: BinSummary, options: Mapping[str, Any], *, file_sha256: str) -> PredictionRecord:
         """Return the record of a file of predictions.
 
         Args:
-            pieces: its bins, in pieces of bounded size.
+            summary: of its bins.
             options: settings of the bins, as JSON values.
             file_sha256: digest of the file.
         """
-        chroms, n, uncomputed = set[int](), 0, Counter[str](chromosome_ends=0, blacklist=0)
-        for bins in pieces:
-            n += len(bins)
-            chroms |= set(np.unique(bins.chrom).tolist())
-            uncomputed.update(count_uncomputed(bins, self.store, margin=self.network.config.excluded_margin))
-        chromosomes = [self.store.info.chromosomes[c] for c in sorted(chroms)]
+        chromosomes = [self.store.info.chromosomes[c] for c in summary.chroms]
         return PredictionRecord(
             factor=self.factor,
             cell=self.cell,
-            model=self._describe_model(),
+            model=self.describe_model(),
             trainings=self.source.card.trainings if self.source else (),
             assembly=self.store.info.assembly,
             chromosomes={c.name: c.digest for c in chromosomes},
             manifests=manifest_digests(self.store, (self.cell,)),
-            intervals={"n": n, "not_computed": dict(uncomputed)},
+            intervals={"n": summary.n, "not_computed": dict(summary.not_computed), **summary.tiles},
             options=self._options() | dict(options),
             file_sha256=file_sha256,
         )
@@ -136,7 +176,7 @@ class Predictor:
         pairs = (
             ("factor", record.factor, self.factor),
             ("cell line", record.cell, self.cell),
-            ("model", dict(record.model), self._describe_model()),
+            ("model", dict(record.model), self.describe_model()),
             ("data of the store", dict(record.manifests), manifests),
             ("options", {key: record.options.get(key) for key in self._options()}, self._options()),
         )
@@ -148,7 +188,7 @@ class Predictor:
         options["calibrated"] = self.calibration is not None
         return options if self.prevalence is None else options | {"prevalence": self.prevalence}
 
-    def _describe_model(self) -> dict[str, Any]:
+    def describe_model(self) -> dict[str, Any]:
         """Return names and digests of network and weights, as JSON values."""
         model: dict[str, Any] = {"network": self.network_digest, "tasks": list(self.network.config.tasks)}
         if self.source is not None:
@@ -157,3 +197,23 @@ class Predictor:
             if "software" in self.source.card.provenance:  # of the original FactorNet
                 model["software"] = self.source.card.provenance["software"]
         return model
+
+
+def score_together(predictors: Sequence[Predictor], bins: Bins) -> Iterator[PredictorScores]:
+    """Yield scores of the bins by predictors of one cell line on one device, networks that several share computed once.
+
+    Of each predictor every row comes once, in genome order, with the scores that it has alone (`predict_together`).
+
+    Raises:
+        UsageError, StoreError: as for `predict_together`.
+    """
+    members: dict[int, list[int]] = {}
+    for i, predictor in enumerate(predictors):
+        members.setdefault(id(predictor.network), []).append(i)
+    first, groups = predictors[0], list(members.values())
+    networks = [predictors[group[0]].network for group in groups]
+    options: dict[str, Any] = {"device": first.device, "batch_size": first.batch_size, "amp": first.amp}
+    for found in predict_together(networks, first.store, first.cell, bins, **options):
+        group = tuple(groups[found.network])
+        scores = tuple(predictors[i].factor_scores(found.scores) for i in group)
+        yield PredictorScores(group, found.rows, scores, found.seconds)

@@ -57,10 +57,15 @@ def write_sealed_json(path: Path, kind: JsonFormat, content: Mapping[str, Any]) 
     Raises:
         InputError: the file cannot be written.
     """
-    document = {"format": kind.name, "version": kind.version, **content, SELF_DIGEST: BLANK_DIGEST}
-    text = seal(json.dumps(document, indent=1, allow_nan=False).encode())
+    text = seal_document(kind, content)
     write_atomic(path, text)
     return str(json.loads(text)[SELF_DIGEST])
+
+
+def seal_document(kind: JsonFormat, content: Mapping[str, Any]) -> bytes:
+    """Return the text of a file: format, version, content and self-digest."""
+    document = {"format": kind.name, "version": kind.version, **content, SELF_DIGEST: BLANK_DIGEST}
+    return seal(json.dumps(document, indent=1, allow_nan=False).encode())
 
 
 def read_sealed_json(path: Path, kind: JsonFormat, *, hint: str) -> dict[str, Any]:

@@ -36,15 +36,16 @@ class BigwigEncoder:
         file: to write to.
         lengths: chromosome -> bases; numbers of chromosomes are in this order, from 0.
         window: bases of the first zoom level's windows; levels are made up to the longest chromosome.
+        level: of zlib's compression, 1 (fast) to 9.
 
     Raises:
         ValueError: no chromosome, one without a name, or of more than 2^32 - 1 bases.
     """
 
-    def __init__(self, file: BinaryIO, lengths: Mapping[str, int], *, window: int) -> None:
+    def __init__(self, file: BinaryIO, lengths: Mapping[str, int], *, window: int, level: int = 6) -> None:
         if not lengths or not all(name and 0 < length < 2**32 for name, length in lengths.items()):
             raise ValueError("a bigWig needs chromosomes, each with a name and 1 to 2^32 - 1 bases")
-        self._file, self._window, longest = file, window, max(lengths.values())
+        self._file, self._window, self._level, longest = file, window, level, max(lengths.values())
         self._lengths = np.array(list(lengths.values()), np.int64)
         self._zooms = [z for z in (window * _ZOOM_STEP**i for i in range(_MAX_ZOOMS)) if z <= longest]
         self._pending = np.empty(0, _ENTRY)
@@ -128,7 +129,7 @@ class BigwigEncoder:
         items = np.empty(entries.size, ITEM_DTYPES[1])
         for name in items.dtype.names or ():
             items[name] = entries[name]
-        data = zlib.compress(head + items.tobytes())
+        data = zlib.compress(head + items.tobytes(), self._level)
         self._leaves.append((chrom, start, chrom, stop, self._at, len(data)))
         self._write(data)
 
@@ -138,7 +139,7 @@ class BigwigEncoder:
         self._write(struct.pack("<I", rows.size))
         for at in range(0, rows.size, _SUMMARIES):
             block = rows[at : at + _SUMMARIES].astype(SUMMARY)
-            data = zlib.compress(block.tobytes())
+            data = zlib.compress(block.tobytes(), self._level)
             bounds = (*block[["chrom", "start"]][0].tolist(), *block[["chrom", "stop"]][-1].tolist())
             leaves.append((*bounds, self._at, len(data)))
             self._write(data)

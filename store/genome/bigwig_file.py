@@ -47,7 +47,7 @@ class BigwigFile:
 
 @contextmanager
 def open_bigwig_file(
-    path: Path, lengths: Mapping[str, int], *, window: int, replace: Replace = replacing
+    path: Path, lengths: Mapping[str, int], *, window: int, level: int = 6, replace: Replace = replacing
 ) -> Iterator[BigwigFile]:
     """Open a bigWig, which appears, whole, when the ``with`` block ends without an error.
 
@@ -55,6 +55,7 @@ def open_bigwig_file(
         path: of the file.
         lengths: chromosome -> bases; numbers of chromosomes are in this order, from 0.
         window: bases of the first zoom level's windows.
+        level: of zlib's compression, 1 (fast) to 9.
         replace: how the file is replaced.
 
     Raises:
@@ -62,7 +63,7 @@ def open_bigwig_file(
     """
     with named_write_errors(path), replace(path) as part:
         with part.open("wb") as file:
-            encoder = BigwigEncoder(file, lengths, window=window)
+            encoder = BigwigEncoder(file, lengths, window=window, level=level)
             written = BigwigFile(encoder)
             yield written
             encoder.finish()

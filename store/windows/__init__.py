@@ -9,7 +9,7 @@
     gather           copy windows from many arrays at once
     in_memory        a store that holds arrays in memory
 
-Two more readers use `inputs` and `planned`: `model.data.device_windows` and `model.prediction.tiles`.
+Two more readers use `inputs` and `planned`: `model.data.device_windows` and `model.prediction.tiling`.
 May import `store.reader` and `store.sampling`.
 """
 

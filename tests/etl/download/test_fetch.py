@@ -10,7 +10,7 @@ import pytest
 from support.hostile_servers import ENDLESS_ANSWERS, LIES, SLOW, hostile_server
 from support.servers import serving
 
-from factornet.cli.etl import fetch as etl_fetch
+from factornet.cli.etl.inputs import fetch as etl_fetch
 from factornet.cli.etl.parser import main
 from factornet.etl.download.fetch import download_files
 from factornet.etl.download.registry import Download, default_registry, read_registry, select_downloads
@@ -290,3 +290,18 @@ def test_list_of_digests_has_a_largest_size(server, tmp_path):
     server.digests = " " * 17_000_000
     with pytest.raises(StoreError, match=r"md5sum.txt: sends more than the 16777216 bytes expected"):
         download_files([download(server.url, digest="", digests="md5sum.txt")], tmp_path, retry_policy=QUICK)
+
+
+def test_broken_connection_of_a_list_of_digests_is_retried(server, tmp_path):
+    requests = []
+    original = server.RequestHandlerClass._send
+
+    class Breaking(server.RequestHandlerClass):
+        def _send(self, status, body, headers, cut=None):
+            requests.append(self.path)
+            original(self, status, body, headers, 5 if len(requests) == 1 else cut)
+
+    server.RequestHandlerClass = Breaking
+    fetched = download_files([download(server.url, digest="", digests="md5sum.txt")], tmp_path, retry_policy=QUICK)
+    assert fetched[0].new
+    assert [path.rpartition("/")[2] for path in requests] == ["md5sum.txt", "md5sum.txt", NAME]

@@ -13,7 +13,7 @@ import pytest
 from support.servers import web_server
 
 from factornet.cli import etl
-from factornet.etl.builders.selected_sequence import read_sequence
+from factornet.etl.builders.parts.selected_sequence import read_sequence
 from factornet.etl.download.registry import default_registry, read_registry, select_downloads
 from factornet.store import UsageError, open_store
 

@@ -169,7 +169,7 @@ HDF5 = {
     "soft link": (soft_link, f"{NAME} is a soft link"),
     "dangling soft link": (dangling_link, f"{NAME} is a soft link"),
     "soft link to a layer": (soft_layer, f"{LAYER} is a soft link"),
-    "absolute name": (absolute_name, "damaged, or not weights of Keras 1"),
+    "absolute name": (absolute_name, "damaged, or not weights of Keras"),
     "name through a link": (name_through_a_link, "out is a link to another file"),
     "external raw data": (external_raw_file, f"layer '{LAYER}': {NAME} has its values in another file"),
     "virtual": (virtual, f"{NAME} is a virtual dataset: its values are elsewhere"),

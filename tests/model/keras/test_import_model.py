@@ -206,7 +206,7 @@ ERRORS = {
     "deep": (write("model.json", b"[" * 100_000), r"model.json: not JSON \(nested too deeply\)"),
     "not text": (write("model.json", b"\xff\xfe{"), r"model.json: not"),
     "Sequential": (edit_json(lambda c: c.update(class_name="Sequential")), r"is a Sequential of Keras 1.2.2, expected"),
-    "Keras 2": (edit_json(lambda c: c.update(keras_version="2.1")), r"is a Model of Keras 2.1, expected a Model of Ker"),
+    "Keras 3": (edit_json(lambda c: c.update(keras_version="3.1")), r"is a Model of Keras 3.1, expected a Model of Ker"),
     "two outputs": (
         edit_json(lambda c: c["config"].update(output_layers=[["dense_4", 0, 0], ["merge_9", 0, 0]])),
         r"has outputs .*dense_4.*expected one",
@@ -266,8 +266,8 @@ ERRORS = {
     "weights empty": (write("best_model.hdf5", b""), r"best_model.hdf5: damaged"),
     "weights are text": (write("best_model.hdf5", b"version https://git-lfs"), r"best_model.hdf5: damaged"),
     "no weights": (lambda f: (f / "best_model.hdf5").unlink(), r"best_model.hdf5: no such weights; the folder has final_model.hdf5; use the final weights"),
-    "no list of layers": (weights_with(lambda g: g.attrs.pop("layer_names")), r"damaged, or not weights of Keras 1"),
-    "listed only": (weights_with(lambda g: g.pop("dense_2")), r"damaged, or not weights of Keras 1"),
+    "no list of layers": (weights_with(lambda g: g.attrs.pop("layer_names")), r"damaged, or not weights of Keras"),
+    "listed only": (weights_with(lambda g: g.pop("dense_2")), r"damaged, or not weights of Keras"),
     "layer without weights": (
         weights_with(lambda g: g["dense_2"].attrs.update(weight_names=np.array([], dtype="S1"))),
         r"has weights of bidirectional_1, .*, but model.json has conv_1, .*dense_2",

@@ -62,7 +62,7 @@ def spoil(name, text):
 FAULTS = [
     (lambda f: (f / "best_model.hdf5").unlink(), "best", "no such weights; the folder has final_model.hdf5; use the last weights"),
     (lambda f: (f / "final_model.hdf5").unlink(), "last", "no such weights; the folder has best_model.hdf5; use the best weights"),
-    (spoil("best_model.hdf5", b"cut"), "best", "best_model.hdf5: damaged, or not weights of Keras 1"),
+    (spoil("best_model.hdf5", b"cut"), "best", "best_model.hdf5: damaged, or not weights of Keras"),
     (spoil("best_model.hdf5", b"version https://git-lfs.github.com/spec/v1\n"), "best", "best_model.hdf5: damaged"),
     (spoil("model.json", b'{"class_name": "Sequential", "config": []}'), "best", "model.json: "),
     (spoil("model.json", b"{"), "best", "model.json:1: not JSON"),

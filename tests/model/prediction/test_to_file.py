@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from factornet.cli import predict
+from factornet.cli.prediction.bins import choose_regions
 from factornet.model import (
     Bins,
     FactorNet,
@@ -24,7 +25,8 @@ from factornet.model import (
 from factornet.model.data.signals import track_signals
 from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.bins import bins_of_regions
-from factornet.model.prediction.predictor import Predictor
+from factornet.model.prediction.predictor import Predictor, PredictorScores
+from factornet.model.prediction.runs import interval_run, region_run
 from factornet.store import GenomeCoordinates, InputError, UsageError, open_store, parse_region, read_span
 
 
@@ -144,16 +146,16 @@ def test_text_resumes_as_text(command, tmp_path, monkeypatch):
     """Other names of the same format end in the same bytes."""
     regions = ("--regions", "chr21:100000-102000", "chr1:50000-52000")
     assert command(*regions, "-o", tmp_path / "whole.bed")[0] == 0
-    scored, calls = Predictor.scored, []
+    scored, calls = region_run.score_together, []
 
-    def interrupt(predictor, bins):
+    def interrupt(predictors, bins):
         calls.append(bins)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return scored(predictor, bins)
+        return scored(predictors, bins)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Predictor, "scored", interrupt)
+        patched.setattr(region_run, "score_together", interrupt)
         assert command(*regions, "-o", tmp_path / "x.bed")[0] == 130
     status, shown = command(*regions, "-o", tmp_path / "x.bed", "--resume", "--json")
     assert (status, json.loads(shown.out)["predicted"]) == (0, 37)
@@ -162,7 +164,11 @@ def test_text_resumes_as_text(command, tmp_path, monkeypatch):
 
 def test_all_regions_are_the_chromosomes_of_the_store(command, tmp_path, store, monkeypatch):
     """Scores are not looked at here: those of ``--regions`` are tested above."""
-    monkeypatch.setattr(Predictor, "scored", lambda _, bins: [(np.arange(len(bins)), np.zeros(len(bins), np.float32))])
+    monkeypatch.setattr(
+        region_run,
+        "score_together",
+        lambda _, bins: [PredictorScores((0,), np.arange(len(bins)), (np.zeros(len(bins), np.float32),), 0.0)],
+    )
     status, shown = command("--regions", "all", "-o", tmp_path / "all.bed", "--json")
     assert (status, shown.err) == (0, "")
     assert command("--regions", *store.coordinates.names, "-o", tmp_path / "named.bed")[0] == 0
@@ -183,7 +189,7 @@ def test_all_regions_stand_alone(command, tmp_path):
 def test_chromosomes_shorter_than_a_bin_are_left_out_of_all_and_named(store, capsys):
     lengths = (150, 1000, 199, 200)
     short = SimpleNamespace(coordinates=GenomeCoordinates(("chrUn_1", "chr1", "chrUn_2", "chr2"), lengths))
-    chosen = predict._choose_regions(SimpleNamespace(regions=["all"]), short)
+    chosen = choose_regions(SimpleNamespace(regions=["all"]), short)
     assert [str(region) for region in chosen] == ["chr1:0-1000", "chr2:0-200"]
     assert "--regions all: chrUn_1, chrUn_2 left out, shorter than a bin of 200 bases" in capsys.readouterr().err
 
@@ -205,7 +211,8 @@ def test_an_interrupt_names_the_command_that_resumes(command, tmp_path, monkeypa
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Predictor, "scored", interrupt)
+    for run in (region_run, interval_run):
+        monkeypatch.setattr(run, "score_together", interrupt)
     (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
     how = "; repeat the command with --resume to resume after the last finished region"
     for what, said in (("--regions", "chr21:100000-104000"), how), (("-b", tmp_path / "x.bed"), ""):
@@ -265,16 +272,16 @@ REGIONS = ("chr21:100000-102000", "chr21:110000-112000", "chr1:50000-52000")
 def interrupted(request, command, tmp_path, monkeypatch):
     """A prediction that was interrupted after two of three regions: output, its parts, and the undisturbed output."""
     assert command("--regions", *REGIONS, "-o", tmp_path / f"whole-{request.param}")[0] == 0
-    scored, output, calls = Predictor.scored, tmp_path / request.param, []
+    scored, output, calls = region_run.score_together, tmp_path / request.param, []
 
-    def interrupt(predictor, bins):
+    def interrupt(predictors, bins):
         calls.append(bins)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return scored(predictor, bins)
+        return scored(predictors, bins)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Predictor, "scored", interrupt)
+        patched.setattr(region_run, "score_together", interrupt)
         assert command("--regions", *REGIONS, "-o", output)[0] == 130
     parts = tmp_path / f".{request.param}.parts"
     assert sorted(p.name for p in parts.iterdir()) == ["00000-chr21", "00001-chr21", "digests.json", "settings.json"]
@@ -309,7 +316,7 @@ def test_failed_run_without_a_finished_region_leaves_nothing(command, tmp_path, 
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Predictor, "scored", fail)
+    monkeypatch.setattr(region_run, "score_together", fail)
     before = sorted(p.name for p in tmp_path.iterdir())
     status, shown = command("--regions", *REGIONS, "-o", tmp_path / "x.bw")
     assert (status, "No space left on device" in shown.err) == (2, True)

@@ -13,7 +13,7 @@ from factornet.etl.builders.unpack import unpack_store
 from factornet.model import NetworkConfig
 from factornet.model.data.device_windows import DeviceSource
 from factornet.model.prediction.bins import SortedWindows
-from factornet.model.prediction.tiles import TileReader
+from factornet.model.prediction.tiling.tiles import TileReader
 from factornet.store import SamplingPlan, Store, StreamSettings, UsageError, WindowStream, open_store
 from factornet.store.windows.in_memory import load_in_memory, required_arrays
 

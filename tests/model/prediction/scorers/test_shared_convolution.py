@@ -19,11 +19,11 @@ from factornet.model import (
     predict_regions,
     read_bedgraph,
 )
-from factornet.model.prediction import predict as prediction
 from factornet.model.prediction.bins import bins_of_regions, pieces_of_region
 from factornet.model.prediction.predict import predict_tiles
 from factornet.model.prediction.scorers.shared_convolution import SharedConvolution, sliding_maximum
-from factornet.model.prediction.tiles import prefetch, remove_gaps
+from factornet.model.prediction.tiling import groups
+from factornet.model.prediction.tiling.tiles import prefetch, remove_gaps
 from factornet.store import UsageError, open_store, parse_region
 from factornet.store.genome.intervals import Intervals
 
@@ -118,7 +118,7 @@ KINDS = [*(f"stride {s}" for s in (1, 7, 50, 333, 1000)), "dense, unsorted, repe
 @pytest.mark.parametrize("kind", KINDS)
 def test_bins_of_any_kind(store, kind, monkeypatch):
     network = network_of(recurrent=3, window_length=500, meta=store.cell("K562").meta, gencode=True)
-    monkeypatch.setattr(prediction, "tile_bases", lambda config: 1_500)
+    monkeypatch.setattr(groups, "tile_bases", lambda config: 1_500)
     bins = bed(store, kind)
     sizes = []
     shared, alone = (
@@ -135,7 +135,7 @@ def test_windows_over_the_ends_of_chromosomes(tmp_path, length, monkeypatch):
     """The blacklist excludes such windows from predictions; the reader pads them all the same."""
     none = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
     monkeypatch.setattr("factornet.model.prediction.bins.widened_blacklist", lambda store, length: none)
-    monkeypatch.setattr(prediction, "tile_bases", lambda config: 700)
+    monkeypatch.setattr(groups, "tile_bases", lambda config: 700)
     store = small_store(tmp_path)
     bins = bins_of_regions(regions_of(store, "chrA", "chrB"), store.coordinates, stride=50)
     network = network_of(recurrent=3, window_length=length, tracks=("DGF",))
@@ -161,7 +161,7 @@ def small_store(folder):
 
 
 def test_every_row_comes_once_in_order_of_place(store, monkeypatch):
-    monkeypatch.setattr(prediction, "tile_bases", lambda config: 400)
+    monkeypatch.setattr(groups, "tile_bases", lambda config: 400)
     bins, network = bed(store, "clusters"), network_of(recurrent=-1)
     for shared in (True, False):
         rows = [rows for rows, _ in predict_tiles(network, store, "K562", bins, device=CPU, shared=shared)]

@@ -1,0 +1,205 @@
+"""``factornet-etl signal``: make bigWigs of cuts from reads."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ....etl.annotation.transcripts import transcription_starts
+from ....etl.inputs.assembly import known_assemblies, recognise_assembly
+from ....etl.inputs.bed import read_peaks
+from ....etl.reads.files.cluster_table import read_clusters
+from ....etl.reads.quality import KnownPlaces
+from ....etl.reads.read_set import ReadSet, SignalOptions, default_track, open_reads
+from ....etl.reads.signal import KnownGenome, SignalReport, write_clusters, write_signals
+from ....etl.reads.signal_file import Strand
+from ....etl.reads.track_signals import blacklist_of, sequenced_bases
+from ....store.errors import InputError, UsageError
+from ....store.files.atomic_write import write_atomic
+from ....store.files.outputs import check_output_file, output_lock
+from ....store.genome.intervals import Intervals, merge
+from ....store.reader import Store, open_store
+from ....store.schema import check_name
+from ...common.arguments import HelpFormatter, add_common_options, naming_option
+from ...common.output import print_json, print_line
+from ..read_options import add_read_options, signal_options
+
+_SCALE_HINT = "see --effective-genome-size, --read-length and --ignore-for-scale"
+_ENDS: Mapping[Strand, str] = {"forward": "_fwd", "reverse": "_rev", "both": ""}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the sub-command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "signal",
+        help="make a bigWig of cuts from reads: BAM, CRAM, SAM or fragment files",
+        description="Make a bigWig of cuts from reads: BAM, CRAM, SAM or fragment files (fragments.tsv.gz). `build` "
+        "takes read files itself; this command is for bigWigs to look at or to hand on, and for clusters of cells.",
+        epilog="examples:\n  factornet-etl signal rep1.bam rep2.bam --assay dnase --blacklist blacklist.bed -o T.bw\n"
+        "  factornet-etl signal fragments.tsv.gz --assay atac --store hg38.zarr --clusters barcodes.tsv -o cells/",
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("reads", type=Path, nargs="+", metavar="FILE", help="read files, whose cuts are added up")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="bigWig, or folder of clusters"
+    )
+    parser.add_argument("--stranded", action="store_true", help="write two bigWigs, FILE_fwd.bw and FILE_rev.bw")
+    parser.add_argument(
+        "--clusters",
+        type=Path,
+        metavar="TABLE",
+        help="barcode and cluster of cells: write a cell-line folder for each cluster, to give to `build`",
+    )
+    parser.add_argument("--track", default="", metavar="NAME", help="of the clusters' track; default: DGF, or ATAC")
+    parser.add_argument(
+        "--blacklist",
+        type=Path,
+        metavar="FILE",
+        help="BED; cuts in it are left out, and reads do not count for the scale",
+    )
+    parser.add_argument("--peaks", type=Path, metavar="FILE", help="peaks, to tell how many cuts lie in them")
+    parser.add_argument("--gtf", type=Path, metavar="FILE", help="transcripts, to tell the enrichment at their starts")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the quality (.png, .pdf, .svg)")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument(
+        "--store",
+        metavar="STORE",
+        help="take chromosomes, blacklist and effective genome size from a store, as `build`",
+    )
+    sizes.add_argument("--sizes", type=Path, metavar="FILE", help="chrom.sizes: chromosomes of fragment files")
+    sizes.add_argument(
+        "--assembly",
+        choices=tuple(known_assemblies()),
+        help="instead of --sizes; default: recognised",
+    )
+    parser.add_argument("--force", action="store_true", help="replace what already exists")
+    add_read_options(parser)
+    add_common_options(parser)
+    parser.set_defaults(handler=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = signal_options(options)
+    if settings.assay is None:
+        raise UsageError("--assay is missing: dnase, or atac, whose 5' ends are shifted")
+    if options.picture:
+        _check_picture(options)
+    store = None if options.store is None else open_store(options.store)
+    reads = open_reads(options.reads, _lengths(options, store))
+    genome = _known_genome(options, reads, store)
+    write = _write_clusters if options.clusters else _write
+    reports = write(options, reads, settings, genome)
+    if options.picture:
+        from .signal_picture import draw_quality  # loads torch
+
+        draw_quality(reports[str(options.output)].describe(), options.picture)
+    if options.json:
+        print_json({name: report.describe() for name, report in reports.items()})
+        return 0
+    for name, report in reports.items():
+        print_line(name)
+        for note in report.notes():
+            print_line(f"  {note}")
+    return 0
+
+
+def _check_picture(options: argparse.Namespace) -> None:
+    from ....model.figures import FIGURE_SUFFIXES  # loads torch
+
+    if options.clusters:
+        raise UsageError("--picture is of one signal; there is none of --clusters")
+    if options.picture.suffix.lower() not in FIGURE_SUFFIXES:
+        raise UsageError(f"--picture {options.picture}: give the name of a {', '.join(FIGURE_SUFFIXES)}")
+
+
+def _known_genome(options: argparse.Namespace, reads: ReadSet, store: Store | None) -> KnownGenome:
+    """Return what the options, a store, or the lengths of chromosomes tell of the genome."""
+    places = _known_places(options, reads)
+    if store is not None:
+        blacklist = blacklist_of(store, reads) if options.blacklist is None else _intervals(options.blacklist, reads)
+        keep = options.blacklist is None  # as `build` does
+        return KnownGenome(store.info.assembly, sequenced_bases(store), blacklist, keep_listed=keep, places=places)
+    lengths = dict(zip(reads.coordinates.names, reads.coordinates.lengths, strict=True))
+    assembly = options.assembly or recognise_assembly(lengths)
+    if options.blacklist is None:
+        return KnownGenome(assembly, places=places)
+    return KnownGenome(assembly, blacklist=_intervals(options.blacklist, reads), places=places)
+
+
+def _lengths(options: argparse.Namespace, store: Store | None) -> Mapping[str, int] | None:
+    """Return the lengths of chromosomes that the options give.
+
+    Raises:
+        InputError: the file of sizes cannot be read.
+    """
+    if store is not None:
+        return dict(zip(store.coordinates.names, store.coordinates.lengths, strict=True))
+    if options.assembly:
+        return known_assemblies()[options.assembly]
+    if options.sizes is None:
+        return None
+    try:
+        rows = [line.split()[:2] for line in options.sizes.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return {name: int(length) for name, length in rows}
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read as sizes of chromosomes ({error})"
+        raise InputError(options.sizes, problem, hint="give two columns, name and length, as in chrom.sizes") from error
+
+
+def _intervals(path: Path, reads: ReadSet) -> Intervals:
+    return merge(read_peaks(path, reads.coordinates, {}, max_past=1000).peaks.to_intervals(reads.coordinates))
+
+
+def _known_places(options: argparse.Namespace, reads: ReadSet) -> KnownPlaces:
+    peaks = None if options.peaks is None else _intervals(options.peaks, reads)
+    if options.gtf is None:
+        return KnownPlaces(peaks)
+    tss, is_reverse = transcription_starts(options.gtf, reads.coordinates, {})
+    return KnownPlaces(peaks, tss, is_reverse)
+
+
+def _write(
+    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, genome: KnownGenome
+) -> dict[str, SignalReport]:
+    output: Path = options.output
+    strands: tuple[Strand, ...] = ("forward", "reverse") if options.stranded else ("both",)
+    paths = {s: output.with_name(f"{output.stem}{_ENDS[s]}{output.suffix}") for s in strands}
+    with ExitStack() as stack:
+        for path in paths.values():
+            stack.enter_context(output_lock(path))
+            check_output_file(path, overwrite=options.force)
+        scratch = output.with_name(f".{output.name}.cuts")
+        with naming_option("--scale", hint=_SCALE_HINT):
+            return {str(output): write_signals(reads, settings, paths, genome, scratch=scratch)}
+
+
+def _write_clusters(
+    options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, genome: KnownGenome
+) -> dict[str, SignalReport]:
+    """Write a cell-line folder for each cluster.
+
+    Raises:
+        UsageError: a folder already has a bigwig.txt.
+    """
+    clusters, folder = read_clusters(options.clusters), options.output
+    track = check_name(options.track or (default_track(settings.assay)), "track")
+    strands: tuple[Strand, ...] = ("forward", "reverse") if options.stranded else ("both",)
+    names = sorted(set(clusters.values()))
+    with output_lock(folder, parents=True):
+        for name in names:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            if (folder / name / "bigwig.txt").exists() and not options.force:
+                raise UsageError(f"{folder / name}: has a bigwig.txt; give another folder, or --force")
+        outputs = {name: {s: folder / name / f"{track}{_ENDS[s]}.bw" for s in strands} for name in names}
+        with naming_option("--scale", hint=_SCALE_HINT):
+            reports = write_clusters(reads, settings, outputs, clusters, genome, scratch=folder / ".cuts")
+        for name, report in reports.items():
+            rows = [
+                f"{path.name}\t{track}{_ENDS[s]}\tassay={settings.assay}\tunits={report.scale.units}\n"
+                for s, path in outputs[name].items()
+            ]
+            write_atomic(folder / name / "bigwig.txt", "".join(rows).encode())
+    return {str(folder / name): report for name, report in reports.items()}

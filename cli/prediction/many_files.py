@@ -1,0 +1,152 @@
+"""Predict many factors into a folder, in one pass."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...store.errors import UsageError
+from ...store.machine import peak_memory
+from ...store.reader import Store
+from ...store.schema import STRIDE
+from ...store.text import format_bytes, format_count
+from ..common.annotation_check import check_annotation_rules
+from ..common.arguments import NOTHING, cell_name, naming_option
+from ..common.model_options import open_models_from_args
+from ..common.output import print_json, print_line, print_warning
+from ..common.progress import progress_line
+from ..common.runner import report_interrupt
+from ..common.signal_check import signal_warnings
+from ..common.store_options import open_store_from_args
+from .bins import choose_regions, read_bins
+from .progress import Rate
+
+if TYPE_CHECKING:
+    from ...model.model_dir.weights import LoadedModel
+    from ...model.prediction.runs.interval_run import IntervalBins
+    from ...model.prediction.runs.outputs import Output
+    from ...model.prediction.runs.region_run import RegionBins
+    from ...model.prediction.runs.report import FolderReport
+
+_SHOWN = 3  # names of models in a message
+
+
+def predict_many_files(options: argparse.Namespace) -> int:
+    """Predict what the options say, print the result, and return the exit status."""
+    from ...model.prediction.runs.folder import predict_folder
+
+    _check_options(options)
+    folder = Path(options.output)
+    store = open_store_from_args(options)
+    models = open_models_from_args(options)
+    outputs = _plan(options, store, models, folder)
+    used = {id(p.source) for output in outputs for p in output.predictors}
+    if unused := [model.name for model in models if id(model) not in used]:
+        print_warning(f"not used, they predict none of {', '.join(options.factor)}: {_names(unused)}")
+    bins, count = _bins(options, store)
+    _check_inputs(options, store, models)
+    n_networks = len({id(p.network) for output in outputs for p in output.predictors})
+    with progress_line("predicting", count * n_networks, unit="windows") as line:
+        rate = Rate(line)
+        with report_interrupt("repeat the command with --resume to resume after the last finished region"):
+            report = predict_folder(
+                folder,
+                outputs,
+                bins,
+                resume=options.resume,
+                overwrite=options.force,
+                on_bins=rate.add,
+                on_kept=line.advance,
+            )
+    _print_report(options, folder, report, count)
+    return 0
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    for name in ("fdr", "prevalence"):
+        if getattr(options, name) is not None:
+            raise UsageError(
+                f"--{name}: is of one factor; give one model, -f and the name of a file (with --fdr also of one that "
+                "is in the folder already)"
+            )
+    if options.ensemble == "rank" and options.format == "bed.gz":
+        raise UsageError(
+            "--ensemble rank: the four digits of a bedgraph cannot tell the highest ranks apart; write --format bw"
+        )
+
+
+def _plan(options: argparse.Namespace, store: Store, models: Sequence[LoadedModel], folder: Path) -> tuple[Output, ...]:
+    from ...model.data.device import choose_device
+    from ...model.prediction.runs.folder import make_predictors
+    from ...model.prediction.runs.outputs import plan_outputs
+
+    predictors = make_predictors(
+        models,
+        factors=options.factor or (),
+        calibrated=not options.uncalibrated,
+        store=store,
+        cell=cell_name(options.cell),
+        device=choose_device(options.device),
+        batch_size=options.batch,
+        amp=options.amp,
+    )
+    with naming_option("--model", hint="see --ensemble" if options.ensemble is None else ""):
+        return plan_outputs(predictors, folder, suffix=f".{options.format or 'bw'}", ensemble=options.ensemble)
+
+
+def _bins(options: argparse.Namespace, store: Store) -> tuple[RegionBins | IntervalBins, int]:
+    from ...model.prediction.bins import count_bins
+    from ...model.prediction.runs.region_run import RegionBins
+
+    if not options.regions:
+        intervals = read_bins(options, store)
+        return intervals, len(intervals.bins)
+    regions, stride = choose_regions(options, store), options.stride or STRIDE
+    count = count_bins(regions, store.coordinates, stride=stride)
+    return RegionBins(regions=tuple(regions), stride=stride), count
+
+
+def _check_inputs(options: argparse.Namespace, store: Store, models: Sequence[LoadedModel]) -> None:
+    """Compare signals and annotation of the store with those of each model's training; warn once of equal findings."""
+    warnings: dict[str, list[str]] = {}
+    for model, path in zip(models, options.model, strict=True):
+        for warning in signal_warnings(model.card, options, store, model=path):
+            warnings.setdefault(warning, []).append(model.name)
+        check_annotation_rules(model.card, options, store, model=path)
+    for warning, names in warnings.items():
+        print_warning(f"{_names(names)}: {warning}")
+    if not options.json:
+        cell = cell_name(options.cell)
+        tracks = dict.fromkeys(track for model in models for track in model.card.config.tracks)
+        unused = [name for name in store.cell(cell).track_names if name not in tracks]
+        if unused:
+            print_line(f"tracks: {', '.join(tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")
+
+
+def _print_report(options: argparse.Namespace, folder: Path, report: FolderReport, count: int) -> None:
+    from ...model.prediction.runs.report import DOCUMENT, TABLE
+
+    if options.json:
+        content = {"output": str(folder), "intervals": count, **report.to_json(), "peak_rss": peak_memory()}
+        print_json(content)
+        return
+    for row in report.rows:
+        by = f"{row.record.model['ensemble']} of {_names(row.models)}" if len(row.networks) > 1 else row.models[0]
+        missing = sum(row.record.intervals["not_computed"].values())
+        uncomputed = f", {missing:,} not computed, their score is 0" if missing else ""
+        kept = ", kept from the interrupted run" if row.kept else ""
+        calibrated = ", calibrated" if row.record.options["calibrated"] else ""
+        print_line(f"{folder / row.file}: {row.record.factor} by {by}{calibrated}{uncomputed}{kept}")
+    print_line(
+        f"{folder}: {format_count(len(report.rows), 'file')} by {format_count(len(report.networks), 'model')}, "
+        f"{count:,} intervals each, in {report.wall_seconds:.1f} s, {report.scoring_seconds:.1f} s of them scoring; "
+        f"peak memory {format_bytes(peak_memory())}"
+    )
+    print_line(f"{folder / TABLE}, {DOCUMENT}: what was done; next to each file, what it is")
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

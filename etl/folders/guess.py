@@ -1,0 +1,230 @@
+"""Tell from names and content what the files of a folder are: signal, reads, conservative and relaxed peaks.
+
+A file is what its content is. Which track or factor it belongs to is told from its name, and where that is not clear
+the file is not placed, rather than placed wrongly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ...store.errors import InputError, UsageError
+from ...store.files.file_kinds import file_kind
+from ...store.files.folder_name import folder_name
+from ...store.schema import check_name
+from ..inputs.bed import text_lines
+from ..inputs.provenance import SOURCES
+from .name_words import NameWords, split_name
+from .names import READ_TRACKS, safe_name
+from .sheets import SHEETS, ChipRow, TrackRow
+
+Kind = Literal["bigwig", "reads", "peaks", "companion", "other", "unreadable"]
+_COMPANIONS = (".bai", ".crai", ".csi", ".tbi", ".fai", ".gzi", ".md5", ".part")
+_OWN = (*SHEETS, "meta.txt", SOURCES)
+_FACTOR = re.compile(r"[A-Za-z][A-Za-z0-9+-]*")
+_MOST_HEADER_LINES = 1000
+_KEPT_OUT = {"blacklist": "a blacklist", "greylist": "a greylist", "excluderegions": "a blacklist"}
+
+
+@dataclass(frozen=True)
+class GuessedFile:
+    """What a file of a folder was taken for.
+
+    Attributes:
+        name: of the file.
+        kind: by its content; ``companion`` is an index or a digest, ``other`` nothing that a sheet names.
+        use: the track or peaks that it became; empty where it was not placed.
+        reason: why it was not placed.
+    """
+
+    name: str
+    kind: Kind
+    use: str = ""
+    reason: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has data that a sheet could name, and none does."""
+        return not self.use and self.kind not in ("companion", "other")
+
+
+@dataclass(frozen=True)
+class FolderGuess:
+    """Rows of the sheets of a folder, and what was made of each of its files, by name."""
+
+    tracks: tuple[TrackRow, ...]
+    chip: tuple[ChipRow, ...]
+    files: tuple[GuessedFile, ...]
+
+
+@dataclass(frozen=True)
+class _Named:
+    name: str
+    words: NameWords
+
+
+def guess_folder(folder: Path) -> FolderGuess:
+    """Tell what the files of a folder are; sheets, hidden files and folders in it are passed over.
+
+    Raises:
+        UsageError: no such folder, or its name cannot be that of a cell line.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    cell = check_name(folder_name(folder), "cell line")
+    kinds: dict[Kind, list[_Named]] = defaultdict(list)
+    files: dict[str, GuessedFile] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in _OWN or path.is_dir():
+            continue
+        kind, reason = _kind(path)
+        files[path.name] = GuessedFile(path.name, kind, reason=reason)
+        kinds[kind].append(_Named(path.name, split_name(path.name, cell)))
+    bigwigs, placed = _place_bigwigs(kinds["bigwig"])
+    reads, placed_reads = _place_reads(kinds["reads"], {row.assay: row.file for row in bigwigs})
+    chip, placed_peaks = _place_peaks(kinds["peaks"])
+    files |= {f.name: f for f in (*placed, *placed_reads, *placed_peaks)}
+    tracks = sorted((*bigwigs, *reads), key=lambda row: (row.track.casefold(), row.track, row.file))
+    return FolderGuess(tuple(tracks), chip, tuple(files[name] for name in sorted(files)))
+
+
+def _kind(path: Path) -> tuple[Kind, str]:
+    """Return what a file is, and why it is not used where that is clear."""
+    name = path.name.lower()
+    if name.endswith(_COMPANIONS):
+        return "companion", "an index, a digest, or a partial file"
+    try:
+        content = file_kind(path)
+        if content == "a bigWig":
+            return "bigwig", ""
+        if content in ("a BAM file", "a CRAM file", "a SAM file"):
+            return "reads", ""
+        if content:
+            return "other", f"is {content}"
+        return _kind_of_text(path, name)
+    except (OSError, InputError) as error:
+        problem = error.problem if isinstance(error, InputError) else (error.strerror or str(error))
+        return "unreadable", problem
+
+
+def _kind_of_text(path: Path, name: str) -> tuple[Kind, str]:
+    may_be_fragments = "fragments" in name and ".tsv" in name
+    may_be_peaks = ".bed" in name or "peak" in name or "summits" in name
+    if not (may_be_fragments or may_be_peaks):
+        return "other", "neither its name nor its content is that of signal, reads or peaks"
+    fields = _first_interval(path)
+    if may_be_fragments:
+        return ("reads", "") if len(fields) >= 4 else ("unreadable", "has no line of chromosome, start, stop, barcode")
+    return ("peaks", "") if fields else ("unreadable", "has no line of chromosome, start and stop")
+
+
+def _first_interval(path: Path) -> list[str]:
+    """Return the columns of the first line with two whole numbers after its first column; empty where none has them."""
+    for number, line in text_lines(path):
+        fields = line.split("\t") if "\t" in line else line.split()
+        if len(fields) >= 3 and fields[1].strip().isdecimal() and fields[2].strip().isdecimal():
+            return fields
+        if number >= _MOST_HEADER_LINES:
+            break
+    return []
+
+
+def _place_bigwigs(files: Sequence[_Named]) -> tuple[list[TrackRow], list[GuessedFile]]:
+    tracks = {f.name: f.words.track for f in files}
+    counts = Counter(tracks.values())
+    # Two bigWigs of one track: each is a track of its own, named as the file is.
+    tracks = {f.name: tracks[f.name] if counts[tracks[f.name]] == 1 else safe_name(f.words.stem) for f in files}
+    counts = Counter(tracks.values())
+    rows, guessed = [], []
+    for f in files:
+        track = tracks[f.name]
+        if reason := _why_no_track(track, f.words, counts):
+            guessed.append(GuessedFile(f.name, "bigwig", reason=reason))
+            continue
+        rows.append(TrackRow(f.name, track, f.words.assay, f.words.units))
+        guessed.append(GuessedFile(f.name, "bigwig", f"track {track}"))
+    return rows, guessed
+
+
+def _why_no_track(track: str, words: NameWords, counts: Counter[str]) -> str:
+    if not track:
+        return "its name has no word for the track; rename it, such as DNase.bw"
+    if counts[track] > 1:
+        return f"{counts[track]} bigWigs may be track {track}; give them names that differ"
+    partner = {"_fwd": "_rev", "_rev": "_fwd"}.get(track[-4:], "")
+    if partner and not counts[track[:-4] + partner]:
+        return f"track {track} has no partner {track[:-4]}{partner}"
+    return ""
+
+
+def _place_reads(files: Sequence[_Named], taken: Mapping[str, str]) -> tuple[list[TrackRow], list[GuessedFile]]:
+    """Place reads: all of one assay are replicates of one track, unless it has a bigWig: `taken`, assay -> bigWig."""
+    rows, guessed = [], []
+    for f in files:
+        assay = f.words.assay or ("ATAC-seq" if "fragments" in f.words.words else "")
+        track = READ_TRACKS.get(assay, "")
+        if not track or f.words.has("chip"):
+            reason = "its name has neither DNase nor ATAC: only such reads are signal"
+        else:
+            reason = f"{taken[assay]} is a bigWig of {assay}" if assay in taken else ""
+        if reason:
+            guessed.append(GuessedFile(f.name, "reads", reason=reason))
+            continue
+        rows.append(TrackRow(f.name, track, assay))
+        guessed.append(GuessedFile(f.name, "reads", f"reads of track {track}"))
+    return rows, guessed
+
+
+def _place_peaks(files: Sequence[_Named]) -> tuple[tuple[ChipRow, ...], list[GuessedFile]]:
+    factors: dict[str, list[_Named]] = defaultdict(list)
+    guessed = []
+    for f in files:
+        if reason := _why_no_factor(f):
+            guessed.append(GuessedFile(f.name, "peaks", reason=reason))
+        else:
+            factors[f.words.others[0].casefold()].append(f)
+    rows = []
+    for group in factors.values():
+        first, relaxed, reason = _pair(group)
+        if first is not None:
+            factor = first.words.others[0]
+            rows.append(ChipRow(first.name, factor, relaxed.name if relaxed is not None else ""))
+            guessed.append(GuessedFile(first.name, "peaks", f"conservative peaks of {factor}"))
+            if relaxed is not None:
+                guessed.append(GuessedFile(relaxed.name, "peaks", f"relaxed peaks of {factor}"))
+        rest = [f for f in group if f not in (first, relaxed)]
+        guessed += [GuessedFile(f.name, "peaks", reason=reason) for f in rest]
+    return tuple(sorted(rows, key=lambda row: (row.factor.casefold(), row.factor))), guessed
+
+
+def _why_no_factor(file: _Named) -> str:
+    words = file.words
+    if out := next((text for word, text in _KEPT_OUT.items() if word in file.name.lower()), ""):
+        return f"{out} belongs to the genome of a store"
+    if words.has("dnase", "atac", "faire", "dgf"):
+        return "peaks of accessibility are in no sheet"
+    if not words.others:
+        return "its name has no word for the factor; rename it, such as CTCF.conservative.narrowPeak"
+    if len(words.others) > 1:
+        return f"the factor may be {' or '.join(words.others)}; rename it, or write its row"
+    if not _FACTOR.fullmatch(words.others[0]):
+        return f"{words.others[0]!r} cannot be the name of a factor; rename it"
+    return ""
+
+
+def _pair(group: Sequence[_Named]) -> tuple[_Named | None, _Named | None, str]:
+    """Return conservative and relaxed peaks of a factor, and why the others are not used."""
+    ordered = sorted(group, key=lambda f: f.words.strictness)
+    ranks = [f.words.strictness for f in ordered]
+    factor = ordered[0].words.others[0]
+    if ranks[0] == 3:
+        return None, None, f"relaxed peaks of {factor} without conservative ones"
+    if ranks.count(ranks[0]) > 1:
+        return None, None, f"{ranks.count(ranks[0])} files may be the conservative peaks of {factor}; write its row"
+    relaxed = ordered[1] if ranks.count(ranks[-1]) == 1 and len(ordered) == 2 else None
+    return ordered[0], relaxed, f"several files may be the relaxed peaks of {factor}; add one to its row"

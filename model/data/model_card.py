@@ -1,0 +1,179 @@
+"""Describe a model in Markdown: what it predicts, from what, learnt on what, how good, whose, and how to cite it.
+
+All of it is from model.json and calibration.json; what these do not record is said to be unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ...store.text import printable
+from ..model_dir.calibration import Calibration
+from ..model_dir.card import ModelCard, TrainingData
+from ..network.config import NetworkConfig
+from .annotation import model_rules
+from .signals import recorded_signals
+
+_MEASURES = {"average_precision": "average precision", "auroc": "auROC", "auprc": "auPRC"}
+_RATES = (0.1, 0.5)
+_SPECIAL = "\\`*_[]<>|#"
+
+
+def card_markdown(name: str, card: ModelCard, calibrations: Mapping[str, Calibration]) -> str:
+    """Return the card of a model as Markdown.
+
+    Args:
+        name: of the model.
+        card: content of model.json.
+        calibrations: by factor.
+
+    Raises:
+        InputError: signals or annotation rules in model.json have another form.
+    """
+    sections = (
+        ("", _summary(card)),
+        ("Inputs", _inputs(name, card)),
+        ("Training", _training(card)),
+        ("Scores", _scores(card, calibrations)),
+        ("Origin", _origin(card)),
+    )
+    blocks = [f"# {_escaped(name)}"]
+    for title, lines in sections:
+        blocks += [f"## {title}"] * bool(title) + ["\n".join(lines)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _summary(card: ModelCard) -> Iterator[str]:
+    config = card.config
+    yield f"- factors: {_listed(config.tasks)}"
+    kind = "of FactorNet" if isinstance(config, NetworkConfig) else "over blocks of 50 bases"
+    yield f"- network {kind}: {config.weights_size:,} weights, windows of {config.window_length:,} bases"
+    yield f"- made by: {_escaped(card.provenance.get('software') or f'factornet {card.library_version}')}"
+
+
+def _inputs(name: str, card: ModelCard) -> Iterator[str]:
+    config = card.config
+    yield f"- tracks: {_listed(config.tracks) or 'none, sequence alone'}"
+    if config.meta:
+        yield f"- gene expression of the cell line: {_listed(config.meta)}"
+    if config.uses_annotation:
+        rules = model_rules(card.provenance, location=name)
+        yield f"- gene annotation by the rules: {_escaped(rules) if rules else 'unknown'}"
+    rows = []
+    for track, cells in recorded_signals(card.provenance, location=name).items():
+        for cell, signal in cells.items():
+            figures = signal.get("figures")
+            scale = ("unknown",) * 3
+            if figures:
+                values = (figures["mean"], figures["nonzero"], figures["quantiles"]["0.999"])
+                scale = (f"{values[0]:.4g}", f"{values[1]:.3%}", f"{values[2]:.4g}")
+            rows.append((track, cell, signal["assay"] or "unknown", signal["units"] or "unknown", *scale))
+    if rows:
+        yield ""
+        yield from _table(("track", "cell line", "assay", "units", "mean", "not 0", "quantile 0.999"), rows)
+
+
+def _training(card: ModelCard) -> Iterator[str]:
+    if not card.trainings:
+        yield "- cell lines and regions: unknown"
+        return
+    for i, training in enumerate(card.trainings):
+        if not training.is_recorded:
+            yield "- started from a model that does not record its training"
+            continue
+        yield from _one_training(training, "" if i == 0 else " (of the model that it started from)")
+    for key in ("assembly",):
+        if card.provenance.get(key):
+            yield f"- {key}: {_escaped(card.provenance[key])}"
+    if not isinstance(split := card.training.get("split"), Mapping):
+        return
+    rows = []
+    for part in ("train", "valid", "test"):
+        found = split.get(part)
+        if isinstance(found, Mapping):
+            positives = found.get("positives", {})
+            counts = ", ".join(f"{cell} {n:,}" for cell, n in positives.items() if isinstance(n, int))
+            rows.append((part, f"{found.get('bases', 0):,}", f"{found.get('share', 0):.1%}", counts or "none"))
+    if rows:
+        yield ""
+        yield from _table(("split", "bases", "share", str(split.get("positives_are", "positives"))), rows)
+
+
+def _one_training(training: TrainingData, note: str) -> Iterator[str]:
+    yield f"- cell lines{note}: {_listed(training.cells)}; validated in {_listed(training.valid_cells) or 'none'}"
+    yield f"- regions validated on{note}: {_listed(training.valid) or 'none'}"
+    yield f"- regions held out{note}: {_listed(training.test) or 'none'}"
+
+
+def _scores(card: ModelCard, calibrations: Mapping[str, Calibration]) -> Iterator[str]:
+    rows = list(_cross_validation(card.provenance.get("cross_validation")))
+    if rows:
+        yield "Of models that were trained without the cell line, with 95 % intervals:"
+        yield ""
+        yield from _table(("cell line", "measure", "value", "interval"), rows)
+    for factor, found in calibrations.items():
+        yield (
+            f"- {_escaped(factor)}: calibrated on {found.bins:,} validation bins, {found.bound:,} of them bound; mean "
+            f"distance of scores above 0.01 from observed frequencies {found.error_after:.4f}"
+        )
+        yield from _rates(found)
+    if not rows and not calibrations:
+        yield "- unknown: neither cross-validation nor calibration is recorded"
+
+
+def _rates(found: Calibration) -> Iterator[str]:
+    from ...store.errors import UsageError
+
+    for fdr in _RATES:
+        try:
+            rate = found.at_threshold(found.threshold_for(fdr))
+        except UsageError:
+            continue  # no score has so low a rate
+        yield (
+            f"    - false discovery rate of {fdr:.0%}: scores of at least {rate.score:.3f} (90 % interval "
+            f"{rate.low:.1%} to {rate.high:.1%}) find {rate.recall:.1%} of the bound bins"
+        )
+
+
+def _cross_validation(recorded: object) -> Iterator[tuple[str, str, str, str]]:
+    if not isinstance(recorded, Mapping):
+        return
+    for cell, found in recorded.items():
+        bounds = found.get("intervals", {}) if isinstance(found, Mapping) else {}
+        for key, title in _MEASURES.items():
+            value = found.get(key) if isinstance(found, Mapping) else None
+            if isinstance(value, int | float):
+                interval = bounds.get(key) if isinstance(bounds, Mapping) else None
+                text = "unknown"
+                if isinstance(interval, list) and all(isinstance(x, int | float) for x in interval):
+                    text = " to ".join(f"{x:.4f}" for x in interval)
+                yield str(cell), title, f"{value:.4f}", text
+
+
+def _origin(card: ModelCard) -> Iterator[str]:
+    origin = card.provenance.get("origin")
+    origin = origin if isinstance(origin, Mapping) else {}
+    if origin.get("name"):
+        yield f"- published as: {_escaped(origin['name'])}, {_escaped(origin.get('url', ''))}"
+    yield f"- licence: {_escaped(origin.get('licence') or 'not recorded; ask whoever trained the model')}"
+    yield f"- cite: {_escaped(origin.get('citation') or 'whoever trained the model')}"
+    for file, digest in sorted((card.provenance.get("sha256") or {}).items()):
+        yield f"- SHA-256 of {_escaped(file)}: {_escaped(digest)}"
+    for group, digest in sorted((card.provenance.get("manifests") or {}).items()):
+        yield f"- data of training, {_escaped(group)}: {_escaped(digest)}"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(map(_escaped, columns))} |"
+    yield "|" + " --- |" * len(columns)
+    for row in rows:
+        yield f"| {' | '.join(map(_escaped, row))} |"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(_escaped, names))
+
+
+def _escaped(text: object) -> str:
+    """Return text of a stranger as one line that Markdown shows as it is."""
+    return "".join(f"\\{c}" if c in _SPECIAL else c for c in printable(str(text)))

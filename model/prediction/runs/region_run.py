@@ -1,0 +1,259 @@
+"""Write the scores of all bins of regions to several files in one pass, resumable region by region.
+
+    output     a file, of one predictor or of an ensemble of several
+    part       the scores of one predictor in one region, in a folder next to the output (`region_parts`)
+    joined     the parts of an output become its file, once all regions are finished
+
+Parts of an output by one predictor are those that it has when it is predicted alone: a run of many files can be resumed
+file by file, and the other way round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....store.errors import UsageError
+from ....store.files.atomic_write import named_write_errors
+from ....store.files.outputs import remove, remove_temporary_files
+from ....store.genome.bigwig_file import Replace
+from ....store.genome.intervals import GenomeCoordinates
+from ....store.genome.regions import Region
+from ....store.reader import Store
+from ....store.schema import BIN
+from ..bigwig_writer import open_bigwig
+from ..bins import Bins, count_bins, first_and_count, pieces_of_region
+from ..output_names import ScoreFormat, score_format
+from ..predictor import BinSummary, Predictor, score_together
+from ..region_parts import RegionParts
+from ..sidecar import replacing_with_sidecar
+from ..together import check_mean_signal
+from ..writers import ScoreWriter, open_bedgraph, open_raw_scores
+from .ensemble import EnsembleJoin
+from .outputs import Output, output_locks
+
+OnBins = Callable[[int], None]
+OnSeconds = Callable[[Predictor, int, float], None]
+"""Called with a predictor of a network, the number of bins just scored, and the seconds that it took."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionBins:
+    """All bins of regions, one every `stride` bases.
+
+    Attributes:
+        regions: in the order of the output.
+        stride: bases between the starts of bins.
+    """
+
+    regions: tuple[Region, ...]
+    stride: int
+    _summaries: dict[int, BinSummary] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def pieces(self, coordinates: GenomeCoordinates, regions: Sequence[int] | None = None) -> Iterator[Bins]:
+        """Yield the bins of some regions, given by index, or of all, in pieces of bounded size."""
+        for i in range(len(self.regions)) if regions is None else regions:
+            yield from pieces_of_region(self.regions[i], coordinates, stride=self.stride)
+
+    def options(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {"stride": self.stride, "regions": [str(r) for r in self.regions]}
+
+    def summary(self, store: Store, margin: int) -> BinSummary:
+        """Return what records say of the bins; it is counted once for each margin."""
+        if margin not in self._summaries:
+            self._summaries[margin] = BinSummary.of(self.pieces(store.coordinates), store, margin=margin)
+        return self._summaries[margin]
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """The scores of one predictor of an output, region by region."""
+
+    output: Output
+    predictor: Predictor
+    parts: RegionParts
+
+
+def predict_outputs_in_regions(
+    outputs: Sequence[Output],
+    bins: RegionBins,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_bins: OnBins = lambda n: None,
+    on_kept: OnBins = lambda n: None,
+    on_seconds: OnSeconds = lambda predictor, n, seconds: None,
+) -> None:
+    """Write the scores of all bins of regions to files, each in the format of its name, with its record.
+
+    Windows are read once for all networks, and a network that predicts several factors computes once for all of them.
+
+    Args:
+        outputs: files, and what computes them: in one cell line of one store, on one device.
+        bins: the regions.
+        resume: keep finished regions of an interrupted run.
+        overwrite: replace existing files.
+        on_bins: called with the number of bins that a network has just scored.
+        on_kept: called with the number of bins of each region that an interrupted run finished, once a network.
+        on_seconds: called with a predictor of the network, too, and the seconds that scoring took.
+
+    Raises:
+        InputError: another process writes a file, or one cannot be written.
+        UsageError: as for `score_format`, no bin is inside the regions, a file is a bigWig and regions overlap, an
+            interrupted run had other settings, or a file exists and `overwrite` is false.
+        StoreError: as for `predict_together`.
+    """
+    store = outputs[0].predictors[0].store
+    count_bins(list(bins.regions), store.coordinates, stride=bins.stride)
+    chroms = sorted({store.coordinates.index(region.chrom) for region in bins.regions})
+    for output in outputs:
+        if score_format(output.path) == "bigWig":
+            _check_no_overlap(bins, output.path)
+        for predictor in output.predictors:
+            check_mean_signal(predictor.network, store, chroms)
+    with output_locks([output.path for output in outputs], overwrite=overwrite):
+        jobs = list[_Job]()
+        try:
+            for output in outputs:
+                jobs += _begin(output, bins, resume=resume)
+            _predict_parts(jobs, bins, on_bins=on_bins, on_kept=on_kept, on_seconds=on_seconds)
+            for output in outputs:
+                of_output = [job for job in jobs if job.output is output]
+                _join(output, [job.parts for job in of_output], bins)
+                for job in of_output:
+                    job.parts.remove()
+        except BaseException:
+            for job in jobs:
+                if not job.parts.digests:  # nothing to resume
+                    job.parts.remove()
+            raise
+
+
+def _begin(output: Output, bins: RegionBins, *, resume: bool) -> Iterator[_Job]:
+    """Create or resume the parts of each predictor of an output."""
+    kind = "bigWig" if output.ensemble else score_format(output.path)  # what is joined is kept as raw scores
+    for i, predictor in enumerate(output.predictors):
+        settings = predictor.settings() | bins.options() | {"format": kind}
+        parts = RegionParts.begin(output.member_path(i), list(bins.regions), settings, resume=resume)
+        remove_temporary_files(parts.folder)
+        yield _Job(output, predictor, parts)
+
+
+def _predict_parts(
+    jobs: Sequence[_Job], bins: RegionBins, *, on_bins: OnBins, on_kept: OnBins, on_seconds: OnSeconds
+) -> None:
+    """Write the scores of the regions that are not finished yet."""
+    coordinates = jobs[0].predictor.store.coordinates
+    for i, region in enumerate(bins.regions):
+        todo = [job for job in jobs if not job.parts.is_finished(i)]
+        networks = {id(job.predictor.network) for job in jobs} - {id(job.predictor.network) for job in todo}
+        for _ in networks:
+            on_kept(first_and_count(region, stride=bins.stride)[1])
+        if not todo:
+            continue
+        predictors = [job.predictor for job in todo]
+        for job in todo:
+            remove(job.parts.path(i))  # of a run that was killed before its digest was written
+        with ExitStack() as stack:
+            files = [stack.enter_context(_open_part(job, i)) for job in todo]
+            for piece in bins.pieces(coordinates, [i]):
+                for found in score_together(predictors, piece):
+                    rows = piece.take(found.rows)
+                    for k, scores in zip(found.predictors, found.scores, strict=True):
+                        files[k].add(rows, scores)
+                    on_seconds(predictors[found.predictors[0]], len(rows), found.seconds)
+                    on_bins(len(rows))
+        for job in todo:
+            job.parts.finish(i)
+
+
+def _open_part(job: _Job, region: int) -> AbstractContextManager[ScoreWriter]:
+    path, kind = job.parts.path(region), score_format(job.output.path)
+    if job.output.ensemble or kind == "bigWig":
+        return open_raw_scores(path)
+    return open_bedgraph(path, job.predictor.store.coordinates, gzipped=kind == "gzipped bedgraph")
+
+
+def _check_no_overlap(bins: RegionBins, output: Path) -> None:
+    stride = bins.stride
+    for a, b in pairwise(sorted(bins.regions, key=lambda r: (r.chrom, r.start))):
+        first, count = first_and_count(a, stride=stride)
+        if a.chrom == b.chrom and count and first_and_count(b, stride=stride)[0] <= first + stride * (count - 1):
+            raise UsageError(f"{output}: a bigWig has one value per base, but {a} and {b} overlap; write .bed.gz")
+
+
+def _join(output: Output, parts: Sequence[RegionParts], bins: RegionBins) -> None:
+    """Write the file of an output from its parts, and its record."""
+    store, kind = output.predictors[0].store, score_format(output.path)
+
+    def record(*, file_sha256: str) -> Any:
+        return output.record(bins.summary(store, output.margin), bins.options(), file_sha256=file_sha256)
+
+    replace: Replace = partial(replacing_with_sidecar, record=record)
+    if output.ensemble is None and kind != "bigWig":
+        _join_bedgraph(parts[0], output.path, replace)
+        return
+    # A bigWig's entries must be in genome order, whatever the order of the regions.
+    order = list(range(len(bins.regions)))
+    if kind == "bigWig":
+        order.sort(key=lambda i: (store.coordinates.index(bins.regions[i].chrom), bins.regions[i].start))
+    if output.ensemble is None:
+        read: Callable[[int], Iterator[tuple[Bins, NDArray[np.float32]]]] = partial(_raw_scores, parts[0], bins, store)
+    else:
+        sources = [partial(_raw_scores, of_member, bins, store) for of_member in parts]
+        ranks = [of_member.folder / "ranks" for of_member in parts]
+        read = EnsembleJoin(output, sources, n_regions=len(bins.regions), ranks=ranks).scores
+    with _open_output(output.path, bins, store, kind, replace) as file:
+        for i in order:
+            for piece, scores in read(i):
+                file.add(piece, scores)
+
+
+def _open_output(
+    path: Path, bins: RegionBins, store: Store, kind: ScoreFormat, replace: Replace
+) -> AbstractContextManager[ScoreWriter]:
+    coordinates, stride = store.coordinates, bins.stride
+    if kind != "bigWig":
+        return open_bedgraph(path, coordinates, gzipped=kind == "gzipped bedgraph", replace=replace)
+    total = count_bins(list(bins.regions), coordinates, stride=stride)
+    chroms = sorted({coordinates.index(r.chrom) for r in bins.regions if first_and_count(r, stride=stride)[1]})
+    span = min(stride, BIN) if total > 1 else BIN
+    return open_bigwig(path, coordinates, chroms=chroms, span=span, replace=replace)
+
+
+def _raw_scores(
+    parts: RegionParts, bins: RegionBins, store: Store, region: int
+) -> Iterator[tuple[Bins, NDArray[np.float32]]]:
+    """Yield bins and raw scores of a region, piece by piece.
+
+    Raises:
+        InputError: the scores do not have their digest.
+    """
+    sha256 = hashlib.sha256()
+    with parts.path(region).open("rb") as file:
+        for piece in bins.pieces(store.coordinates, [region]):
+            sha256.update(data := file.read(4 * len(piece)))
+            yield piece, np.frombuffer(data, "<f4")
+    parts.check(region, sha256.hexdigest())
+
+
+def _join_bedgraph(parts: RegionParts, output: Path, replace: Replace) -> None:
+    """Concatenate texts, or gzip files, which gives a gzip file."""
+    with named_write_errors(output), replace(output) as joined, joined.open("wb") as file:
+        for i in range(len(parts.regions)):
+            sha256 = hashlib.sha256()
+            with parts.path(i).open("rb") as part:
+                while data := part.read(1 << 20):
+                    sha256.update(data)
+                    file.write(data)
+            parts.check(i, sha256.hexdigest())

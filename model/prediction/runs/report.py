@@ -1,0 +1,137 @@
+"""The table of what a run predicted: predictions.tsv, and predictions.json with all that records say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ....store.files.atomic_write import write_atomic
+from ....store.files.sealed_json import JsonFormat, write_sealed_json
+from ....store.text import printable
+from ..sidecar import PredictionRecord
+
+TABLE = "predictions.tsv"
+DOCUMENT = "predictions.json"
+_FORMAT = JsonFormat("factornet-predictions", 1, "predict again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkUse:
+    """A model in a run.
+
+    Attributes:
+        name: of the model folder.
+        network: digest of the network.
+        factors: those predicted.
+        scored: number of bins that it scored in this run; those of an interrupted one are not in it.
+        seconds: that scoring took, without reading and writing.
+    """
+
+    name: str
+    network: str
+    factors: tuple[str, ...]
+    scored: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputRow:
+    """A file of a run.
+
+    Attributes:
+        file: its name.
+        models: names of the models whose scores it has.
+        networks: their indices in the report.
+        kept: whether an interrupted run had written it.
+        record: written next to it.
+    """
+
+    file: str
+    models: tuple[str, ...]
+    networks: tuple[int, ...]
+    kept: bool
+    record: PredictionRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderReport:
+    """What a run wrote into a folder.
+
+    Attributes:
+        rows: its files.
+        networks: its models.
+        wall_seconds: from the first model's first window to the last file.
+    """
+
+    rows: tuple[OutputRow, ...]
+    networks: tuple[NetworkUse, ...]
+    wall_seconds: float
+
+    @property
+    def scoring_seconds(self) -> float:
+        """Seconds that all models took to score, without reading and writing."""
+        return sum(use.seconds for use in self.networks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {
+            "files": [
+                {"file": row.file, "models": list(row.models), "kept": row.kept, "record": row.record.to_json()}
+                for row in self.rows
+            ],
+            "models": [vars(use) | {"factors": list(use.factors)} for use in self.networks],
+            "wall_seconds": self.wall_seconds,
+            "scoring_seconds": self.scoring_seconds,
+        }
+
+    def table(self) -> str:
+        """Return the table: a line of titles, and a line a file, with tabs between the columns."""
+        lines = [_COLUMNS, *(self._line(row) for row in self.rows)]
+        return "".join("\t".join(map(printable, line)) + "\n" for line in lines)
+
+    def _line(self, row: OutputRow) -> tuple[str, ...]:
+        intervals, options, model = row.record.intervals, row.record.options, row.record.model
+        used = [self.networks[i] for i in row.networks]
+        return (
+            row.file,
+            row.record.factor,
+            row.record.cell,
+            ",".join(row.models),
+            str(model.get("ensemble", "none")),
+            "yes" if options.get("calibrated") else "no",
+            str(intervals["n"]),
+            str(intervals["not_computed"]["chromosome_ends"]),
+            str(intervals["not_computed"]["blacklist"]),
+            "kept" if row.kept else "predicted",
+            ",".join(f"{use.seconds:.2f}" for use in used),
+            ",".join(str(len(use.factors)) for use in used),
+            row.record.file_sha256,
+        )
+
+
+_COLUMNS = (
+    "file",
+    "factor",
+    "cell",
+    "models",
+    "ensemble",
+    "calibrated",
+    "intervals",
+    "not_computed_chromosome_ends",
+    "not_computed_blacklist",
+    "status",
+    "model_seconds",
+    "model_factors",
+    "sha256",
+)
+
+
+def write_report(folder: Path, report: FolderReport) -> None:
+    """Write both files of a report.
+
+    Raises:
+        InputError: one cannot be written.
+    """
+    write_sealed_json(folder / DOCUMENT, _FORMAT, report.to_json())
+    write_atomic(folder / TABLE, report.table().encode())

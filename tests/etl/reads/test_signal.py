@@ -1,0 +1,274 @@
+"""Signal of read files against counting them read by read."""
+
+import gzip
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pysam
+import pytest
+from support.simulated_reads import count_slowly, simulate_bam
+
+from factornet.etl.inputs.bigwig import read_values
+from factornet.etl.reads import read_set
+from factornet.etl.reads.cuts import CutCollection
+from factornet.etl.reads.read_filter import EXCLUDABLE, ReadFilter
+from factornet.etl.reads.read_set import SignalOptions, open_reads
+from factornet.etl.reads.signal import KnownGenome, write_clusters, write_signals
+from factornet.store.errors import InputError, UsageError
+from factornet.store.genome.bigwig_format import check_structure
+from factornet.store.genome.intervals import Intervals
+
+LENGTHS = {"chr1": 30_000, "chr2": 12_000, "chrX": 9_000, "chrM": 3_000}
+GENOME = KnownGenome(sequenced=40_000)
+
+
+@pytest.fixture(scope="module")
+def bam(tmp_path_factory):
+    return simulate_bam(tmp_path_factory.mktemp("reads") / "r.bam", LENGTHS, 6_000, seed=1)
+
+
+def values(path):
+    lengths = check_structure(path).lengths
+    return {name: read_values(path, name, 0, length)[0] for name, length in lengths.items()}
+
+
+def write(files, folder, options, *, strands=("both",), lengths=None, **more):
+    outputs = {strand: folder / f"{strand}.bw" for strand in strands}
+    report = write_signals(
+        open_reads(files, lengths), options, outputs, replace(GENOME, **more), scratch=folder / "cuts"
+    )
+    assert not (folder / "cuts").exists()
+    return report, {strand: values(path) for strand, path in outputs.items()}
+
+
+def assert_equal(found, expected):
+    assert set(found) == set(expected)
+    for name, row in expected.items():
+        np.testing.assert_array_equal(found[name], row)
+
+
+@pytest.mark.parametrize(
+    ("rules", "slow"),
+    [
+        (ReadFilter(), {}),
+        (ReadFilter(min_mapq=10), {"min_mapq": 10}),
+        (ReadFilter(exclude=("secondary", "failed")), {"exclude": 256 + 512}),
+        (ReadFilter(min_mapq=30, exclude=tuple(EXCLUDABLE)), {"min_mapq": 30, "exclude": 8 + 256 + 512 + 1024 + 2048}),
+    ],
+)
+@pytest.mark.parametrize("assay", ["DNase-seq", "ATAC-seq"])
+def test_counts_equal_counting_read_by_read(bam, tmp_path, rules, slow, assay):
+    shift = {"DNase-seq": (0, 0), "ATAC-seq": (4, -5)}[assay]
+    expected = count_slowly(bam, LENGTHS, shift=shift, **slow)
+    options = SignalOptions(assay=assay, rules=rules, scale="none")
+    report, found = write([bam], tmp_path, options, strands=("both", "forward", "reverse"))
+    assert_equal(found["both"], {name: rows.sum(0) for name, rows in expected.items()})
+    assert_equal(found["forward"], {name: rows[0] for name, rows in expected.items()})
+    assert_equal(found["reverse"], {name: rows[1] for name, rows in expected.items()})
+    figures = report.describe()
+    assert figures["cuts"] == sum(rows.sum() for rows in expected.values())
+    assert figures["reads"] == figures["used"] + sum(figures["dropped"].values())
+    assert figures["used"] == figures["cuts"] + figures["cuts_outside"]
+
+
+@pytest.mark.parametrize("ending", [".cram", ".sam"])
+def test_cram_and_sam_count_as_bam(tmp_path, ending):
+    other = simulate_bam(tmp_path / f"r{ending}", LENGTHS, 2_000, seed=5)
+    same = simulate_bam(tmp_path / "r.bam", LENGTHS, 2_000, seed=5)
+    options = SignalOptions(assay="DNase-seq", scale="none")
+    a, b = (write([file], tmp_path, options)[1]["both"] for file in (other, same))
+    assert_equal(a, b)
+
+
+def test_files_of_a_track_add_up(bam, tmp_path):
+    other = simulate_bam(tmp_path / "o.bam", LENGTHS, 1_000, seed=2, is_sorted=False)
+    found = write([bam, other], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))[1]["both"]
+    rows = [count_slowly(file, LENGTHS) for file in (bam, other)]
+    assert_equal(found, {name: (rows[0][name] + rows[1][name]).sum(0) for name in LENGTHS})
+
+
+def test_scale_leaves_out_ignored_chromosomes_and_the_blacklist(bam, tmp_path):
+    coordinates = open_reads([bam]).coordinates
+    blacklist = Intervals(np.array([1_000, coordinates.offsets[1]]), np.array([4_000, coordinates.offsets[1] + 500]))
+    report, found = write([bam], tmp_path, SignalOptions(assay="DNase-seq"), blacklist=blacklist)
+    expected, figures = count_slowly(bam, LENGTHS), report.describe()
+    left = figures["used"] - figures["reads_in_blacklist"] - figures["reads_on_ignored_chroms"]
+    assert figures["scaled_reads"] == left > 0
+    assert figures["reads_on_ignored_chroms"] == sum(expected[name].sum() for name in ("chrX", "chrM"))
+    assert figures["factor"] == pytest.approx(40_000 / (left * figures["read_length"]), rel=1e-12)
+    expected["chr1"][:, 1_000:4_000] = expected["chr2"][:, :500] = 0
+    assert_equal(found["both"], {name: np.float32(rows.sum(0) * figures["factor"]) for name, rows in expected.items()})
+    assert figures["cuts"] + figures["cuts_in_blacklist"] == figures["used"]
+
+
+def test_counts_per_million(bam, tmp_path):
+    report, _ = write([bam], tmp_path, SignalOptions(assay="DNase-seq", scale="cpm", ignore=()))
+    assert report.scale.factor == 1e6 / report.summary.filtered.used
+
+
+@pytest.mark.parametrize(
+    ("options", "genome_size", "message"),
+    [
+        (SignalOptions(assay="DNase-seq"), None, "needs the effective genome size"),
+        (SignalOptions(assay="DNase-seq", ignore=tuple(LENGTHS)), 9, "no read is left to scale by"),
+        (SignalOptions(), 9, "the assay of the reads is not known"),
+    ],
+)
+def test_missing_figures_are_named(bam, tmp_path, options, genome_size, message):
+    with pytest.raises(UsageError, match=message):
+        write([bam], tmp_path, options, sequenced=genome_size)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_read_left_is_an_error(bam, tmp_path):
+    options = SignalOptions(assay="DNase-seq", rules=ReadFilter(min_mapq=255, proper_pairs=True, exclude=("failed",)))
+    only = simulate_bam(tmp_path / "o.bam", LENGTHS, 100, seed=2, unusual=False)
+    with pytest.raises(InputError, match=r"o.bam: no read to use of 100 \(100 mapping quality below 255\)"):
+        write([only], tmp_path, options)
+
+
+def test_more_cuts_than_memory_holds_are_kept_in_a_file(bam, tmp_path, monkeypatch):
+    monkeypatch.setattr("factornet.etl.reads.cuts._MOST_BUFFERED", 100)
+    wrote = []
+    monkeypatch.setattr(CutCollection, "_write", lambda self, write=CutCollection._write: wrote.append(write(self)))
+    monkeypatch.setattr("factornet.etl.reads.files.alignment_file._PIECE", 4096)
+    found = write([bam], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))[1]["both"]
+    assert_equal(found, {name: rows.sum(0) for name, rows in count_slowly(bam, LENGTHS).items()})
+    assert len(wrote) > 20
+
+
+def fragments(path, rows):
+    with gzip.open(path, "wt") as file:
+        file.write("# id=made up\n")
+        file.writelines("\t".join(map(str, row)) + "\n" for row in rows)
+    return path
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(4)
+    chroms = rng.choice([*LENGTHS, "chrUn_1"], 3_000)
+    starts = rng.integers(0, 2_000, 3_000)
+    lengths = rng.integers(20, 400, 3_000)
+    return [
+        (c, a, a + n, f"BC#{b}-1", 1)
+        for c, a, n, b in zip(chroms, starts, lengths, rng.integers(0, 9, 3_000), strict=True)
+    ]
+
+
+def cuts_of(rows, barcodes=None):
+    found = {name: np.zeros(length, int) for name, length in LENGTHS.items()}
+    for chrom, start, stop, barcode, _ in rows:
+        if chrom in found and (barcodes is None or barcode in barcodes):
+            found[chrom][start] += 1
+            found[chrom][stop - 1] += 1
+    return found
+
+
+def test_both_ends_of_fragments_are_cuts(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("factornet.etl.reads.files.fragment_file._ROWS", 700)
+    file = fragments(tmp_path / "f.tsv.gz", rows)
+    report, found = write([file], tmp_path, SignalOptions(assay="ATAC-seq", scale="none"), lengths=LENGTHS)
+    assert_equal(found["both"], cuts_of(rows))
+    assert report.summary.other_chroms["chrUn_1"] == sum(row[0] == "chrUn_1" for row in rows)
+    assert any("on other chromosomes (chrUn_1)" in note for note in report.notes())
+    assert report.summary.templates.sum() == sum(row[0] != "chrUn_1" for row in rows)
+
+
+def test_read_length_of_fragments_is_assumed_and_said(rows, tmp_path):
+    file = fragments(tmp_path / "f.tsv.gz", rows)
+    report, _ = write([file], tmp_path, SignalOptions(assay="ATAC-seq"), lengths=LENGTHS)
+    assert report.scale.read_length == 50
+    assert any("50 bases, assumed, as fragments do not tell it" in note for note in report.notes())
+
+
+def test_clusters_in_one_pass_equal_separate_files(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("factornet.etl.reads.files.fragment_file._ROWS", 700)
+    file = fragments(tmp_path / "f.tsv.gz", rows)
+    clusters = {f"BC#{i}-1": f"C{i % 3}" for i in range(8)}  # barcode 8 is of none
+    outputs = {f"C{i}": {"both": tmp_path / f"C{i}.bw"} for i in range(3)}
+    options = SignalOptions(assay="ATAC-seq")
+    reads = open_reads([file], LENGTHS)
+    reports = write_clusters(reads, options, outputs, clusters, KnownGenome("hg38"), scratch=tmp_path / "cuts")
+    for name in outputs:
+        own = {barcode for barcode, cluster in clusters.items() if cluster == name}
+        alone = fragments(tmp_path / "alone.tsv.gz", [row for row in rows if row[3] in own])
+        report, found = write([alone], tmp_path, options, lengths=LENGTHS, assembly="hg38")
+        assert_equal(values(tmp_path / f"{name}.bw"), found["both"])
+        expected = {**report.describe(), "files": ["f.tsv.gz"], "other_barcodes": reports[name].summary.other_barcodes}
+        assert reports[name].describe() == expected
+    assert reports["C0"].summary.other_barcodes == sum(row[3] == "BC#8-1" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("chr1\tx\t20\tB\t1", r"f.tsv.gz:902: start 'x' and end '20' are not whole numbers"),
+        ("chr1\t30\t20\tB\t1", r"f.tsv.gz:902: the fragment ends at 20, not behind its start 30"),
+        ("chr1\t-5\t20\tB\t1", r"f.tsv.gz:902: start '-5' and end '20' are not whole numbers"),
+        ("chr1\t5\t99999999999\tB\t1", r"f.tsv.gz:902: the fragment ends at 99999999999"),
+        ("chr1\t5", r"f.tsv.gz:902: 2 columns, expected three or more"),
+        ("chr1\t5\t", r"f.tsv.gz:902: start '5' and end '' are not whole numbers"),
+    ],
+)
+def test_lines_that_are_no_fragments_are_named(rows, tmp_path, line, problem):
+    file = fragments(tmp_path / "f.tsv.gz", [*rows[:900], (line,), *rows[900:]])
+    with pytest.raises(InputError, match=problem):
+        write([file], tmp_path, SignalOptions(scale="none"), lengths=LENGTHS)
+
+
+@pytest.mark.parametrize("kind", ["cut", "flipped", "within a read", "text", "unaligned"])
+def test_damaged_bams_are_refused(bam, tmp_path, kind):
+    data, path = bam.read_bytes(), tmp_path / "x.bam"
+    middle = len(data) // 2
+    path.write_bytes(
+        {
+            "cut": data[:middle],
+            "flipped": data[:middle] + bytes(b ^ 255 for b in data[middle : middle + 9]) + data[middle + 9 :],
+            "within a read": b"",
+            "text": b"hello",
+            "unaligned": b"",
+        }[kind]
+    )
+    if kind == "within a read":
+        with pysam.BGZFile(str(bam), "rb", None) as file, pysam.BGZFile(str(path), "wb", None) as cut:
+            cut.write(file.read()[:50_000])
+    if kind == "unaligned":
+        pysam.AlignmentFile(str(path), "wb", header={"HD": {"VN": "1.6"}}).close()
+    expected = {
+        "cut": "cannot be read as BAM, CRAM or SAM",
+        "flipped": "is damaged",
+        "within a read": "ends within a read, behind",
+        "text": "cannot be read as BAM, CRAM or SAM",
+        "unaligned": "is unaligned",
+    }
+    with pytest.raises(InputError, match=f"x.bam: {expected[kind]}"):
+        write([path], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))
+    assert [p.name for p in tmp_path.iterdir()] == ["x.bam"]
+
+
+def test_htslib_writes_nothing_to_standard_error(bam, tmp_path):
+    (tmp_path / "x.bam").write_bytes(bam.read_bytes()[:-40])
+    code = "from factornet.etl.reads.files.alignment_file import read_header; import pathlib, sys; read_header(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.bam"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "[E::" not in done.stderr
+    assert "[W::" not in done.stderr
+
+
+def test_files_of_two_assemblies_are_refused(bam, tmp_path):
+    other = simulate_bam(tmp_path / "o.bam", {**LENGTHS, "chr2": 12_345}, 100, seed=1)
+    with pytest.raises(InputError, match=r"o.bam: chr2 has 12345 bases, in .*r.bam 12000; are the files of the same"):
+        open_reads([bam, other])
+
+
+def test_median_length_is_that_of_all_reads():
+    rng = np.random.default_rng(1)
+    for n in (1, 2, 3, 10, 11):
+        lengths = rng.integers(20, 40, n)
+        summary = read_set.ReadSummary()
+        summary.lengths.update(lengths.tolist())
+        assert summary.read_length == int(np.median(lengths))
+    assert read_set.ReadSummary().read_length is None
