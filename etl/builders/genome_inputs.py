@@ -11,7 +11,7 @@ from ...store.annotation_rules import README_RULES, AnnotationRules
 from ...store.errors import InputError, UsageError
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.schema import FEATURES
-from ..uniqueness import UniquenessOptions
+from ..uniqueness.compute import UniquenessOptions
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ class ReadSummary:
         other_chroms: fragments on chromosomes without a known length, left out, by chromosome.
         other_barcodes: fragments left out because their barcode is of no cluster.
         lengths: reads by length.
+        first_lengths: first reads of proper pairs by length.
         templates: templates of proper pairs, or fragments, by length; the last for all that are longer.
     """
 
@@ -145,15 +146,19 @@ class ReadSummary:
     other_chroms: Counter[str] = field(default_factory=Counter)
     other_barcodes: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
+    first_lengths: Counter[int] = field(default_factory=Counter)
     templates: IntArray = field(default_factory=lambda: np.zeros(LONGEST_TEMPLATE + 2, np.int64))
 
     @property
     def read_length(self) -> int | None:
-        """Median length of the reads, rounded down; None where no length is known."""
-        if not self.lengths:
+        """Median length, rounded down, of the first reads of proper pairs, where there are some, as deepTools has it;
+        else of all reads. None where no length is known.
+        """
+        lengths = self.first_lengths or self.lengths
+        if not lengths:
             return None
-        sizes = np.array(sorted(self.lengths))
-        ends = np.cumsum([self.lengths[size] for size in sizes.tolist()])
+        sizes = np.array(sorted(lengths))
+        ends = np.cumsum([lengths[size] for size in sizes.tolist()])
         middle = [(ends[-1] - 1) // 2, ends[-1] // 2]
         return int(sizes[np.searchsorted(ends, middle, side="right")].mean())
 
@@ -260,9 +265,10 @@ class CutCollector:
 
     def _add_alignments(self, batch: ReadBatch, numbers: IntArray) -> None:
         summary, chrom = self.summaries[0], numbers[batch.chrom]
-        sizes, counts = np.unique(batch.length, return_counts=True)
-        summary.lengths.update(dict(zip(sizes.tolist(), counts.tolist(), strict=True)))
         is_first = batch.flag & (FIRST_OF_PAIR | PROPER_PAIR) == FIRST_OF_PAIR | PROPER_PAIR
+        for counter, lengths in ((summary.lengths, batch.length), (summary.first_lengths, batch.length[is_first])):
+            sizes, counts = np.unique(lengths, return_counts=True)
+            counter.update(dict(zip(sizes.tolist(), counts.tolist(), strict=True)))
         _count_templates(summary, np.abs(batch.template[is_first]))
         # As deepTools: the base behind the last may be past the interval.
         start = self._reads.coordinates.to_absolute(chrom, batch.pos)

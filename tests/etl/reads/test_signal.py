@@ -271,4 +271,6 @@ def test_median_length_is_that_of_all_reads():
         summary = read_set.ReadSummary()
         summary.lengths.update(lengths.tolist())
         assert summary.read_length == int(np.median(lengths))
+        summary.first_lengths.update([7, 9])
+        assert summary.read_length == 8
     assert read_set.ReadSummary().read_length is None

@@ -10,7 +10,7 @@ from support.tiny_experiment import LENGTHS, SMALL
 from factornet.cli.etl.info import _print_gaps
 from factornet.cli.etl.parser import main
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome, unpack_store, verify_store
-from factornet.etl.builders import excluded_regions
+from factornet.etl.builders.parts import excluded_regions
 from factornet.store import open_store
 
 GAPS = {"chrA": [(0, 1000), (4090, 4300), (9000, 9199), (19_800, 20_000)], "chrB": [(5000, 9000)]}
