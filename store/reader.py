@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cell_info import CellInfo
+from .cell_info import CellInfo, Track
 from .errors import StoreError, UsageError
 from .format.attributes import read_attributes, read_manifest
 from .format.manifest import DAMAGED_HINT, Objects, check_self_digest, read_object
@@ -177,16 +177,26 @@ class Store:
         """Return the signal of a track of a cell line on a chromosome, float32 (length,)."""
         return self.array(self.track_path(cell, name, chrom))
 
+    def tracks_of(self, cell: str) -> tuple[Track, ...]:
+        """Return the tracks of a cell line, then those of the genome that its bigwig.txt does not list.
+
+        All cell lines share these: a computed one, such as uniqueness, has no file that a sheet could name.
+        """
+        listed = self.cell(cell).tracks
+        names = {track.name for track in listed}
+        return listed + tuple(Track(name, shared=True) for name in self.info.shared if name not in names)
+
     def track_path(self, cell: str, name: str, chrom: str) -> str:
         """Return the path of a track's signal in the store; shared tracks are stored with the genome.
 
         Raises:
             UsageError: no such cell line or track; the message lists the names in the store.
         """
-        for track in self.cell(cell).tracks:
+        tracks = self.tracks_of(cell)
+        for track in tracks:
             if track.name == name:
                 return f"{'genome' if track.shared else f'cells/{cell}'}/tracks/{name}/{chrom}"
-        raise UsageError(f"cell line {cell} has no track {name!r}; it has {', '.join(self.cell(cell).track_names)}")
+        raise UsageError(f"cell line {cell} has no track {name!r}; it has {', '.join(t.name for t in tracks)}")
 
     def meta(self, cell: str) -> NDArray[np.float32]:
         """Return the cell-line features (gene-expression components), float32 (features,)."""

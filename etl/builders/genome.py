@@ -36,7 +36,6 @@ from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import DigestSequence, ShardReport, ShardTask, WriteAnnotation, WriteSequence
 from ..uniqueness.compute import compute_uniqueness, uniqueness_bytes
-from ..uniqueness.counted_records import check_counted
 from .genome_inputs import GenomeInputs, GenomeOptions
 from .parts.chromosome_arrays import ChromosomeArrays
 from .parts.excluded_regions import write_assembly_gaps, write_blacklist
@@ -136,7 +135,6 @@ def _with_uniqueness(
     if options.uniqueness is None:
         return inputs, []
     track = options.uniqueness.track
-    check_counted(sequence.fasta, options.uniqueness.excluded, sequence.records.values())
     with report_changed_inputs(fingerprints):
         computed = compute_uniqueness(
             sequence.fasta,
@@ -145,6 +143,7 @@ def _with_uniqueness(
             resources,
             work=work / "uniqueness",
             name=f"{track}.bw",
+            required=tuple(sequence.records.values()),
             on_report=on_report,
             on_plan=on_plan,
         )

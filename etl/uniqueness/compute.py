@@ -193,6 +193,7 @@ def compute_uniqueness(
     *,
     work: Path,
     name: str,
+    required: Sequence[str] = (),
     on_report: OnReport = lambda report: None,
     on_plan: OnPlan | None = None,
 ) -> Uniqueness:
@@ -205,16 +206,17 @@ def compute_uniqueness(
         resources: processes and memory.
         work: folder for intermediate files and the bigWig.
         name: of the bigWig.
+        required: records that must be counted.
         on_report: called as each task ends.
         on_plan: called with tasks before they start, several times.
 
     Raises:
-        InputError: the FASTA has no k-mer, or a record is too long.
+        InputError: the FASTA has no k-mer, a record is too long, or one that must be counted is excluded.
         StoreError: the disk has too little space.
         FactorNetError: as raised by `executor.run`.
         OSError: an intermediate file cannot be written.
     """
-    records = divide_records(fasta, options.excluded)
+    records = divide_records(fasta, options.excluded, required=required)
     hint = "or compute it on another disk"
     check_disk_space(work / name, uniqueness_bytes(fasta, options), what="computing uniqueness", hint=hint)
     work.mkdir(exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -41,34 +41,30 @@ class CountedRecords:
         return notes
 
 
-def divide_records(fasta: PreparedFasta, excluded: Sequence[str]) -> CountedRecords:
+def divide_records(fasta: PreparedFasta, excluded: Sequence[str], *, required: Sequence[str] = ()) -> CountedRecords:
     """Divide the records of a FASTA by the patterns of names that are excluded (``*_alt``; case matters).
 
+    Args:
+        fasta: the prepared file.
+        excluded: the patterns.
+        required: names of records that must be counted.
+
     Raises:
-        InputError: all records are excluded, or one is longer than a bigWig can say.
+        InputError: all records are excluded, or one that must be counted, or one is longer than a bigWig can say.
     """
     left_out = {n: size for n, size in fasta.lengths.items() if any(fnmatchcase(n, p) for p in excluded)}
     counted = {n: size for n, size in fasta.lengths.items() if n not in left_out}
     if not counted:
         problem = f"no record is left to count k-mers in: {abbreviate(map(printable, left_out))} are excluded"
         raise InputError(fasta.source, problem, hint="exclude fewer")
+    if absent := [name for name in required if name in left_out]:
+        problem = f"the store has {abbreviate(map(printable, absent))}, which computing uniqueness leaves out"
+        raise InputError(fasta.source, problem, hint="exclude other records, or choose other chromosomes")
     for name, size in counted.items():
         if size > _MAX_LENGTH:
             hint = "exclude it, or cut it into parts"
             raise InputError(fasta.source, f"record {name!r} has {size:,} bases, a bigWig 2^32 - 1 at most", hint=hint)
     return CountedRecords(counted, left_out, tuple(excluded))
-
-
-def check_counted(fasta: PreparedFasta, excluded: Sequence[str], wanted: Iterable[str]) -> None:
-    """Check that records are counted.
-
-    Raises:
-        InputError: one is excluded.
-    """
-    left_out = divide_records(fasta, excluded).left_out
-    if absent := [name for name in wanted if name in left_out]:
-        problem = f"the store has {abbreviate(map(printable, absent))}, which computing uniqueness leaves out"
-        raise InputError(fasta.source, problem, hint="exclude other records, or choose other chromosomes")
 
 
 def _describe(records: dict[str, int]) -> str:

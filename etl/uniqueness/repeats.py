@@ -20,7 +20,7 @@ from ...store.files.atomic_write import naming_file
 
 _REGION_BITS = 30
 _WINDOW = 1 << 20  # bases; many runs of few bases take 200 bytes each
-_BLOCK = 1 << 16  # k-mers that are read from a file at once
+_BLOCK = 1 << 16  # k-mers that are read or written at once
 
 
 class RepeatsWriter:
@@ -38,7 +38,8 @@ class RepeatsWriter:
         """Append k-mers: position in the packed sequence, copies less 2; sorted, and after those before."""
         bounds = np.arange(self._by_region.size + 1, dtype=np.uint64) << np.uint64(_REGION_BITS + 2)
         self._by_region += np.diff(np.searchsorted(codes, bounds))
-        self._file.write(codes.astype("<u4").tobytes())  # the lower 32 bits
+        for at in range(0, codes.size, _BLOCK):  # in blocks, for a pass may fill half of a worker's memory
+            self._file.write(codes[at : at + _BLOCK].astype("<u4").tobytes())  # the lower 32 bits
 
     def finish(self) -> None:
         """Write the index."""

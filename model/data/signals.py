@@ -44,7 +44,7 @@ def track_signals(store: Store, cells: Iterable[str], tracks: Iterable[str]) -> 
     """
     signals: dict[str, Any] = {track: {} for track in tracks}
     for info in map(store.cell, cells):
-        for track in info.tracks:
+        for track in store.tracks_of(info.name):
             summary = store.info.summary if track.shared else info.summary
             signal: dict[str, Any] = {"assay": track.assay, "units": track.units}
             try:

@@ -122,14 +122,14 @@ def shared_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_has_tracks(store: Store, cells: tuple[str, ...], tracks: tuple[str, ...]) -> None:
-    """Check that each cell line has all of the tracks, among others and in any order.
+    """Check that each cell line has all of the tracks, or shares them, among others and in any order.
 
     Raises:
         UsageError: no cell line is given, or one lacks some; the message names them, and the tracks that it has.
     """
     _check_given(cells)
     for cell in cells:
-        names = store.cell(cell).track_names
+        names = [track.name for track in store.tracks_of(cell)]
         if missing := [name for name in tracks if name not in names]:
             noun = "track" if len(missing) == 1 else "tracks"
             raise UsageError(

@@ -16,7 +16,9 @@ from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
 from factornet.etl.shards import executor
 from factornet.etl.uniqueness.compute import UniquenessOptions, write_uniqueness
 from factornet.etl.verify.objects import verify_store
+from factornet.model.data.signals import track_signals
 from factornet.store import InputError, StoreError, UsageError, open_store
+from factornet.store.windows.inputs import WindowInputs
 
 
 def random_bases(size: int, seed: int) -> str:
@@ -268,6 +270,26 @@ def test_cell_line_shares_the_computed_track_by_the_file_of_the_command(tmp_path
     (cell / "bigwig.txt").write_text("u35.bw\tUnique35\n")
     assert etl.main(["build", str(tmp_path / "s.zarr"), str(cell), "-p", "1"]) == 0
     assert [t.shared for t in open_store(tmp_path / "s.zarr").cell("K562").tracks] == [True]
+
+
+def test_cell_line_has_the_computed_track_without_a_row(tmp_path, sequences):
+    fasta = write_fasta(tmp_path / "g.fa", sequences)
+    options = GenomeOptions(uniqueness=UniquenessOptions())
+    build_genome(tmp_path / "s.zarr", GenomeInputs(fasta), options, Resources(1))
+    (tmp_path / "K562").mkdir()
+    write_uniqueness(fasta, tmp_path / "K562" / "other.bw", UniquenessOptions(20), Resources(1))
+    (tmp_path / "K562" / "bigwig.txt").write_text("other.bw\tDGF\n")
+    assert etl.main(["build", str(tmp_path / "s.zarr"), str(tmp_path / "K562"), "-p", "1"]) == 0
+    store = open_store(tmp_path / "s.zarr")
+    assert store.cell("K562").track_names == ("DGF",)
+    assert [(t.name, t.shared) for t in store.tracks_of("K562")] == [("DGF", False), ("Unique35", True)]
+    inputs = WindowInputs.of(store, ("K562",), tracks=("Unique35", "DGF"), meta=False, gencode=False)
+    assert inputs.tracks == ("Unique35", "DGF")
+    own = store.array("genome/tracks/Unique35/chr1")[:]
+    np.testing.assert_array_equal(store.track("K562", "Unique35", "chr1")[:], own)
+    with pytest.raises(UsageError, match="cell line K562 has no track 'x'; it has DGF, Unique35"):
+        store.track_path("K562", "x", "chr1")
+    assert set(track_signals(store, ("K562",), ("Unique35",))["Unique35"]["K562"]) == {"assay", "units", "figures"}
 
 
 @pytest.mark.parametrize(
