@@ -4,12 +4,14 @@ import hashlib
 import json
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.keras_folder import GEPC, Spec, predict, windows, write_folder
 from support.servers import serving
 
+from factornet.cli.common.model_options import resolve_models
 from factornet.cli.model import main
 from factornet.etl.download.digests import GIT_BLOB
 from factornet.etl.download.models import (
@@ -182,6 +184,7 @@ def test_a_name_is_that_of_a_fetched_model(run, mirror, tmp_path, capsys, monkey
     assert "CTCF: " in (said := capsys.readouterr().err)
     assert "fetched are also" in said
     assert main(["info", "CTCF/onePeak_DGF"]) == 0
+    assert [p.name for p in resolve_models(Path("CTCF"))] == ["meta_DGF", "onePeak_DGF"]  # into a folder, both
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "MAX", Spec(tasks=("OTHER",)))
     capsys.readouterr()

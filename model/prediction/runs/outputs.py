@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from ..sidecar import PredictionRecord, check_sidecar, sidecar_path
 
 Ensemble = Literal["mean", "rank"]
 
+_DIGEST = 16  # letters of a digest in the name of what is kept of a model
 _LONGEST = 180  # bytes of a name, so that those of temporary files beside it have at most 255
 _UNKNOWN = TrainingData(cells=(), valid_cells=(), valid=(), test=(), chromosomes=(), manifests={})
 """Training of a model that does not record it, among others that do."""
@@ -47,12 +49,17 @@ class Output:
         if self.ensemble is None:
             return self.path
         # By digest: the order of the models does not matter when a run is resumed.
-        return self.path.with_name(f"{self.path.name}.{self.predictors[member].network_digest[:16]}")
+        return self.path.with_name(f"{self.path.name}.{self.predictors[member].network_digest[:_DIGEST]}")
 
     @property
     def margin(self) -> int:
         """Bases around the blacklist within which none of the predictors computes a bin."""
         return min(p.network.config.excluded_margin for p in self.predictors)
+
+    @property
+    def member_pattern(self) -> str:
+        """Pattern of the names of all paths that `member_path` returns for an ensemble, whatever its models."""
+        return f"{glob.escape(self.path.name)}.{'[0-9a-f]' * _DIGEST}"
 
     def record(self, summary: BinSummary, options: Mapping[str, Any], *, file_sha256: str) -> PredictionRecord:
         """Return the record of the file.
@@ -67,7 +74,9 @@ class Output:
             return first
         members = [p.describe_model() for p in self.predictors]
         network = hashlib.sha256("".join(sorted(m["network"] for m in members)).encode()).hexdigest()
-        model = {"ensemble": self.ensemble, "network": network, "tasks": [self.factor], "members": members}
+        name = f"{self.ensemble} of {', '.join(p.source.name if p.source else 'a network' for p in self.predictors)}"
+        model: dict[str, Any] = {"name": name, "ensemble": self.ensemble, "network": network, "tasks": [self.factor]}
+        model |= {"members": members}
         cards = [p.source.card.trainings if p.source else () for p in self.predictors]
         trainings = tuple(training for found in cards for training in found or (_UNKNOWN,))
         return PredictionRecord(**vars(first) | {"model": model, "trainings": trainings})

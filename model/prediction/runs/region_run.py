@@ -11,6 +11,7 @@ file by file, and the other way round.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ from ..together import check_mean_signal
 from ..writers import ScoreWriter, open_bedgraph, open_raw_scores
 from .ensemble import EnsembleJoin
 from .outputs import Output, output_locks
+
+_log = logging.getLogger("factornet-predict")
 
 OnBins = Callable[[int], None]
 OnSeconds = Callable[[Predictor, int, float], None]
@@ -142,11 +145,22 @@ def predict_outputs_in_regions(
 def _begin(output: Output, bins: RegionBins, *, resume: bool) -> Iterator[_Job]:
     """Create or resume the parts of each predictor of an output."""
     kind = "bigWig" if output.ensemble else score_format(output.path)  # what is joined is kept as raw scores
+    if output.ensemble and not resume:
+        _remove_others(output)
     for i, predictor in enumerate(output.predictors):
         settings = predictor.settings() | bins.options() | {"format": kind}
         parts = RegionParts.begin(output.member_path(i), list(bins.regions), settings, resume=resume)
         remove_temporary_files(parts.folder)
         yield _Job(output, predictor, parts)
+
+
+def _remove_others(output: Output) -> None:
+    """Remove what an interrupted run of other models has left of an ensemble."""
+    own = {output.member_path(i).name for i in range(len(output.predictors))}
+    for path in sorted(output.path.absolute().parent.glob(f".{output.member_pattern}.parts")):
+        if path.name.removeprefix(".").removesuffix(".parts") not in own:
+            _log.warning(f"{path}: finished regions of another model are removed; resuming would have kept them")
+            remove(path)
 
 
 def _predict_parts(

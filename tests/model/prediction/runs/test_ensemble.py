@@ -96,7 +96,28 @@ def test_order_of_the_models_does_not_matter_when_resuming(predictors, alone, tm
     monkeypatch.setattr(region_run, "score_together", interrupt)
     with pytest.raises(KeyboardInterrupt):
         predict_folder(tmp_path, outputs, regions)
+    assert len(list(tmp_path.glob(".CTCF.bw.*.parts"))) == 3
     kept = []
     backwards = plan_outputs(predictors(*MODELS[::-1]), tmp_path, suffix=".bw", ensemble="mean")
     predict_folder(tmp_path, backwards, regions, resume=True, on_kept=kept.append)
     assert len(kept) == 3
+
+
+def test_a_run_of_other_models_removes_what_is_left_of_these(predictors, alone, tmp_path, monkeypatch, caplog):
+    regions, calls = alone[0], []
+    scored = region_run.score_together
+
+    def interrupt(of_pass, bins):
+        calls.append(bins)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return scored(of_pass, bins)
+
+    outputs = plan_outputs(predictors(*MODELS), tmp_path, suffix=".bw", ensemble="mean")
+    monkeypatch.setattr(region_run, "score_together", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        predict_folder(tmp_path, outputs, regions)
+    (tmp_path / ".CTCF.bw.mine.parts").mkdir()
+    predict_folder(tmp_path, plan_outputs(predictors(*MODELS[:2]), tmp_path, suffix=".bw", ensemble="mean"), regions)
+    assert [p.name for p in tmp_path.glob(".CTCF*.parts")] == [".CTCF.bw.mine.parts"]
+    assert "finished regions of another model are removed" in caplog.text
