@@ -175,7 +175,7 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     ]
     chrom = store.coordinates.names[int(sequences.chrom[0])]
     facts = {
-        "model": f"{options.model} ({', '.join(network.config.tasks)}), {options.weights} weights",
+        "model": f"{options.model} ({', '.join(network.config.tasks)}), {model.weights} weights",
         **({"factor": options.factor} if options.factor is not None else {}),
         "cell line": cell_name(options.cell),
         "sequences": f"{len(sequences):,} of {options.bed.name}, {window_length} bases each, both strands",

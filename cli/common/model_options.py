@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -37,7 +38,11 @@ def add_model_options(parser: argparse.ArgumentParser, *, several: bool = False)
             else {"help": what}
         ),
     )
-    parser.add_argument("--weights", choices=("best", "last"), default="best", help="weights of the model to use")
+    parser.add_argument(
+        "--weights",
+        choices=("best", "last"),
+        help="weights of the model to use; default: best, or last of an original FactorNet's folder that has no best",
+    )
 
 
 def resolve_model(path: Path) -> Path:
@@ -85,10 +90,11 @@ def open_model_from_args(options: argparse.Namespace) -> LoadedModel:
     Raises:
         InputError: as for `resolve_model` and `open_model`.
     """
-    from ...model.keras.open_model import open_model
+    from ...model.keras.open_model import open_model, usable_weights
 
     options.model = resolve_model(options.model)
-    model = open_model(options.model, weights=options.weights)
+    model = open_model(options.model, weights=options.weights or usable_weights(options.model))
+    _say_if_last(options, [model])
     if not options.json:
         say_if_original(options.model, model.card)
     return model
@@ -114,10 +120,18 @@ def open_models_from_args(options: argparse.Namespace) -> tuple[LoadedModel, ...
             raise UsageError(f"--model: {path} is given twice")
         seen.add(folder)
     models = open_models(options.model, weights=options.weights)
+    _say_if_last(options, models)
     original = sum(map(is_keras_folder, options.model))
     if original and not options.json:
         print_line(f"{format_count(original, 'model')} of the original FactorNet, imported in memory")
     return models
+
+
+def _say_if_last(options: argparse.Namespace, models: Sequence[LoadedModel]) -> None:
+    """Print a line on models whose last weights are used because there are no best ones."""
+    names = [model.name for model in models if model.weights == "last"]
+    if options.weights is None and names:
+        print_line(f"last weights, as there are no best ones: {', '.join(names)}", file=sys.stderr)
 
 
 def say_if_original(folder: Path, card: ModelCard, file: TextIO | None = None) -> None:

@@ -186,6 +186,11 @@ def is_keras_folder(directory: str | Path) -> bool:
     return isinstance(content, dict) and "class_name" in content
 
 
+def keras_weights(directory: str | Path, weights: WeightsKind) -> Path:
+    """Return the path of the best or the last weights in a folder of the original FactorNet; need not exist."""
+    return Path(directory) / _FILES[_KINDS[weights]]
+
+
 def _read_model(directory: Path) -> _KerasModel:
     path = directory / "model.json"
     if not path.is_file():

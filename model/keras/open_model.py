@@ -10,7 +10,7 @@ from ..model_dir.mean_signal import mean_signal_digest
 from ..model_dir.weights import LoadedModel, WeightsKind, load_model
 from ..network.block_ensemble import BlockEnsemble
 from ..network.mean_signal import MeanSignal
-from .import_model import is_keras_folder, load_keras, read_keras_card
+from .import_model import is_keras_folder, keras_weights, load_keras, read_keras_card
 
 
 def open_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedModel:
@@ -25,15 +25,27 @@ def open_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     return load_keras(folder, weights=weights) if is_keras_folder(folder) else load_model(folder, weights=weights)
 
 
-def open_models(folders: Sequence[str | Path], *, weights: WeightsKind = "best") -> tuple[LoadedModel, ...]:
+def usable_weights(folder: str | Path) -> WeightsKind:
+    """Return the best weights, or the last ones of a folder of the original FactorNet that has no best ones."""
+    if not is_keras_folder(folder):
+        return "best"
+    kinds: tuple[WeightsKind, ...] = ("best", "last")
+    return next((kind for kind in kinds if keras_weights(folder, kind).is_file()), "best")
+
+
+def open_models(folders: Sequence[str | Path], *, weights: WeightsKind | None = "best") -> tuple[LoadedModel, ...]:
     """Load several models as `open_model` does; equal mean signals, of models trained on one store, are held once.
+
+    Args:
+        folders: of the models.
+        weights: of all of them; None: `usable_weights` of each.
 
     Raises:
         InputError: as for `open_model`.
     """
     models, means = list[LoadedModel](), dict[str, MeanSignal]()
     for folder in folders:
-        model = open_model(folder, weights=weights)
+        model = open_model(folder, weights=weights or usable_weights(folder))
         network = model.network
         if isinstance(network, BlockEnsemble) and network.mean_signal is not None:
             network.mean_signal = means.setdefault(mean_signal_digest(network.mean_signal), network.mean_signal)

@@ -13,7 +13,7 @@ from support.tiny_model import train_tiny
 from factornet.cli import predict as predict_command
 from factornet.cli import train, visualize
 from factornet.model import import_keras, load_network, read_card, write_imported
-from factornet.model.keras.open_model import open_card, open_model
+from factornet.model.keras.open_model import open_card, open_model, open_models, usable_weights
 from factornet.store import InputError
 
 SPEC = Spec(length=300, width=12, kernels=3, recurrent=2, dense=3, tasks=("CTCF",))
@@ -150,3 +150,20 @@ def test_published_model_of_dgf_alone_predicts_in_a_cell_line_with_both_tracks(r
     assert "tracks: DGF (not used of K562: Unique35)" in capsys.readouterr().out
     record = json.loads((tmp_path / "x.bed.gz.json").read_text())["model"]
     assert record["weights_sha256"] == sha256(folder / "final_model.hdf5")
+
+
+@pytest.mark.parametrize(
+    ("absent", "expected"), [("best", "last"), ("final", "best"), ("both", "best"), ("none", "best")]
+)
+def test_usable_weights_are_the_last_where_there_are_no_best(tmp_path, absent, expected):
+    folder = write_folder(tmp_path / "keras", SPEC)
+    for name in ("best", "final"):
+        if absent in (name, "both"):
+            (folder / f"{name}_model.hdf5").unlink()
+    assert usable_weights(folder) == expected
+
+
+def test_models_without_best_weights_are_opened_with_the_last(tmp_path):
+    folders = [write_folder(tmp_path / name, SPEC) for name in ("a", "b")]
+    (folders[0] / "best_model.hdf5").unlink()
+    assert [model.weights for model in open_models(folders, weights=None)] == ["last", "best"]
