@@ -14,7 +14,7 @@ from ...etl.builders.up_to_date import is_built
 from ...etl.inputs.alias_tables import read_aliases
 from ...etl.inputs.cell_line_folder import CellFolder, SignalFile, read_cell_folder
 from ...etl.inputs.read_files import is_read_file
-from ...etl.reads.read_set import default_track
+from ...etl.reads.signal_options import default_track
 from ...etl.reads.track_signals import with_terms
 from ...etl.transfer.remote_build import create_working_store, upload, working_store
 from ...etl.verify.findings import Finding
@@ -31,7 +31,7 @@ from ..common.output import print_line
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
 from .info import print_cell
-from .read_options import add_read_options, signal_options
+from .read_options import add_read_options, check_strand_name, signal_options
 
 
 def add_parser(commands: Any) -> None:
@@ -121,6 +121,7 @@ def _cell_of_reads(options: argparse.Namespace) -> CellFolder:
         if not is_read_file(path):
             raise InputError(path, "is no file of reads by its name", hint="give .bam, .cram, .sam, or .tsv.gz")
     name = check_name(options.track or default_track(options.assay), "track")
+    check_strand_name(name)
     ends = ("_fwd", "_rev") if options.stranded else ("",)
     tracks = tuple(SignalFile(name + end, tuple(options.reads), options.assay) for end in ends)
     return CellFolder(check_name(options.cell, "cell line"), Path(options.cell), tracks, (), ())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from ...etl.reads.read_filter import EXCLUDABLE, ReadFilter
-from ...etl.reads.read_set import IGNORED, Assay, SignalOptions, parse_assay
 from ...etl.reads.scale import SCALES
+from ...etl.reads.signal_file import strand_of
+from ...etl.reads.signal_options import IGNORED, Assay, SignalOptions, parse_assay
+from ...store.errors import UsageError
 from ..common.arguments import chosen, natural_number, positive_int
 
 
@@ -89,6 +91,16 @@ def signal_options(options: argparse.Namespace) -> SignalOptions:
         genome_size=options.effective_genome_size,
         ignore=tuple(chosen(options.ignore_for_scale)),
     )
+
+
+def check_strand_name(track: str) -> None:
+    """Check that a name does not end as those of a stranded pair do, which mean one strand's cuts.
+
+    Raises:
+        UsageError: it does.
+    """
+    if strand_of(track) != "both":
+        raise UsageError(f"--track {track}: names in _fwd and _rev are of a pair; give --stranded, and no such ending")
 
 
 def _assay(text: str) -> Assay:

@@ -32,7 +32,7 @@ from ..inputs.provenance import (
 from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import write_group, write_manifest
 from ..publish.transaction import Version, check_not_replaced, explaining_replacement, publish, staging, version_at
-from ..reads.read_set import SignalOptions
+from ..reads.signal_options import SignalOptions
 from ..reads.track_signals import ReadSignals, make_signals, with_terms
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
@@ -250,7 +250,13 @@ class _Build:
                 raise StoreError(track.path, problem, hint="name this one differently in bigwig.txt")
         options, aliases = self.options.reads, self.options.aliases
         return make_signals(
-            work / "signals", self.inputs.tracks, self.store, options, aliases, state=self._describe_state()
+            work / "signals",
+            self.inputs.tracks,
+            self.store,
+            options,
+            aliases,
+            state=self._describe_state(),
+            allow_missing=self.options.allow_missing,
         )
 
     def _read_inputs(self, signals: ReadSignals) -> _Content:

@@ -56,7 +56,35 @@ def open_bigwig(
     Raises:
         InputError: names do not match, a chromosome is missing (unless `allow_missing`), or has another length.
     """
-    lengths = check_bigwig(path).lengths
+    names, missing = match_chromosomes(
+        path, check_bigwig(path).lengths, coordinates, aliases, allow_missing=allow_missing
+    )
+    return CheckedBigWig(path, names, missing)
+
+
+def match_chromosomes(
+    path: Path,
+    lengths: Mapping[str, int],
+    coordinates: GenomeCoordinates,
+    aliases: Mapping[str, str],
+    *,
+    allow_missing: bool,
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Compare the chromosomes of a file of signal with the store's.
+
+    Args:
+        path: of the file, for messages.
+        lengths: of its chromosomes, by their names in the file.
+        coordinates: the store's chromosomes.
+        aliases: name in the file -> name in the store.
+        allow_missing: whether the file may lack some.
+
+    Returns:
+        Store name -> name in the file, of the chromosomes that it has; and the store's chromosomes that it lacks.
+
+    Raises:
+        InputError: names do not match, a chromosome is missing (unless `allow_missing`), or has another length.
+    """
     names = file_names(coordinates.names, lengths, aliases, file=path)
     if not names:
         raise InputError(
@@ -80,7 +108,7 @@ def open_bigwig(
             f"no signal for {abbreviate(missing)}; the file has {abbreviate(lengths)}",
             hint="give a complete file, or allow missing chromosomes (their signal becomes 0)",
         )
-    return CheckedBigWig(path, names, missing)
+    return names, missing
 
 
 def _open(path: Path) -> pyBigWig.bigWigFile:

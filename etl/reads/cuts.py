@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections import defaultdict
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +34,17 @@ def cut_positions(batch: ReadBatch, shift: tuple[int, int]) -> tuple[CutArray, N
 
 
 class CutCollection:
-    """Positions of cuts by key (chromosome, strand, cluster), in one temporary file beyond 128 MB.
+    """Positions of cuts by key (cluster, chromosome, strand), in a temporary file beyond 128 MB.
+
+    The file has no name, so that it is gone with the process, however that ends.
 
     Args:
-        scratch: file to write to; removed at the end.
+        folder: on whose disk the file is.
     """
 
-    def __init__(self, scratch: Path) -> None:
-        self._path = scratch
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: IO[bytes] | None = None
         self._buffered: dict[Hashable, list[CutArray]] = defaultdict(list)
         self._written: dict[Hashable, list[tuple[int, int]]] = defaultdict(list)  # first byte, positions
         self._n_buffered, self._at = 0, 0
@@ -47,13 +53,15 @@ class CutCollection:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._path.unlink(missing_ok=True)
+        if self._file is not None:
+            with suppress(OSError):  # of a full disk, which was told of
+                self._file.close()
 
     def add(self, key: Hashable, positions: CutArray) -> None:
         """Add positions, (n,) int32.
 
         Raises:
-            OSError: the temporary file cannot be written; the error names it.
+            OSError: the temporary file cannot be written; the error names its folder.
         """
         if positions.size:
             self._buffered[key].append(positions)
@@ -61,36 +69,36 @@ class CutCollection:
         if self._n_buffered > _MOST_BUFFERED:
             self._write()
 
-    def keys(self) -> list[Hashable]:
-        """Return the keys with at least one position."""
-        return list(dict.fromkeys([*self._written, *self._buffered]))
-
     def sorted(self, key: Hashable) -> CutArray:
         """Return all positions of a key, sorted.
 
         Raises:
-            OSError: the temporary file cannot be read; the error names it.
+            OSError: the temporary file cannot be read; the error names its folder.
         """
         parts = list(self._buffered.get(key, []))
-        if spans := self._written.get(key):
-            with naming_file(self._path), self._path.open("rb") as file:
-                for at, n in spans:
-                    file.seek(at)
-                    part = np.fromfile(file, np.int32, n)
-                    if part.size != n:
-                        raise OSError(5, "cut short", str(self._path))
-                    parts.append(part)
+        for at, n in self._written.get(key, []):
+            assert self._file is not None
+            with naming_file(self._folder):
+                self._file.seek(at)
+                part = np.frombuffer(self._file.read(4 * n), np.int32)
+            if part.size != n:
+                raise OSError(errno.EIO, "a temporary file was cut short", str(self._folder))
+            parts.append(part)
         found = np.concatenate(parts) if parts else np.empty(0, np.int32)
         found.sort()
         return found
 
     def _write(self) -> None:
-        with naming_file(self._path), self._path.open("ab") as file:
+        with naming_file(self._folder):
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed at the end of the block)
+            self._file.seek(self._at)
             for key, parts in self._buffered.items():
                 positions = np.concatenate(parts)
-                file.write(positions.tobytes())
+                self._file.write(positions.tobytes())
                 self._written[key].append((self._at, positions.size))
                 self._at += positions.nbytes
+            self._file.flush()
         self._buffered.clear()
         self._n_buffered = 0
 

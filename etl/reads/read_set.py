@@ -4,91 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from ...store.errors import InputError, UsageError
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals, contains, overlaps
+from ...store.text import format_foreign
 from ..inputs.read_files import has_alignments, has_fragments
 from .cuts import CutCollection, cut_positions
 from .files.alignment_file import AlignmentHeader, read_alignments, read_header
 from .files.bam_records import ReadBatch
 from .files.fragment_file import FragmentBatch, read_fragments
-from .read_filter import FIRST_OF_PAIR, PROPER_PAIR, BatchFilter, FilterCounts, ReadFilter
-from .scale import ScaleKind
+from .read_filter import FIRST_OF_PAIR, PROPER_PAIR, BatchFilter, FilterCounts
+from .signal_options import SignalOptions
 
-Assay = Literal["DNase-seq", "ATAC-seq"]
-ASSAYS: tuple[Assay, ...] = get_args(Assay)
-SHIFTS: Mapping[Assay, tuple[int, int]] = {"DNase-seq": (0, 0), "ATAC-seq": (4, -5)}
-"""Bases added to 5' ends on the forward and the reverse strand, to the middle of what the enzyme holds."""
-IGNORED = ("chrX", "chrM", "X", "MT", "M", "chrMT")
-"""Chromosomes that do not count for the scale, as in FactorNet's recipe (chrX, chrM), by all their names."""
 LONGEST_TEMPLATE = 1000
-
-
-@dataclass(frozen=True)
-class SignalOptions:
-    """How reads become signal; the defaults are FactorNet's recipe.
-
-    Attributes:
-        assay: decides the shift of alignments; None if not known.
-        rules: which alignments count.
-        shift: bases added to 5' ends on the forward and the reverse strand; None: by assay for alignments, none for
-            fragments, which are shifted already.
-        scale: of the counts.
-        read_length: bases, for the scale; None: the median of the reads that count, which fragments do not have.
-        genome_size: effective, for the scale; None: by assembly.
-        ignore: chromosomes that do not count for the scale.
-    """
-
-    assay: Assay | None = None
-    rules: ReadFilter = field(default_factory=ReadFilter)
-    shift: tuple[int, int] | None = None
-    scale: ScaleKind = "1x"
-    read_length: int | None = None
-    genome_size: int | None = None
-    ignore: tuple[str, ...] = IGNORED
-
-    def shift_of(self, *, fragments: bool) -> tuple[int, int]:
-        """Return the shift of the 5' ends of alignments, or of the ends of fragments.
-
-        Raises:
-            UsageError: neither shift nor assay is known.
-        """
-        if self.shift is not None:
-            return self.shift
-        if fragments:
-            return (0, 0)
-        if self.assay is None:
-            raise UsageError(
-                f"the assay of the reads is not known; it is one of {', '.join(ASSAYS)}, and decides the shift"
-            )
-        return SHIFTS[self.assay]
-
-    def describe(self) -> dict[str, Any]:
-        """Return the options as recorded in the provenance."""
-        return {
-            "assay": self.assay,
-            **self.rules.describe(),
-            "shift": None if self.shift is None else list(self.shift),
-            "scale": self.scale,
-            "read_length": self.read_length,
-            "genome_size": self.genome_size,
-            "ignore": list(self.ignore),
-        }
-
-    @classmethod
-    def parse(cls, record: Mapping[str, Any]) -> SignalOptions:
-        """Return the options that `describe` recorded; the defaults for those that the record lacks."""
-        rules = {f.name: record[f.name] for f in fields(ReadFilter) if f.name in record}
-        own = {f.name: record[f.name] for f in fields(cls) if f.name in record}
-        for values in (rules, own):
-            values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return cls(**own, rules=ReadFilter(**rules))
 
 
 @dataclass(frozen=True)
@@ -163,19 +97,6 @@ class ReadSummary:
         return int(sizes[np.searchsorted(ends, middle, side="right")].mean())
 
 
-def default_track(assay: Assay | None) -> str:
-    """Return the name of a track of cuts where none is given: FactorNet's DGF, or ATAC."""
-    return "ATAC" if assay == "ATAC-seq" else "DGF"
-
-
-def parse_assay(text: str) -> Assay | None:
-    """Return the assay that a name means, such as ``atac`` or ``ATAC-seq``; None for another one."""
-    for assay in ASSAYS:
-        if text.lower() in (assay.lower(), assay.lower().removesuffix("-seq")):
-            return assay
-    return None
-
-
 def open_reads(
     files: Sequence[Path], lengths: Mapping[str, int] | None = None, aliases: Mapping[str, str] | None = None
 ) -> ReadSet:
@@ -191,6 +112,8 @@ def open_reads(
         UsageError: files of both kinds, of none, or fragments without lengths.
     """
     aliases, kinds = aliases or {}, {has_alignments(file) for file in files}
+    if len({file.resolve() for file in files}) != len(files):
+        raise UsageError(f"a file is given twice, and would be counted twice: {', '.join(map(str, files))}")
     for file in files:
         if not (has_alignments(file) or has_fragments(file)):
             raise UsageError(f"{file}: reads are .bam, .cram or .sam, fragments .tsv.gz, .tsv, .bed.gz or .bed")
@@ -241,6 +164,7 @@ class CutCollector:
         self._lengths = np.array(reads.coordinates.lengths, np.int64)
         n_clusters = 1 if clusters is None else max(clusters.values(), default=-1) + 1
         self.summaries = [ReadSummary() for _ in range(n_clusters)]
+        self._file_of: dict[str, Path] = {}
 
     def run(self) -> None:
         """Read all files.
@@ -253,6 +177,8 @@ class CutCollector:
             for file in self._reads.files:
                 for fragments in read_fragments(file):
                     self._add_fragments(fragments)
+                if self._clusters is not None:
+                    self._check_barcodes(file, fragments.barcodes)
             return
         for file, header in zip(self._reads.files, self._reads.headers, strict=True):
             if self._options.rules.same_position and not header.is_sorted:
@@ -262,6 +188,21 @@ class CutCollector:
             numbers = np.array([self._reads.number(name) for name in header.lengths], np.int64)
             for batch in read_alignments(file, header):
                 self._add_alignments(keep(batch), numbers)
+
+    def _check_barcodes(self, file: Path, barcodes: Sequence[str]) -> None:
+        """Check that no barcode of a cluster is in several files: samples use the same ones, of other cells.
+
+        Raises:
+            InputError: one is; or no fragment of the file has a barcode.
+        """
+        if not any(barcodes):
+            hint = "give a file with barcodes in column 4, or no clusters"
+            raise InputError(file, "has no barcodes", hint=hint)
+        for barcode in barcodes:
+            other = self._file_of.setdefault(barcode, file) if barcode in (self._clusters or ()) else file
+            if other != file:
+                problem = f"barcode {format_foreign(barcode, 60)} is in {other}, too, where it may be of another cell"
+                raise InputError(file, problem, hint="make clusters of each sample by itself, or make barcodes differ")
 
     def _add_alignments(self, batch: ReadBatch, numbers: IntArray) -> None:
         summary, chrom = self.summaries[0], numbers[batch.chrom]

@@ -12,12 +12,14 @@ import numpy as np
 from ...store.errors import InputError, UsageError
 from ...store.genome.intervals import Intervals
 from ...store.text import format_count
+from ..inputs.chrom_aliases import abbreviate, alias_hint
 from .cuts import CutCollection
 from .quality import CutQuality, KnownPlaces, measure_quality, quality_notes
-from .read_filter import EXCLUDABLE
-from .read_set import LONGEST_TEMPLATE, CutCollector, ReadSet, ReadSummary, SignalOptions
+from .read_filter import EXCLUDABLE, ReadFilter
+from .read_set import LONGEST_TEMPLATE, CutCollector, ReadSet, ReadSummary
 from .scale import Scale, compute_scale, effective_genome_size
 from .signal_file import Strand, write_cuts
+from .signal_options import SignalOptions
 
 FRAGMENT_READ_LENGTH = 50
 """Bases of a read of fragments, which their files do not tell: those of 10x's kits."""
@@ -133,12 +135,13 @@ def write_signals(
         options: how reads become signal.
         outputs: bigWig by strand.
         genome: what is known of it.
-        scratch: name of a temporary file for more than 32 million cuts, 4 bytes each.
+        scratch: folder on whose disk more than 32 million cuts are kept meanwhile, 4 bytes each.
 
     Raises:
         InputError: a file is damaged or has no read to use, or an output cannot be written.
         UsageError: the scale lacks a figure.
     """
+    check_filters(reads, options)
     with CutCollection(scratch) as cuts:
         collector = CutCollector(reads, options, genome.blacklist, cuts, keep_listed=genome.keep_listed)
         collector.run()
@@ -173,6 +176,7 @@ def write_clusters(
     """
     if not reads.has_fragments:
         raise UsageError("clusters of cells need fragment files with barcodes; alignments have none that are read")
+    check_filters(reads, options)
     names = list(outputs)
     numbers = {barcode: names.index(cluster) for barcode, cluster in clusters.items()}
     reports = {}
@@ -191,6 +195,16 @@ def write_clusters(
     return reports
 
 
+def check_filters(reads: ReadSet, options: SignalOptions) -> None:
+    """Check that no filter is asked for that the files have nothing to say on.
+
+    Raises:
+        UsageError: the files are of fragments, which have no mapping quality and no flags.
+    """
+    if reads.has_fragments and options.rules != ReadFilter():
+        raise UsageError(f"{reads.files[0]}: fragments have no mapping quality and no flags to filter alignments by")
+
+
 def _report(
     reads: ReadSet,
     options: SignalOptions,
@@ -206,10 +220,16 @@ def _report(
         InputError: no read is used.
         UsageError: the scale lacks a figure.
     """
+    if not summary.filtered.total:
+        raise InputError(reads.files[0], "has no reads", hint="is the file complete?")
     if not summary.cuts:
-        lost = ", ".join(f"{n:,} {reason}" for reason, n in summary.filtered.dropped.items()) or "all on no chromosome"
-        problem = f"no read to use of {summary.filtered.total:,} ({lost})"
-        raise InputError(reads.files[0], problem, hint="choose other filters, or other files")
+        lost = [f"{n:,} {reason}" for reason, n in summary.filtered.dropped.items()]
+        hint = "choose other filters, or other files"
+        if summary.other_chroms:
+            lost.append(f"all on {abbreviate(summary.other_chroms)}")
+            hint = alias_hint(summary.other_chroms, reads.coordinates.names)
+        problem = f"no read to use of {summary.filtered.total:,} ({', '.join(lost) or 'none inside a chromosome'})"
+        raise InputError(reads.files[0], problem, hint=hint)
     length = options.read_length or summary.read_length
     is_assumed = length is None and options.scale == "1x"
     length = FRAGMENT_READ_LENGTH if is_assumed else length

@@ -22,11 +22,15 @@ from ...store.errors import InputError
 from ...store.files.atomic_write import naming_file, write_atomic
 from ...store.genome.intervals import Intervals, merge
 from ...store.reader import Store
+from ..inputs.bigwig import match_chromosomes
 from ..inputs.cell_line_folder import CellFolder, SignalFile
-from .read_set import ReadSet, SignalOptions, open_reads, parse_assay
+from ..inputs.read_files import has_alignments
+from .files.alignment_file import read_header
+from .read_set import ReadSet, open_reads
 from .scale import UNITS, effective_genome_size
 from .signal import KnownGenome, signal_notes, write_signals
 from .signal_file import Strand, strand_of
+from .signal_options import SignalOptions, parse_assay
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ def make_signals(
     aliases: Mapping[str, str],
     *,
     state: Mapping[str, Any],
+    allow_missing: bool = False,
 ) -> ReadSignals:
     """Make the bigWigs of tracks with reads; those that an interrupted build left are used, if made from the same.
 
@@ -66,11 +71,17 @@ def make_signals(
         options: how reads become signal.
         aliases: name in the files -> name in the store, of chromosomes.
         state: what the bigWigs depend on.
+        allow_missing: whether reads may lack chromosomes of the store.
 
     Raises:
         InputError: a file of reads cannot be used, or a bigWig cannot be written.
         UsageError: the assay of a track, or the scale, lacks a figure.
     """
+    for track in tracks:
+        for path in track.paths if track.has_reads else ():
+            if has_alignments(path):
+                found = read_header(path).lengths
+                match_chromosomes(path, found, store.coordinates, aliases, allow_missing=allow_missing)
     _prepare(folder, state)
     sequenced, notes = sequenced_bases(store), tuple[str, ...]()
     is_known = options.genome_size is not None or effective_genome_size(store.info.assembly, None) is not None
@@ -91,7 +102,7 @@ def make_signals(
                 blacklist=blacklist_of(store, reads),
                 keep_listed=True,  # as in a bigWig; no window of training touches it
             )
-            report = write_signals(reads, settings, todo, genome, scratch=folder / "cuts")
+            report = write_signals(reads, settings, todo, genome, scratch=folder)
             content = json.dumps(report.describe()).encode()
             for path in todo.values():
                 write_atomic(path.with_suffix(".json"), content)

@@ -16,6 +16,9 @@ from .choose_destination import open_destination
 from .copier import CopyReport, copy_groups
 from .group import snapshot_genome
 
+_NEEDED = ("manifest/", "blacklist/", "assembly_gaps/")
+"""What of a genome the build of a cell line reads, or publishing compares."""
+
 
 @contextmanager
 def working_store(url: str, parent: Path | None) -> Iterator[Path]:
@@ -45,7 +48,7 @@ def working_store(url: str, parent: Path | None) -> Iterator[Path]:
 
 
 def create_working_store(url: str, local: Path, cache: ObjectCache) -> Store:
-    """Create a local store to build cell lines in, with attributes and manifest of the genome at `url` but no values.
+    """Create a local store to build cell lines in, with the genome at `url`: attributes, manifest and excluded regions.
 
     Returns:
         The store at `url`.
@@ -59,7 +62,7 @@ def create_working_store(url: str, local: Path, cache: ObjectCache) -> Store:
     if local.exists():
         shutil.rmtree(local)  # finished shards of an interrupted build are in its staging folder, next to it
     for name in genome.objects:
-        if name == "zarr.json" or name.startswith("manifest/"):
+        if name == "zarr.json" or name.startswith(_NEEDED):
             file = local / "genome" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"".join(genome.pieces(name)))

@@ -21,7 +21,7 @@ from ..inputs.cell_line_folder import ChipFiles, describe_track, read_cell_folde
 from ..inputs.chip_peaks import read_peak_set
 from ..inputs.chrom_aliases import file_names
 from ..inputs.fasta import FastaReader, prepare_fasta
-from ..reads.read_set import SignalOptions
+from ..reads.signal_options import SignalOptions
 from ..reads.track_signals import make_signals, with_terms
 from ..shards.labels import bin_labels
 from .findings import Finding
@@ -93,7 +93,9 @@ def _compare_cell_line(store: Store, folder: Path, on_block: OnBlock) -> Iterato
     values = np.array([value for _, value in sheets.meta], np.float32)
     yield from _compare_array(store, f"{group}/meta", lambda a, b: values[a:b], "meta.txt", on_block)
     with tempfile.TemporaryDirectory() as work:
-        signals = make_signals(Path(work) / "signals", sheets.tracks, store, reads, options[0], state={})
+        signals = make_signals(
+            Path(work) / "signals", sheets.tracks, store, reads, options[0], state={}, allow_missing=options[1]
+        )
         for track, signal in zip(info.tracks, sheets.tracks, strict=True):
             path = f"{'genome' if track.shared else group}/tracks/{track.name}"
             own = ({}, options[1]) if signal.has_reads else options

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ....etl.annotation.transcripts import transcription_starts
+from ....etl.inputs.alias_tables import read_aliases
 from ....etl.inputs.assembly import known_assemblies, recognise_assembly
 from ....etl.inputs.bed import read_peaks
+from ....etl.inputs.bigwig import match_chromosomes
+from ....etl.inputs.read_files import has_alignments
 from ....etl.reads.files.cluster_table import read_clusters
 from ....etl.reads.quality import KnownPlaces
-from ....etl.reads.read_set import ReadSet, SignalOptions, default_track, open_reads
-from ....etl.reads.signal import KnownGenome, SignalReport, write_clusters, write_signals
+from ....etl.reads.read_set import ReadSet, open_reads
+from ....etl.reads.signal import KnownGenome, SignalReport, check_filters, write_clusters, write_signals
 from ....etl.reads.signal_file import Strand
+from ....etl.reads.signal_options import SignalOptions, default_track
 from ....etl.reads.track_signals import blacklist_of, sequenced_bases
 from ....store.errors import InputError, UsageError
 from ....store.files.atomic_write import write_atomic
@@ -23,10 +27,11 @@ from ....store.files.outputs import check_output_file, output_lock
 from ....store.genome.intervals import Intervals, merge
 from ....store.reader import Store, open_store
 from ....store.schema import check_name
-from ...common.arguments import HelpFormatter, add_common_options, naming_option
+from ...common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, naming_option
 from ...common.output import print_json, print_line
-from ..read_options import add_read_options, signal_options
+from ..read_options import add_read_options, check_strand_name, signal_options
 
+_SIZES_HINT = "give two columns, name and length, as in chrom.sizes"
 _SCALE_HINT = "see --effective-genome-size, --read-length and --ignore-for-scale"
 _ENDS: Mapping[Strand, str] = {"forward": "_fwd", "reverse": "_rev", "both": ""}
 
@@ -53,7 +58,7 @@ def add_parser(commands: Any) -> None:
         metavar="TABLE",
         help="barcode and cluster of cells: write a cell-line folder for each cluster, to give to `build`",
     )
-    parser.add_argument("--track", default="", metavar="NAME", help="of the clusters' track; default: DGF, or ATAC")
+    parser.add_argument("--track", metavar="NAME", help="of the clusters' track; default: DGF, or ATAC")
     parser.add_argument(
         "--blacklist",
         type=Path,
@@ -75,6 +80,7 @@ def add_parser(commands: Any) -> None:
         choices=tuple(known_assemblies()),
         help="instead of --sizes; default: recognised",
     )
+    parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
     parser.add_argument("--force", action="store_true", help="replace what already exists")
     add_read_options(parser)
     add_common_options(parser)
@@ -85,10 +91,10 @@ def _run(options: argparse.Namespace) -> int:
     settings = signal_options(options)
     if settings.assay is None:
         raise UsageError("--assay is missing: dnase, or atac, whose 5' ends are shifted")
-    if options.picture:
-        _check_picture(options)
+    _check(options)
     store = None if options.store is None else open_store(options.store)
-    reads = open_reads(options.reads, _lengths(options, store))
+    names = () if store is None else store.coordinates.names
+    reads = open_reads(options.reads, _lengths(options, store), read_aliases(options.chrom_alias, names))
     genome = _known_genome(options, reads, store)
     write = _write_clusters if options.clusters else _write
     reports = write(options, reads, settings, genome)
@@ -106,6 +112,30 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Check the options before files are read.
+
+    Raises:
+        UsageError: they contradict each other, or the output is one of the inputs.
+    """
+    if options.output.resolve() in [path.resolve() for path in options.reads]:
+        raise UsageError(f"--output {options.output}: is one of the read files; give another name")
+    if options.clusters is None and options.output.suffix.lower() not in (".bw", ".bigwig"):
+        raise UsageError(f"--output {options.output}: is no name of a bigWig; let it end in .bw or .bigWig")
+    if options.clusters is None and options.track:
+        raise UsageError("--track names the track of --clusters; a bigWig has no name inside")
+    check_strand_name(options.track or "")
+    has_fragments = not any(map(has_alignments, options.reads))
+    if options.clusters and not has_fragments:
+        raise UsageError("--clusters needs fragment files; alignments have no barcodes that are read")
+    if options.sizes and not has_fragments:
+        raise UsageError("--sizes is for fragment files; alignments tell the lengths of chromosomes themselves")
+    if has_fragments and not (options.store or options.sizes or options.assembly):
+        raise UsageError("fragment files do not tell the lengths of chromosomes; give --store, --assembly or --sizes")
+    if options.picture:
+        _check_picture(options)
+
+
 def _check_picture(options: argparse.Namespace) -> None:
     from ....model.figures import FIGURE_SUFFIXES  # loads torch
 
@@ -113,17 +143,24 @@ def _check_picture(options: argparse.Namespace) -> None:
         raise UsageError("--picture is of one signal; there is none of --clusters")
     if options.picture.suffix.lower() not in FIGURE_SUFFIXES:
         raise UsageError(f"--picture {options.picture}: give the name of a {', '.join(FIGURE_SUFFIXES)}")
+    if not options.picture.parent.is_dir():
+        raise UsageError(f"--picture {options.picture}: its folder does not exist; create it first")
 
 
 def _known_genome(options: argparse.Namespace, reads: ReadSet, store: Store | None) -> KnownGenome:
     """Return what the options, a store, or the lengths of chromosomes tell of the genome."""
     places = _known_places(options, reads)
+    lengths = dict(zip(reads.coordinates.names, reads.coordinates.lengths, strict=True))
     if store is not None:
+        match_chromosomes(reads.files[0], lengths, store.coordinates, {}, allow_missing=True)
         blacklist = blacklist_of(store, reads) if options.blacklist is None else _intervals(options.blacklist, reads)
         keep = options.blacklist is None  # as `build` does
         return KnownGenome(store.info.assembly, sequenced_bases(store), blacklist, keep_listed=keep, places=places)
-    lengths = dict(zip(reads.coordinates.names, reads.coordinates.lengths, strict=True))
-    assembly = options.assembly or recognise_assembly(lengths)
+    recognised = recognise_assembly(lengths)
+    if options.assembly and recognised != options.assembly:
+        found = "their chromosomes have other names or lengths" if recognised is None else f"they are of {recognised}"
+        raise UsageError(f"--assembly {options.assembly}: is not that of the reads; {found}")
+    assembly = options.assembly or recognised
     if options.blacklist is None:
         return KnownGenome(assembly, places=places)
     return KnownGenome(assembly, blacklist=_intervals(options.blacklist, reads), places=places)
@@ -143,10 +180,16 @@ def _lengths(options: argparse.Namespace, store: Store | None) -> Mapping[str, i
         return None
     try:
         rows = [line.split()[:2] for line in options.sizes.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return {name: int(length) for name, length in rows}
+        lengths = {name: int(length) for name, length in rows}
     except (OSError, ValueError) as error:
         problem = f"cannot be read as sizes of chromosomes ({error})"
-        raise InputError(options.sizes, problem, hint="give two columns, name and length, as in chrom.sizes") from error
+        raise InputError(options.sizes, problem, hint=_SIZES_HINT) from error
+    if len(lengths) != len(rows):
+        raise InputError(options.sizes, "has a chromosome twice", hint=_SIZES_HINT)
+    for name, length in lengths.items():
+        if not 0 < length < 2**31:
+            raise InputError(options.sizes, f"{name} has {length:,} bases", hint=_SIZES_HINT)
+    return lengths
 
 
 def _intervals(path: Path, reads: ReadSet) -> Intervals:
@@ -171,9 +214,8 @@ def _write(
         for path in paths.values():
             stack.enter_context(output_lock(path))
             check_output_file(path, overwrite=options.force)
-        scratch = output.with_name(f".{output.name}.cuts")
         with naming_option("--scale", hint=_SCALE_HINT):
-            return {str(output): write_signals(reads, settings, paths, genome, scratch=scratch)}
+            return {str(output): write_signals(reads, settings, paths, genome, scratch=output.parent)}
 
 
 def _write_clusters(
@@ -190,12 +232,15 @@ def _write_clusters(
     names = sorted(set(clusters.values()))
     with output_lock(folder, parents=True):
         for name in names:
+            for file in ("bigwig.txt", *(f"{track}{_ENDS[s]}.bw" for s in strands)):
+                if (folder / name / file).exists() and not options.force:
+                    raise UsageError(f"{folder / name}: has a {file}; give another folder, or --force")
+        check_filters(reads, settings)
+        for name in names:
             (folder / name).mkdir(parents=True, exist_ok=True)
-            if (folder / name / "bigwig.txt").exists() and not options.force:
-                raise UsageError(f"{folder / name}: has a bigwig.txt; give another folder, or --force")
         outputs = {name: {s: folder / name / f"{track}{_ENDS[s]}.bw" for s in strands} for name in names}
         with naming_option("--scale", hint=_SCALE_HINT):
-            reports = write_clusters(reads, settings, outputs, clusters, genome, scratch=folder / ".cuts")
+            reports = write_clusters(reads, settings, outputs, clusters, genome, scratch=folder)
         for name, report in reports.items():
             rows = [
                 f"{path.name}\t{track}{_ENDS[s]}\tassay={settings.assay}\tunits={report.scale.units}\n"

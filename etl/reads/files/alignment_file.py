@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import re
 import struct
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from .bam_records import ReadBatch, decode_records
 _PIECE = 1 << 24  # bytes decompressed at once
 _AHEAD = 2  # pieces
 _MAGIC = b"BAM\1"
+_CRAM_END = b"\x0f\xe0EOF"  # in the last container (CRAM specification, section 9)
 _MAX_HEADER, _MAX_CHROMS = 1 << 28, 1 << 24
 # Everything but names, sequence, qualities and tags: so a CRAM is read without its reference.
 _CONVERT = """import pysam, sys
@@ -55,11 +58,13 @@ def read_header(path: Path) -> AlignmentHeader:
             kind = "BAM" if file.is_bam else "CRAM" if file.is_cram else "SAM"
             if kind == "BAM":
                 file.check_truncation()
+            if kind == "CRAM" and _CRAM_END not in _last_bytes(path):
+                raise OSError("the container that ends a CRAM is missing")
             lengths = dict(zip(file.references, file.lengths, strict=True))
             order = file.header.to_dict().get("HD", {}).get("SO", "")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, NotImplementedError) as error:
         problem = f"cannot be read as BAM, CRAM or SAM ({_reason(error)})"
-        raise InputError(path, problem, hint="copy or download it again; a BAM ends with an empty block") from error
+        raise InputError(path, problem, hint=_hint(path)) from error
     if not lengths:
         raise InputError(path, "is unaligned: its header has no chromosome", hint="align the reads first")
     return AlignmentHeader(lengths, order == "coordinate")
@@ -116,7 +121,8 @@ def _open_bam(path: Path) -> Iterator[Iterator[bytes]]:
         if status:
             messages.seek(0)
             lines = messages.read().decode(errors="replace").strip().splitlines() or ["no message"]
-            raise InputError(path, f"htslib cannot read it ({lines[-1]})", hint="copy or download it again")
+            said = re.sub(r".*stderr=(.*?)(\\n)?'$", r"\1", lines[-1])
+            raise InputError(path, f"htslib cannot read it ({said})", hint="copy or download it again")
 
 
 @contextmanager
@@ -159,8 +165,8 @@ def _ahead(path: Path, file: Any) -> Iterator[bytes]:
 
     try:
         _skip_header(file)
-    except (OSError, ValueError, struct.error) as error:
-        raise InputError(path, f"its header is damaged ({error})", hint="copy or download it again") from error
+    except (OSError, ValueError, NotImplementedError, struct.error) as error:
+        raise InputError(path, f"its header is damaged ({_reason(error)})", hint=_hint(path)) from error
     thread = threading.Thread(target=decompress, name=f"decompress {path.name}", daemon=True)
     thread.start()
     try:
@@ -186,6 +192,21 @@ def _skip_header(file: Any) -> None:
         if not 0 < size <= _MAX_HEADER:
             raise ValueError(f"a chromosome's name has {size} bytes")
         file.read(size + 4)
+
+
+def _hint(path: Path) -> str:
+    """Return what to do about a file that cannot be read: one of plain gzip must be compressed otherwise."""
+    with path.open("rb") as file:
+        begin = file.read(18)
+    if begin[:2] == b"\x1f\x8b" and begin[12:14] != b"BC":
+        return "it is compressed with gzip, not bgzip; convert it by samtools"
+    return "copy or download it again"
+
+
+def _last_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-min(64, path.stat().st_size), os.SEEK_END)
+        return file.read()
 
 
 def _reason(error: Exception) -> str:

@@ -21,6 +21,34 @@ def _int32(data: NDArray[np.uint8], at: int) -> int:
 
 
 @numba.njit(nogil=True)
+def _find_long_cigar(data: NDArray[np.uint8], at: int, end: int) -> int:
+    """Return the first byte of the operations in the tag CG:B,I of a record whose tags are ``at:end``; 0 without it."""
+    while at + 3 <= end:
+        kind, first = data[at + 2], at + 3
+        if kind in (65, 67, 99):  # A, C, c
+            at = first + 1
+        elif kind in (83, 115):  # S, s
+            at = first + 2
+        elif kind in (73, 105, 102):  # I, i, f
+            at = first + 4
+        elif kind in (72, 90):  # H, Z
+            while first < end and data[first]:
+                first += 1
+            at = first + 1
+        elif kind == 66 and first + 5 <= end:  # B, an array
+            of, count = data[first], _int32(data, first + 1)
+            width = 1 if of in (67, 99) else 2 if of in (83, 115) else 4
+            if count < 0 or first + 5 + width * count > end:
+                return 0
+            if data[at] == 67 and data[at + 1] == 71 and of == 73:
+                return first + 5
+            at = first + 5 + width * count
+        else:
+            return 0
+    return 0
+
+
+@numba.njit(nogil=True)
 def decode(
     data: NDArray[np.uint8], rows: NDArray[np.int32], n_chroms: int, sizes: tuple[int, int], no_base: int
 ) -> tuple[int, int, bool]:
@@ -49,6 +77,11 @@ def decode(
         end = cigar + 4 * n_operations + (n_bases + 1) // 2 + n_bases
         if n_bases < 0 or end > start + size or not (-1 <= chrom < n_chroms and -1 <= mate_chrom < n_chroms):
             return n, at, False
+        # CIGARs of more than 65,535 operations are in a tag; in their place stand two, that skip the read and the span.
+        if n_operations == 2 and _int32(data, cigar) == (n_bases << 4 | _SOFT_CLIPPED):
+            found = _find_long_cigar(data, end, start + size)
+            if found:
+                cigar, n_operations = found, _int32(data, found - 4)
         pos = _int32(data, start + 4)
         first, last, length, covered, here = no_base, no_base, 0, 0, pos
         for i in range(n_operations):

@@ -10,13 +10,24 @@ from ....store.text import format_foreign
 from ...inputs.bed import text_lines
 
 _COLUMNS = "two columns, barcode and cluster, separated by a tab or a comma"
-_HEADINGS = ("barcode", "barcodes", "cell", "cells", "cb", "")
+_BARCODES = ("barcode", "barcodes", "cell", "cells", "cell_id", "cellid", "cell_barcode", "cb", "")
+_CLUSTERS = (
+    "cluster",
+    "clusters",
+    "group",
+    "groups",
+    "celltype",
+    "cell_type",
+    "annotation",
+    "seurat_clusters",
+    "leiden",
+)
 
 
 def read_clusters(path: Path) -> dict[str, str]:
     """Return the cluster of each barcode; clusters become cell lines, so their names are such as folders can have.
 
-    A heading is passed over: a first line that calls the first column ``barcode`` or ``cell``, or nothing.
+    A heading is passed over: a first line that calls its columns by usual names (barcode, cell; cluster, celltype).
 
     Raises:
         InputError: no such file, a line of other form, a barcode of two clusters, or a name that cannot be a cell line.
@@ -31,7 +42,7 @@ def read_clusters(path: Path) -> dict[str, str]:
         if len(fields) != 2:
             raise InputError(path, f"{len(fields)} columns", hint=f"give {_COLUMNS}", line=number)
         barcode, cluster = fields
-        if not found and barcode.lower() in _HEADINGS:
+        if not found and (barcode.lower() in _BARCODES or cluster.lower() in _CLUSTERS):
             continue
         try:
             check_name(cluster, "cluster")

@@ -121,9 +121,16 @@ def _is_gzipped(path: Path) -> bool:
 
 def _leading_lines(path: Path) -> tuple[int, int]:
     """Return the lines before the first fragment (comments, a heading), and its number of columns."""
+    is_first = True
     for number, line in islice(text_lines(path), _LEADING):
         fields = line.split("\t")
-        if not line.strip() or line.startswith("#") or (number == 1 and len(fields) > 2 and not fields[1].isdigit()):
+        if not line.strip() or line.startswith("#"):
+            continue
+        is_heading = (
+            is_first and len(fields) > 2 and not any(text[:1].isdigit() or text[:1] == "-" for text in fields[1:3])
+        )
+        is_first = False
+        if is_heading:
             continue
         if problem := _problem(fields):
             raise InputError(path, problem, hint=f"give fragments: {_COLUMNS}", line=number)

@@ -14,7 +14,7 @@ from support.tiny_experiment import LENGTHS, OPTIONS, left, write_tiny
 from factornet.cli.etl.parser import main
 from factornet.etl import Resources, build_cell
 from factornet.etl.inputs.bigwig import read_values
-from factornet.etl.reads.read_set import SignalOptions
+from factornet.etl.reads.signal_options import SignalOptions
 from factornet.etl.verify.sources import compare_with_sources
 from factornet.store.errors import InputError, StoreError
 from factornet.store.reader import open_store
@@ -164,7 +164,7 @@ def test_sheets_that_contradict_themselves_are_refused(files, counts, rows, mess
 def test_reads_of_another_assembly_are_refused(files, counts):
     write_cut_reads(files / "A" / "r.bam", {**counts, "chrB": counts["chrB"][:-7]})
     sheet(files, "A", "r.bam DGF assay=DNase-seq")
-    with pytest.raises(InputError, match="chrB has 11993 bases, the store's chrB has 12000"):
+    with pytest.raises(InputError, match=r"A/r.bam: chrB has 11993 bases, the store's chrB has 12000"):
         build(files, "A")
 
 
@@ -205,6 +205,15 @@ def test_build_from_reads_without_a_folder(files, counts, capsys, monkeypatch):
         ("build s.zarr --reads s.zarr/zarr.json --cell X --assay atac", "is no file of reads by its name"),
         ("build s.zarr A --reads r0.bam --cell X --assay atac", "are for a cell line without a folder"),
         ("build s.zarr", "give cell-line folders, or --reads"),
+        ("build s.zarr --reads r0.bam --cell X --assay atac --track X_rev", "names in _fwd and _rev are of a pair"),
+        ("build s.zarr --reads r0.bam r0.bam --cell X --assay atac", "a file is given twice"),
+        ("signal r0.bam --assay dnase -o r0.bam --force", "--output r0.bam: is one of the read files"),
+        ("signal r0.bam --assay dnase -o x.txt", "is no name of a bigWig"),
+        ("signal r0.bam --assay dnase -o x.bw --track A", "--track names the track of --clusters"),
+        ("signal r0.bam --assay dnase -o x --clusters r1.bam", "--clusters needs fragment files"),
+        ("signal r0.bam --assay dnase -o x.bw --assembly hg19", "--assembly hg19: is not that of the reads"),
+        ("signal r0.bam --assay dnase -o x.bw --picture no/x.png", "--picture no/x.png: its folder does not exist"),
+        ("signal f.tsv --assay atac -o x.bw", "give --store, --assembly or --sizes"),
     ):
         assert main(wrong.split()) == 2
         assert message in capsys.readouterr().err
@@ -243,3 +252,15 @@ def test_clusters_become_cell_line_folders_that_build_takes(files, capsys):
     capsys.readouterr()
     assert main(words) == 2
     assert "C0: has a bigwig.txt" in capsys.readouterr().err
+
+
+def test_build_into_object_storage_knows_the_blacklist(s3, files, counts, tmp_path, capsys):
+    (files / "black.bed").write_text("chrA\t100\t9000\n")
+    words = ["genome", s3.url, "--fasta", str(files / "g.fa"), "--blacklist", str(files / "black.bed"), "-p", "1"]
+    assert main([*words, "--work", str(tmp_path / "w")]) == 0
+    write_cut_reads(files / "r.bam", counts)
+    words = ["build", s3.url, "--reads", str(files / "r.bam"), "--cell", "X", "--assay", "dnase", "-p", "1"]
+    assert main([*words, "--work", str(tmp_path / "w")]) == 0
+    figures = open_store(s3.url).cell("X").summary["reads"]["DGF"]
+    assert figures["reads_in_blacklist"] > 100
+    assert figures["used"] == figures["cuts"] == sum(map(np.sum, counts.values()))

@@ -11,7 +11,7 @@ from factornet.etl.folders.name_words import split_name
 from factornet.etl.folders.names import READ_TRACKS, safe_name
 from factornet.etl.folders.sheets import sheet_texts
 from factornet.etl.inputs.cell_line_folder import read_cell_folder
-from factornet.etl.reads.read_set import ASSAYS, default_track
+from factornet.etl.reads.signal_options import ASSAYS, default_track
 from factornet.store import UsageError
 from factornet.store.schema import check_name
 

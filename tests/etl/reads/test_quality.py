@@ -17,7 +17,7 @@ COORDINATES = GenomeCoordinates(("chr1", "chr2"), (9_000, 5_000))
 @pytest.fixture
 def cuts(tmp_path):
     rng = np.random.default_rng(1)
-    found = CutCollection(tmp_path / "cuts")
+    found = CutCollection(tmp_path)
     for chrom, length in enumerate(COORDINATES.lengths):
         for strand in (False, True):
             found.add((0, chrom, strand), rng.integers(0, length, 4_000).astype(np.int32))

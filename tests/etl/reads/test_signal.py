@@ -14,8 +14,9 @@ from factornet.etl.inputs.bigwig import read_values
 from factornet.etl.reads import read_set
 from factornet.etl.reads.cuts import CutCollection
 from factornet.etl.reads.read_filter import EXCLUDABLE, ReadFilter
-from factornet.etl.reads.read_set import SignalOptions, open_reads
+from factornet.etl.reads.read_set import open_reads
 from factornet.etl.reads.signal import KnownGenome, write_clusters, write_signals
+from factornet.etl.reads.signal_options import SignalOptions
 from factornet.store.errors import InputError, UsageError
 from factornet.store.genome.bigwig_format import check_structure
 from factornet.store.genome.intervals import Intervals
@@ -36,10 +37,7 @@ def values(path):
 
 def write(files, folder, options, *, strands=("both",), lengths=None, **more):
     outputs = {strand: folder / f"{strand}.bw" for strand in strands}
-    report = write_signals(
-        open_reads(files, lengths), options, outputs, replace(GENOME, **more), scratch=folder / "cuts"
-    )
-    assert not (folder / "cuts").exists()
+    report = write_signals(open_reads(files, lengths), options, outputs, replace(GENOME, **more), scratch=folder)
     return report, {strand: values(path) for strand, path in outputs.items()}
 
 
@@ -191,7 +189,7 @@ def test_clusters_in_one_pass_equal_separate_files(rows, tmp_path, monkeypatch):
     outputs = {f"C{i}": {"both": tmp_path / f"C{i}.bw"} for i in range(3)}
     options = SignalOptions(assay="ATAC-seq")
     reads = open_reads([file], LENGTHS)
-    reports = write_clusters(reads, options, outputs, clusters, KnownGenome("hg38"), scratch=tmp_path / "cuts")
+    reports = write_clusters(reads, options, outputs, clusters, KnownGenome("hg38"), scratch=tmp_path)
     for name in outputs:
         own = {barcode for barcode, cluster in clusters.items() if cluster == name}
         alone = fragments(tmp_path / "alone.tsv.gz", [row for row in rows if row[3] in own])
@@ -274,3 +272,85 @@ def test_median_length_is_that_of_all_reads():
         summary.first_lengths.update([7, 9])
         assert summary.read_length == 8
     assert read_set.ReadSummary().read_length is None
+
+
+def test_leftovers_of_a_killed_run_do_not_matter(bam, tmp_path, monkeypatch):
+    """A file of cuts that a killed run left must neither be read nor stay in the way."""
+    monkeypatch.setattr("factornet.etl.reads.cuts._MOST_BUFFERED", 100)
+    for name in ("cuts", ".both.bw.cuts"):
+        (tmp_path / name).write_bytes(b"\0" * 4_000)
+    found = write([bam], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))[1]["both"]
+    assert_equal(found, {name: rows.sum(0) for name, rows in count_slowly(bam, LENGTHS).items()})
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".both.bw.cuts", "both.bw", "cuts"]
+
+
+def test_cram_without_its_last_container_is_refused(tmp_path):
+    path = simulate_bam(tmp_path / "r.cram", LENGTHS, 2_000, seed=5)
+    path.write_bytes(path.read_bytes()[:-38])
+    with pytest.raises(InputError, match=r"r.cram: cannot be read .*the container that ends a CRAM is missing"):
+        open_reads([path])
+
+
+def test_bam_of_plain_gzip_is_told_what_to_do(bam, tmp_path):
+    with pysam.BGZFile(str(bam), "rb", None) as file, gzip.open(tmp_path / "r.bam", "wb") as plain:
+        plain.write(file.read())
+    with pytest.raises(InputError, match="it is compressed with gzip, not bgzip; convert it by samtools"):
+        write([tmp_path / "r.bam"], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))
+
+
+def test_long_cigars_are_found_in_their_tag(tmp_path):
+    header = {"HD": {"VN": "1.6"}, "SQ": [{"SN": "chr1", "LN": 500_000}]}
+    with pysam.AlignmentFile(str(tmp_path / "r.bam"), "wb", header=header) as file:
+        for flag in (0, 16):
+            read = pysam.AlignedSegment(file.header)
+            read.query_name, read.flag, read.reference_id, read.reference_start = "r", flag, 0, 1_000
+            read.cigartuples = [(4, 3), *[(0, 2), (2, 1)] * 40_000, (0, 1), (4, 2)]
+            read.query_sequence = "A" * read.infer_query_length(always=True)
+            read.set_tags([("XA", "text"), ("NM", 5), ("XB", [1, 2, 3])])
+            file.write(read)
+    found = write([tmp_path / "r.bam"], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))[1]["both"]
+    assert np.flatnonzero(found["chr1"]).tolist() == [1_000, 121_000]
+
+
+def test_files_given_twice_and_filters_of_fragments_are_refused(bam, rows, tmp_path):
+    with pytest.raises(UsageError, match="a file is given twice, and would be counted twice"):
+        open_reads([bam, bam.parent / "." / bam.name])
+    file = fragments(tmp_path / "f.tsv.gz", rows)
+    with pytest.raises(UsageError, match="fragments have no mapping quality and no flags"):
+        write([file], tmp_path, SignalOptions(rules=ReadFilter(min_mapq=5), scale="none"), lengths=LENGTHS)
+    with pytest.raises(UsageError, match="shifts must be at most 1,000,000 bases"):
+        SignalOptions(shift=(2**40, 0))
+
+
+def test_barcodes_of_several_files_are_refused(rows, tmp_path):
+    files = [
+        fragments(tmp_path / f"{name}.tsv.gz", rows[half])
+        for name, half in (("a", slice(900)), ("b", slice(900, None)))
+    ]
+    outputs = {"C": {"both": tmp_path / "C.bw"}}
+    with pytest.raises(InputError, match=r"b.tsv.gz: barcode BC#\d-1 is in .*a.tsv.gz, too"):
+        write_clusters(
+            open_reads(files, LENGTHS), SignalOptions(), outputs, {"BC#1-1": "C"}, KnownGenome("hg38"), scratch=tmp_path
+        )
+    bare = fragments(tmp_path / "bare.tsv.gz", [row[:3] for row in rows])
+    with pytest.raises(InputError, match=r"bare.tsv.gz: has no barcodes"):
+        write_clusters(
+            open_reads([bare], LENGTHS),
+            SignalOptions(),
+            outputs,
+            {"BC#1-1": "C"},
+            KnownGenome("hg38"),
+            scratch=tmp_path,
+        )
+
+
+def test_fragments_on_other_chromosomes_only_name_them(rows, tmp_path):
+    file = fragments(tmp_path / "f.tsv.gz", [(row[0].removeprefix("chr"), *row[1:]) for row in rows])
+    with pytest.raises(InputError, match=r"no read to use of 6,000 \(all on .*give the chromosome alias .*1=chr1"):
+        write([file], tmp_path, SignalOptions(scale="none"), lengths=LENGTHS)
+
+
+def test_heading_behind_comments_is_passed_over(tmp_path):
+    file = fragments(tmp_path / "f.tsv.gz", [("chrom", "start", "end", "barcode", "n"), ("chr1", 5, 9, "B", 1)])
+    found = write([file], tmp_path, SignalOptions(scale="none"), lengths=LENGTHS)[1]["both"]
+    assert np.flatnonzero(found["chr1"]).tolist() == [5, 8]
