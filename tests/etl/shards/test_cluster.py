@@ -210,11 +210,11 @@ def test_failing_task_gives_the_same_message_as_on_one_machine(store, demo_files
 
 
 def test_unreachable_scheduler_and_other_version_are_refused(store, demo_files, scheduler, monkeypatch, capsys):
-    monkeypatch.setattr("factornet.etl.shards.cluster._TIMEOUT", 1)
+    monkeypatch.setattr("factornet.store.workers.cluster._TIMEOUT", 1)
     folder = str(demo_files / "cells/K562")
     assert main(["build", str(store), folder, "--scheduler", "tcp://127.0.0.1:9"]) == 2
     assert re.search(r"no dask scheduler answers at tcp://127.0.0.1:9 .*`dask scheduler`", capsys.readouterr().err)
-    monkeypatch.setattr("factornet.etl.shards.cluster._describe_worker", lambda location: ("0.0.0", True))
+    monkeypatch.setattr("factornet.store.workers.cluster._describe_worker", lambda locations: ("0.0.0", ""))
     with pytest.raises(
         UsageError, match=r"worker tcp://.*: has factornet 0.0.0, this process .*; install the same on all"
     ):
