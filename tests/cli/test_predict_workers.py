@@ -2,17 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 import torch
 from support.processes import descendants
+from support.schedulers import running_scheduler
 
 from factornet.cli import predict
+from factornet.cli.prediction import many_files, one_file
+from factornet.cli.prediction.progress import Rate
 from factornet.model import FactorNet, ModelCard, NetworkConfig, save_weights
 from factornet.model.model_dir.card import write_card
 
@@ -46,6 +51,53 @@ def test_refused_in_one_line(words, tmp_path, capsys, monkeypatch, *, arguments,
     shown = capsys.readouterr().err.replace("factornet-predict: error: ", "")
     assert (message in shown, shown.count("\n")) == (True, 1)
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("output", ["x.bw", "x/"])
+def test_workers_of_a_scheduler_give_the_same_bytes_and_one_may_die(words, tmp_path, monkeypatch, capsys, output):
+    """Workers run in another folder: paths of the command are relative."""
+    log, folder = tmp_path / "scheduler.log", Path(__file__).parents[2]
+    monkeypatch.chdir(tmp_path)
+    words[1], words[5] = os.path.relpath(words[1], tmp_path), "one"
+    arguments = [*words, "--regions", *REGIONS]
+    with running_scheduler(log, workers=2, folder=folder) as (address, workers):
+        add = Rate.add
+
+        def kill_one(rate, n):
+            workers[0].kill()
+            add(rate, n)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Rate, "add", kill_one)
+            assert predict.main([*arguments, "--scheduler", address, "-o", output]) == 0
+        assert workers[0].wait(10)
+        assert " per worker" in capsys.readouterr().out
+        shutil.copytree("one", "two")
+        # What a worker does not see is named; here, a model that is removed once it was opened.
+        for module in (one_file, many_files):
+            plain = module.workers_from_args
+
+            def removing(*given, plain=plain):
+                shutil.rmtree("two", ignore_errors=True)
+                return plain(*given)
+
+            monkeypatch.setattr(module, "workers_from_args", removing)
+        arguments[5] = "two"
+        assert predict.main([*arguments, "--scheduler", address, "-o", f"other-{output}"]) == 2
+    shown = capsys.readouterr().err.splitlines()[-1]
+    assert f"does not see {tmp_path}/two; use a file system that all workers share" in shown
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as workers have
+    try:
+        arguments[5] = "one"
+        assert predict.main([*arguments, "-o", f"alone-{output}"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    found, alone = (
+        (tmp_path / o / "CTCF.bw" if o.endswith("/") else tmp_path / o) for o in (output, f"alone-{output}")
+    )
+    assert found.read_bytes() == alone.read_bytes()
 
 
 def finished(digests):
