@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,19 +25,24 @@ class WorkersError(FactorNetError):
 
 
 @contextmanager
-def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
+def local_cluster(workers: int, memory: int | None, *, environment: Mapping[str, str] | None = None) -> Iterator[Any]:
     """Yield a client of new worker processes on this machine, each with a nanny that restarts it when it dies.
 
     Args:
         workers: number of processes, of one thread each.
         memory: bytes that one may use before its nanny kills it, or None for no limit.
+        environment: variables of the workers, unless this process has others.
     """
     import dask
 
     _set_log_level()
     from distributed import Client, LocalCluster
 
-    settings = {"distributed.scheduler.allowed-failures": _ALLOWED_FAILURES, "distributed.worker.daemon": True}
+    settings: dict[str, Any] = {
+        "distributed.scheduler.allowed-failures": _ALLOWED_FAILURES,
+        "distributed.worker.daemon": True,
+    }
+    settings |= {f"distributed.nanny.pre-spawn-environ.{name}": text for name, text in (environment or {}).items()}
     with ExitStack() as stack:
         stack.callback(_restore_environment, dict(os.environ))  # nannies set variables in this process too
         stack.enter_context(dask.config.set(settings))

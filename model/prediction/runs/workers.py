@@ -15,6 +15,9 @@ from ....store.workers.cluster import WorkersError, delayed_call, local_cluster,
 from ...data.device import choose_device
 from .region_task import RegionResult, RegionTask
 
+_ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "33554432"}
+"""Memory that a worker frees stays its own, as in any other process. Dask has it returned at once, and every layer of a
+network, which allocates megabytes, waits for pages then: 2.6 s instead of 1.35 for 10,000 windows."""
 _RESUME = "then resume: finished regions are kept"
 
 
@@ -77,7 +80,7 @@ def open_workers(options: WorkerOptions, *, device: str, locations: Sequence[Pat
         UsageError: as for `remote_cluster`; or a worker has not the device, or with "auto" only some have a GPU.
     """
     cluster: AbstractContextManager[Any] = (
-        local_cluster(options.count, None)
+        local_cluster(options.count, None, environment=_ALLOCATION)
         if options.scheduler is None
         else remote_cluster(options.scheduler, locations)
     )
