@@ -5,6 +5,7 @@
     one_file    predict one factor into one file
     options     the options of factornet-predict, and which form they ask for
     progress    count predicted windows, and show their rate
+    workers     workers of a prediction, from the options
 
 May import `etl`, `store` and `cli.common`; and `model`, which takes a second, in functions only.
 """

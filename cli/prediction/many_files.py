@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...store.errors import UsageError
-from ...store.machine import peak_memory
 from ...store.reader import Store
 from ...store.schema import STRIDE
-from ...store.text import format_bytes, format_count
+from ...store.text import format_count
 from ..common.annotation_check import check_annotation_rules
 from ..common.arguments import NOTHING, cell_name, naming_option
 from ..common.model_options import open_models_from_args
@@ -22,13 +21,17 @@ from ..common.signal_check import signal_warnings
 from ..common.store_options import open_store_from_args
 from .bins import choose_regions, read_bins
 from .progress import Rate
+from .workers import describe_memory, device_from_args, memory_fields, workers_from_args
 
 if TYPE_CHECKING:
+    import torch
+
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.runs.interval_run import IntervalBins
     from ...model.prediction.runs.outputs import Output
     from ...model.prediction.runs.region_run import RegionBins
     from ...model.prediction.runs.report import FolderReport
+    from ...model.prediction.runs.workers import RegionWorkers
 
 _SHOWN = 3  # names of models in a message
 
@@ -36,31 +39,36 @@ _SHOWN = 3  # names of models in a message
 def predict_many_files(options: argparse.Namespace) -> int:
     """Predict what the options say, print the result, and return the exit status."""
     from ...model.prediction.runs.folder import predict_folder
+    from ...model.prediction.runs.interval_run import IntervalBins
 
     _check_options(options)
     folder = Path(options.output)
     store = open_store_from_args(options)
     models = open_models_from_args(options)
-    outputs = _plan(options, store, models, folder)
-    used = {id(p.source) for output in outputs for p in output.predictors}
-    if unused := [model.name for model in models if id(model) not in used]:
-        print_warning(f"not used, they predict none of {', '.join(options.factor)}: {_names(unused)}")
     bins, count = _bins(options, store)
-    _check_inputs(options, store, models)
-    n_networks = len({id(p.network) for output in outputs for p in output.predictors})
-    with progress_line("predicting", count * n_networks, unit="windows") as line:
-        rate = Rate(line)
-        with report_interrupt("repeat the command with --resume to resume after the last finished region"):
-            report = predict_folder(
-                folder,
-                outputs,
-                bins,
-                resume=options.resume,
-                overwrite=options.force,
-                on_bins=rate.add,
-                on_kept=line.advance,
-            )
-    _print_report(options, folder, report, count)
+    regions = () if isinstance(bins, IntervalBins) else bins.regions
+    existing = folder if folder.is_dir() else folder.absolute().parent
+    with workers_from_args(options, store, models, regions, existing) as workers:
+        outputs = _plan(options, store, models, folder, device_from_args(options, workers))
+        used = {id(p.source) for output in outputs for p in output.predictors}
+        if unused := [model.name for model in models if id(model) not in used]:
+            print_warning(f"not used, they predict none of {', '.join(options.factor)}: {_names(unused)}")
+        _check_inputs(options, store, models)
+        n_networks = len({id(p.network) for output in outputs for p in output.predictors})
+        with progress_line("predicting", count * n_networks, unit="windows") as line:
+            rate = Rate(line)
+            with report_interrupt("repeat the command with --resume to resume after the last finished region"):
+                report = predict_folder(
+                    folder,
+                    outputs,
+                    bins,
+                    resume=options.resume,
+                    overwrite=options.force,
+                    workers=workers,
+                    on_bins=rate.add,
+                    on_kept=line.advance,
+                )
+        _print_report(options, folder, report, count, workers)
     return 0
 
 
@@ -77,8 +85,9 @@ def _check_options(options: argparse.Namespace) -> None:
         )
 
 
-def _plan(options: argparse.Namespace, store: Store, models: Sequence[LoadedModel], folder: Path) -> tuple[Output, ...]:
-    from ...model.data.device import choose_device
+def _plan(
+    options: argparse.Namespace, store: Store, models: Sequence[LoadedModel], folder: Path, device: torch.device
+) -> tuple[Output, ...]:
     from ...model.prediction.runs.folder import make_predictors
     from ...model.prediction.runs.outputs import plan_outputs
 
@@ -88,7 +97,7 @@ def _plan(options: argparse.Namespace, store: Store, models: Sequence[LoadedMode
         calibrated=not options.uncalibrated,
         store=store,
         cell=cell_name(options.cell),
-        device=choose_device(options.device),
+        device=device,
         batch_size=options.batch,
         amp=options.amp,
     )
@@ -125,11 +134,13 @@ def _check_inputs(options: argparse.Namespace, store: Store, models: Sequence[Lo
             print_line(f"tracks: {', '.join(tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")
 
 
-def _print_report(options: argparse.Namespace, folder: Path, report: FolderReport, count: int) -> None:
+def _print_report(
+    options: argparse.Namespace, folder: Path, report: FolderReport, count: int, workers: RegionWorkers | None
+) -> None:
     from ...model.prediction.runs.report import DOCUMENT, TABLE
 
     if options.json:
-        content = {"output": str(folder), "intervals": count, **report.to_json(), "peak_rss": peak_memory()}
+        content = {"output": str(folder), "intervals": count, **report.to_json(), **memory_fields(workers)}
         print_json(content)
         return
     for row in report.rows:
@@ -139,10 +150,11 @@ def _print_report(options: argparse.Namespace, folder: Path, report: FolderRepor
         kept = ", kept from the interrupted run" if row.kept else ""
         calibrated = ", calibrated" if row.record.options["calibrated"] else ""
         print_line(f"{folder / row.file}: {row.record.factor} by {by}{calibrated}{uncomputed}{kept}")
+    scoring = "scoring on all workers" if workers else "of them scoring"
     print_line(
         f"{folder}: {format_count(len(report.rows), 'file')} by {format_count(len(report.networks), 'model')}, "
-        f"{count:,} intervals each, in {report.wall_seconds:.1f} s, {report.scoring_seconds:.1f} s of them scoring; "
-        f"peak memory {format_bytes(peak_memory())}"
+        f"{count:,} intervals each, in {report.wall_seconds:.1f} s, {report.scoring_seconds:.1f} s {scoring}; "
+        f"{describe_memory(workers)}"
     )
     print_line(f"{folder / TABLE}, {DOCUMENT}: what was done; next to each file, what it is")
 

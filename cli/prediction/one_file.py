@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...store.errors import UsageError
-from ...store.machine import peak_memory
 from ...store.schema import STRIDE
-from ...store.text import format_bytes
 from ..common.annotation_check import check_annotation_rules
 from ..common.arguments import cell_name
 from ..common.calibration import (
@@ -28,16 +26,17 @@ from ..common.signal_check import check_signals
 from ..common.store_options import open_store_from_args
 from .bins import choose_regions, read_bins
 from .progress import Rate
+from .workers import describe_memory, device_from_args, memory_fields, workers_from_args
 
 if TYPE_CHECKING:
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.predictor import Predictor
+    from ...model.prediction.runs.workers import RegionWorkers
     from ...model.prediction.sidecar import PredictionRecord
 
 
 def predict_one_file(options: argparse.Namespace) -> int:
     """Predict what the options say, print the result, and return the exit status."""
-    from ...model.data.device import choose_device
     from ...model.prediction.bins import count_bins
     from ...model.prediction.predictor import Predictor
     from ...model.prediction.to_file import predict_intervals, predict_regions
@@ -48,54 +47,56 @@ def predict_one_file(options: argparse.Namespace) -> int:
     model = open_model_from_args(options)
     options.factor = _factor(options, model)
     calibration = calibration_from_args(options, model)
-    predictor = Predictor(
-        network=model.network,
-        source=model,
-        store=store,
-        cell=cell_name(options.cell),
-        factor=options.factor,
-        device=choose_device(options.device),
-        batch_size=options.batch,
-        amp=options.amp,
-        calibration=calibration,
-        prevalence=options.prevalence,
-    )
-    if options.fdr is not None and options.output.exists() and not options.force:
-        return call_existing(options, predictor)
     regions, stride = choose_regions(options, store), options.stride or STRIDE
-    if regions:
-        count = count_bins(regions, store.coordinates, stride=stride)
-    else:
-        intervals = read_bins(options, store)
-        count = len(intervals.bins)
-    check_signals(model.card, options, store)
-    check_annotation_rules(model.card, options, store)
-    with progress_line("predicting", count, unit="windows") as line:
-        rate = Rate(line)
+    with workers_from_args(options, store, [model], regions, options.output.absolute().parent) as workers:
+        predictor = Predictor(
+            network=model.network,
+            source=model,
+            store=store,
+            cell=cell_name(options.cell),
+            factor=options.factor,
+            device=device_from_args(options, workers),
+            batch_size=options.batch,
+            amp=options.amp,
+            calibration=calibration,
+            prevalence=options.prevalence,
+        )
+        if options.fdr is not None and options.output.exists() and not options.force:
+            return call_existing(options, predictor)
         if regions:
-            with report_interrupt("repeat the command with --resume to resume after the last finished region"):
-                record = predict_regions(
-                    predictor,
-                    regions,
-                    options.output,
-                    stride=stride,
-                    resume=options.resume,
-                    overwrite=options.force,
-                    on_bins=rate.add,
-                    on_kept=line.advance,
-                )
+            count = count_bins(regions, store.coordinates, stride=stride)
         else:
-            record = predict_intervals(
-                predictor,
-                intervals.bins,
-                options.output,
-                rate.add,
-                overwrite=options.force,
-                options=intervals.origin,
-                tile=intervals.tile,
-            )
-    n_sites = call_from_args(options, predictor) if options.fdr is not None else None
-    _print_result(options, predictor, record, count, rate, n_sites=n_sites)
+            intervals = read_bins(options, store)
+            count = len(intervals.bins)
+        check_signals(model.card, options, store)
+        check_annotation_rules(model.card, options, store)
+        with progress_line("predicting", count, unit="windows") as line:
+            rate = Rate(line)
+            if regions:
+                with report_interrupt("repeat the command with --resume to resume after the last finished region"):
+                    record = predict_regions(
+                        predictor,
+                        regions,
+                        options.output,
+                        stride=stride,
+                        resume=options.resume,
+                        overwrite=options.force,
+                        workers=workers,
+                        on_bins=rate.add,
+                        on_kept=line.advance,
+                    )
+            else:
+                record = predict_intervals(
+                    predictor,
+                    intervals.bins,
+                    options.output,
+                    rate.add,
+                    overwrite=options.force,
+                    options=intervals.origin,
+                    tile=intervals.tile,
+                )
+        n_sites = call_from_args(options, predictor) if options.fdr is not None else None
+        _print_result(options, predictor, record, count, rate, n_sites=n_sites, workers=workers)
     return 0
 
 
@@ -130,6 +131,7 @@ def _print_result(
     rate: Rate,
     *,
     n_sites: int | None,
+    workers: RegionWorkers | None,
 ) -> None:
     from ...model.prediction.sidecar import sidecar_path
 
@@ -139,12 +141,12 @@ def _print_result(
     if n_sites is not None:
         content |= {"sites": n_sites}
     if options.json:
-        print_json(content | {"seconds": rate.seconds, "peak_rss": peak_memory()})
+        print_json(content | {"seconds": rate.seconds, **memory_fields(workers)})
         return
     kept = f" ({count - rate.windows:,} of them from the interrupted run)" if count > rate.windows else ""
     print_line(
         f"{options.output}: {count:,} intervals{kept} in {rate.seconds:.1f} s ({rate.per_second:,.0f}/s) on "
-        f"{predictor.device}; peak memory {format_bytes(peak_memory())}"
+        f"{predictor.device}; {describe_memory(workers)}"
     )
     print_line(f"{sidecar_path(options.output)}: model, factor, cell line and data of these predictions")
     _print_uncomputed(record.intervals["not_computed"], predictor.network.config.excluded_margin)

@@ -15,6 +15,7 @@ from ..common.calibration import add_calibration_options
 from ..common.model_options import add_model_options
 from ..common.signal_check import add_ignore_units
 from ..common.store_options import add_store_options
+from .workers import add_worker_options, check_worker_options
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,7 +29,8 @@ def make_parser() -> argparse.ArgumentParser:
         "  factornet-predict --store hg19.zarr -f MAX -i PC-3 -m models/MAX -b regions.bed.gz -o MAX_PC-3.bed.gz\n"
         "  factornet-predict --store hg19.zarr -f MAX -i PC-3 -m models/MAX --regions chr21 -o MAX_PC-3.bw\n"
         "  factornet-predict --store hg19.zarr -i PC-3 -m models/MAX models/CTCF --regions all -o PC-3/\n"
-        "  factornet-predict --store hg19.zarr -i PC-3 -m a/MAX b/MAX --ensemble rank --regions all -o PC-3/",
+        "  factornet-predict --store hg19.zarr -i PC-3 -m a/MAX b/MAX --ensemble rank --regions all -o PC-3/\n"
+        "  factornet-predict --store hg19.zarr -i PC-3 -m models/MAX --regions all --workers 8 -o MAX_PC-3.bw",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"factornet {__version__}")
@@ -83,6 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
     parser.add_argument("--batch", type=positive_int, default=512, help="windows per batch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
+    add_worker_options(parser)
     parser.add_argument("--amp", action="store_true", help="use bfloat16 where it is safe: scores to 2 digits")
     add_ignore_units(parser)
     add_ignore_annotation_rules(parser)
@@ -116,6 +119,7 @@ def is_for_folder(options: argparse.Namespace) -> bool:
 
 
 def _check_bins(options: argparse.Namespace) -> None:
+    check_worker_options(options)
     if options.resume and options.bed is not None:
         raise UsageError("--resume needs --regions, which are saved one by one; -b predicts all intervals in one pass")
     if options.stride is not None and options.bed is not None:

@@ -1,11 +1,9 @@
-"""Write arrays shard by shard: tasks, labels, executors, and the journal that lets a build resume.
+"""Write arrays shard by shard: tasks, labels, the executor, and the journal that lets a build resume.
 
     assembly_gaps  find the gaps of an assembly: long runs of N in its sequence
-    cluster        run tasks on dask.distributed, here or on an existing cluster
     executor       run shard tasks with dask: in this process, in as many processes as memory allows
     journal        record the finished shards of a build, so that a killed build resumes where it stopped
     labels         label 200-base bins from peaks: bound, ambiguous or unbound
-    signals        shield child processes from signals that the parent handles
     tasks          tasks of a build: each writes one whole shard of one array, or computes one digest
 
 May import `etl.publish`, `etl.inputs` and `factornet.store`.

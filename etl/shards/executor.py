@@ -17,14 +17,13 @@ from typing import Any, cast
 
 from dask.base import compute
 from dask.callbacks import Callback
-from dask.delayed import delayed
 
 from ...store.errors import FactorNetError, UsageError
 from ...store.machine import available_memory, peak_memory
 from ...store.text import format_bytes
+from ...store.workers.cluster import WorkersError, delayed_call, local_cluster, remote_cluster, run_on
+from ...store.workers.signals import shield_children_from_signals
 from ..publish.transaction import InterruptedBuildError
-from .cluster import local_cluster, remote_cluster, run_on
-from .signals import shield_children_from_signals
 from .tasks import ShardReport, ShardTask
 
 WORKER_MEMORY = 700 * 1024 * 1024
@@ -104,21 +103,29 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
     """
     if not tasks:
         return []
-    # Without arguments, in which dask would look for others of its own: in all names of all chromosomes, for each task.
     # They are run as they are: to optimize the graph, dask would go through all tasks for each of them.
-    nodes = [delayed(partial(_call, task), pure=False, traverse=False)() for task in tasks]
+    nodes = [delayed_call(partial(_call, task)) for task in tasks]
     if resources.scheduler is not None:
-        with remote_cluster(resources.scheduler, location) as client:
-            return run_on(client, nodes, on_report)
+        with remote_cluster(resources.scheduler, [location]) as client:
+            return _run_on_cluster(client, nodes, on_report)
     workers = _workers_that_fit(min(resources.affordable_workers(), len(tasks)))
     if resources.cluster:
         memory = None if resources.max_memory is None else resources.max_memory // workers
         with local_cluster(workers, memory) as client:
-            return run_on(client, nodes, on_report)
+            return _run_on_cluster(client, nodes, on_report)
     with _ReportCallback(on_report):
         if workers == 1:
             return list(compute(*nodes, scheduler="synchronous", optimize_graph=False))
         return _run_in_processes(nodes, workers)
+
+
+def _run_on_cluster(client: Any, nodes: Sequence[Any], on_report: OnReport) -> list[ShardReport]:
+    try:
+        return run_on(client, nodes, on_report)
+    except WorkersError as e:
+        raise InterruptedBuildError(
+            f"{e}, then run the same command again: it resumes after the finished shards"
+        ) from e
 
 
 def _run_in_processes(nodes: Sequence[Any], workers: int) -> list[ShardReport]:

@@ -100,6 +100,7 @@ def load_keras(directory: str | Path, *, weights: WeightsKind = "best") -> Loade
         name=card.provenance["folder"],
         weights=weights,
         weights_sha256=card.provenance["sha256"][_FILES[_KINDS[weights]]],
+        folder=directory.absolute(),
     )
 
 

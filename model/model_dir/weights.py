@@ -55,6 +55,7 @@ class LoadedModel:
         weights: "best" or "last".
         weights_sha256: digest of the file of weights.
         calibrations: what its scores mean, by factor, as far as that was measured with these weights.
+        folder: absolute path, from which other processes can load it; None for a model of no folder.
     """
 
     network: AnyNetwork
@@ -63,6 +64,7 @@ class LoadedModel:
     weights: WeightsKind
     weights_sha256: str
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 def load_network(folder: str | Path, *, weights: WeightsKind = "best") -> AnyNetwork:
@@ -113,6 +115,7 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
         weights=weights,
         weights_sha256=sha256,
         calibrations=read_calibration(folder, model=card.digest, weights_sha256=sha256),
+        folder=folder.absolute(),
     )
 
 

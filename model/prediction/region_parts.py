@@ -122,13 +122,17 @@ class RegionParts:
         """Return whether the i-th region's scores are complete."""
         return self._name(i) in self.digests
 
-    def finish(self, i: int) -> None:
+    def finish(self, i: int, *, digest: str | None = None) -> None:
         """Record the digest of the i-th region's scores, which have been written.
+
+        Args:
+            i: index of the region.
+            digest: of what was written; None to read it back.
 
         Raises:
             InputError: it cannot be written.
         """
-        digests = self.digests | {self._name(i): file_digest(self.path(i))}
+        digests = self.digests | {self._name(i): digest or file_digest(self.path(i))}
         write_sealed_json(self.folder / _DIGESTS, _DIGESTS_FORMAT, {"settings": self.settings, "sha256": digests})
         self.digests.update(digests)  # what could not be recorded does not count
 

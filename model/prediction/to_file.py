@@ -16,6 +16,7 @@ from .runs.interval_run import IntervalBins, predict_outputs_for_intervals
 from .runs.interval_tiles import TileRule
 from .runs.outputs import Output
 from .runs.region_run import OnBins, RegionBins, predict_outputs_in_regions
+from .runs.workers import RegionWorkers
 from .sidecar import PredictionRecord, read_record
 
 
@@ -67,6 +68,7 @@ def predict_regions(
     stride: int,
     resume: bool = False,
     overwrite: bool = False,
+    workers: RegionWorkers | None = None,
     on_bins: OnBins = lambda n: None,
     on_kept: OnBins = lambda n: None,
 ) -> PredictionRecord:
@@ -82,6 +84,7 @@ def predict_regions(
         stride: bases between the starts of bins.
         resume: keep finished regions of an interrupted run.
         overwrite: replace an existing file.
+        workers: compute the regions on these (`runs.workers`); None computes them here.
         on_bins: called with the number of bins just predicted.
         on_kept: called with the number of bins of each region that an interrupted run finished.
 
@@ -93,8 +96,11 @@ def predict_regions(
         UsageError: as for `score_format`, no bin is inside the regions, `output` is a bigWig and regions overlap, an
             interrupted run had other settings, or the file exists and `overwrite` is false.
         StoreError: as for `predict_tiles`.
+        WorkersError: workers were lost, or failed.
     """
     of_file = Output(path=output, predictors=(predictor,))
     bins = RegionBins(regions=tuple(regions), stride=stride)
-    predict_outputs_in_regions([of_file], bins, resume=resume, overwrite=overwrite, on_bins=on_bins, on_kept=on_kept)
+    predict_outputs_in_regions(
+        [of_file], bins, resume=resume, overwrite=overwrite, workers=workers, on_bins=on_bins, on_kept=on_kept
+    )
     return read_record(output)

@@ -19,6 +19,7 @@ from .interval_run import IntervalBins, predict_outputs_for_intervals
 from .outputs import Output
 from .region_run import OnBins, RegionBins, predict_outputs_in_regions
 from .report import DOCUMENT, FolderReport, NetworkUse, OutputRow, write_report
+from .workers import RegionWorkers
 
 
 def make_predictors(
@@ -66,6 +67,7 @@ def predict_folder(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    workers: RegionWorkers | None = None,
     on_bins: OnBins = lambda n: None,
     on_kept: OnBins = lambda n: None,
 ) -> FolderReport:
@@ -79,6 +81,7 @@ def predict_folder(
         bins: regions, or intervals.
         resume: keep files and regions that an interrupted run has finished; regions only.
         overwrite: replace existing files.
+        workers: as for `predict_outputs_in_regions`; regions only.
         on_bins, on_kept: as for `predict_outputs_in_regions`.
 
     Raises:
@@ -104,6 +107,7 @@ def predict_folder(
                     bins,
                     resume=resume,
                     overwrite=overwrite,
+                    workers=workers,
                     on_bins=on_bins,
                     on_kept=on_kept,
                     on_seconds=clock.add,

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....store.errors import UsageError
-from ....store.files.atomic_write import named_write_errors
+from ....store.files.atomic_write import fsync_path, named_write_errors
 from ....store.files.outputs import remove, remove_temporary_files
 from ....store.genome.bigwig_file import Replace
 from ....store.genome.intervals import GenomeCoordinates
@@ -34,13 +34,16 @@ from ....store.schema import BIN
 from ..bigwig_writer import open_bigwig
 from ..bins import Bins, count_bins, first_and_count, pieces_of_region
 from ..output_names import ScoreFormat, score_format
-from ..predictor import BinSummary, Predictor, score_together
+from ..predictor import BinSummary, Predictor
 from ..region_parts import RegionParts
 from ..sidecar import replacing_with_sidecar
 from ..together import check_mean_signal
-from ..writers import ScoreWriter, open_bedgraph, open_raw_scores
+from ..writers import ScoreWriter, open_bedgraph
 from .ensemble import EnsembleJoin
 from .outputs import Output, output_locks
+from .region_files import RegionFile, write_region
+from .region_task import RegionResult, RegionTask, WorkerRun
+from .workers import RegionWorkers
 
 _log = logging.getLogger("factornet-predict")
 
@@ -93,6 +96,7 @@ def predict_outputs_in_regions(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    workers: RegionWorkers | None = None,
     on_bins: OnBins = lambda n: None,
     on_kept: OnBins = lambda n: None,
     on_seconds: OnSeconds = lambda predictor, n, seconds: None,
@@ -106,6 +110,8 @@ def predict_outputs_in_regions(
         bins: the regions.
         resume: keep finished regions of an interrupted run.
         overwrite: replace existing files.
+        workers: compute the regions on these, on the device of the predictors, which must be of model folders; None
+            computes them here.
         on_bins: called with the number of bins that a network has just scored.
         on_kept: called with the number of bins of each region that an interrupted run finished, once a network.
         on_seconds: called with a predictor of the network, too, and the seconds that scoring took.
@@ -115,6 +121,7 @@ def predict_outputs_in_regions(
         UsageError: as for `score_format`, no bin is inside the regions, a file is a bigWig and regions overlap, an
             interrupted run had other settings, or a file exists and `overwrite` is false.
         StoreError: as for `predict_together`.
+        WorkersError: workers were lost, or failed.
     """
     store = outputs[0].predictors[0].store
     count_bins(list(bins.regions), store.coordinates, stride=bins.stride)
@@ -129,7 +136,7 @@ def predict_outputs_in_regions(
         try:
             for output in outputs:
                 jobs += _begin(output, bins, resume=resume)
-            _predict_parts(jobs, bins, on_bins=on_bins, on_kept=on_kept, on_seconds=on_seconds)
+            _predict_parts(jobs, bins, workers=workers, on_bins=on_bins, on_kept=on_kept, on_seconds=on_seconds)
             for output in outputs:
                 of_output = [job for job in jobs if job.output is output]
                 _join(output, [job.parts for job in of_output], bins)
@@ -144,11 +151,10 @@ def predict_outputs_in_regions(
 
 def _begin(output: Output, bins: RegionBins, *, resume: bool) -> Iterator[_Job]:
     """Create or resume the parts of each predictor of an output."""
-    kind = "bigWig" if output.ensemble else score_format(output.path)  # what is joined is kept as raw scores
     if output.ensemble and not resume:
         _remove_others(output)
     for i, predictor in enumerate(output.predictors):
-        settings = predictor.settings() | bins.options() | {"format": kind}
+        settings = predictor.settings() | bins.options() | {"format": _part_format(output)}
         parts = RegionParts.begin(output.member_path(i), list(bins.regions), settings, resume=resume)
         remove_temporary_files(parts.folder)
         yield _Job(output, predictor, parts)
@@ -164,38 +170,90 @@ def _remove_others(output: Output) -> None:
 
 
 def _predict_parts(
-    jobs: Sequence[_Job], bins: RegionBins, *, on_bins: OnBins, on_kept: OnBins, on_seconds: OnSeconds
+    jobs: Sequence[_Job],
+    bins: RegionBins,
+    *,
+    workers: RegionWorkers | None,
+    on_bins: OnBins,
+    on_kept: OnBins,
+    on_seconds: OnSeconds,
 ) -> None:
     """Write the scores of the regions that are not finished yet."""
-    coordinates = jobs[0].predictor.store.coordinates
+    remaining: dict[int, list[_Job]] = {}
     for i, region in enumerate(bins.regions):
         todo = [job for job in jobs if not job.parts.is_finished(i)]
         networks = {id(job.predictor.network) for job in jobs} - {id(job.predictor.network) for job in todo}
         for _ in networks:
             on_kept(first_and_count(region, stride=bins.stride)[1])
-        if not todo:
-            continue
-        predictors = [job.predictor for job in todo]
         for job in todo:
             remove(job.parts.path(i))  # of a run that was killed before its digest was written
-        with ExitStack() as stack:
-            files = [stack.enter_context(_open_part(job, i)) for job in todo]
-            for piece in bins.pieces(coordinates, [i]):
-                for found in score_together(predictors, piece):
-                    rows = piece.take(found.rows)
-                    for k, scores in zip(found.predictors, found.scores, strict=True):
-                        files[k].add(rows, scores)
-                    on_seconds(predictors[found.predictors[0]], len(rows), found.seconds)
-                    on_bins(len(rows))
+        if todo:
+            remaining[i] = todo
+    if workers is not None:
+        _predict_on_workers(workers, remaining, bins, on_bins=on_bins, on_seconds=on_seconds)
+        return
+    for i, todo in remaining.items():
+        predictors = [job.predictor for job in todo]
+
+        def scored(k: int, n: int, seconds: float, predictors: Sequence[Predictor] = predictors) -> None:
+            on_seconds(predictors[k], n, seconds)
+            on_bins(n)
+
+        files = [RegionFile(job.parts.path(i), _part_format(job.output)) for job in todo]
+        pieces = bins.pieces(predictors[0].store.coordinates, [i])
+        write_region(predictors, pieces, files, on_scored=scored)
         for job in todo:
             job.parts.finish(i)
 
 
-def _open_part(job: _Job, region: int) -> AbstractContextManager[ScoreWriter]:
-    path, kind = job.parts.path(region), score_format(job.output.path)
-    if job.output.ensemble or kind == "bigWig":
-        return open_raw_scores(path)
-    return open_bedgraph(path, job.predictor.store.coordinates, gzipped=kind == "gzipped bedgraph")
+def _predict_on_workers(
+    workers: RegionWorkers,
+    remaining: Mapping[int, Sequence[_Job]],
+    bins: RegionBins,
+    *,
+    on_bins: OnBins,
+    on_seconds: OnSeconds,
+) -> None:
+    """Have workers write regions to temporary files, and take over each file once its worker reports it.
+
+    Workers that outlive an interrupted run thus never replace a part of a later one.
+    """
+    if not remaining:
+        return
+    jobs = list({id(job): job for todo in remaining.values() for job in todo}.values())
+    run = WorkerRun.of([job.predictor for job in jobs], threads=workers.threads)
+    tasks = [
+        RegionTask(
+            run=run,
+            index=i,
+            region=bins.regions[i],
+            stride=bins.stride,
+            predictors=tuple(map(jobs.index, todo)),
+            parts=tuple(RegionFile(job.parts.path(i).absolute(), _part_format(job.output)) for job in todo),
+        )
+        # The longest first: the others fill the time that is left on other workers.
+        for i, todo in sorted(
+            remaining.items(), key=lambda item: -first_and_count(bins.regions[item[0]], stride=bins.stride)[1]
+        )
+    ]
+
+    def finish(result: RegionResult) -> None:
+        for job, file, digest in zip(remaining[result.index], result.files, result.digests, strict=True):
+            part = job.parts.path(result.index)
+            with named_write_errors(part):
+                file.replace(part)
+                fsync_path(part.parent)
+            job.parts.finish(result.index, digest=digest)
+        for k, n, seconds in result.scored:
+            on_seconds(jobs[k].predictor, n, seconds)
+            on_bins(n)
+
+    workers.run(tasks, finish)
+
+
+def _part_format(output: Output) -> ScoreFormat:
+    """Return the format of the parts of an output; what is joined is kept as raw scores, as for a bigWig."""
+    return "bigWig" if output.ensemble else score_format(output.path)
 
 
 def _check_no_overlap(bins: RegionBins, output: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.processes import descendants, worker_processes
+from support.schedulers import running_scheduler
 
 from factornet.cli.etl.parser import main
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome
@@ -130,34 +131,8 @@ def test_spawned_workers_give_the_same_digests(store, demo_files, undisturbed, m
 @pytest.fixture
 def scheduler(tmp_path):
     """Yield address and worker processes of a scheduler with two workers, started as users start them."""
-    log = tmp_path / "scheduler.log"
-    started = []
-
-    def start(*command):
-        with log.open("a") as file:
-            started.append(
-                subprocess.Popen(
-                    [sys.executable, "-W", "ignore", "-m", "distributed.cli." + command[0], *command[1:]],
-                    stdout=file,
-                    stderr=file,
-                    cwd=Path(__file__).parents[3],
-                )
-            )
-        return started[-1]
-
-    try:
-        start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        deadline = time.monotonic() + 60
-        while not (found := re.search(r"Scheduler at:\s+(tcp://\S+)", log.read_text())):
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        address = found[1]
-        workers = [start("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard") for _ in range(2)]
-        yield address, workers
-    finally:
-        for process in reversed(started):
-            process.kill()
-            process.wait()
+    with running_scheduler(tmp_path / "scheduler.log", workers=2, folder=Path(__file__).parents[3]) as started:
+        yield started
 
 
 @pytest.mark.slow
@@ -210,11 +185,11 @@ def test_failing_task_gives_the_same_message_as_on_one_machine(store, demo_files
 
 
 def test_unreachable_scheduler_and_other_version_are_refused(store, demo_files, scheduler, monkeypatch, capsys):
-    monkeypatch.setattr("factornet.etl.shards.cluster._TIMEOUT", 1)
+    monkeypatch.setattr("factornet.store.workers.cluster._TIMEOUT", 1)
     folder = str(demo_files / "cells/K562")
     assert main(["build", str(store), folder, "--scheduler", "tcp://127.0.0.1:9"]) == 2
     assert re.search(r"no dask scheduler answers at tcp://127.0.0.1:9 .*`dask scheduler`", capsys.readouterr().err)
-    monkeypatch.setattr("factornet.etl.shards.cluster._describe_worker", lambda location: ("0.0.0", True))
+    monkeypatch.setattr("factornet.store.workers.cluster._describe_worker", lambda locations: ("0.0.0", ""))
     with pytest.raises(
         UsageError, match=r"worker tcp://.*: has factornet 0.0.0, this process .*; install the same on all"
     ):

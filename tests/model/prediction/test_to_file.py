@@ -26,7 +26,7 @@ from factornet.model.data.signals import track_signals
 from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.bins import bins_of_regions
 from factornet.model.prediction.predictor import Predictor, PredictorScores
-from factornet.model.prediction.runs import interval_run, region_run
+from factornet.model.prediction.runs import interval_run, region_files
 from factornet.store import GenomeCoordinates, InputError, UsageError, open_store, parse_region, read_span
 
 
@@ -146,7 +146,7 @@ def test_text_resumes_as_text(command, tmp_path, monkeypatch):
     """Other names of the same format end in the same bytes."""
     regions = ("--regions", "chr21:100000-102000", "chr1:50000-52000")
     assert command(*regions, "-o", tmp_path / "whole.bed")[0] == 0
-    scored, calls = region_run.score_together, []
+    scored, calls = region_files.score_together, []
 
     def interrupt(predictors, bins):
         calls.append(bins)
@@ -155,7 +155,7 @@ def test_text_resumes_as_text(command, tmp_path, monkeypatch):
         return scored(predictors, bins)
 
     with monkeypatch.context() as patched:
-        patched.setattr(region_run, "score_together", interrupt)
+        patched.setattr(region_files, "score_together", interrupt)
         assert command(*regions, "-o", tmp_path / "x.bed")[0] == 130
     status, shown = command(*regions, "-o", tmp_path / "x.bed", "--resume", "--json")
     assert (status, json.loads(shown.out)["predicted"]) == (0, 37)
@@ -165,7 +165,7 @@ def test_text_resumes_as_text(command, tmp_path, monkeypatch):
 def test_all_regions_are_the_chromosomes_of_the_store(command, tmp_path, store, monkeypatch):
     """Scores are not looked at here: those of ``--regions`` are tested above."""
     monkeypatch.setattr(
-        region_run,
+        region_files,
         "score_together",
         lambda _, bins: [PredictorScores((0,), np.arange(len(bins)), (np.zeros(len(bins), np.float32),), 0.0)],
     )
@@ -211,7 +211,7 @@ def test_an_interrupt_names_the_command_that_resumes(command, tmp_path, monkeypa
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    for run in (region_run, interval_run):
+    for run in (region_files, interval_run):
         monkeypatch.setattr(run, "score_together", interrupt)
     (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
     how = "; repeat the command with --resume to resume after the last finished region"
@@ -272,7 +272,7 @@ REGIONS = ("chr21:100000-102000", "chr21:110000-112000", "chr1:50000-52000")
 def interrupted(request, command, tmp_path, monkeypatch):
     """A prediction that was interrupted after two of three regions: output, its parts, and the undisturbed output."""
     assert command("--regions", *REGIONS, "-o", tmp_path / f"whole-{request.param}")[0] == 0
-    scored, output, calls = region_run.score_together, tmp_path / request.param, []
+    scored, output, calls = region_files.score_together, tmp_path / request.param, []
 
     def interrupt(predictors, bins):
         calls.append(bins)
@@ -281,7 +281,7 @@ def interrupted(request, command, tmp_path, monkeypatch):
         return scored(predictors, bins)
 
     with monkeypatch.context() as patched:
-        patched.setattr(region_run, "score_together", interrupt)
+        patched.setattr(region_files, "score_together", interrupt)
         assert command("--regions", *REGIONS, "-o", output)[0] == 130
     parts = tmp_path / f".{request.param}.parts"
     assert sorted(p.name for p in parts.iterdir()) == ["00000-chr21", "00001-chr21", "digests.json", "settings.json"]
@@ -316,7 +316,7 @@ def test_failed_run_without_a_finished_region_leaves_nothing(command, tmp_path, 
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(region_run, "score_together", fail)
+    monkeypatch.setattr(region_files, "score_together", fail)
     before = sorted(p.name for p in tmp_path.iterdir())
     status, shown = command("--regions", *REGIONS, "-o", tmp_path / "x.bw")
     assert (status, "No space left on device" in shown.err) == (2, True)

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from factornet.model import Bins, predict_bins, read_bedgraph
 from factornet.model.evaluation.score_file import read_scores
-from factornet.model.prediction.runs import region_run
+from factornet.model.prediction.runs import region_files
 from factornet.model.prediction.runs.ensemble import mean_of_computed, rank_scores
 from factornet.model.prediction.runs.folder import predict_folder
 from factornet.model.prediction.runs.interval_run import IntervalBins
@@ -84,7 +84,7 @@ def test_ensemble_of_intervals(predictors, alone, store, tmp_path, how):
 
 def test_order_of_the_models_does_not_matter_when_resuming(predictors, alone, tmp_path, monkeypatch):
     regions = alone[0]
-    scored, calls = region_run.score_together, []
+    scored, calls = region_files.score_together, []
 
     def interrupt(of_pass, bins):
         calls.append(bins)
@@ -93,7 +93,7 @@ def test_order_of_the_models_does_not_matter_when_resuming(predictors, alone, tm
         return scored(of_pass, bins)
 
     outputs = plan_outputs(predictors(*MODELS), tmp_path, suffix=".bw", ensemble="mean")
-    monkeypatch.setattr(region_run, "score_together", interrupt)
+    monkeypatch.setattr(region_files, "score_together", interrupt)
     with pytest.raises(KeyboardInterrupt):
         predict_folder(tmp_path, outputs, regions)
     assert len(list(tmp_path.glob(".CTCF.bw.*.parts"))) == 3
@@ -105,7 +105,7 @@ def test_order_of_the_models_does_not_matter_when_resuming(predictors, alone, tm
 
 def test_a_run_of_other_models_removes_what_is_left_of_these(predictors, alone, tmp_path, monkeypatch, caplog):
     regions, calls = alone[0], []
-    scored = region_run.score_together
+    scored = region_files.score_together
 
     def interrupt(of_pass, bins):
         calls.append(bins)
@@ -114,7 +114,7 @@ def test_a_run_of_other_models_removes_what_is_left_of_these(predictors, alone, 
         return scored(of_pass, bins)
 
     outputs = plan_outputs(predictors(*MODELS), tmp_path, suffix=".bw", ensemble="mean")
-    monkeypatch.setattr(region_run, "score_together", interrupt)
+    monkeypatch.setattr(region_files, "score_together", interrupt)
     with pytest.raises(KeyboardInterrupt):
         predict_folder(tmp_path, outputs, regions)
     (tmp_path / ".CTCF.bw.mine.parts").mkdir()

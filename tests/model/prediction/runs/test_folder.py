@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factornet.model import Bins, predict_intervals, predict_regions
-from factornet.model.prediction.runs import region_run
+from factornet.model.prediction.runs import region_files
 from factornet.model.prediction.runs.folder import predict_folder
 from factornet.model.prediction.runs.interval_run import IntervalBins
 from factornet.model.prediction.runs.outputs import plan_outputs
@@ -114,7 +114,7 @@ def test_spans_from_a_buffer_equal_those_of_the_array(tiny_store, spans, is_sort
 
 def interrupted_after(monkeypatch, n):
     """Let the run be interrupted before it scores the n-th piece of bins."""
-    scored, calls = region_run.score_together, []
+    scored, calls = region_files.score_together, []
 
     def interrupt(predictors, bins):
         calls.append(bins)
@@ -122,7 +122,7 @@ def interrupted_after(monkeypatch, n):
             raise KeyboardInterrupt
         return scored(predictors, bins)
 
-    monkeypatch.setattr(region_run, "score_together", interrupt)
+    monkeypatch.setattr(region_files, "score_together", interrupt)
 
 
 def test_an_interrupted_pass_is_resumed_region_by_region(predictors, regions, tmp_path, monkeypatch):

@@ -1,40 +1,48 @@
-"""Run the tasks of a build on dask.distributed: on processes of this machine that are replaced when they die, or on
-an existing cluster. All workers must see inputs and store under the paths that this process uses.
+"""Run tasks on dask.distributed: on processes of this machine that are replaced when they die, or on an existing
+cluster. All workers must see all files under the paths that this process uses.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ... import __version__
-from ...store.errors import FactorNetError, UsageError
-from ..publish.transaction import InterruptedBuildError
+from ..errors import FactorNetError, UsageError
 from .signals import shield_children_from_signals
-from .tasks import ShardReport
 
 _TIMEOUT = 60  # seconds to wait for a scheduler, and for its first worker
 _ALLOWED_FAILURES = 3  # workers that may die of the same task before it fails
+Result = TypeVar("Result")
+
+
+class WorkersError(FactorNetError):
+    """Workers were lost, or a task failed for another reason than its input; the results of finished tasks hold."""
 
 
 @contextmanager
-def local_cluster(workers: int, memory: int | None) -> Iterator[Any]:
+def local_cluster(workers: int, memory: int | None, *, environment: Mapping[str, str] | None = None) -> Iterator[Any]:
     """Yield a client of new worker processes on this machine, each with a nanny that restarts it when it dies.
 
     Args:
         workers: number of processes, of one thread each.
         memory: bytes that one may use before its nanny kills it, or None for no limit.
+        environment: variables of the workers, unless this process has others.
     """
     import dask
 
     _set_log_level()
     from distributed import Client, LocalCluster
 
-    settings = {"distributed.scheduler.allowed-failures": _ALLOWED_FAILURES, "distributed.worker.daemon": True}
+    settings: dict[str, Any] = {
+        "distributed.scheduler.allowed-failures": _ALLOWED_FAILURES,
+        "distributed.worker.daemon": True,
+    }
+    settings |= {f"distributed.nanny.pre-spawn-environ.{name}": text for name, text in (environment or {}).items()}
     with ExitStack() as stack:
         stack.callback(_restore_environment, dict(os.environ))  # nannies set variables in this process too
         stack.enter_context(dask.config.set(settings))
@@ -59,15 +67,16 @@ def _restore_environment(environment: dict[str, str]) -> None:
 
 
 @contextmanager
-def remote_cluster(address: str, location: Path) -> Iterator[Any]:
+def remote_cluster(address: str, locations: Sequence[Path]) -> Iterator[Any]:
     """Yield a client of a running scheduler.
 
     Args:
         address: as the scheduler prints it, ``tcp://host:8786``.
-        location: folder that all workers must see and be able to write to.
+        locations: files and folders that all workers must see.
 
     Raises:
-        UsageError: no scheduler answers, it has no workers, or a worker has another version or does not see `location`.
+        UsageError: no scheduler answers, it has no workers, or a worker has another version or does not see one of
+            `locations`.
     """
     _set_log_level()
     from distributed import Client
@@ -86,7 +95,7 @@ def remote_cluster(address: str, location: Path) -> Iterator[Any]:
             raise UsageError(
                 f"the scheduler at {address} has no workers after {_TIMEOUT} s; start some with `dask worker {address}`"
             ) from e
-        _check_workers(client, location)
+        _check_workers(client, locations)
         yield client
 
 
@@ -101,39 +110,48 @@ def _set_log_level() -> None:
     logging.getLogger("distributed").setLevel(level.upper())
 
 
-def _check_workers(client: Any, location: Path) -> None:
-    results = client.run(_describe_worker, str(location), on_error="return")
+def _check_workers(client: Any, locations: Sequence[Path]) -> None:
+    results = client.run(_describe_worker, [str(location) for location in locations], on_error="return")
     for worker, result in results.items():
         if isinstance(result, Exception):
             raise UsageError(
                 f"worker {worker}: cannot run factornet ({result!r}); install factornet {__version__} there"
             )
-        version, sees_location = result
+        version, unseen = result
         if version != __version__:
             raise UsageError(
                 f"worker {worker}: has factornet {version}, this process {__version__}; install the same on all"
             )
-        if not sees_location:
-            raise UsageError(f"worker {worker}: does not see {location}; build on a file system that all workers share")
+        if unseen:
+            raise UsageError(f"worker {worker}: does not see {unseen}; use a file system that all workers share")
 
 
-def _describe_worker(location: str) -> tuple[str, bool]:
-    """Return, on a worker, its version of factornet and whether it sees a folder."""
-    return __version__, Path(location).is_dir()
+def _describe_worker(locations: Sequence[str]) -> tuple[str, str]:
+    """Return, on a worker, its version of factornet, and the first of some paths that it does not see; "" for none."""
+    return __version__, next((location for location in locations if not Path(location).exists()), "")
 
 
-def run_on(client: Any, nodes: Sequence[Any], on_report: Callable[[ShardReport], None]) -> list[ShardReport]:
-    """Run delayed tasks on a cluster, and return their reports in the order of the tasks.
+def delayed_call(call: Callable[[], Any]) -> Any:
+    """Return a delayed task of a call without arguments.
+
+    Dask would look for other tasks of its own in arguments: in all names of all chromosomes, for each task.
+    """
+    from dask.delayed import delayed
+
+    return delayed(call, pure=False, traverse=False)()
+
+
+def run_on(client: Any, nodes: Sequence[Any], on_result: Callable[[Result], None]) -> list[Result]:
+    """Run delayed tasks on a cluster, and return their results in the order of the tasks.
 
     Args:
         client: of the cluster.
-        nodes: delayed tasks.
-        on_report: called as each task ends.
+        nodes: delayed tasks; earlier ones are started first.
+        on_result: called as each task ends.
 
     Raises:
         FactorNetError: as raised by a task; no further task is started then.
-        InterruptedBuildError: the cluster was lost, workers died repeatedly of the same task, or a task raised
-            another error.
+        WorkersError: the cluster was lost, workers died repeatedly of the same task, or a task raised another error.
     """
     from distributed import as_completed
     from distributed.client import FutureCancelledError
@@ -142,20 +160,14 @@ def run_on(client: Any, nodes: Sequence[Any], on_report: Callable[[ShardReport],
     futures = client.compute(list(nodes), optimize_graph=False)
     try:
         for future in as_completed(futures):
-            on_report(future.result())
+            on_result(future.result())
         return [future.result() for future in futures]
     except FactorNetError:
         raise
     except (KilledWorker, FutureCancelledError, OSError) as e:
         hint = "use fewer workers or give them more memory" if isinstance(e, KilledWorker) else "restart the cluster"
-        raise InterruptedBuildError(
-            f"workers of the cluster were lost ({e}); {hint}, then run the same command again: it resumes after the "
-            "finished shards"
-        ) from e
+        raise WorkersError(f"workers of the cluster were lost ({e}); {hint}") from e
     except Exception as e:
-        raise InterruptedBuildError(
-            f"a task failed on the cluster ({e!r}); fix the cause, then run the same command again: it resumes after "
-            "the finished shards"
-        ) from e
+        raise WorkersError(f"a task failed on the cluster ({e!r}); fix the cause") from e
     finally:
         client.cancel(futures)
