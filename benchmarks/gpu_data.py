@@ -15,6 +15,7 @@ from factornet.model.network.block_ensemble import BlockEnsemble
 from factornet.model.network.blocks import BlockNetwork
 from factornet.model.network.config import NetworkConfig
 from factornet.model.network.factornet import FactorNet
+from factornet.store.cell_info import Track
 from factornet.store.errors import UsageError
 from factornet.store.genome.intervals import GenomeCoordinates
 from factornet.store.sampling.plan import SamplingPlan
@@ -135,6 +136,10 @@ class ArrayStore:
         if name not in CELLS:
             raise UsageError(f"no cell line {name!r}")
         return _Cell(name)
+
+    def tracks_of(self, cell: str) -> tuple[Track, ...]:
+        """Return the tracks of a cell line."""
+        return tuple(Track(name, shared=name in SHARED) for name in self.cell(cell).track_names)
 
     def array(self, path: str) -> NDArray[Any]:
         """Return an array by its path."""
