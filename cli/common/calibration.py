@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from ...store.errors import UsageError
 from ...store.text import format_count
 from .arguments import naming_option
-from .output import print_json, print_line
+from .output import print_json, print_line, print_warning
 
 if TYPE_CHECKING:
     from ...model.model_dir.calibration import Calibration
@@ -65,6 +65,19 @@ def calibration_from_args(options: argparse.Namespace, model: LoadedModel) -> Ca
         with naming_option("--fdr"):
             found.threshold_for(options.fdr)
     return found
+
+
+def warn_uncalibrated(options: argparse.Namespace, models: Sequence[LoadedModel]) -> None:
+    """Warn of networks over blocks without a calibration, which their training writes: their scores are raw."""
+    from ...model.network.block_ensemble import BlockEnsemble
+
+    trained = [m for m in models if isinstance(m.network, BlockEnsemble) and m.weights == "best"]
+    names = [m.name for m in trained if not m.calibrations]
+    if names and not options.uncalibrated:
+        print_warning(
+            f"{', '.join(names)}: no calibration.json, which training writes at its end; scores are as the networks "
+            "compute them. Copy the folder again, or calibrate it: factornet-model calibrate"
+        )
 
 
 def call_from_args(options: argparse.Namespace, predictor: Predictor) -> int:

@@ -13,6 +13,7 @@ from ...store.schema import STRIDE
 from ...store.text import format_count
 from ..common.annotation_check import check_annotation_rules
 from ..common.arguments import NOTHING, cell_name, naming_option
+from ..common.calibration import warn_uncalibrated
 from ..common.model_options import open_models_from_args
 from ..common.output import print_json, print_line, print_warning
 from ..common.progress import progress_line
@@ -45,6 +46,7 @@ def predict_many_files(options: argparse.Namespace) -> int:
     folder = Path(options.output)
     store = open_store_from_args(options)
     models = open_models_from_args(options)
+    warn_uncalibrated(options, models)
     bins, count = _bins(options, store)
     regions = () if isinstance(bins, IntervalBins) else bins.regions
     existing = folder if folder.is_dir() else folder.absolute().parent

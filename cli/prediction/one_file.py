@@ -17,6 +17,7 @@ from ..common.calibration import (
     call_from_args,
     print_scores,
     print_sites,
+    warn_uncalibrated,
 )
 from ..common.model_options import open_model_from_args
 from ..common.output import print_json, print_line
@@ -47,6 +48,7 @@ def predict_one_file(options: argparse.Namespace) -> int:
     model = open_model_from_args(options)
     options.factor = _factor(options, model)
     calibration = calibration_from_args(options, model)
+    warn_uncalibrated(options, [model])
     regions, stride = choose_regions(options, store), options.stride or STRIDE
     with workers_from_args(options, store, [model], regions, options.output.absolute().parent) as workers:
         predictor = Predictor(
