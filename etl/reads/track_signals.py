@@ -77,11 +77,7 @@ def make_signals(
         InputError: a file of reads cannot be used, or a bigWig cannot be written.
         UsageError: the assay of a track, or the scale, lacks a figure.
     """
-    for track in tracks:
-        for path in track.paths if track.has_reads else ():
-            if has_alignments(path):
-                found = read_header(path).lengths
-                match_chromosomes(path, found, store.coordinates, aliases, allow_missing=allow_missing)
+    _check_chromosomes(tracks, store, aliases, allow_missing=allow_missing)
     _prepare(folder, state)
     sequenced, notes = sequenced_bases(store), tuple[str, ...]()
     is_known = options.genome_size is not None or effective_genome_size(store.info.assembly, None) is not None
@@ -113,6 +109,21 @@ def make_signals(
     for name, figures in reports.items():
         notes += tuple(f"track {name}: {note}" for note in signal_notes(figures))
     return ReadSignals(made, reports, notes)
+
+
+def _check_chromosomes(
+    tracks: Sequence[SignalFile], store: Store, aliases: Mapping[str, str], *, allow_missing: bool
+) -> None:
+    """Check the headers of all alignments against the store, before any of them is read.
+
+    Raises:
+        InputError: names or lengths of chromosomes do not match.
+    """
+    for track in tracks:
+        for path in track.paths if track.has_reads else ():
+            if has_alignments(path):
+                found = read_header(path).lengths
+                match_chromosomes(path, found, store.coordinates, aliases, allow_missing=allow_missing)
 
 
 def with_terms(inputs: CellFolder, options: SignalOptions) -> CellFolder:
