@@ -1,50 +1,18 @@
 """Signal of read files against counting them read by read."""
 
-import gzip
-import subprocess
-import sys
-from dataclasses import replace
-
 import numpy as np
-import pysam
 import pytest
+from support.read_signals import LENGTHS, assert_equal, fragments, values, write
 from support.simulated_reads import count_slowly, simulate_bam
 
-from factornet.etl.inputs.bigwig import read_values
 from factornet.etl.reads import read_set
 from factornet.etl.reads.cuts import CutCollection
 from factornet.etl.reads.read_filter import EXCLUDABLE, ReadFilter
 from factornet.etl.reads.read_set import open_reads
-from factornet.etl.reads.signal import KnownGenome, write_clusters, write_signals
+from factornet.etl.reads.signal import KnownGenome, write_clusters
 from factornet.etl.reads.signal_options import SignalOptions
 from factornet.store.errors import InputError, UsageError
-from factornet.store.genome.bigwig_format import check_structure
 from factornet.store.genome.intervals import Intervals
-
-LENGTHS = {"chr1": 30_000, "chr2": 12_000, "chrX": 9_000, "chrM": 3_000}
-GENOME = KnownGenome(sequenced=40_000)
-
-
-@pytest.fixture(scope="module")
-def bam(tmp_path_factory):
-    return simulate_bam(tmp_path_factory.mktemp("reads") / "r.bam", LENGTHS, 6_000, seed=1)
-
-
-def values(path):
-    lengths = check_structure(path).lengths
-    return {name: read_values(path, name, 0, length)[0] for name, length in lengths.items()}
-
-
-def write(files, folder, options, *, strands=("both",), lengths=None, **more):
-    outputs = {strand: folder / f"{strand}.bw" for strand in strands}
-    report = write_signals(open_reads(files, lengths), options, outputs, replace(GENOME, **more), scratch=folder)
-    return report, {strand: values(path) for strand, path in outputs.items()}
-
-
-def assert_equal(found, expected):
-    assert set(found) == set(expected)
-    for name, row in expected.items():
-        np.testing.assert_array_equal(found[name], row)
 
 
 @pytest.mark.parametrize(
@@ -69,15 +37,6 @@ def test_counts_equal_counting_read_by_read(bam, tmp_path, rules, slow, assay):
     assert figures["cuts"] == sum(rows.sum() for rows in expected.values())
     assert figures["reads"] == figures["used"] + sum(figures["dropped"].values())
     assert figures["used"] == figures["cuts"] + figures["cuts_outside"]
-
-
-@pytest.mark.parametrize("ending", [".cram", ".sam"])
-def test_cram_and_sam_count_as_bam(tmp_path, ending):
-    other = simulate_bam(tmp_path / f"r{ending}", LENGTHS, 2_000, seed=5)
-    same = simulate_bam(tmp_path / "r.bam", LENGTHS, 2_000, seed=5)
-    options = SignalOptions(assay="DNase-seq", scale="none")
-    a, b = (write([file], tmp_path, options)[1]["both"] for file in (other, same))
-    assert_equal(a, b)
 
 
 def test_files_of_a_track_add_up(bam, tmp_path):
@@ -137,25 +96,6 @@ def test_more_cuts_than_memory_holds_are_kept_in_a_file(bam, tmp_path, monkeypat
     assert len(wrote) > 20
 
 
-def fragments(path, rows):
-    with gzip.open(path, "wt") as file:
-        file.write("# id=made up\n")
-        file.writelines("\t".join(map(str, row)) + "\n" for row in rows)
-    return path
-
-
-@pytest.fixture
-def rows():
-    rng = np.random.default_rng(4)
-    chroms = rng.choice([*LENGTHS, "chrUn_1"], 3_000)
-    starts = rng.integers(0, 2_000, 3_000)
-    lengths = rng.integers(20, 400, 3_000)
-    return [
-        (c, a, a + n, f"BC#{b}-1", 1)
-        for c, a, n, b in zip(chroms, starts, lengths, rng.integers(0, 9, 3_000), strict=True)
-    ]
-
-
 def cuts_of(rows, barcodes=None):
     found = {name: np.zeros(length, int) for name, length in LENGTHS.items()}
     for chrom, start, stop, barcode, _ in rows:
@@ -200,62 +140,6 @@ def test_clusters_in_one_pass_equal_separate_files(rows, tmp_path, monkeypatch):
     assert reports["C0"].summary.other_barcodes == sum(row[3] == "BC#8-1" for row in rows)
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("chr1\tx\t20\tB\t1", r"f.tsv.gz:902: start 'x' and end '20' are not whole numbers"),
-        ("chr1\t30\t20\tB\t1", r"f.tsv.gz:902: the fragment ends at 20, not behind its start 30"),
-        ("chr1\t-5\t20\tB\t1", r"f.tsv.gz:902: start '-5' and end '20' are not whole numbers"),
-        ("chr1\t5\t99999999999\tB\t1", r"f.tsv.gz:902: the fragment ends at 99999999999"),
-        ("chr1\t5", r"f.tsv.gz:902: 2 columns, expected three or more"),
-        ("chr1\t5\t", r"f.tsv.gz:902: start '5' and end '' are not whole numbers"),
-    ],
-)
-def test_lines_that_are_no_fragments_are_named(rows, tmp_path, line, problem):
-    file = fragments(tmp_path / "f.tsv.gz", [*rows[:900], (line,), *rows[900:]])
-    with pytest.raises(InputError, match=problem):
-        write([file], tmp_path, SignalOptions(scale="none"), lengths=LENGTHS)
-
-
-@pytest.mark.parametrize("kind", ["cut", "flipped", "within a read", "text", "unaligned"])
-def test_damaged_bams_are_refused(bam, tmp_path, kind):
-    data, path = bam.read_bytes(), tmp_path / "x.bam"
-    middle = len(data) // 2
-    path.write_bytes(
-        {
-            "cut": data[:middle],
-            "flipped": data[:middle] + bytes(b ^ 255 for b in data[middle : middle + 9]) + data[middle + 9 :],
-            "within a read": b"",
-            "text": b"hello",
-            "unaligned": b"",
-        }[kind]
-    )
-    if kind == "within a read":
-        with pysam.BGZFile(str(bam), "rb", None) as file, pysam.BGZFile(str(path), "wb", None) as cut:
-            cut.write(file.read()[:50_000])
-    if kind == "unaligned":
-        pysam.AlignmentFile(str(path), "wb", header={"HD": {"VN": "1.6"}}).close()
-    expected = {
-        "cut": "cannot be read as BAM, CRAM or SAM",
-        "flipped": "is damaged",
-        "within a read": "ends within a read, behind",
-        "text": "cannot be read as BAM, CRAM or SAM",
-        "unaligned": "is unaligned",
-    }
-    with pytest.raises(InputError, match=f"x.bam: {expected[kind]}"):
-        write([path], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))
-    assert [p.name for p in tmp_path.iterdir()] == ["x.bam"]
-
-
-def test_htslib_writes_nothing_to_standard_error(bam, tmp_path):
-    (tmp_path / "x.bam").write_bytes(bam.read_bytes()[:-40])
-    code = "from factornet.etl.reads.files.alignment_file import read_header; import pathlib, sys; read_header(pathlib.Path(sys.argv[1]))"
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x.bam"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "[E::" not in done.stderr
-    assert "[W::" not in done.stderr
-
-
 def test_files_of_two_assemblies_are_refused(bam, tmp_path):
     other = simulate_bam(tmp_path / "o.bam", {**LENGTHS, "chr2": 12_345}, 100, seed=1)
     with pytest.raises(InputError, match=r"o.bam: chr2 has 12345 bases, in .*r.bam 12000; are the files of the same"):
@@ -282,34 +166,6 @@ def test_leftovers_of_a_killed_run_do_not_matter(bam, tmp_path, monkeypatch):
     found = write([bam], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))[1]["both"]
     assert_equal(found, {name: rows.sum(0) for name, rows in count_slowly(bam, LENGTHS).items()})
     assert sorted(p.name for p in tmp_path.iterdir()) == [".both.bw.cuts", "both.bw", "cuts"]
-
-
-def test_cram_without_its_last_container_is_refused(tmp_path):
-    path = simulate_bam(tmp_path / "r.cram", LENGTHS, 2_000, seed=5)
-    path.write_bytes(path.read_bytes()[:-38])
-    with pytest.raises(InputError, match=r"r.cram: cannot be read .*the container that ends a CRAM is missing"):
-        open_reads([path])
-
-
-def test_bam_of_plain_gzip_is_told_what_to_do(bam, tmp_path):
-    with pysam.BGZFile(str(bam), "rb", None) as file, gzip.open(tmp_path / "r.bam", "wb") as plain:
-        plain.write(file.read())
-    with pytest.raises(InputError, match="it is compressed with gzip, not bgzip; convert it by samtools"):
-        write([tmp_path / "r.bam"], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))
-
-
-def test_long_cigars_are_found_in_their_tag(tmp_path):
-    header = {"HD": {"VN": "1.6"}, "SQ": [{"SN": "chr1", "LN": 500_000}]}
-    with pysam.AlignmentFile(str(tmp_path / "r.bam"), "wb", header=header) as file:
-        for flag in (0, 16):
-            read = pysam.AlignedSegment(file.header)
-            read.query_name, read.flag, read.reference_id, read.reference_start = "r", flag, 0, 1_000
-            read.cigartuples = [(4, 3), *[(0, 2), (2, 1)] * 40_000, (0, 1), (4, 2)]
-            read.query_sequence = "A" * read.infer_query_length(always=True)
-            read.set_tags([("XA", "text"), ("NM", 5), ("XB", [1, 2, 3])])
-            file.write(read)
-    found = write([tmp_path / "r.bam"], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))[1]["both"]
-    assert np.flatnonzero(found["chr1"]).tolist() == [1_000, 121_000]
 
 
 def test_files_given_twice_and_filters_of_fragments_are_refused(bam, rows, tmp_path):
@@ -348,9 +204,3 @@ def test_fragments_on_other_chromosomes_only_name_them(rows, tmp_path):
     file = fragments(tmp_path / "f.tsv.gz", [(row[0].removeprefix("chr"), *row[1:]) for row in rows])
     with pytest.raises(InputError, match=r"no read to use of 6,000 \(all on .*give the chromosome alias .*1=chr1"):
         write([file], tmp_path, SignalOptions(scale="none"), lengths=LENGTHS)
-
-
-def test_heading_behind_comments_is_passed_over(tmp_path):
-    file = fragments(tmp_path / "f.tsv.gz", [("chrom", "start", "end", "barcode", "n"), ("chr1", 5, 9, "B", 1)])
-    found = write([file], tmp_path, SignalOptions(scale="none"), lengths=LENGTHS)[1]["both"]
-    assert np.flatnonzero(found["chr1"]).tolist() == [5, 8]
