@@ -154,7 +154,8 @@ def _import(options: argparse.Namespace) -> int:
 
 def _info(options: argparse.Namespace) -> int:
     from ..model.data.signals import recorded_signals
-    from ..model.keras.import_model import is_keras_folder, read_keras_card
+    from ..model.keras.import_model import read_keras_card
+    from ..model.keras.original_folder import is_keras_folder
     from ..model.model_dir.calibration import recorded_calibrations
     from ..model.model_dir.card import read_card
 

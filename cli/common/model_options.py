@@ -110,8 +110,8 @@ def open_models_from_args(options: argparse.Namespace) -> tuple[LoadedModel, ...
         InputError: as for `resolve_model` and `open_model`.
         UsageError: a folder is given twice.
     """
-    from ...model.keras.import_model import is_keras_folder
     from ...model.keras.open_model import open_models
+    from ...model.keras.original_folder import is_keras_folder
 
     options.model = [folder for path in options.model for folder in resolve_models(path)]
     seen = set[Path]()
@@ -136,7 +136,7 @@ def _say_if_last(options: argparse.Namespace, models: Sequence[LoadedModel]) -> 
 
 def say_if_original(folder: Path, card: ModelCard, file: TextIO | None = None) -> None:
     """Print one line if a model was read from a folder of the original FactorNet."""
-    from ...model.keras.import_model import is_keras_folder
+    from ...model.keras.original_folder import is_keras_folder
 
     if is_keras_folder(folder):
         print_line(f"{folder}: a model of the original FactorNet, {card.provenance['software']} in memory", file=file)

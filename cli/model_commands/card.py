@@ -31,8 +31,8 @@ def add_parser(commands: Any) -> None:
 
 def _card(options: argparse.Namespace) -> int:
     from ...model.data.model_card import card_markdown
-    from ...model.keras.import_model import is_keras_folder
     from ...model.keras.open_model import open_card
+    from ...model.keras.original_folder import is_keras_folder
     from ...model.model_dir.calibration import recorded_calibrations
 
     folder = resolve_model(options.model)

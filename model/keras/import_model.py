@@ -34,12 +34,10 @@ from ..network.factornet import FactorNet
 from .graph import KerasGraph, read_graph
 from .hdf5_file import Hdf5File
 from .keras2 import BACKENDS, arrays_as_keras_1, keras_2_shapes
-from .text_files import read_json, read_lines
+from .original_folder import KERAS_KINDS, WEIGHT_FILES
+from .text_files import read_lines
 
 KerasWeights = Literal["best", "final"]
-_FILES: dict[str, str] = {"best": "best_model.hdf5", "final": "final_model.hdf5"}
-_KINDS: dict[WeightsKind, str] = {"best": "best", "last": "final"}
-"""The original's weights by what they are called in a model folder."""
 _PUBLISHED_TRACKS = {1: ["DGF"], 2: ["Unique35", "DGF"]}
 _MAX_OVERHEAD = 64_000_000  # bytes of a file beside its arrays
 _MAX_BYTES = 32  # of a file for each weight: float64, and an optimiser that holds three values for each
@@ -93,13 +91,15 @@ def load_keras(directory: str | Path, *, weights: WeightsKind = "best") -> Loade
     """
     directory = Path(directory)
     card = read_keras_card(directory)
-    network = _load(directory, _read_model(directory), _KINDS[weights], names={k: w for w, k in _KINDS.items()})
+    network = _load(
+        directory, _read_model(directory), KERAS_KINDS[weights], names={k: w for w, k in KERAS_KINDS.items()}
+    )
     return LoadedModel(
         network=network,
         card=card,
         name=card.provenance["folder"],
         weights=weights,
-        weights_sha256=card.provenance["sha256"][_FILES[_KINDS[weights]]],
+        weights_sha256=card.provenance["sha256"][WEIGHT_FILES[KERAS_KINDS[weights]]],
         folder=directory.absolute(),
     )
 
@@ -112,7 +112,7 @@ def read_keras_card(directory: str | Path) -> ModelCard:
     """
     directory = Path(directory)
     model = _read_model(directory)
-    names = [name for name in ("model.json", *_FILES.values()) if (directory / name).is_file()]
+    names = [name for name in ("model.json", *WEIGHT_FILES.values()) if (directory / name).is_file()]
     for name in names:
         _check_size(directory / name, model.config)
     digests = {name: file_digest(directory / name) for name in names}
@@ -164,10 +164,10 @@ def write_imported(
     with output_lock(output, parents=True):
         if output.exists():
             raise UsageError(f"{output} already exists; choose another folder")
-        sources = {"best": weights} | ({"last": "final"} if (directory / _FILES["final"]).exists() else {})
+        sources = {"best": weights} | ({"last": "final"} if (directory / WEIGHT_FILES["final"]).exists() else {})
         networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
         card = read_keras_card(directory)
-        taken = {which: _FILES[source] for which, source in sources.items()}
+        taken = {which: WEIGHT_FILES[source] for which, source in sources.items()}
         from_where = {"origin": dict(origin)} if origin else {}
         card = replace(card, provenance={**card.provenance, "weights": taken, **from_where})
         # Written next to its final path and renamed: the folder appears with its weights, or not at all.
@@ -176,20 +176,6 @@ def write_imported(
             for which, network in networks.items():
                 save_weights(staged, network.state_dict(), cast(Any, which))
     return card
-
-
-def is_keras_folder(directory: str | Path) -> bool:
-    """Return whether the folder has a model.json written by Keras."""
-    try:
-        content = read_json(Path(directory) / "model.json")
-    except InputError:
-        return False
-    return isinstance(content, dict) and "class_name" in content
-
-
-def keras_weights(directory: str | Path, weights: WeightsKind) -> Path:
-    """Return the path of the best or the last weights in a folder of the original FactorNet; need not exist."""
-    return Path(directory) / _FILES[_KINDS[weights]]
 
 
 def _read_model(directory: Path) -> _KerasModel:
@@ -260,14 +246,14 @@ def _check_count(path: Path, names: Sequence[str] | None, n_expected: int, kind:
 
 def _load(directory: Path, model: _KerasModel, weights: str, *, names: Mapping[str, str] | None = None) -> FactorNet:
     """Load the network with weights of best_model.hdf5 or final_model.hdf5; `names` are what messages call them."""
-    if weights not in _FILES:
-        raise UsageError(f"weights must be one of {', '.join(_FILES)}, got {weights!r}")
-    path = directory / _FILES[weights]
+    if weights not in WEIGHT_FILES:
+        raise UsageError(f"weights must be one of {', '.join(WEIGHT_FILES)}, got {weights!r}")
+    path = directory / WEIGHT_FILES[weights]
     if path.exists() and not path.is_file():
         raise InputError(path, "is not a file", hint="copy the file of weights there")
     if not path.exists():
         existing = sorted(p.name for p in directory.glob("*.hdf5"))
-        other = next((w for w, name in _FILES.items() if name in existing), None)
+        other = next((w for w, name in WEIGHT_FILES.items() if name in existing), None)
         hint = f"use the {(names or {}).get(other, other)} weights" if other else "copy the weights into the folder"
         raise InputError(path, f"no such weights; the folder has {', '.join(existing) or 'none'}", hint=hint)
     try:

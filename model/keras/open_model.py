@@ -10,7 +10,8 @@ from ..model_dir.mean_signal import mean_signal_digest
 from ..model_dir.weights import LoadedModel, WeightsKind, load_model
 from ..network.block_ensemble import BlockEnsemble
 from ..network.mean_signal import MeanSignal
-from .import_model import is_keras_folder, keras_weights, load_keras, read_keras_card
+from .import_model import load_keras, read_keras_card
+from .original_folder import is_keras_folder, keras_weights
 
 
 def open_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedModel:
