@@ -23,7 +23,9 @@ from support.bad_input.case import (
     odd,
 )
 from support.bad_input.changes import (
-    Change,
+    BGZIP_CUT,
+    GZIP_CUT,
+    as_spreadsheet,
     bgzipped,
     both,
     copy_of,
@@ -37,6 +39,7 @@ from support.bad_input.changes import (
     in_members,
     line,
     longer,
+    moved,
     packed,
     poke,
     remove,
@@ -52,20 +55,6 @@ from support.bad_input.changes import (
     zeros,
 )
 
-
-def _as_spreadsheet(line: bytes) -> bytes:
-    """Return a line of a BED file as spreadsheets write it: text in quotes, separators of thousands, decimals."""
-    chrom, start, stop, *more = line.decode().split("\t")
-    return "\t".join((f'"{chrom}"', f'"{int(start):,}"', f"{stop}.0", *more)).encode() + b"\r\n"
-
-
-def _moved(name: str) -> Change:
-    """Move another file of the folder here."""
-    return lambda path: path.with_name(name).rename(path) and None
-
-
-_BGZIP = r"cut short: the empty block in which bgzip files end is missing at byte \d+"
-_GZ = r"gzip data is cut short or damaged"
 _JOIN = edit(lambda b: b.replace(b"\n>chr21", b">chr21"))
 _ROWS = {
     ("genome", FASTA): (
@@ -93,12 +82,12 @@ _ROWS = {
         bad("record without a name", swap(">chr21", ">"), r"fa:2502: a record without a name", "name of its own"),
         bad("0 bytes", write(""), "the file is empty", AGAIN),
         bad("a web page", write(HTML), r"fa:1: not a FASTA: it begins with b'<!DOC", "first line must be `>name`"),
-        bad("gz cut at 10 %", both(packed(), cut(0.1)), _GZ, AGAIN),
-        bad("gz cut at 50 %", both(packed(), cut(0.5)), _GZ, AGAIN),
-        bad("gz cut at 99 %", both(packed(), cut(0.99)), _GZ, AGAIN),
-        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
-        bad("gz with a bit flipped", packed(then=lambda b: flip(b, 0.5)), _GZ, AGAIN),
-        bad("gz with more behind it", packed(then=lambda b: b + b"more"), _GZ, AGAIN),
+        bad("gz cut at 10 %", both(packed(), cut(0.1)), GZIP_CUT, AGAIN),
+        bad("gz cut at 50 %", both(packed(), cut(0.5)), GZIP_CUT, AGAIN),
+        bad("gz cut at 99 %", both(packed(), cut(0.99)), GZIP_CUT, AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), BGZIP_CUT, AGAIN),
+        bad("gz with a bit flipped", packed(then=lambda b: flip(b, 0.5)), GZIP_CUT, AGAIN),
+        bad("gz with more behind it", packed(then=lambda b: b + b"more"), GZIP_CUT, AGAIN),
         bad("a digit", line(9, "AC1T"), r"fa:9: byte b'1' in record 'chr7'", "only IUPAC letters"),
         bad("an alignment", line(9, "AC-T"), r"fa:9: byte b'-' in record 'chr7'", "only IUPAC letters"),
         bad("a hole of zeros", edit(lambda b: b[:9000] + bytes(4096) + b[13096:]), r"fa:149: byte b'\\x00'", "only IUPAC letters"),
@@ -198,7 +187,7 @@ _ROWS = {
         odd("a comment in Latin-1", edit(lambda b: b"# Universit\xe4t\n" + b)),
         odd("CR alone", swap("\n", "\r")),
         odd("trailing tabs and spaces", edit(lambda b: b.replace(b"\n", b"\t\t \n"))),
-        odd("quoted, decimals, thousands", edit(lambda b: b"".join(_as_spreadsheet(x) for x in b.splitlines()))),
+        odd("quoted, decimals, thousands", edit(lambda b: b"".join(as_spreadsheet(x) for x in b.splitlines()))),
         bad("rounded by a spreadsheet", line(3, "chr7\t1.20E+05\t120300"), r"bed:3: not a whole number .*1\.20E\+05", "a spreadsheet may have rounded them.*whole numbers"),
         bad("a heading of other columns", line(1, "name\tscore\tvalue"), r"bed:1: not a whole number .*score", "whole numbers"),
         bad("UTF-16", edit(lambda b: b.decode().encode("utf-16")), "it is UTF-16 text, not text", "iconv -f UTF-16"),
@@ -213,7 +202,7 @@ _ROWS = {
         bad("a web page", write(HTML), r"bed:1: 2 columns", "CHROM START STOP"),
         bad("not text", write(b"chr7\t1\t9\n\xff\xfe\x00"), r"not text after line \d", "give a BED"),
         bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
-        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), _BGZIP, AGAIN),
+        bad("bgzipped, cut between two blocks", bgzipped(without_end=True), BGZIP_CUT, AGAIN),
         bad("missing", remove, r"chip\.txt:1: file 'CTCF\.conservative\.bed' does not exist", "correct the row"),
         bad("dangling link", dangling, r"chip\.txt:1: file 'CTCF\.conservative\.bed' is a broken symbolic link", "correct the row"),
     ),
@@ -237,8 +226,8 @@ _ROWS = {
         odd("CR alone", swap("\n", "\r")),
         odd("quotes", edit(lambda b: b.replace(b"signal.bw", b'"signal.bw"'))),
         odd("comments and blank lines", edit(lambda b: b" # Universit\xe4t\n\n" + b + b"\t\n")),
-        odd("a file name with spaces", both(sibling("K562 DNase rep1.bw", _moved("signal.bw")), swap("signal.bw", "K562 DNase rep1.bw"))),
-        odd("a file name with spaces, in quotes", both(sibling("K562 DNase rep1.bw", _moved("signal.bw")), swap("signal.bw\t", '"K562 DNase rep1.bw" '))),
+        odd("a file name with spaces", both(sibling("K562 DNase rep1.bw", moved("signal.bw")), swap("signal.bw", "K562 DNase rep1.bw"))),
+        odd("a file name with spaces, in quotes", both(sibling("K562 DNase rep1.bw", moved("signal.bw")), swap("signal.bw\t", '"K562 DNase rep1.bw" '))),
         bad("UTF-16", edit(lambda b: b.decode().encode("utf-16")), "cannot be read as text: it is UTF-16", "iconv -f UTF-16.*write FILE NAME"),
         bad("columns in wrong order", line(2, "DGF\tsignal.bw"), r"txt:2: file 'DGF' does not exist", "write|FILE NAME"),
         bad("a track twice", line(2, "signal.bw\tUnique35"), r"txt:2: 'Unique35' is named twice", "keep one row"),

@@ -239,3 +239,18 @@ def shuffled(path: Path) -> None:
 def copy_of(name: str) -> Change:
     """Copy the content of another file of the experiment."""
     return lambda path: path.write_bytes((path.parent / name).read_bytes()) and None
+
+
+def as_spreadsheet(line: bytes) -> bytes:
+    """Return a line of a BED file as spreadsheets write it: text in quotes, separators of thousands, decimals."""
+    chrom, start, stop, *more = line.decode().split("\t")
+    return "\t".join((f'"{chrom}"', f'"{int(start):,}"', f"{stop}.0", *more)).encode() + b"\r\n"
+
+
+def moved(name: str) -> Change:
+    """Move another file of the folder here."""
+    return lambda path: path.with_name(name).rename(path) and None
+
+
+BGZIP_CUT = r"cut short: the empty block in which bgzip files end is missing at byte \d+"
+GZIP_CUT = r"gzip data is cut short or damaged"

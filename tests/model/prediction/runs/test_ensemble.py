@@ -82,8 +82,8 @@ def test_ensemble_of_intervals(predictors, alone, store, tmp_path, how):
     np.testing.assert_allclose(found, expected(scores, how), rtol=6e-4)
 
 
-def test_order_of_the_models_does_not_matter_when_resuming(predictors, alone, tmp_path, monkeypatch):
-    regions = alone[0]
+def interrupt_second_pass(monkeypatch, predictors, folder, regions):
+    """Predict an ensemble of all models, interrupted when the second region is to be scored."""
     scored, calls = region_files.score_together, []
 
     def interrupt(of_pass, bins):
@@ -92,10 +92,16 @@ def test_order_of_the_models_does_not_matter_when_resuming(predictors, alone, tm
             raise KeyboardInterrupt
         return scored(of_pass, bins)
 
-    outputs = plan_outputs(predictors(*MODELS), tmp_path, suffix=".bw", ensemble="mean")
-    monkeypatch.setattr(region_files, "score_together", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        predict_folder(tmp_path, outputs, regions)
+    outputs = plan_outputs(predictors(*MODELS), folder, suffix=".bw", ensemble="mean")
+    with monkeypatch.context() as patch:
+        patch.setattr(region_files, "score_together", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            predict_folder(folder, outputs, regions)
+
+
+def test_order_of_the_models_does_not_matter_when_resuming(predictors, alone, tmp_path, monkeypatch):
+    regions = alone[0]
+    interrupt_second_pass(monkeypatch, predictors, tmp_path, regions)
     assert len(list(tmp_path.glob(".CTCF.bw.*.parts"))) == 3
     kept = []
     backwards = plan_outputs(predictors(*MODELS[::-1]), tmp_path, suffix=".bw", ensemble="mean")
@@ -104,19 +110,8 @@ def test_order_of_the_models_does_not_matter_when_resuming(predictors, alone, tm
 
 
 def test_a_run_of_other_models_removes_what_is_left_of_these(predictors, alone, tmp_path, monkeypatch, caplog):
-    regions, calls = alone[0], []
-    scored = region_files.score_together
-
-    def interrupt(of_pass, bins):
-        calls.append(bins)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return scored(of_pass, bins)
-
-    outputs = plan_outputs(predictors(*MODELS), tmp_path, suffix=".bw", ensemble="mean")
-    monkeypatch.setattr(region_files, "score_together", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        predict_folder(tmp_path, outputs, regions)
+    regions = alone[0]
+    interrupt_second_pass(monkeypatch, predictors, tmp_path, regions)
     (tmp_path / ".CTCF.bw.mine.parts").mkdir()
     predict_folder(tmp_path, plan_outputs(predictors(*MODELS[:2]), tmp_path, suffix=".bw", ensemble="mean"), regions)
     assert [p.name for p in tmp_path.glob(".CTCF*.parts")] == [".CTCF.bw.mine.parts"]
