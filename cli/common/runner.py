@@ -17,6 +17,7 @@ from ...store.errors import FactorNetError
 from ...store.machine import raise_open_file_limit
 from .output import LogFormatter, PrintableStream, print_line, print_traceback
 
+_AGAIN = 0.05  # seconds
 Handler = Callable[[argparse.Namespace], int]
 
 
@@ -59,10 +60,23 @@ def _prepare_process(*, verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter("%(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
-    sys.excepthook = print_traceback
+    sys.excepthook, sys.unraisablehook = print_traceback, _redeliver_interrupts
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # letters that the encoding of a terminal lacks
+
+
+def _redeliver_interrupts(ignored: sys.UnraisableHookArgs) -> None:
+    """Send an interrupt again that arrived where Python ignores exceptions, as in callbacks of numba's compiler."""
+    if not issubclass(ignored.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+        return
+    number = ignored.exc_value.args[0] if ignored.exc_value and ignored.exc_value.args else signal.SIGINT
+    main = threading.main_thread().ident
+    assert main is not None, "it runs"
+    again = threading.Timer(_AGAIN, signal.pthread_kill, (main, number))  # a real signal, which ends a sleep
+    again.daemon = True
+    again.start()
 
 
 def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:

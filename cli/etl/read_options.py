@@ -65,9 +65,8 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ignore-for-scale",
         nargs="+",
-        default=list(IGNORED),
         metavar="CHROM",
-        help="chromosomes whose reads do not count for the scale; none: all count",
+        help="chromosomes whose reads do not count for the scale; none: all count; default: X and the mitochondrion",
     )
 
 
@@ -89,7 +88,7 @@ def signal_options(options: argparse.Namespace) -> SignalOptions:
         scale=options.scale,
         read_length=options.read_length,
         genome_size=options.effective_genome_size,
-        ignore=tuple(chosen(options.ignore_for_scale)),
+        ignore=IGNORED if options.ignore_for_scale is None else tuple(chosen(options.ignore_for_scale)),
     )
 
 

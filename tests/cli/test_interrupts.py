@@ -84,3 +84,26 @@ def test_other_errors_are_raised():
 
     with pytest.raises(RuntimeError, match="a bug"):
         run(handler)
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])
+def test_interrupt_within_a_callback_of_a_library_is_not_lost(name, status):
+    """Python ignores exceptions there, as when numba compiles: the interrupt is sent again."""
+    program = f"""
+import argparse, ctypes, signal, sys, time
+from factornet.cli.common.runner import handle_termination, run_command
+
+def handler(options):
+    ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.{name}))()
+    time.sleep(30)
+    return 0
+
+parser = argparse.ArgumentParser(prog="x")
+parser.add_argument("--verbose", action="store_true")
+with handle_termination():
+    sys.exit(run_command(parser, handler, []))
+"""
+    begin = time.perf_counter()
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (status, "x: interrupted\n")
+    assert time.perf_counter() - begin < 25
