@@ -92,12 +92,9 @@ def make_signals(
         reads, settings = _open(group, store, options, aliases)
         todo = {strand_of(t.name): folder / f"{t.name}.bw" for t in group if not _is_made(folder, t.name)}
         if todo:
-            genome = KnownGenome(
-                assembly=store.info.assembly,
-                sequenced=sequenced,
-                blacklist=blacklist_of(store, reads),
-                keep_listed=True,  # as in a bigWig; no window of training touches it
-            )
+            # Cuts in the blacklist are kept, as in a bigWig; no window of training touches it.
+            blacklist = blacklist_of(store, reads)
+            genome = KnownGenome(store.info.assembly, sequenced, blacklist, keep_listed=True)
             report = write_signals(reads, settings, todo, genome, scratch=folder)
             content = json.dumps(report.describe()).encode()
             for path in todo.values():
@@ -107,7 +104,10 @@ def make_signals(
             reports[track.name] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             made[track.name] = replace(track, paths=(path,), assay=settings.assay or "", units=UNITS[settings.scale])
     for name, figures in reports.items():
-        notes += tuple(f"track {name}: {note}" for note in signal_notes(figures))
+        lines = signal_notes(figures)
+        if strand_of(name) != "both":
+            lines.insert(0, f"cuts on the {strand_of(name)} strand; the figures that follow are of both strands")
+        notes += tuple(f"track {name}: {line}" for line in lines)
     return ReadSignals(made, reports, notes)
 
 

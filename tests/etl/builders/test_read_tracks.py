@@ -110,7 +110,8 @@ def test_stranded_pair_and_aliases(files, counts):
     write_cut_reads(files / "A" / "r.bam", {name.removeprefix("chr"): count for name, count in counts.items()})
     sheet(files, "A", "r.bam DGF_fwd assay=DNase-seq", "r.bam DGF_rev assay=DNase-seq")
     options = replace(OPTIONS, aliases={"A": "chrA", "B": "chrB"}, reads=SignalOptions(scale="none"))
-    build_cell(files / "s.zarr", files / "A", options, Resources(1))
+    report = build_cell(files / "s.zarr", files / "A", options, Resources(1))
+    assert "track DGF_rev: cuts on the reverse strand; the figures that follow are of both strands" in report.notes
     forward, reverse = track(files, "A", "DGF_fwd"), track(files, "A", "DGF_rev")
     for name, count in counts.items():
         np.testing.assert_array_equal(forward[name] + reverse[name], count)
