@@ -19,6 +19,11 @@ pytest.register_assert_rewrite("support.transfer_helpers")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument alone: content may carry a time (gzip's does), and the workers must agree on names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
     """Make a folder in the first process of pytest-xdist that needs it, for all of them; not to be changed."""
