@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -53,7 +54,7 @@ class RegionParts:
             UsageError: the interrupted run had other settings; each that differs is named with both values.
             InputError: its settings cannot be read, or those of this run cannot be written.
         """
-        folder = output.with_name(f".{output.name}.parts")
+        folder = _folder_of(output)
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise InputError(folder, "is not a folder", hint="move it away: finished regions are kept there")
         if resume and (folder / _SETTINGS).exists():
@@ -154,6 +155,28 @@ class RegionParts:
         remove(self.folder)
 
 
+def remove_parts_of_finished(output: Path, settings: Mapping[str, Any]) -> None:
+    """Remove the folder of an output that is finished: its run was killed, or failed, while it removed the folder.
+
+    Args:
+        output: file that the parts were joined to; the caller holds its lock.
+        settings: of its run; finished parts of a run with other settings stay.
+
+    Raises:
+        InputError: it cannot be removed.
+    """
+    folder = _folder_of(output)
+    with suppress(InputError):  # damaged: nothing resumes from it
+        if (folder / _SETTINGS).exists() and _read_settings(folder, hint=_HINT)[0] != settings:
+            return
+    if folder.is_dir() and not folder.is_symlink():
+        remove(folder)
+
+
+def _folder_of(output: Path) -> Path:
+    return output.with_name(f".{output.name}.parts")
+
+
 def _object_in(path: Path, content: Mapping[str, Any], key: str, *, hint: str) -> dict[str, Any]:
     value = content.get(key)
     if not isinstance(value, dict):
@@ -168,12 +191,17 @@ def _count_finished(folder: Path) -> int:
 
 def _check_settings(folder: Path, settings: Mapping[str, Any]) -> str:
     """Compare the settings of an interrupted run with those of this one, and return the digest of its file."""
-    path = folder / _SETTINGS
     hint = f"use the same, or do not resume (this replaces {_count_finished(folder)} finished regions)"
-    content = read_sealed_json(path, _SETTINGS_FORMAT, hint=hint)
-    old = _object_in(path, content, "settings", hint=hint)
+    old, digest = _read_settings(folder, hint=hint)
     names = [n for n in {**old, **settings} if old.get(n) != settings.get(n)]
     if names:
         differ = "; ".join(f"{n} was {old.get(n)}, is {settings.get(n)}" for n in names)
         raise UsageError(f"{folder}: cannot resume with other settings: {differ}; {hint}")
-    return str(content[SELF_DIGEST])
+    return digest
+
+
+def _read_settings(folder: Path, *, hint: str) -> tuple[dict[str, Any], str]:
+    """Return the settings of the run of a folder, and the digest of their file."""
+    path = folder / _SETTINGS
+    content = read_sealed_json(path, _SETTINGS_FORMAT, hint=hint)
+    return _object_in(path, content, "settings", hint=hint), str(content[SELF_DIGEST])

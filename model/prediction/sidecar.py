@@ -138,8 +138,12 @@ def _restore(path: Path, old: bytes | None) -> None:
         write_atomic(path, old)
 
 
-def read_record(predictions: Path) -> PredictionRecord:
+def read_record(predictions: Path, *, check: bool = True) -> PredictionRecord:
     """Read the record of a file of predictions.
+
+    Args:
+        predictions: the file.
+        check: whether to read it too, and compare its digest with the recorded one.
 
     Raises:
         NoRecordError: there is none, or that of other predictions.
@@ -153,7 +157,7 @@ def read_record(predictions: Path) -> PredictionRecord:
         record = PredictionRecord.from_json(content)
     except (KeyError, TypeError) as e:
         raise InputError(path, f"is no record of predictions ({format_foreign(str(e))})", hint=_HINT) from e
-    if file_digest(predictions) != record.file_sha256:
+    if check and file_digest(predictions) != record.file_sha256:
         raise NoRecordError(
             predictions, f"{path.name} next to it is the record of other bytes: the file was changed or replaced"
         )

@@ -29,6 +29,14 @@ MODULES = (
     *("torch._dynamo", "numba", "sympy", "resvg_py", "PIL.PngImagePlugin"),  # what those import when first used
 )
 _MEASURED = {"seconds", "windows_per_second", "data_wait", "self_digest", "tables_sha256"}  # differ by run
+_MEASURED |= {
+    "wall_seconds",
+    "scoring_seconds",
+    "scored",
+    "kept",
+    "model_seconds",
+    "status",
+}  # of predictions in a folder
 
 Files = Mapping[str, bytes]
 
@@ -80,6 +88,7 @@ def prepare(server: Forked, work: Path) -> None:
     ):
         ended = server.run(f"factornet.cli.{module}", arguments, work, limit=120)
         assert ended.status == 0, ended
+    shutil.copytree(work / "model", work / "second")
 
 
 def _train(work: Path, seed: int = 1) -> list[str]:
@@ -88,7 +97,7 @@ def _train(work: Path, seed: int = 1) -> list[str]:
 
 
 def _predict(work: Path) -> list[str]:
-    return f"--store {work}/s.zarr -f TF -i A -m {work}/model --device cpu".split()
+    return f"--store {work}/s.zarr -f TF -i A --device cpu -m {work}/model".split()
 
 
 def _visualize(work: Path) -> list[str]:
@@ -141,6 +150,15 @@ def _intervals(bed: str, name: str) -> Callable[[Path, Path], list[str]]:
     return lambda work, folder: [*_predict(work), "-b", f"{work}/{bed}", "-o", str(folder / name), "--force"]
 
 
+def _folder(work: Path, folder: Path) -> list[str]:
+    regions = "chrA:0-5000 chrA:5000-10000 chrB".split()
+    return [*_predict(work), f"{work}/second", "--regions", *regions, "-o", f"{folder}/out/"]
+
+
+def _folder_again(work: Path, folder: Path) -> list[str]:
+    return [*_folder(work, folder), "--resume"]
+
+
 def _page(option: str) -> Callable[[Path, Path], list[str]]:
     return lambda work, folder: [*_visualize(work), option, str(folder / "page")]
 
@@ -189,6 +207,7 @@ COMMANDS = (
     _predicts("bigwig", "spaced.bed", "p.bw"),
     _predicts_regions("bedgraph", "r.bed.gz"),
     _predicts_regions("bigwig", "r.bw"),
+    Command("predict-folder", "factornet.cli.predict", _nothing, _folder, _folder_again, steps=True),
     Command("visualize", "factornet.cli.visualize", _nothing, _page("-o"), _page_again),
     Command(
         "visualize-replace",
@@ -227,8 +246,9 @@ def _normal(name: str, content: bytes) -> Any:
         return [*_unmeasured(history["epochs"]), *([history["ended"]] if history["ended"] else [])]
     if name.endswith(".json"):
         return _unmeasured(json.loads(content))
-    if name.endswith("history.csv"):
-        return [_unmeasured(row) for row in csv.DictReader(io.StringIO(content.decode()))]
+    if name.endswith(("history.csv", "predictions.tsv")):
+        rows = csv.DictReader(io.StringIO(content.decode()), delimiter="," if name.endswith("csv") else "\t")
+        return [_unmeasured(row) for row in rows]
     return content
 
 

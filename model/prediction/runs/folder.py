@@ -17,7 +17,7 @@ from ..predictor import Predictor
 from ..sidecar import PredictionRecord, read_record
 from .interval_run import IntervalBins, predict_outputs_for_intervals
 from .outputs import Output
-from .region_run import OnBins, RegionBins, predict_outputs_in_regions
+from .region_run import OnBins, RegionBins, predict_outputs_in_regions, remove_left_parts
 from .report import DOCUMENT, FolderReport, NetworkUse, OutputRow, write_report
 from .workers import RegionWorkers
 
@@ -98,7 +98,7 @@ def predict_folder(
         raise InputError(folder, f"cannot be created ({error.strerror})", hint=hint) from error
     try:
         with output_lock(folder / DOCUMENT):
-            kept = [o for o in outputs if resume and is_finished(o, bins)]
+            kept = [o for o in outputs if resume and keep_finished(o, bins)]
             todo = [o for o in outputs if o not in kept]
             begin, clock = perf_counter(), _Clock(outputs)
             if todo and isinstance(bins, RegionBins):
@@ -128,17 +128,28 @@ def predict_folder(
     return report
 
 
-def is_finished(output: Output, bins: RegionBins | IntervalBins) -> bool:
-    """Return whether a file exists and, with its record, is the one that would be written."""
+def keep_finished(output: Output, bins: RegionBins | IntervalBins) -> bool:
+    """Return whether a file exists and, with its record, is the one that would be written.
+
+    What its run has left beside it, killed once the file was there, is removed: lock and parts.
+
+    Raises:
+        InputError: another process writes it.
+    """
     if not output.path.is_file():
         return False
-    try:
-        found = read_record(output.path)
-    except InputError:
-        return False
-    summary = bins.summary(output.predictors[0].store, output.margin)
-    expected = output.record(summary, bins.options(), file_sha256=found.file_sha256)
-    return bool(_as_json(found) == _as_json(expected))
+    with output_lock(output.path):
+        try:
+            found = read_record(output.path)
+        except InputError:
+            return False
+        summary = bins.summary(output.predictors[0].store, output.margin)
+        expected = output.record(summary, bins.options(), file_sha256=found.file_sha256)
+        if _as_json(found) != _as_json(expected):
+            return False
+        if isinstance(bins, RegionBins):
+            remove_left_parts(output, bins)
+    return True
 
 
 def _as_json(record: PredictionRecord) -> Any:

@@ -35,7 +35,7 @@ from ..bigwig_writer import open_bigwig
 from ..bins import Bins, count_bins, first_and_count, pieces_of_region
 from ..output_names import ScoreFormat, score_format
 from ..predictor import BinSummary, Predictor
-from ..region_parts import RegionParts
+from ..region_parts import RegionParts, remove_parts_of_finished
 from ..sidecar import replacing_with_sidecar
 from ..together import check_mean_signal
 from ..writers import ScoreWriter, open_bedgraph
@@ -154,10 +154,21 @@ def _begin(output: Output, bins: RegionBins, *, resume: bool) -> Iterator[_Job]:
     if output.ensemble and not resume:
         _remove_others(output)
     for i, predictor in enumerate(output.predictors):
-        settings = predictor.settings() | bins.options() | {"format": _part_format(output)}
+        settings = _settings(output, predictor, bins)
         parts = RegionParts.begin(output.member_path(i), list(bins.regions), settings, resume=resume)
         remove_temporary_files(parts.folder)
         yield _Job(output, predictor, parts)
+
+
+def _settings(output: Output, predictor: Predictor, bins: RegionBins) -> dict[str, Any]:
+    """Return all that the parts of a predictor depend on."""
+    return predictor.settings() | bins.options() | {"format": _part_format(output)}
+
+
+def remove_left_parts(output: Output, bins: RegionBins) -> None:
+    """Remove the parts of an output that is finished, if its run could not; the caller holds its lock."""
+    for i, predictor in enumerate(output.predictors):
+        remove_parts_of_finished(output.member_path(i), _settings(output, predictor, bins))
 
 
 def _remove_others(output: Output) -> None:

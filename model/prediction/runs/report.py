@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ....store.errors import InputError
 from ....store.files.atomic_write import write_atomic
-from ....store.files.sealed_json import JsonFormat, write_sealed_json
+from ....store.files.outputs import output_lock
+from ....store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 from ....store.text import printable
 from ..sidecar import PredictionRecord
 
@@ -134,4 +136,26 @@ def write_report(folder: Path, report: FolderReport) -> None:
         InputError: one cannot be written.
     """
     write_sealed_json(folder / DOCUMENT, _FORMAT, report.to_json())
-    write_atomic(folder / TABLE, report.table().encode())
+    with output_lock(folder / TABLE):  # what a killed run has left of it is removed
+        write_atomic(folder / TABLE, report.table().encode())
+
+
+def predicted_files(folder: Path) -> list[Path]:
+    """Return the files that a run wrote into a folder, in the order of its table.
+
+    Raises:
+        InputError: the folder has no table, it is damaged, or one of the files is missing.
+    """
+    path = folder / DOCUMENT
+    hint = "name the files of predictions, or predict into the folder again"
+    if not path.exists():
+        problem = f"a folder without {DOCUMENT}, which factornet-predict writes once all files are there"
+        raise InputError(folder, problem, hint="name the files of predictions, or finish it with --resume")
+    try:
+        files = [folder / Path(str(row["file"])).name for row in read_sealed_json(path, _FORMAT, hint=hint)["files"]]
+    except (KeyError, TypeError) as error:
+        raise InputError(path, f"is no table of predictions ({error})", hint=hint) from error
+    if missing := [file.name for file in files if not file.exists()]:
+        problem = f"lists {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}, which the folder does not have"
+        raise InputError(path, problem, hint=hint)
+    return files

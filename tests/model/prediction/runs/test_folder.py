@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factornet.model import Bins, predict_intervals, predict_regions
+from factornet.model.prediction import region_parts
 from factornet.model.prediction.runs import region_files
 from factornet.model.prediction.runs.folder import predict_folder
 from factornet.model.prediction.runs.interval_run import IntervalBins
@@ -159,6 +160,39 @@ def test_an_interrupted_pass_is_resumed_region_by_region(predictors, regions, tm
     }
     again = predict_folder(folder, outputs, regions, resume=True)
     assert all(row.kept for row in again.rows)
+
+
+@pytest.mark.parametrize("removed", [(), ("settings.json",), ("00000-chr21", "digests.json")])
+def test_what_a_run_killed_at_its_end_has_left_is_removed(predictors, regions, tmp_path, monkeypatch, removed):
+    """It was killed once a file was there, while it removed the parts."""
+    outputs = plan_outputs(predictors("plain"), tmp_path, suffix=".bw")
+    with monkeypatch.context() as patched:
+        patched.setattr(region_parts, "remove", lambda path: None)
+        predict_folder(tmp_path, outputs, regions)
+    (parts,) = tmp_path.glob(".*.parts")
+    for name in removed:
+        (parts / name).unlink()
+    for name in (".CTCF.bw.lock", ".predictions.0a1b2c3d.part.tsv"):
+        (tmp_path / name).touch()
+    report = predict_folder(tmp_path, outputs, regions, resume=True)
+    assert [row.kept for row in report.rows] == [True]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "CTCF.bw", "CTCF.bw.json", "predictions.json", "predictions.tsv"
+    ]  # fmt: skip
+
+
+def test_finished_regions_with_other_settings_stay(predictors, regions, tmp_path, monkeypatch):
+    """Of a run that was to replace the file, and was interrupted."""
+    outputs = plan_outputs(predictors("plain"), tmp_path, suffix=".bw")
+    predict_folder(tmp_path, outputs, regions)
+    wider = RegionBins(regions=regions.regions, stride=100)
+    with monkeypatch.context() as patched:
+        interrupted_after(patched, 2)
+        with pytest.raises(KeyboardInterrupt):
+            predict_folder(tmp_path, outputs, wider, overwrite=True)
+    (parts,) = tmp_path.glob(".*.parts")
+    assert predict_folder(tmp_path, outputs, regions, resume=True).rows[0].kept
+    assert sorted(p.name for p in parts.iterdir()) == ["00000-chr21", "digests.json", "settings.json"]
 
 
 def test_files_that_exist_are_not_replaced_unasked(predictors, regions, tmp_path):
