@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..store.errors import UsageError
 from ..store.files.outputs import check_output_file, output_lock
 from ..store.reader import Store
-from .common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, parse_regions, positive_int
+from .common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, positive_int
 from .common.output import print_json
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
-from .evaluation.baseline_options import BASELINE, add_baseline_options, baseline_scores
-from .evaluation.predictions import Predictions, name_models, read_predictions
+from .common.worker_options import add_worker_options, cluster_from_args, store_folder
+from .evaluation.baseline_options import BASELINE, add_baseline_options
+from .evaluation.groups import GroupFailure, evaluate_groups, group_files
+from .evaluation.notes import Notes
 from .evaluation.report import GroupReport, print_report
 
 
@@ -31,6 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
         "regression on both.",
         epilog="examples:\n  factornet-evaluate MAX_HeLa-S3.bed.gz --store hg19.zarr --baselines --picture locus.png\n"
         "  factornet-evaluate a/MAX.bw b/MAX.bw a/CTCF.bw --store hg19.zarr --plot models.png\n"
+        "  factornet-evaluate K562/ --store hg38.zarr --workers 8 --json > scores.json\n"
         "  factornet-evaluate F.MAX.K562.tab.gz --store hg19.zarr -i K562 -f MAX",
         formatter_class=HelpFormatter,
     )
@@ -39,7 +42,8 @@ def make_parser() -> argparse.ArgumentParser:
         "predictions",
         type=Path,
         nargs="+",
-        help="bedgraph or bigWig written by factornet-predict, or by others (chrom, start, stop, score)",
+        help="bedgraph or bigWig written by factornet-predict, or by others (chrom, start, stop, score); or a folder "
+        "of such files that factornet-predict wrote",
     )
     add_store_options(parser)
     recorded = "default: as recorded next to the file"
@@ -61,6 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--region", metavar="REGION", help="draw this region instead, such as chr20:1000000-1020000")
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
+    add_worker_options(parser, processes="each with the files of one factor and cell line at a time")
     add_baseline_options(parser)
     add_common_options(parser)
     return parser
@@ -75,8 +80,6 @@ def _run(options: argparse.Namespace) -> int:
     pictures = {name: getattr(options, name) for name in ("picture", "plot") if getattr(options, name) is not None}
     if len({path.absolute() for path in pictures.values()}) < len(pictures):
         raise UsageError(f"--plot {options.plot}: is the file of --picture; give another name")
-    if options.picture is not None and len(options.predictions) > 1:
-        raise UsageError(f"--picture draws one file, not {len(options.predictions)}; --plot compares them")
     with ExitStack() as stack:
         for name, path in pictures.items():
             stack.enter_context(output_lock(path))
@@ -95,61 +98,49 @@ def _check_picture(option: str, path: Path, predictions: Sequence[Path]) -> None
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from ..model.evaluation.comparison_plot import plot_comparison
+    store, notes, found = open_store_from_args(options), Notes(), list[GroupReport | GroupFailure]()
+    groups = group_files(options, store, notes)
+    notes.print(warnings_only=options.json)
+    if options.picture is not None and not groups[0].only:
+        raise UsageError(f"--picture draws one file, not {sum(len(g.files) for g in groups)}; --plot compares them")
 
-    store = open_store_from_args(options)
-    files = [read_predictions(options, store, path) for path in dict.fromkeys(options.predictions)]
-    groups = [_compare(options, store, group, only=len(files) == 1) for group in _by_factor_and_cell(files)]
-    if options.picture is not None:
-        _draw_locus(options, store, files[0])
-    if options.plot is not None:
-        baselines = ("accessibility alone", "motif alone", BASELINE)
-        plot_comparison([group.comparison for group in groups], options.plot, baselines=baselines)
-    if not options.json:
-        for group in groups:
-            print_report(group)
-    elif len(files) > 1:
-        print_json({"comparisons": [group.to_json() for group in groups]})
-    else:
-        found = groups[0].to_json()
-        print_json(found | found["models"]["model"])
+    def receive(result: GroupReport | GroupFailure) -> None:
+        found.append(result)
+        if isinstance(result, GroupReport):
+            result.notes.print(warnings_only=options.json)
+            if not options.json:
+                print_report(result)
+
+    with cluster_from_args(options, tasks=len(groups), locations=_locations(options, store)) as client:
+        evaluate_groups(groups, client, receive)
+    reports = [result for result in found if isinstance(result, GroupReport)]
+    if options.plot is not None and reports:
+        _plot(options.plot, reports)
+    if options.json:
+        print_json(_to_json(found, only=groups[0].only))
+    if failures := [result for result in found if isinstance(result, GroupFailure)]:
+        texts = "; ".join(map(str, failures))
+        raise UsageError(f"{len(failures)} of {len(found)} factors in cell lines could not be evaluated: {texts}")
     return 0
 
 
-def _by_factor_and_cell(files: Sequence[Predictions]) -> Iterator[list[Predictions]]:
-    """Yield the files of each factor and cell line, in the order of the first of them."""
-    for key in dict.fromkeys((file.factor, file.cell) for file in files):
-        yield [file for file in files if (file.factor, file.cell) == key]
+def _locations(options: argparse.Namespace, store: Store) -> list[Path]:
+    """Return the files that workers read."""
+    motifs = [] if options.motifs is None else [options.motifs]
+    return [*options.predictions, *store_folder(store), *motifs]
 
 
-def _compare(options: argparse.Namespace, store: Store, group: Sequence[Predictions], *, only: bool) -> GroupReport:
-    """Compare files of one factor and cell line with each other and with the baselines."""
-    from ..model.evaluation.comparison import compare
+def _plot(path: Path, reports: Sequence[GroupReport]) -> None:
+    from ..model.evaluation.comparison_plot import plot_comparison
 
-    cell, factor = group[0].cell, group[0].factor
-    models = dict(zip(name_models(group, only=only), group, strict=True))
-    record = next((file.record for file in group if file.record is not None), None)
-    baselines, fitted = baseline_scores(options, store, cell=cell, factor=factor, scored=group[0].scores, record=record)
-    fitted_pairs = [(name, BASELINE) for name in models if BASELINE in baselines]
-    comparison = compare(
-        store,
-        cell=cell,
-        factor=factor,
-        scores={name: file.scores for name, file in models.items()} | baselines,
-        pairs=[*combinations(models, 2), *fitted_pairs],
-        by_chromosome=options.by_chromosome,
-        replicates=options.replicates,
-    )
-    return GroupReport(comparison=comparison, models=models, baseline=fitted)
+    baselines = ("accessibility alone", "motif alone", BASELINE)
+    plot_comparison([report.comparison for report in reports], path, baselines=baselines)
 
 
-def _draw_locus(options: argparse.Namespace, store: Store, file: Predictions) -> None:
-    from ..model.evaluation.locus_plot import best_locus, plot_locus
-
-    coordinates = store.coordinates
-    if options.region:
-        [region] = parse_regions([options.region], store, option="--region")
-    else:
-        region = best_locus(*file.scores.best(), coordinates.names, coordinates.lengths)
-    bins, scores = file.scores.within(region, coordinates)
-    plot_locus(store, file.cell, file.factor, bins=bins, scores=scores, region=region, path=options.picture)
+def _to_json(found: Sequence[GroupReport | GroupFailure], *, only: bool) -> dict[str, Any]:
+    reports = [result.to_json() for result in found if isinstance(result, GroupReport)]
+    if only:
+        found_one: dict[str, Any] = reports[0] | reports[0]["models"]["model"]
+        return found_one
+    failed = [vars(f) | {"error": str(f.error)} for f in found if isinstance(f, GroupFailure)]
+    return {"comparisons": reports, "failed": failed}

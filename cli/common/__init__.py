@@ -1,8 +1,7 @@
-"""What the commands share: exit status, signals, types of arguments, progress, options of stores and of builds.
+"""What the commands share: exit status, signals, types of arguments, progress, options of stores.
 
     annotation_check  compare the annotation rules of a store with those of a model
     arguments         types of command-line arguments, and the options of every command
-    build_options     options, progress and summary of factornet-etl genome and build
     calibration       what scores mean: options and text of calibrated predictions and called sites
     findings          print the faults that a verification found
     known_motifs      choose a factor's known motif, from a file of motifs, JASPAR, or the one that FactorNet came with
@@ -12,6 +11,7 @@
     runner            run a command: exit status, errors on one line, signals, a closed standard output
     signal_check      compare the signals of a cell line with those of a model's training
     store_options     options of the commands that read a store
+    worker_options    options of the workers that share out a command's tasks, and the store as they are given it
 
 May import `etl` and `store`; and `model`, which takes a second, in functions only.
 """

@@ -1,6 +1,7 @@
 """``factornet-etl``: one module per sub-command; `transfer` has export, import and merge, `inputs` what makes inputs.
 
     build     factornet-etl build: add cell lines to a store
+    build_options  options, progress and summary of genome and build
     genome    factornet-etl genome: create a store with a genome
     info      factornet-etl info: show the contents of a store
     inputs/   commands that download or make the input files of a build

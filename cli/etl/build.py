@@ -25,11 +25,11 @@ from ...store.reader import Store, open_store
 from ...store.schema import check_name
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter
-from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from ..common.findings import print_findings
 from ..common.output import print_line
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
+from .build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from .info import print_cell
 from .read_options import add_read_options, check_strand_name, signal_options
 

@@ -21,9 +21,9 @@ from ...store.reader import open_store
 from ...store.schema import FEATURES
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, naming_option, parse_pairs, positive_int
-from ..common.build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from ..common.output import print_line
 from ..common.runner import report_interrupt
+from .build_options import add_build_options, build_with_progress, print_report, resources_from_args
 from .inputs.uniqueness import EXCLUDE_HELP, STRANDS, STRANDS_HELP, settings_from_args
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from ...store.reader import Store
 from ...store.schema import BIN
 from ...store.text import format_count
 from ..common.arguments import cell_name
-from ..common.output import print_line, print_warning
+from .notes import Notes
 
 if TYPE_CHECKING:
     from ...model.evaluation.bin_scores import Rule
@@ -31,22 +31,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """A file of scores, and what is known of it.
+class PredictionFile:
+    """A file of scores to be read.
 
     Attributes:
-        path: of the file.
+        path: as given.
+        location: absolute path.
         factor, cell: evaluated.
-        scores: of bins.
-        counts: what the file has beside them, as JSON values.
+    """
+
+    path: Path
+    location: Path
+    factor: str
+    cell: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """What is known of a file of scores, without these.
+
+    Attributes:
+        path: of the file, as given.
+        counts: what the file has beside scores, as JSON values.
         record: of the predictions; None without one.
         seen: bins that the training has seen; None where that is not known.
     """
 
     path: Path
-    factor: str
-    cell: str
-    scores: GenomeScores
     counts: Mapping[str, Any]
     record: PredictionRecord | None
     seen: SeenBins | None
@@ -57,36 +68,58 @@ class Predictions:
         return str(self.record.model.get("name", "")) if self.record else ""
 
 
-def read_predictions(options: argparse.Namespace, store: Store, path: Path) -> Predictions:
-    """Read a file of scores; print what of it was left out, and what is not known of it.
+def find_prediction_file(options: argparse.Namespace, store: Store, path: Path) -> PredictionFile:
+    """Find of which factor and cell line a file is, without reading its scores.
 
     Raises:
-        UsageError: its factor and cell line are neither given nor recorded, it is of others, or the training has seen
-            its bins, and the options do not allow it; or its intervals are no bins.
+        UsageError: that is neither given nor recorded, or the store has no such cell line.
         InputError: the file or its record cannot be read.
     """
     from ...model.prediction.score_table import check_is_file
-    from ...model.prediction.sidecar import NoRecordError, read_record
 
     check_is_file(path)
-    record: PredictionRecord | None = None
-    why_unknown = ""
-    try:
-        record = read_record(path)
-    except NoRecordError as e:
-        if options.factor is None or options.cell is None:
-            raise UsageError(f"{e}; give its factor and cell line with -f and -i") from e
-        why_unknown = str(e)
+    record, _ = _record_of(options, path, check=False)
     factor, cell = options.factor, options.cell and cell_name(options.cell)
     if record is not None:
         factor, cell = factor or record.factor, cell or _cell_of(record, store, path)
-    store.cell(cell).factor_index(factor)
-    scores, rule, counts = _read_scores(options, store, path)
+    return PredictionFile(path=path, location=path.absolute(), factor=factor, cell=cell)
+
+
+def _record_of(options: argparse.Namespace, path: Path, *, check: bool) -> tuple[PredictionRecord | None, str]:
+    """Return the record of a file, or None and why there is none.
+
+    Raises:
+        UsageError: there is none, and factor and cell line are not given.
+        InputError: it is damaged.
+    """
+    from ...model.prediction.sidecar import NoRecordError, read_record
+
+    try:
+        return read_record(path, check=check), ""
+    except NoRecordError as e:
+        if options.factor is None or options.cell is None:
+            raise UsageError(f"{e}; give its factor and cell line with -f and -i") from e
+        return None, str(e)
+
+
+def read_predictions(
+    options: argparse.Namespace, store: Store, file: PredictionFile, notes: Notes
+) -> tuple[Predictions, GenomeScores]:
+    """Read a file of scores; note what of it was left out, and what is not known of it.
+
+    Raises:
+        UsageError: it is of another factor or cell line, or the training has seen its bins, and the options do not
+            allow it; or its intervals are no bins.
+        InputError: the file or its record cannot be read.
+    """
+    store.cell(file.cell).factor_index(file.factor)
+    record, why_unknown = _record_of(options, file.location, check=True)
+    found = _read_scores(options, store, file.location)
     if why_unknown:
-        print_warning(f"{why_unknown}, so nothing protects against evaluating bins that the model was trained on")
-    seen = None if record is None else _check_record(options, store, (path, record), (factor, cell), (scores, rule))
-    _print_counts(options, path, counts)
-    return Predictions(path=path, factor=factor, cell=cell, scores=scores, counts=counts, record=record, seen=seen)
+        notes.warn(f"{why_unknown}, so nothing protects against evaluating bins that the model was trained on")
+    seen = None if record is None else _check_record(options, store, file, record=record, found=found, notes=notes)
+    _note_counts(notes, file.path, found.counts)
+    return Predictions(path=file.path, counts=found.counts, record=record, seen=seen), found.scores
 
 
 def _cell_of(record: PredictionRecord, store: Store, path: Path) -> str:
@@ -103,8 +136,17 @@ def _cell_of(record: PredictionRecord, store: Store, path: Path) -> str:
     return record.cell
 
 
-def _read_scores(options: argparse.Namespace, store: Store, path: Path) -> tuple[GenomeScores, Rule, dict[str, Any]]:
-    """Read the scores of the store's bins, and count what the file has beside them, as JSON values.
+@dataclass(frozen=True)
+class _Found:
+    """Scores of the store's bins, how these were found, and what the file has beside them, as JSON values."""
+
+    scores: GenomeScores
+    rule: Rule
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _read_scores(options: argparse.Namespace, store: Store, path: Path) -> _Found:
+    """Read the scores of the store's bins, and count what the file has beside them.
 
     Raises:
         InputError: as for `read_scores`; also a file without a score on a chromosome of the store.
@@ -140,7 +182,7 @@ def _read_scores(options: argparse.Namespace, store: Store, path: Path) -> tuple
         "headings": counter.counts["headings"],
         "lines_with_more_columns": counter.counts["more_columns"],
     }
-    return found.scores, found.rule, counts
+    return _Found(found.scores, found.rule, counts)
 
 
 class _TableCounter:
@@ -170,11 +212,11 @@ class _TableCounter:
         )
 
 
-def _print_counts(options: argparse.Namespace, path: Path, counts: Mapping[str, Any]) -> None:
-    """Print how bins were found in the file, and what of it was left out."""
+def _note_counts(notes: Notes, path: Path, counts: Mapping[str, Any]) -> None:
+    """Note how bins were found in the file, and what of it was left out."""
     others, numbers = counts["intervals_on_other_chromosomes"], {k: n for k, n in counts.items() if isinstance(n, int)}
     rule = counts["bins_from"]
-    notes = [
+    texts = [
         (rule == "middles", "each interval is the bin of 200 bases around its middle"),
         (rule == "signal", "the intervals are not bins: each bin has the score of the base in its middle"),
         (
@@ -192,22 +234,24 @@ def _print_counts(options: argparse.Namespace, path: Path, counts: Mapping[str, 
         ("headings", "heading", "skipped"),
         ("lines_with_more_columns", "line", "with more than 4 columns: the others are not used"),
     ):
-        notes.append((numbers[key], f"{format_count(numbers[key], noun)} {text}"))
-    for applies, text in () if options.json else notes:
+        texts.append((numbers[key], f"{format_count(numbers[key], noun)} {text}"))
+    for applies, text in texts:
         if applies:
-            print_line(f"{path}: {text}")
+            notes.say(f"{path}: {text}")
 
 
 def _check_record(
     options: argparse.Namespace,
     store: Store,
-    recorded: tuple[Path, PredictionRecord],
-    evaluated: tuple[str, str],
-    found: tuple[GenomeScores, Rule],
+    file: PredictionFile,
+    *,
+    record: PredictionRecord,
+    found: _Found,
+    notes: Notes,
 ) -> SeenBins | None:
     """Check that predictions are of this factor and cell line, and of bins that the training has not seen.
 
-    Returns how many bins it has seen; None where that is not known, which is printed as a warning.
+    Returns how many bins it has seen; None where that is not known, which is noted as a warning.
 
     Raises:
         UsageError: they are not, and the options do not allow it; or they are of intervals that are not bins.
@@ -215,8 +259,8 @@ def _check_record(
     from ...model.evaluation.provenance import count_seen, find_changes, find_mismatches
     from ...model.prediction.bins import Bins
 
-    (path, record), (factor, cell), (scores, rule) = recorded, evaluated, found
-    if rule == "signal":
+    path, factor, cell, scores = file.path, file.factor, file.cell, found.scores
+    if found.rule == "signal":
         raise UsageError(
             f"{path}: it is recorded that intervals were predicted which are not bins with labels; "
             "predict all bins with --regions, at a stride that is a multiple of 50"
@@ -225,21 +269,23 @@ def _check_record(
     firsts = Bins(chroms, np.zeros_like(chroms), np.full_like(chroms, BIN))
     if problems := find_mismatches(record, store, cell, factor, firsts):
         text = f"{path}: its predictions are {'; '.join(problems)}"
-        _refuse(text, allowed=options.allow_mismatch, hint="give others, or allow it with --allow-mismatch")
+        _refuse(text, notes, allowed=options.allow_mismatch, hint="give others, or allow it with --allow-mismatch")
     for group in find_changes(record, store, cell):
-        print_warning(f"{group} was rebuilt from other data since {path} was predicted")
+        notes.warn(f"{group} was rebuilt from other data since {path} was predicted")
     counts = [count_seen(record, store, cell, bins) for bins, _ in scores.pieces()]
     known = [seen for seen in counts if seen is not None]
     if not known:
-        print_warning(f"{path}: it is not recorded on what the model was trained")
+        notes.warn(f"{path}: it is not recorded on what the model was trained")
         return None
     seen = sum(known[1:], known[0])
-    _check_seen(options, path, record, seen, cell)
+    _check_seen(options, file, record, seen, notes)
     return seen
 
 
-def _check_seen(options: argparse.Namespace, path: Path, record: PredictionRecord, seen: SeenBins, cell: str) -> None:
-    """Check that the training of the model has seen none of the bins; print how many it has seen in other cell lines.
+def _check_seen(
+    options: argparse.Namespace, file: PredictionFile, record: PredictionRecord, seen: SeenBins, notes: Notes
+) -> None:
+    """Check that the training of the model has seen none of the bins; note how many it has seen in other cell lines.
 
     Raises:
         UsageError: it has, and the options do not allow it.
@@ -248,36 +294,19 @@ def _check_seen(options: argparse.Namespace, path: Path, record: PredictionRecor
     if seen.in_sample:
         parts = " and ".join(f"{what} on {n:,}" for what, n in counts.items() if n)
         test = ", ".join(record.trainings[0].test) or "none"
-        text = f"{path}: the model was {parts} of the {seen.total:,} bins, in {cell}: too good a score"
+        text = f"{file.path}: the model was {parts} of the {seen.total:,} bins, in {file.cell}: too good a score"
         hint = f"predict its test regions ({test}), or another cell line, or allow it with --allow-seen"
-        _refuse(text, allowed=options.allow_seen, hint=hint)
+        _refuse(text, notes, allowed=options.allow_seen, hint=hint)
     if not seen.complete:
-        print_warning(f"{path}: the training started from a model, and on what that was trained is not recorded")
-    if seen.elsewhere and not options.json:
-        print_line(
+        notes.warn(f"{file.path}: the training started from a model, and on what that was trained is not recorded")
+    if seen.elsewhere:
+        notes.say(
             f"the model was trained or validated on {seen.elsewhere:,} of the {seen.total:,} bins in other cell lines"
         )
 
 
-def _refuse(problem: str, *, allowed: bool, hint: str) -> None:
+def _refuse(problem: str, notes: Notes, *, allowed: bool, hint: str) -> None:
     """Refuse to evaluate, or warn if the options allow it."""
     if not allowed:
         raise UsageError(f"{problem}; {hint}")
-    print_warning(problem)
-
-
-def name_models(group: Sequence[Predictions], *, only: bool) -> list[str]:
-    """Return a name of each file's model among those of one factor and cell line, each once.
-
-    Models are called as their folder, or as their file, or by its whole path.
-
-    Args:
-        group: the files.
-        only: whether there is one file in all, whose model is ``model``.
-    """
-    if only:
-        return ["model"]
-    for names in ([p.model for p in group], [p.path.name for p in group]):
-        if all(names) and len(set(names)) == len(names):
-            return names
-    return [str(p.path) for p in group]
+    notes.warn(problem)

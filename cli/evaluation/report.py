@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..common.output import print_line, print_table
 from .baseline_options import BASELINE
+from .notes import Notes
 from .predictions import Predictions
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ class GroupReport:
         comparison: measures of models and baselines.
         models: predictions by name of the model.
         baseline: the fitted one, as JSON values; None without it.
+        notes: what was said of the files as they were read.
     """
 
     comparison: Comparison
     models: Mapping[str, Predictions]
     baseline: Mapping[str, Any] | None
+    notes: Notes
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -64,6 +67,23 @@ class GroupReport:
                 for name, p in self.models.items()
             },
         }
+
+
+def name_models(group: Sequence[Predictions], *, only: bool) -> list[str]:
+    """Return a name of each file's model among those of one factor and cell line, each once.
+
+    Models are called as their folder, or as their file, or by its whole path.
+
+    Args:
+        group: the files.
+        only: whether there is one file in all, whose model is ``model``.
+    """
+    if only:
+        return ["model"]
+    for names in ([p.model for p in group], [p.path.name for p in group]):
+        if all(names) and len(set(names)) == len(names):
+            return names
+    return [str(p.path) for p in group]
 
 
 def print_report(group: GroupReport) -> None:

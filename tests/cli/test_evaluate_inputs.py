@@ -167,9 +167,9 @@ def test_other_files_are_refused_on_one_line(command, tmp_path, name):
     assert (status, message in line, "x.bed" in line) == (2, True, name != "one bin"), line
 
 
-def test_folder_is_refused(command, tmp_path):
+def test_folder_without_a_table_is_refused(command, tmp_path):
     status, shown = command(tmp_path)
-    assert (status, "is a folder; give a file of scores" in shown.err) == (2, True)
+    assert (status, "a folder without predictions.json" in shown.err, shown.err.count("\n")) == (2, True, 1)
 
 
 def test_recorded_predictions_of_intervals_that_are_not_bins_are_refused(command, store, tmp_path):

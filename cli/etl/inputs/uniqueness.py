@@ -13,9 +13,9 @@ from ....etl.uniqueness.counted_records import DEFAULT_EXCLUDED
 from ....store.machine import peak_memory
 from ....store.text import format_bytes, format_count
 from ...common.arguments import HelpFormatter, add_common_options, chosen, naming_option, positive_int
-from ...common.build_options import add_resource_options, build_with_progress, resources_from_args
 from ...common.output import print_json, print_line
 from ...common.runner import report_interrupt
+from ..build_options import add_resource_options, build_with_progress, resources_from_args
 
 EXCLUDE_HELP = (
     "patterns of the names of records that are left out, neither counted nor given values; 'none' for no pattern "

@@ -150,7 +150,7 @@ def predicted_files(folder: Path) -> list[Path]:
     hint = "name the files of predictions, or predict into the folder again"
     if not path.exists():
         problem = f"a folder without {DOCUMENT}, which factornet-predict writes once all files are there"
-        raise InputError(folder, problem, hint="name the files of predictions, or finish it with --resume")
+        raise InputError(folder, problem, hint="name the files of predictions, or resume it until it is finished")
     try:
         files = [folder / Path(str(row["file"])).name for row in read_sealed_json(path, _FORMAT, hint=hint)["files"]]
     except (KeyError, TypeError) as error:

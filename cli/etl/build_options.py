@@ -13,9 +13,9 @@ from ...etl.shards.executor import OnPlan, OnReport, Resources
 from ...etl.shards.tasks import ShardTask
 from ...store.machine import cpu_count, peak_memory
 from ...store.text import format_bytes, format_count
-from .arguments import add_common_options, parse_size, positive_int
-from .output import print_json, print_line
-from .progress import Throughput, progress_line
+from ..common.arguments import add_common_options, parse_size, positive_int
+from ..common.output import print_json, print_line
+from ..common.progress import Throughput, progress_line
 
 
 def add_resource_options(parser: argparse.ArgumentParser) -> None:
