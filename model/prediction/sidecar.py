@@ -116,18 +116,21 @@ def replacing_with_sidecar(path: Path, record: Callable[..., PredictionRecord]) 
         record: returns the record, given the digest of the finished file as `file_sha256`.
 
     Raises:
-        OSError, InputError: as for `replacing`, and for the sidecar file, which is then removed.
+        OSError, InputError: as for `replacing`, and for the sidecar file. It is then as it was before, unless the file
+            has been replaced already.
     """
-    sidecar = sidecar_path(path)
+    sidecar, digest = sidecar_path(path), ""
     old = sidecar.read_bytes() if sidecar.exists() else None
     try:
         with replacing(path) as part:
             yield part
             # Before the file, which therefore never appears without its record; one of another digest is not used.
-            write_sealed_json(sidecar, _FORMAT, record(file_sha256=file_digest(part)).to_json())
+            digest = file_digest(part)
+            write_sealed_json(sidecar, _FORMAT, record(file_sha256=digest).to_json())
     except BaseException:
         with suppress(OSError, InputError):
-            _restore(sidecar, old)
+            if not (digest and path.is_file() and file_digest(path) == digest):
+                _restore(sidecar, old)
         raise
 
 
