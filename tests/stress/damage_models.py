@@ -127,11 +127,13 @@ def damage_all(work: Path, store: Path, *, flips: int, cuts: int, seed: int) -> 
         (work / "by_two", folder_targets(work / "by_two", run)),
         (work / "packed", [_packed_target(model, work / "packed")]),
     ]
-    rows, n = list[Row](), sum(len(targets) for _, targets in places)
+    rows, left = list[Row](), {"flips": flips, "cuts": cuts}
+    n = sum(len(targets) for _, targets in places)
     for number, (place, targets) in enumerate(places):
-        share = len(targets) / n
-        of_place = {"flips": round(flips * share), "cuts": round(cuts * share)}
-        rows += damage_repeatedly(place, targets, **of_place, seed=seed + number)
+        share = {kind: round(m * len(targets) / n) for kind, m in left.items()}
+        rows += damage_repeatedly(place, targets, **share, seed=seed + number)
+        left = {kind: m - share[kind] for kind, m in left.items()}
+        n -= len(targets)
     assert verify_model(model).faults == ()
     return rows
 
