@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support.servers import S3, Proxy, moto_server, serving, web_server
 from support.tiny_experiment import build, write_tiny
 
@@ -14,6 +15,9 @@ from factornet.cli import etl
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, write_demo
 
 pytest.register_assert_rewrite("support.transfer_helpers")
+
+settings.register_profile("shared machine", deadline=None)  # how long an example takes says nothing there
+settings.load_profile("shared machine")
 
 # One thread a process: pytest-xdist keeps the cores busy, and idle threads of OpenMP spin. Set before torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -48,9 +48,9 @@ def predict_many_files(options: argparse.Namespace) -> int:
     models = open_models_from_args(options)
     warn_uncalibrated(options, models)
     bins, count = _bins(options, store)
-    regions = () if isinstance(bins, IntervalBins) else bins.regions
+    n_parts = 0 if isinstance(bins, IntervalBins) else len(bins.parts)
     existing = folder if folder.is_dir() else folder.absolute().parent
-    with workers_from_args(options, store, models, regions, existing) as workers:
+    with workers_from_args(options, store, models, n_parts, existing) as workers:
         outputs = _plan(options, store, models, folder, device_from_args(options, workers))
         used = {id(p.source) for output in outputs for p in output.predictors}
         if unused := [model.name for model in models if id(model) not in used]:
@@ -59,7 +59,7 @@ def predict_many_files(options: argparse.Namespace) -> int:
         n_networks = len({id(p.network) for output in outputs for p in output.predictors})
         with progress_line("predicting", count * n_networks, unit="windows") as line:
             rate = Rate(line)
-            with report_interrupt("repeat the command with --resume to resume after the last finished region"):
+            with report_interrupt("repeat the command with --resume to resume after the last finished part"):
                 report = predict_folder(
                     folder,
                     outputs,

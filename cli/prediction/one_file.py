@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def predict_one_file(options: argparse.Namespace) -> int:
     """Predict what the options say, print the result, and return the exit status."""
-    from ...model.prediction.bins import count_bins
+    from ...model.prediction.bins import count_bins, split_region
     from ...model.prediction.predictor import Predictor
     from ...model.prediction.to_file import predict_intervals, predict_regions
 
@@ -50,7 +50,8 @@ def predict_one_file(options: argparse.Namespace) -> int:
     calibration = calibration_from_args(options, model)
     warn_uncalibrated(options, [model])
     regions, stride = choose_regions(options, store), options.stride or STRIDE
-    with workers_from_args(options, store, [model], regions, options.output.absolute().parent) as workers:
+    n_parts = sum(len(split_region(region, stride=stride)) for region in regions)
+    with workers_from_args(options, store, [model], n_parts, options.output.absolute().parent) as workers:
         predictor = Predictor(
             network=model.network,
             source=model,
@@ -75,7 +76,7 @@ def predict_one_file(options: argparse.Namespace) -> int:
         with progress_line("predicting", count, unit="windows") as line:
             rate = Rate(line)
             if regions:
-                with report_interrupt("repeat the command with --resume to resume after the last finished region"):
+                with report_interrupt("repeat the command with --resume to resume after the last finished part"):
                     record = predict_regions(
                         predictor,
                         regions,

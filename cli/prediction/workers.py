@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...store.errors import UsageError
-from ...store.genome.regions import Region
 from ...store.location import is_remote
 from ...store.machine import peak_memory
 from ...store.reader import Store
@@ -32,8 +31,8 @@ def add_worker_options(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=positive_int,
         metavar="N",
-        help="with --regions: N processes, a region at a time each, on a GPU each where there are some; those that die "
-        "are replaced",
+        help="with --regions: N processes, some Mb of a region at a time each, on a GPU each where there are some; "
+        "those that die are replaced",
     )
     group.add_argument(
         "--scheduler",
@@ -60,7 +59,7 @@ def check_worker_options(options: argparse.Namespace) -> None:
 
 @contextmanager
 def workers_from_args(
-    options: argparse.Namespace, store: Store, models: Sequence[LoadedModel], regions: Sequence[Region], folder: Path
+    options: argparse.Namespace, store: Store, models: Sequence[LoadedModel], n_parts: int, folder: Path
 ) -> Iterator[RegionWorkers | None]:
     """Start, or connect to, the workers that the options name; None where they name none.
 
@@ -68,7 +67,7 @@ def workers_from_args(
         options: of the command.
         store: must be visible to workers, unless it is on a server.
         models: likewise.
-        regions: there are no more workers than regions.
+        n_parts: parts of the regions; there are no more workers.
         folder: that the outputs are written below.
 
     Raises:
@@ -79,9 +78,10 @@ def workers_from_args(
         return
     from ...model.prediction.runs.workers import WorkerOptions, open_workers
 
-    count = min(options.workers or 1, len(regions))
+    count = min(options.workers or 1, n_parts)
     if count < (options.workers or 1) and not options.json:
-        print_line(f"--workers {options.workers}: {count} started, one for each of {format_count(count, 'region')}")
+        of = f"{format_count(count, 'part')} of the regions"
+        print_line(f"--workers {options.workers}: {count} started, one for each of {of}")
     paths = [folder.absolute(), *(model.folder for model in models if model.folder is not None)]
     paths += [] if is_remote(store.path) else [Path(store.path).absolute()]
     chosen = WorkerOptions(count=count, scheduler=options.scheduler, threads=options.worker_threads or 1)

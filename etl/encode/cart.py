@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ from ...store.errors import UsageError
 from ...store.files.atomic_write import write_atomic
 from ...store.files.outputs import output_lock
 from ...store.storage.retry import RetryPolicy
-from ...store.text import spreadsheet_text
+from ...store.text import format_count, printable, spreadsheet_text
 from ..download.fetch import DownloadedFile, OnBytes, download_files, download_text
 from ..download.registry import Download
 from ..folders.sheets import ChipRow, TrackRow, differing_sheets, sheet_texts, write_sheets, write_sources
@@ -96,10 +96,17 @@ def plan_cart(path: Path, options: CartOptions, *, retry_policy: RetryPolicy) ->
     urls = read_file_list(path)
     if urls:
         text = download_text(urls[0], max_size=_MAX_TABLE, retry_policy=retry_policy)
-        files = parse_metadata(urls[0], enumerate(text.splitlines(), 1))
+        # As `text_lines` does; splitlines would end lines at other characters, too.
+        lines = (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
+        files = parse_metadata(urls[0], enumerate(lines, 1))
     else:
         files = parse_metadata(path, text_lines(path))
     selection = select(files, options, listed=frozenset(urls[1:]))
+    known = {url for f in files for url in f.urls}
+    if unknown := [url for url in urls[1:] if url not in known]:
+        more = ", ..." if len(unknown) > 1 else ""
+        said = f"{format_count(len(unknown), 'file')} of files.txt are not in the table: {printable(unknown[0])}{more}"
+        selection = replace(selection, warnings=(*selection.warnings, said))
     cart = Cart(selection, tuple(_plan_folders(selection)))
     if not cart.folders:
         reasons = ", ".join(f"{n} {reason}" for reason, n in cart.left_out.items())

@@ -131,10 +131,14 @@ def parse_metadata(where: str | Path, lines: Iterable[tuple[int, str]]) -> tuple
     first = next(filled, None)
     if first is None:
         raise InputError(where, "is empty", hint=_HINT)
-    columns = _find_columns(where, first[1].split("\t"))
+    titles = _cells(first[1])
+    columns = _find_columns(where, titles)
     rows: dict[str, EncodeFile] = {}
     for number, line in filled:
-        row = _parse_row(where, number, line.split("\t"), columns)
+        if (cells := _cells(line)) == titles:
+            hint = "it is several tables joined: give a table, and a folder, for each"
+            raise InputError(where, "repeats the heading", hint=hint, line=number)
+        row = _parse_row(where, number, cells, columns)
         if row.accession in rows:
             problem = f"{row.accession} is listed twice, before in line {rows[row.accession].line}"
             raise InputError(where, problem, hint="keep one of the rows", line=number)
@@ -144,11 +148,18 @@ def parse_metadata(where: str | Path, lines: Iterable[tuple[int, str]]) -> tuple
     return tuple(rows.values())
 
 
+def _cells(line: str) -> list[str]:
+    """Return the cells of a line, without quotes that spreadsheets, pandas or R put around them."""
+    cells = [cell.strip() for cell in line.split("\t")]
+    quoted = (len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells)
+    return [cell[1:-1].replace('""', '"').strip() if q else cell for cell, q in zip(cells, quoted, strict=True)]
+
+
 def read_file_list(path: Path) -> tuple[str, ...]:
     """Return the addresses in a files.txt, that of its metadata.tsv first; empty if the file is another one.
 
     Raises:
-        InputError: it is not text; it begins with an address, and a later line is none.
+        InputError: it is not text; it begins with an address, and that is of a file, or a later line is none.
     """
     urls: list[str] = []
     for number, line in text_lines(path):
@@ -159,6 +170,9 @@ def read_file_list(path: Path) -> tuple[str, ...]:
             if not urls:
                 return ()
             raise InputError(path, f"{format_foreign(url)!r} is not an address", hint=_HINT, line=number)
+        if not urls and "/@@download/" in urlsplit(url).path:
+            problem = "begins with a file, not with the address of a metadata.tsv"
+            raise InputError(path, problem, hint=_HINT, line=number)
         urls.append(url)
     return tuple(urls)
 
@@ -178,7 +192,7 @@ class _Columns:
 
 
 def _find_columns(where: str | Path, header: Sequence[str]) -> _Columns:
-    titles = [title.strip() for title in header]
+    titles = list(header)
     named = {}
     for field, names in {**_NAMES, **_OPTIONAL}.items():
         found = [titles.index(name) for name in names if name in titles]

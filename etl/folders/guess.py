@@ -28,6 +28,10 @@ _COMPANIONS = (".bai", ".crai", ".csi", ".tbi", ".fai", ".gzi", ".md5", ".part")
 _OWN = (*SHEETS, "meta.txt", SOURCES)
 _FACTOR = re.compile(r"[A-Za-z][A-Za-z0-9+-]*")
 _MOST_HEADER_LINES = 1000
+_CONTROL = "is a control by its name"
+_DATA = re.compile(r"\.(bw|bigwig|bam|cram|sam|bed|(narrow|broad|gapped)peak)(\.b?gz)?$", re.IGNORECASE)
+"""Ends of names that say that a file has data."""
+_BINARY = re.compile(r"\.(bw|bigwig|bam|cram)$", re.IGNORECASE)
 _KEPT_OUT = {"blacklist": "a blacklist", "greylist": "a greylist", "excluderegions": "a blacklist"}
 
 
@@ -69,7 +73,7 @@ class _Named:
 
 
 def guess_folder(folder: Path) -> FolderGuess:
-    """Tell what the files of a folder are; sheets, hidden files and folders in it are passed over.
+    """Tell what the files of a folder are; sheets and hidden files are passed over, folders in it not entered.
 
     Raises:
         UsageError: no such folder, or its name cannot be that of a cell line.
@@ -80,7 +84,7 @@ def guess_folder(folder: Path) -> FolderGuess:
     kinds: dict[Kind, list[_Named]] = defaultdict(list)
     files: dict[str, GuessedFile] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in _OWN or path.is_dir():
+        if path.name.startswith(".") or path.name in _OWN:
             continue
         kind, reason = _kind(path)
         files[path.name] = GuessedFile(path.name, kind, reason=reason)
@@ -96,20 +100,28 @@ def guess_folder(folder: Path) -> FolderGuess:
 def _kind(path: Path) -> tuple[Kind, str]:
     """Return what a file is, and why it is not used where that is clear."""
     name = path.name.lower()
+    if path.is_dir():
+        return "other", "is a folder; files in it are not looked at"
     if name.endswith(_COMPANIONS):
         return "companion", "an index, a digest, or a partial file"
+    if not path.is_file():  # a link to nowhere, or a pipe, which would be waited for
+        return "unreadable", "no such file, or no file"
     try:
-        content = file_kind(path)
-        if content == "a bigWig":
-            return "bigwig", ""
-        if content in ("a BAM file", "a CRAM file", "a SAM file"):
-            return "reads", ""
-        if content:
-            return "other", f"is {content}"
-        return _kind_of_text(path, name)
+        return _kind_of_file(path, name)
     except (OSError, InputError) as error:
         problem = error.problem if isinstance(error, InputError) else (error.strerror or str(error))
         return "unreadable", problem
+
+
+def _kind_of_file(path: Path, name: str) -> tuple[Kind, str]:
+    content = file_kind(path)
+    if content == "a bigWig":
+        return "bigwig", ""
+    if content in ("a BAM file", "a CRAM file", "a SAM file"):
+        return "reads", ""
+    if content:
+        return "unreadable" if _DATA.search(name) else "other", f"is {content}"
+    return ("unreadable", "is not what its name says") if _BINARY.search(name) else _kind_of_text(path, name)
 
 
 def _kind_of_text(path: Path, name: str) -> tuple[Kind, str]:
@@ -152,6 +164,8 @@ def _place_bigwigs(files: Sequence[_Named]) -> tuple[list[TrackRow], list[Guesse
 
 
 def _why_no_track(track: str, words: NameWords, counts: Counter[str]) -> str:
+    if words.is_control and not words.assay:
+        return _CONTROL
     if not track:
         return "its name has no word for the track; rename it, such as DNase.bw"
     if counts[track] > 1:
@@ -204,17 +218,20 @@ def _place_peaks(files: Sequence[_Named]) -> tuple[tuple[ChipRow, ...], list[Gue
 
 def _why_no_factor(file: _Named) -> str:
     words = file.words
-    if out := next((text for word, text in _KEPT_OUT.items() if word in file.name.lower()), ""):
-        return f"{out} belongs to the genome of a store"
-    if words.has("dnase", "atac", "faire", "dgf"):
-        return "peaks of accessibility are in no sheet"
-    if not words.others:
-        return "its name has no word for the factor; rename it, such as CTCF.conservative.narrowPeak"
-    if len(words.others) > 1:
-        return f"the factor may be {' or '.join(words.others)}; rename it, or write its row"
-    if not _FACTOR.fullmatch(words.others[0]):
-        return f"{words.others[0]!r} cannot be the name of a factor; rename it"
-    return ""
+    kept_out = next((f"{text} belongs to the genome of a store" for word, text in _KEPT_OUT.items()
+                     if word in file.name.lower()), "")  # fmt: skip
+    reasons = (
+        (bool(kept_out), kept_out),
+        (words.is_control, _CONTROL),
+        (words.has("dnase", "atac", "faire", "dgf"), "peaks of accessibility are in no sheet"),
+        (not words.others, "its name has no word for the factor; rename it, such as CTCF.conservative.narrowPeak"),
+        (len(words.others) > 1, f"the factor may be {' or '.join(words.others)}; rename it, or write its row"),
+        (
+            not all(map(_FACTOR.fullmatch, words.others)),
+            f"{''.join(words.others[:1])!r} cannot be the name of a factor; rename it",
+        ),
+    )
+    return next((reason for applies, reason in reasons if applies), "")
 
 
 def _pair(group: Sequence[_Named]) -> tuple[_Named | None, _Named | None, str]:

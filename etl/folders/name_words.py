@@ -31,6 +31,8 @@ _UNITS = {
     "cpm": "CPM",
 }
 _STRANDS = {"fwd": "_fwd", "forward": "_fwd", "plus": "_fwd", "rev": "_rev", "reverse": "_rev", "minus": "_rev"}
+_CONTROLS = frozenset(("input", "igg", "wce", "mock"))
+"""Words of a control experiment of ChIP-seq, where they are the only ones that could be a factor."""
 _STRICTNESS = {"conservative": 0, "optimal": 2, "pseudoreplicated": 3, "pseudorep": 3, "pseudoreps": 3, "relaxed": 3}
 
 
@@ -76,6 +78,11 @@ class NameWords:
         if {"fold", "change"} <= self.words:
             found.add("fold-change")
         return found.pop() if len(found) == 1 else ""
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the only words that could be a factor, or a track, are those of a control."""
+        return bool(self.others) and {word.lower() for word in self.others} <= _CONTROLS
 
     @property
     def strictness(self) -> int:

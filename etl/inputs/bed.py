@@ -83,8 +83,10 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     editors, become escapes (``\\xe9``).
 
     Raises:
-        InputError: not text, or a gzip or bgzip file that is cut short or damaged.
+        InputError: not text, a gzip or bgzip file that is cut short or damaged, or a pipe.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():  # read twice, here and by callers
+        raise InputError(path, "is a pipe or device", hint="write it to a file first, which is read twice")
     with path.open("rb") as raw:
         first = raw.read(6)
     for magic, (what, cure) in _OTHER_FORMATS.items():

@@ -5,13 +5,13 @@
     output_names        choose the format of a file of scores by its name
     predict             predict probabilities for intervals and for the windows of a plan, by one network
     predictor           a network that predicts one of its factors in a cell line
-    region_parts        keep the scores of finished regions next to the output
+    region_parts        keep the scores of finished parts next to the output
     runs/               predict files: one or many of them in one pass over the store
     score_table         read scores of intervals from text
     scorers/            score the windows of a tile together, by a network of either kind
     sidecar             record next to predictions what they are: model, factor, cell line, data
     tiling/             read the bases of many windows once, for the windows of a tile and for all networks
-    to_file             predict one file: intervals in their order, or all bins of regions, resumable region by region
+    to_file             predict one file: intervals in their order, or all bins of regions, resumable part by part
     together            score intervals by one network or several, tile by tile, in bounded memory
     writers             write scores piecewise as FactorNet's bedGraph, gzipped or not
 

@@ -17,6 +17,9 @@ from ...store.sampling.splits import chromosome_ends, widened_blacklist
 from ...store.schema import BIN, bin_count
 from ...store.text import format_count
 
+PIECE = 2**17
+"""Bins that are scored at once: 6.5 Mb at a stride of 50 bases. Scores depend on it, in their last digits."""
+
 
 @dataclass(frozen=True)
 class Bins:
@@ -95,13 +98,26 @@ def bins_of_regions(regions: list[Region], coordinates: GenomeCoordinates, *, st
 
 
 def pieces_of_region(
-    region: Region, coordinates: GenomeCoordinates, *, stride: int, bins: int = 2**18
+    region: Region, coordinates: GenomeCoordinates, *, stride: int, bins: int = PIECE
 ) -> Iterator[Bins]:
     """Yield the bins of a region, `bins` of them at a time: all bins of a chromosome would take much memory."""
     first, count = first_and_count(region, stride=stride)
     for i in range(0, count, bins):
         start = first + stride * np.arange(i, min(i + bins, count), dtype=np.int64)
         yield Bins(np.full(start.size, coordinates.index(region.chrom), np.int64), start, start + BIN)
+
+
+def split_region(region: Region, *, stride: int, bins: int = PIECE) -> list[Region]:
+    """Divide a region into parts that have one of the pieces of its bins each (`pieces_of_region`), in their order.
+
+    Parts overlap by the bases that a bin is longer than the stride. A region of one piece, or none, is left as it is.
+    """
+    first, count = first_and_count(region, stride=stride)
+    if count <= bins:
+        return [region]
+    starts = range(first, first + count * stride, bins * stride)
+    stops = (min(start + (bins - 1) * stride + BIN, region.stop) for start in starts)
+    return [Region(region.chrom, start, stop) for start, stop in zip(starts, stops, strict=True)]
 
 
 def count_uncomputed(bins: Bins, store: Store, *, margin: int) -> dict[str, int]:

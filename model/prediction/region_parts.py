@@ -1,4 +1,4 @@
-"""Keep the scores of finished regions next to the output, so that an interrupted prediction can be resumed."""
+"""Keep the scores of finished parts of regions next to the output, so that an interrupted prediction can be resumed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _DIGESTS_FORMAT = JsonFormat("factornet-prediction-digests", 1, _HINT)
 
 @dataclass(frozen=True)
 class RegionParts:
-    """A folder ``.<output name>.parts``: settings, one file per finished region, and the SHA-256 of each of these.
+    """A folder ``.<output name>.parts``: settings, one file per finished part, and the SHA-256 of each of these.
 
     A part counts once its digest is written, after it. One that does not match its digest is computed again.
 
     Attributes:
         folder: the folder.
-        regions: one part each.
+        regions: of one part each.
         settings: digest of the settings that the parts were computed with.
         digests: SHA-256 of each finished part by name.
     """
@@ -46,7 +46,7 @@ class RegionParts:
 
         Args:
             output: file that the parts are joined to.
-            regions: one part each.
+            regions: of one part each.
             settings: all that the bytes of a part depend on, as JSON values.
             resume: keep finished parts.
 
@@ -56,16 +56,16 @@ class RegionParts:
         """
         folder = _folder_of(output)
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-            raise InputError(folder, "is not a folder", hint="move it away: finished regions are kept there")
+            raise InputError(folder, "is not a folder", hint="move it away: finished parts are kept there")
         if resume and (folder / _SETTINGS).exists():
             parts = cls(folder, tuple(regions), _check_settings(folder, settings))
             parts.digests.update(parts._read_digests())
             parts._forget_damaged()
-            _log.info(f"{folder}: {len(parts.digests)} of {len(regions)} regions are finished")
+            _log.info(f"{folder}: {len(parts.digests)} of {len(regions)} parts are finished")
             return parts
         if folder.exists():
             _log.warning(
-                f"{folder}: {_count_finished(folder)} finished regions of an interrupted run are replaced; "
+                f"{folder}: {_count_finished(folder)} finished parts of an interrupted run are replaced; "
                 "resuming would have kept them"
             )
             remove(folder)
@@ -91,7 +91,7 @@ class RegionParts:
             if content.get("settings") != self.settings:
                 raise InputError(path, f"does not belong to {_SETTINGS}", hint=_HINT)
         except InputError as e:
-            _log.warning(f"{e.path}: {e.problem}; all regions are computed again")
+            _log.warning(f"{e.path}: {e.problem}; all parts are computed again")
             remove(path)
             return {}
         # Other names are of no part of this run, and may lead out of the folder ("..").
@@ -116,18 +116,18 @@ class RegionParts:
         return f"{i:05d}-{self.regions[i].chrom}"
 
     def path(self, i: int) -> Path:
-        """Return the path of the i-th region's scores."""
+        """Return the path of the i-th part's scores."""
         return self.folder / self._name(i)
 
     def is_finished(self, i: int) -> bool:
-        """Return whether the i-th region's scores are complete."""
+        """Return whether the i-th part's scores are complete."""
         return self._name(i) in self.digests
 
     def finish(self, i: int, *, digest: str | None = None) -> None:
-        """Record the digest of the i-th region's scores, which have been written.
+        """Record the digest of the i-th part's scores, which have been written.
 
         Args:
-            i: index of the region.
+            i: index of the part.
             digest: of what was written; None to read it back.
 
         Raises:
@@ -138,7 +138,7 @@ class RegionParts:
         self.digests.update(digests)  # what could not be recorded does not count
 
     def check(self, i: int, digest: str) -> None:
-        """Check the digest of what was read of the i-th region's scores.
+        """Check the digest of what was read of the i-th part's scores.
 
         Raises:
             InputError: it is not that of what was written.
@@ -191,7 +191,7 @@ def _count_finished(folder: Path) -> int:
 
 def _check_settings(folder: Path, settings: Mapping[str, Any]) -> str:
     """Compare the settings of an interrupted run with those of this one, and return the digest of its file."""
-    hint = f"use the same, or do not resume (this replaces {_count_finished(folder)} finished regions)"
+    hint = f"use the same, or do not resume (this replaces {_count_finished(folder)} finished parts)"
     old, digest = _read_settings(folder, hint=hint)
     names = [n for n in {**old, **settings} if old.get(n) != settings.get(n)]
     if names:

@@ -1,4 +1,4 @@
-"""Predict one file: intervals in their order, or all bins of regions, resumable region by region.
+"""Predict one file: intervals in their order, or all bins of regions, resumable part by part.
 
 A run of one file (`runs`).
 """
@@ -74,19 +74,19 @@ def predict_regions(
 ) -> PredictionRecord:
     """Write the scores of all bins of regions: bigWig or bedGraph, by the name of `output`.
 
-    The scores of each region become a file in a folder next to the output; at the end they are joined. An interrupted
-    run resumes after the last finished region and ends in the same bytes.
+    The scores of each part, some Mb of a region, become a file in a folder next to the output; at the end they are
+    joined. An interrupted run resumes after the last finished part and ends in the same bytes.
 
     Args:
         predictor: network, store, cell line and factor.
         regions: in the order of the output.
         output: the file; it is replaced in one step.
         stride: bases between the starts of bins.
-        resume: keep finished regions of an interrupted run.
+        resume: keep finished parts of an interrupted run.
         overwrite: replace an existing file.
-        workers: compute the regions on these (`runs.workers`); None computes them here.
+        workers: compute the parts on these (`runs.workers`); None computes them here.
         on_bins: called with the number of bins just predicted.
-        on_kept: called with the number of bins of each region that an interrupted run finished.
+        on_kept: called with the number of bins of each part that an interrupted run finished.
 
     Returns:
         The record of the file, written next to it (`sidecar`).

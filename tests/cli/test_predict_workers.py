@@ -126,7 +126,7 @@ def test_ended_command_leaves_no_process_and_is_resumed(words, tmp_path, capsys,
     _, errors = started.communicate(timeout=60)  # until the last process that holds standard error has ended
     assert not psutil.wait_procs(processes, timeout=30)[1], "processes are left behind"
     if number != signal.SIGKILL:
-        hint = "repeat the command with --resume to resume after the last finished region"
+        hint = "repeat the command with --resume to resume after the last finished part"
         assert (started.returncode, errors.splitlines()[-1]) == (
             128 + number,
             f"factornet-predict: interrupted; {hint}",

@@ -24,8 +24,8 @@ from ....store.sampling.splits import widened_blacklist
 from ..bins import Bins
 from .outputs import Output
 
-RegionScores = Callable[[int], Iterator[tuple[Bins, NDArray[np.float32]]]]
-"""Yields bins and scores of a region, given by index, piece by piece; always the same pieces."""
+PartScores = Callable[[int], Iterator[tuple[Bins, NDArray[np.float32]]]]
+"""Yields bins and scores of a part of the regions, given by index, piece by piece; always the same pieces."""
 
 
 class ComputedBins:
@@ -63,47 +63,45 @@ def mean_of_computed(
 
 
 class EnsembleJoin:
-    """Joins the scores of the models of an output, region by region.
+    """Joins the scores of the models of an output, part by part.
 
     For ranks, all scores of one model at a time are held (4 bytes a bin), and its ranks are kept in a file.
 
     Args:
         output: an ensemble.
         sources: the scores of each of its models.
-        n_regions: number of regions.
+        n_parts: number of parts.
         ranks: file to write for each of its models.
     """
 
-    def __init__(
-        self, output: Output, sources: Sequence[RegionScores], *, n_regions: int, ranks: Sequence[Path]
-    ) -> None:
-        self._output, self._sources, self._n_regions, self._ranks = output, sources, n_regions, ranks
+    def __init__(self, output: Output, sources: Sequence[PartScores], *, n_parts: int, ranks: Sequence[Path]) -> None:
+        self._output, self._sources, self._n_parts, self._ranks = output, sources, n_parts, ranks
         self._margins = [p.network.config.excluded_margin for p in output.predictors]
         self._computed = ComputedBins(output.predictors[0].store)
 
-    def scores(self, region: int) -> Iterator[tuple[Bins, NDArray[np.float32]]]:
-        """Yield bins and joined scores of a region, piece by piece."""
-        values = self._ranks_of(region) if self._output.ensemble == "rank" else self._probabilities_of(region)
+    def scores(self, part: int) -> Iterator[tuple[Bins, NDArray[np.float32]]]:
+        """Yield bins and joined scores of a part, piece by piece."""
+        values = self._ranks_of(part) if self._output.ensemble == "rank" else self._probabilities_of(part)
         for bins, of_models in values:
             computed = [self._computed.of(bins, margin) for margin in self._margins]
             yield bins, mean_of_computed(of_models, computed)
 
-    def _probabilities_of(self, region: int) -> Iterator[tuple[Bins, list[NDArray[np.float64]]]]:
-        for pieces in zip(*(source(region) for source in self._sources), strict=True):
+    def _probabilities_of(self, part: int) -> Iterator[tuple[Bins, list[NDArray[np.float64]]]]:
+        for pieces in zip(*(source(part) for source in self._sources), strict=True):
             yield pieces[0][0], [scores.astype(np.float64) for _, scores in pieces]
 
-    def _ranks_of(self, region: int) -> Iterator[tuple[Bins, list[NDArray[np.float64]]]]:
-        row = self._first_rows[region]  # the ranks are written first
+    def _ranks_of(self, part: int) -> Iterator[tuple[Bins, list[NDArray[np.float64]]]]:
+        row = self._first_rows[part]  # the ranks are written first
         files = [np.memmap(path, "<f8", "r") for path in self._ranks]
-        for bins, _ in self._sources[0](region):
+        for bins, _ in self._sources[0](part):
             rows = slice(row, row + len(bins))
             yield bins, [np.array(file[rows]) for file in files]
             row = rows.stop
 
     @cached_property
     def _first_rows(self) -> list[int]:
-        """Write the ranks of each model, in the order of the regions; return the row where each region begins."""
-        counts = [sum(len(bins) for bins, _ in self._sources[0](i)) for i in range(self._n_regions)]
+        """Write the ranks of each model, in the order of the parts; return the row where each part begins."""
+        counts = [sum(len(bins) for bins, _ in self._sources[0](i)) for i in range(self._n_parts)]
         for source, margin, path in zip(self._sources, self._margins, self._ranks, strict=True):
             ordered = np.empty(sum(counts), np.float32)
             n = 0
@@ -119,7 +117,7 @@ class EnsembleJoin:
                     file.write(ranks.astype("<f8").tobytes())
         return [int(n) for n in np.cumsum([0, *counts[:-1]])]
 
-    def _all(self, source: RegionScores, margin: int) -> Iterator[tuple[Bins, NDArray[np.float32], NDArray[np.bool_]]]:
-        for i in range(self._n_regions):
+    def _all(self, source: PartScores, margin: int) -> Iterator[tuple[Bins, NDArray[np.float32], NDArray[np.bool_]]]:
+        for i in range(self._n_parts):
             for bins, scores in source(i):
                 yield bins, scores, self._computed.of(bins, margin)

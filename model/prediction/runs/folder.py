@@ -79,7 +79,7 @@ def predict_folder(
         folder: is created, if its parent exists.
         outputs: files in it.
         bins: regions, or intervals.
-        resume: keep files and regions that an interrupted run has finished; regions only.
+        resume: keep files and parts that an interrupted run has finished; regions only.
         overwrite: replace existing files.
         workers: as for `predict_outputs_in_regions`; regions only.
         on_bins, on_kept: as for `predict_outputs_in_regions`.
@@ -122,7 +122,7 @@ def predict_folder(
             write_report(folder, report)
     except BaseException:
         if not existed:
-            with suppress(OSError):  # parts of finished regions are there
+            with suppress(OSError):  # finished parts are there
                 folder.rmdir()
         raise
     return report

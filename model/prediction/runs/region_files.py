@@ -1,4 +1,4 @@
-"""Write the scores of one region, one file a predictor: parts of the outputs of a run."""
+"""Write the scores of one part of a region, one file a predictor: what the outputs of a run are joined from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OnScored = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class RegionFile:
-    """A file of the scores of one predictor in one region.
+    """A file of the scores of one predictor in one part of a region.
 
     Attributes:
         path: of the file.
@@ -39,11 +39,11 @@ class RegionFile:
 def write_region(
     predictors: Sequence[Predictor], pieces: Iterable[Bins], files: Sequence[RegionFile], *, on_scored: OnScored
 ) -> None:
-    """Write the scores of the bins of a region by each predictor to its file; the files appear together at the end.
+    """Write the scores of the bins of a part by each predictor to its file; the files appear together at the end.
 
     Args:
         predictors: in one cell line of one store, on one device.
-        pieces: bins of the region.
+        pieces: bins of the part.
         files: one for each predictor.
         on_scored: called for each network, piece by piece.
 

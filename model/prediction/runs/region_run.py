@@ -1,10 +1,11 @@
-"""Write the scores of all bins of regions to several files in one pass, resumable region by region.
+"""Write the scores of all bins of regions to several files in one pass, resumable part by part.
 
     output     a file, of one predictor or of an ensemble of several
-    part       the scores of one predictor in one region, in a folder next to the output (`region_parts`)
-    joined     the parts of an output become its file, once all regions are finished
+    part       some Mb of a region: what is scored at once, and the task of a worker
+    scores     of one predictor in one part, a file in a folder next to the output (`region_parts`)
+    joined     the scores of an output become its file, once all parts are finished
 
-Parts of an output by one predictor are those that it has when it is predicted alone: a run of many files can be resumed
+The scores that are kept for an output by one predictor are those of its own run: a run of many files can be resumed
 file by file, and the other way round.
 """
 
@@ -15,7 +16,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from ....store.genome.regions import Region
 from ....store.reader import Store
 from ....store.schema import BIN
 from ..bigwig_writer import open_bigwig
-from ..bins import Bins, count_bins, first_and_count, pieces_of_region
+from ..bins import PIECE, Bins, count_bins, first_and_count, pieces_of_region, split_region
 from ..output_names import ScoreFormat, score_format
 from ..predictor import BinSummary, Predictor
 from ..region_parts import RegionParts, remove_parts_of_finished
@@ -57,18 +58,26 @@ class RegionBins:
     """All bins of regions, one every `stride` bases.
 
     Attributes:
-        regions: in the order of the output.
+        regions: in the order of the output; they are scored in parts.
         stride: bases between the starts of bins.
+        part_bins: largest number of bins in a part.
     """
 
     regions: tuple[Region, ...]
     stride: int
+    part_bins: int = PIECE
     _summaries: dict[int, BinSummary] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def pieces(self, coordinates: GenomeCoordinates, regions: Sequence[int] | None = None) -> Iterator[Bins]:
-        """Yield the bins of some regions, given by index, or of all, in pieces of bounded size."""
-        for i in range(len(self.regions)) if regions is None else regions:
-            yield from pieces_of_region(self.regions[i], coordinates, stride=self.stride)
+    @cached_property
+    def parts(self) -> tuple[Region, ...]:
+        """Regions of one piece of bins each, in the order of the output; see `split_region`."""
+        split = partial(split_region, stride=self.stride, bins=self.part_bins)
+        return tuple(part for region in self.regions for part in split(region))
+
+    def pieces(self, coordinates: GenomeCoordinates, parts: Sequence[int] | None = None) -> Iterator[Bins]:
+        """Yield the bins of some parts, given by index, or of all, in pieces of bounded size."""
+        for i in range(len(self.parts)) if parts is None else parts:
+            yield from pieces_of_region(self.parts[i], coordinates, stride=self.stride, bins=self.part_bins)
 
     def options(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -83,7 +92,7 @@ class RegionBins:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """The scores of one predictor of an output, region by region."""
+    """The scores of one predictor of an output, part by part."""
 
     output: Output
     predictor: Predictor
@@ -108,12 +117,12 @@ def predict_outputs_in_regions(
     Args:
         outputs: files, and what computes them: in one cell line of one store, on one device.
         bins: the regions.
-        resume: keep finished regions of an interrupted run.
+        resume: keep finished parts of an interrupted run.
         overwrite: replace existing files.
-        workers: compute the regions on these, on the device of the predictors, which must be of model folders; None
+        workers: compute the parts on these, on the device of the predictors, which must be of model folders; None
             computes them here.
         on_bins: called with the number of bins that a network has just scored.
-        on_kept: called with the number of bins of each region that an interrupted run finished, once a network.
+        on_kept: called with the number of bins of each part that an interrupted run finished, once a network.
         on_seconds: called with a predictor of the network, too, and the seconds that scoring took.
 
     Raises:
@@ -155,14 +164,15 @@ def _begin(output: Output, bins: RegionBins, *, resume: bool) -> Iterator[_Job]:
         _remove_others(output)
     for i, predictor in enumerate(output.predictors):
         settings = _settings(output, predictor, bins)
-        parts = RegionParts.begin(output.member_path(i), list(bins.regions), settings, resume=resume)
+        parts = RegionParts.begin(output.member_path(i), list(bins.parts), settings, resume=resume)
         remove_temporary_files(parts.folder)
         yield _Job(output, predictor, parts)
 
 
 def _settings(output: Output, predictor: Predictor, bins: RegionBins) -> dict[str, Any]:
     """Return all that the parts of a predictor depend on."""
-    return predictor.settings() | bins.options() | {"format": _part_format(output)}
+    of_parts = {"format": _part_format(output), "bins of a part": bins.part_bins}
+    return predictor.settings() | bins.options() | of_parts
 
 
 def remove_left_parts(output: Output, bins: RegionBins) -> None:
@@ -176,7 +186,7 @@ def _remove_others(output: Output) -> None:
     own = {output.member_path(i).name for i in range(len(output.predictors))}
     for path in sorted(output.path.absolute().parent.glob(f".{output.member_pattern}.parts")):
         if path.name.removeprefix(".").removesuffix(".parts") not in own:
-            _log.warning(f"{path}: finished regions of another model are removed; resuming would have kept them")
+            _log.warning(f"{path}: finished parts of another model are removed; resuming would have kept them")
             remove(path)
 
 
@@ -189,13 +199,13 @@ def _predict_parts(
     on_kept: OnBins,
     on_seconds: OnSeconds,
 ) -> None:
-    """Write the scores of the regions that are not finished yet."""
+    """Write the scores of the parts that are not finished yet."""
     remaining: dict[int, list[_Job]] = {}
-    for i, region in enumerate(bins.regions):
+    for i, part in enumerate(bins.parts):
         todo = [job for job in jobs if not job.parts.is_finished(i)]
         networks = {id(job.predictor.network) for job in jobs} - {id(job.predictor.network) for job in todo}
         for _ in networks:
-            on_kept(first_and_count(region, stride=bins.stride)[1])
+            on_kept(first_and_count(part, stride=bins.stride)[1])
         for job in todo:
             remove(job.parts.path(i))  # of a run that was killed before its digest was written
         if todo:
@@ -225,26 +235,28 @@ def _predict_on_workers(
     on_bins: OnBins,
     on_seconds: OnSeconds,
 ) -> None:
-    """Have workers write regions to temporary files, and take over each file once its worker reports it.
+    """Have workers write parts to temporary files, and take over each file once its worker reports it.
 
     Workers that outlive an interrupted run thus never replace a part of a later one.
     """
     if not remaining:
         return
     jobs = list({id(job): job for todo in remaining.values() for job in todo}.values())
+    index = {id(job): k for k, job in enumerate(jobs)}
     run = WorkerRun.of([job.predictor for job in jobs], threads=workers.threads)
     tasks = [
         RegionTask(
             run=run,
             index=i,
-            region=bins.regions[i],
+            region=bins.parts[i],
             stride=bins.stride,
-            predictors=tuple(map(jobs.index, todo)),
+            part_bins=bins.part_bins,
+            predictors=tuple(index[id(job)] for job in todo),
             parts=tuple(RegionFile(job.parts.path(i).absolute(), _part_format(job.output)) for job in todo),
         )
         # The longest first: the others fill the time that is left on other workers.
         for i, todo in sorted(
-            remaining.items(), key=lambda item: -first_and_count(bins.regions[item[0]], stride=bins.stride)[1]
+            remaining.items(), key=lambda item: -first_and_count(bins.parts[item[0]], stride=bins.stride)[1]
         )
     ]
 
@@ -287,15 +299,15 @@ def _join(output: Output, parts: Sequence[RegionParts], bins: RegionBins) -> Non
         _join_bedgraph(parts[0], output.path, replace)
         return
     # A bigWig's entries must be in genome order, whatever the order of the regions.
-    order = list(range(len(bins.regions)))
+    order = list(range(len(bins.parts)))
     if kind == "bigWig":
-        order.sort(key=lambda i: (store.coordinates.index(bins.regions[i].chrom), bins.regions[i].start))
+        order.sort(key=lambda i: (store.coordinates.index(bins.parts[i].chrom), bins.parts[i].start))
     if output.ensemble is None:
         read: Callable[[int], Iterator[tuple[Bins, NDArray[np.float32]]]] = partial(_raw_scores, parts[0], bins, store)
     else:
         sources = [partial(_raw_scores, of_member, bins, store) for of_member in parts]
         ranks = [of_member.folder / "ranks" for of_member in parts]
-        read = EnsembleJoin(output, sources, n_regions=len(bins.regions), ranks=ranks).scores
+        read = EnsembleJoin(output, sources, n_parts=len(bins.parts), ranks=ranks).scores
     with _open_output(output.path, bins, store, kind, replace) as file:
         for i in order:
             for piece, scores in read(i):
@@ -315,19 +327,19 @@ def _open_output(
 
 
 def _raw_scores(
-    parts: RegionParts, bins: RegionBins, store: Store, region: int
+    parts: RegionParts, bins: RegionBins, store: Store, part: int
 ) -> Iterator[tuple[Bins, NDArray[np.float32]]]:
-    """Yield bins and raw scores of a region, piece by piece.
+    """Yield bins and raw scores of a part, piece by piece.
 
     Raises:
         InputError: the scores do not have their digest.
     """
     sha256 = hashlib.sha256()
-    with parts.path(region).open("rb") as file:
-        for piece in bins.pieces(store.coordinates, [region]):
+    with parts.path(part).open("rb") as file:
+        for piece in bins.pieces(store.coordinates, [part]):
             sha256.update(data := file.read(4 * len(piece)))
             yield piece, np.frombuffer(data, "<f4")
-    parts.check(region, sha256.hexdigest())
+    parts.check(part, sha256.hexdigest())
 
 
 def _join_bedgraph(parts: RegionParts, output: Path, replace: Replace) -> None:

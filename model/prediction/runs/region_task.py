@@ -1,7 +1,7 @@
-"""The task of a worker: open the store and the models once, and write the scores of one region.
+"""The task of a worker: open the store and the models once, and write the scores of one part of a region.
 
-WorkerRun      what all regions of a run need: store, cell line, models, device; opened once a process
-RegionTask     one region: the scores of all predictors, one temporary file each, next to its part
+WorkerRun      what all parts of a run need: store, cell line, models, device; opened once a process
+RegionTask     one part: the scores of all predictors, one temporary file each, next to its place
 RegionResult   names and digests of these files, which the main process takes over
 """
 
@@ -58,7 +58,7 @@ class PredictorReference:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerRun:
-    """What workers open once for all regions of a run.
+    """What workers open once for all parts of a run.
 
     Attributes:
         token: of this run; workers tell runs apart by it.
@@ -121,7 +121,7 @@ class RegionResult:
     """What a worker has written.
 
     Attributes:
-        index: of the region.
+        index: of the part.
         files: temporary files, in the order of the parts of the task.
         digests: their SHA-256.
         scored: a predictor of each network, the number of bins that it scored, and the seconds.
@@ -137,13 +137,14 @@ class RegionResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RegionTask:
-    """Write the scores of one region next to its parts.
+    """Write the scores of one part of a region next to their place.
 
     Attributes:
         run: store and models.
-        index: of the region.
-        region: to predict.
+        index: of the part.
+        region: the part.
         stride: bases between the starts of bins.
+        part_bins: largest number of bins in a part.
         predictors: indices in the run.
         parts: one for each of them, with absolute paths, in folders that exist.
     """
@@ -152,6 +153,7 @@ class RegionTask:
     index: int
     region: Region
     stride: int
+    part_bins: int
     predictors: tuple[int, ...]
     parts: tuple[RegionFile, ...]
 
@@ -173,7 +175,8 @@ class RegionTask:
             before = scored.get(k, (0, 0.0))
             scored[k] = (before[0] + n, before[1] + seconds)
 
-        pieces = pieces_of_region(self.region, self.run.store.coordinates, stride=self.stride)
+        coordinates = self.run.store.coordinates
+        pieces = pieces_of_region(self.region, coordinates, stride=self.stride, bins=self.part_bins)
         write_region(predictors, pieces, files, on_scored=add)
         return RegionResult(
             index=self.index,
@@ -185,7 +188,7 @@ class RegionTask:
 
 
 def _temporary(part: Path) -> Path:
-    """Return a name of its own for what a worker writes: two may compute a region, if one was thought lost.
+    """Return a name of its own for what a worker writes: two may compute a part, if one was thought lost.
 
     It is one of those that `remove_temporary_files` removes.
     """

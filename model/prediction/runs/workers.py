@@ -1,4 +1,4 @@
-"""Workers that predict regions: processes of this machine, or those of a dask scheduler, all on one kind of device."""
+"""Workers that predict parts of regions: processes here, or those of a dask scheduler, all on one kind of device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .region_task import RegionResult, RegionTask
 _ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 """Memory that a worker frees stays its own, as in any other process. Dask has it returned at once, and every layer of a
 network, which allocates megabytes, waits for pages then: 2.6 s instead of 1.35 for 10,000 windows."""
-_RESUME = "then resume: finished regions are kept"
+_RESUME = "then resume: finished parts are kept"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,6 +161,14 @@ def test_list_of_files_brings_the_table_and_limits_it(served, server, tmp_path):
     assert [f.name for f in plan.folders] == ["HepG2"]
     assert plan.folders[0].sheets["bigwig.txt"] == ""
     assert plan.left_out["not in files.txt"] == 28
+    assert not plan.selection.warnings
+    path.write_text(f"{path.read_text()}\n{server.url}/files/x.bed.gz\n{server.url}/files/y.bed.gz")
+    (served.folder / "table").write_text(
+        "\ufeff" + served.table(server.url).replace("HAIB", "HA\u2028IB").replace("\n", "\r\n")
+    )
+    plan = plan_cart(path, HG38, retry_policy=QUICK)
+    assert plan.left_out["not in files.txt"] == 28
+    assert plan.selection.warnings == (f"2 files of files.txt are not in the table: {server.url}/files/x.bed.gz, ...",)
     (served.folder / "table").write_text("<html>")
     with pytest.raises(InputError, match=r"/table:1: has no column 'File accession'"):
         plan_cart(path, HG38, retry_policy=QUICK)

@@ -1,5 +1,7 @@
 """ENCODE's tables of files: columns by name, old and new; rows that no table has."""
 
+from dataclasses import replace
+
 import pytest
 from support.encode_cart import ROWS, ServedCart
 
@@ -67,6 +69,20 @@ def test_table_that_encode_does_not_write_is_refused(text, problem):
     assert problem in str(caught.value)
 
 
+@pytest.mark.parametrize("quote", [lambda c: f'"{c}"', lambda c: f'"{c}"' if "," in c else c])
+def test_quotes_of_spreadsheets_and_r_are_no_part_of_a_cell(quote):
+    text = TABLE.replace("Richard Myers, HAIB", 'Richard ""Rick"" Myers, HAIB')
+    quoted = "\n".join("\t".join(map(quote, line.split("\t"))) for line in text.splitlines())
+    plain = [replace(f, lab='Richard "Rick" Myers, HAIB') for f in parse(TABLE)]
+    assert parse(quoted) == tuple(plain)
+
+
+def test_repeated_heading_is_named_as_such():
+    title = TABLE.splitlines()[0]
+    with pytest.raises(InputError, match=r"m.tsv:32: repeats the heading.*a table, and a folder, for each"):
+        parse(f"{TABLE}{title}\n")
+
+
 def test_text_of_strangers_is_printable():
     assert all(f.biosample == "Hep [31mG2" for f in parse(TABLE.replace("\tHepG2\t", "\tHep\x1b[31mG2\t"))[:4])
 
@@ -77,6 +93,9 @@ def test_list_of_files_is_told_from_a_table(tmp_path):
     assert read_file_list(path) == ("https://a/metadata/?type=Experiment&x=1", "https://a/files/b.bed.gz")
     path.write_text(TABLE)
     assert read_file_list(path) == ()
+    path.write_text("https://a/files/ENCFF001AAA/@@download/ENCFF001AAA.bam\n")
+    with pytest.raises(InputError, match=r"files.txt:1: begins with a file, not with the address of a metadata.tsv"):
+        read_file_list(path)
     path.write_text("https://a/metadata\nb c\n")
     with pytest.raises(InputError, match=r"files.txt:2: 'b c' is not an address"):
         read_file_list(path)

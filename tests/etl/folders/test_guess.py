@@ -1,6 +1,7 @@
 """What files of a folder are, by name and content: as people, pipelines and the original name them."""
 
 import gzip
+import os
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,10 @@ def test_what_cannot_be_told_is_not_placed(folder):
     (folder / "YY1.bed").write_text("")
     (folder / "REST.narrowPeak.gz").write_bytes(gzip.compress(PEAK.encode() * 99)[:20])
     (folder / "GABPA.bed").symlink_to("gone")
+    put(folder, "IgG_peaks.bed", "K562_Input.narrowPeak", "input.bw")
+    (folder / "ATAC.bw").write_text("")
+    (folder / "EGR1.bed").write_text("<html>")
+    os.mkfifo(folder / "REST.bed")
     found = reasons(folder)
     assert not rows(folder)
     assert found == {
@@ -120,7 +125,13 @@ def test_what_cannot_be_told_is_not_placed(folder):
         "DNase_fwd.bw": "track DNase_fwd has no partner DNase_rev",
         "YY1.bed": "has no line of chromosome, start and stop",
         "REST.narrowPeak.gz": found["REST.narrowPeak.gz"],
-        "GABPA.bed": "No such file or directory",
+        "GABPA.bed": "no such file, or no file",
+        "IgG_peaks.bed": "is a control by its name",
+        "K562_Input.narrowPeak": "is a control by its name",
+        "input.bw": "is a control by its name",
+        "ATAC.bw": "is not what its name says",
+        "EGR1.bed": "is a web page or XML file",
+        "REST.bed": "no such file, or no file",
     }
     assert "cut short or damaged" in found["REST.narrowPeak.gz"]
     assert all(f.is_open for f in guess_folder(folder).files)
@@ -151,7 +162,13 @@ def test_companions_and_other_files_are_no_data(folder):
     guess = guess_folder(folder)
     assert [(f.name, f.kind, f.is_open) for f in guess.files] == [
         ("ATAC.bam", "reads", False), ("ATAC.bam.bai", "companion", False), ("README.md", "other", False),
+        ("more", "other", False),
     ]  # fmt: skip
+
+
+def test_accessibility_of_control_cells_is_no_control(folder):
+    put(folder, "DNase_input_cells.bw")
+    assert rows(folder) == {"DNase_input_cells.bw\tDNase\tassay=DNase-seq"}
 
 
 def test_guess_of_the_demo_is_its_sheets(demo_files, tmp_path):

@@ -65,9 +65,7 @@ def test_resumed_run_ends_in_the_same_bytes(store, predictor, tmp_path, *, name,
     (parts / f".00001-{store.coordinates.names[1]}.0123abcd.part").write_bytes(b"half")  # what a killed run leaves
 
     kept = (parts / f"00000-{store.coordinates.names[0]}").stat().st_mtime_ns
-    with pytest.raises(
-        UsageError, match=r"stride was 50, is 100; .* do not resume \(this replaces 1 finished regions\)"
-    ):
+    with pytest.raises(UsageError, match=r"stride was 50, is 100; .* do not resume \(this replaces 1 finished parts\)"):
         predict_regions(predictor, regions, output, stride=100, resume=True)
     other = predictor_of(store, "MAX", dense=17)
     with pytest.raises(UsageError, match=r"model was \w+, is \w+; factor was CTCF, is MAX"):
@@ -89,7 +87,7 @@ def test_new_run_warns_that_it_replaces_parts(store, predictor, tmp_path, caplog
     (parts / "00000-chr1").write_text("old")
     regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
     predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50)
-    assert "1 finished regions of an interrupted run are replaced" in caplog.text
+    assert "1 finished parts of an interrupted run are replaced" in caplog.text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.bed.gz", "x.bed.gz.json"]
 
 
@@ -185,7 +183,7 @@ def test_parts_and_digests_of_another_run_are_computed_again(store, interrupted,
         if path.name != "settings.json":
             shutil.copy(path, parts / path.name)
     predict_regions(*arguments, stride=50, resume=True)
-    assert "digests.json: does not belong to settings.json; all regions are computed again" in caplog.text
+    assert "digests.json: does not belong to settings.json; all parts are computed again" in caplog.text
     predict_regions(*arguments[:2], tmp_path / "whole.bw", stride=50)
     assert (tmp_path / "x.bw").read_bytes() == (tmp_path / "whole.bw").read_bytes()
 

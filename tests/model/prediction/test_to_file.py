@@ -214,7 +214,7 @@ def test_an_interrupt_names_the_command_that_resumes(command, tmp_path, monkeypa
     for run in (region_files, interval_run):
         monkeypatch.setattr(run, "score_together", interrupt)
     (tmp_path / "x.bed").write_text("chr21\t100000\t100200\n")
-    how = "; repeat the command with --resume to resume after the last finished region"
+    how = "; repeat the command with --resume to resume after the last finished part"
     for what, said in (("--regions", "chr21:100000-104000"), how), (("-b", tmp_path / "x.bed"), ""):
         status, shown = command(*what, "-o", tmp_path / "x.bed.gz")
         assert (status, shown.err) == (130, f"factornet-predict: interrupted{said}\n")

@@ -115,4 +115,4 @@ def test_a_run_of_other_models_removes_what_is_left_of_these(predictors, alone, 
     (tmp_path / ".CTCF.bw.mine.parts").mkdir()
     predict_folder(tmp_path, plan_outputs(predictors(*MODELS[:2]), tmp_path, suffix=".bw", ensemble="mean"), regions)
     assert [p.name for p in tmp_path.glob(".CTCF*.parts")] == [".CTCF.bw.mine.parts"]
-    assert "finished regions of another model are removed" in caplog.text
+    assert "finished parts of another model are removed" in caplog.text

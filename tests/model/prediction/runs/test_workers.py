@@ -9,6 +9,7 @@ from support.processes import worker_processes
 
 from factornet.model import FactorNet, save_weights
 from factornet.model.keras.open_model import open_models
+from factornet.model.prediction.bins import first_and_count
 from factornet.model.prediction.predictor import Predictor
 from factornet.model.prediction.runs import region_task, workers
 from factornet.model.prediction.runs.folder import make_predictors, predict_folder
@@ -82,6 +83,41 @@ def test_files_of_tasks_equal_those_of_one_process(predictors, regions, tmp_path
     ]
     assert sum(scored) == sum(use.scored for use in alone.networks)
     assert not [p for p in (tmp_path / "workers").iterdir() if p.name.endswith(".parts")]
+
+
+@pytest.mark.parametrize(("suffix", "ensemble"), [(".bw", None), (".bed.gz", None), (".bw", "rank")])
+def test_a_long_region_is_several_tasks_and_resumed_by_task(predictors, store, tmp_path, suffix, ensemble):
+    names = ("plain", "other_tracks", "short_windows", "multi_task", "blocks")
+    texts = ("chr21:90_010-150_000", "chr1:20_000-45_000", "chr21:10-60")  # 1196, 497 and no bins
+    regions = tuple(parse_region(text.replace("_", ""), store.coordinates) for text in texts)
+    bins = RegionBins(regions=regions, stride=50, part_bins=300)
+    done = []
+
+    class Interrupted(InlineWorkers):
+        def run(self, tasks, on_result):
+            done.extend(tasks)
+            super().run(tasks[:4], on_result)
+            raise KeyboardInterrupt
+
+    run_folder(tmp_path / "alone", predictors(*names), bins, suffix, ensemble)
+    with pytest.raises(KeyboardInterrupt):
+        run_folder(tmp_path / "x", predictors(*names), bins, suffix, ensemble, workers=Interrupted())
+    counts = [first_and_count(task.region, stride=50)[1] for task in done]
+    assert counts == [300, 300, 300, 300, 296, 197, 0]
+    kept, scored = [], []
+    run_folder(
+        tmp_path / "x",
+        predictors(*names),
+        bins,
+        suffix,
+        ensemble,
+        workers=InlineWorkers(),
+        resume=True,
+        on_kept=kept.append,
+        on_bins=scored.append,
+    )
+    assert (sum(kept), sum(scored)) == (5 * sum(counts[:4]), 5 * sum(counts[4:]))
+    assert content(tmp_path / "x") == content(tmp_path / "alone")
 
 
 def test_regions_of_an_interrupted_run_are_kept(predictors, regions, tmp_path):
