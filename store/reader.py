@@ -82,6 +82,11 @@ class Store:
         genome = f"{printable(self.info.assembly)}, {format_count(len(lengths), 'chromosome')}, {sum(lengths):,} bases"
         return f"Store({self.path!r}: {genome}; {'raw' if self.is_raw else 'compressed'}; {cells})"
 
+    def for_workers(self) -> Store:
+        """Return the store at its absolute path: processes that unpickle it may run in other folders."""
+        path = self.path if is_remote(self.path) else str(Path(self.path).absolute())
+        return Store(path, self.info, dict(self.pins), self.cache)
+
     @property
     def storage(self) -> StoreLocation:
         """Folder, zip file or server of the store."""

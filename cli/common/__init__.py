@@ -11,7 +11,7 @@
     runner            run a command: exit status, errors on one line, signals, a closed standard output
     signal_check      compare the signals of a cell line with those of a model's training
     store_options     options of the commands that read a store
-    worker_options    options of the workers that share out a command's tasks, and the store as they are given it
+    worker_options    options of the workers that a command's tasks are shared out to, and connecting to them
 
 May import `etl` and `store`; and `model`, which takes a second, in functions only.
 """

@@ -1,4 +1,4 @@
-"""Options of the workers that share out a command's tasks, and the store as they are given it."""
+"""Options of the workers that a command's tasks are shared out to, and connecting to them."""
 
 from __future__ import annotations
 
@@ -55,12 +55,6 @@ def cluster_from_args(options: argparse.Namespace, *, tasks: int, locations: Seq
     )
     with handle_termination(), cluster as client:
         yield client
-
-
-def store_for_workers(store: Store) -> Store:
-    """Return a store that workers in other folders find, with the versions of cell lines that this process has read."""
-    path = store.path if is_remote(store.path) else str(Path(store.path).absolute())
-    return Store(path, store.info, dict(store.pins), store.cache)
 
 
 def store_folder(store: Store) -> list[Path]:

@@ -16,6 +16,7 @@ from ...store.text import format_bytes, format_count
 from ..common.arguments import add_common_options, parse_size, positive_int
 from ..common.output import print_json, print_line
 from ..common.progress import Throughput, progress_line
+from ..common.worker_options import add_worker_options
 
 
 def add_resource_options(parser: argparse.ArgumentParser) -> None:
@@ -23,18 +24,8 @@ def add_resource_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-p", "--processes", type=positive_int, default=cpu_count(), metavar="N", help="worker processes"
     )
-    cluster = parser.add_mutually_exclusive_group()
-    cluster.add_argument(
-        "--workers",
-        type=positive_int,
-        metavar="N",
-        help="instead of -p: a local dask.distributed cluster of N processes; those that die are replaced",
-    )
-    cluster.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="instead of -p: the workers of this dask scheduler (tcp://host:8786), on a shared file system",
-    )
+    processes = "a local dask.distributed cluster; those that die are replaced"
+    add_worker_options(parser, processes=processes, condition="instead of -p: ")
     parser.add_argument(
         "--max-memory", type=parse_size, metavar="SIZE", help="memory of all workers together, such as 4GB"
     )

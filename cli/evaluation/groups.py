@@ -18,7 +18,6 @@ from ...store.errors import FactorNetError, UsageError
 from ...store.reader import Store
 from ...store.text import format_count
 from ..common.arguments import parse_regions
-from ..common.worker_options import store_for_workers
 from .baseline_options import BASELINE, baseline_scores
 from .notes import Notes
 from .predictions import PredictionFile, find_prediction_file, read_predictions
@@ -120,7 +119,7 @@ def group_files(options: argparse.Namespace, store: Store, notes: Notes) -> list
     for file in files:
         groups.setdefault((file.factor, file.cell), {})[file.location] = file
     only = sum(map(len, groups.values())) == 1
-    options, store = _for_workers(options), store_for_workers(store)
+    options, store = _for_workers(options), store.for_workers()
     return [
         EvaluationGroup(options=options, store=store, files=tuple(group.values()), only=only)
         for group in groups.values()

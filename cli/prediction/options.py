@@ -15,7 +15,7 @@ from ..common.calibration import add_calibration_options
 from ..common.model_options import add_model_options
 from ..common.signal_check import add_ignore_units
 from ..common.store_options import add_store_options
-from .workers import add_worker_options, check_worker_options
+from .workers import add_prediction_worker_options, check_worker_options
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -85,7 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--chrom-alias", nargs="+", default=[], metavar="OLD=NEW", help=CHROM_ALIAS_HELP)
     parser.add_argument("--batch", type=positive_int, default=512, help="windows per batch")
     parser.add_argument("--device", default="auto", help=DEVICE_HELP)
-    add_worker_options(parser)
+    add_prediction_worker_options(parser)
     parser.add_argument("--amp", action="store_true", help="use bfloat16 where it is safe: scores to 2 digits")
     add_ignore_units(parser)
     add_ignore_annotation_rules(parser)

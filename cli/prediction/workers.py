@@ -16,6 +16,7 @@ from ...store.text import format_bytes, format_count
 from ..common.arguments import positive_int
 from ..common.output import print_line
 from ..common.runner import handle_termination
+from ..common.worker_options import add_worker_options
 
 if TYPE_CHECKING:
     import torch
@@ -24,21 +25,10 @@ if TYPE_CHECKING:
     from ...model.prediction.runs.workers import RegionWorkers
 
 
-def add_worker_options(parser: argparse.ArgumentParser) -> None:
+def add_prediction_worker_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the processes that predict regions."""
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "--workers",
-        type=positive_int,
-        metavar="N",
-        help="with --regions: N processes, some Mb of a region at a time each, on a GPU each where there are some; "
-        "those that die are replaced",
-    )
-    group.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="with --regions: the workers of this dask scheduler (tcp://host:8786), on a shared file system",
-    )
+    processes = "some Mb of a region at a time each, on a GPU each where there are some; those that die are replaced"
+    add_worker_options(parser, processes=processes, condition="with --regions: ")
     parser.add_argument(
         "--worker-threads", type=positive_int, metavar="N", help="threads that a worker computes with; default: 1"
     )

@@ -19,7 +19,6 @@ import torch
 from ....store.errors import InputError, UsageError
 from ....store.files.digest import file_digest
 from ....store.genome.regions import Region
-from ....store.location import is_remote
 from ....store.machine import peak_memory
 from ....store.reader import Store
 from ...data.device import choose_device
@@ -92,10 +91,9 @@ class WorkerRun:
         for p in predictors:
             models.setdefault(id(p.network), _reference(p))
         order = list(models)
-        path = first.store.path if is_remote(first.store.path) else str(Path(first.store.path).absolute())
         return cls(
             token=uuid4().hex,
-            store=Store(path, first.store.info, dict(first.store.pins), first.store.cache),
+            store=first.store.for_workers(),
             cell=first.cell,
             device=str(first.device),
             batch_size=first.batch_size,
