@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On two cores: tests of servers and of killed processes wait much.
 TEST_WORKERS ?= 3
 
-.PHONY: help install bedtools demo real test test-slow test-all test-long test-newest check format bench bench-gpu bench-peers clean
+.PHONY: help install bedtools demo real test test-slow test-all test-long test-newest test-oldest check format bench bench-gpu bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -56,6 +56,9 @@ test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 d
 
 test-newest:     ## reading and building on Python 3.13 with the newest libraries and without torch
 	tests/stress/newest_python.sh -n 2
+
+test-oldest:     ## the tests with the oldest libraries that pyproject.toml allows
+	tests/stress/oldest_libraries.sh -n $(TEST_WORKERS) --dist loadfile
 
 check: install    ## format, lint, types, tests
 	$(BIN)/ruff format --check .

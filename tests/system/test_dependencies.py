@@ -61,3 +61,13 @@ def test_conda_environment_lists_the_same():
 def test_every_dependency_is_pinned():
     pinned = {normal(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
     assert declared(extras=True) - pinned == set()
+
+
+def test_oldest_versions_are_those_of_pyproject():
+    """torch is the exception: its older CPU builds are not everywhere."""
+    project = PROJECT["project"]
+    extras = [r for name, listed in project["optional-dependencies"].items() if name != "dev" for r in listed]
+    least = dict(re.split(">=", re.split(",", r)[0]) for r in project["dependencies"] + extras)
+    lines = (ROOT / "constraints-min.txt").read_text().splitlines()
+    tested = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert tested | {"torch": least["torch"]} == least

@@ -97,8 +97,13 @@ def test_block_rows_are_those_of_the_codec(stored):
 
 
 def test_block_size_that_c_blosc_would_enlarge_is_ignored():
-    assert separately_decodable_bytes(BloscCodec(cname="lz4", typesize=4, blocksize=8192).to_dict()) == 0
-    assert separately_decodable_bytes(BloscCodec(cname="lz4", typesize=32, blocksize=0).to_dict()) == 0
+    assert (
+        separately_decodable_bytes(BloscCodec(cname="lz4", shuffle="shuffle", typesize=4, blocksize=8192).to_dict())
+        == 0
+    )
+    assert (
+        separately_decodable_bytes(BloscCodec(cname="lz4", shuffle="shuffle", typesize=32, blocksize=0).to_dict()) == 0
+    )
     assert separately_decodable_bytes(ZstdCodec().to_dict()) == 0
     assert separately_decodable_bytes(Crc32cCodec().to_dict()) == 0
 
