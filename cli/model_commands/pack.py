@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ...store.errors import UsageError
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.model_options import resolve_model
@@ -49,6 +50,8 @@ def _pack(options: argparse.Namespace) -> int:
     from ...store.files.digest import file_digest
 
     folder = resolve_model(options.model)
+    if options.output.exists() and not options.force:
+        raise UsageError(f"{options.output}: already exists; give another name, or replace it with --force")
     packed = pack_model(folder, options.output, overwrite=options.force)
     sha256 = file_digest(options.output)
     if packed.left_out:
