@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...store.errors import UsageError
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options
+from ..common.arguments import HelpFormatter, add_common_options, naming_force
 from ..common.model_options import resolve_model
 from ..common.output import print_json, print_line, print_warning
 
@@ -50,9 +49,8 @@ def _pack(options: argparse.Namespace) -> int:
     from ...store.files.digest import file_digest
 
     folder = resolve_model(options.model)
-    if options.output.exists() and not options.force:
-        raise UsageError(f"{options.output}: already exists; give another name, or replace it with --force")
-    packed = pack_model(folder, options.output, overwrite=options.force)
+    with naming_force():
+        packed = pack_model(folder, options.output, overwrite=options.force)
     sha256 = file_digest(options.output)
     if packed.left_out:
         print_warning(f"{folder}: left out, not of the model: {', '.join(packed.left_out)}")

@@ -162,7 +162,10 @@ def test_an_existing_file_is_replaced_by_force_only(model, tmp_path, capsys):
     path = tmp_path / "x.zip"
     path.write_text("mine")
     assert main(["pack", str(model), "-o", str(path)]) == 2
-    assert f"{path}: already exists; give another name, or replace it with --force" in capsys.readouterr().err
+    assert (
+        f"{path}: already exists; give another name, or allow to overwrite it; --force replaces it"
+        in capsys.readouterr().err
+    )
     assert main(["pack", str(model), "-o", str(path), "--force"]) == 0
 
 
