@@ -80,5 +80,9 @@ class UsageError(FactorNetError):
     """Parameters contradict each other or name something that does not exist."""
 
 
+class OutputExistsError(UsageError):
+    """An output exists and may not be overwritten."""
+
+
 def _message(where: str, problem: str, hint: str) -> str:
     return f"{where}: {problem}" + (f"; {hint}" if hint else "")

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ...store.errors import UsageError
+from ...store.errors import OutputExistsError, UsageError
 from ...store.files.folder_name import folder_name
 from ...store.genome.regions import Region, parse_region
 from ...store.reader import Store
@@ -58,6 +58,15 @@ def naming_option(option: str, *, hint: str = "") -> Iterator[None]:
         yield
     except UsageError as error:
         raise UsageError(f"{option}: {error}" + (f"; {hint}" if hint else "")) from error
+
+
+@contextmanager
+def naming_force() -> Iterator[None]:
+    """Name the option that replaces an output in the error of one that exists."""
+    try:
+        yield
+    except OutputExistsError as error:
+        raise UsageError(f"{error}; --force replaces it") from error
 
 
 def cell_name(text: str) -> str:

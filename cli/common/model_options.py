@@ -51,8 +51,8 @@ def resolve_model(path: Path) -> Path:
     Of several fetched models of a factor the first of those published is taken, which is said.
 
     Raises:
-        InputError: it is a packed model, or there is neither a path nor a fetched model of this name; the message says
-            how to fetch it.
+        InputError: it is a packed model, a folder without a model that has the name of a fetched one, or there is
+            neither a path nor a fetched model of this name; the message says how to fetch it.
     """
     found = resolve_models(path)
     if len(found) > 1:
@@ -69,9 +69,12 @@ def resolve_models(path: Path) -> tuple[Path, ...]:
     """
     if path.is_file() and path.suffix.lower() in _PACKED:
         raise InputError(path, "is a packed model", hint=f"write its folder: factornet-model unpack {path} -o DIR")
-    if path.exists() or path.is_symlink() or path.is_absolute():
-        return (path,)
     name, folder = path.as_posix(), models_folder()
+    if path.exists() or path.is_symlink() or path.is_absolute():
+        if path.is_dir() and not (path / "model.json").exists() and (found := find_models(name, folder)):
+            hint = f"a fetched model has the same name: give its path, {found[0]}"
+            raise InputError(path, "is a folder here without a model", hint=hint)
+        return (path,)
     published = published_models(read_registry(default_registry()))
     if found := find_models(name, folder, published):
         return found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ...etl.download.models import (
     PublishedModel,
     download_model,
+    fetch_lock,
     fetched_models,
     models_folder,
     published_models,
@@ -17,6 +17,7 @@ from ...etl.download.models import (
     select_models,
 )
 from ...etl.download.registry import default_registry, read_registry
+from ...store.errors import InputError
 from ...store.storage.retry import RetryPolicy
 from ...store.text import format_bytes
 from ..common.arguments import HelpFormatter, add_common_options
@@ -88,7 +89,7 @@ def _size(model: PublishedModel) -> str:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from ...model.keras.import_model import write_imported
+    from ...model.keras import import_model
 
     folder = options.folder or models_folder()
     published = published_models(read_registry(options.registry or default_registry()))
@@ -109,25 +110,37 @@ def _fetch(options: argparse.Namespace) -> int:
             shown = now
 
         for model in select_models(published, options.names):
-            is_new = model.name not in fetched_models(folder)
-            if is_new:
-                retry_policy = RetryPolicy.from_environment()
-                original = download_model(
-                    model, folder, mirror=options.mirror, retry_policy=retry_policy, on_bytes=on_bytes
-                )
-                write_imported(original, folder / model.name, origin=model.origin)
-                remove_download(model, folder)
+            with fetch_lock(model, folder):
+                is_new = model.name not in fetched_models(folder)
+                if is_new:
+                    retry_policy = RetryPolicy.from_environment()
+                    original = download_model(
+                        model, folder, mirror=options.mirror, retry_policy=retry_policy, on_bytes=on_bytes
+                    )
+                    import_model.write_imported(original, folder / model.name, origin=model.origin)
+                    remove_download(model, folder)
+                else:
+                    _check_fetched(folder / model.name)
             found.append((model, is_new))
-    _print(options, folder, found)
+            if not options.json:
+                state = f"fetched, {len(model.downloads)} files compared with their digests"
+                print_line(f"{folder / model.name}: {state if is_new else 'already there, without faults'}")
+    if options.json:
+        print_json([{"name": m.name, "path": str(folder / m.name), "new": is_new} for m, is_new in found])
+    elif options.folder is None and found:
+        print_line(f"next: factornet-predict -m {found[0][0].name} ..., or factornet-model card {found[0][0].name}")
     return 0
 
 
-def _print(options: argparse.Namespace, folder: Path, found: Sequence[tuple[PublishedModel, bool]]) -> None:
-    if options.json:
-        print_json([{"name": m.name, "path": str(folder / m.name), "new": is_new} for m, is_new in found])
-        return
-    for model, is_new in found:
-        state = f"fetched, {len(model.downloads)} files compared with their digests" if is_new else "already there"
-        print_line(f"{folder / model.name}: {state}")
-    if options.folder is None and found:
-        print_line(f"next: factornet-predict -m {found[0][0].name} ..., or factornet-model card {found[0][0].name}")
+def _check_fetched(folder: Path) -> None:
+    """Check the files of a model that is there.
+
+    Raises:
+        InputError: one is damaged or missing.
+    """
+    from ...model.model_dir.packed import describe_fault
+    from ...model.model_dir.verification.verify import verify_model
+
+    if faults := verify_model(folder).faults:
+        hint = f"remove {folder}, and run the same command again"
+        raise InputError(folder / faults[0].path, describe_fault(faults[0]), hint=hint)

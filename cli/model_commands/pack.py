@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options
+from ..common.arguments import HelpFormatter, add_common_options, naming_force
 from ..common.model_options import resolve_model
 from ..common.output import print_json, print_line, print_warning
 
@@ -49,7 +49,8 @@ def _pack(options: argparse.Namespace) -> int:
     from ...store.files.digest import file_digest
 
     folder = resolve_model(options.model)
-    packed = pack_model(folder, options.output, overwrite=options.force)
+    with naming_force():
+        packed = pack_model(folder, options.output, overwrite=options.force)
     sha256 = file_digest(options.output)
     if packed.left_out:
         print_warning(f"{folder}: left out, not of the model: {', '.join(packed.left_out)}")

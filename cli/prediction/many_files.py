@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from ...store.reader import Store
 from ...store.schema import STRIDE
 from ...store.text import format_count
 from ..common.annotation_check import check_annotation_rules
-from ..common.arguments import NOTHING, cell_name, naming_option
+from ..common.arguments import NOTHING, cell_name, naming_force, naming_option
 from ..common.calibration import warn_uncalibrated
 from ..common.model_options import open_models_from_args
 from ..common.output import print_json, print_line, print_warning
@@ -55,11 +55,12 @@ def predict_many_files(options: argparse.Namespace) -> int:
         used = {id(p.source) for output in outputs for p in output.predictors}
         if unused := [model.name for model in models if id(model) not in used]:
             print_warning(f"not used, they predict none of {', '.join(options.factor)}: {_names(unused)}")
-        _check_inputs(options, store, models)
+        _check_inputs(options, store, models, used)
         n_networks = len({id(p.network) for output in outputs for p in output.predictors})
         with progress_line("predicting", count * n_networks, unit="windows") as line:
             rate = Rate(line)
-            with report_interrupt("repeat the command with --resume to resume after the last finished part"):
+            resume = report_interrupt("repeat the command with --resume to resume after the last finished part")
+            with resume, naming_force():
                 report = predict_folder(
                     folder,
                     outputs,
@@ -119,10 +120,20 @@ def _bins(options: argparse.Namespace, store: Store) -> tuple[RegionBins | Inter
     return RegionBins(regions=tuple(regions), stride=stride), count
 
 
-def _check_inputs(options: argparse.Namespace, store: Store, models: Sequence[LoadedModel]) -> None:
-    """Compare signals and annotation of the store with those of each model's training; warn once of equal findings."""
+def _check_inputs(
+    options: argparse.Namespace, store: Store, models: Sequence[LoadedModel], used: Collection[int]
+) -> None:
+    """Compare signals and annotation of the store with those of training; warn once of equal findings.
+
+    Args:
+        options: of the command.
+        store: to predict in.
+        models: of the options.
+        used: identities of those that predict; the others are not compared.
+    """
     warnings: dict[str, list[str]] = {}
-    for model, path in zip(models, options.model, strict=True):
+    models_used = [(model, path) for model, path in zip(models, options.model, strict=True) if id(model) in used]
+    for model, path in models_used:
         for warning in signal_warnings(model.card, options, store, model=path):
             warnings.setdefault(warning, []).append(model.name)
         check_annotation_rules(model.card, options, store, model=path)
@@ -130,7 +141,7 @@ def _check_inputs(options: argparse.Namespace, store: Store, models: Sequence[Lo
         print_warning(f"{_names(names)}: {warning}")
     if not options.json:
         cell = cell_name(options.cell)
-        tracks = dict.fromkeys(track for model in models for track in model.card.config.tracks)
+        tracks = dict.fromkeys(track for model, _ in models_used for track in model.card.config.tracks)
         unused = [name for name in store.cell(cell).track_names if name not in tracks]
         if unused:
             print_line(f"tracks: {', '.join(tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")
@@ -149,14 +160,14 @@ def _print_report(
         by = f"{row.record.model['ensemble']} of {_names(row.models)}" if len(row.networks) > 1 else row.models[0]
         missing = sum(row.record.intervals["not_computed"].values())
         uncomputed = f", {missing:,} not computed, their score is 0" if missing else ""
-        kept = ", kept from the interrupted run" if row.kept else ""
+        kept = ", kept from the interrupted run" if row.status == "kept" else ""
         calibrated = ", calibrated" if row.record.options["calibrated"] else ""
         print_line(f"{folder / row.file}: {row.record.factor} by {by}{calibrated}{uncomputed}{kept}")
     scoring = "scoring on all workers" if workers else "of them scoring"
     print_line(
         f"{folder}: {format_count(len(report.rows), 'file')} by {format_count(len(report.networks), 'model')}, "
-        f"{count:,} intervals each, in {report.wall_seconds:.1f} s, {report.scoring_seconds:.1f} s {scoring}; "
-        f"{describe_memory(workers)}"
+        f"{format_count(count, 'interval')} each, in {report.wall_seconds:.1f} s, {report.scoring_seconds:.1f} s "
+        f"{scoring}; {describe_memory(workers)}"
     )
     print_line(f"{folder / TABLE}, {DOCUMENT}: what was done; next to each file, what it is")
 

@@ -7,7 +7,8 @@ user's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, urljoin, urlsplit
@@ -100,6 +101,17 @@ def find_models(name: str, folder: Path, order: Sequence[PublishedModel] = ()) -
     return tuple(folder / found for found in sorted(found, key=lambda n: (places.get(n, len(places)), n)))
 
 
+@contextmanager
+def fetch_lock(model: PublishedModel, folder: Path) -> Iterator[None]:
+    """Hold the lock of a model that is being fetched into a folder, until it is imported.
+
+    Raises:
+        InputError: another process fetches the model.
+    """
+    with output_lock(_download_folder(folder) / model.name, parents=True):
+        yield
+
+
 def download_model(
     model: PublishedModel,
     folder: Path,
@@ -111,7 +123,7 @@ def download_model(
     """Download the files of a model, as they were published; return the folder that they are in.
 
     It is in a hidden folder inside `folder`, where the next call finds what an interrupted one has left. Remove it
-    (`remove_download`) once the model was imported.
+    (`remove_download`) once the model was imported. The caller holds the lock (`fetch_lock`).
 
     Args:
         model: what to download.
@@ -122,7 +134,6 @@ def download_model(
 
     Raises:
         StoreError: no server has a file with the expected digest.
-        InputError: another process downloads the model.
         UsageError: the mirror is no URL.
     """
     downloads = [replace(download, group="") for download in model.downloads]  # files that differ are not kept
@@ -132,8 +143,7 @@ def download_model(
         base = mirror.rstrip("/") + "/models/"
         downloads = [replace(d, urls=(urljoin(base, quote(d.name)),)) for d in downloads]
     parent = _download_folder(folder)
-    with output_lock(parent / model.name, parents=True):
-        download_files(downloads, parent, retry_policy=retry_policy, on_bytes=on_bytes)
+    download_files(downloads, parent, retry_policy=retry_policy, on_bytes=on_bytes)
     return parent / model.name
 
 

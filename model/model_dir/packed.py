@@ -27,6 +27,7 @@ from ...store.files.digest import file_digest
 from ...store.files.outputs import check_output_file, output_lock, staged_folder
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, check_format, is_sealed, seal_document
 from ...store.text import format_foreign
+from .findings import FileFinding
 from .lifecycle import is_event_file, is_model_file
 from .verification.verify import verify_model
 
@@ -84,7 +85,7 @@ def pack_model(folder: Path, path: Path, *, overwrite: bool = False) -> PackedMo
     if report.faults:
         first = report.faults[0]
         hint = f"factornet-model verify {folder} lists all faults; only a sound model is packed"
-        raise InputError(folder / first.path, f"{first.kind}: {first.problem}", hint=hint)
+        raise InputError(folder / first.path, describe_fault(first), hint=hint)
     names = sorted(f.path for f in report.files if _is_packed(f.path) and (folder / f.path).is_file())
     left_out = tuple(sorted(f.path for f in report.files if f.path not in names and f.kind == "foreign"))
     files = {name: ((folder / name).stat().st_size, file_digest(folder / name)) for name in names}
@@ -123,8 +124,13 @@ def unpack_model(path: Path, folder: Path) -> PackedModel:
             report = verify_model(staged)
             if report.faults:
                 first = report.faults[0]
-                raise InputError(path, f"{first.path} is {first.kind}: {first.problem}", hint=_HINT)
+                raise InputError(path, f"{first.path}: {describe_fault(first)}", hint=_HINT)
     return packed
+
+
+def describe_fault(fault: FileFinding) -> str:
+    """Return what is wrong with a file of a model folder, as text."""
+    return fault.problem if fault.problem.startswith(fault.kind) else f"{fault.kind}: {fault.problem}"
 
 
 def is_packed_model(path: Path) -> bool:

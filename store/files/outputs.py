@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InputError, UsageError
+from ..errors import InputError, OutputExistsError, UsageError
 from .atomic_write import TEMPORARY_NAME, fsync_path
 from .locks import LockFile, LockHeldError, LockState, read_lock
 
@@ -58,14 +58,15 @@ def check_output_file(path: Path, *, overwrite: bool) -> None:
     """Check that an output file may be written; call it while its lock is held.
 
     Raises:
-        UsageError: it exists and `overwrite` is false, or is no file.
+        OutputExistsError: it exists and `overwrite` is false.
+        UsageError: it is no file.
     """
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a file")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: is a device or pipe, which cannot be replaced in one step; give the name of a file")
     if path.exists() and not overwrite:
-        raise UsageError(f"{path}: already exists; give another name, or allow to overwrite it")
+        raise OutputExistsError(f"{path}: already exists; give another name, or allow to overwrite it")
 
 
 def resolve_output(path: Path) -> Path:

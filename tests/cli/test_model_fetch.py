@@ -22,6 +22,7 @@ from factornet.etl.download.models import (
 )
 from factornet.etl.download.registry import default_registry, read_registry
 from factornet.model import import_keras, load_network, read_card
+from factornet.model.keras.import_model import write_imported
 from factornet.store import UsageError
 
 MODELS = {
@@ -192,6 +193,49 @@ def test_a_name_is_that_of_a_fetched_model(run, mirror, tmp_path, capsys, monkey
     assert json.loads(capsys.readouterr().out)["network"]["tasks"] == ["OTHER"]
     assert main(["info", "NOPE"]) == 2
     assert "factornet-model list shows all" in capsys.readouterr().err
+
+
+def test_models_fetched_before_a_failure_are_said(run, mirror):
+    (mirror.root / "models/CTCF/meta_DGF/best_model.hdf5").unlink()
+    status, shown = run("fetch", "all", "--mirror", mirror.url)
+    fetched = [line.partition(": fetched")[0] for line in shown.out.splitlines()]
+    assert (status, len(fetched), "CTCF/onePeak_DGF" in fetched[0]) == (2, 1, True)
+    assert "CTCF/meta_DGF/best_model.hdf5: cannot be downloaded" in shown.err
+
+
+def test_a_fetched_model_that_is_damaged_is_said(run, mirror, tmp_path):
+    run("fetch", "MAX", "--mirror", mirror.url)
+    folder = tmp_path / "user/models/MAX/onePeak_DGF"
+    with (folder / "best.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x00")
+    status, shown = run("fetch", "MAX", "--mirror", mirror.url)
+    hint = f"remove {folder}, and run the same command again"
+    assert (status, "best.safetensors: damaged" in shown.err, hint in shown.err) == (2, True, True)
+
+
+def test_a_second_fetch_of_a_model_is_refused_until_it_is_imported(run, mirror, monkeypatch):
+    seen = []
+
+    def import_slowly(original, folder, *, origin):
+        seen.append(run("fetch", "MAX", "--mirror", mirror.url))
+        write_imported(original, folder, origin=origin)
+
+    monkeypatch.setattr("factornet.model.keras.import_model.write_imported", import_slowly)
+    assert run("fetch", "MAX", "--mirror", mirror.url)[0] == 0
+    ((status, shown),) = seen
+    assert (status, "is being written by" in shown.err) == (2, True)
+
+
+def test_a_folder_without_a_model_hides_no_fetched_model_in_silence(run, mirror, tmp_path, capsys, monkeypatch):
+    """As a folder of predictions of the factor does."""
+    run("fetch", "MAX", "--mirror", mirror.url)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "MAX").mkdir()
+    capsys.readouterr()
+    assert main(["info", "MAX"]) == 2
+    hint = f"a fetched model has the same name: give its path, {tmp_path}/user/models/MAX/onePeak_DGF"
+    assert f"MAX: is a folder here without a model; {hint}" in capsys.readouterr().err
 
 
 def test_published_models_are_the_24_of_the_registry():

@@ -139,6 +139,25 @@ def test_refused_before_any_file(run, tmp_path, *, models_, arguments, output, m
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_that_is_not_used_is_not_compared_with_the_store(run, tmp_path):
+    status, shown = run(("one", "atac"), "-f", "CTCF", "--regions", REGION, "-o", tmp_path / "out")
+    assert (status, shown.err) == (0, "warning: not used, they predict none of CTCF: atac\n")
+    assert "ATAC" not in shown.out
+
+
+def test_files_that_exist_are_refused_with_the_options_that_help(run, tmp_path):
+    words = ("--regions", REGION, "-o", tmp_path / "out")
+    assert run(("one", "multi"), *words)[0] == 0
+    (tmp_path / "out/MAX.bw").write_bytes(b"mine")
+    for more in ((), ("--resume",)):
+        status, shown = run(("one", "multi"), *words, *more)
+        assert status == 2
+        first = "MAX.bw" if more else "CTCF.bw"
+        assert f"out/{first}: already exists; give another name, or allow to overwrite it; --force" in shown.err
+    assert run(("one", "multi"), *words, "--force", "--resume")[0] == 0
+    assert json.loads((tmp_path / "out/predictions.json").read_text())["files"][0]["status"] == "kept"
+
+
 def test_models_of_other_factors_are_said(run, tmp_path):
     status, shown = run(("one", "multi"), "-f", "CTCF", "--regions", REGION, "-o", tmp_path / "out")
     assert (status, "not used, they predict none of CTCF: multi" in shown.err) == (0, True)

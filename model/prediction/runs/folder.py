@@ -18,7 +18,7 @@ from ..sidecar import PredictionRecord, read_record
 from .interval_run import IntervalBins, predict_outputs_for_intervals
 from .outputs import Output
 from .region_run import OnBins, RegionBins, predict_outputs_in_regions, remove_left_parts
-from .report import DOCUMENT, FolderReport, NetworkUse, OutputRow, write_report
+from .report import DOCUMENT, FolderReport, NetworkUse, OutputRow, read_earlier, write_report
 from .workers import RegionWorkers
 
 
@@ -116,6 +116,7 @@ def predict_folder(
                 predict_outputs_for_intervals(todo, bins, overwrite=overwrite, on_bins=on_bins, on_seconds=clock.add)
             report = FolderReport(
                 rows=tuple(clock.row(output, kept=output in kept) for output in outputs),
+                earlier=read_earlier(folder, {output.path.name for output in outputs}),
                 networks=clock.uses(),
                 wall_seconds=perf_counter() - begin,
             )
@@ -193,7 +194,7 @@ class _Clock:
             file=output.path.name,
             models=tuple(map(_model_name, output.predictors)),
             networks=tuple(networks.index(id(p.network)) for p in output.predictors),
-            kept=kept,
+            status="kept" if kept else "predicted",
             record=read_record(output.path),
         )
 

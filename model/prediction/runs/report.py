@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ....store.errors import InputError
 from ....store.files.atomic_write import write_atomic
 from ....store.files.outputs import output_lock
 from ....store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 from ....store.text import printable
-from ..sidecar import PredictionRecord
+from ..sidecar import PredictionRecord, read_record
 
+_log = logging.getLogger("factornet-predict")
+Status = Literal["predicted", "kept", "earlier"]
 TABLE = "predictions.tsv"
 DOCUMENT = "predictions.json"
 _FORMAT = JsonFormat("factornet-predictions", 1, "predict again")
@@ -44,15 +48,15 @@ class OutputRow:
     Attributes:
         file: its name.
         models: names of the models whose scores it has.
-        networks: their indices in the report.
-        kept: whether an interrupted run had written it.
+        networks: their indices in the report; none of an earlier run's.
+        status: "predicted" by this run, "kept" from an interrupted one, or of an "earlier" run of other files.
         record: written next to it.
     """
 
     file: str
     models: tuple[str, ...]
     networks: tuple[int, ...]
-    kept: bool
+    status: Status
     record: PredictionRecord
 
 
@@ -62,11 +66,13 @@ class FolderReport:
 
     Attributes:
         rows: its files.
+        earlier: files that earlier runs wrote into the folder.
         networks: its models.
         wall_seconds: from the first model's first window to the last file.
     """
 
     rows: tuple[OutputRow, ...]
+    earlier: tuple[OutputRow, ...] = ()
     networks: tuple[NetworkUse, ...]
     wall_seconds: float
 
@@ -79,8 +85,8 @@ class FolderReport:
         """Return JSON values."""
         return {
             "files": [
-                {"file": row.file, "models": list(row.models), "kept": row.kept, "record": row.record.to_json()}
-                for row in self.rows
+                {"file": row.file, "models": list(row.models), "status": row.status, "record": row.record.to_json()}
+                for row in (*self.rows, *self.earlier)
             ],
             "models": [vars(use) | {"factors": list(use.factors)} for use in self.networks],
             "wall_seconds": self.wall_seconds,
@@ -89,7 +95,7 @@ class FolderReport:
 
     def table(self) -> str:
         """Return the table: a line of titles, and a line a file, with tabs between the columns."""
-        lines = [_COLUMNS, *(self._line(row) for row in self.rows)]
+        lines = [_COLUMNS, *(self._line(row) for row in (*self.rows, *self.earlier))]
         return "".join("\t".join(map(printable, line)) + "\n" for line in lines)
 
     def _line(self, row: OutputRow) -> tuple[str, ...]:
@@ -105,7 +111,7 @@ class FolderReport:
             str(intervals["n"]),
             str(intervals["not_computed"]["chromosome_ends"]),
             str(intervals["not_computed"]["blacklist"]),
-            "kept" if row.kept else "predicted",
+            row.status,
             ",".join(f"{use.seconds:.2f}" for use in used),
             ",".join(str(len(use.factors)) for use in used),
             row.record.file_sha256,
@@ -127,6 +133,35 @@ _COLUMNS = (
     "model_factors",
     "sha256",
 )
+
+
+def read_earlier(folder: Path, written: Collection[str]) -> tuple[OutputRow, ...]:
+    """Return the files that the report in a folder lists and that are there still, but for those just written.
+
+    A report or a record that is damaged is warned of, and its files are left out.
+    """
+    path, rows = folder / DOCUMENT, list[OutputRow]()
+    if not path.exists():
+        return ()
+    try:
+        content = read_sealed_json(path, _FORMAT, hint=_FORMAT.hint)
+        listed = [(str(entry["file"]), tuple(map(str, entry["models"]))) for entry in content["files"]]
+    except (InputError, KeyError, TypeError) as error:
+        _log.warning(f"{path}: {_problem(error)}; files of earlier runs are not in the new one")
+        return ()
+    for name, models in listed:
+        file = folder / name
+        if name in written or file.name != name or not file.is_file():
+            continue
+        try:
+            rows.append(OutputRow(file=name, models=models, networks=(), status="earlier", record=read_record(file)))
+        except InputError as error:
+            _log.warning(f"{error.path}: {error.problem}; {name} of an earlier run is not in {TABLE}")
+    return tuple(rows)
+
+
+def _problem(error: Exception) -> str:
+    return error.problem if isinstance(error, InputError) else "damaged"
 
 
 def write_report(folder: Path, report: FolderReport) -> None:

@@ -158,6 +158,17 @@ def test_forged_files_are_refused(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_an_existing_file_is_replaced_by_force_only(model, tmp_path, capsys):
+    path = tmp_path / "x.zip"
+    path.write_text("mine")
+    assert main(["pack", str(model), "-o", str(path)]) == 2
+    assert (
+        f"{path}: already exists; give another name, or allow to overwrite it; --force replaces it"
+        in capsys.readouterr().err
+    )
+    assert main(["pack", str(model), "-o", str(path), "--force"]) == 0
+
+
 def test_an_existing_folder_is_not_replaced(model, tmp_path):
     pack_model(model, tmp_path / "x.factornet")
     with pytest.raises(UsageError, match="already exists"):

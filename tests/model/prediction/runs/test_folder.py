@@ -153,13 +153,13 @@ def test_an_interrupted_pass_is_resumed_region_by_region(predictors, regions, tm
     )
     n_first, n_second = ((r.stop - r.start - 200) // 50 + 1 for r in regions.regions)
     assert done == {"kept": 2 * n_first, "new": 2 * n_second}
-    assert [row.file for row in report.rows if row.kept] == ["REST.bw"]
+    assert [row.file for row in report.rows if row.status == "kept"] == ["REST.bw"]
     found, whole = content(folder), content(tmp_path / "whole")
     assert {k: v for k, v in found.items() if "predictions" not in k} == {
         k: v for k, v in whole.items() if "predictions" not in k
     }
     again = predict_folder(folder, outputs, regions, resume=True)
-    assert all(row.kept for row in again.rows)
+    assert all(row.status == "kept" for row in again.rows)
 
 
 @pytest.mark.parametrize("removed", [(), ("settings.json",), ("00000-chr21", "digests.json")])
@@ -234,6 +234,35 @@ def test_the_table_says_what_was_done(predictors, regions, tmp_path):
     for row, output in zip(document["files"], outputs, strict=True):
         record = json.loads(output.path.with_name(f"{output.path.name}.json").read_text())
         assert row["record"].items() <= record.items()
+
+
+def test_the_table_keeps_the_files_of_earlier_runs(predictors, regions, tmp_path, caplog):
+    def predict(name):
+        outputs = plan_outputs(predictors(name), tmp_path, suffix=".bw")
+        return predict_folder(tmp_path, outputs, regions, overwrite=True)
+
+    def rows():
+        lines = [line.split("\t") for line in (tmp_path / "predictions.tsv").read_text().splitlines()]
+        return {line[0]: (line[3], line[9], len(line)) for line in lines[1:]}
+
+    for name in ("plain", "meta", "blocks", "same_inputs"):
+        report = predict(name)
+    assert [row.file for row in report.rows] == ["MAX.bw"]
+    assert rows() == {
+        "MAX.bw": ("same_inputs", "predicted", 13),
+        **{f"{f}.bw": (m, "earlier", 13) for f, m in (("EGR1", "blocks"), ("GABPA", "meta"), ("CTCF", "plain"))},
+    }
+    document = json.loads((tmp_path / "predictions.json").read_text())
+    assert [row["status"] for row in document["files"]] == ["predicted", *["earlier"] * 3]
+    (tmp_path / "CTCF.bw").unlink()
+    (tmp_path / "GABPA.bw.json").write_text("{}")
+    predict("other_tracks")
+    assert list(rows()) == ["CTCF.bw", "MAX.bw", "EGR1.bw"]
+    assert "GABPA.bw.json: " in caplog.text
+    (tmp_path / "predictions.json").write_text("{}")
+    predict("plain")
+    assert list(rows()) == ["CTCF.bw"]
+    assert "predictions.json: " in caplog.text
 
 
 def test_names_of_files(predictors, tmp_path):
