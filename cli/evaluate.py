@@ -19,12 +19,14 @@ from .common.store_options import add_store_options, open_store_from_args
 from .evaluation.baseline_options import BASELINE, add_baseline_options, baseline_scores
 from .evaluation.predictions import Predictions, name_models, read_predictions
 from .evaluation.report import GroupReport, print_report
+from .run.parser import CommandParser
+from .run.record import note_run
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "factornet-evaluate") -> argparse.ArgumentParser:
     """Return the parser of ``factornet-evaluate``."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-evaluate",
+    parser = CommandParser(
+        prog=prog,
         description="Score predictions by the rules of the ENCODE-DREAM challenge: 200-base bins, without ambiguous "
         "ones. Measures have 95 % intervals, by bootstrap of blocks of the genome. Files of one factor and cell line "
         "are compared on the same bins. --baselines compares them with accessibility, the best hit of the motif, and a "
@@ -66,9 +68,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-evaluate") -> int:
     """Run the command and return its exit status."""
-    return run_command(make_parser(), _run, argv)
+    return run_command(make_parser(prog), _run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -105,6 +107,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.plot is not None:
         baselines = ("accessibility alone", "motif alone", BASELINE)
         plot_comparison([group.comparison for group in groups], options.plot, baselines=baselines)
+    measures = {f"{g.comparison.factor} in {g.comparison.cell}": g.to_json()["scores"] for g in groups}
+    drawn = [path for path in (options.picture, options.plot) if path is not None]
+    note_run(options, outputs=[*(file.path for file in files), *drawn], scores=measures)
     if not options.json:
         for group in groups:
             print_report(group)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..store.errors import UsageError
 from ..store.files.outputs import output_lock
+from ..store.files.sealed_toml import RUN_FILE
 from ..store.machine import peak_memory
 from ..store.reader import Store
 from ..store.sampling.sampler import Sampler
@@ -28,6 +29,7 @@ from .common.runner import report_interrupt, run_command
 from .common.signal_check import naming_ignore_units
 from .common.store_options import open_store_from_args
 from .crossvalidation.parts import read_scores
+from .run.record import note_run
 from .training.blocks import block_setup
 from .training.options import make_parser
 from .training.presets import apply_preset
@@ -48,9 +50,9 @@ _NETWORK_OPTIONS = ("window_length", "kernels", "kernel_width", "recurrent", "de
 _TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "precision", "compile", "select")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-train") -> int:
     """Run the command and return its exit status."""
-    return run_command(make_parser(), _run, argv)
+    return run_command(make_parser(prog), _run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -231,6 +233,8 @@ def _train(
         )
     if not process_group.is_main:
         return 0
+    written = [folder / name for name in ("model.json", "training.json", "best.safetensors", "last.safetensors")]
+    note_run(options, path=folder / RUN_FILE, outputs=written, scores=asdict(result.best))
     if options.preset == "blocks":
         found = recorded_calibrations(folder, read_card(folder).digest)
         print_calibrations(found, network.config.tasks, file=out)

@@ -20,6 +20,7 @@ from ....store.files.atomic_write import TEMPORARY_NAME
 from ....store.files.digest import file_digest
 from ....store.files.outputs import lock_path, read_output_lock
 from ....store.files.sealed_json import read_json_object
+from ....store.files.sealed_toml import RUN_FILE, RUN_FORMAT, check_sealed_toml
 from ....store.text import format_count
 from ...network.block_config import BlockConfig
 from ..calibration import FILE as CALIBRATION
@@ -150,6 +151,9 @@ def _verify(folder: Path) -> ModelReport:
             checks.run(
                 CALIBRATION, _TEXT_COVER, partial(check_calibration, folder, card.digest), remedy=CALIBRATION_HINT
             )
+    if checks.exists(RUN_FILE):
+        check = partial(check_sealed_toml, folder / RUN_FILE, RUN_FORMAT)
+        checks.run(RUN_FILE, _TEXT_COVER, check, remedy=RUN_FORMAT.hint)
     _check_events(checks)
     _check_others(checks)
     n_epochs = max(len(history.epochs) if history else 0, len(saved.rows))
