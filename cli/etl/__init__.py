@@ -1,10 +1,12 @@
 """``factornet-etl``: one module per sub-command; `transfer` has export, import and merge, `inputs` what makes inputs.
 
     build     factornet-etl build: add cell lines to a store
+    cell_options  options of build and plan: which cell lines, and how they are read
     genome    factornet-etl genome: create a store with a genome
     info      factornet-etl info: show the contents of a store
     inputs/   commands that download or make the input files of a build
     parser    the parser of factornet-etl
+    plan      factornet-etl plan: every problem of a build, and what it will take
     read_options  how reads become signal, of signal and build
     rm        factornet-etl rm: remove cell lines from a store
     transfer  factornet-etl export, import and merge: copy groups between stores

@@ -9,7 +9,7 @@ from ... import __version__
 from ..common.arguments import HelpFormatter
 from ..common.runner import handle_termination, run_command
 from ..run.parser import CommandParser
-from . import build, genome, info, rm, transfer, unpack, verify
+from . import build, genome, info, plan, rm, transfer, unpack, verify
 from .inputs import demo, expression, fetch, init, signal, uniqueness
 
 
@@ -31,6 +31,7 @@ def make_parser(prog: str = "factornet-etl") -> argparse.ArgumentParser:
         uniqueness,
         genome,
         signal,
+        plan,
         build,
         info,
         verify,
