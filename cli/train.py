@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +32,7 @@ from .crossvalidation.parts import read_scores
 from .run.record import note_run
 from .training.blocks import block_setup
 from .training.options import make_parser
+from .training.pause import pause_on_termination
 from .training.presets import apply_preset
 from .training.split import print_split, split_from_args
 
@@ -221,7 +222,11 @@ def _train(
     if process_group.is_main:
         print_line(f"{_noun(options)}: {source.reason}", file=out)
     interruptible = report_interrupt(f"resume after the last complete epoch with -o {folder} --resume")
-    with interruptible, _callbacks(options, folder, out, shown=process_group.is_main) as callbacks:
+    with (
+        pause_on_termination() as pause,
+        interruptible,
+        _callbacks(options, folder, out, pause, shown=process_group.is_main) as callbacks,
+    ):
         result = plan.run(
             network,
             folder,
@@ -280,12 +285,14 @@ def _print_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace, o
 
 
 @contextmanager
-def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bool) -> Iterator[Callbacks]:
-    """Show steps and epochs of a training; nothing unless `shown`."""
+def _callbacks(
+    options: argparse.Namespace, folder: Path, out: Any, pause: Callable[[], bool], *, shown: bool
+) -> Iterator[Callbacks]:
+    """Show steps and epochs of a training; nothing unless `shown`. `pause` says whether it is to pause."""
     from ..model.training.history import Callbacks
 
     if not shown:
-        yield Callbacks()
+        yield Callbacks(pause=pause)
         return
     log, noun = _tensorboard(folder) if options.tensorboard else None, _noun(options)
     with progress_line("training", options.epochs) as line:
@@ -304,7 +311,7 @@ def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bo
             if log is not None:
                 log.add(record)
 
-        yield Callbacks(step=on_step, epoch=on_epoch, warning=print_warning)
+        yield Callbacks(step=on_step, epoch=on_epoch, warning=print_warning, pause=pause)
     if log is not None:
         log.close()
 

@@ -286,14 +286,11 @@ def _read_track(table: Path, line: int, fields: list[str], problems: Problems) -
         paths = tuple(_check_file(table, line, name, _TRACK_COLUMNS) for name in _listed_files(table.parent, file))
     name = _check_name(track, "track", table, line)
     if len({is_read_file(path) for path in paths}) > 1:
-        raise _mixed(table, name, line)
+        problem = f"{name!r} has a bigWig and reads"
+        raise InputError(table, problem, hint="give one of both, or two tracks", line=line)
     if len(set(paths)) != len(paths):
         raise InputError(table, f"{name!r} has a file twice", hint="name it once", line=line)
     return SignalFile(name, paths, **_read_terms(terms, table, line))
-
-
-def _mixed(table: Path, name: str, line: int) -> InputError:
-    return InputError(table, f"{name!r} has a bigWig and reads", hint="give one of both, or two tracks", line=line)
 
 
 def _listed_files(folder: Path, text: str) -> list[str]:
@@ -311,9 +308,7 @@ def _join_rows(first: SignalFile, row: SignalFile, table: Path, line: int) -> Si
     """
     if not (first.paths and row.paths):
         return first  # a file of one of them does not exist
-    if first.has_reads != row.has_reads:
-        raise _mixed(table, row.name, line)
-    if not first.has_reads:
+    if not (first.has_reads and row.has_reads):
         raise InputError(table, f"{row.name!r} is named twice", hint="keep one row", line=line)
     if (first.assay, first.units) != (row.assay, row.units):
         problem = f"{describe_track(row)!r} differs from the row before, {describe_track(first)!r}"

@@ -3,7 +3,8 @@
     python tests/stress/damage_models.py --flips 1000 --cuts 200
 
 `tests/model/model_dir/test_flipped_bits.py` runs a few faults. A fault is one flipped bit, or a file cut at a random
-place, in any file of a small model that was trained for three epochs, or of a prediction that was interrupted after two
+place, in any file of a small model that was trained for three epochs, of the state of a training that was paused, of
+the record of a run, or of a prediction that was interrupted after two
 of its three regions, or of the finished one. A fault counts as found where every reader of the file refuses it naming
 the file, or warns and computes again what was lost, so that the result is the same. "Without effect" counts those
 found faults that no reader refuses since what it reads is the same: bytes in the header of a gzip file that mean nothing here.
@@ -17,7 +18,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -27,12 +28,17 @@ import torch
 
 sys.path.append(str(Path(__file__).parents[1]))  # where it runs as a script
 from support.tiny_experiment import build, write_tiny
-from support.tiny_model import train_tiny
+from support.tiny_model import tiny_setup, train_tiny
 
 from factornet.model import Predictor, load_network, predict_regions, read_bedgraph
-from factornet.model.model_dir.training_state import load_training_state
+from factornet.model.model_dir.training_state import load_paused_state, load_training_state
 from factornet.model.model_dir.verification.verify import verify_model
+from factornet.model.training.history import Callbacks
+from factornet.model.training.pausing import TrainingPausedError
+from factornet.model.training.setup import prepare_training
+from factornet.model.training.trainer import TrainingOptions, train
 from factornet.store import InputError, Store, open_store, parse_region
+from factornet.store.files.sealed_toml import RUN_FILE, RUN_FORMAT, write_sealed_toml
 
 Outcome = Literal["found", "missed", "harmless"]
 Reader = Callable[[Path], Outcome]
@@ -203,6 +209,54 @@ def _verifies(name: str) -> Reader:
     return found
 
 
+# A paused training
+
+
+def pause_in(folder: Path, store: Path) -> None:
+    """Train two epochs, pause within the third, and record a run."""
+    asked = 0
+
+    def pause() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 2 * _QUESTIONS
+
+    setup = tiny_setup(store)
+    network = prepare_training(setup, folder, resume=False, overwrite=False)
+    options, device = TrainingOptions(batch_size=4, epochs=3), torch.device("cpu")
+    with suppress(TrainingPausedError):
+        train(network, setup.sampler, folder, options, device=device, callbacks=Callbacks(pause=pause))
+    assert list(folder.glob("paused-*.json")), "it has paused"
+    content = {"command": "factornet-train", "options": {"epochs": 3}}
+    write_sealed_toml(folder / RUN_FILE, RUN_FORMAT, content)
+
+
+_QUESTIONS = 2  # after the step of an epoch, and in its validation
+
+
+def paused_targets(folder: Path) -> list[Target]:
+    """Return the files of the state within an epoch, which resuming and verification read, and the record of a run."""
+    covers = {f.path: f.covered_by for f in verify_model(folder).files}
+    targets = [Target(RUN_FILE, {"verify": _verifies(RUN_FILE)}, covers[RUN_FILE])]
+    for path in sorted(folder.glob("paused-*")):
+        readers = {"resume": _pause_is_refused(path.name), "verify": _verifies(path.name)}
+        targets.append(Target(path.name, readers, covers[path.name]))
+    return targets
+
+
+def _pause_is_refused(name: str) -> Reader:
+    """The epoch is trained from its begin, with a warning that names the file; or a newer version is refused."""
+
+    def found(folder: Path) -> Outcome:
+        try:
+            state, warning = load_paused_state(folder)
+        except InputError as error:
+            return _outcome(name in str(error))
+        return _outcome(state is None and name in warning)
+
+    return found
+
+
 # A prediction
 
 
@@ -312,15 +366,23 @@ def _warnings() -> Iterator[list[str]]:
 
 def damage_all(work: Path, store: Path, *, flips: int, cuts: int, seed: int) -> list[Row]:
     """Train a model, predict with it, and damage every file of both; return the counts by file."""
-    model, folder = work / "model", work / "predictions"
+    model, paused, folder = work / "model", work / "paused", work / "predictions"
+    pause_in(paused, store)
     train_tiny(store, model, tensorboard=True)
     prediction = predict_in(folder, model, store)
-    of_model, of_prediction = model_targets(model), prediction_targets(folder, prediction)
-    share = len(of_model) / (len(of_model) + len(of_prediction))
-    n_flips, n_cuts = round(flips * share), round(cuts * share)
-    rows = damage_repeatedly(model, of_model, flips=n_flips, cuts=n_cuts, seed=seed)
-    rows += damage_repeatedly(folder, of_prediction, flips=flips - n_flips, cuts=cuts - n_cuts, seed=seed + 1)
+    groups = {
+        model: model_targets(model),
+        paused: paused_targets(paused),
+        folder: prediction_targets(folder, prediction),
+    }
+    n_files, rows = sum(map(len, groups.values())), list[Row]()
+    for number, (where, targets) in enumerate(groups.items()):
+        n_left = n_files - len(rows)
+        n_flips = round((flips - sum(row.flips for row in rows)) * len(targets) / n_left)
+        n_cuts = round((cuts - sum(row.cuts for row in rows)) * len(targets) / n_left)
+        rows += damage_repeatedly(where, targets, flips=n_flips, cuts=n_cuts, seed=seed + number)
     assert verify_model(model).faults == ()
+    assert verify_model(paused).faults == ()
     return rows
 
 

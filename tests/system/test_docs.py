@@ -70,6 +70,15 @@ def test_readme_code_runs(demo_store):
     assert names["batch"].codes.shape[1] == 1000
 
 
+def test_tracker_of_the_docs_runs(demo_store, tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/training.md").read_text(), re.S)
+    code = code.replace("build/demo/demo.zarr", str(demo_store)).replace("build/tracked", str(tmp_path / "tracked"))
+    names: dict = {}
+    exec(code, names)
+    assert [step for step, _ in names["tracker"].rows] == [1, 2]
+    assert names["result"].reason == "all 2 epochs done"
+
+
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")), "data/README.md"])
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text()):

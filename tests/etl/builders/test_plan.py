@@ -21,10 +21,12 @@ READS = CellOptions(layout=SMALL, reads=SignalOptions())
 
 
 def write_bigwig(path, lengths, value=1.0):
+    """Write a constant signal; the first 100 bases of the first chromosome that have one have another value."""
     file = pyBigWig.open(str(path), "w")
     file.addHeader(list(lengths.items()))
     for name, size in lengths.items():
-        file.addEntries([name], [100], ends=[size - 100], values=[value])
+        values = [value, 1.0] if name == next(iter(lengths)) else [1.0, 1.0]
+        file.addEntries([name] * 2, [100, 200], ends=[200, size - 100], values=values)
     file.close()
 
 
