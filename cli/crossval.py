@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..store.errors import InputError, UsageError
 from ..store.files.outputs import output_lock
+from ..store.files.sealed_toml import RUN_FILE
 from ..store.text import format_count
-from .common.arguments import HelpFormatter, cell_name
+from .common.arguments import HelpFormatter, add_run_options, cell_name
 from .common.output import print_json, print_line, print_table
 from .common.runner import report_interrupt, run_command
 from .common.store_options import add_store_options, open_store_from_args
 from .crossvalidation.commands import run, run_json
 from .crossvalidation.parts import Part, check_settings, plan_parts, read_scores, write_scores
+from .run.parser import CommandParser
+from .run.record import note_run
 from .training.options import make_parser as make_train_parser
 
 if TYPE_CHECKING:
@@ -38,10 +41,10 @@ _OWN = {
 _MEASURES = {"average_precision": "average precision", "auroc": "auROC", "recall_at_10_fdr": "recall at 10 % FDR"}
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "factornet-crossval") -> argparse.ArgumentParser:
     """Return the parser of ``factornet-crossval``."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-crossval",
+    parser = CommandParser(
+        prog=prog,
         description="Leave-one-cell-line-out cross-validation: for each factor and each cell line that has it, train "
         "on the others, predict the test regions in the one left out, and score them; then train on all, with these "
         "scores on the model's card. Parts that are done are kept: after an interruption repeat the command, and start "
@@ -61,13 +64,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--plot", type=Path, metavar="PNG", help="plot the scores with their intervals")
     parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
     parser.add_argument("--verbose", action="store_true", help="log more; show the traceback of errors")
+    add_run_options(parser)
     parser.add_argument("training", nargs="*", metavar="-- OPTION", help="options of factornet-train")
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-crossval") -> int:
     """Run the command and return its exit status."""
-    return run_command(make_parser(), _run, argv)
+    return run_command(make_parser(prog), _run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -184,6 +188,8 @@ def _print_result(parts: list[Part], elsewhere: list[Part], options: argparse.Na
         predictions = [str(part.predictions) for part in parts if part.factor in scores]
         plot = ["--store", str(options.store), "--plot", str(options.plot)]
         run_json("evaluate", [*predictions, *plot], quiet=options.json)
+    tables = [folder / "scores.json" for folder in folders]
+    note_run(options, path=options.output / RUN_FILE, outputs=tables)
     if options.json:
         print_json({"scores": scores, "elsewhere": [f"{p.factor} without {p.held_out}" for p in elsewhere]})
         return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from importlib import import_module
 
 
@@ -45,12 +46,39 @@ def model() -> int:
     return _run("model")
 
 
-def _run(command: str) -> int:
-    """Import the module of a command, run it, and return its exit status."""
+def factornet() -> int:
+    """Run ``factornet``: one of the others, named by its first word, or the help and the completion of all."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    if word in PROGRAMS:
+        return _run(word, prog=f"factornet {word}", argv=sys.argv[2:])
+    return _run("main", prog="factornet")
+
+
+PROGRAMS = {
+    "etl": "convert input files into a store; verify, copy and share stores",
+    "train": "train a model on windows streamed from a store",
+    "predict": "predict binding in a cell line, of one factor or of many",
+    "evaluate": "score predictions against the labels of a store",
+    "crossval": "leave each cell line out, train on the others, and score",
+    "visualize": "show the motifs that the kernels of a model detect",
+    "model": "fetch, import, describe, verify, calibrate and pack models",
+}
+"""The commands of ``factornet``, each a program of its own too (``factornet-train``), and what they do."""
+
+
+def _run(command: str, *, prog: str = "", argv: list[str] | None = None) -> int:
+    """Import the module of a command, run it, and return its exit status.
+
+    Args:
+        command: its module in this package.
+        prog: its name, by default ``factornet-<command>``.
+        argv: its arguments; None for those of the process.
+    """
+    name = prog or f"factornet-{command}"
 
     def exit_at_once(*_: object) -> None:
         # No exception: a library that is being imported may swallow it, or turn it into an ImportError.
-        os.write(2, f"factornet-{command}: interrupted\n".encode())
+        os.write(2, f"{name}: interrupted\n".encode())
         os._exit(130)
 
     ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler  # as under nohup
@@ -59,4 +87,4 @@ def _run(command: str) -> int:
     main = import_module(f".{command}", __package__).main
     if not ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return int(main())
+    return int(main(argv, prog=name))

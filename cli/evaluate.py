@@ -21,12 +21,14 @@ from .evaluation.baseline_options import BASELINE, add_baseline_options
 from .evaluation.groups import GroupFailure, evaluate_groups, group_files
 from .evaluation.notes import Notes
 from .evaluation.report import GroupReport, print_report
+from .run.parser import CommandParser
+from .run.record import note_run
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "factornet-evaluate") -> argparse.ArgumentParser:
     """Return the parser of ``factornet-evaluate``."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-evaluate",
+    parser = CommandParser(
+        prog=prog,
         description="Score predictions by the rules of the ENCODE-DREAM challenge: 200-base bins, without ambiguous "
         "ones. Measures have 95 % intervals, by bootstrap of blocks of the genome. Files of one factor and cell line "
         "are compared on the same bins. --baselines compares them with accessibility, the best hit of the motif, and a "
@@ -71,9 +73,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-evaluate") -> int:
     """Run the command and return its exit status."""
-    return run_command(make_parser(), _run, argv)
+    return run_command(make_parser(prog), _run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -116,6 +118,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     reports = [result for result in found if isinstance(result, GroupReport)]
     if options.plot is not None and reports:
         _plot(options.plot, reports)
+    measures = {f"{r.comparison.factor} in {r.comparison.cell}": r.to_json()["scores"] for r in reports}
+    drawn = [path for path in (options.picture, options.plot) if path is not None]
+    note_run(options, outputs=[*(p.path for r in reports for p in r.models.values()), *drawn], scores=measures)
     if options.json:
         print_json(_to_json(found, only=groups[0].only))
     if failures := [result for result in found if isinstance(result, GroupFailure)]:

@@ -23,15 +23,16 @@ from .common.output import FIGURES, format_figures, print_json, print_line, prin
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
 from .model_commands import card, fetch, pack
+from .run.parser import CommandParser
 
 if TYPE_CHECKING:  # torch takes a second to import
     from ..model.model_dir.findings import ModelReport
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "factornet-model") -> argparse.ArgumentParser:
     """Return the parser of ``factornet-model``, with its sub-commands."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-model",
+    parser = CommandParser(
+        prog=prog,
         description="Fetch published models, import models of the original FactorNet, describe a model, verify its "
         "files, calibrate it, or pack it into one file.",
         epilog="example:\n  factornet-model fetch MAX\n"
@@ -133,9 +134,9 @@ def _add_verify(commands: Any) -> None:
     parser.set_defaults(handler=_verify)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-model") -> int:
     """Run the command and return its exit status."""
-    return run_command(make_parser(), None, argv)
+    return run_command(make_parser(prog), None, argv)
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..store.errors import UsageError
 from ..store.files.outputs import output_lock
+from ..store.files.sealed_toml import RUN_FILE
 from ..store.machine import peak_memory
 from ..store.reader import Store
 from ..store.sampling.sampler import Sampler
@@ -28,8 +29,10 @@ from .common.runner import report_interrupt, run_command
 from .common.signal_check import naming_ignore_units
 from .common.store_options import open_store_from_args
 from .crossvalidation.parts import read_scores
+from .run.record import note_run
 from .training.blocks import block_setup
 from .training.options import make_parser
+from .training.pause import pause_on_termination
 from .training.presets import apply_preset
 from .training.split import print_split, split_from_args
 
@@ -48,9 +51,9 @@ _NETWORK_OPTIONS = ("window_length", "kernels", "kernel_width", "recurrent", "de
 _TRAINING_OPTIONS = ("epochs", "patience", "learning_rate", "batch_size", "seed", "precision", "compile", "select")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-train") -> int:
     """Run the command and return its exit status."""
-    return run_command(make_parser(), _run, argv)
+    return run_command(make_parser(prog), _run, argv)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -219,7 +222,11 @@ def _train(
     if process_group.is_main:
         print_line(f"{_noun(options)}: {source.reason}", file=out)
     interruptible = report_interrupt(f"resume after the last complete epoch with -o {folder} --resume")
-    with interruptible, _callbacks(options, folder, out, shown=process_group.is_main) as callbacks:
+    with (
+        pause_on_termination() as pause,
+        interruptible,
+        _callbacks(options, folder, out, pause, shown=process_group.is_main) as callbacks,
+    ):
         result = plan.run(
             network,
             folder,
@@ -231,6 +238,8 @@ def _train(
         )
     if not process_group.is_main:
         return 0
+    written = [folder / name for name in ("model.json", "training.json", "best.safetensors", "last.safetensors")]
+    note_run(options, path=folder / RUN_FILE, outputs=written, scores=asdict(result.best))
     if options.preset == "blocks":
         found = recorded_calibrations(folder, read_card(folder).digest)
         print_calibrations(found, network.config.tasks, file=out)
@@ -276,12 +285,14 @@ def _print_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace, o
 
 
 @contextmanager
-def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bool) -> Iterator[Callbacks]:
-    """Show steps and epochs of a training; nothing unless `shown`."""
+def _callbacks(
+    options: argparse.Namespace, folder: Path, out: Any, pause: Callable[[], bool], *, shown: bool
+) -> Iterator[Callbacks]:
+    """Show steps and epochs of a training; nothing unless `shown`. `pause` says whether it is to pause."""
     from ..model.training.history import Callbacks
 
     if not shown:
-        yield Callbacks()
+        yield Callbacks(pause=pause)
         return
     log, noun = _tensorboard(folder) if options.tensorboard else None, _noun(options)
     with progress_line("training", options.epochs) as line:
@@ -300,7 +311,7 @@ def _callbacks(options: argparse.Namespace, folder: Path, out: Any, *, shown: bo
             if log is not None:
                 log.add(record)
 
-        yield Callbacks(step=on_step, epoch=on_epoch, warning=print_warning)
+        yield Callbacks(step=on_step, epoch=on_epoch, warning=print_warning, pause=pause)
     if log is not None:
         log.close()
 

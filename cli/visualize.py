@@ -15,6 +15,7 @@ from ..etl.inputs.bed import read_peaks
 from ..etl.inputs.chrom_aliases import abbreviate
 from ..store.errors import InputError, UsageError
 from ..store.files.outputs import output_lock, staged_folder
+from ..store.files.sealed_toml import RUN_FILE
 from ..store.genome.regions import find_synonym
 from ..store.machine import peak_memory
 from ..store.text import format_bytes
@@ -26,6 +27,8 @@ from .common.progress import progress_line
 from .common.runner import run_command
 from .common.signal_check import add_ignore_units, check_signals
 from .common.store_options import add_store_options, open_store_from_args
+from .run.parser import CommandParser
+from .run.record import note_run
 
 if TYPE_CHECKING:
     from ..model.motifs.html_report import LayerReport
@@ -50,10 +53,10 @@ _PAGE_FILES = (
 _SHOWN = 10  # kernels of a layer on the terminal
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "factornet-visualize") -> argparse.ArgumentParser:
     """Return the parser of ``factornet-visualize``; short options are the original FactorNet's."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-visualize",
+    parser = CommandParser(
+        prog=prog,
         description="Show the motifs that the kernels of a model detect in the sequences of a BED file on one "
         "chromosome, with the mean signal of each track: as FactorNet's files (motifs.txt, motifs2.txt, *.npy), as a "
         "table (kernels.csv) and as a web page (index.html).",
@@ -98,9 +101,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-visualize") -> int:
     """Run the command and return its exit status."""
-    return run_command(make_parser(), _run, argv)
+    return run_command(make_parser(prog), _run, argv)
 
 
 def read_sequences(path: Path, coordinates: GenomeCoordinates, chrom: str | None, aliases: dict[str, str]) -> Bins:
@@ -183,6 +186,7 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
         "made by": f"factornet {__version__}",
     }
     _write(options, folder, layers, facts=facts, n_known=len(known))
+    note_run(options, path=folder / RUN_FILE, outputs=[folder / "kernels.csv"])
     rows = [row for layer in layers for row in layer.rows]
     if options.json:
         content = {"output": str(folder), "factor": options.factor, "sequences": len(sequences)}

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..store.annotation_rules import README_RULES, AnnotationRules, published_rules
-    from .builders.cell_line import CellOptions, build_cell
+    from .builders.cell_inputs import CellOptions
+    from .builders.cell_line import build_cell
     from .builders.genome import build_genome
     from .builders.genome_inputs import GenomeInputs, GenomeOptions
     from .builders.report import BuildReport
@@ -53,7 +54,7 @@ __all__ = [
 _MODULES = {
     "AnnotationRules": "..store.annotation_rules",
     "BuildReport": ".builders.report",
-    "CellOptions": ".builders.cell_line",
+    "CellOptions": ".builders.cell_inputs",
     "CopyReport": ".transfer.copier",
     "DemoSummary": ".demo.write_files",
     "DownloadedFile": ".download.fetch",

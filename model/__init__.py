@@ -24,6 +24,7 @@ from .prediction.to_file import predict_intervals, predict_regions
 from .prediction.writers import write_bedgraph
 from .training.history import Callbacks, TrainingResult
 from .training.loss import TrainingError
+from .training.pausing import TrainingPausedError
 from .training.setup import TrainingSetup, prepare_training
 from .training.trainer import TrainingOptions, train
 
@@ -39,6 +40,7 @@ __all__ = [
     "TensorStream",
     "TrainingError",
     "TrainingOptions",
+    "TrainingPausedError",
     "TrainingResult",
     "TrainingSetup",
     "average_precision",

@@ -1,11 +1,14 @@
 """Errors that are reported to users: where, what is wrong, and what to do about it.
 
 Each of them ends a command with its message on one line and exit status 2. Callers branch on class and fields, never
-on the text.
+on the text. Checks that are told a `Problems` raise the first error, or collect all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -82,6 +85,39 @@ class UsageError(FactorNetError):
 
 class OutputExistsError(UsageError):
     """An output exists and may not be overwritten."""
+
+
+@dataclass
+class Problems:
+    """What checks do with an error: raise it, as a build does, or collect it and go on, as its plan does.
+
+    Attributes:
+        collect: whether errors are collected.
+        errors: those collected.
+    """
+
+    collect: bool = False
+    errors: list[FactorNetError] = field(default_factory=list)
+
+    @contextmanager
+    def catch(self) -> Iterator[None]:
+        """Collect an error of the block, after which the caller goes on, or raise it.
+
+        Errors of the system, such as a lack of permission, are collected as an `InputError` that names the file.
+        """
+        try:
+            yield
+        except FactorNetError as error:
+            if not self.collect:
+                raise
+            self.errors.append(error)
+        except OSError as error:
+            if not self.collect:
+                raise
+            problem = f"cannot be read ({error.strerror or error})"
+            self.errors.append(
+                InputError(error.filename or "a file", problem, hint="check its permissions and the disk")
+            )
 
 
 def _message(where: str, problem: str, hint: str) -> str:

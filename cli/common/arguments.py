@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from ...store.errors import OutputExistsError, UsageError
 from ...store.files.folder_name import folder_name
@@ -35,7 +36,7 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return f"{', '.join(action.option_strings)} {values}"
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False, (), []):
+        if action.default in (None, False, (), []) or "; default: " in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 
@@ -44,6 +45,23 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more; show the traceback of errors")
+    add_run_options(parser)
+
+
+def add_run_options(group: argparse._ActionsContainer) -> None:
+    """Add ``--config`` and ``--record``."""
+    group.add_argument(
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help="take options from the record of a run (run.toml), or from a file like it; the command line counts first",
+    )
+    group.add_argument(
+        "--record",
+        metavar="TOML",
+        help="write the record of this run to this file, instead of where train, predict, crossval and visualize leave "
+        f"it (run.toml in their folder, or next to their file); {NOTHING}: nowhere",
+    )
 
 
 @contextmanager

@@ -10,48 +10,103 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ...store.errors import FactorNetError
 from ...store.machine import raise_open_file_limit
-from .output import LogFormatter, PrintableStream, print_line, print_traceback
+from ..run.config import with_config
+from ..run.failure import describe_failure
+from ..run.parser import CommandParser, command_parser
+from ..run.record import Run, check_record_path, is_record, start_run
+from .output import LogFormatter, PrintableStream, print_json, print_line, print_traceback, print_warning
 
 _AGAIN = 0.05  # seconds
 Handler = Callable[[argparse.Namespace], int]
 
 
 def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: Sequence[str] | None) -> int:
-    """Parse arguments, run a command, and return its exit status.
+    """Parse arguments, run a command, and return its exit status; write its record, if it was done.
 
     An error of the user (`FactorNetError`, `OSError`) is printed on one line and gives status 2; with ``--verbose`` it
-    is raised. An interrupt gives status 130, another signal that `handle_termination` catches 128 + its number. All
-    other errors are raised.
+    is raised. An interrupt gives status 130, another signal that `handle_termination` catches 128 + its number. With
+    ``--json`` both are printed on standard output, too, unless a result is there. All other errors are raised.
 
     Args:
         parser: of the command.
         handler: runs the command; None if a sub-command sets ``handler``.
         argv: arguments; None for those of the process.
     """
-    with redirect_stderr(cast("TextIO", PrintableStream(sys.stderr, sys.argv if argv is None else argv))):
-        options = parser.parse_args(argv)
+    options, name = _parse(parser, list(map(str, sys.argv[1:] if argv is None else argv)))
     _prepare_process(verbose=options.verbose)
+    shown = _ClosableOutput(sys.stdout or io.StringIO())
     try:
-        with redirect_stdout(cast("TextIO", _ClosableOutput(sys.stdout or io.StringIO()))):
+        if getattr(options, "record", None) not in (None, NOT_WANTED):
+            check_record_path(Path(options.record))
+        with redirect_stdout(cast("TextIO", shown)):
             status = (handler or options.handler)(options)
             sys.stdout.flush()
+            if status == 0:
+                _write_record(options)
             return status
     except (Exception, KeyboardInterrupt) as error:
         interrupt, users = _find_interrupt(error), isinstance(error, FactorNetError | OSError)
         if interrupt is not None and not users:
-            print_line(
-                "; ".join((f"{parser.prog}: interrupted", *getattr(interrupt, "__notes__", ()))), file=sys.stderr
-            )
-            return 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+            message = "; ".join(("interrupted", *getattr(interrupt, "__notes__", ())))
+            print_line(f"{name}: {message}", file=sys.stderr)
+            status = 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+            return _print_failure(options, interrupt, message, status, shown)
         if options.verbose or not users:
             raise
-        print_line(f"{parser.prog}: error: {_message(error)}", file=sys.stderr)
-        return 2
+        print_line(f"{name}: error: {_message(error)}", file=sys.stderr)
+        return _print_failure(options, error, _message(error), 2, shown)
+
+
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> tuple[argparse.Namespace, str]:
+    """Parse a command line; return its options, with the run that begins, and the name of the command in messages."""
+    own, begin = command_parser(parser, words)
+    # The programs name themselves in messages, `factornet` its sub-commands.
+    full = " ".join((parser.prog, *words[:begin]))
+    name, command = full if full.startswith("factornet ") else parser.prog, full.replace("factornet ", "factornet-", 1)
+    for each in (parser, own):
+        if isinstance(each, CommandParser):
+            each.is_json = "--json" in words
+    with redirect_stderr(cast("TextIO", PrintableStream(sys.stderr, words))):
+        try:
+            options = parser.parse_args([*words[:begin], *with_config(own, command, words[begin:])])
+        except FactorNetError as error:
+            own.error(str(error))
+    options.run = start_run(own, command, options, words)
+    return options, name
+
+
+def _print_failure(
+    options: argparse.Namespace, error: BaseException, message: str, status: int, shown: _ClosableOutput
+) -> int:
+    """Print an error as JSON on standard output, with ``--json`` and if no result is there; return the exit status."""
+    if getattr(options, "json", False) and not shown.is_used:
+        found = describe_failure(error, command=options.run.command, message=message, status=status)
+        with redirect_stdout(cast("TextIO", shown)), suppress(OSError):
+            print_json(found)
+            sys.stdout.flush()
+    return status
+
+
+NOT_WANTED = "none"
+"""Value of ``--record`` that asks for no record."""
+
+
+def _write_record(options: argparse.Namespace) -> None:
+    """Write the record of a run that was done: to ``--record``, or where the command puts it."""
+    run: Run = options.run
+    asked = getattr(options, "record", None)
+    if asked == NOT_WANTED or (path := Path(asked) if asked else run.path) is None:
+        return
+    if path.exists() and not is_record(path):
+        print_warning(f"{path}: exists and is no record of a run; this run is not recorded")
+        return
+    run.write(path)
 
 
 def _prepare_process(*, verbose: bool) -> None:
@@ -135,12 +190,15 @@ class _ClosableOutput:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.is_used = False
+        """Whether something was written, or could not be."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         """Write to the stream, if it is still open."""
+        self.is_used = True
         with self._discarding_if_closed():
             self._stream.write(text)
         return len(text)

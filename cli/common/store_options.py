@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,21 @@ from ...store.reader import Store, open_store
 from ...store.storage.cache import DEFAULT_LIMIT, ObjectCache, default_cache
 from .arguments import parse_size
 
+STORE_VARIABLE = "FACTORNET_STORE"
+"""Environment variable with the store of commands that are not given any."""
 STORE_HELP = "a store made by factornet-etl: folder, .zip file, s3://bucket/name, https://host/name"
 
 
 def add_store_options(group: argparse._ActionsContainer) -> None:
     """Add ``--store``, and the options of the cache for stores on servers."""
-    group.add_argument("--store", metavar="STORE", required=True, help=STORE_HELP)
+    default = os.environ.get(STORE_VARIABLE) or None
+    group.add_argument(
+        "--store",
+        metavar="STORE",
+        required=default is None,
+        default=default,
+        help=f"{STORE_HELP}; default: ${STORE_VARIABLE}",
+    )
     group.add_argument(
         "--cache",
         type=Path,

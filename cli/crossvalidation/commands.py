@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ def _start(command: str, words: Sequence[str], *, stdout: Any, quiet: bool) -> s
     ended = subprocess.run([sys.executable, "-c", code, *words], stdout=stdout, text=True, check=False)
     if ended.returncode in (130, -2):
         raise KeyboardInterrupt
+    if ended.returncode == 128 + signal.SIGTERM:  # it has paused
+        raise KeyboardInterrupt(int(signal.SIGTERM))
     if ended.returncode:
         raise UsageError(f"factornet-{command} ended with status {ended.returncode}; its message is above")
     return ended.stdout or ""

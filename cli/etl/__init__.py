@@ -2,10 +2,12 @@
 
     build     factornet-etl build: add cell lines to a store
     build_options  options, progress and summary of genome and build
+    cell_options  options of build and plan: which cell lines, and how they are read
     genome    factornet-etl genome: create a store with a genome
     info      factornet-etl info: show the contents of a store
     inputs/   commands that download or make the input files of a build
     parser    the parser of factornet-etl
+    plan      factornet-etl plan: every problem of a build, and what it will take
     read_options  how reads become signal, of signal and build
     rm        factornet-etl rm: remove cell lines from a store
     transfer  factornet-etl export, import and merge: copy groups between stores

@@ -8,30 +8,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...etl.builders.cell_line import CellOptions, build_cell, unchanged
+from ...etl.builders.cell_inputs import CellOptions
+from ...etl.builders.cell_line import build_cell, unchanged
+from ...etl.builders.plan import check_names
 from ...etl.builders.report import BuildReport
 from ...etl.builders.up_to_date import is_built
-from ...etl.inputs.alias_tables import read_aliases
-from ...etl.inputs.cell_line_folder import CellFolder, SignalFile, read_cell_folder
-from ...etl.inputs.read_files import is_read_file
-from ...etl.reads.signal_options import default_track
+from ...etl.inputs.cell_line_folder import CellFolder, read_cell_folder
 from ...etl.reads.track_signals import with_terms
 from ...etl.transfer.remote_build import create_working_store, upload, working_store
 from ...etl.verify.findings import Finding
 from ...store.cell_info import CellInfo
-from ...store.errors import InputError, StoreError, UsageError
+from ...store.errors import StoreError, UsageError
 from ...store.location import is_remote
 from ...store.reader import Store, open_store
-from ...store.schema import check_name
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter
 from ..common.findings import print_findings
 from ..common.output import print_line
 from ..common.runner import report_interrupt
 from ..common.store_options import temporary_cache
-from .build_options import add_build_options, build_with_progress, print_report, resources_from_args
+from .build_options import build_with_progress, print_report, resources_from_args
+from .cell_options import add_cell_options, cell_of_reads, folders_from_args, settings_from_args
 from .info import print_cell
-from .read_options import add_read_options, check_strand_name, signal_options
 
 
 def add_parser(commands: Any) -> None:
@@ -46,21 +44,7 @@ def add_parser(commands: Any) -> None:
         "  factornet-etl build hg38.zarr --reads rep1.bam rep2.bam --cell Th17 --assay atac",
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("store", help="a store created by `factornet-etl genome`: a folder, or s3://bucket/name")
-    parser.add_argument("folders", type=Path, nargs="*", metavar="CELLDIR", help="cell-line folders")
-    parser.add_argument(
-        "--reads",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="instead of a folder: BAM, CRAM, SAM or fragment files of one cell line, whose cuts are its only track",
-    )
-    parser.add_argument("--cell", metavar="NAME", help="name of the cell line of --reads")
-    parser.add_argument("--track", metavar="NAME", help="name of the track of --reads; default: DGF, or ATAC for atac")
-    parser.add_argument("--stranded", action="store_true", help="two tracks of --reads, NAME_fwd and NAME_rev")
-    add_build_options(parser)
-    add_read_options(parser)
+    add_cell_options(parser)
     parser.add_argument(
         "--repair",
         action="store_true",
@@ -71,20 +55,13 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # Read all folders first: a mistake in the last one must not surface after hours.
-    folders = [read_cell_folder(folder) for folder in options.folders] or [_cell_of_reads(options)]
-    if options.folders and (options.reads or options.cell or options.track or options.stranded):
-        raise UsageError(
-            "--reads, --cell, --track and --stranded are for a cell line without a folder; give one of both"
-        )
-    names = [f.name for f in folders]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"cell line {name} is given {names.count(name)} times; give one folder of this name")
+    folders = [read_cell_folder(folder) for folder in folders_from_args(options)] or [cell_of_reads(options)]
+    check_names([folder.name for folder in folders])
     if is_remote(options.store):
         _build_remote(options, folders)
         return 0
     store = open_store(options.store)
-    settings = _settings(options, store)
+    settings = settings_from_args(options, store)
     up_to_date = _up_to_date(options, settings, store, folders)
     remaining: list[Finding] = []
     for folder in folders:
@@ -99,40 +76,12 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if remaining else 0
 
 
-def _settings(options: argparse.Namespace, store: Store) -> CellOptions:
-    aliases = read_aliases(options.chrom_alias, store.coordinates.names)
-    return CellOptions(aliases, options.allow_missing_chroms, reads=signal_options(options))
-
-
-def _cell_of_reads(options: argparse.Namespace) -> CellFolder:
-    """Return the cell line of --reads: a track of cuts, or a stranded pair.
-
-    Raises:
-        UsageError: files, name or assay are missing, or a name cannot be one in a store.
-        InputError: a file does not exist.
-    """
-    if not (options.reads and options.cell):
-        raise UsageError("give cell-line folders, or --reads FILE... --cell NAME --assay dnase|atac")
-    if options.assay is None:
-        raise UsageError("--reads needs --assay: dnase, or atac, whose 5' ends are shifted")
-    for path in options.reads:
-        if not path.is_file():
-            raise InputError(path, "no such file", hint="correct the path")
-        if not is_read_file(path):
-            raise InputError(path, "is no file of reads by its name", hint="give .bam, .cram, .sam, or .tsv.gz")
-    name = check_name(options.track or default_track(options.assay), "track")
-    check_strand_name(name)
-    ends = ("_fwd", "_rev") if options.stranded else ("",)
-    tracks = tuple(SignalFile(name + end, tuple(options.reads), options.assay) for end in ends)
-    return CellFolder(check_name(options.cell, "cell line"), Path(options.cell), tracks, (), ())
-
-
 def _build_remote(options: argparse.Namespace, folders: list[CellFolder]) -> None:
     if options.repair:
         raise UsageError("--repair requires a local store; rebuild the cell line with --force, or export a whole copy")
     with working_store(options.store, options.work) as local, temporary_cache() as cache:
         store = create_working_store(options.store, local, cache)
-        settings = _settings(options, store)
+        settings = settings_from_args(options, store)
         up_to_date = _up_to_date(options, settings, store, folders)
         for folder in folders:
             if folder in up_to_date:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from ... import __version__
 from ..common.arguments import HelpFormatter
 from ..common.runner import handle_termination, run_command
-from . import build, genome, info, rm, transfer, unpack, verify
+from ..run.parser import CommandParser
+from . import build, genome, info, plan, rm, transfer, unpack, verify
 from .inputs import demo, expression, fetch, init, signal, uniqueness
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "factornet-etl") -> argparse.ArgumentParser:
     """Return the parser, with the sub-commands of each module."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-etl",
+    parser = CommandParser(
+        prog=prog,
         description="Convert genome, signal, peak and annotation files into a Zarr store; verify and copy stores.",
         epilog="example:\n  factornet-etl genome hg19.zarr --fasta hg19.fa.gz --blacklist blacklist.bed.gz\n"
         "  factornet-etl build hg19.zarr data/HepG2 data/K562 -p 8\n  factornet-etl info hg19.zarr",
@@ -30,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
         uniqueness,
         genome,
         signal,
+        plan,
         build,
         info,
         verify,
@@ -42,7 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-etl") -> int:
     """Run the command; return its exit status."""
     with handle_termination():
-        return run_command(make_parser(), None, argv)
+        return run_command(make_parser(prog), None, argv)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...store.errors import UsageError
+from ...store.files.sealed_toml import RUN_FILE
 from ...store.reader import Store
 from ...store.schema import STRIDE
 from ...store.text import format_count
@@ -20,6 +21,7 @@ from ..common.progress import progress_line
 from ..common.runner import report_interrupt
 from ..common.signal_check import signal_warnings
 from ..common.store_options import open_store_from_args
+from ..run.record import note_run
 from .bins import choose_regions, read_bins
 from .progress import Rate
 from .workers import describe_memory, device_from_args, memory_fields, workers_from_args
@@ -41,6 +43,7 @@ def predict_many_files(options: argparse.Namespace) -> int:
     """Predict what the options say, print the result, and return the exit status."""
     from ...model.prediction.runs.folder import predict_folder
     from ...model.prediction.runs.interval_run import IntervalBins
+    from ...model.prediction.runs.report import DOCUMENT
 
     _check_options(options)
     folder = Path(options.output)
@@ -71,6 +74,7 @@ def predict_many_files(options: argparse.Namespace) -> int:
                     on_bins=rate.add,
                     on_kept=line.advance,
                 )
+        note_run(options, path=folder / RUN_FILE, outputs=[folder / DOCUMENT])
         _print_report(options, folder, report, count, workers)
     return 0
 

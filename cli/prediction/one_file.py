@@ -25,6 +25,7 @@ from ..common.progress import progress_line
 from ..common.runner import report_interrupt
 from ..common.signal_check import check_signals
 from ..common.store_options import open_store_from_args
+from ..run.record import next_to, note_run
 from .bins import choose_regions, read_bins
 from .progress import Rate
 from .workers import describe_memory, device_from_args, memory_fields, workers_from_args
@@ -40,6 +41,7 @@ def predict_one_file(options: argparse.Namespace) -> int:
     """Predict what the options say, print the result, and return the exit status."""
     from ...model.prediction.bins import count_bins, split_region
     from ...model.prediction.predictor import Predictor
+    from ...model.prediction.sidecar import sidecar_path
     from ...model.prediction.to_file import predict_intervals, predict_regions
 
     options.output, options.model = Path(options.output), options.model[0]
@@ -99,6 +101,7 @@ def predict_one_file(options: argparse.Namespace) -> int:
                     tile=intervals.tile,
                 )
         n_sites = call_from_args(options, predictor) if options.fdr is not None else None
+        note_run(options, path=next_to(options.output), outputs=[sidecar_path(options.output)])
         _print_result(options, predictor, record, count, rate, n_sites=n_sites, workers=workers)
     return 0
 

@@ -15,13 +15,14 @@ from ..common.calibration import add_calibration_options
 from ..common.model_options import add_model_options
 from ..common.signal_check import add_ignore_units
 from ..common.store_options import add_store_options
+from ..run.parser import CommandParser
 from .workers import add_prediction_worker_options, check_worker_options
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "factornet-predict") -> argparse.ArgumentParser:
     """Return the parser of ``factornet-predict``; short options are the original FactorNet's."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-predict",
+    parser = CommandParser(
+        prog=prog,
         description="Predict the probability of binding for the intervals of a BED file, or for all bins of regions: "
         "of one factor into a file, or of all factors of one or several models into a folder, in one pass over the "
         "store.",

@@ -2,6 +2,7 @@
 
     blocks   set up the networks over blocks and trees, from the options
     options  the options and their help
+    pause    pause a training at SIGTERM
     presets  defaults of the options by preset, and those without meaning
     split    split the genome as the options say, and print the split
 

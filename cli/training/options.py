@@ -10,10 +10,11 @@ from pathlib import Path
 
 from ... import __version__
 from ..common.annotation_check import add_ignore_annotation_rules
-from ..common.arguments import DEVICE_HELP, NOTHING, HelpFormatter, natural_number, positive_int
+from ..common.arguments import DEVICE_HELP, NOTHING, HelpFormatter, add_run_options, natural_number, positive_int
 from ..common.known_motifs import MOTIFS_HELP
 from ..common.signal_check import add_ignore_units
 from ..common.store_options import add_store_options
+from ..run.parser import CommandParser
 from .presets import MEMBERS, PRESETS, TREES, describe_default
 
 _EXAMPLES = """\
@@ -27,10 +28,10 @@ several GPUs (each batch is divided between them):
   torchrun --nproc-per-node 4 -m factornet.cli.train --store hg19.zarr -f MAX -i GM12878 K562 -b 400 -o models/MAX"""
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = "factornet-train") -> argparse.ArgumentParser:
     """Return the parser of ``factornet-train``."""
-    parser = argparse.ArgumentParser(
-        prog="factornet-train",
+    parser = CommandParser(
+        prog=prog,
         description="Train a FactorNet model on windows streamed from a store.",
         epilog=_EXAMPLES,
         formatter_class=HelpFormatter,
@@ -80,7 +81,12 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     add_ignore_units(group)
     add_ignore_annotation_rules(group)
     group.add_argument("-f", "--factor", help="transcription factor; default: all factors of the one cell line")
-    group.add_argument("-m", "--meta", action="store_true", help="with -f: use the cell lines' meta values (meta.txt)")
+    group.add_argument(
+        "-m",
+        "--meta",
+        action="store_true",
+        help="with -f: use the cell lines' meta values (meta.txt); elsewhere -m is --model",
+    )
     group.add_argument(
         "-g",
         "--gencode",
@@ -98,7 +104,7 @@ def _add_split(group: argparse._ArgumentGroup) -> None:
         "--validchroms",
         nargs="+",
         metavar="REGION",
-        help="validation: chromosomes, or regions such as chr20:0-1000; default: chr11",
+        help="validation: chromosomes, or regions such as chr20:0-1000; elsewhere -v is --verbose; default: chr11",
     )
     group.add_argument(
         "-t",
@@ -109,7 +115,10 @@ def _add_split(group: argparse._ArgumentGroup) -> None:
         help="test: regions that are held out, or none; default: those of chr1 chr8 chr21 that the store has",
     )
     group.add_argument(
-        "-n", "--negatives", type=positive_int, help="negatives per positive, drawn again for each epoch (default: 1)"
+        "-n",
+        "--negatives",
+        type=positive_int,
+        help="negatives per positive, drawn again for each epoch (default: 1); elsewhere -n is --components",
     )
     group.add_argument(
         "-L",
@@ -125,7 +134,10 @@ def _add_split(group: argparse._ArgumentGroup) -> None:
 def _add_network(group: argparse._ArgumentGroup) -> None:
     # No defaults: they are NetworkConfig's, or the settings of --init-from's model.
     group.add_argument(
-        "-k", "--kernels", type=positive_int, help="kernels of the convolution (default: 32; 48 with --preset blocks)"
+        "-k",
+        "--kernels",
+        type=positive_int,
+        help="kernels of the convolution; elsewhere -k is --kmer-length (default: 32; 48 with --preset blocks)",
     )
     group.add_argument(
         "-w",
@@ -148,7 +160,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "--dropout",
         type=float,
         help="dropout rate before and after the dense layer (default: 0.5), or the layer over the blocks of a bin "
-        "(0.3 with --preset blocks)",
+        "(0.3 with --preset blocks); elsewhere -p is --processes",
     )
     group.add_argument(
         "-mo",
@@ -227,7 +239,8 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         type=positive_int,
         dest="batch_size",
         metavar="WINDOWS",
-        help=f"windows (or segments) per step, over all processes {describe_default('batch_size')}",
+        help="windows (or segments) per step, over all processes; elsewhere -b is --bed "
+        f"{describe_default('batch_size')}",
     )
     group.add_argument(
         "--select",
@@ -294,3 +307,4 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     # -v means validation, as in the original; --verbose has no short form.
     group.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
     group.add_argument("--verbose", action="store_true", help="log more; show the traceback of errors")
+    add_run_options(group)

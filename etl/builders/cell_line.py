@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import zarr
 
-from ...store.cell_info import CellInfo, Factor, Track
+from ...store.cell_info import CellInfo, Factor
 from ...store.errors import StoreError
 from ...store.files.atomic_write import naming_file
-from ...store.files.digest import file_digest
-from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.reader import Store, open_store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
-from ..inputs.bigwig import CheckedBigWig, open_bigwig
-from ..inputs.cell_line_folder import CellFolder, SignalFile, read_cell_folder
-from ..inputs.chip_peaks import FactorPeaks, read_factor, shared_peak_notes
+from ..inputs.cell_line_folder import CellFolder, read_cell_folder
+from ..inputs.chip_peaks import shared_peak_notes
 from ..inputs.provenance import (
     InputFingerprint,
     check_unchanged,
@@ -29,47 +25,22 @@ from ..inputs.provenance import (
     fingerprint_inputs,
     report_changed_inputs,
 )
-from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import write_group, write_manifest
 from ..publish.transaction import Version, check_not_replaced, explaining_replacement, publish, staging, version_at
-from ..reads.signal_options import SignalOptions
 from ..reads.track_signals import ReadSignals, make_signals, with_terms
 from ..shards.executor import OnPlan, OnReport, Resources
 from ..shards.journal import Journal
 from ..shards.tasks import ShardTask
 from ..verify.objects import verify_store
+from .cell_inputs import CellContent, CellOptions, bytes_needed, check_space, check_tracks_of_reads, read_inputs
+from .cell_place import check_buildable, check_existing, check_place
 from .cell_summary import cell_notes, summarise
 from .parts.chromosome_arrays import ChromosomeArrays
 from .parts.labels import create_labels
 from .parts.table_writer import write_tables
 from .parts.tracks import create_track
 from .report import BuildReport
-from .size_estimate import cell_bytes
-from .up_to_date import is_built, recorded_cell_line
-
-
-@dataclass(frozen=True)
-class CellOptions:
-    """How to read a cell-line folder.
-
-    Attributes:
-        aliases: name in the files -> name in the store, of chromosomes.
-        allow_missing: take the signal of chromosomes that a track lacks as 0.
-        layout: chunks and shards.
-        reads: how the reads of tracks become signal; bigwig.txt may say the assay of each.
-    """
-
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    allow_missing: bool = False
-    layout: Layout = DEFAULT_LAYOUT
-    reads: SignalOptions = field(default_factory=SignalOptions)
-
-    def describe(self, inputs: CellFolder) -> dict[str, Any]:
-        """Return the options as recorded in the provenance: those that matter for these inputs."""
-        found: dict[str, Any] = {"aliases": dict(self.aliases), "allow_missing_chroms": self.allow_missing}
-        if any(track.has_reads for track in inputs.tracks):
-            found["reads"] = self.reads.describe()
-        return found
+from .up_to_date import recorded_cell_line
 
 
 def build_cell(
@@ -103,61 +74,23 @@ def build_cell(
         InputError, UsageError: an input is wrong. Nothing is published then.
     """
     store = open_store(path)
-    if not store.storage.local:
-        raise StoreError(path, "is not a local folder", hint="build into a local folder, and export that")
-    if store.is_raw:
-        raise StoreError(
-            path, "is a raw store", hint="build into the compressed store it was unpacked from, and unpack that again"
-        )
+    check_buildable(store, path)
     inputs = with_terms(folder if isinstance(folder, CellFolder) else read_cell_folder(folder), options.reads)
-    final = final_path(Path(store.path), cell_line_staging_name(inputs.name))
-    replaced = version_at(final)
-    # Opened separately: a store that has read a cell line holds it open, and a replaced version could not be removed.
+    replaced = version_at(final_path(Path(store.path), cell_line_staging_name(inputs.name)))
     if replaced is not None and not (force or repair):
-        with explaining_replacement(final, replaced):
-            if is_built(open_store(path), inputs, options.describe(inputs)):
-                return unchanged(inputs.name, store.path)
-            raise StoreError(
-                f"{path}/cells/{inputs.name}",
-                "already exists, but is no cell line",
-                hint="use the force option to replace it",
-            )
-    with explaining_replacement(final, replaced):
-        _check_is_ours(final)
-    check_publishable(Path(store.path), cell_line_staging_name(inputs.name))
+        check_existing(store.path, inputs, options, replaced)
+        return unchanged(inputs.name, store.path)
+    check_place(Path(store.path), inputs.name, replaced)
     fingerprints = fingerprint_inputs(inputs.files)
     provenance = describe_build(fingerprints, options.describe(inputs), sources=inputs.sources)
     build = _Build(store, inputs, options, fingerprints, provenance, replaced)
     return (build.repair if repair else build.build)(resources, on_report, on_plan)
 
 
-def _check_is_ours(final: Path) -> None:
-    """Check that a folder at the path of a cell line, which would be replaced, is empty or part of a Zarr hierarchy.
-
-    Raises:
-        StoreError: it has other files.
-    """
-    try:
-        is_foreign = final.is_dir() and any(final.iterdir()) and not any(final.rglob("zarr.json"))
-    except FileNotFoundError:
-        return  # another process has just removed it
-    if is_foreign:
-        raise StoreError(final, "exists, and holds other files than those of a cell line", hint="move it away")
-
-
 def unchanged(name: str, location: str) -> BuildReport:
     """Return the report of a cell line that already exists as it would be built."""
     note = "already exists, built from the same inputs and options"
     return BuildReport(f"cell line {name} in {location}", (), (note,), unchanged=True)
-
-
-@dataclass(frozen=True)
-class _Content:
-    """Checked inputs of a cell line: its tracks, a bigWig for each of them, and the peaks of its factors."""
-
-    tracks: tuple[Track, ...]
-    bigwigs: tuple[CheckedBigWig, ...]
-    factors: tuple[FactorPeaks, ...]
 
 
 @dataclass(frozen=True)
@@ -210,7 +143,7 @@ class _Build:
         name, root = self.inputs.name, Path(self.store.path)
         with report_changed_inputs(self.fingerprints):
             signals = self._signals_of_reads(work)
-        content = self._read_inputs(signals)
+        content = read_inputs(self.store, self.inputs, self.options, signals)
         self._check_disk_space(content)
         with closing(Journal(work, self._describe_state())) as journal:
             staged = journal.folder / name
@@ -244,54 +177,26 @@ class _Build:
         """Make bigWigs in `work` of the tracks that are given as reads."""
         if not any(track.has_reads for track in self.inputs.tracks):
             return ReadSignals()
-        for track in self.inputs.tracks:
-            if track.name in self.store.info.shared and track.has_reads:
-                problem = f"track {track.name!r} is shared by all cell lines of the store"
-                raise StoreError(track.path, problem, hint="name this one differently in bigwig.txt")
-        options, aliases = self.options.reads, self.options.aliases
+        check_tracks_of_reads(self.store, self.inputs)
         return make_signals(
             work / "signals",
             self.inputs.tracks,
             self.store,
-            options,
-            aliases,
+            self.options.reads,
+            self.options.aliases,
             state=self._describe_state(),
             allow_missing=self.options.allow_missing,
         )
 
-    def _read_inputs(self, signals: ReadSignals) -> _Content:
-        coordinates, aliases = self.store.coordinates, self.options.aliases
-        factors = tuple(read_factor(row, coordinates, aliases) for row in self.inputs.chip)
-        rows = tuple(signals.as_bigwig(track) for track in self.inputs.tracks)
-        bigwigs = tuple(
-            # Cuts are counted under the store's names already.
-            open_bigwig(
-                t.path,
-                coordinates,
-                {} if t not in self.inputs.tracks else aliases,
-                allow_missing=self.options.allow_missing,
-            )
-            for t in rows
-        )
-        return _Content(tuple(_as_track(self.store, t) for t in rows), bigwigs, factors)
-
-    def _check_disk_space(self, content: _Content) -> None:
-        files = [f for row in self.inputs.chip for f in (row.conservative, row.relaxed) if f is not None]
-        tracks = sum(not t.shared for t in content.tracks)
-        needed = cell_bytes(self.store.coordinates, tracks=tracks, peak_files=files)
-        what, hint = f"cell line {self.inputs.name}", "or move the store to another disk"
-        check_disk_space(Path(self.store.path), needed, what=what, hint=hint)
+    def _check_disk_space(self, content: CellContent) -> None:
+        n_tracks = sum(not t.shared for t in content.tracks)
+        needed = bytes_needed(self.store.coordinates, self.inputs.chip, n_tracks=n_tracks)
+        check_space(Path(self.store.path), needed, name=self.inputs.name)
 
     def _describe_state(self) -> dict[str, Any]:
-        """Return what the shards of the cell line depend on, for the journal."""
-        sheets = {
-            "tracks": [[t.name, *(path.name for path in t.paths), t.assay, t.units] for t in self.inputs.tracks],
-            "factors": [[row.factor, row.relaxed is not None] for row in self.inputs.chip],
-        }
-        genome = self.store.info.genome_manifest
-        return {**self.provenance, "sheets": sheets, "genome": genome, "layout": asdict(self.options.layout)}
+        return self.options.describe_state(self.store, self.inputs, self.provenance)
 
-    def _create_arrays(self, staged: Path, content: _Content) -> list[ShardTask]:
+    def _create_arrays(self, staged: Path, content: CellContent) -> list[ShardTask]:
         """Create the group and its arrays; return the tasks that fill them."""
         with naming_file(staged / "zarr.json"):
             zarr.create_group(str(staged), zarr_format=3)
@@ -327,24 +232,3 @@ class _Build:
                 f"({changed or 'meta.txt or the layout of chunks may have changed'}); nothing was published",
                 hint="use the force option to replace it",
             )
-
-
-def _as_track(store: Store, signal: SignalFile) -> Track:
-    """Return the track of a row of bigwig.txt: shared if the genome has one of its name, built from the same file.
-
-    Raises:
-        StoreError: the genome's track of this name was built from a file of other content.
-    """
-    shared = store.info.shared
-    if signal.name not in shared:
-        return Track(signal.name, shared=False, assay=signal.assay, units=signal.units)
-    digests = [i["sha256"] for i in store.info.provenance.get("inputs", [])]
-    # Files of shared tracks are the last of the genome's inputs, in the order of the tracks.
-    built_from = dict(zip(reversed(shared), reversed(digests), strict=False))
-    if file_digest(signal.path) != built_from.get(signal.name):
-        raise StoreError(
-            signal.path,
-            f"track {signal.name!r} is shared by all cell lines of the store, from a file of other content",
-            hint="name this one differently in bigwig.txt",
-        )
-    return Track(signal.name, shared=True, assay=signal.assay, units=signal.units)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...store.attribute_checks import is_term
 from ...store.cell_info import Track
-from ...store.errors import InputError, UsageError
+from ...store.errors import InputError, Problems, UsageError
 from ...store.files.folder_name import folder_name
 from ...store.schema import check_name
 from ...store.text import format_count
@@ -98,8 +98,12 @@ class CellFolder:
         return [rows] if n else []
 
 
-def read_cell_folder(path: Path) -> CellFolder:
+def read_cell_folder(path: Path, problems: Problems | None = None) -> CellFolder:
     """Read the tables of a folder; the cell line has the name of the folder, or of a link to it, as given.
+
+    Args:
+        path: of the folder.
+        problems: collects the errors of rows, which are then left out; by default the first is raised.
 
     Raises:
         InputError: a table has a wrong column, a duplicate name, or names a file that does not exist; sources.json
@@ -112,9 +116,25 @@ def read_cell_folder(path: Path) -> CellFolder:
     bigwig, chip, meta = (path / table for table in ("bigwig.txt", "chip.txt", "meta.txt"))
     if not any(table.exists() for table in (bigwig, chip, meta)):
         raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md")
-    commented: list[str] = []
-    tracks, factors, values = _read_tracks(bigwig, commented), _read_chip(chip, commented), _read_meta(meta, commented)
-    return CellFolder(name, path, tracks, factors, values, tuple(commented), read_sources(path))
+    rows = _Rows(problems or Problems())
+    tracks, factors, values = _read_tracks(bigwig, rows), _read_chip(chip, rows), _read_meta(meta, rows)
+    sources: dict[str, dict[str, str]] = {}
+    with rows.problems.catch():
+        sources = read_sources(path)
+    return CellFolder(name, path, tracks, factors, values, tuple(rows.commented), sources)
+
+
+@dataclass
+class _Rows:
+    """What is found while tables are read, besides their rows.
+
+    Attributes:
+        problems: errors of rows.
+        commented: rows behind a ``#``.
+    """
+
+    problems: Problems
+    commented: list[str] = field(default_factory=list)
 
 
 def describe_track(track: SignalFile | Track) -> str:
@@ -124,7 +144,7 @@ def describe_track(track: SignalFile | Track) -> str:
 
 
 def _read_rows(
-    table: Path, widths: tuple[int, ...], columns: str, files: tuple[int, ...], commented: list[str]
+    table: Path, widths: tuple[int, ...], columns: str, files: tuple[int, ...], found: _Rows
 ) -> Iterator[_Fields]:
     """Yield line number and fields of each row.
 
@@ -136,14 +156,18 @@ def _read_rows(
         widths: allowed numbers of columns.
         columns: what they are, for messages.
         files: columns with names of files.
-        commented: rows behind a ``#`` are added to it; other comments, such as a heading, are not.
+        found: rows behind a ``#`` are added to it; other comments, such as a heading, are not. Of a table that is not
+            text no row is yielded, and of a row of other columns only its error is added, where they are collected.
     """
     if not table.exists():
         return
-    for number, line in _text_lines(table, columns):
+    lines: list[tuple[int, str]] = []
+    with found.problems.catch():
+        lines = list(_text_lines(table, columns))
+    for number, line in lines:
         if line.lstrip().startswith(("#", '"#')):
             if row := _commented_row(line, widths, files, table.parent):
-                commented.append(f"{table.name}:{number} ({row})")
+                found.commented.append(f"{table.name}:{number} ({row})")
             continue
         if not line.strip():
             continue
@@ -156,7 +180,9 @@ def _read_rows(
                 hint += "; if a file name has spaces, separate the columns by tabs or put it in quotes"
             elif len(fields) < min(widths) and {*",;"} & {*line}:
                 hint += "; separate the columns by tabs, not commas or semicolons"
-            raise InputError(table, problem, hint=hint, line=number)
+            with found.problems.catch():
+                raise InputError(table, problem, hint=hint, line=number)
+            continue
         yield number, fields
 
 
@@ -236,25 +262,35 @@ def _check_name(name: str, what: str, table: Path, line: int) -> str:
         raise InputError(table, str(e), line=line) from e
 
 
-def _read_tracks(table: Path, commented: list[str]) -> tuple[SignalFile, ...]:
+def _read_tracks(table: Path, found: _Rows) -> tuple[SignalFile, ...]:
     columns, rows = _TRACK_COLUMNS, dict[str, SignalFile]()
-    for line, (file, track, *terms) in _read_rows(table, (2, 3, 4), columns, (0,), commented):
-        paths = tuple(_check_file(table, line, name, columns) for name in _listed_files(table.parent, file))
-        name = _check_name(track, "track", table, line)
-        row = SignalFile(name, paths, **_read_terms(terms, table, line))
-        rows[name] = _join_rows(rows[name], row, table, line) if name in rows else row
-        if len(set(rows[name].paths)) != len(rows[name].paths):
-            raise InputError(table, f"{name!r} has a file twice", hint="name it once", line=line)
-        if len({is_read_file(path) for path in rows[name].paths}) > 1:
-            problem = f"{name!r} has a bigWig and reads"
-            raise InputError(table, problem, hint="give one of both, or two tracks", line=line)
+    for line, fields in _read_rows(table, (2, 3, 4), columns, (0,), found):
+        with found.problems.catch():
+            row = _read_track(table, line, fields, found.problems)
+            rows[row.name] = _join_rows(rows[row.name], row, table, line) if row.name in rows else row
     for name in rows:
         for end, other in (("_fwd", "_rev"), ("_rev", "_fwd")):
             if name.endswith(end) and name.removesuffix(end) + other not in rows:
                 partner = name.removesuffix(end) + other
                 problem = f"track {name!r} has no partner {partner!r}"
-                raise InputError(table, problem, hint="add it, or rename the track")
-    return tuple(rows.values())
+                with found.problems.catch():
+                    raise InputError(table, problem, hint="add it, or rename the track")
+    return tuple(row for row in rows.values() if row.paths)
+
+
+def _read_track(table: Path, line: int, fields: list[str], problems: Problems) -> SignalFile:
+    """Return a row of bigwig.txt; without files where one of them is collected as a problem."""
+    file, track, *terms = fields
+    paths: tuple[Path, ...] = ()
+    with problems.catch():
+        paths = tuple(_check_file(table, line, name, _TRACK_COLUMNS) for name in _listed_files(table.parent, file))
+    name = _check_name(track, "track", table, line)
+    if len({is_read_file(path) for path in paths}) > 1:
+        problem = f"{name!r} has a bigWig and reads"
+        raise InputError(table, problem, hint="give one of both, or two tracks", line=line)
+    if len(set(paths)) != len(paths):
+        raise InputError(table, f"{name!r} has a file twice", hint="name it once", line=line)
+    return SignalFile(name, paths, **_read_terms(terms, table, line))
 
 
 def _listed_files(folder: Path, text: str) -> list[str]:
@@ -268,13 +304,17 @@ def _join_rows(first: SignalFile, row: SignalFile, table: Path, line: int) -> Si
     """Return the track of two rows of one name, which add up.
 
     Raises:
-        InputError: they are of bigWigs, or differ in assay or units.
+        InputError: they are of bigWigs, share a file, or differ in assay or units.
     """
+    if not (first.paths and row.paths):
+        return first  # a file of one of them does not exist
     if not (first.has_reads and row.has_reads):
         raise InputError(table, f"{row.name!r} is named twice", hint="keep one row", line=line)
     if (first.assay, first.units) != (row.assay, row.units):
         problem = f"{describe_track(row)!r} differs from the row before, {describe_track(first)!r}"
         raise InputError(table, problem, hint="write the same assay and units in all rows of a track", line=line)
+    if set(first.paths) & set(row.paths):
+        raise InputError(table, f"{row.name!r} has a file twice", hint="name it once", line=line)
     return replace(first, paths=first.paths + row.paths)
 
 
@@ -293,27 +333,37 @@ def _read_terms(columns: list[str], table: Path, line: int) -> dict[str, str]:
     return terms
 
 
-def _read_chip(table: Path, commented: list[str]) -> tuple[ChipFiles, ...]:
+def _read_chip(table: Path, found: _Rows) -> tuple[ChipFiles, ...]:
     columns, seen, rows = "CONSERVATIVE FACTOR [RELAXED] (peak files and the factor's name)", set[str](), []
-    for line, (file, factor, *relaxed_file) in _read_rows(table, (2, 3), columns, (0, 2), commented):
-        conservative = _check_file(table, line, file, columns)
-        relaxed = _check_file(table, line, relaxed_file[0], columns) if relaxed_file else None
-        name = _check_unique(seen, _check_name(factor, "factor", table, line), table, line)
-        rows.append(ChipFiles(name, conservative, relaxed))
+    for line, (file, factor, *relaxed_file) in _read_rows(table, (2, 3), columns, (0, 2), found):
+        files = []
+        for name in (file, *relaxed_file):
+            with found.problems.catch():
+                files.append(_check_file(table, line, name, columns))
+        with found.problems.catch():
+            name = _check_unique(seen, _check_name(factor, "factor", table, line), table, line)
+            if len(files) == 1 + len(relaxed_file):
+                rows.append(ChipFiles(name, files[0], files[1] if relaxed_file else None))
     return tuple(rows)
 
 
-def _read_meta(table: Path, commented: list[str]) -> tuple[tuple[str, float], ...]:
+def _read_meta(table: Path, found: _Rows) -> tuple[tuple[str, float], ...]:
     columns, seen, rows = "VALUE NAME (a number first, then its name)", set[str](), []
-    for line, (text, name) in _read_rows(table, (2,), columns, (), commented):
-        try:
-            value = float(text.replace("_", "?"))  # float() would take 1_0
-        except ValueError as e:
-            raise InputError(table, f"{text!r} is not a number", hint=f"write {columns}", line=line) from e
-        if not abs(value) <= _MAX_FLOAT32:
-            raise InputError(table, f"{name} is {text}", hint="give a finite number", line=line)
-        if not name.isprintable():
-            problem = f"name {name!r} has characters that cannot be printed"
-            raise InputError(table, problem, hint="type it again", line=line)
-        rows.append((_check_unique(seen, name, table, line), value))
+    for line, (text, name) in _read_rows(table, (2,), columns, (), found):
+        with found.problems.catch():
+            value = _meta_value(table, line, text, name, columns)
+            rows.append((_check_unique(seen, name, table, line), value))
     return tuple(rows)
+
+
+def _meta_value(table: Path, line: int, text: str, name: str, columns: str) -> float:
+    try:
+        value = float(text.replace("_", "?"))  # float() would take 1_0
+    except ValueError as e:
+        raise InputError(table, f"{text!r} is not a number", hint=f"write {columns}", line=line) from e
+    if not abs(value) <= _MAX_FLOAT32:
+        raise InputError(table, f"{name} is {text}", hint="give a finite number", line=line)
+    if not name.isprintable():
+        problem = f"name {name!r} has characters that cannot be printed"
+        raise InputError(table, problem, hint="type it again", line=line)
+    return value

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...store.cell_info import CellInfo
-from ...store.errors import InputError
+from ...store.errors import InputError, Problems
 from ...store.genome import intervals
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BOUND_BASES
@@ -58,22 +58,46 @@ def read_peak_set(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[s
     return read_peaks(path, coordinates, aliases, max_past=_MAX_PAST)
 
 
-def read_factor(row: ChipFiles, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> FactorPeaks:
-    """Read and check the peaks of a row of chip.txt.
+def read_factor(
+    row: ChipFiles, coordinates: GenomeCoordinates, aliases: Mapping[str, str], problems: Problems | None = None
+) -> FactorPeaks | None:
+    """Read and check the peaks of a row of chip.txt; return None if a problem of its files was collected.
+
+    Args:
+        row: of chip.txt.
+        coordinates: the store's chromosomes.
+        aliases: name in the files -> name in the store, of chromosomes.
+        problems: collects the errors of both files; by default the first is raised.
 
     Raises:
         InputError: as `read_peak_set`; a file without peaks, or too many conservative peaks that overlap no relaxed
             peak.
     """
-    hint = f"give the peaks of {row.factor}, or remove its row from chip.txt"
-    conservative = read_peak_set(row.conservative, coordinates, aliases)
-    if conservative.peaks.start.size == 0:
-        raise InputError(row.conservative, "no peak in the file", hint=hint)
-    if row.relaxed is None:
-        return FactorPeaks(row.factor, conservative, None, 0)
-    relaxed = read_peak_set(row.relaxed, coordinates, aliases)
-    if relaxed.peaks.start.size == 0:
-        raise InputError(row.relaxed, "no peak in the file", hint=f"{hint}; relaxed peaks are optional")
+    problems, found = problems or Problems(), list[PeakFile]()
+    for path in filter(None, (row.conservative, row.relaxed)):
+        with problems.catch():
+            found.append(_read_peaks_of(row, path, coordinates, aliases))
+    if row.relaxed is None or len(found) < 2:
+        return FactorPeaks(row.factor, found[0], None, 0) if row.relaxed is None and found else None
+    with problems.catch():
+        return _compare_peaks(row, found[0], found[1], coordinates)
+    return None
+
+
+def _read_peaks_of(row: ChipFiles, path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> PeakFile:
+    file = read_peak_set(path, coordinates, aliases)
+    if file.peaks.start.size == 0:
+        optional = "; relaxed peaks are optional" if path == row.relaxed else ""
+        hint = f"give the peaks of {row.factor}, or remove its row from chip.txt{optional}"
+        raise InputError(path, "no peak in the file", hint=hint)
+    return file
+
+
+def _compare_peaks(
+    row: ChipFiles, conservative: PeakFile, relaxed: PeakFile, coordinates: GenomeCoordinates
+) -> FactorPeaks:
+    """Check that conservative peaks lie in relaxed ones."""
+    assert row.relaxed is not None
     merged = intervals.merge(relaxed.peaks.to_intervals(coordinates))
     outside = ~intervals.overlaps(conservative.peaks.to_intervals(coordinates), merged)
     if outside.mean() > _MAX_OUTSIDE:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ...store.errors import InputError
+from ...store.errors import InputError, Problems
 from ...store.files.atomic_write import naming_file, write_atomic
 from ...store.genome.intervals import Intervals, merge
 from ...store.reader import Store
@@ -26,6 +26,7 @@ from ..inputs.bigwig import match_chromosomes
 from ..inputs.cell_line_folder import CellFolder, SignalFile
 from ..inputs.read_files import has_alignments
 from .files.alignment_file import read_header
+from .files.fragment_file import read_fragments
 from .read_set import ReadSet, open_reads
 from .scale import UNITS, effective_genome_size
 from .signal import KnownGenome, signal_notes, write_signals
@@ -77,7 +78,7 @@ def make_signals(
         InputError: a file of reads cannot be used, or a bigWig cannot be written.
         UsageError: the assay of a track, or the scale, lacks a figure.
     """
-    _check_chromosomes(tracks, store, aliases, allow_missing=allow_missing)
+    _check_chromosomes(tracks, store, aliases, Problems(), allow_missing=allow_missing)
     _prepare(folder, state)
     sequenced, notes = sequenced_bases(store), tuple[str, ...]()
     is_known = options.genome_size is not None or effective_genome_size(store.info.assembly, None) is not None
@@ -111,8 +112,31 @@ def make_signals(
     return ReadSignals(made, reports, notes)
 
 
+def check_reads(
+    tracks: Sequence[SignalFile],
+    store: Store,
+    options: SignalOptions,
+    aliases: Mapping[str, str],
+    problems: Problems,
+    *,
+    allow_missing: bool = False,
+) -> None:
+    """Make the checks of `make_signals`, without reading on: of names, headers, ends of files, and options."""
+    _check_chromosomes(tracks, store, aliases, problems, allow_missing=allow_missing)
+    for group in _groups(tracks, options):
+        with problems.catch():
+            reads, _ = _open(group, store, options, aliases)
+            for file in reads.files if reads.has_fragments else ():
+                next(read_fragments(file), None)
+
+
 def _check_chromosomes(
-    tracks: Sequence[SignalFile], store: Store, aliases: Mapping[str, str], *, allow_missing: bool
+    tracks: Sequence[SignalFile],
+    store: Store,
+    aliases: Mapping[str, str],
+    problems: Problems,
+    *,
+    allow_missing: bool,
 ) -> None:
     """Check the headers of all alignments against the store, before any of them is read.
 
@@ -122,20 +146,30 @@ def _check_chromosomes(
     for track in tracks:
         for path in track.paths if track.has_reads else ():
             if has_alignments(path):
-                found = read_header(path).lengths
-                match_chromosomes(path, found, store.coordinates, aliases, allow_missing=allow_missing)
+                with problems.catch():
+                    found = read_header(path).lengths
+                    match_chromosomes(path, found, store.coordinates, aliases, allow_missing=allow_missing)
 
 
-def with_terms(inputs: CellFolder, options: SignalOptions) -> CellFolder:
+def with_terms(inputs: CellFolder, options: SignalOptions, problems: Problems | None = None) -> CellFolder:
     """Return a cell line whose tracks have the assay and units that they will have: of reads those of the options.
+
+    Args:
+        inputs: the cell line.
+        options: how reads become signal.
+        problems: collects the errors of tracks, which are then left out; by default the first is raised.
 
     Raises:
         InputError: an assay is not one of reads, or units are not those of the scale.
     """
-    tracks = (
-        replace(t, assay=_assay_of(t, options).assay or "", units=UNITS[options.scale]) if t.has_reads else t
-        for t in inputs.tracks
-    )
+    problems, tracks = problems or Problems(), list[SignalFile]()
+    for track in inputs.tracks:
+        with problems.catch():
+            if track.has_reads:
+                assay = _assay_of(track, options).assay or ""
+                tracks.append(replace(track, assay=assay, units=UNITS[options.scale]))
+            else:
+                tracks.append(track)
     return replace(inputs, tracks=tuple(tracks))
 
 

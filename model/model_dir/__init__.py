@@ -5,8 +5,10 @@
     last.safetensors      weights at the end of training
     mean_signal.safetensors   mean signal of cell lines, of networks over blocks that see it (`mean_signal`)
     last-000007.*         training state 7 and the one before it (`training_state`)
+    paused-000001204.*    state within an epoch, of a training that was paused after step 1204
     training.json         losses by epoch (`history`); training.png draws them, and says so (`png_text`)
     history.json, .csv    the same as plain tables
+    run.toml              command, host, dates and versions of the run that wrote it (`cli.run.record`)
     calibration.json      what scores mean: frequencies and false discovery rates (`calibration`)
     tensorboard/          logs for TensorBoard, if asked for (`verification`)
     chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them

@@ -17,8 +17,9 @@ from ...store.files.outputs import remove, resolve_output, staged_folder
 from .card import ModelCard, has_model, write_card
 
 _MODEL_FILES = re.compile(
-    r"model\.json|calibration\.json|training\.(json|png)|history\.(csv|json)|(chip|bigwig|feature|meta)\.txt|tensorboard"
+    r"model\.json|calibration\.json|run\.toml|training\.(json|png)|history\.(csv|json)|(chip|bigwig|feature|meta)\.txt|tensorboard"
     r"|mean_signal\.safetensors|(best|last|last-[0-9]{6}(\.optimizer)?)\.safetensors|last-[0-9]{6}\.json"
+    r"|paused-[0-9]{9}(\.optimizer)?\.safetensors|paused-[0-9]{9}\.json"
 )
 """Files that a training writes; all other files in a model folder belong to the user and are kept."""
 

@@ -26,6 +26,7 @@ from ...store.files.atomic_write import named_write_errors, not_read_back, repla
 from ...store.files.digest import file_digest
 from ...store.files.outputs import check_output_file, output_lock, staged_folder
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, check_format, is_sealed, seal_document
+from ...store.files.sealed_toml import RUN_FILE
 from ...store.text import format_foreign
 from .findings import FileFinding
 from .lifecycle import is_event_file, is_model_file
@@ -87,7 +88,9 @@ def pack_model(folder: Path, path: Path, *, overwrite: bool = False) -> PackedMo
         hint = f"factornet-model verify {folder} lists all faults; only a sound model is packed"
         raise InputError(folder / first.path, describe_fault(first), hint=hint)
     names = sorted(f.path for f in report.files if _is_packed(f.path) and (folder / f.path).is_file())
-    left_out = tuple(sorted(f.path for f in report.files if f.path not in names and f.kind == "foreign"))
+    left_out = tuple(
+        sorted(f.path for f in report.files if f.path not in names and (f.kind == "foreign" or f.path == RUN_FILE))
+    )
     files = {name: ((folder / name).stat().st_size, file_digest(folder / name)) for name in names}
     packed = PackedModel(name=folder.resolve().name, files=files, left_out=left_out)
     with output_lock(path):
@@ -143,7 +146,8 @@ def _is_packed(name: str) -> bool:
     first, _, second = name.partition("/")
     if second:
         return first == "tensorboard" and "/" not in second and "\\" not in second and is_event_file(second)
-    return first != "tensorboard" and is_model_file(first)
+    # The record of a run names a host and its paths, which are nobody else's concern.
+    return first not in ("tensorboard", RUN_FILE) and is_model_file(first)
 
 
 def _write(path: Path, folder: Path, packed: PackedModel) -> None:

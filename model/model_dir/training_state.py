@@ -3,9 +3,11 @@
     last-000007.json                     step, epoch, history and options of the optimiser; written last
     last-000007.safetensors              weights
     last-000007.optimizer.safetensors    tensors of the optimiser, random state
+    paused-000001204.*                   the same three within an epoch, after step 1204, of a paused training
 
 The ``.json`` holds the digests of the other two files: a state is valid only where all three match each other and the
-model.json. The newest state and the one before it are kept. Nothing is pickled.
+model.json. The newest state and the one before it are kept, and a paused one until its epoch has ended. Nothing is
+pickled.
 """
 
 from __future__ import annotations
@@ -31,9 +33,35 @@ from .weights import check_tensors, training_records, weights_sizes
 
 _STATE = JsonFormat("factornet-training-state", 2, NO_MODEL_HINT)
 _PLAIN = ("step", "epoch", "best_loss", "stale_epochs", "history")  # fields of a training state that are JSON
+_PAUSED = JsonFormat("factornet-paused-training", 1, NO_MODEL_HINT)
 _HINT = "start the training again"
+PAUSED_HINT = "remove the files paused-*: the training then resumes after its last complete epoch"
 _MAX_COPIES = 3  # values that an optimiser holds for each weight; Adam has two
 _TENSORS = (".safetensors", ".optimizer.safetensors")  # the other two files of a training state
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochPosition:
+    """How far a paused training has come within an epoch.
+
+    Attributes:
+        steps: optimiser steps of this epoch.
+        windows: windows that were learnt from, over all processes.
+        loss: sum of their losses, as the trainer adds them up.
+        seen: SHA-256 of the rows of the plan that the main process learnt from, in order.
+    """
+
+    steps: int
+    windows: int
+    loss: float
+    seen: str
+
+    def __post_init__(self) -> None:
+        for name, kind in {"steps": int, "windows": int, "loss": float, "seen": str}.items():
+            if type(getattr(self, name)) is not kind:
+                raise UsageError(f"{name} of a position must be of type {kind.__name__}, got {getattr(self, name)!r}")
+        if self.steps < 0 or self.windows < 0 or not math.isfinite(self.loss):
+            raise UsageError(f"no position within an epoch: {self}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,6 +77,7 @@ class TrainingState:
         best_loss: best validation loss so far, None before the first.
         stale_epochs: number of epochs since the best loss, for early stopping.
         history: one JSON object per epoch.
+        position: within the epoch that follows; None at its begin.
 
     Raises:
         UsageError: a loss that is not finite, or a value of another type.
@@ -62,6 +91,7 @@ class TrainingState:
     best_loss: float | None
     stale_epochs: int
     history: Sequence[Mapping[str, Any]]
+    position: EpochPosition | None = None
 
     def __post_init__(self) -> None:
         for name in ("step", "epoch", "stale_epochs"):
@@ -94,6 +124,51 @@ def save_training_state(folder: str | Path, state: TrainingState, *, model: str 
     model, earlier = model_digest(folder, model), training_records(folder)
     serial = int(earlier[0].stem.removeprefix("last-")) + 1 if earlier else 1
     record = folder / f"last-{serial:06d}.json"
+    _write_state(record, _STATE, state, model)
+    before, damaged = _newest_valid(folder, earlier)
+    keep = {record.stem} | ({before[0].stem} if before else set())
+    keep |= {path.stem for path, error in damaged.items() if is_read_error(error)}
+    _remove_states(folder, "last", keep)
+
+
+def save_paused_state(folder: str | Path, state: TrainingState, *, model: str = "") -> None:
+    """Write the state of a training that is paused within an epoch, and remove earlier ones.
+
+    Args:
+        folder: the model folder.
+        state: the training state; ``step`` is that of the epoch's begin.
+        model: digest that model.json must have (`model_digest`).
+
+    Raises:
+        InputError: as for `save_training_state`.
+    """
+    folder, position = Path(folder), state.position
+    assert position is not None, "it is within an epoch"
+    record = folder / f"paused-{state.step + position.steps:09d}.json"
+    more = {"position": vars(position)}
+    _write_state(record, _PAUSED, state, model_digest(folder, model), more)
+    _remove_states(folder, "paused", {record.stem})
+
+
+def remove_paused_states(folder: str | Path) -> None:
+    """Remove the states of pauses, once their epoch has ended.
+
+    Raises:
+        InputError: a file cannot be removed.
+    """
+    _remove_states(Path(folder), "paused", set())
+
+
+def _remove_states(folder: Path, kind: str, keep: set[str]) -> None:
+    for path in sorted(folder.glob(f"{kind}-[0-9]*")):  # the .json first: without it the others are no state
+        if path.name.partition(".")[0] not in keep:
+            remove(path)
+
+
+def _write_state(
+    record: Path, kind: JsonFormat, state: TrainingState, model: str, more: Mapping[str, Any] | None = None
+) -> None:
+    """Write the three files of a state, its ``.json`` last."""
     tensors, optimizer = _flatten_optimizer(state.optimizer)
     tensors |= {f"rng/{name}": value for name, value in state.rng.items()}
     files = dict(
@@ -105,13 +180,8 @@ def save_training_state(folder: str | Path, state: TrainingState, *, model: str 
         write_atomic(record.with_suffix(suffix), data)
     digests = {suffix: sha256_of([data]) for suffix, data in files.items()}
     plain = {key: getattr(state, key) for key in _PLAIN}
-    write_sealed_json(record, _STATE, {**plain, "model": model, "optimizer": optimizer, "sha256": digests})
-    before, damaged = _newest_valid(folder, earlier)
-    keep = {record.stem} | ({before[0].stem} if before else set())
-    keep |= {path.stem for path, error in damaged.items() if is_read_error(error)}
-    for path in sorted(folder.glob("last-[0-9]*")):  # the .json first: without it the others are no state
-        if path.name.partition(".")[0] not in keep:
-            remove(path)
+    content = {**plain, **(more or {}), "model": model, "optimizer": optimizer, "sha256": digests}
+    write_sealed_json(record, kind, content)
 
 
 def load_training_state(folder: str | Path) -> tuple[TrainingState, str]:
@@ -132,6 +202,22 @@ def load_training_state(folder: str | Path) -> tuple[TrainingState, str]:
         raise InputError(folder, f"no training state is valid: {'; '.join(damage)}", hint=_HINT)
     used = f"resuming from the one before, {found[0].name}, at step {found[1].step}"
     return found[1], "; ".join([*damage, used]) if damage else ""
+
+
+def load_paused_state(folder: str | Path) -> tuple[TrainingState | None, str]:
+    """Load the newest valid state within an epoch, None if there is none, and a warning of those that are damaged.
+
+    Raises:
+        NewerVersionError: one has a newer format version.
+    """
+    folder = Path(folder)
+    found, damaged = _newest_valid(folder, paused_records(folder))
+    return (None if found is None else found[1]), "; ".join(str(error) for error in damaged.values())
+
+
+def paused_records(folder: Path) -> list[Path]:
+    """Return the ``.json`` of the states within an epoch, the newest first."""
+    return sorted(folder.glob("paused-[0-9]*.json"), reverse=True)
 
 
 def _newest_valid(
@@ -170,6 +256,7 @@ def read_training_state(record: Path, card: ModelCard) -> TrainingState:
         check_tensors(record.with_suffix(".safetensors"), weights, card.config)
         return TrainingState(
             **{key: content[key] for key in _PLAIN},
+            position=EpochPosition(**content["position"]) if is_paused(record) else None,
             weights=weights,
             optimizer=_restore_optimizer(tensors, content["optimizer"]),
             rng={name.removeprefix("rng/"): t for name, t in tensors.items() if name.startswith("rng/")},
@@ -194,10 +281,16 @@ def check_record(record: Path, card: ModelCard) -> None:
     _read_record(record, card)
 
 
+def is_paused(record: Path) -> bool:
+    """Return whether a state, by its ``.json``, is within an epoch."""
+    return record.name.startswith("paused-")
+
+
 def _read_record(record: Path, card: ModelCard) -> dict[str, Any]:
-    content = read_sealed_json(record, _STATE, hint=_HINT)
+    kind, hint = (_PAUSED, PAUSED_HINT) if is_paused(record) else (_STATE, _HINT)
+    content = read_sealed_json(record, kind, hint=hint)
     if content.get("model") != card.digest:
-        raise InputError(record, "belongs to another model.json", hint=_HINT)
+        raise InputError(record, "belongs to another model.json", hint=hint)
     return content
 
 

@@ -7,6 +7,7 @@
     loss           training loss and validation score
     optimizer      Adam as Keras 1 wrote it
     outputs        write history, picture and lists of names to the model folder
+    pausing        pause within an epoch, and go on at the same window
     plots          plot losses and validation scores of a training by epoch
     setup          build the network of a training; create or check its model folder
     tensorboard    write the history of a training as event files for TensorBoard (the package tensorboardX)
@@ -21,6 +22,7 @@ from .cost_estimate import estimate
 from .distributed import ProcessGroup, init_process_group
 from .history import Callbacks, EpochRecord, StepReport, TrainingResult
 from .loss import TrainingError
+from .pausing import TrainingPausedError
 from .plots import plot_history
 from .setup import TrainingSetup, prepare_training
 from .trainer import TrainingOptions, train
@@ -32,6 +34,7 @@ __all__ = [
     "StepReport",
     "TrainingError",
     "TrainingOptions",
+    "TrainingPausedError",
     "TrainingResult",
     "TrainingSetup",
     "estimate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResul
 from .loop import EpochLimits, run_epochs
 from .loss import TrainingError, cross_entropy, score_validation
 from .optimizer import KerasAdam
+from .pausing import EpochCursor
 from .validation.region_validation import RegionValidation
 
 Precision = Literal["float32", "bfloat16", "float64"]
@@ -77,14 +79,15 @@ def train(
     """Train a network; write best weights, last state, history and its picture to the model folder.
 
     A resumed training ends with bit-identical weights on one CPU: everything drawn depends on (seed, epoch), and the
-    state at the end of each epoch is saved. A process group sees the same batches as one process, each rank its share
-    of every batch, dropout included: the losses are equal but for rounding, which Adam amplifies step by step. The
-    windows come from `source`, by default from the sampler's store.
+    state at the end of each epoch is saved, and where a training is paused. A process group sees the same batches as
+    one process, each rank its share of every batch, dropout included: the losses are equal but for rounding, which
+    Adam amplifies step by step. The windows come from `source`, by default from the sampler's store.
 
     The main process holds the lock of the folder, unless the caller holds it (`locked`), as it must where it has made
     or replaced the folder just before.
 
     Raises:
+        TrainingPausedError: the callbacks asked to pause; the state is saved, and a resumed training goes on there.
         TrainingError: a loss or gradient is not finite; the message names the step, and the input where that is not.
         UsageError: the batch size is not a multiple of the number of processes.
         InputError: another process writes the folder, no training state is valid, or a file cannot be written.
@@ -187,50 +190,56 @@ class _Trainer:
         """Train for an epoch and validate; return its record and the number of steps."""
         start = perf_counter()
         epoch, self._prepared = self._prepared or self._prepare(progress.epoch), None
+        cursor = EpochCursor(
+            progress.position, process_group=self.process_group, device=self.device, callbacks=self.callbacks
+        )
         with epoch.stream:
-            loss, steps = self._run_epoch(epoch, progress)
+            learnt = self._run_epoch(epoch, progress, cursor)
         seconds = perf_counter() - start
         if progress.epoch + 1 < self.options.epochs:
             self._prepared = self._prepare(progress.epoch + 1)  # read during validation
-        val_loss, val_ap = self.validate()
+        val_loss, val_ap = self.validate(cursor.check_pause_in_validation)
         if self.regions is not None:
             _, val_ap = self.regions.score(
-                self.network, device=self.device, process_group=self.process_group, amp=self.amp
+                self.network,
+                device=self.device,
+                process_group=self.process_group,
+                amp=self.amp,
+                on_batch=cursor.check_pause_in_validation,
             )
         record = EpochRecord(
             epoch=progress.epoch + 1,
-            loss=loss,
+            loss=cursor.total_loss() / cursor.windows,
             val_loss=val_loss,
             val_average_precision=val_ap,
             windows=epoch.windows,
-            windows_per_second=epoch.windows / seconds,
+            windows_per_second=learnt / seconds,
             data_wait=epoch.stream.waited / seconds,
             seconds=seconds,
         )
-        return record, steps
+        return record, cursor.steps
 
-    def _run_epoch(self, epoch: _Epoch, progress: Progress) -> tuple[float, int]:
-        """Pass over the windows once; return the mean loss per window and the number of steps."""
+    def _run_epoch(self, epoch: _Epoch, progress: Progress, cursor: EpochCursor) -> int:
+        """Pass over the windows once, from the position of the cursor; return how many were learnt from."""
         self.network.train()
-        total, done, steps = 0.0, 0, 0
-        for batch in epoch.stream:
-            windows = min(self.options.batch_size, epoch.windows - done)
+        batches = cursor.skip(iter(epoch.stream), epoch.windows)
+        before = cursor.windows
+        for batch in batches:
+            windows = min(self.options.batch_size, epoch.windows - cursor.windows)
             value = self._step(batch, windows)
-            steps, done = steps + 1, done + windows
             fault = f"the loss is {value}" if not math.isfinite(value) else self._non_finite_gradient()
             if fault:
                 raise TrainingError(
-                    f"{fault} at step {progress.step + steps} (epoch {progress.epoch + 1})"
+                    f"{fault} at step {progress.step + cursor.steps + 1} (epoch {progress.epoch + 1})"
                     f"{_non_finite_input(batch)}; the weights of this step are not saved; resume with a lower "
                     "learning_rate, or check the tracks for extreme values"
                 )
             self.optimizer.step()
-            total += value
-            running = total * self.process_group.size / done
+            cursor.add(batch, windows, value)
+            done, running = cursor.windows, cursor.loss * self.process_group.size / cursor.windows
             self.callbacks.step(StepReport(epoch=progress.epoch + 1, done=done, windows=epoch.windows, loss=running))
-        if self.process_group.size > 1:
-            total = float(self.process_group.sum(np.array([total], np.float32), self.device)[0])
-        return total / done, steps
+            cursor.check_pause()
+        return cursor.windows - before
 
     def _step(self, batch: TensorBatch, windows: int) -> float:
         """Compute gradients for a batch of `windows` over all processes; return the summed loss of this one's share."""
@@ -253,7 +262,7 @@ class _Trainer:
             return ""
         return f"the gradient of {next(name for name, g in named if not g.isfinite().all())} is not finite"
 
-    def validate(self) -> tuple[float, float]:
+    def validate(self, on_batch: Callable[[int], None]) -> tuple[float, float]:
         """Return mean binary cross-entropy and average precision (mean over tasks) on the validation windows."""
         self.network.batch_share = None
         plan = self.valid
@@ -266,7 +275,7 @@ class _Trainer:
         scores = np.zeros((len(plan), len(self.sampler.tasks)), np.float32)
         settings = stream_settings(self.network.config, batch_size=self.options.batch_size)
         with self.source.open(own_plan, settings, seed=None) as stream:
-            scores[rows] = predict_plan(self.network, stream, len(own_plan), self.device, amp=self.amp)
+            scores[rows] = predict_plan(self.network, stream, len(own_plan), self.device, on_batch, amp=self.amp)
         return score_validation(self.process_group.sum(scores, self.device), plan.label.astype(np.float32))
 
 

@@ -1,4 +1,4 @@
-"""Local files: digests, atomic replacement, locks, sealed JSON, and the outputs of commands.
+"""Local files: digests, atomic replacement, locks, sealed JSON and TOML, and the outputs of commands.
 
     atomic_write  flush and replace files atomically
     bgzip         find bgzip files that were cut between two of their blocks
@@ -9,6 +9,7 @@
     locks         locks: shared and exclusive ones on open files and directories (flock)
     outputs       outputs of commands, files and folders: one writer at a time
     sealed_json   sealed JSON files: each holds its format, its version and the SHA-256 of its own text
+    sealed_toml   sealed TOML files, which people read and edit
 
 May import `store.errors` and `store.text`.
 """

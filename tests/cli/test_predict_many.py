@@ -45,7 +45,7 @@ def run(demo_store, models, capsys, tmp_path):
 
 
 def names(folder):
-    return sorted(p.name for p in folder.iterdir() if not p.name.endswith(".json"))
+    return sorted(p.name for p in folder.iterdir() if not p.name.endswith((".json", "run.toml")))
 
 
 def test_all_factors_of_all_models(run, tmp_path):

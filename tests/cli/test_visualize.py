@@ -68,7 +68,7 @@ def test_command_writes_files_table_page_and_pictures(demo_files, arguments, tmp
     out = tmp_path / "new/out"
     assert run([*arguments, "-oc", out]) == 0
     assert "of chr11" in capsys.readouterr().out
-    files = {"motifs.txt", "motifs2.txt", "kernels.csv", "index.html"}
+    files = {"motifs.txt", "motifs2.txt", "kernels.csv", "index.html", "run.toml"}
     files |= {f"{t}_meansignal{n}.npy" for t in ("Unique35", "DGF") for n in ("", "2")}
     assert {p.name for p in out.iterdir()} == files
     assert "known motifs" not in (out / "index.html").read_text()

@@ -19,7 +19,7 @@ LAYERS = """
     etl.demo etl.publish etl.inputs etl.reads etl.annotation etl.download etl.folders etl.encode etl.expression etl.shards etl.uniqueness etl.verify etl.builders etl.transfer etl
     model.figures model.network model.model_dir model.keras model.data model.prediction model.motifs model.evaluation model.calls
     model.training model
-    cli.common cli.etl cli.evaluation cli.crossvalidation cli.model_commands cli.prediction cli.training cli.train cli.predict cli.evaluate cli.crossval cli.visualize cli.model cli.entry_points cli
+    cli.run cli.common cli.etl cli.evaluation cli.crossvalidation cli.model_commands cli.prediction cli.training cli.train cli.predict cli.evaluate cli.crossval cli.visualize cli.model cli.entry_points cli.main cli
 """.split()
 STAGES = ("store", "etl", "model", "cli")
 MOST_MODULES = 12  # in one folder

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from factornet.cli import crossval, etl, evaluate, model, predict, train, visualize
+from factornet.cli import crossval, etl, evaluate, main, model, predict, train, visualize
+from factornet.cli.run.config import with_config
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = "etl|train|predict|evaluate|crossval|visualize|model"
 PARSERS = {
+    "factornet": main.make_parser,
     "factornet-etl": etl.make_parser,
     "factornet-train": train.make_parser,
     "factornet-predict": predict.make_parser,
@@ -31,8 +34,9 @@ def printed_commands():
     for place, text in texts.items():
         joined = re.sub(r"\\\n\s*", " ", text)
         for line in joined.splitlines():
-            if re.match(r"\s*factornet-\w+ (?!\[)", line) and "usage" not in line:
-                found.append((place, without_shell(line.partition("  #")[0])))
+            named = re.sub(rf"^(\s*)factornet ({COMMANDS}) (?!--help)", r"\1factornet-\2 ", line)
+            if re.match(r"\s*factornet-\w+ (?!\[)", named) and "usage" not in named:
+                found.append((place, without_shell(named.partition("  #")[0])))
     return found
 
 
@@ -44,8 +48,12 @@ def without_shell(line):
 
 
 @pytest.mark.parametrize(("place", "line"), printed_commands())
-def test_printed_command_parses(place, line):
+def test_printed_command_parses(place, line, tmp_path):
     program, *arguments = shlex.split(line)
+    if "--config" in arguments:  # the record of a run, which has the required options
+        arguments[arguments.index("--config") + 1] = str(tmp_path / "run.toml")
+        (tmp_path / "run.toml").write_text('[options]\nstore = "X"\ncells = ["X"]\n')
+        arguments = with_config(PARSERS[program](), program, arguments)
     PARSERS[program]().parse_args(arguments)
 
 
@@ -60,6 +68,15 @@ def test_readme_code_runs(demo_store):
     names: dict = {}
     exec(code, names)
     assert names["batch"].codes.shape[1] == 1000
+
+
+def test_tracker_of_the_docs_runs(demo_store, tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/training.md").read_text(), re.S)
+    code = code.replace("build/demo/demo.zarr", str(demo_store)).replace("build/tracked", str(tmp_path / "tracked"))
+    names: dict = {}
+    exec(code, names)
+    assert [step for step, _ in names["tracker"].rows] == [1, 2]
+    assert names["result"].reason == "all 2 epochs done"
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")), "data/README.md"])

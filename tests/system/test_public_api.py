@@ -34,8 +34,8 @@ FACES = {
     """,
     "model": """
         Baseline Bins Callbacks FactorNet ModelCard Motif NetworkConfig Predictor TensorStream TrainingError
-        TrainingOptions TrainingResult TrainingSetup average_precision baselines choose_device evaluate
-        find_kernel_sites find_motif fit_baseline import_keras load_network match_motifs one_hot predict_bins
+        TrainingOptions TrainingPausedError TrainingResult TrainingSetup average_precision baselines choose_device
+        evaluate find_kernel_sites find_motif fit_baseline import_keras load_network match_motifs one_hot predict_bins
         predict_intervals predict_regions prepare_training read_bedgraph read_card read_meme save_weights score train
         write_bedgraph write_bigwig write_imported
     """,

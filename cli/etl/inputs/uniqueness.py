@@ -41,7 +41,15 @@ def add_parser(commands: Any) -> None:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--fasta", type=Path, required=True, metavar="FILE", help="sequence, plain or gzipped")
-    parser.add_argument("-k", type=positive_int, default=35, metavar="BASES", help="length of the k-mers, 8 to 200")
+    parser.add_argument(
+        "-k",
+        "--kmer-length",
+        type=positive_int,
+        default=35,
+        dest="k",
+        metavar="BASES",
+        help="length of the k-mers, 8 to 200",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the bigWig to write")
     parser.add_argument("--exclude", nargs="+", default=[], metavar="PATTERN", help=EXCLUDE_HELP)
     parser.add_argument("--strands", choices=STRANDS, default=STRANDS[0], help=STRANDS_HELP)

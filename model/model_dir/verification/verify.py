@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from ....store.files.atomic_write import TEMPORARY_NAME
 from ....store.files.digest import file_digest
 from ....store.files.outputs import lock_path, read_output_lock
 from ....store.files.sealed_json import read_json_object
+from ....store.files.sealed_toml import RUN_FILE, RUN_FORMAT, check_sealed_toml
 from ....store.text import format_count
 from ...network.block_config import BlockConfig
 from ..calibration import FILE as CALIBRATION
@@ -41,7 +43,7 @@ from ..lifecycle import backup_path, is_event_file, is_model_file
 from ..mean_signal import FILE as MEAN_SIGNAL
 from ..mean_signal import read_mean_signal
 from ..tensor_file import read_epoch, unpack_tensors
-from ..training_state import check_record, read_training_state, tensor_files
+from ..training_state import PAUSED_HINT, check_record, paused_records, read_training_state, tensor_files
 from ..weights import check_tensors, training_records, weights_sizes
 from .event_file import check_event_file
 from .verify_history import check_history, check_picture, check_table
@@ -51,7 +53,7 @@ _COPY_HINT = "copy the folder again"
 _LAST_HINT = "resume the training: it writes these weights again; or copy the folder again"
 _STATE_HINT = "copy the folder again; while the other state is sound, the training resumes from that, and replaces it"
 _EVENT_HINT = f"remove it: {RECORD} has the same values"
-_TENSOR_FILE = re.compile(r"last-\d{6}(\.optimizer)?\.safetensors")
+_TENSOR_FILE = re.compile(r"(last-\d{6}|paused-\d{9})(\.optimizer)?\.safetensors")
 _TEXT_COVER, _WEIGHTS_COVER = "SHA-256 of its text", "SHA-256 in its header, with that of model.json"
 _MEANS_COVER = f"{_WEIGHTS_COVER}, and SHA-256 of its values in model.json"
 _MEANS_HINT = "resume the training: it is made again from the store; or copy the folder again"
@@ -134,7 +136,8 @@ def _verify(folder: Path) -> ModelReport:
     card = checks.run("model.json", _TEXT_COVER, partial(read_model_json, folder), remedy=_COPY_HINT)
     if card is not None:
         _check_lists(checks, card)
-        saved = _check_states(checks, card)
+        saved = _check_states(checks, card, training_records(folder), _STATE_HINT)
+        _check_paused(checks, card, saved)
         if card.training or training_records(folder) or checks.exists(RECORD):
             history = check_history(checks, card, saved.rows)
             for name in TABLES:
@@ -150,6 +153,9 @@ def _verify(folder: Path) -> ModelReport:
             checks.run(
                 CALIBRATION, _TEXT_COVER, partial(check_calibration, folder, card.digest), remedy=CALIBRATION_HINT
             )
+    if checks.exists(RUN_FILE):
+        check = partial(check_sealed_toml, folder / RUN_FILE, RUN_FORMAT)
+        checks.run(RUN_FILE, _TEXT_COVER, check, remedy=RUN_FORMAT.hint)
     _check_events(checks)
     _check_others(checks)
     n_epochs = max(len(history.epochs) if history else 0, len(saved.rows))
@@ -169,23 +175,36 @@ def _check_lists(checks: Checks, card: ModelCard) -> None:
             checks.run(name, "model.json", partial(check_list, checks.folder / name, text), remedy=LIST_HINT)
 
 
-def _check_states(checks: Checks, card: ModelCard) -> _Saved:
-    """Check all training states; return the newest valid one."""
+def _check_paused(checks: Checks, card: ModelCard, saved: _Saved) -> None:
+    """Check the states within an epoch; say which are of an epoch that has ended, or older than another."""
+    records = paused_records(checks.folder)
+    newest = _check_states(checks, card, records, PAUSED_HINT)
+    for record in records:
+        is_newest = newest.weights is not None and newest.weights.stem == record.stem
+        if not is_newest or len(newest.rows) < len(saved.rows):
+            for path in (record, *tensor_files(record, card.config)):
+                if checks.kind(path.name) == "ok":
+                    covered_by, problem = checks.findings[path.name].covered_by, "older than another training state"
+                    checks.add(path.name, "unfinished", covered_by, problem=f"{problem}: a resumed training removes it")
+
+
+def _check_states(checks: Checks, card: ModelCard, records: Sequence[Path], hint: str) -> _Saved:
+    """Check training states, the newest first; return the newest valid one."""
     newest = _Saved()
-    for record in training_records(checks.folder):
+    for record in records:
         files = tensor_files(record, card.config)
         covers = {record: _TEXT_COVER} | dict.fromkeys(files, f"SHA-256 in its header and in {record.name}")
         try:
             state = read_training_state(record, card)
         except InputError as error:
             # Each of its files by itself, then the one that does not match the others.
-            checks.run(record.name, _TEXT_COVER, partial(check_record, record, card), remedy=_STATE_HINT)
+            checks.run(record.name, _TEXT_COVER, partial(check_record, record, card), remedy=hint)
             for path, sizes in files.items():
                 check = partial(unpack_tensors, path, card.digest, sizes=sizes)
-                checks.run(path.name, covers[path], check, remedy=_STATE_HINT)
+                checks.run(path.name, covers[path], check, remedy=hint)
             if all(checks.kind(path.name) == "ok" for path in covers):
                 name = Path(error.path).name
-                checks.add(name, "damaged", covers[record], problem=error.problem, remedy=_STATE_HINT)
+                checks.add(name, "damaged", covers[record], problem=error.problem, remedy=hint)
         else:
             newest = newest if newest.weights else _Saved(state.history, record.with_suffix(".safetensors"))
             for path, covered_by in covers.items():
@@ -236,7 +255,8 @@ def _check_mean_signal(checks: Checks, card: ModelCard) -> None:
     """Check the mean signal, which is written after model.json as a training begins, and again as it is resumed."""
     if not (isinstance(card.config, BlockConfig) and card.config.mean_tracks):
         return
-    if not checks.exists(MEAN_SIGNAL) and not any(checks.folder.glob("last-*.json")) and not checks.exists(RECORD):
+    begins = not any(checks.folder.glob("last-*.json")) and not paused_records(checks.folder)
+    if not checks.exists(MEAN_SIGNAL) and begins and not checks.exists(RECORD):
         checks.add(MEAN_SIGNAL, "unfinished", _WEIGHTS_COVER, problem="not written yet")
     else:
         checks.run(MEAN_SIGNAL, _MEANS_COVER, partial(read_mean_signal, checks.folder, card), remedy=_MEANS_HINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -39,7 +40,13 @@ class EnsembleScores:
     regression: float | None = None
 
 
-def validate_ensemble(network: BlockEnsemble, validation: RegionValidation, *, device: torch.device) -> EnsembleScores:
+def validate_ensemble(
+    network: BlockEnsemble,
+    validation: RegionValidation,
+    *,
+    device: torch.device,
+    on_batch: Callable[[int], None] = lambda bins: None,
+) -> EnsembleScores:
     """Measure an ensemble on the validation regions.
 
     Of an ensemble with trees, the shares of each task are chosen first: among those whose average precision, the mean
@@ -47,11 +54,13 @@ def validate_ensemble(network: BlockEnsemble, validation: RegionValidation, *, d
     bound bins the best ones are a matter of chance.
     """
     if network.trees is None:
-        return EnsembleScores(*validation.score(network, device=device, process_group=ProcessGroup()))
+        return EnsembleScores(
+            *validation.score(network, device=device, process_group=ProcessGroup(), on_batch=on_batch)
+        )
     parts, found, n_bound = EnsembleParts(network), {}, {}
     n_tasks = len(network.config.tasks)
     for cell in validation.cells:
-        scores = validation.predict(parts, cell, device=device)
+        scores = validation.predict(parts, cell, device=device, on_batch=on_batch)
         for task, clear, truth in validation.labelled(cell):
             logits = to_logits(scores[clear][:, task::n_tasks])
             found[cell, task] = np.array([measure(truth, _blend(logits, shares)) for shares in _SHARES])

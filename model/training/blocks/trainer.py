@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from ..distributed import ProcessGroup
 from ..history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
 from ..loop import EpochLimits, run_epochs
 from ..loss import TrainingError
+from ..pausing import EpochCursor
 from ..validation.region_validation import RegionValidation
 from .blending import EnsembleScores, validate_ensemble
 from .optimizer import make_optimizer, one_cycle
@@ -96,6 +97,7 @@ def train_blocks(
         locked: whether the caller holds the lock of the folder.
 
     Raises:
+        TrainingPausedError: the callbacks asked to pause; the state is saved.
         TrainingError: a loss or gradient is not finite; the message names the step.
         UsageError: no segment fits into the training regions.
         InputError: another process writes the folder, no training state is valid, or a file cannot be written.
@@ -144,51 +146,63 @@ class _BlockTrainer:
     def epoch(self, progress: Progress) -> tuple[EpochRecord, int]:
         """Train for an epoch and validate; return its record and the number of steps."""
         begin, seed = perf_counter(), self.options.seed
-        if progress.epoch == 0 and self.network.trees is not None:
+        if progress.epoch == 0 and progress.position is None and self.network.trees is not None:
             self._grow_trees(self.network.trees)
         segments = self.sampler.epoch(seed, progress.epoch)
         order = (seed, progress.epoch, _ORDER, 0)
         shape = (len(self.network.networks), len(segments))
         strands = make_rng(seed, progress.epoch, _STRANDS).random(shape) < 0.5
+        cursor = EpochCursor(
+            progress.position, process_group=ProcessGroup(), device=self.device, callbacks=self.callbacks
+        )
         with self.source.open(segments.plan, self.settings, seed=order, prefetch=_PREFETCH) as stream:
-            loss, steps = self._run_epoch(stream, segments, strands, progress)
+            learnt = self._run_epoch(stream, segments, strands, progress, cursor)
         seconds = perf_counter() - begin
-        scores = validate_ensemble(self.network, self.validation, device=self.device)
+        scores = validate_ensemble(
+            self.network, self.validation, device=self.device, on_batch=cursor.check_pause_in_validation
+        )
         if progress.epoch + 1 == self.options.epochs:
             self._compare_with_regression(scores)
         record = EpochRecord(
             epoch=progress.epoch + 1,
-            loss=loss,
+            loss=cursor.loss / max(cursor.steps, 1),
             val_loss=scores.loss,
             val_average_precision=scores.average_precision,
             windows=len(segments),
-            windows_per_second=len(segments) / seconds,
+            windows_per_second=learnt / seconds,
             data_wait=stream.waited / seconds,
             seconds=seconds,
         )
-        return record, steps
+        return record, cursor.steps
 
     def _run_epoch(
-        self, stream: BatchStream, segments: Segments, strands: NDArray[np.bool_], progress: Progress
-    ) -> tuple[float, int]:
-        """Pass over the segments once; return the mean loss of a step and the number of steps."""
+        self,
+        stream: BatchStream,
+        segments: Segments,
+        strands: NDArray[np.bool_],
+        progress: Progress,
+        cursor: EpochCursor,
+    ) -> int:
+        """Pass over the segments once, from the position of the cursor; return how many were learnt from."""
         self.network.train()
-        total, done, steps = 0.0, 0, 0
-        for batch in self._batches(stream, segments):
-            part = (progress.epoch + done / len(segments)) / self.options.epochs
+        batches = cursor.skip(iter(stream), len(segments))
+        before = cursor.windows
+        for batch in self._batches(batches, segments):
+            part = (progress.epoch + cursor.windows / len(segments)) / self.options.epochs
             for group in self.optimizer.param_groups:
                 group["lr"] = self.options.learning_rate * one_cycle(part)
             value = self._step(batch, segments, strands[:, batch.index])
             if not math.isfinite(value):
                 raise TrainingError(
-                    f"the loss or its gradient is not finite at step {progress.step + steps + 1} (epoch "
+                    f"the loss or its gradient is not finite at step {progress.step + cursor.steps + 1} (epoch "
                     f"{progress.epoch + 1}); the weights of this step are not saved; resume with a lower "
                     "learning_rate, or check the tracks for extreme values"
                 )
-            total, steps, done = total + value, steps + 1, done + len(batch.index)
-            report = StepReport(epoch=progress.epoch + 1, done=done, windows=len(segments), loss=total / steps)
-            self.callbacks.step(report)
-        return total / max(steps, 1), steps
+            cursor.add(batch, len(batch.index), value)
+            done, mean = cursor.windows, cursor.loss / cursor.steps
+            self.callbacks.step(StepReport(epoch=progress.epoch + 1, done=done, windows=len(segments), loss=mean))
+            cursor.check_pause()
+        return cursor.windows - before
 
     def _step(self, batch: TensorBatch, segments: Segments, strands: NDArray[np.bool_]) -> float:
         """Take a step; return the mean loss of members and tasks before it, or a value that is not finite."""
@@ -233,8 +247,8 @@ class _BlockTrainer:
                 f"{scores.regression:.4f}; more cell lines, or larger training regions, may help"
             )
 
-    def _batches(self, stream: BatchStream, segments: Segments) -> Iterator[TensorBatch]:
-        """Yield the batches of a stream, with the mean signal beside the tracks."""
+    def _batches(self, stream: Iterable[TensorBatch], segments: Segments) -> Iterator[TensorBatch]:
+        """Yield batches, with the mean signal beside the tracks."""
         means, length = self.network.mean_signal, self.sampler.options.window_length
         names = self.sampler.store.coordinates.names
         for batch in stream:

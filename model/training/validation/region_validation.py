@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -55,7 +55,13 @@ class RegionValidation:
             )
 
     def score(
-        self, network: AnyNetwork, *, device: torch.device, process_group: ProcessGroup, amp: bool = False
+        self,
+        network: AnyNetwork,
+        *,
+        device: torch.device,
+        process_group: ProcessGroup,
+        amp: bool = False,
+        on_batch: Callable[[int], None] = lambda bins: None,
     ) -> tuple[float, float]:
         """Return binary cross-entropy and average precision of a network, each a mean over cell lines and factors.
 
@@ -63,7 +69,7 @@ class RegionValidation:
         """
         found = []
         for cell in self.cells:
-            scores = self.predict(network, cell, device=device, process_group=process_group, amp=amp)
+            scores = self.predict(network, cell, device=device, process_group=process_group, amp=amp, on_batch=on_batch)
             found += [measure(truth, scores[clear, i]) for i, clear, truth in self.labelled(cell)]
         loss, precision = np.mean(found, axis=0)
         return float(loss), float(precision)
@@ -85,13 +91,19 @@ class RegionValidation:
         device: torch.device,
         process_group: ProcessGroup | None = None,
         amp: bool = False,
+        on_batch: Callable[[int], None] = lambda bins: None,
     ) -> NDArray[np.float32]:
-        """Return probabilities of all bins, float32 (bins, outputs); each process computes a part of them."""
+        """Return probabilities of all bins, float32 (bins, outputs); each process computes a part of them.
+
+        `on_batch` is called with the number of bins just done.
+        """
         group = process_group or ProcessGroup()
         n, rank, size = len(self.bins), group.rank, group.size
         own = slice(rank * n // size, (rank + 1) * n // size)
         scores = np.zeros((n, len(network.config.tasks)), np.float32)
-        scores[own] = predict_bins(network, self.store, cell, self.bins.take(own), device=device, amp=amp)
+        scores[own] = predict_bins(
+            network, self.store, cell, self.bins.take(own), device=device, amp=amp, on_batch=on_batch
+        )
         return np.asarray(group.sum(scores, device), np.float32)
 
 

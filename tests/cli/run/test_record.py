@@ -1,0 +1,88 @@
+"""The record of a run: written when the run was done, sealed, and enough to repeat it."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from factornet.cli import evaluate, predict, train
+from factornet.cli.etl import main as etl
+from factornet.model import load_network
+from factornet.model.model_dir.packed import pack_model
+from factornet.model.model_dir.verification.verify import verify_model
+from factornet.store import InputError
+from factornet.store.files.digest import file_digest
+from factornet.store.files.sealed_toml import RUN_FORMAT, check_sealed_toml
+
+SMALL = "-f CTCF -i GM12878 -t chr1 chr2 chr21 -k 4 -r 2 -d 4 -e 1 -b 50 --threads 1".split()
+
+
+@pytest.fixture(scope="module")
+def model(demo_store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("record") / "model"
+    assert train.main(["--store", str(demo_store), *SMALL, "-o", str(folder)]) == 0
+    return folder
+
+
+def test_training_is_repeated_from_its_record(model, tmp_path):
+    found = check_sealed_toml(model / "run.toml", RUN_FORMAT)
+    assert (found["command"], found["options"]["epochs"]) == ("factornet-train", 1)
+    assert found["run"]["host"]
+    assert found["run"]["resumed"] is False
+    assert {"factornet", "python", "torch", "zarr"} <= set(found["versions"])
+    assert found["sha256"]["best.safetensors"] == file_digest(model / "best.safetensors")
+    assert found["scores"]["val_loss"] > 0
+    assert train.main(["--config", str(model / "run.toml"), "-o", str(tmp_path / "again")]) == 0
+    a, b = (load_network(folder).state_dict() for folder in (model, tmp_path / "again"))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert check_sealed_toml(tmp_path / "again/run.toml", RUN_FORMAT)["sha256"] == {
+        **found["sha256"],
+        "training.json": file_digest(tmp_path / "again/training.json"),  # it has times
+    }
+
+
+def test_record_is_covered_by_verification_and_not_packed(model, tmp_path):
+    folder = shutil.copytree(model, tmp_path / "model")
+    by_path = {f.path: f for f in verify_model(folder).files}
+    assert (by_path["run.toml"].kind, by_path["run.toml"].covered_by) == ("ok", "SHA-256 of its text")
+    assert "run.toml" not in pack_model(folder, tmp_path / "m.factornet").files
+    text = (folder / "run.toml").read_text()
+    (folder / "run.toml").write_text(text.replace("epochs = 1", "epochs = 2"))
+    with pytest.raises(InputError, match="damaged or edited"):
+        check_sealed_toml(folder / "run.toml", RUN_FORMAT)
+    (fault,) = verify_model(folder).faults
+    assert (fault.path, fault.kind) == ("run.toml", "damaged")
+
+
+def test_prediction_and_evaluation_leave_records(model, demo_store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FACTORNET_STORE", str(demo_store))
+    output = tmp_path / "x.bw"
+    assert predict.main(["-i", "K562", "-m", str(model), "--regions", "chr2:0-20000", "-o", str(output)]) == 0
+    found = check_sealed_toml(tmp_path / "x.bw.run.toml", RUN_FORMAT)
+    assert found["options"]["store"] == str(demo_store)
+    assert found["sha256"] == {"x.bw.json": file_digest(tmp_path / "x.bw.json")}
+    capsys.readouterr()
+    record = tmp_path / "scores.toml"
+    assert evaluate.main([str(output), "--replicates", "5", "--json", "--record", str(record)]) == 0
+    scores = check_sealed_toml(record, RUN_FORMAT)["scores"]["CTCF in K562"]
+    assert scores == json.loads(capsys.readouterr().out)["scores"]
+
+
+@pytest.mark.parametrize("record", ["none", "there.toml"])
+def test_record_is_left_out_or_refused(demo_store, tmp_path, record, capsys):
+    (tmp_path / "there.toml").write_text("mine = 1\n")
+    path = record if record == "none" else str(tmp_path / record)
+    status = etl(["info", str(demo_store), "--record", path])
+    assert status == (0 if record == "none" else 2)
+    assert ("exists and is no record of a run" in capsys.readouterr().err) == (record != "none")
+    assert (tmp_path / "there.toml").read_text() == "mine = 1\n"
+
+
+def test_record_of_any_command_is_written_where_asked(demo_store, tmp_path, capsys):
+    for _ in range(2):  # a record is replaced
+        assert etl(["info", str(demo_store), "--record", str(tmp_path / "r.toml")]) == 0
+    found = check_sealed_toml(tmp_path / "r.toml", RUN_FORMAT)
+    assert (found["command"], found["options"]) == ("factornet-etl info", {"store": str(demo_store)})
+    assert etl(["info", str(tmp_path / "no"), "--record", str(tmp_path / "failed.toml")]) == 2
+    assert not (tmp_path / "failed.toml").exists()
