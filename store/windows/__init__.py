@@ -6,6 +6,7 @@
     loader           `WindowStream`, which picks one of the readers below
     shuffle_buffer   windows from slabs of a compressed store
     random_access    windows from arrays in memory or memory-mapped
+    signal_windows   windows of signal, from codes and tables or from values
     gather           copy windows from many arrays at once
     in_memory        a store that holds arrays in memory
 
@@ -13,7 +14,7 @@ Two more readers use `inputs` and `planned`: `model.data.device_windows` and `mo
 May import `store.reader` and `store.sampling`.
 """
 
-from .batch import Batch, StreamSettings
+from .batch import Batch, CodedBatch, StreamSettings
 from .in_memory import RequiredArrays, load_in_memory, not_held, read_blocks, required_arrays
 from .inputs import (
     ANNOTATION,
@@ -30,6 +31,7 @@ from .inputs import (
 )
 from .loader import WindowStream
 from .planned import PlannedArrays, PlannedWindows
+from .signal_windows import TrackCodes
 
 __all__ = [
     "ANNOTATION",
@@ -37,10 +39,12 @@ __all__ = [
     "SIGNAL",
     "ArrayKind",
     "Batch",
+    "CodedBatch",
     "PlannedArrays",
     "PlannedWindows",
     "RequiredArrays",
     "StreamSettings",
+    "TrackCodes",
     "WindowInputs",
     "WindowStream",
     "annotation_flags",
