@@ -15,7 +15,7 @@ May import `store.reader` and `store.sampling`.
 """
 
 from .batch import Batch, CodedBatch, StreamSettings
-from .in_memory import RequiredArrays, load_in_memory, not_held, read_blocks, required_arrays
+from .in_memory import RequiredArrays, find_tables, load_in_memory, not_held, read_blocks, required_arrays
 from .inputs import (
     ANNOTATION,
     SEQUENCE,
@@ -51,6 +51,7 @@ __all__ = [
     "check_has_tracks",
     "common_meta",
     "common_tracks",
+    "find_tables",
     "genome_path",
     "load_in_memory",
     "not_held",

@@ -16,7 +16,7 @@ from ....store.errors import StoreError
 from ....store.format.memmap import raw_bytes, raw_file
 from ....store.format.sharded import ShardedArray
 from ....store.format.value_tables.coded_array import CODES, VALUES
-from ....store.format.value_tables.table import ValueTable, find_table
+from ....store.format.value_tables.table import ValueTable, find_table, takes_less
 from ....store.format.zarr_json import DTYPES, read_zarr_json
 from ....store.reader import Store, open_store
 from ....store.spans import read_span
@@ -87,7 +87,7 @@ class FindValues(_ReadArray):
         """
         node, size, digest = self._node(), 0, ""
         table = find_table(self._blocks(node)) if raw_bytes(node) else None
-        if table is not None and code_bytes(node, table) + table.padded.nbytes < raw_bytes(node):
+        if table is not None and takes_less(table, node["shape"][0]):
             size, digest = table.values.nbytes, _write(table_file(self.root / self.path), [table.values])
         return self._report(self.key, node, size, digest, self.key)
 

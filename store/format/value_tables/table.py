@@ -93,6 +93,11 @@ def find_table(blocks: Iterable[NDArray[np.float32]]) -> ValueTable | None:
     return ValueTable(known.view(np.float32))
 
 
+def takes_less(table: ValueTable, length: int) -> bool:
+    """Return whether the codes of a signal of `length` values take less memory than the values, with their table."""
+    return length * table.dtype.itemsize + table.padded.nbytes < length * table.values.itemsize
+
+
 def bits_of(values: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Return the bits of values."""
     return values.view(np.uint32)
