@@ -113,7 +113,7 @@ def find_tables(
 ) -> RequiredArrays:
     """Return the same arrays with tables of all signal that can be held as codes.
 
-    A raw store has the tables; the signal of a compressed one is read.
+    A raw store has most tables; other signal is read, until it has too many values.
 
     Args:
         store: an open store.
@@ -132,10 +132,7 @@ def find_tables(
     tables = {}
     for path, length in required.by_kind[SIGNAL].items():
         array = store.array(path)
-        if isinstance(array, CodedArray):
-            table: ValueTable | None = array.table
-        else:
-            table = None if isinstance(array, np.ndarray) else find_table(blocks(array, length))
+        table = array.table if isinstance(array, CodedArray) else find_table(blocks(array, length))
         if table is not None and takes_less(table, length):
             tables[path] = table
     return replace(required, tables=tables)
