@@ -84,6 +84,19 @@ def write_bigwig(path: Path, size: int, widths: np.ndarray, rng: np.random.Gener
     file.close()
 
 
+def write_runs(path: Path, size: int, bounds: np.ndarray, values: np.ndarray) -> None:
+    """Runs that end at `bounds` and at `size`, and the value of each; those of 0 are gaps."""
+    starts, stops = np.append(0, bounds), np.append(bounds, size)
+    values = values[: starts.size]
+    keep = values != 0
+    file = pyBigWig.open(str(path), "w")
+    file.addHeader([(CHROM, size)])
+    file.addEntries(
+        np.full(int(keep.sum()), CHROM), starts[keep], ends=stops[keep], values=values[keep].astype(np.float64)
+    )
+    file.close()
+
+
 def peak_starts(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """Starts of peaks, about evenly over the chromosome but for its ends, none within 1,000 bases of the next."""
     room = (size - 20_000) // count
@@ -112,7 +125,12 @@ def random_plan(n: int, size: int = SIZE) -> SamplingPlan:
 
 def checksum(codes: np.ndarray, tracks: np.ndarray) -> int:
     """The bits of one column, summed: cheap, and the same in any order of the windows."""
-    return int(codes[:, 7].sum()) + int(np.ascontiguousarray(tracks[:, :, 7]).view(np.uint32).sum(dtype=np.uint64))
+    return column_sum(codes[:, 7], tracks[:, :, 7])
+
+
+def column_sum(codes: np.ndarray, values: np.ndarray) -> int:
+    """The sum of base codes (n,) and of the bits of signal (n, tracks)."""
+    return int(codes.sum()) + int(np.ascontiguousarray(values).view(np.uint32).sum(dtype=np.uint64))
 
 
 def read_all(batches: Iterable[Batch]) -> int:

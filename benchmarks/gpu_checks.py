@@ -43,7 +43,7 @@ from factornet.model.network.lstm import BidirectionalLSTM, loop_over_time
 from factornet.model.prediction.predict import predict_plan
 from factornet.model.prediction.scorers.shared_convolution import SharedConvolution
 from factornet.model.training.optimizer import KerasAdam
-from factornet.store.windows.in_memory import required_arrays
+from factornet.store.windows.in_memory import find_tables, required_arrays
 from factornet.store.windows.loader import WindowStream
 
 
@@ -53,14 +53,16 @@ def check_windows(report: Report, store: ArrayStore, device: torch.device, sizes
     plan, settings = store.plan(8 * sizes.batch + 3, seed=3), stream_settings(config, batch_size=sizes.batch)
     expected = list(TensorStream(WindowStream(store, plan, settings, seed=(1,)), CPU))
 
-    def cut_on_device() -> float:
+    def cut_on_device(*, codes: bool = False) -> float:
         arrays = required_arrays(store, cells=CELLS, tracks=config.tracks, gencode=True, chroms=store.coordinates.names)
+        arrays = find_tables(store, arrays) if codes else arrays
         source = DeviceSource(store, arrays, config, device, reason="")
         return _count_different(list(source.open(plan, settings, seed=(1,))), expected)
 
-    def copied() -> float:
+    def copied(*, codes: bool = False) -> float:
         busy, kept = torch.ones(256, 256, device=device), []
-        with TensorStream(WindowStream(store, plan, settings, seed=(1,)), device, prefetch=3) as stream:
+        windows = WindowStream(store.with_codes() if codes else store, plan, settings, seed=(1,))
+        with TensorStream(windows, device, prefetch=3, codes=codes) as stream:
             for batch in stream:
                 for _ in range(20):  # so that copies run ahead of what reads them
                     busy = busy @ busy / 256
@@ -70,6 +72,8 @@ def check_windows(report: Report, store: ArrayStore, device: torch.device, sizes
 
     report.check("windows cut on the device", cut_on_device, tolerance=0)
     report.check("windows copied from pinned memory", copied, tolerance=0)
+    report.check("windows cut on the device from codes", partial(cut_on_device, codes=True), tolerance=0)
+    report.check("windows copied from pinned memory as codes", partial(copied, codes=True), tolerance=0)
 
 
 def _count_different(found: list[TensorBatch], expected: list[TensorBatch]) -> int:

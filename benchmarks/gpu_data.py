@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,8 @@ from factornet.model.network.config import NetworkConfig
 from factornet.model.network.factornet import FactorNet
 from factornet.store.cell_info import Track
 from factornet.store.errors import UsageError
+from factornet.store.format.value_tables.coded_array import CodedArray
+from factornet.store.format.value_tables.table import find_table
 from factornet.store.genome.intervals import GenomeCoordinates
 from factornet.store.sampling.plan import SamplingPlan
 from factornet.store.schema import BIN, STRIDE
@@ -108,7 +111,7 @@ class ArrayStore:
     def __init__(self, lengths: tuple[int, ...], *, seed: int) -> None:
         rng = np.random.default_rng(seed)
         self.coordinates = GenomeCoordinates(tuple(f"chr{i + 1}" for i in range(len(lengths))), lengths)
-        self.arrays: dict[str, NDArray[Any]] = {}
+        self.arrays: dict[str, Any] = {}
         self.peaks: dict[tuple[str, str], NDArray[np.int64]] = {}
         self._meta = rng.normal(size=(len(CELLS), len(META))).astype(np.float32)
         for chrom, length in zip(self.coordinates.names, lengths, strict=True):
@@ -141,9 +144,17 @@ class ArrayStore:
         """Return the tracks of a cell line."""
         return tuple(Track(name, shared=name in SHARED) for name in self.cell(cell).track_names)
 
-    def array(self, path: str) -> NDArray[Any]:
+    def array(self, path: str) -> NDArray[Any] | CodedArray:
         """Return an array by its path."""
         return self.arrays[path]
+
+    def with_codes(self) -> ArrayStore:
+        """Return the same store with its signal kept as codes."""
+        coded = copy.copy(self)
+        tables = ((path, array, find_table([array])) for path, array in self.arrays.items() if "/tracks/" in path)
+        codes = {path: CodedArray(table.encode(array), table) for path, array, table in tables if table is not None}
+        coded.arrays = self.arrays | codes
+        return coded
 
     def track_path(self, cell: str, name: str, chrom: str) -> str:
         """Return the path of a track."""

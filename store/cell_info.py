@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .attribute_checks import check_printable, check_type, describe_error, is_term
-from .errors import SchemaVersionError, StoreError, UsageError
-from .schema import SCHEMA_VERSION, StoreInfo, json_fields
+from .errors import StoreError, UsageError
+from .schema import SCHEMA_VERSION, StoreInfo, check_version, json_fields
 
 _REBUILD_HINT = "remove the cell line, or rebuild it on this genome with the force option"
 
@@ -56,6 +56,7 @@ class CellInfo:
         manifest: SHA-256 of its manifest.
         manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
         unpacked_from: in a raw store, `manifest` of the cell line it was unpacked from.
+        schema_version: of the group.
     """
 
     name: str
@@ -69,6 +70,7 @@ class CellInfo:
     manifest: str = field(default="", compare=False)
     manifest_objects: dict[str, Any] = field(default_factory=dict, compare=False)
     unpacked_from: str = field(default="", compare=False)
+    schema_version: int = field(default=SCHEMA_VERSION, compare=False)
 
     def check_genome(self, store: StoreInfo, *, location: str) -> None:
         """Check that it was built on the genome of a store, with the same shared tracks.
@@ -97,7 +99,7 @@ class CellInfo:
 
     def to_attributes(self) -> dict[str, Any]:
         """Return the JSON attributes of the group."""
-        return {"schema_version": SCHEMA_VERSION, **json_fields(self)}
+        return {"schema_version": self.schema_version, **json_fields(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, location: str) -> CellInfo:
@@ -111,13 +113,8 @@ class CellInfo:
             SchemaVersionError: the cell line has another schema version; the message names both.
             StoreError: they are damaged.
         """
-        if attributes.get("schema_version") != SCHEMA_VERSION:
-            raise SchemaVersionError(
-                location,
-                f"cell line of schema version {attributes.get('schema_version')}, this factornet reads "
-                f"version {SCHEMA_VERSION}",
-                hint="update factornet, or rebuild the cell line",
-            )
+        hint = "update factornet, or rebuild the cell line"
+        version = check_version(attributes, "the cell line has", location, hint=hint)
         try:
             for key in ("tracks", "factors", "meta"):
                 check_type(attributes[key], list)
@@ -133,6 +130,7 @@ class CellInfo:
                 manifest=attributes["manifest"],
                 manifest_objects=attributes["manifest_objects"],
                 unpacked_from=attributes.get("unpacked_from", ""),
+                schema_version=version,
             )
             check_printable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
             check_printable([*info.track_names, *info.factor_names])

@@ -1,7 +1,8 @@
 """Open a store and read its arrays, tables and attributes.
 
 Every read is checked: a missing or altered object raises `StoreError` and is never read as zeros. Arrays of a
-compressed store are read from their shards (`format.sharded`), those of a raw one are memory maps (`format.memmap`).
+compressed store are read from their shards (`format.sharded`), those of a raw one are memory maps (`format.memmap`), of
+signal mostly as codes (`format.value_tables`).
 Reading does not use zarr and holds no threads or locks, so a forked process may continue to read.
 """
 
@@ -22,6 +23,7 @@ from .format.manifest import DAMAGED_HINT, Objects, check_self_digest, read_obje
 from .format.memmap import map_array
 from .format.sharded import ShardedArray
 from .format.tables import Peaks, read_table
+from .format.value_tables.coded_array import is_coded, map_coded_array
 from .format.zarr_json import parse_zarr_json
 from .genome.intervals import GenomeCoordinates, Intervals, merge
 from .location import StoreLocation, check_is_store, find_location, is_remote, with_forward_slashes
@@ -262,9 +264,13 @@ class Store:
                     hint=f"copy it to one with `factornet-etl import {self.location} DEST`, or export the compressed "
                     "store it was unpacked from",
                 )
-            open_array = map_array if self.is_raw else ShardedArray
-            self._opened[path] = open_array(self.folder(group), name, self.objects(group))
+            self._opened[path] = self._open_array(self.folder(group), name, self.objects(group))
         return self._opened[path]
+
+    def _open_array(self, group: GroupStorage, name: str, objects: Objects) -> StoredArray:
+        if not self.is_raw:
+            return ShardedArray(group, name, objects)
+        return map_coded_array(group, name, objects) if is_coded(name, objects) else map_array(group, name, objects)
 
     def folder(self, group: str) -> GroupStorage:
         """Return the folder of ``genome`` or ``cells/<cell>``, in the version that was first opened.

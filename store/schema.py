@@ -1,4 +1,4 @@
-"""Schema version 1 of the store: its paths, and the attributes of its root, which round-trip through JSON.
+"""Schema of the store: its paths, and the attributes of its root, which round-trip through JSON.
 
 Paths inside a store, with the dimensions of each array::
 
@@ -12,6 +12,11 @@ Paths inside a store, with the dimensions of each array::
     cells/<cell>/labels/<chrom>             uint8   (bin_<chrom>, factor)   0 unbound, 1 bound, 2 ambiguous
     cells/<cell>/meta                       float32 (feature)
     genome/manifest, cells/<cell>/manifest  uint8   (byte)                  JSON: size and sha256 of every object
+
+In a raw store, where a signal has at most 65,535 distinct values, two arrays are in place of one (schema version 2)::
+
+    .../tracks/<name>/<chrom>/codes         uint8, uint16 (position_<chrom>)
+    .../tracks/<name>/<chrom>/values        float32 (code)                  value of each code, the first is 0
 
 In a compressed store arrays are sharded, compressed and checksummed; in a raw one each is a single file of its values,
 to be memory-mapped (`format.memmap`). Coordinates are 0-based and half-open; a gap in a bigWig is 0. A dimension is
@@ -31,6 +36,10 @@ from .genome.intervals import GenomeCoordinates
 
 FORMAT = "factornet-store"
 SCHEMA_VERSION = 1
+"""Of every group but those in which signal is kept as codes."""
+CODED_VERSION = 2
+"""Of a group of a raw store in which signal is kept as codes: readers of version 1 refuse it."""
+READABLE_VERSIONS = (SCHEMA_VERSION, CODED_VERSION)
 ENCODINGS = ("compressed", "raw")
 BASES = "ACGT"
 FEATURES = ("cpg", "cds", "intron", "promoter", "utr5", "utr3")
@@ -91,6 +100,7 @@ class StoreInfo:
         genome_manifest: SHA-256 of the genome's manifest.
         genome_manifest_objects: path, size and SHA-256 of the two objects that the manifest consists of.
         unpacked_from: of a raw store, `genome_manifest` of the compressed store it was unpacked from.
+        schema_version: of the root and the genome; of cell lines see `CellInfo`.
     """
 
     assembly: str
@@ -102,6 +112,7 @@ class StoreInfo:
     genome_manifest: str = ""
     genome_manifest_objects: dict[str, Any] = field(default_factory=dict)
     unpacked_from: str = ""
+    schema_version: int = field(default=SCHEMA_VERSION, compare=False)
 
     @property
     def coordinates(self) -> GenomeCoordinates:
@@ -116,7 +127,7 @@ class StoreInfo:
 
     def to_attributes(self) -> dict[str, Any]:
         """Return the JSON attributes of the root group."""
-        return {"format": FORMAT, "schema_version": SCHEMA_VERSION, **json_fields(self)}
+        return {"format": FORMAT, "schema_version": self.schema_version, **json_fields(self)}
 
     @classmethod
     def from_attributes(cls, attributes: dict[str, Any], *, location: str) -> StoreInfo:
@@ -136,13 +147,7 @@ class StoreInfo:
                 f"not a FactorNet store (its root has no attribute format={FORMAT!r})",
                 hint="create one with `factornet-etl genome`",
             )
-        version = attributes.get("schema_version")
-        if version != SCHEMA_VERSION:
-            raise SchemaVersionError(
-                location,
-                f"the store has schema version {version}, this factornet reads version {SCHEMA_VERSION}",
-                hint="update factornet, or rebuild the store",
-            )
+        version = check_version(attributes, "the store has", location, hint="update factornet, or rebuild the store")
         if attributes.get("encoding") not in ENCODINGS:
             raise StoreError(
                 location,
@@ -162,6 +167,7 @@ class StoreInfo:
                 genome_manifest=attributes["genome_manifest"],
                 genome_manifest_objects=attributes["genome_manifest_objects"],
                 unpacked_from=attributes.get("unpacked_from", ""),
+                schema_version=version,
             )
             strings = [info.assembly, info.genome_manifest, info.unpacked_from]
             for c in info.chromosomes:
@@ -181,6 +187,27 @@ class StoreInfo:
                 hint="copy its zarr.json again",
             ) from e
         return info
+
+
+def check_version(attributes: dict[str, Any], what: str, location: str, *, hint: str) -> int:
+    """Return the schema version in the attributes of a group.
+
+    Args:
+        attributes: of the group.
+        what: the group and a verb, for the message.
+        location: of the group, for the message.
+        hint: what to do about another version.
+
+    Raises:
+        SchemaVersionError: it is none that can be read; the message names both.
+    """
+    version = attributes.get("schema_version")
+    if type(version) is not int or version not in READABLE_VERSIONS:
+        readable = " and ".join(map(str, READABLE_VERSIONS))
+        raise SchemaVersionError(
+            location, f"{what} schema version {version}, this factornet reads versions {readable}", hint=hint
+        )
+    return version
 
 
 def json_fields(info: Any) -> dict[str, Any]:

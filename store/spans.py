@@ -11,9 +11,11 @@ from .errors import StoreError
 from .format.layout import check_values
 from .format.manifest import DAMAGED_HINT
 from .format.sharded import ShardedArray
+from .format.value_tables.coded_array import CodedArray
 
-StoredArray = ShardedArray | NDArray[Any]
-"""Array of a store: a memory map if the store is raw. Both kinds have shape and dtype, and are sliced alike."""
+StoredArray = ShardedArray | CodedArray | NDArray[Any]
+"""Array of a store: a memory map if the store is raw, of values or of their codes. All kinds have shape and dtype, and
+are sliced alike."""
 
 
 def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
@@ -27,7 +29,7 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
     if not 0 <= start <= stop <= array.shape[0]:
         raise StoreError(location, f"outside the array of {array.shape[0]} rows")
     try:
-        values = np.array(array[start:stop], copy=None if isinstance(array, ShardedArray) else True)
+        values = np.array(array[start:stop], copy=True if isinstance(array, np.ndarray) else None)
     except StoreError:
         raise
     except Exception as e:
@@ -38,7 +40,7 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
 
 def array_location(array: StoredArray) -> str:
     """Return the path or URL of an array, for messages."""
-    return array.location if isinstance(array, ShardedArray) else str(getattr(array, "filename", ""))
+    return str(getattr(array, "filename", "")) if isinstance(array, np.ndarray) else array.location
 
 
 def padded_span(array: StoredArray, start: int, stop: int, *, pad_value: float) -> NDArray[Any]:

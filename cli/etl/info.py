@@ -18,7 +18,8 @@ from ...store.errors import FactorNetError, RemoteError, StoreError, UsageError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
 from ...store.schema import FEATURES
-from ...store.text import format_count
+from ...store.stored_signal import StoredSignal, stored_signal
+from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.output import FIGURES, format_figures, print_json, print_line, print_table
 from ..common.store_options import STORE_HELP
@@ -45,7 +46,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         cells = None if contents.cells is None else [asdict(c) for c in contents.cells]
         output = {"genome": store.info.to_attributes(), "cells": cells}
-        print_json({**output, "damaged": [*contents.damaged], "missing": contents.missing})
+        signal = {group: [asdict(s) for s in stored] for group, stored in _stored(store, contents).items()}
+        print_json({**output, "signal": signal, "damaged": [*contents.damaged], "missing": contents.missing})
     else:
         try:
             _print(options.store, store, contents)
@@ -132,6 +134,31 @@ def _print(path: str, store: Store, contents: _CellLines) -> None:
     print_line(f"{format_count(len(contents.cells), 'cell line')}{damaged}{missing}{hint}")
     for cell in contents.cells:
         print_cell(cell)
+    rows = [
+        (group.removeprefix("cells/"), signal.track, signal.describe(), format_bytes(signal.bytes))
+        for group, stored in _stored(store, contents).items()
+        for signal in stored
+    ]
+    if rows:
+        title = f"signal as it is kept, {'raw' if store.is_raw else 'compressed'}"
+        print_table(title, ("cell line or genome", "track", "form (chromosomes)", "size"), rows)
+
+
+def _stored(store: Store, contents: _CellLines) -> dict[str, tuple[StoredSignal, ...]]:
+    """Return how the tracks of the genome and of each intact cell line are kept; none of a group without manifest.
+
+    Raises:
+        RemoteError: the server failed.
+    """
+    found = {}
+    for group in ("genome", *(f"cells/{cell.name}" for cell in contents.cells or ())):
+        try:
+            found[group] = stored_signal(store, group)
+        except RemoteError:
+            raise
+        except StoreError:  # `verify` reports the damage
+            continue
+    return found
 
 
 def _print_annotation(store: Store, size: int) -> None:

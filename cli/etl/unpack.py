@@ -22,8 +22,9 @@ def add_parser(commands: Any) -> None:
         "unpack",
         help="decompress a store into a raw one, for memory maps on a local disk",
         description="Decompress a store into a raw one: one uncompressed file per array, which training reads through "
-        "memory maps in exact random order. It takes 2 bytes per base for the genome and 4 more per track, and is "
-        "worth it if the disk is local and the arrays in use fit in memory.",
+        "memory maps in exact random order. It takes 2 bytes per base for the genome, and per track 1 of at most 255 "
+        "distinct values, 2 of at most 65,535, and 4 of more. It is worth it if the disk is local and the arrays in "
+        "use fit in memory.",
         epilog="example:\n  factornet-etl unpack hg19.zarr scratch/hg19.raw.zarr --cells K562 HepG2",
         formatter_class=HelpFormatter,
     )

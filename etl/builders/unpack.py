@@ -1,41 +1,41 @@
-"""Unpack a compressed store into a raw one: the same arrays, each as one plain file that can be memory-mapped."""
+"""Unpack a compressed store into a raw one: the same arrays, each as one plain file that can be memory-mapped.
+
+Signal of few distinct values becomes codes and a table (`store.format.value_tables`). Which signal that is, only its
+values tell. So they are read twice: for the tables, which tell what is written and how large it is, and to write it.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
 from uuid import uuid4
-
-import numpy as np
 
 from ...store.errors import StoreError, UsageError
 from ...store.files.atomic_write import naming_file
 from ...store.files.digest import file_digest
 from ...store.format.manifest import read_object
 from ...store.format.memmap import raw_bytes, raw_file, raw_node
-from ...store.format.sharded import ShardedArray
-from ...store.format.zarr_json import DTYPES, read_zarr_json
+from ...store.format.value_tables.coded_array import coded_nodes
+from ...store.format.zarr_json import read_zarr_json
 from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store
-from ...store.spans import read_span
+from ...store.schema import CODED_VERSION, SCHEMA_VERSION
 from ..publish.cell_index_writer import write_cells_group
-from ..publish.disk_space import check_disk_space, check_publishable, describe_failure
+from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
 from ..publish.store_name import check_store_folder
 from ..publish.transaction import publish, staging
 from ..shards.executor import OnPlan, OnReport, Resources, run
-from ..shards.tasks import ShardReport, ShardTask
+from ..shards.tasks import ShardTask
+from .parts.raw_arrays import FindValues, WriteRaw, close_source, is_signal, read_table_file
 from .report import BuildReport
 
-_BLOCK_SIZE = 16 * 1024 * 1024
-"""Bytes of values to hold in memory at once, approximately."""
 _METADATA_SIZE = 8192
 """Estimated bytes on disk for the metadata of one node."""
 _HINT = "copy or rebuild this part of the store"
@@ -58,11 +58,18 @@ class _Group:
         path: of the group in the store.
         digest: SHA-256 of the manifest.
         nodes: path inside the group -> ``zarr.json`` of every array and group below it.
+        coded: whether signal is kept as codes in it.
     """
 
     path: str
     digest: str
     nodes: dict[str, dict[str, Any]]
+    coded: bool = False
+
+    @property
+    def version(self) -> dict[str, int]:
+        """Attribute with the schema version of the raw group."""
+        return {"schema_version": CODED_VERSION if self.coded else SCHEMA_VERSION}
 
     @property
     def arrays(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -70,66 +77,6 @@ class _Group:
         for path, node in self.nodes.items():
             if node["node_type"] == "array":
                 yield f"{self.path}/{path}", node
-
-
-@dataclass(frozen=True)
-class WriteRaw:
-    """Read one array of a compressed store block by block, and write it as one file of a raw store.
-
-    Attributes:
-        source: folder of the compressed store.
-        root: folder of the raw store being built.
-        path: of the array in both.
-        run: identifies the unpacking; its tasks in one process open the compressed store, and read its manifests, once.
-    """
-
-    source: Path
-    root: Path
-    path: str
-    run: str
-
-    @property
-    def key(self) -> str:
-        """Return the path of the array."""
-        return self.path
-
-    def __call__(self) -> ShardReport:
-        """Do the work; the digest in the report is the SHA-256 of the file.
-
-        Raises:
-            StoreError: a chunk is missing or damaged, or the disk is full.
-        """
-        node = read_zarr_json(self.source / self.path, "array")
-        file, size = raw_file(self.root / self.path, node), raw_bytes(node)
-        sha = hashlib.sha256()
-        if size:
-            try:
-                file.parent.mkdir(parents=True)
-                with file.open("xb") as out:
-                    for block in self._blocks(node["shape"][0], size, np.dtype(DTYPES[node["data_type"]])):
-                        sha.update(block)
-                        out.write(block)
-            except OSError as e:
-                raise StoreError(
-                    file, f"cannot be written ({describe_failure(e, file)})", hint="nothing was published"
-                ) from e
-        chrom = self.path.rpartition("/")[2]
-        return ShardReport(self.path, chrom, node["shape"][0], size, digest=sha.hexdigest(), key=self.key)
-
-    def _blocks(self, rows: int, size: int, dtype: np.dtype[Any]) -> Iterator[memoryview]:
-        """Yield the bytes of the array in order, whole chunks at a time."""
-        array = _open_once(self.source, self.run).array(self.path)
-        chunk = array.layout.chunk_rows if isinstance(array, ShardedArray) else 1
-        step = max(1, _BLOCK_SIZE // (size // rows) // chunk) * chunk
-        for start in range(0, rows, step):
-            values = read_span(array, start, min(start + step, rows))
-            yield np.ascontiguousarray(values, dtype).data.cast("B")
-
-
-@lru_cache(maxsize=1)
-def _open_once(source: Path, run: str) -> Store:
-    """Open the compressed store of an unpacking; with some thousand arrays its manifests have megabytes."""
-    return open_store(source)
 
 
 def unpack_store(
@@ -164,26 +111,50 @@ def unpack_store(
     with _unchanged(store, digests):
         groups = [_read_group(store, *item) for item in digests.items()]
     arrays = [(path, node) for group in groups for path, node in group.arrays]
-    n_nodes = sum(len(group.nodes) for group in groups)
-    needed = sum(raw_bytes(node) for _, node in arrays) + n_nodes * _METADATA_SIZE
-    hint = "unpack fewer cell lines, or unpack to another disk"
-    check_disk_space(destination, needed, what="the raw store", hint=hint)
+    _check_disk_space(destination, groups, code_size=1)  # at least so much
     with staging(destination.resolve(), "unpack") as work:
         staged = work / destination.name
-        run_id = uuid4().hex
-        tasks: list[ShardTask] = [WriteRaw(Path(store.path), staged, path, run_id) for path, _ in arrays]
-        for group in groups:
-            _write_nodes(staged / group.path, group)
+        source, run_id = Path(store.path), uuid4().hex
+        find: list[ShardTask] = [FindValues(source, staged, path, run_id) for path, node in arrays if is_signal(node)]
+        write: list[ShardTask] = [WriteRaw(source, staged, path, run_id) for path, _ in arrays]
         if on_plan:
-            on_plan(tasks)
+            on_plan([*find, *write])
         try:
             with _unchanged(store, digests):
-                reports = run(tasks, resources, on_report=on_report, location=work)
+                found = run(find, resources, on_report=on_report, location=work)
+                groups = [_with_codes(group, staged / group.path) for group in groups]
+                _check_disk_space(destination, groups)
+                for group in groups:
+                    _write_nodes(staged / group.path, group)
+                reports = run(write, resources, on_report=on_report, location=work)
         finally:
-            _open_once.cache_clear()
-        _write_attributes(staged, store, groups, {r.name: r.digest for r in reports if r.bytes})
+            close_source()
+        _write_attributes(staged, store, groups, {r.name: r.digest for r in (*found, *reports) if r.bytes})
         publish(staged, destination.resolve(), "unpack", check=partial(_check_destination, destination))
     return BuildReport(f"raw store {destination}", tuple(reports), ())
+
+
+def _check_disk_space(destination: Path, groups: Sequence[_Group], *, code_size: int | None = None) -> None:
+    """Check that a raw store fits; with `code_size`, as if all signal were codes of so many bytes.
+
+    Raises:
+        StoreError: it does not; the message says how much is missing.
+    """
+    needed = sum(len(group.nodes) for group in groups) * _METADATA_SIZE
+    for _, node in (array for group in groups for array in group.arrays):
+        needed += raw_bytes(node) if code_size is None or not is_signal(node) else code_size * node["shape"][0]
+    hint = "unpack fewer cell lines, or unpack to another disk"
+    check_disk_space(destination, needed, what="the raw store", hint=hint)
+
+
+def _with_codes(group: _Group, folder: Path) -> _Group:
+    """Return a group with codes and values in place of signal of which a table was written in `folder`."""
+    nodes: dict[str, dict[str, Any]] = {}
+    for path, node in group.nodes.items():
+        table = read_table_file(folder / path) if node["node_type"] == "array" and is_signal(node) else None
+        parts = {"": node} if table is None else coded_nodes(node, table)
+        nodes |= {f"{path}/{part}" if part else path: content for part, content in parts.items()}
+    return replace(group, nodes=nodes, coded=len(nodes) > len(group.nodes))
 
 
 def _write_attributes(staged: Path, store: Store, groups: Sequence[_Group], digests: dict[str, str]) -> None:
@@ -192,10 +163,11 @@ def _write_attributes(staged: Path, store: Store, groups: Sequence[_Group], dige
     genome, *cell_lines = groups
     for group in cell_lines:
         info = store.cell(group.path.removeprefix("cells/"))
-        keys = {**manifests[group.path], "unpacked_from": group.digest}
+        keys = {**manifests[group.path], "unpacked_from": group.digest, **group.version}
         write_group(staged / group.path, {**info.to_attributes(), **keys})
     write_cells_group(staged)
     keys = {**genome_attributes(manifests["genome"]), "encoding": "raw", "unpacked_from": genome.digest}
+    keys |= genome.version
     write_group(staged, {**store.info.to_attributes(), **keys})
 
 

@@ -14,6 +14,7 @@ from ...store.format.manifest import Objects, read_object
 from ...store.format.memmap import check_raw_layout, map_array, raw_bytes, raw_file
 from ...store.format.sharded import ShardedArray, parse_layout
 from ...store.format.tables import read_table
+from ...store.format.value_tables.coded_array import CODES, VALUES, is_coded, map_coded_array
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import StoreInfo, bin_count
 from ...store.storage.base import GroupStorage
@@ -59,29 +60,41 @@ def structure_faults(
 ) -> Iterator[tuple[str, str | StoreError]]:
     """Yield name and problem of each array that is absent or of another shape; damaged metadata is skipped."""
     for name, shape in arrays.items():
-        meta = f"{name}/zarr.json"
-        if meta not in objects:
-            yield name, "is not in the manifest, but the attributes describe it"
-            continue
-        try:
-            node = json.loads(read_object(storage, meta, objects))
-        except (StoreError, ValueError):
-            continue
-        try:
-            expected = _objects_of(name, node, raw=raw, location=f"{storage.location}/{name}")
-        except StoreError as e:
-            yield name, e
-            continue
-        if shape is not None and tuple(node["shape"]) != shape:
-            yield name, f"has the shape {tuple(node['shape'])}, the attributes require {shape}"
-        elif shape is not None and (absent := [n for n in expected if n not in objects]):
-            yield name, f"has no object {absent[0].removeprefix(name + '/')} in the manifest"
+        parts = {name: shape}
+        if raw and is_coded(name, objects):
+            parts = {f"{name}/{CODES}": shape, f"{name}/{VALUES}": None}
+        for part, expected in parts.items():
+            fault = _array_fault(storage, objects, part, expected, raw=raw)
+            if fault:
+                yield part, fault
+
+
+def _array_fault(
+    storage: GroupStorage, objects: Objects, name: str, shape: tuple[int, ...] | None, *, raw: bool
+) -> str | StoreError:
+    """Return what is wrong with the metadata of an array; empty where nothing is, or where they are damaged."""
+    meta = f"{name}/zarr.json"
+    if meta not in objects:
+        return "is not in the manifest, but the attributes describe it"
+    try:
+        node = json.loads(read_object(storage, meta, objects))
+    except (StoreError, ValueError):
+        return ""
+    try:
+        expected = _objects_of(name, node, raw=raw, location=f"{storage.location}/{name}")
+    except StoreError as e:
+        return e
+    if shape is not None and tuple(node["shape"]) != shape:
+        return f"has the shape {tuple(node['shape'])}, the attributes require {shape}"
+    if shape is not None and (absent := [n for n in expected if n not in objects]):
+        return f"has no object {absent[0].removeprefix(name + '/')} in the manifest"
+    return ""
 
 
 def table_faults(
     storage: GroupStorage, objects: Objects, coordinates: GenomeCoordinates, *, raw: bool
 ) -> Iterator[tuple[str, StoreError]]:
-    """Yield name and fault of each table with invalid intervals, in a group whose digests are right."""
+    """Yield name and fault of each table of invalid intervals or values, in a group whose digests are right."""
     read = map_array if raw else ShardedArray
     tables = ("assembly_gaps/", "blacklist/", "peaks/")
     for name in sorted({n.rpartition("/start/")[0] for n in objects if n.startswith(tables)} - {""}):
@@ -91,6 +104,12 @@ def table_faults(
             read_table(found, coordinates, location=f"{storage.location}/{name}")
         except StoreError as e:
             yield name, e
+    signals = (n.removesuffix(f"/{CODES}/zarr.json") for n in objects) if raw else ()
+    for name in sorted(n for n in signals if is_coded(n, objects)):
+        try:
+            map_coded_array(storage, name, objects)
+        except StoreError as e:
+            yield f"{name}/{VALUES}", e
 
 
 def _objects_of(name: str, node: dict[str, Any], *, raw: bool, location: str) -> list[str]:

@@ -6,6 +6,7 @@
     device_windows  hold arrays of a store in the memory of a device, and cut windows from them there
     inputs          check that cell lines of a store have the inputs of a network
     model_card      describe a model in Markdown
+    signal_codes    look up signal that is kept as codes, on the device that uses it
     signals         compare the signals of a cell line with those that a network was trained on
     sources         choose where a training's windows come from: a store that is read on the go
 

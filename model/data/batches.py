@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...store.windows.batch import Batch, StreamSettings, describe_windows
+from ...store.windows.batch import Batch, CodedBatch, StreamSettings, describe_windows
 from ...store.windows.loader import WindowStream
+from ...store.windows.signal_windows import TrackCodes
 from ..network.variants import AnyConfig
+from .signal_codes import as_tensor, look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,18 @@ class TensorStream:
         device: device of the tensors.
         prefetch: number of batches that a thread keeps ready, from now on; 0 reads on demand. On CUDA the thread also
             copies them, from pinned memory, while the device computes.
+        codes: whether signal that is kept as codes is copied as such, a quarter of the bytes, and looked up on the
+            device; None for any device but the CPU.
 
     Use it as a context manager: leaving it ends the thread, wherever the consumer stopped.
     """
 
-    def __init__(self, stream: WindowStream, device: torch.device, *, prefetch: int = 0) -> None:
+    def __init__(
+        self, stream: WindowStream, device: torch.device, *, prefetch: int = 0, codes: bool | None = None
+    ) -> None:
         self._stream, self._device = stream, device
+        self._codes = (device.type != "cpu" if codes is None else codes) and stream.has_codes
+        self._tables: Tensor | None = None  # on the device, the same for all batches
         cuda = device.type == "cuda" and prefetch > 0
         self._copies = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
         self._ready: queue.Queue[_Ready] = queue.Queue(maxsize=max(1, prefetch))
@@ -70,7 +78,7 @@ class TensorStream:
             self._thread.join()
 
     def __iter__(self) -> Iterator[TensorBatch]:
-        batches = map(self._as_tensors, self._stream) if self._thread is None else iter(self._take, None)
+        batches = map(self._as_tensors, self._batches()) if self._thread is None else iter(self._take, None)
         while True:
             begin = perf_counter()
             batch = next(batches, None)
@@ -79,19 +87,29 @@ class TensorStream:
                 return
             yield batch
 
-    def _as_tensors(self, batch: Batch) -> TensorBatch:
-        def to_device(values: NDArray[Any]) -> Tensor:
-            tensor = torch.from_numpy(values)
-            return (tensor.pin_memory() if self._copies else tensor).to(self._device, non_blocking=True)
+    def _batches(self) -> Iterator[Batch | CodedBatch]:
+        return self._stream.coded_batches() if self._codes else iter(self._stream)
 
-        features = to_device(batch.features) if batch.features.shape[1] else None
-        labels = to_device(batch.labels).to(torch.float32)
-        return TensorBatch(batch.index, to_device(batch.codes), to_device(batch.tracks), features, labels)
+    def _as_tensors(self, batch: Batch | CodedBatch) -> TensorBatch:
+        features = self._to_device(batch.features) if batch.features.shape[1] else None
+        labels = self._to_device(batch.labels).to(torch.float32)
+        tracks = self._to_device(batch.tracks) if isinstance(batch, Batch) else self._look_up(batch.tracks)
+        return TensorBatch(batch.index, self._to_device(batch.codes), tracks, features, labels)
+
+    def _to_device(self, values: NDArray[Any]) -> Tensor:
+        tensor = as_tensor(values)
+        return (tensor.pin_memory() if self._copies else tensor).to(self._device, non_blocking=True)
+
+    def _look_up(self, tracks: TrackCodes) -> Tensor:
+        if self._tables is None:
+            self._tables = torch.from_numpy(tracks.tables).to(self._device)
+        starts = self._to_device(tracks.table_starts.astype(np.int32))
+        return look_up(self._to_device(tracks.codes), starts, self._tables)
 
     def _work(self) -> None:
         """Run in the thread: put batches, then None, or the error that ended them."""
         try:
-            for batch in self._stream:
+            for batch in self._batches():
                 with torch.cuda.stream(self._copies):
                     tensors = self._as_tensors(batch)
                     copied = self._copies.record_event() if self._copies else None

@@ -13,7 +13,7 @@ from ...store.reader import Store
 from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ...store.windows.batch import StreamSettings
-from ...store.windows.in_memory import load_in_memory, required_arrays
+from ...store.windows.in_memory import find_tables, load_in_memory, required_arrays
 from ...store.windows.loader import WindowStream
 from ..network.variants import AnyConfig
 from .batches import TensorBatch, TensorStream
@@ -94,22 +94,24 @@ def choose_source(choice: DataPlacement, sampler: Sampler, config: AnyConfig, de
     required = required_arrays(
         store, cells=cells, tracks=config.tracks, gencode=config.gencode, chroms=sampler.chromosomes
     )
-    size = f"{required.bytes / 1e9:.2f} GB"
     if choice == "no":
         return StoreSource(store, device, "read from the store on the go (arrays are not held)")
+    free = 0
+    if choice != "auto" or device.type == "cuda":
+        free = free_memory(device if choice != "host" else torch.device("cpu"))
+    if required.least_bytes <= free * (_MEMORY_FRACTION if choice == "auto" else 1):
+        required = find_tables(store, required)  # which reads the signal of a compressed store
+    size = f"{required.bytes / 1e9:.2f} GB"
     if choice == "auto":
-        free = free_memory(device) if device.type == "cuda" else 0
         if required.bytes > _MEMORY_FRACTION * free:
             reading = "memory-mapped from the raw store" if store.is_raw else "streamed from the compressed store"
             reason = f"{size} do not fit into {free / 1e9:.2f} GB of free memory on {device}"
             return StoreSource(store, device, f"{reading} ({reason if free else 'training on a CPU'})")
-    else:
-        free = free_memory(device if choice == "device" else torch.device("cpu"))
-        if required.bytes > free:
-            raise UsageError(
-                f"data placement {choice!r}: the arrays take {size}, {free / 1e9:.2f} GB are free; use fewer cell "
-                "lines, or placement 'no'"
-            )
+    elif required.bytes > free:
+        raise UsageError(
+            f"data placement {choice!r}: the arrays take {size}, {free / 1e9:.2f} GB are free; use fewer cell "
+            "lines, or placement 'no'"
+        )
     if choice == "host":
         held = load_in_memory(store)
         held.hold(required)

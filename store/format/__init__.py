@@ -12,6 +12,8 @@
     tables         peaks and blacklists: tables of intervals, stored as columns of equal length and checked on reading
     zarr_json      read zarr.json, the metadata of a Zarr v3 group or array
 
+`value_tables` keeps signal of few distinct values as codes.
+
 May import `store.errors`, `store.files`, `store.schema`, `store.genome` and `store.storage`.
 """
 

@@ -27,7 +27,7 @@ _LIMIT_HINTS = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENOMEM: "use fewer tracks, or raise the system's limit on memory maps (sysctl vm.max_map_count)",
 }
-_TABLE_DIMENSIONS = ("peak", "interval", "feature")
+_TABLE_DIMENSIONS = ("peak", "interval", "feature", "code")
 """First dimensions of tables, which are read whole and compared with the manifest rather than mapped."""
 _SMALL = 64 * 1024
 """Arrays of up to this many bytes are read: systems limit the number of maps, too (65,530 on Linux)."""

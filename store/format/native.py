@@ -125,10 +125,43 @@ def copy_windows(
     return bool(low <= values.min(initial=0) and values.max(initial=0) <= high)  # the minimum is NaN where there is one
 
 
+def look_up(codes: NDArray[Any], table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``table[codes]``, float32 of the shape of `codes`.
+
+    Args:
+        codes: uint8 or uint16, any shape.
+        table: float32 (256,) or (65536,): a value for every code.
+    """
+    out = np.empty(codes.shape, np.float32)
+    look_up_rows(codes.reshape(1, -1), table, np.zeros(1, np.int64), out.reshape(1, -1))
+    return out
+
+
+def look_up_rows(
+    codes: NDArray[Any], tables: NDArray[np.float32], table_starts: NDArray[np.int64], out: NDArray[np.float32]
+) -> None:
+    """Write ``tables[table_starts[i] + codes[i]]`` to ``out[i]`` for each row i.
+
+    Args:
+        codes: uint8 or uint16 (rows, n).
+        tables: float32 (m,); after each start in it, values for every code of the type.
+        table_starts: first value of the table of each row, int64 (rows,).
+        out: array to fill, float32 (rows, n), C-contiguous.
+    """
+    compiled = _compiled()
+    if compiled:
+        compiled.look_up(np.ascontiguousarray(codes), tables, table_starts, out)
+        return
+    for start in np.unique(table_starts):
+        rows = table_starts == start
+        out[rows] = tables[start:].take(codes[rows])
+
+
 @dataclass(frozen=True)
 class _Compiled:
     decode: Loop | None
     copy: Callable[..., bool]
+    look_up: Callable[..., None]
 
 
 def _compiled() -> _Compiled | None:
@@ -146,7 +179,7 @@ def _compiling() -> Future[_Compiled]:
 
 
 def _compile() -> _Compiled:
-    """Compile both loops.
+    """Compile the loops.
 
     Raises:
         ImportError: numba is not installed.
@@ -157,7 +190,21 @@ def _compile() -> _Compiled:
     fields = ", ".join(["int64[::1]"] * 5)
     decode = loop and numba.njit(f"int64(int64, int64, int64, {fields}, boolean[::1])", nogil=True)(loop)
     signature = "boolean({0}[::1], int64[::1], int64, {0}[::1], int64[::1], {0}, {0})"
-    return _Compiled(decode, numba.njit([signature.format(t) for t in ("uint8", "float32")], nogil=True)(_copy))
+    copy = numba.njit([signature.format(t) for t in ("uint8", "float32")], nogil=True)(_copy)
+    return _Compiled(decode, copy, _compile_look_up(numba))
+
+
+def _compile_look_up(numba: Any) -> Callable[..., None]:
+    """Compile `_look_up` for both types of codes; codes and tables may be read-only."""
+    types = numba.types
+
+    def read_only(dtype: Any, ndim: int) -> Any:
+        return types.Array(dtype, ndim, "C", readonly=True)
+
+    rest = (read_only(types.float32, 1), types.int64[::1], types.float32[:, ::1])
+    signatures = [types.void(read_only(code, 2), *rest) for code in (types.uint8, types.uint16)]
+    compiled: Callable[..., None] = numba.njit(signatures, nogil=True)(_look_up)
+    return compiled
 
 
 def _copy(source: Any, starts: Any, length: int, out: Any, out_starts: Any, low: Any, high: Any) -> bool:  # noqa: PLR0917
@@ -170,3 +217,11 @@ def _copy(source: Any, starts: Any, length: int, out: Any, out_starts: Any, low:
             copied[k] = value
             valid &= (low <= value) & (value <= high)
     return valid
+
+
+def _look_up(codes: Any, tables: Any, table_starts: Any, out: Any) -> None:
+    """Body of `look_up_rows`, to be compiled."""
+    for i in range(len(codes)):
+        table, row, values = tables[table_starts[i] :], codes[i], out[i]
+        for k in range(len(row)):
+            values[k] = table[row[k]]

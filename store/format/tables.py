@@ -13,6 +13,7 @@ from ..errors import StoreError
 from ..genome.intervals import GenomeCoordinates, Intervals
 from .manifest import NOT_FACTORNET
 from .sharded import ShardedArray
+from .value_tables.coded_array import CodedArray
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Peaks:
 
 
 def read_table(
-    columns: Mapping[str, ShardedArray | NDArray[Any]], coordinates: GenomeCoordinates, *, location: str
+    columns: Mapping[str, ShardedArray | CodedArray | NDArray[Any]], coordinates: GenomeCoordinates, *, location: str
 ) -> dict[str, NDArray[np.int64]]:
     """Read and check the columns of a table of intervals, int64 (rows,) each.
 

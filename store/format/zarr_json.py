@@ -7,7 +7,7 @@ from typing import Any
 
 from ..files.limited_read import load_json
 
-DTYPES = {"uint8": "|u1", "int16": "<i2", "int32": "<i4", "int64": "<i8", "float32": "<f4"}
+DTYPES = {"uint8": "|u1", "uint16": "<u2", "int16": "<i2", "int32": "<i4", "int64": "<i8", "float32": "<f4"}
 """Zarr name -> numpy name of each data type in a store."""
 
 

@@ -6,6 +6,7 @@
     loader           `WindowStream`, which picks one of the readers below
     shuffle_buffer   windows from slabs of a compressed store
     random_access    windows from arrays in memory or memory-mapped
+    signal_windows   windows of signal, from codes and tables or from values
     gather           copy windows from many arrays at once
     in_memory        a store that holds arrays in memory
 
@@ -13,8 +14,8 @@ Two more readers use `inputs` and `planned`: `model.data.device_windows` and `mo
 May import `store.reader` and `store.sampling`.
 """
 
-from .batch import Batch, StreamSettings
-from .in_memory import RequiredArrays, load_in_memory, not_held, read_blocks, required_arrays
+from .batch import Batch, CodedBatch, StreamSettings
+from .in_memory import RequiredArrays, find_tables, load_in_memory, not_held, read_blocks, required_arrays
 from .inputs import (
     ANNOTATION,
     SEQUENCE,
@@ -30,6 +31,7 @@ from .inputs import (
 )
 from .loader import WindowStream
 from .planned import PlannedArrays, PlannedWindows
+from .signal_windows import TrackCodes
 
 __all__ = [
     "ANNOTATION",
@@ -37,16 +39,19 @@ __all__ = [
     "SIGNAL",
     "ArrayKind",
     "Batch",
+    "CodedBatch",
     "PlannedArrays",
     "PlannedWindows",
     "RequiredArrays",
     "StreamSettings",
+    "TrackCodes",
     "WindowInputs",
     "WindowStream",
     "annotation_flags",
     "check_has_tracks",
     "common_meta",
     "common_tracks",
+    "find_tables",
     "genome_path",
     "load_in_memory",
     "not_held",

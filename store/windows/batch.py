@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..sampling.plan import SamplingPlan
 from ..text import format_count
+from .signal_windows import TrackCodes
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,24 @@ class Batch:
         return f"Batch({describe_windows(self.codes, self.tracks, self.features, self.labels)})"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CodedBatch:
+    """A batch with the codes of its signal; other fields as in `Batch`."""
+
+    index: NDArray[np.int64]
+    codes: NDArray[np.uint8]
+    tracks: TrackCodes
+    features: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+
+    def decoded(self) -> Batch:
+        """Return the batch with the values of its signal."""
+        return Batch(self.index, self.codes, self.tracks.values(), self.features, self.labels)
+
+    def __repr__(self) -> str:
+        return f"CodedBatch({describe_windows(self.codes, self.tracks, self.features, self.labels)})"
+
+
 def describe_windows(codes: Any, tracks: Any, features: Any, labels: Any) -> str:
     """Describe the shapes of a batch, for its `repr`: arrays or tensors as in `Batch`; features may be None."""
     n_features = 0 if features is None else features.shape[1]
@@ -92,7 +111,7 @@ def describe_windows(codes: Any, tracks: Any, features: Any, labels: Any) -> str
 
 @dataclass(frozen=True, slots=True)
 class WindowBlock:
-    """Windows of consecutive batches, held at once; fields as in `Batch`.
+    """Windows of consecutive batches, held at once; fields as in `Batch` or `CodedBatch`.
 
     Attributes:
         sizes: number of windows in each batch.
@@ -101,13 +120,16 @@ class WindowBlock:
     sizes: list[int]
     index: NDArray[np.int64]
     codes: NDArray[np.uint8]
-    tracks: NDArray[np.float32]
+    tracks: NDArray[np.float32] | TrackCodes
     features: NDArray[np.float32]
 
-    def batches(self, plan: SamplingPlan) -> Iterator[Batch]:
+    def batches(self, plan: SamplingPlan) -> Iterator[Batch | CodedBatch]:
         """Yield the batches, with labels of the plan."""
         stop = 0
         for size in self.sizes:
             rows = slice(stop, stop := stop + size)
-            index = self.index[rows]
-            yield Batch(index, self.codes[rows], self.tracks[rows], self.features[rows], plan.label[index])
+            index, codes, features = self.index[rows], self.codes[rows], self.features[rows]
+            if isinstance(self.tracks, TrackCodes):
+                yield CodedBatch(index, codes, self.tracks[rows], features, plan.label[index])
+            else:
+                yield Batch(index, codes, self.tracks[rows], features, plan.label[index])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import UsageError
+from ..format.value_tables.coded_array import CodedArray
+from ..format.value_tables.table import ValueTable, find_table, takes_less
 from ..reader import Store
-from ..spans import StoredArray, read_span
+from ..spans import StoredArray, array_location, read_span
 from .inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, check_annotation, genome_path
 
 _BLOCK = 16 * 1024 * 1024  # positions read at once while loading
@@ -17,9 +19,15 @@ _BLOCK = 16 * 1024 * 1024  # positions read at once while loading
 
 @dataclass(frozen=True)
 class RequiredArrays:
-    """Arrays that a training cuts its windows from, by kind: path -> length in bases."""
+    """Arrays that a training cuts its windows from.
+
+    Attributes:
+        by_kind: kind -> path -> length in bases.
+        tables: path -> table, of the signal that is held as codes; see `find_tables`.
+    """
 
     by_kind: dict[ArrayKind, dict[str, int]]
+    tables: dict[str, ValueTable] = field(default_factory=dict)
 
     @property
     def paths(self) -> dict[str, int]:
@@ -28,8 +36,17 @@ class RequiredArrays:
 
     @property
     def bytes(self) -> int:
-        """Memory that the arrays take."""
-        return sum(sum(lengths.values()) * kind.dtype.itemsize for kind, lengths in self.by_kind.items())
+        """Memory that the arrays take, without the tables: float32 signal has one in `tables`, or takes 4 bytes."""
+        return sum(
+            length * (self.tables[path].dtype if path in self.tables else kind.dtype).itemsize
+            for kind, lengths in self.by_kind.items()
+            for path, length in lengths.items()
+        )
+
+    @property
+    def least_bytes(self) -> int:
+        """Memory that they would take if all signal were held as uint8 codes."""
+        return sum(sum(lengths.values()) for lengths in self.by_kind.values())
 
 
 def required_arrays(
@@ -61,19 +78,19 @@ class InMemoryStore(Store):
         """Read arrays into memory.
 
         Args:
-            required: the arrays.
+            required: the arrays; signal that has a table is held as codes.
             on_bytes: called with the size of each block that was read.
 
         Raises:
             StoreError: an array is missing or damaged.
         """
         for path, length in required.paths.items():
-            stored = self.array(path)
-            held = np.empty(length, stored.dtype)
-            for start, block in read_blocks(stored, length):
+            stored, table = self.array(path), required.tables.get(path)
+            held = np.empty(length, stored.dtype if table is None else table.dtype)
+            for start, block in blocks_to_hold(stored, length, table):
                 held[start : start + len(block)] = block
                 on_bytes(block.nbytes)
-            self._opened[path] = held
+            self._opened[path] = held if table is None else CodedArray(held, table, location=array_location(stored))
 
     @property
     def random_access(self) -> bool:
@@ -89,6 +106,48 @@ def read_blocks(array: StoredArray, length: int) -> Iterator[tuple[int, np.ndarr
     """
     for start in range(0, length, _BLOCK):
         yield start, read_span(array, start, min(start + _BLOCK, length))
+
+
+def find_tables(
+    store: Store, required: RequiredArrays, *, on_bytes: Callable[[int], None] = lambda size: None
+) -> RequiredArrays:
+    """Return the same arrays with tables of all signal that can be held as codes.
+
+    A raw store has most tables; other signal is read, until it has too many values.
+
+    Args:
+        store: an open store.
+        required: the arrays.
+        on_bytes: called with the size of each block that was read.
+
+    Raises:
+        StoreError: an array is missing or damaged.
+    """
+
+    def blocks(array: StoredArray, length: int) -> Iterator[np.ndarray]:
+        for _, block in read_blocks(array, length):
+            on_bytes(block.nbytes)
+            yield block
+
+    tables = {}
+    for path, length in required.by_kind[SIGNAL].items():
+        array = store.array(path)
+        table = array.table if isinstance(array, CodedArray) else find_table(blocks(array, length))
+        if table is not None and takes_less(table, length):
+            tables[path] = table
+    return replace(required, tables=tables)
+
+
+def blocks_to_hold(array: StoredArray, length: int, table: ValueTable | None) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield an array as it is held, block by block: first position, and values, or their codes in a table.
+
+    Raises:
+        StoreError: a chunk is missing or damaged.
+    """
+    if table is not None and isinstance(array, CodedArray):
+        array, table = array.codes, None
+    for start, block in read_blocks(array, length):
+        yield start, block if table is None else table.encode(block)
 
 
 def load_in_memory(store: Store) -> InMemoryStore:

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..format.sharded import ShardedArray
+from ..format.value_tables.coded_array import CodedArray
 from ..reader import Store
 from ..schema import BIN
 from .batch import WindowBlock
 from .gather import ArrayGatherer
 from .in_memory import not_held
-from .inputs import ANNOTATION, SEQUENCE, SIGNAL, ArrayKind, annotation_flags
+from .inputs import ANNOTATION, SEQUENCE, ArrayKind, annotation_flags
 from .planned import PlannedArrays, PlannedWindows
+from .signal_windows import SignalArray, SignalGatherer
 
 BLOCK_WINDOWS = 512
 """Windows to gather at once, at least: numpy copies without Python's lock from 500 on."""
@@ -31,7 +32,7 @@ AHEAD = 3
 
 
 def random_access_blocks(
-    store: Store, windows: PlannedWindows, rng: np.random.Generator | None
+    store: Store, windows: PlannedWindows, rng: np.random.Generator | None, *, coded: bool = False
 ) -> Generator[WindowBlock, None, None]:
     """Yield the windows, a few batches per block.
 
@@ -39,6 +40,7 @@ def random_access_blocks(
         store: a raw store, or one that holds its arrays in memory.
         windows: what to read.
         rng: draws the order; None keeps genome order, that of a compressed store.
+        coded: yield the codes of the signal, which must all be kept as codes, instead of its values.
 
     Raises:
         StoreError: an array is missing or damaged; before the first block.
@@ -55,7 +57,7 @@ def random_access_blocks(
     pending: deque[Future[WindowBlock]] = deque()
     try:
         for first in range(0, n, size):
-            pending.append(executor.submit(gatherer.block, order[first : first + size]))
+            pending.append(executor.submit(gatherer.block, order[first : first + size], coded=coded))
             if len(pending) > AHEAD:
                 yield pending.popleft().result()
         while pending:
@@ -77,20 +79,27 @@ class Gatherer:
         self._arrays = arrays = PlannedArrays.of(store, windows)
         self._sequence = _gatherer_of(store, arrays.sequence, SEQUENCE)
         self._annotation = _gatherer_of(store, arrays.annotation, ANNOTATION)
-        self._signal = _gatherer_of(store, arrays.signal, SIGNAL)
+        self._signal = SignalGatherer([_in_memory(store, path) for path in arrays.signal])
 
-    def block(self, order: NDArray[np.int64]) -> WindowBlock:
+    @property
+    def has_codes(self) -> bool:
+        """Whether all signal is kept as codes."""
+        return self._signal.all_codes
+
+    def block(self, order: NDArray[np.int64], *, coded: bool = False) -> WindowBlock:
         """Gather this rank's windows of consecutive whole batches.
 
         Args:
             order: rows of the plan, batch after batch.
+            coded: gather the codes of the signal instead of its values.
         """
         windows, arrays, length = self._windows, self._arrays, self._windows.settings.window_length
         index, sizes = windows.shard(order)
         chrom, starts = windows.plan.chrom[index], windows.starts[index]
         codes = self._sequence.windows(arrays.chrom_row[chrom], starts, length)
         signal_row = arrays.signal_row[windows.plan.cell[index], chrom]
-        tracks = self._signal.windows(signal_row, starts[:, None], length)
+        gather = self._signal.codes if coded else self._signal.windows
+        tracks = gather(signal_row, starts[:, None], length)
         features = windows.features(index)
         if windows.inputs.gencode:
             bits = self._annotation.windows(arrays.chrom_row[chrom], windows.plan.bin_starts[index], BIN)
@@ -99,11 +108,12 @@ class Gatherer:
 
 
 def _gatherer_of(store: Store, paths: list[str], kind: ArrayKind) -> ArrayGatherer:
-    return ArrayGatherer([_in_memory(store, path) for path in paths], kind.dtype, pad_value=kind.pad_value)
+    arrays = [np.asarray(_in_memory(store, path)) for path in paths]
+    return ArrayGatherer(arrays, kind.dtype, pad_value=kind.pad_value)
 
 
-def _in_memory(store: Store, path: str) -> NDArray[Any]:
+def _in_memory(store: Store, path: str) -> SignalArray:
     array = store.array(path)
     if isinstance(array, ShardedArray):
         raise not_held(store, path, "memory")
-    return np.asarray(array)
+    return array if isinstance(array, CodedArray) else np.asarray(array)

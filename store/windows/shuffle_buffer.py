@@ -106,10 +106,10 @@ class _SlabReader:
         rows = np.lexsort((windows.starts[index], windows.slabs[index]))
         cuts = np.flatnonzero(np.diff(windows.slabs[index][rows])) + 1
         jobs = np.split(rows, cuts) if n else []
-        return block, [executor.submit(self._fill, block, job) for job in jobs]
+        return block, [executor.submit(self._fill, block, tracks, job) for job in jobs]
 
-    def _fill(self, block: WindowBlock, rows: NDArray[np.int64]) -> None:
-        """Read one slab and cut the windows of these rows of the block from it."""
+    def _fill(self, block: WindowBlock, tracks: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Read one slab and cut the windows of these rows of the block, and its tracks, from it."""
         store, plan, inputs = self._store, self._windows.plan, self._windows.inputs
         length, n_tracks = self._windows.settings.window_length, len(inputs.tracks)
         index = block.index[rows]
@@ -126,7 +126,7 @@ class _SlabReader:
             of_cell = cells == cell
             for t, track in enumerate(inputs.tracks):
                 signal, out_rows = store.track(plan.cells[cell], track, chrom), rows[of_cell] * n_tracks + t
-                self._cut(signal, starts[of_cell], length, block.tracks, out_rows, pad_value=SIGNAL.pad_value)
+                self._cut(signal, starts[of_cell], length, tracks, out_rows, pad_value=SIGNAL.pad_value)
 
     def _cut(
         self,

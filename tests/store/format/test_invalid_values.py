@@ -142,7 +142,7 @@ def test_values_at_the_edge_of_the_valid_range_are_read(store, path):
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_prediction_from_non_finite_signal_is_refused(store, tmp_path, shared, value):
-    """Windows of a raw store are gathered unchecked; there the scores are checked."""
+    """Windows of a raw store are gathered unchecked; there the scores are checked: a code without a value is NaN."""
     raw = tmp_path / "raw.zarr"
     assert etl.main(["unpack", str(store), str(raw), "-p", "1"]) == 0
     config = NetworkConfig(
@@ -156,7 +156,8 @@ def test_prediction_from_non_finite_signal_is_refused(store, tmp_path, shared, v
         return predict_bins(FactorNet(config, seed=1), open_store(location), "CELL", bins, device=CPU, shared=shared)
 
     assert np.isfinite(predict(raw)).all()
-    for location in (store, raw):
-        forge(location, "cells/CELL/tracks/DGF/chr21", slice(20_000, 21_000), value)
+    signal = "cells/CELL/tracks/DGF/chr21"
+    for location, path, wrong in ((store, signal, value), (raw, f"{signal}/codes", 255)):
+        forge(location, path, slice(20_000, 21_000), wrong)
         with pytest.raises(StoreError, match=r"CELL.*chr21|chr21.*CELL"):
             predict(location)

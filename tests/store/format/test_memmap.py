@@ -48,13 +48,16 @@ def test_file_of_another_size_is_refused_before_mapping(raw_copy, size):
 
 
 def test_missing_or_compressed_arrays_are_refused(raw_copy, demo_store):
-    (raw_copy / "cells/K562/tracks/DGF/chr7/c/0").unlink()
+    (raw_copy / "cells/K562/tracks/DGF/chr7/codes/c/0").unlink()
+    (raw_copy / "cells/HepG2/tracks/DGF/chr7/values/c/0").unlink()
     shutil.rmtree(raw_copy / "cells/K562/labels/chr7")
     (raw_copy / "genome/annotation/chr7/zarr.json").write_text("{")
     shutil.copy(demo_store / "genome/sequence/chr7/zarr.json", raw_copy / "genome/sequence/chr7/zarr.json")
     store = open_store(raw_copy)
-    with pytest.raises(StoreError, match="DGF/chr7/c/0: cannot be mapped"):
+    with pytest.raises(StoreError, match="DGF/chr7/codes/c/0: cannot be mapped"):
         store.track("K562", "DGF", "chr7")
+    with pytest.raises(StoreError, match="DGF/chr7/values/c/0: is missing"):
+        store.track("HepG2", "DGF", "chr7")
     with pytest.raises(StoreError, match=r"labels/chr7/zarr.json: is missing"):
         store.labels("K562", "chr7")
     with pytest.raises(StoreError, match=r"annotation/chr7/zarr.json: damaged"):
@@ -73,10 +76,12 @@ def test_unknown_encoding_is_refused(raw_copy):
 def test_arrays_are_read_only_maps_and_opened_once(raw_store):
     store = open_store(raw_store)
     track = store.track("K562", "DGF", "chr21")
-    assert isinstance(track, MappedArray)
     assert track is store.track("K562", "DGF", "chr21")
+    assert isinstance(track.codes, MappedArray)
+    sequence = store.sequence("chr21")
+    assert isinstance(sequence, MappedArray)
     with pytest.raises(ValueError, match="read-only"):
-        track[0] = 1
+        sequence[0] = 1
     span = read_span(track, 5, 10)
     span[:] = 7  # a copy, as of a compressed store
     assert (track[5:10] != 7).any()

@@ -226,7 +226,7 @@ def test_cell_line_replaced_on_the_server_is_refused(s3_demo_store, demo_files, 
 def test_newer_schema_version_is_refused(exported, s3, tmp_path, kind):
     text = (exported / "zarr.json").read_text()
     node = json.loads(text)
-    node["attributes"]["schema_version"] = 2
+    node["attributes"]["schema_version"] = 7
     (tmp_path / "web").mkdir()
     store = Path(shutil.copytree(exported, tmp_path / "web/new.zarr"))
     (store / "zarr.json").write_bytes(with_self_digest(node))
@@ -241,7 +241,7 @@ def test_newer_schema_version_is_refused(exported, s3, tmp_path, kind):
         location = s3.url
     with (
         web_server(tmp_path / "web") as url,
-        pytest.raises(StoreError, match="schema version 2, this factornet reads version 1"),
+        pytest.raises(StoreError, match="schema version 7, this factornet reads versions 1 and 2"),
     ):
         open_store(f"{url}/new.zarr" if kind == "http" else location)
 
