@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from factornet import __version__
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = [Path(*name.split(".")[1:]) for name in PROJECT["tool"]["setuptools"]["packages"]]
@@ -56,6 +58,23 @@ def test_conda_environment_lists_the_same():
     assert {CONDA.get(name, name) for name in declared(extras=True)} - listed == set()
     allowed = {"python", "pip", "pip:", "bedtools", "conda-forge", "bioconda"}
     assert listed - {CONDA.get(name, name) for name in declared(extras=True)} == allowed
+
+
+def test_conda_recipe_has_the_same_bounds_as_the_environment():
+    environment = (ROOT / "environment.yml").read_text().partition("- pip:")
+    extras = declared(extras=True) - declared(extras=False)
+    bounds = [line.partition("#")[0].strip() for part in environment[::2] for line in part.splitlines()]
+    expected = {b for b in bounds if b.startswith("- ") and normal(b[2:]) not in extras}
+    recipe = (ROOT / "packaging/conda/meta.yaml").read_text()
+    run = {line.strip() for line in recipe.partition("  run:\n")[2].partition("\ntest:")[0].splitlines() if line}
+    assert run == expected - {"- conda-forge", "- bioconda", "- pip", "- pip:"}
+    scripts = {f"- {k} = {v}" for k, v in PROJECT["project"]["scripts"].items()}
+    assert scripts == {line.strip() for line in recipe.splitlines() if " = factornet.cli" in line}
+
+
+def test_version_is_the_same_everywhere():
+    for place in ("CITATION.cff", "packaging/conda/meta.yaml"):
+        assert re.search(rf'version.*[" ]{re.escape(__version__)}"?', (ROOT / place).read_text()), place
 
 
 def test_every_dependency_is_pinned():
