@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .demo.write_files import DemoSummary, write_demo
     from .download.fetch import DownloadedFile, download_files
     from .download.registry import default_registry, read_registry, select_downloads
+    from .inputs.bed import read_intervals
     from .publish.remove import remove_cells
     from .shards.executor import Resources
     from .transfer.choose_destination import open_destination
@@ -43,6 +44,7 @@ __all__ = [
     "download_files",
     "open_destination",
     "published_rules",
+    "read_intervals",
     "read_registry",
     "remove_cells",
     "select_downloads",
@@ -72,6 +74,7 @@ _MODULES = {
     "download_files": ".download.fetch",
     "open_destination": ".transfer.choose_destination",
     "published_rules": "..store.annotation_rules",
+    "read_intervals": ".inputs.bed",
     "read_registry": ".download.registry",
     "remove_cells": ".publish.remove",
     "select_downloads": ".download.registry",

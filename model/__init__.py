@@ -2,6 +2,7 @@
 
 from .data.batches import TensorStream
 from .data.device import choose_device
+from .data.window_dataset import SignalTarget, WindowBatch, WindowDataset
 from .evaluation.baselines import Baseline, baselines, fit_baseline
 from .evaluation.metrics import average_precision, score
 from .evaluation.scoring import evaluate
@@ -37,12 +38,15 @@ __all__ = [
     "Motif",
     "NetworkConfig",
     "Predictor",
+    "SignalTarget",
     "TensorStream",
     "TrainingError",
     "TrainingOptions",
     "TrainingPausedError",
     "TrainingResult",
     "TrainingSetup",
+    "WindowBatch",
+    "WindowDataset",
     "average_precision",
     "baselines",
     "choose_device",

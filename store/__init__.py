@@ -6,6 +6,7 @@ from .format.tables import Peaks
 from .genome.intervals import GenomeCoordinates, Intervals
 from .genome.regions import Region, parse_region
 from .reader import Store, open_store
+from .sampling.own_targets import bins_in_regions, label_overlaps
 from .sampling.plan import SamplingPlan
 from .sampling.sampler import Sampler
 from .sampling.splits import Split, split_genome
@@ -41,6 +42,8 @@ __all__ = [
     "StreamSettings",
     "UsageError",
     "WindowStream",
+    "bins_in_regions",
+    "label_overlaps",
     "open_store",
     "parse_region",
     "read_span",

@@ -8,6 +8,7 @@
     model_card      describe a model in Markdown
     signal_codes    look up signal that is kept as codes, on the device that uses it
     signals         compare the signals of a cell line with those that a network was trained on
+    window_dataset  windows of a store as a dataset of PyTorch, for networks of one's own
     sources         choose where a training's windows come from: a store that is read on the go
 
 May import `model.network` and `factornet.store`.

@@ -63,11 +63,24 @@ def test_enough_commands_were_found():
 
 def test_readme_code_runs(demo_store):
     text = (ROOT / "README.md").read_text()
-    block = re.search(r"\n((?:    from factornet\.store.*\n)(?:(?:    .*)?\n)+?)\nOr with xarray alone", text)[1]
+    block = re.search(r"\n((?:    from factornet\.store.*\n)(?:(?:    .*)?\n)+?)\n`WindowDataset` of", text)[1]
     code = re.sub(r"^ {4}", "", block, flags=re.M).replace("build/demo/demo.zarr", str(demo_store))
     names: dict = {}
     exec(code, names)
     assert names["batch"].codes.shape[1] == 1000
+
+
+def test_networks_of_the_docs_learn(demo_store, tmp_path):
+    """In one process: a script of a user's guards workers that are spawned, and forks from a process with threads warn."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/own-networks.md").read_text(), re.S)
+    (tmp_path / "peaks.bed").write_text("chr2\t1000\t9000\n")
+    code = "\n".join(blocks).replace("build/demo/demo.zarr", str(demo_store)).replace("num_workers=2", "num_workers=0")
+    names: dict = {}
+    exec(code.replace("peaks.bed", str(tmp_path / "peaks.bed")), names)
+    losses = names["losses"]
+    assert sum(losses[-5:]) < sum(losses[:5])
+    assert names["labelled"].label.sum() == 40
+    assert names["batch"].targets.shape[1:] == (1, 4)
 
 
 def test_tracker_of_the_docs_runs(demo_store, tmp_path):

@@ -24,17 +24,17 @@ FACES = {
     "store": """
         BASES BIN FEATURES SCHEMA_VERSION STRIDE Batch CellInfo FactorNetError GenomeCoordinates InputError Intervals
         ObjectCache Peaks Region RemoteError Sampler SamplingPlan SchemaVersionError Split Store StoreError StoreInfo
-        StreamSettings UsageError WindowStream open_store parse_region read_span split_genome
+        StreamSettings UsageError WindowStream bins_in_regions label_overlaps open_store parse_region read_span split_genome
     """,
     "etl": """
         README_RULES AnnotationRules BuildReport CellOptions CopyReport DemoSummary DownloadedFile Finding GenomeInputs
         GenomeOptions Resources VerifyReport build_cell build_genome compare_with_sources copy_groups default_registry
-        download_files open_destination published_rules read_registry remove_cells select_downloads unpack_store
+        download_files open_destination published_rules read_intervals read_registry remove_cells select_downloads unpack_store
         verify_store write_demo
     """,
     "model": """
-        Baseline Bins Callbacks FactorNet ModelCard Motif NetworkConfig Predictor TensorStream TrainingError
-        TrainingOptions TrainingPausedError TrainingResult TrainingSetup average_precision baselines choose_device
+        Baseline Bins Callbacks FactorNet ModelCard Motif NetworkConfig Predictor SignalTarget TensorStream TrainingError
+        TrainingOptions TrainingPausedError TrainingResult TrainingSetup WindowBatch WindowDataset average_precision baselines choose_device
         evaluate find_kernel_sites find_motif fit_baseline import_keras load_network match_motifs one_hot predict_bins
         predict_intervals predict_regions prepare_training read_bedgraph read_card read_meme save_weights score train
         write_bedgraph write_bigwig write_imported
