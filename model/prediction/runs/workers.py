@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ....store.errors import UsageError
-from ....store.workers.cluster import WorkersError, delayed_call, local_cluster, remote_cluster, run_on
+from ....store.workers.cluster import WorkersError, ask_workers, delayed_call, local_cluster, remote_cluster, run_on
 from ...data.device import choose_device
 from .region_task import RegionResult, RegionTask
 
@@ -62,7 +62,8 @@ class RegionWorkers:
             on_result(result)
 
         try:
-            run_on(self._client, [delayed_call(task) for task in tasks], receive)
+            nodes = [delayed_call(task, priority=-i) for i, task in enumerate(tasks)]
+            run_on(self._client, nodes, receive)
         except WorkersError as error:
             raise WorkersError(f"{error}, {_RESUME}") from error
 
@@ -77,6 +78,7 @@ def open_workers(options: WorkerOptions, *, device: str, locations: Sequence[Pat
         locations: files and folders that all workers must see.
 
     Raises:
+        WorkersError: as for `ask_workers`.
         UsageError: as for `remote_cluster`; or a worker has not the device, or with "auto" only some have a GPU.
     """
     cluster: AbstractContextManager[Any] = (
@@ -85,7 +87,7 @@ def open_workers(options: WorkerOptions, *, device: str, locations: Sequence[Pat
         else remote_cluster(options.scheduler, locations)
     )
     with cluster as client:
-        found = client.run(_device_type, device, on_error="return")
+        found = ask_workers(client, _device_type, device)
         yield RegionWorkers(client, _common_device(device, found), options.threads)
 
 
