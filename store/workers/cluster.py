@@ -163,17 +163,25 @@ def _describe_worker(locations: Sequence[str]) -> tuple[str, str]:
     return __version__, next((location for location in locations if not Path(location).exists()), "")
 
 
-def delayed_call(call: Callable[[], Any], *, priority: int = 0) -> Any:
-    """Return a delayed task of a call without arguments; a cluster starts tasks of higher priority first.
+def delayed_value(value: Any) -> Any:
+    """Return a value that many tasks take as an argument: a cluster receives it once."""
+    from dask.delayed import delayed
 
-    Dask would look for other tasks of its own in arguments: in all names of all chromosomes, for each task. Of equal
-    priority, it starts them in the order of their names, backwards.
+    return delayed(value, pure=False, traverse=False)
+
+
+def delayed_call(call: Callable[..., Any], *values: Any, priority: int = 0) -> Any:
+    """Return a delayed task of a call; a cluster starts tasks of higher priority first.
+
+    Its arguments are `values`, of `delayed_value`; what a task has of its own is in `call`, as of a `partial`. Dask
+    would look for other tasks of its own in arguments: in all names of all chromosomes, for each task. Of equal
+    priority, it starts tasks in the order of their names, backwards.
     """
     from dask.base import annotate
     from dask.delayed import delayed
 
     with annotate(priority=priority):
-        return delayed(call, pure=False, traverse=False)(dask_key_name=f"task-{uuid4().hex}")
+        return delayed(call, pure=False, traverse=False)(*values, dask_key_name=f"task-{uuid4().hex}")
 
 
 @contextmanager

@@ -11,9 +11,17 @@ from typing import Any
 import torch
 
 from ....store.errors import UsageError
-from ....store.workers.cluster import WorkersError, ask_workers, delayed_call, local_cluster, remote_cluster, run_on
+from ....store.workers.cluster import (
+    WorkersError,
+    ask_workers,
+    delayed_call,
+    delayed_value,
+    local_cluster,
+    remote_cluster,
+    run_on,
+)
 from ...data.device import choose_device
-from .region_task import RegionResult, RegionTask
+from .region_task import RegionResult, RegionTask, WorkerRun
 
 _ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 """Memory that a worker frees stays its own, as in any other process. Dask has it returned at once, and every layer of a
@@ -49,8 +57,8 @@ class RegionWorkers:
         self._client = client
         self.device, self.threads, self.peak_rss = device, threads, 0
 
-    def run(self, tasks: Sequence[RegionTask], on_result: Callable[[RegionResult], None]) -> None:
-        """Run tasks, the first ones first; `on_result` is called here as each ends.
+    def run(self, run: WorkerRun, tasks: Sequence[RegionTask], on_result: Callable[[RegionResult], None]) -> None:
+        """Run the tasks of a run, the first ones first; `on_result` is called here as each ends.
 
         Raises:
             FactorNetError: as raised by a task, or by `on_result`; no further task is started then.
@@ -62,7 +70,8 @@ class RegionWorkers:
             on_result(result)
 
         try:
-            nodes = [delayed_call(task, priority=-i) for i, task in enumerate(tasks)]
+            shared = delayed_value(run)
+            nodes = [delayed_call(task, shared, priority=-i) for i, task in enumerate(tasks)]
             run_on(self._client, nodes, receive)
         except WorkersError as error:
             raise WorkersError(f"{error}, {_RESUME}") from error

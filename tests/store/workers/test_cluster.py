@@ -18,6 +18,7 @@ from factornet.store.workers.cluster import (
     WorkersError,
     ask_workers,
     delayed_call,
+    delayed_value,
     local_cluster,
     remote_cluster,
     run_on,
@@ -60,8 +61,10 @@ def scheduler(tmp_path):
 
 @pytest.mark.slow
 def test_earlier_tasks_are_started_first():
-    found = []
+    found, shared = [], delayed_value(Wait(7))
     with local_cluster(1, None) as client:
+        assert run_on(client, [delayed_call(Wait.__call__, shared)] * 2, found.append) == [7, 7]
+        found.clear()
         assert run_on(client, calls(*map(Wait, range(30))), found.append) == list(range(30))
     assert found == list(range(30))
 
