@@ -27,6 +27,8 @@ _VERSION = re.compile(r"(ENS[A-Z]*G\d{11})\.\d+")
 _REPLICATE = re.compile(r"[._ -](biorep|rep|replicate|r|br)[._ -]?\d+$", re.IGNORECASE)
 _USUAL_SUM = (100_000, 2_000_000)
 """TPMs of all genes add up to a million; those of the coding ones to somewhat less."""
+_LONG = 1e12
+_GENE = re.compile(r"ENS[A-Z]*G\d{11}(\.\d+)?")
 _HINT = "give TPMs, a gene in each row, a sample in each column, the first row the names of the samples, with tabs"
 
 
@@ -88,8 +90,13 @@ def read_tpm_table(files: Sequence[TpmFile], *, samples: Mapping[str, str] | Non
     sums = tpm.sum(axis=0)
     if unusual := [s for s, total in zip(rows.samples, sums, strict=True) if not _is_usual(total)]:
         first = sums[rows.samples.index(unusual[0])]
+        shown = f"{first:,.0f}" if first < _LONG else f"{first:.3g}"
         notes.append(f"the values of {len(unusual)} of {len(sums)} samples do not add up to about a million as TPMs do "
-                     f"({first:,.0f} in {unusual[0]})")  # fmt: skip
+                     f"({shown} in {unusual[0]})")  # fmt: skip
+    if absent := [s for s in samples or () if s not in rows.samples]:
+        more = ", ..." if absent[1:] else ""
+        said = f"{format_count(len(absent), 'sample')} of the list are not in the table: "
+        notes.append(f"{said}{format_foreign(absent[0])}{more}")
     groups: dict[str, list[int]] = defaultdict(list)
     for column, sample in enumerate(rows.samples):
         groups[samples[sample] if samples is not None else _REPLICATE.sub("", sample)].append(column)
@@ -170,6 +177,9 @@ def _read_rows(file: TpmFile) -> _Rows:
         raise InputError(path, "has no column of a sample", hint=_HINT, line=1)
     if "" in samples:
         raise InputError(path, f"column {columns[samples.index('')] + 1} has no title", hint=_HINT, line=1)
+    if all(map(_GENE.fullmatch, samples)):
+        problem = f"the first row has genes ({format_foreign(samples[0])}, ...) in place of the names of samples"
+        raise InputError(path, problem, hint=f"transpose the table; {_HINT}", line=1)
     if not file.sample and all(map(_is_number, samples)):
         problem = f"the first row has numbers ({format_foreign(samples[0])}, ...) in place of the names of samples"
         raise InputError(path, problem, hint="name the samples; a first row that begins with # is a comment", line=1)

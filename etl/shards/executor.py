@@ -104,7 +104,7 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
     if not tasks:
         return []
     # They are run as they are: to optimize the graph, dask would go through all tasks for each of them.
-    nodes = [delayed_call(partial(_call, task)) for task in tasks]
+    nodes = [delayed_call(partial(_call, task), priority=-i) for i, task in enumerate(tasks)]
     if resources.scheduler is not None:
         with remote_cluster(resources.scheduler, [location]) as client:
             return _run_on_cluster(client, nodes, on_report)

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from ... import __version__
 from ..errors import FactorNetError, UsageError
@@ -17,6 +20,9 @@ from .signals import shield_children_from_signals
 
 _TIMEOUT = 60  # seconds to wait for a scheduler, and for its first worker
 _ALLOWED_FAILURES = 3  # workers that may die of the same task before it fails
+_ASKED = 5  # times that workers are asked, where some die meanwhile and are replaced
+_LOOK = 5.0  # seconds between looks whether there are workers
+_log = logging.getLogger("factornet")
 Result = TypeVar("Result")
 
 
@@ -103,15 +109,20 @@ def _set_log_level() -> None:
     """Silence the log of distributed, here and in workers, unless this process logs at INFO: failures are raised."""
     import dask
 
-    level = "info" if logging.getLogger().isEnabledFor(logging.INFO) else "critical"
+    is_verbose = logging.getLogger().isEnabledFor(logging.INFO)
+    level = "info" if is_verbose else "critical"
     # Workers set up logging when they import distributed, before they receive the configuration of this process.
     early = "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED"
     dask.config.set({"logging.distributed": level, early: level})
-    logging.getLogger("distributed").setLevel(level.upper())
+    import distributed
+
+    # The client has a level of its own, which the import sets.
+    for name in (distributed.__name__, f"{distributed.__name__}.client"):
+        logging.getLogger(name).setLevel(level.upper())
 
 
 def _check_workers(client: Any, locations: Sequence[Path]) -> None:
-    results = client.run(_describe_worker, [str(location) for location in locations], on_error="return")
+    results = ask_workers(client, _describe_worker, [str(location) for location in locations])
     for worker, result in results.items():
         if isinstance(result, Exception):
             raise UsageError(
@@ -126,19 +137,74 @@ def _check_workers(client: Any, locations: Sequence[Path]) -> None:
             raise UsageError(f"worker {worker}: does not see {unseen}; use a file system that all workers share")
 
 
+def ask_workers(client: Any, call: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """Return what a function returns, or the exception that it raises, on each worker, by its address.
+
+    Where a worker is lost meanwhile, all are asked again.
+
+    Raises:
+        WorkersError: workers are lost again and again.
+    """
+    lost = "none is left"
+    for _ in range(_ASKED):
+        found: dict[str, Any] = client.run(call, *arguments, on_error="return")
+        failed = [f"{worker}: {result}" for worker, result in found.items() if isinstance(result, OSError)]
+        if found and not failed:
+            return found
+        lost = failed[0] if failed else lost
+        time.sleep(1)
+        with suppress(TimeoutError):
+            client.wait_for_workers(1, timeout=_TIMEOUT)
+    raise WorkersError(f"workers of the cluster were lost ({lost}); give them more memory, or restart the cluster")
+
+
 def _describe_worker(locations: Sequence[str]) -> tuple[str, str]:
     """Return, on a worker, its version of factornet, and the first of some paths that it does not see; "" for none."""
     return __version__, next((location for location in locations if not Path(location).exists()), "")
 
 
-def delayed_call(call: Callable[[], Any]) -> Any:
-    """Return a delayed task of a call without arguments.
-
-    Dask would look for other tasks of its own in arguments: in all names of all chromosomes, for each task.
-    """
+def delayed_value(value: Any) -> Any:
+    """Return a value that many tasks take as an argument: a cluster receives it once."""
     from dask.delayed import delayed
 
-    return delayed(call, pure=False, traverse=False)()
+    return delayed(value, pure=False, traverse=False)
+
+
+def delayed_call(call: Callable[..., Any], *values: Any, priority: int = 0) -> Any:
+    """Return a delayed task of a call; a cluster starts tasks of higher priority first.
+
+    Its arguments are `values`, of `delayed_value`; what a task has of its own is in `call`, as of a `partial`. Dask
+    would look for other tasks of its own in arguments: in all names of all chromosomes, for each task. Of equal
+    priority, it starts tasks in the order of their names, backwards.
+    """
+    from dask.base import annotate
+    from dask.delayed import delayed
+
+    with annotate(priority=priority):
+        return delayed(call, pure=False, traverse=False)(*values, dask_key_name=f"task-{uuid4().hex}")
+
+
+@contextmanager
+def _warn_without_workers(client: Any) -> Iterator[None]:
+    """Warn, while the block runs, where a cluster has had no worker for some time: tasks then wait for new ones."""
+    ended = threading.Event()
+
+    def look() -> None:
+        n_looks = 0
+        while not ended.wait(_LOOK):
+            try:
+                n_looks = 0 if client.nthreads() else n_looks + 1
+            except Exception:  # the connection is lost, which the tasks say
+                return
+            if n_looks == 2:
+                _log.warning("all workers of the cluster are gone; waiting for new ones, until interrupted")
+
+    thread = threading.Thread(target=look, name="workers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def run_on(client: Any, nodes: Sequence[Any], on_result: Callable[[Result], None]) -> list[Result]:
@@ -146,7 +212,7 @@ def run_on(client: Any, nodes: Sequence[Any], on_result: Callable[[Result], None
 
     Args:
         client: of the cluster.
-        nodes: delayed tasks; earlier ones are started first.
+        nodes: of `delayed_call`.
         on_result: called as each task ends.
 
     Raises:
@@ -159,12 +225,15 @@ def run_on(client: Any, nodes: Sequence[Any], on_result: Callable[[Result], None
 
     futures = client.compute(list(nodes), optimize_graph=False)
     try:
-        for future in as_completed(futures):
-            on_result(future.result())
-        return [future.result() for future in futures]
+        with _warn_without_workers(client):
+            for future in as_completed(futures):
+                on_result(future.result())
+            return [future.result() for future in futures]
     except FactorNetError:
         raise
-    except (KilledWorker, FutureCancelledError, OSError) as e:
+    except FutureCancelledError as e:
+        raise WorkersError("the scheduler of the cluster was lost; restart the cluster") from e
+    except (KilledWorker, OSError) as e:
         hint = "use fewer workers or give them more memory" if isinstance(e, KilledWorker) else "restart the cluster"
         raise WorkersError(f"workers of the cluster were lost ({e}); {hint}") from e
     except Exception as e:

@@ -246,7 +246,6 @@ def _predict_on_workers(
     run = WorkerRun.of([job.predictor for job in jobs], threads=workers.threads)
     tasks = [
         RegionTask(
-            run=run,
             index=i,
             region=bins.parts[i],
             stride=bins.stride,
@@ -271,7 +270,7 @@ def _predict_on_workers(
             on_seconds(jobs[k].predictor, n, seconds)
             on_bins(n)
 
-    workers.run(tasks, finish)
+    workers.run(run, tasks, finish)
 
 
 def _part_format(output: Output) -> ScoreFormat:

@@ -138,7 +138,6 @@ class RegionTask:
     """Write the scores of one part of a region next to their place.
 
     Attributes:
-        run: store and models.
         index: of the part.
         region: the part.
         stride: bases between the starts of bins.
@@ -147,7 +146,6 @@ class RegionTask:
         parts: one for each of them, with absolute paths, in folders that exist.
     """
 
-    run: WorkerRun
     index: int
     region: Region
     stride: int
@@ -155,16 +153,16 @@ class RegionTask:
     predictors: tuple[int, ...]
     parts: tuple[RegionFile, ...]
 
-    def __call__(self) -> RegionResult:
-        """Write the files and return what they are.
+    def __call__(self, run: WorkerRun) -> RegionResult:
+        """Write the files and return what they are; `run` has store and models.
 
         Raises:
             InputError: a model cannot be loaded, or is not the one of the main process; a file cannot be written.
             UsageError: this worker has not the device of the run.
             StoreError: as for `predict_together`, or another version of the cell line is found.
         """
-        torch.set_num_threads(self.run.threads)
-        of_run = _open_predictors(self.run)
+        torch.set_num_threads(run.threads)
+        of_run = _open_predictors(run)
         predictors = [of_run[k] for k in self.predictors]
         files = [RegionFile(_temporary(part.path), part.kind) for part in self.parts]
         scored: dict[int, tuple[int, float]] = {}
@@ -173,7 +171,7 @@ class RegionTask:
             before = scored.get(k, (0, 0.0))
             scored[k] = (before[0] + n, before[1] + seconds)
 
-        coordinates = self.run.store.coordinates
+        coordinates = run.store.coordinates
         pieces = pieces_of_region(self.region, coordinates, stride=self.stride, bins=self.part_bins)
         write_region(predictors, pieces, files, on_scored=add)
         return RegionResult(

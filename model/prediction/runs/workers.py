@@ -11,9 +11,17 @@ from typing import Any
 import torch
 
 from ....store.errors import UsageError
-from ....store.workers.cluster import WorkersError, delayed_call, local_cluster, remote_cluster, run_on
+from ....store.workers.cluster import (
+    WorkersError,
+    ask_workers,
+    delayed_call,
+    delayed_value,
+    local_cluster,
+    remote_cluster,
+    run_on,
+)
 from ...data.device import choose_device
-from .region_task import RegionResult, RegionTask
+from .region_task import RegionResult, RegionTask, WorkerRun
 
 _ALLOCATION = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 """Memory that a worker frees stays its own, as in any other process. Dask has it returned at once, and every layer of a
@@ -49,8 +57,8 @@ class RegionWorkers:
         self._client = client
         self.device, self.threads, self.peak_rss = device, threads, 0
 
-    def run(self, tasks: Sequence[RegionTask], on_result: Callable[[RegionResult], None]) -> None:
-        """Run tasks, the first ones first; `on_result` is called here as each ends.
+    def run(self, run: WorkerRun, tasks: Sequence[RegionTask], on_result: Callable[[RegionResult], None]) -> None:
+        """Run the tasks of a run, the first ones first; `on_result` is called here as each ends.
 
         Raises:
             FactorNetError: as raised by a task, or by `on_result`; no further task is started then.
@@ -62,7 +70,9 @@ class RegionWorkers:
             on_result(result)
 
         try:
-            run_on(self._client, [delayed_call(task) for task in tasks], receive)
+            shared = delayed_value(run)
+            nodes = [delayed_call(task, shared, priority=-i) for i, task in enumerate(tasks)]
+            run_on(self._client, nodes, receive)
         except WorkersError as error:
             raise WorkersError(f"{error}, {_RESUME}") from error
 
@@ -77,6 +87,7 @@ def open_workers(options: WorkerOptions, *, device: str, locations: Sequence[Pat
         locations: files and folders that all workers must see.
 
     Raises:
+        WorkersError: as for `ask_workers`.
         UsageError: as for `remote_cluster`; or a worker has not the device, or with "auto" only some have a GPU.
     """
     cluster: AbstractContextManager[Any] = (
@@ -85,7 +96,7 @@ def open_workers(options: WorkerOptions, *, device: str, locations: Sequence[Pat
         else remote_cluster(options.scheduler, locations)
     )
     with cluster as client:
-        found = client.run(_device_type, device, on_error="return")
+        found = ask_workers(client, _device_type, device)
         yield RegionWorkers(client, _common_device(device, found), options.threads)
 
 

@@ -126,3 +126,19 @@ def test_files_of_one_sample_are_joined_by_their_genes(tmp_path):
     other = quantification(tmp_path / "d.tsv", ("ENSG9", 1))
     with pytest.raises(InputError, match=r"a.tsv: has no gene in common with the other files"):
         read_tpm_table([TpmFile(a), TpmFile(other)])
+
+
+def test_table_with_samples_in_rows_is_refused(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text("sample\tENSG00000000003.1\tENSG00000000005\nK562\t1\t2\nHepG2\t3\t4\n")
+    with pytest.raises(InputError, match=r"t.tsv:1: the first row has genes \(ENSG00000000003.1, ...\).*transpose"):
+        read_tpm_table([TpmFile(path)])
+
+
+def test_samples_of_the_list_that_the_table_lacks_are_said(tmp_path):
+    (tmp_path / "t.tsv").write_text("g\ta\tb\nG1\t400000\t2\nG2\t600000\t1e150\n")
+    table = read_tpm_table([TpmFile(tmp_path / "t.tsv")], samples={"a": "K562", "b": "HepG2", "c": "K562", "d": "x"})
+    assert table.notes == (
+        "the values of 1 of 2 samples do not add up to about a million as TPMs do (1e+150 in b)",
+        "2 samples of the list are not in the table: c, ...",
+    )

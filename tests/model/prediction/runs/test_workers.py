@@ -29,10 +29,11 @@ class InlineWorkers(RegionWorkers):
     def __init__(self) -> None:
         super().__init__(None, CPU, torch.get_num_threads())
 
-    def run(self, tasks, on_result):
+    def run(self, run, tasks, on_result):
+        assert all(len(pickle.dumps(task)) < 4000 for task in tasks), "what all tasks share is sent once"
         for i, task in enumerate(reversed(tasks)):
             for _ in range(1 + i % 2):  # of two workers that compute a region, the last one is heard
-                result = pickle.loads(pickle.dumps(task))()
+                result = pickle.loads(pickle.dumps(task))(pickle.loads(pickle.dumps(run)))
             on_result(pickle.loads(pickle.dumps(result)))
 
 
@@ -94,9 +95,9 @@ def test_a_long_region_is_several_tasks_and_resumed_by_task(predictors, store, t
     done = []
 
     class Interrupted(InlineWorkers):
-        def run(self, tasks, on_result):
+        def run(self, run, tasks, on_result):
             done.extend(tasks)
-            super().run(tasks[:4], on_result)
+            super().run(run, tasks[:4], on_result)
             raise KeyboardInterrupt
 
     run_folder(tmp_path / "alone", predictors(*names), bins, suffix, ensemble)
@@ -125,8 +126,8 @@ def test_regions_of_an_interrupted_run_are_kept(predictors, regions, tmp_path):
     done = []
 
     class Interrupted(InlineWorkers):
-        def run(self, tasks, on_result):
-            super().run(tasks[:5], on_result)
+        def run(self, run, tasks, on_result):
+            super().run(run, tasks[:5], on_result)
             done.extend(tasks[:5])
             raise KeyboardInterrupt
 
