@@ -30,7 +30,7 @@ from .cell_inputs import (
     read_inputs,
 )
 from .cell_place import check_buildable, check_existing, check_place
-from .rates import HASH_RATE, READ_FILES_RATE, TRACK_BYTES, TRACK_SECONDS, Rates, measure_rates
+from .rates import CELL_SECONDS, HASH_RATE, READ_FILES_RATE, TRACK_BYTES, TRACK_SECONDS, Rates, measure_rates
 
 Action = Literal["build", "replace", "unchanged", "unknown"]
 _SPAN = 16 * 2**20  # bases read at a time
@@ -255,7 +255,7 @@ class _CellCheck:
         if seconds is not None:
             of_files = sum(path.stat().st_size for path in inputs.files) / HASH_RATE
             of_files += sum(path.stat().st_size for t in of_reads for path in t.paths) / READ_FILES_RATE
-            seconds += serial + of_files
+            seconds += CELL_SECONDS + serial + of_files
         notes = [*inputs.notes, *(n for f in content.factors for n in factor_notes(f.name, describe_factor(f)))]
         return CellPlan(
             name=inputs.name,
