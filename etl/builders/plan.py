@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Literal
 
 from ...store.errors import FactorNetError, Problems, UsageError
+from ...store.files.folder_name import folder_name
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.reader import Store
 from ...store.schema import bin_count
@@ -172,7 +173,7 @@ class _CellCheck:
 
     def plan(self, folder: Path | CellFolder, *, force: bool, values: bool) -> CellPlan:
         """Return the plan of a folder."""
-        name = folder.name
+        name = folder.name if isinstance(folder, CellFolder) else folder_name(folder)
         begin = perf_counter()
         with self.problems.catch():
             read = folder if isinstance(folder, CellFolder) else read_cell_folder(folder, self.problems)
