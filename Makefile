@@ -45,11 +45,12 @@ test-slow: install    ## the long tests that `make test` leaves out (15 minutes)
 test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q
 
-test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, 1,200 damaged files, pairs of commands, system calls
+test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, 1,200 damaged files, 20 preempted trainings, pairs of commands, system calls
 	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/etl/builders/test_disk_faults.py -k disk_call_fails
 	$(BIN)/python tests/stress/kill_build.py --runs 200
 	$(BIN)/python tests/stress/damage_store.py --faults 1000
 	$(BIN)/python tests/stress/damage_models.py --flips 1000 --cuts 200
+	$(BIN)/python tests/stress/preempt_training.py --moments 20
 	PYTHONPATH=tests $(BIN)/python -m stress.pairs_of_commands --rounds 5
 	PYTHONPATH=tests $(BIN)/python -m stress.pairs_of_commands --rounds 5 --no-flock
 	PYTHONPATH=tests $(BIN)/python -m stress.system_calls --runs 50 --failures 60    # Linux with strace; two hours

@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from ...store.errors import FactorNetError
+from ...store.errors import FactorNetError, InputError
 from ...store.machine import raise_open_file_limit
 from ..run.config import with_config
 from ..run.failure import describe_failure
@@ -106,7 +106,12 @@ def _write_record(options: argparse.Namespace) -> None:
     if path.exists() and not is_record(path):
         print_warning(f"{path}: exists and is no record of a run; this run is not recorded")
         return
-    run.write(path)
+    try:
+        run.write(path)
+    except InputError as error:
+        if asked:
+            raise
+        print_warning(f"{error}; the output is complete, this run is not recorded")
 
 
 def _prepare_process(*, verbose: bool) -> None:

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Literal
 
 from ...store.errors import FactorNetError, Problems, UsageError
+from ...store.files.folder_name import folder_name
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.reader import Store
 from ...store.schema import bin_count
@@ -30,7 +31,7 @@ from .cell_inputs import (
     read_inputs,
 )
 from .cell_place import check_buildable, check_existing, check_place
-from .rates import HASH_RATE, READ_FILES_RATE, TRACK_BYTES, TRACK_SECONDS, Rates, measure_rates
+from .rates import CELL_SECONDS, HASH_RATE, READ_FILES_RATE, TRACK_BYTES, TRACK_SECONDS, Rates, measure_rates
 
 Action = Literal["build", "replace", "unchanged", "unknown"]
 _SPAN = 16 * 2**20  # bases read at a time
@@ -172,7 +173,7 @@ class _CellCheck:
 
     def plan(self, folder: Path | CellFolder, *, force: bool, values: bool) -> CellPlan:
         """Return the plan of a folder."""
-        name = folder.name
+        name = folder.name if isinstance(folder, CellFolder) else folder_name(folder)
         begin = perf_counter()
         with self.problems.catch():
             read = folder if isinstance(folder, CellFolder) else read_cell_folder(folder, self.problems)
@@ -255,7 +256,7 @@ class _CellCheck:
         if seconds is not None:
             of_files = sum(path.stat().st_size for path in inputs.files) / HASH_RATE
             of_files += sum(path.stat().st_size for t in of_reads for path in t.paths) / READ_FILES_RATE
-            seconds += serial + of_files
+            seconds += CELL_SECONDS + serial + of_files
         notes = [*inputs.notes, *(n for f in content.factors for n in factor_notes(f.name, describe_factor(f)))]
         return CellPlan(
             name=inputs.name,

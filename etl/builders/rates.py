@@ -25,6 +25,8 @@ READ_FILES_RATE = 22e6
 TRACK_SECONDS, TRACK_BYTES = 15e-9, 0.25
 """Per base of a track, where none can be measured because all are made from reads: 144 Mb with two tracks in 4.4 s
 (docs/performance.md)."""
+CELL_SECONDS = 2.0
+"""Of each cell line, whatever its size: its manifest, and moving it into place (1.7 to 4 on two busy cores)."""
 HASH_RATE = 400e6
 """Bytes per second of SHA-256, at the low end of processors with and without instructions for it."""
 

@@ -2,10 +2,10 @@
 
     python tests/stress/preempt_training.py --moments 20
 
-A training of the demo is run once as it is. Then it is run again, and sent SIGTERM after a random time, as often as
-`--moments` says, on the same folder until it has ended, and then from the start again. It must end with status 143, as
-paused, or have ended; whatever it leaves must verify; and in the end weights and losses must be those of the first run,
-bit for bit.
+A training of the demo is run once as it is. Then it is run again, and sent SIGTERM a random time after it has begun, on
+the same folder until it has ended, and then from the start again, until `--moments` signals have met it. It must end with
+status 143, as paused, unless it has ended before; whatever it leaves must verify; and in the end weights and losses must
+be those of the first run, bit for bit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PAUSED = 128 + signal.SIGTERM
 
 def command(store: Path, folder: Path) -> list[str]:
     """Return the command line of a training of some seconds."""
-    words = "-i GM12878 -f CTCF -v chr11:0-400000 -t chr1 chr2 chr21 -k 8 -r 4 -d 8 -e 4 -b 20 --threads 1".split()
+    words = "-i GM12878 -f CTCF -v chr11:0-400000 -t chr1 chr2 chr21 -k 32 -r 8 -d 16 -e 6 -b 10 --threads 1".split()
     program = "import sys; from factornet.cli.train import main; sys.exit(main())"
     return [sys.executable, "-c", program, "--store", str(store), *words, "-o", str(folder)]
 
@@ -47,16 +47,22 @@ def same_outputs(first: Path, second: Path) -> list[str]:
 
 def preempt(store: Path, folder: Path, seconds: float) -> tuple[int, float, str]:
     """Run a training, terminate it some seconds after it has begun; return status, seconds to its end, its messages."""
-    resume = ["--resume"] if (folder / "model.json").exists() else []
-    started = subprocess.Popen([*command(store, folder), *resume], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert started.stdout is not None
-    while (line := started.stdout.readline()) and not line.startswith(b"windows:"):
-        pass  # what is done before the first step is lost to nobody
+    started = _begin(store, folder)
     time.sleep(seconds)
     begin = time.monotonic()
     os.kill(started.pid, signal.SIGTERM)
     _, errors = started.communicate(timeout=120)
     return started.returncode, time.monotonic() - begin, errors.decode()
+
+
+def _begin(store: Path, folder: Path) -> subprocess.Popen[bytes]:
+    """Start or resume a training; return it when its first step is near: what is done before is lost to nobody."""
+    resume = ["--resume"] if (folder / "model.json").exists() else []
+    started = subprocess.Popen([*command(store, folder), *resume], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert started.stdout is not None
+    while (line := started.stdout.readline()) and not line.startswith(b"windows:"):
+        pass
+    return started
 
 
 def main() -> None:
@@ -70,11 +76,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         store = options.store or _build_demo(Path(work))
         whole, folder = Path(work) / "whole", Path(work) / "model"
+        started = _begin(store, whole)
         begin = time.monotonic()
-        subprocess.run(command(store, whole), check=True, capture_output=True)
+        started.communicate(timeout=600)
         duration = time.monotonic() - begin
-        print(f"undisturbed: {duration:.1f} s")
-        while n < options.moments:
+        print(f"undisturbed: {duration:.1f} s behind its begin", flush=True)
+        while n_paused < options.moments and n < 10 * options.moments and not faults:
             n += 1
             seconds = rng.uniform(0, duration / 2)
             status, took, errors = preempt(store, folder, seconds)
@@ -84,12 +91,13 @@ def main() -> None:
                 faults += 1
             n_paused += status == _PAUSED
             said = errors.strip().splitlines()[-1] if errors.strip() else "ended before"
-            print(f"{n}: after {seconds:.2f} s, status {status}, {took:.2f} s later; {problems or 'verified'}; {said}")
-            if ended or n == options.moments:
+            found = problems or "verified"
+            print(f"{n}: after {seconds:.2f} s, status {status}, {took:.2f} s later; {found}; {said}", flush=True)
+            if ended or n_paused == options.moments:
                 faults += _finish(store, folder, whole)
                 shutil.rmtree(folder)
     print(f"{n} moments, {n_paused} paused: {faults} faults")
-    sys.exit(bool(faults))
+    sys.exit(bool(faults) or n_paused < options.moments)
 
 
 def _finish(store: Path, folder: Path, whole: Path) -> int:

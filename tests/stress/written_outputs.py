@@ -20,6 +20,7 @@ from support.keras_folder import SPECS, write_folder
 from support.tiny_experiment import LENGTHS, build, write_cell
 
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
+from factornet.store.files.sealed_toml import RUN_FILE
 
 MODULES = (
     *(f"factornet.cli.{name}" for name in ("train", "predict", "evaluate", "visualize", "model")),
@@ -224,8 +225,11 @@ COMMANDS = (
 
 
 def seen(folder: Path) -> dict[str, bytes]:
-    """Return the files below a folder that a user sees: none whose name, or folder's name, begins with a dot."""
-    files = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    """Return the files below a folder that a user sees: none whose name, or folder's name, begins with a dot.
+
+    Records of runs are left out: they say when and where a run was, and are written after it.
+    """
+    files = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file() and not p.name.endswith(RUN_FILE))
     return {str(p): (folder / p).read_bytes() for p in files if not any(part[0] == "." for part in p.parts)}
 
 

@@ -1,6 +1,7 @@
 """Two processes train as one: same windows, same dropout, same losses."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,28 @@ def test_two_ranks_have_the_losses_of_one_in_single_precision(demo_store, tmp_pa
     one, two = map(losses, train_alone_and_with_two_ranks(demo_store, tmp_path, "-e", "1"))
     # Losses only: average precision counts ranks, of which rounding may swap some (0.0017 was seen).
     np.testing.assert_allclose(two[0][:2], one[0][:2], rtol=0, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_two_ranks_pause_after_the_same_step_and_resume_to_the_same_weights(demo_store, tmp_path):
+    torchrun = [PROGRAM / "torchrun", "--nproc-per-node", "2", "-m", "factornet.cli.train"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    words = ("-e", "3", "--double")
+    run(*torchrun, *options(demo_store, whole, *words))
+    command = [str(word) for word in (*torchrun, *options(demo_store, parts, *words))]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    while not started.stdout.readline().startswith("epoch"):
+        assert started.poll() is None
+    started.send_signal(signal.SIGTERM)
+    errors = started.communicate(timeout=120)[1]
+    assert "the training is paused within epoch" in errors
+    (record,) = parts.glob("paused-*.json")
+    run(*command, "--resume")
+    assert not record.exists()
+    a, b = (load_network(folder, weights="last").state_dict() for folder in (whole, parts))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    np.testing.assert_allclose(losses(whole), losses(parts), rtol=1e-6)
 
 
 @pytest.mark.parametrize("windows", [301, 300, 299, 240])

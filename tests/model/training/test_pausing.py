@@ -14,6 +14,7 @@ import pytest
 import torch
 from stress.preempt_training import command, same_outputs
 from support.sealed import change_sealed
+from support.snapshots import Snapshots
 from support.tiny_model import tiny_setup
 
 from factornet.etl.builders.unpack import unpack_store
@@ -199,6 +200,26 @@ def test_pause_survives_the_loss_of_the_states_before_it(demo_store, whole, tmp_
     run(demo_store, parts, resume=True, warnings=heard)
     assert "no training state is valid" in heard[0]
     assert same_outputs(folder, parts) == []
+
+
+def test_kill_while_a_pause_is_written_or_removed_is_no_damage(demo_store, whole, tmp_path, monkeypatch):
+    """Whatever a kill leaves, it verifies, and resumes to the same bits."""
+    folder, _ = whole
+    parts = tmp_path / "parts" / "m"
+    parts.parent.mkdir()
+    paused(demo_store, parts, 3)
+    with monkeypatch.context() as patch:
+        snapshots = Snapshots(parts, tmp_path / "killed", patch)
+        paused(demo_store, parts, 2, resume=True)
+        n_paused = len(snapshots.taken)
+        run(demo_store, parts, resume=True)
+    assert n_paused >= 6, "three files are written, and three removed"
+    for copy in snapshots.taken[: n_paused + 12]:
+        assert verify_model(copy).faults == (), copy
+    for copy in snapshots.taken[1 : n_paused + 12 : 4]:
+        run(demo_store, copy, resume=True)
+        assert same_outputs(folder, copy) == [], copy
+        assert not list(copy.glob("paused-*.json"))
 
 
 def test_error_of_a_callback_ends_the_training_at_once(tiny_store, tmp_path):
