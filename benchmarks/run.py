@@ -24,6 +24,7 @@ BENCHMARKS = (
     "loader",
     "raw",
     "genvarloader_peer",
+    "codes",
     "training",
     "etl",
     "predict",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numcodecs import blosc, zstd
@@ -25,6 +25,7 @@ blosc.use_threads = False  # its own threads would compete with the stream's, an
 _MIN_SLICES_TO_COMPILE = 32
 """A call with this many slices is taken as the start of a stream, worth the second that compiling takes."""
 
+_Loops = TypeVar("_Loops")
 Loop = Callable[..., int]
 """``loop(source, out, chunk, offset, first, count, out_offset, typesize, whole)`` decodes slice i: ``count[i]`` bytes
 from ``first[i]`` on of the chunk at the address ``source + offset[i]``, to the address ``out + out_offset[i]``. It
@@ -125,61 +126,34 @@ def copy_windows(
     return bool(low <= values.min(initial=0) and values.max(initial=0) <= high)  # the minimum is NaN where there is one
 
 
-def look_up(codes: NDArray[Any], table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``table[codes]``, float32 of the shape of `codes`.
-
-    Args:
-        codes: uint8 or uint16, any shape.
-        table: float32 (256,) or (65536,): a value for every code.
-    """
-    out = np.empty(codes.shape, np.float32)
-    look_up_rows(codes.reshape(1, -1), table, np.zeros(1, np.int64), out.reshape(1, -1))
-    return out
-
-
-def look_up_rows(
-    codes: NDArray[Any], tables: NDArray[np.float32], table_starts: NDArray[np.int64], out: NDArray[np.float32]
-) -> None:
-    """Write ``tables[table_starts[i] + codes[i]]`` to ``out[i]`` for each row i.
-
-    Args:
-        codes: uint8 or uint16 (rows, n).
-        tables: float32 (m,); after each start in it, values for every code of the type.
-        table_starts: first value of the table of each row, int64 (rows,).
-        out: array to fill, float32 (rows, n), C-contiguous.
-    """
-    compiled = _compiled()
-    if compiled:
-        compiled.look_up(np.ascontiguousarray(codes), tables, table_starts, out)
-        return
-    for start in np.unique(table_starts):
-        rows = table_starts == start
-        out[rows] = tables[start:].take(codes[rows])
-
-
 @dataclass(frozen=True)
 class _Compiled:
     decode: Loop | None
     copy: Callable[..., bool]
-    look_up: Callable[..., None]
 
 
 def _compiled() -> _Compiled | None:
     """Return the compiled loops; None until they are ready, or without numba."""
-    compiling = _compiling()
+    return when_compiled(_compile)
+
+
+def when_compiled(compile_loops: Callable[[], _Loops]) -> _Loops | None:
+    """Return what a function compiles, which a thread calls once per process; None until it is done, or has failed."""
+    compiling: Future[_Loops] = in_background(compile_loops)
     return compiling.result() if compiling.done() and compiling.exception() is None else None
 
 
 @cache
-def _compiling() -> Future[_Compiled]:
+def in_background(compile_loops: Callable[[], Any]) -> Future[Any]:
+    """Call a function in a thread, the first time that it is given."""
     executor = ThreadPoolExecutor(1, thread_name_prefix="compile")
-    future = executor.submit(_compile)
+    future = executor.submit(compile_loops)
     executor.shutdown(wait=False)
     return future
 
 
 def _compile() -> _Compiled:
-    """Compile the loops.
+    """Compile both loops.
 
     Raises:
         ImportError: numba is not installed.
@@ -190,21 +164,7 @@ def _compile() -> _Compiled:
     fields = ", ".join(["int64[::1]"] * 5)
     decode = loop and numba.njit(f"int64(int64, int64, int64, {fields}, boolean[::1])", nogil=True)(loop)
     signature = "boolean({0}[::1], int64[::1], int64, {0}[::1], int64[::1], {0}, {0})"
-    copy = numba.njit([signature.format(t) for t in ("uint8", "float32")], nogil=True)(_copy)
-    return _Compiled(decode, copy, _compile_look_up(numba))
-
-
-def _compile_look_up(numba: Any) -> Callable[..., None]:
-    """Compile `_look_up` for both types of codes; codes and tables may be read-only."""
-    types = numba.types
-
-    def read_only(dtype: Any, ndim: int) -> Any:
-        return types.Array(dtype, ndim, "C", readonly=True)
-
-    rest = (read_only(types.float32, 1), types.int64[::1], types.float32[:, ::1])
-    signatures = [types.void(read_only(code, 2), *rest) for code in (types.uint8, types.uint16)]
-    compiled: Callable[..., None] = numba.njit(signatures, nogil=True)(_look_up)
-    return compiled
+    return _Compiled(decode, numba.njit([signature.format(t) for t in ("uint8", "float32")], nogil=True)(_copy))
 
 
 def _copy(source: Any, starts: Any, length: int, out: Any, out_starts: Any, low: Any, high: Any) -> bool:  # noqa: PLR0917
@@ -217,11 +177,3 @@ def _copy(source: Any, starts: Any, length: int, out: Any, out_starts: Any, low:
             copied[k] = value
             valid &= (low <= value) & (value <= high)
     return valid
-
-
-def _look_up(codes: Any, tables: Any, table_starts: Any, out: Any) -> None:
-    """Body of `look_up_rows`, to be compiled."""
-    for i in range(len(codes)):
-        table, row, values = tables[table_starts[i] :], codes[i], out[i]
-        for k in range(len(row)):
-            values[k] = table[row[k]]

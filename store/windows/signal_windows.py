@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..format.native import look_up_rows
 from ..format.value_tables.coded_array import CodedArray
+from ..format.value_tables.look_up import look_up_rows
 from ..format.value_tables.table import CODE_TYPES
 from .gather import ArrayGatherer
 from .inputs import SIGNAL

@@ -90,8 +90,8 @@ def test_copies_of_other_units_are_other_cell_lines(work, tmp_path, capsys):
     assert etl.main(["export", str(copy), f"{tmp_path}/copy.zarr", "--cells", "T1"]) == 2
     assert "has other content of T1" in capsys.readouterr().err
     assert etl.main(["unpack", str(copy), f"{tmp_path}/raw.zarr", "--cells", "T1"]) == 0
-    dataset = xr.open_zarr(tmp_path / "raw.zarr", group="cells/T1/tracks/DGF", consolidated=False)
-    assert dataset["chr1"].attrs["units"] == "CPM"
+    dataset = xr.open_zarr(tmp_path / "raw.zarr", group="cells/T1/tracks/DGF/chr1", consolidated=False)
+    assert dataset.attrs["units"] == "CPM"
     raw, whole = open_store(tmp_path / "raw.zarr"), open_store(copy)
     assert raw.cell("T1").tracks == whole.cell("T1").tracks
     assert track_signals(raw, ("T1",), ("Unique35", "DGF")) == track_signals(whole, ("T1",), ("Unique35", "DGF"))

@@ -1,6 +1,7 @@
 """Signal of few distinct values as small integers and a table of the values, lossless.
 
     table        which values a signal has, and the code of each
+    look_up      look up the values of codes by a compiled loop
     coded_array  an array of a raw store, or in memory, that is kept as codes
 
 May import what `store.format` may, and modules of it but `store.format.sharded`.

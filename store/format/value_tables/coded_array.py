@@ -16,7 +16,7 @@ from ...errors import StoreError
 from ...storage.base import GroupStorage
 from ..manifest import NOT_FACTORNET, Objects
 from ..memmap import map_array, raw_node
-from ..native import look_up
+from .look_up import look_up
 from .table import CODE_TYPES, ValueTable
 
 CODES, VALUES = "codes", "values"

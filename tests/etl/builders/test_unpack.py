@@ -15,12 +15,12 @@ import xarray as xr
 import zarr
 
 from factornet.cli import etl
-from factornet.etl import Resources
+from factornet.etl import Resources, verify_store
 from factornet.etl.builders import unpack
 from factornet.etl.builders.parts import raw_arrays
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.publish.remove import remove_cells
-from factornet.store import StoreError, UsageError, open_store
+from factornet.store import SamplingPlan, StoreError, StreamSettings, UsageError, WindowStream, open_store
 from factornet.store.format.manifest import with_self_digest
 
 CELLS = ("GM12878", "HepG2", "K562")
@@ -95,6 +95,24 @@ def test_manifests_list_every_object_with_size_and_digest(demo_store, raw_store)
         files = {str(p.relative_to(group)): p for p in group.rglob("*") if p.is_file() and p not in own}
         want = {k: [p.stat().st_size, hashlib.sha256(p.read_bytes()).hexdigest()] for k, p in files.items()}
         assert json.loads(text)["objects"] == {k: v for k, v in want.items() if not k.startswith("manifest/")}
+
+
+def test_raw_store_of_schema_1_is_read(demo_store, raw_store, tmp_path, monkeypatch):
+    """As earlier versions wrote it: all signal is float32."""
+    monkeypatch.setattr(raw_arrays, "takes_less", lambda table, length: False)
+    unpack_store(demo_store, tmp_path / "old.zarr", Resources(1), cells=["K562"])
+    assert arrays_of(tmp_path / "old.zarr") == [
+        p for p in arrays_of(demo_store) if p.split("/")[1] not in {"GM12878", "HepG2"}
+    ]
+    old, new = open_store(tmp_path / "old.zarr"), open_store(raw_store)
+    assert (old.info.schema_version, old.cell("K562").schema_version) == (1, 1)
+    assert (new.info.schema_version, new.cell("K562").schema_version) == (2, 2)
+    zeros = np.zeros(200, np.int64)
+    starts = np.random.default_rng(0).integers(-600, 149_000, 200)
+    plan = SamplingPlan(("K562",), zeros, zeros, starts, zeros, np.zeros((200, 0), np.uint8))
+    for mine, theirs in zip(*(WindowStream(s, plan, StreamSettings(999), seed=(1,)) for s in (old, new)), strict=True):
+        assert mine.tracks.tobytes() == theirs.tracks.tobytes()
+    assert verify_store(tmp_path / "old.zarr").findings == ()
 
 
 def test_two_workers_write_the_same_and_cell_lines_can_be_selected(demo_store, raw_store, tmp_path, capsys):

@@ -165,7 +165,7 @@ def test_can_decode_only_known_codecs():
 
 def test_compiled_loop_gives_the_same_values(stored):
     array, values = stored
-    compiled = native._compiling().result(timeout=120).decode
+    compiled = native.in_background(native._compile).result(timeout=120).decode
     assert native.compiled_loop(1000) is compiled
     spans = np.array([[i, i + 70] for i in range(0, ROWS - 100, 400)])
     out = np.zeros_like(values)
@@ -177,7 +177,7 @@ def test_compiled_loop_gives_the_same_values(stored):
 
 
 def test_compiled_loop_stops_at_a_damaged_chunk():
-    native._compiling().result(timeout=120)
+    native.in_background(native._compile).result(timeout=120)
     bad = bytes(GOOD[:20]) + b"\xff" * (len(GOOD) - 20)
     n = 64
     slices = ChunkSlices(*(np.full(n, v, np.int64) for v in (0, len(bad), 0, CHUNK)), np.arange(n) * CHUNK)
@@ -194,7 +194,7 @@ def test_copy_windows_copies_and_detects_invalid_values(dtype, monkeypatch):
     expected = np.full(300, 7, dtype)
     for start, at in zip(starts, out_starts, strict=True):
         expected[at : at + 10] = source[start : start + 10]
-    native._compiling().result(timeout=120)
+    native.in_background(native._compile).result(timeout=120)
     for ready in (True, False):
         if not ready:
             monkeypatch.setattr(native, "_compiled", lambda: None)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factornet.store.format import native
+from factornet.store.format.value_tables import look_up
 from factornet.store.format.value_tables.coded_array import CodedArray
 from factornet.store.format.value_tables.table import find_table
 from factornet.store.windows.gather import ArrayGatherer
@@ -29,9 +30,9 @@ def as_codes(signal):
 def loops(request, monkeypatch):
     """With the compiled loops, and as long as there are none."""
     if request.param == "compiled":
-        native._compiling().result()
+        native.in_background(look_up.compile_loop).result(timeout=120)
     else:
-        monkeypatch.setattr(native, "_compiled", lambda: None)
+        monkeypatch.setattr(look_up, "when_compiled", lambda compile_loop: None)
 
 
 @pytest.mark.parametrize("forms", ["ccccc", "fffff", "cfcfc", "fcfcf"])
