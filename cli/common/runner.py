@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -120,23 +121,36 @@ def _prepare_process(*, verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter("%(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
-    sys.excepthook, sys.unraisablehook = print_traceback, _redeliver_interrupts
+    sys.excepthook, sys.unraisablehook = print_traceback, _LostInterrupts().receive
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # letters that the encoding of a terminal lacks
 
 
-def _redeliver_interrupts(ignored: sys.UnraisableHookArgs) -> None:
-    """Send an interrupt again that arrived where Python ignores exceptions, as in callbacks of numba's compiler."""
-    if not issubclass(ignored.exc_type, KeyboardInterrupt):
-        sys.__unraisablehook__(ignored)
-        return
-    number = ignored.exc_value.args[0] if ignored.exc_value and ignored.exc_value.args else signal.SIGINT
-    main = threading.main_thread().ident
-    assert main is not None, "it runs"
-    again = threading.Timer(_AGAIN, signal.pthread_kill, (main, number))  # a real signal, which ends a sleep
-    again.daemon = True
-    again.start()
+class _LostInterrupts:
+    """Sends an interrupt again that arrived where Python ignores exceptions, as in callbacks of numba's compiler."""
+
+    def __init__(self) -> None:
+        self._receiving = False
+
+    def receive(self, ignored: sys.UnraisableHookArgs) -> None:
+        """Take an exception that is ignored, as `sys.unraisablehook`."""
+        if not issubclass(ignored.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(ignored)
+            return
+        number = ignored.exc_value.args[0] if ignored.exc_value and ignored.exc_value.args else signal.SIGINT
+        self._receiving = True
+        threading.Thread(target=self._send, args=(number,), daemon=True).start()
+        # Last, and followed by nothing that lets another thread run: an interrupt within this method would be lost.
+        self._receiving = False
+
+    def _send(self, number: int) -> None:
+        time.sleep(_AGAIN)
+        while self._receiving:
+            time.sleep(_AGAIN)
+        main = threading.main_thread().ident
+        assert main is not None, "it runs"
+        signal.pthread_kill(main, number)  # a real signal, which ends a sleep
 
 
 def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:

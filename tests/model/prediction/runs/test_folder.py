@@ -175,7 +175,7 @@ def test_what_a_run_killed_at_its_end_has_left_is_removed(predictors, regions, t
     for name in (".CTCF.bw.lock", ".predictions.0a1b2c3d.part.tsv"):
         (tmp_path / name).touch()
     report = predict_folder(tmp_path, outputs, regions, resume=True)
-    assert [row.kept for row in report.rows] == [True]
+    assert [row.status for row in report.rows] == ["kept"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "CTCF.bw", "CTCF.bw.json", "predictions.json", "predictions.tsv"
     ]  # fmt: skip
@@ -191,7 +191,7 @@ def test_finished_regions_with_other_settings_stay(predictors, regions, tmp_path
         with pytest.raises(KeyboardInterrupt):
             predict_folder(tmp_path, outputs, wider, overwrite=True)
     (parts,) = tmp_path.glob(".*.parts")
-    assert predict_folder(tmp_path, outputs, regions, resume=True).rows[0].kept
+    assert predict_folder(tmp_path, outputs, regions, resume=True).rows[0].status == "kept"
     assert sorted(p.name for p in parts.iterdir()) == ["00000-chr21", "digests.json", "settings.json"]
 
 
