@@ -9,7 +9,7 @@ from support.tiny_experiment import OPTIONS, build, write_cell
 
 from factornet.cli import etl
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
-from factornet.etl.builders import cell_line
+from factornet.etl.builders import cell_line, cell_place
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.publish.disk_space import check_publishable
 from factornet.etl.publish.remove import remove_cells
@@ -65,13 +65,14 @@ def test_build_leaves_cell_line_that_another_build_created_meanwhile(files, monk
 )
 def test_build_says_that_the_cell_line_was_removed_meanwhile(files, step, repair, monkeypatch):
     build(files)
-    original = getattr(cell_line, step)
+    module = cell_place if step == "is_built" else cell_line
+    original = getattr(module, step)
 
     def slow(*args, **more):
         remove_cells(files / "s.zarr", ["A"])
         return original(*args, **more)
 
-    monkeypatch.setattr(cell_line, step, slow)
+    monkeypatch.setattr(module, step, slow)
     with pytest.raises(StoreError, match=r"cells/A: was removed by another process in the meantime.*run the same"):
         build(files, repair=repair)
 
