@@ -70,6 +70,7 @@ class SignalGatherer:
     def __init__(self, arrays: Sequence[SignalArray]) -> None:
         kinds = [a.codes.dtype if isinstance(a, CodedArray) else SIGNAL.dtype for a in arrays]
         self._kind = np.array([(SIGNAL.dtype, *CODE_TYPES).index(kind) for kind in kinds], np.int64)
+        self._kinds = np.unique(self._kind).tolist()
         self._number = np.zeros(len(arrays), np.int64)  # of an array among those of its kind
         self._gatherers = []
         for k, dtype in enumerate((SIGNAL.dtype, *CODE_TYPES)):
@@ -85,14 +86,15 @@ class SignalGatherer:
     @property
     def all_codes(self) -> bool:
         """Whether all arrays are kept as codes."""
-        return bool((self._kind > 0).all())
+        return 0 not in self._kinds
 
     def windows(self, numbers: NDArray[np.int64], starts: NDArray[np.int64], length: int) -> NDArray[np.float32]:
         """Return the signal of windows, float32 (*numbers.shape, length); arguments as `ArrayGatherer.windows`."""
-        is_coded = self._kind[numbers] > 0
-        if not is_coded.any():
+        if self._kinds == [0]:
             return self._gatherers[0].windows(self._number[numbers], starts, length)
-        starts = np.broadcast_to(starts, numbers.shape)
+        if self.all_codes:
+            return self.codes(numbers, starts, length).values()
+        starts, is_coded = np.broadcast_to(starts, numbers.shape), self._kind[numbers] > 0
         out = np.empty((*numbers.shape, length), SIGNAL.dtype)
         out[is_coded] = self._codes(numbers[is_coded], starts[is_coded], length).values()
         out[~is_coded] = self._gatherers[0].windows(self._number[numbers[~is_coded]], starts[~is_coded], length)
@@ -106,16 +108,16 @@ class SignalGatherer:
         """
         if not self.all_codes:
             raise ValueError("some of the signal is not kept as codes")
-        return self._codes(numbers, np.broadcast_to(starts, numbers.shape), length)
+        if len(self._kinds) > 1:
+            return self._codes(numbers, np.broadcast_to(starts, numbers.shape), length)
+        codes = self._gatherers[(self._kinds or [1])[0]].windows(self._number[numbers], starts, length)
+        return TrackCodes(codes, self._table_starts[numbers], self._tables)
 
     def _codes(self, numbers: NDArray[np.int64], starts: NDArray[np.int64], length: int) -> TrackCodes:
         """Return the codes of windows of arrays that are all kept as codes; both arguments have one shape."""
-        kinds = np.unique(self._kind[numbers]).tolist() or [1]
-        if len(kinds) == 1:
-            codes = self._gatherers[kinds[0]].windows(self._number[numbers], starts, length)
-        else:
-            codes = np.empty((*numbers.shape, length), CODE_TYPES[-1])
-            for k in kinds:
-                at = self._kind[numbers] == k
-                codes[at] = self._gatherers[k].windows(self._number[numbers[at]], starts[at], length)
+        kind = self._kind[numbers]
+        codes = np.empty((*numbers.shape, length), CODE_TYPES[-1])
+        for k in np.unique(kind).tolist():
+            at = kind == k
+            codes[at] = self._gatherers[k].windows(self._number[numbers[at]], starts[at], length)
         return TrackCodes(codes, self._table_starts[numbers], self._tables)

@@ -31,7 +31,7 @@ def test_first_row_that_differs_is_named(demo_files, raw_store, tmp_path, capsys
     copy = shutil.copytree(raw_store, tmp_path / "copy.zarr")
     for name, dtype, positions in (
         ("genome/sequence/chr21", "u1", (777_777, 999_000)),
-        ("cells/K562/tracks/DGF/chr21", "<f4", (123_456, 123_457)),
+        ("cells/K562/tracks/DGF/chr21/codes", "u1", (123_456, 123_457)),
         ("cells/K562/labels/chr21", "u1", (3 * 5000 + 1,)),
     ):
         file = next((copy / name / "c").rglob("0")) if "labels" not in name else copy / name / "c/0/0"
