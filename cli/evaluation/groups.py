@@ -186,7 +186,7 @@ def evaluate_groups(
                 on_result(waiting.pop(first))
                 first += 1
 
-        run_on(client, [delayed_call(_Numbered(i, group)) for i, group in enumerate(groups)], receive)
+        run_on(client, [delayed_call(_Numbered(i, group), priority=-i) for i, group in enumerate(groups)], receive)
 
 
 @dataclass(frozen=True)
