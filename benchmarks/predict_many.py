@@ -30,7 +30,7 @@ from factornet.model.keras.open_model import open_models
 from factornet.model.model_dir.card import write_card
 from factornet.model.prediction.runs.folder import make_predictors, predict_folder
 from factornet.model.prediction.runs.outputs import plan_outputs
-from factornet.model.prediction.runs.region_run import RegionBins
+from factornet.model.prediction.runs.region_bins import RegionBins
 from factornet.store import STRIDE, open_store, parse_region
 from factornet.store.files.digest import file_digest
 from factornet.store.machine import peak_memory

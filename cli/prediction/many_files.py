@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.runs.interval_run import IntervalBins
     from ...model.prediction.runs.outputs import Output
-    from ...model.prediction.runs.region_run import RegionBins
+    from ...model.prediction.runs.region_bins import RegionBins
     from ...model.prediction.runs.report import FolderReport
     from ...model.prediction.runs.workers import RegionWorkers
 
@@ -114,7 +114,7 @@ def _plan(
 
 def _bins(options: argparse.Namespace, store: Store) -> tuple[RegionBins | IntervalBins, int]:
     from ...model.prediction.bins import count_bins
-    from ...model.prediction.runs.region_run import RegionBins
+    from ...model.prediction.runs.region_bins import RegionBins
 
     if not options.regions:
         intervals = read_bins(options, store)

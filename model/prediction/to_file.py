@@ -15,7 +15,8 @@ from .predictor import Predictor
 from .runs.interval_run import IntervalBins, predict_outputs_for_intervals
 from .runs.interval_tiles import TileRule
 from .runs.outputs import Output
-from .runs.region_run import OnBins, RegionBins, predict_outputs_in_regions
+from .runs.region_bins import RegionBins
+from .runs.region_run import OnBins, predict_outputs_in_regions
 from .runs.workers import RegionWorkers
 from .sidecar import PredictionRecord, read_record
 

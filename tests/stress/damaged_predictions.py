@@ -16,7 +16,7 @@ from factornet.model import Predictor, load_network, predict_regions, read_bedgr
 from factornet.model.keras.open_model import open_models
 from factornet.model.prediction.runs.folder import make_predictors, predict_folder
 from factornet.model.prediction.runs.outputs import plan_outputs
-from factornet.model.prediction.runs.region_run import RegionBins
+from factornet.model.prediction.runs.region_bins import RegionBins
 from factornet.model.prediction.runs.report import predicted_files
 from factornet.model.prediction.sidecar import read_record
 from factornet.store import InputError, Store, open_store, parse_region

@@ -17,7 +17,8 @@ from ..predictor import Predictor
 from ..sidecar import PredictionRecord, read_record
 from .interval_run import IntervalBins, predict_outputs_for_intervals
 from .outputs import Output
-from .region_run import OnBins, RegionBins, predict_outputs_in_regions, remove_left_parts
+from .region_bins import RegionBins
+from .region_run import OnBins, predict_outputs_in_regions, remove_left_parts
 from .report import DOCUMENT, FolderReport, NetworkUse, OutputRow, read_earlier, write_report
 from .workers import RegionWorkers
 

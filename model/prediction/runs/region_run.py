@@ -11,37 +11,24 @@ file by file, and the other way round.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ....store.errors import UsageError
 from ....store.files.atomic_write import fsync_path, named_write_errors
 from ....store.files.outputs import remove, remove_temporary_files
-from ....store.genome.bigwig_file import Replace
-from ....store.genome.intervals import GenomeCoordinates
-from ....store.genome.regions import Region
-from ....store.reader import Store
-from ....store.schema import BIN
-from ..bigwig_writer import open_bigwig
-from ..bins import PIECE, Bins, count_bins, first_and_count, pieces_of_region, split_region
+from ..bins import count_bins, first_and_count
 from ..output_names import ScoreFormat, score_format
-from ..predictor import BinSummary, Predictor
+from ..predictor import Predictor
 from ..region_parts import RegionParts, remove_parts_of_finished
-from ..sidecar import replacing_with_sidecar
 from ..together import check_mean_signal
-from ..writers import ScoreWriter, open_bedgraph
-from .ensemble import EnsembleJoin
+from .joining import join_parts
 from .outputs import Output, output_locks
+from .region_bins import RegionBins
 from .region_files import RegionFile, write_region
 from .region_task import RegionResult, RegionTask, WorkerRun
 from .workers import RegionWorkers
@@ -51,43 +38,6 @@ _log = logging.getLogger("factornet-predict")
 OnBins = Callable[[int], None]
 OnSeconds = Callable[[Predictor, int, float], None]
 """Called with a predictor of a network, the number of bins just scored, and the seconds that it took."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegionBins:
-    """All bins of regions, one every `stride` bases.
-
-    Attributes:
-        regions: in the order of the output; they are scored in parts.
-        stride: bases between the starts of bins.
-        part_bins: largest number of bins in a part.
-    """
-
-    regions: tuple[Region, ...]
-    stride: int
-    part_bins: int = PIECE
-    _summaries: dict[int, BinSummary] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    @cached_property
-    def parts(self) -> tuple[Region, ...]:
-        """Regions of one piece of bins each, in the order of the output; see `split_region`."""
-        split = partial(split_region, stride=self.stride, bins=self.part_bins)
-        return tuple(part for region in self.regions for part in split(region))
-
-    def pieces(self, coordinates: GenomeCoordinates, parts: Sequence[int] | None = None) -> Iterator[Bins]:
-        """Yield the bins of some parts, given by index, or of all, in pieces of bounded size."""
-        for i in range(len(self.parts)) if parts is None else parts:
-            yield from pieces_of_region(self.parts[i], coordinates, stride=self.stride, bins=self.part_bins)
-
-    def options(self) -> dict[str, Any]:
-        """Return the settings as JSON values."""
-        return {"stride": self.stride, "regions": [str(r) for r in self.regions]}
-
-    def summary(self, store: Store, margin: int) -> BinSummary:
-        """Return what records say of the bins; it is counted once for each margin."""
-        if margin not in self._summaries:
-            self._summaries[margin] = BinSummary.of(self.pieces(store.coordinates), store, margin=margin)
-        return self._summaries[margin]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +98,7 @@ def predict_outputs_in_regions(
             _predict_parts(jobs, bins, workers=workers, on_bins=on_bins, on_kept=on_kept, on_seconds=on_seconds)
             for output in outputs:
                 of_output = [job for job in jobs if job.output is output]
-                _join(output, [job.parts for job in of_output], bins)
+                join_parts(output, [job.parts for job in of_output], bins)
                 for job in of_output:
                     job.parts.remove()
         except BaseException:
@@ -284,70 +234,3 @@ def _check_no_overlap(bins: RegionBins, output: Path) -> None:
         first, count = first_and_count(a, stride=stride)
         if a.chrom == b.chrom and count and first_and_count(b, stride=stride)[0] <= first + stride * (count - 1):
             raise UsageError(f"{output}: a bigWig has one value per base, but {a} and {b} overlap; write .bed.gz")
-
-
-def _join(output: Output, parts: Sequence[RegionParts], bins: RegionBins) -> None:
-    """Write the file of an output from its parts, and its record."""
-    store, kind = output.predictors[0].store, score_format(output.path)
-
-    def record(*, file_sha256: str) -> Any:
-        return output.record(bins.summary(store, output.margin), bins.options(), file_sha256=file_sha256)
-
-    replace: Replace = partial(replacing_with_sidecar, record=record)
-    if output.ensemble is None and kind != "bigWig":
-        _join_bedgraph(parts[0], output.path, replace)
-        return
-    # A bigWig's entries must be in genome order, whatever the order of the regions.
-    order = list(range(len(bins.parts)))
-    if kind == "bigWig":
-        order.sort(key=lambda i: (store.coordinates.index(bins.parts[i].chrom), bins.parts[i].start))
-    if output.ensemble is None:
-        read: Callable[[int], Iterator[tuple[Bins, NDArray[np.float32]]]] = partial(_raw_scores, parts[0], bins, store)
-    else:
-        sources = [partial(_raw_scores, of_member, bins, store) for of_member in parts]
-        ranks = [of_member.folder / "ranks" for of_member in parts]
-        read = EnsembleJoin(output, sources, n_parts=len(bins.parts), ranks=ranks).scores
-    with _open_output(output.path, bins, store, kind, replace) as file:
-        for i in order:
-            for piece, scores in read(i):
-                file.add(piece, scores)
-
-
-def _open_output(
-    path: Path, bins: RegionBins, store: Store, kind: ScoreFormat, replace: Replace
-) -> AbstractContextManager[ScoreWriter]:
-    coordinates, stride = store.coordinates, bins.stride
-    if kind != "bigWig":
-        return open_bedgraph(path, coordinates, gzipped=kind == "gzipped bedgraph", replace=replace)
-    total = count_bins(list(bins.regions), coordinates, stride=stride)
-    chroms = sorted({coordinates.index(r.chrom) for r in bins.regions if first_and_count(r, stride=stride)[1]})
-    span = min(stride, BIN) if total > 1 else BIN
-    return open_bigwig(path, coordinates, chroms=chroms, span=span, replace=replace)
-
-
-def _raw_scores(
-    parts: RegionParts, bins: RegionBins, store: Store, part: int
-) -> Iterator[tuple[Bins, NDArray[np.float32]]]:
-    """Yield bins and raw scores of a part, piece by piece.
-
-    Raises:
-        InputError: the scores do not have their digest.
-    """
-    sha256 = hashlib.sha256()
-    with parts.path(part).open("rb") as file:
-        for piece in bins.pieces(store.coordinates, [part]):
-            sha256.update(data := file.read(4 * len(piece)))
-            yield piece, np.frombuffer(data, "<f4")
-    parts.check(part, sha256.hexdigest())
-
-
-def _join_bedgraph(parts: RegionParts, output: Path, replace: Replace) -> None:
-    """Concatenate texts, or gzip files, which gives a gzip file."""
-    with named_write_errors(output), replace(output) as joined, joined.open("wb") as file:
-        for i in range(len(parts.regions)):
-            sha256 = hashlib.sha256()
-            with parts.path(i).open("rb") as part:
-                while data := part.read(1 << 20):
-                    sha256.update(data)
-                    file.write(data)
-            parts.check(i, sha256.hexdigest())

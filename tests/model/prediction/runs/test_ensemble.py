@@ -13,7 +13,7 @@ from factornet.model.prediction.runs.ensemble import mean_of_computed, rank_scor
 from factornet.model.prediction.runs.folder import predict_folder
 from factornet.model.prediction.runs.interval_run import IntervalBins
 from factornet.model.prediction.runs.outputs import plan_outputs
-from factornet.model.prediction.runs.region_run import RegionBins
+from factornet.model.prediction.runs.region_bins import RegionBins
 from factornet.model.prediction.sidecar import read_record
 from factornet.store import parse_region
 

@@ -15,7 +15,7 @@ from factornet.model.prediction.runs import region_files
 from factornet.model.prediction.runs.folder import predict_folder
 from factornet.model.prediction.runs.interval_run import IntervalBins
 from factornet.model.prediction.runs.outputs import plan_outputs
-from factornet.model.prediction.runs.region_run import RegionBins
+from factornet.model.prediction.runs.region_bins import RegionBins
 from factornet.model.prediction.tiling import groups, span_buffer
 from factornet.model.prediction.tiling.span_buffer import SpanBuffer
 from factornet.model.prediction.together import predict_together

@@ -14,7 +14,7 @@ from factornet.model.prediction.predictor import Predictor
 from factornet.model.prediction.runs import region_task, workers
 from factornet.model.prediction.runs.folder import make_predictors, predict_folder
 from factornet.model.prediction.runs.outputs import plan_outputs
-from factornet.model.prediction.runs.region_run import RegionBins
+from factornet.model.prediction.runs.region_bins import RegionBins
 from factornet.model.prediction.runs.region_task import WorkerRun
 from factornet.model.prediction.runs.workers import RegionWorkers, WorkerOptions, open_workers
 from factornet.model.prediction.to_file import predict_regions
