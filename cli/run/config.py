@@ -23,6 +23,8 @@ from ...store.files.sealed_toml import RUN_FORMAT, read_toml
 from .options import option_name, own_actions
 from .record import NOT_RECORDED
 
+_SHORTEST = "--co"
+"""As argparse takes beginnings of names: what begins so may be ``--config``."""
 _HINT = "give the record of a run (run.toml), or a file with a table [options] of long names of options"
 
 
@@ -38,12 +40,15 @@ def with_config(parser: argparse.ArgumentParser, command: str, words: Sequence[s
         InputError: the file cannot be read, is the record of another command, or has an unknown option or a value
             that cannot be one.
     """
+    before, after = _split(words)
+    # Without a file, help and mistakes are of the whole parser alone.
+    if {"-h", "--help"} & set(before) or not any(word.startswith(_SHORTEST) for word in before):
+        return list(words)
     given = _given(parser, words)
     if getattr(given, "config", None) is None:
         return list(words)
     values = _read_options(Path(given.config), command, parser)
     taken = set(vars(given)) | _excluded(parser, given)
-    before, after = _split(words)
     arguments, options, last = list[str](), list[str](), list[str]()
     for action in own_actions(parser):
         name = option_name(action)
@@ -75,6 +80,7 @@ def _given(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Na
             action.nargs = "?" if action.nargs is None else "*"
     for group in relaxed._mutually_exclusive_groups:
         group.required = False
+    relaxed.format_usage = parser.format_usage  # type: ignore[method-assign]  # shown with a mistake
     return relaxed.parse_args(words)
 
 

@@ -117,6 +117,27 @@ def test_mistakes_end_the_command_with_status_2(tmp_path, capsys):
     assert json.loads(shown.out)["error"]["message"].startswith(f"{tmp_path}/none.toml: cannot be read")
 
 
+@pytest.mark.parametrize("words", [["--help"], ["--config", "x.toml", "-h"]])
+def test_help_is_that_of_the_whole_parser(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        train.main(words)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == train.make_parser().format_help()
+
+
+def test_mistake_beside_a_file_is_shown_with_the_usage(config, capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--conf", str(config(store="s", cells=["A"])), "--epochs", "many"])
+    shown = capsys.readouterr().err
+    assert "argument -e/--epochs: 'many' is not a whole number of at least 1" in shown
+    assert shown.startswith(train.make_parser().format_usage())
+
+
+def test_beginning_of_the_name_is_enough(config):
+    words = with_config(train.make_parser(), "factornet-train", ["--conf", str(config(store="s", cells=["A"]))])
+    assert train.make_parser().parse_args(words).cells == ["A"]
+
+
 def test_toml_of_any_text_is_read_back():
     values = {"a b": 'x"y\\z\n\x7f\t', "é": ["日本", 1, -2.5, True, float("inf")], "t": {"u": {"v": [1, {"w": 2}]}}}
     assert tomllib.loads(to_toml(values)) == values

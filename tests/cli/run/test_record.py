@@ -62,6 +62,12 @@ def test_prediction_and_evaluation_leave_records(model, demo_store, tmp_path, mo
     found = check_sealed_toml(tmp_path / "x.bw.run.toml", RUN_FORMAT)
     assert found["options"]["store"] == str(demo_store)
     assert found["sha256"] == {"x.bw.json": file_digest(tmp_path / "x.bw.json")}
+    again = tmp_path / "again.bw"
+    assert predict.main(["--config", str(tmp_path / "x.bw.run.toml"), "-o", str(again)]) == 0
+    assert again.read_bytes() == output.read_bytes()
+    folder = ["--config", str(tmp_path / "x.bw.run.toml"), "-o", f"{tmp_path}/all/"]
+    assert predict.main(folder) == 0
+    assert list(check_sealed_toml(tmp_path / "all/run.toml", RUN_FORMAT)["sha256"]) == ["predictions.json"]
     capsys.readouterr()
     record = tmp_path / "scores.toml"
     assert evaluate.main([str(output), "--replicates", "5", "--json", "--record", str(record)]) == 0
