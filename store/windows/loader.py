@@ -58,8 +58,7 @@ class WindowStream:
             yield from cast("Iterator[Batch]", self._batches(read))
             return
         for batch in self.coded_batches():
-            # Looked up where they are used: values that a thread writes ahead have left the cache again.
-            yield batch.decoded()
+            yield batch.decoded()  # by the thread that uses it: what another writes ahead has left the cache again
 
     def coded_batches(self) -> Iterator[CodedBatch]:
         """Yield the same batches with codes and tables, a quarter of the bytes, for a device that looks values up.

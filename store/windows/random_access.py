@@ -1,8 +1,9 @@
 """Gather windows in exact random order from arrays that are memory-mapped or in memory.
 
 Windows need not be grouped by position, so an epoch's order is one permutation of its plan. A thread gathers a few
-blocks ahead of the consumer, which hides the latency of the disk; more threads gain nothing, as one fills the memory
-bus (docs/performance.md).
+blocks of float32 signal ahead of the consumer, which hides the latency of the disk; more threads gain nothing, as one
+fills the memory bus (docs/performance.md). Codes are gathered by the thread that uses them: they are a third of the
+bytes, and found in its cache when they are looked up.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from .signal_windows import SignalArray, SignalGatherer
 
 BLOCK_WINDOWS = 512
 """Windows to gather at once, at least: numpy copies without Python's lock from 500 on."""
+BLOCK_CODED_WINDOWS = 2048
+"""The same where codes are gathered: calls cost more there than what fits a cache."""
 AHEAD = 3
 """Blocks gathered before the consumer asks for them."""
 
@@ -50,14 +53,18 @@ def random_access_blocks(
         return
     gatherer = Gatherer(store, windows)
     order = windows.order(rng)
-    n_batches = -(-BLOCK_WINDOWS * settings.world_size // settings.batch_size)
+    n_batches = -(-(BLOCK_CODED_WINDOWS if coded else BLOCK_WINDOWS) * settings.world_size // settings.batch_size)
     affordable = settings.pool_bytes * settings.world_size // (windows.window_bytes * settings.batch_size * (AHEAD + 1))
     size = max(1, min(n_batches, affordable)) * settings.batch_size
+    if coded:
+        for first in range(0, n, size):
+            yield gatherer.block(order[first : first + size], coded=True)
+        return
     executor = ThreadPoolExecutor(1, thread_name_prefix="window-gather")
     pending: deque[Future[WindowBlock]] = deque()
     try:
         for first in range(0, n, size):
-            pending.append(executor.submit(gatherer.block, order[first : first + size], coded=coded))
+            pending.append(executor.submit(gatherer.block, order[first : first + size]))
             if len(pending) > AHEAD:
                 yield pending.popleft().result()
         while pending:

@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from factornet.etl import Resources
+from factornet.etl.builders.parts import raw_arrays
+from factornet.etl.builders.unpack import unpack_store
 from factornet.store import SamplingPlan, StoreError, StreamSettings, WindowStream, open_store, read_span
 from factornet.store.format.file_map import MappedArray
 from factornet.store.windows.gather import ArrayGatherer
@@ -22,6 +25,16 @@ CELLS = ("GM12878", "HepG2", "K562")
 def raw_copy(raw_store, tmp_path):
     """A copy of the unpacked demo store, to be damaged."""
     return Path(shutil.copytree(raw_store, tmp_path / "copy.zarr"))
+
+
+@pytest.fixture(scope="module")
+def float_store(demo_store, tmp_path_factory):
+    """The demo as a raw store without codes, as earlier versions unpacked it; a thread gathers its windows ahead."""
+    path = tmp_path_factory.mktemp("float") / "raw.zarr"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raw_arrays, "takes_less", lambda table, length: False)
+        unpack_store(demo_store, path, Resources(1))
+    return path
 
 
 def random_plan(store, n, seed=0, tasks=1):
@@ -112,8 +125,10 @@ def by_window(stream):
 
 
 @pytest.mark.parametrize("length", [1, 1000, 1002, 1_200_000])
-def test_windows_equal_those_of_the_compressed_store(demo_store, raw_store, length):
+@pytest.mark.parametrize("form", ["codes", "float32"])
+def test_windows_equal_those_of_the_compressed_store(request, demo_store, form, length):
     """Every field, with several targets; at the last length some chromosomes are shorter than a window."""
+    raw_store = request.getfixturevalue({"codes": "raw_store", "float32": "float_store"}[form])
     packed, raw = open_store(demo_store), open_store(raw_store)
     plan = random_plan(raw, 12 if length > 10_000 else 700, length, tasks=3)
     settings = StreamSettings(length, batch_size=7, meta=True, gencode=True)
@@ -172,8 +187,8 @@ def gather_threads():
     return [t for t in threading.enumerate() if t.name.startswith("window-gather")]
 
 
-def test_closing_the_stream_early_ends_the_thread(raw_store):
-    store = open_store(raw_store)
+def test_closing_the_stream_early_ends_the_thread(float_store):
+    store = open_store(float_store)
     stream = iter(WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch_size=16), seed=(1,)))
     next(stream)
     assert gather_threads()
@@ -181,8 +196,8 @@ def test_closing_the_stream_early_ends_the_thread(raw_store):
     assert not gather_threads()
 
 
-def test_error_in_the_thread_is_raised_in_the_consumer(raw_store, monkeypatch):
-    store = open_store(raw_store)
+def test_error_in_the_thread_is_raised_in_the_consumer(float_store, monkeypatch):
+    store = open_store(float_store)
     stream = WindowStream(store, random_plan(store, 5000), StreamSettings(100, batch_size=16), seed=(1,))
     calls, windows = [], ArrayGatherer.windows
 
