@@ -52,9 +52,13 @@ class TrackCodes:
     def values(self) -> NDArray[np.float32]:
         """Return the signal, float32 (B, T, L); each value is written once."""
         out = np.empty(self.shape, np.float32)
-        rows = (self.table_starts.size, self.shape[-1])
-        look_up_rows(self.codes.reshape(rows), self.tables, self.table_starts.reshape(-1), out.reshape(rows))
+        self.write(out.reshape(self.table_starts.size, self.shape[-1]), np.arange(self.table_starts.size))
         return out
+
+    def write(self, out: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Write the signal of each track of each window, in order, to rows of `out`, float32 (n, L), C-contiguous."""
+        codes = self.codes.reshape(self.table_starts.size, self.shape[-1])
+        look_up_rows(codes, self.tables, self.table_starts.reshape(-1), out, out_rows=rows)
 
 
 class SignalGatherer:
@@ -94,11 +98,13 @@ class SignalGatherer:
             return self._gatherers[0].windows(self._number[numbers], starts, length)
         if self.all_codes:
             return self.codes(numbers, starts, length).values()
-        starts, is_coded = np.broadcast_to(starts, numbers.shape), self._kind[numbers] > 0
-        out = np.empty((*numbers.shape, length), SIGNAL.dtype)
-        out[is_coded] = self._codes(numbers[is_coded], starts[is_coded], length).values()
-        out[~is_coded] = self._gatherers[0].windows(self._number[numbers[~is_coded]], starts[~is_coded], length)
-        return out
+        flat, start = numbers.reshape(-1), np.broadcast_to(starts, numbers.shape).reshape(-1)
+        out = np.empty((flat.size, length), SIGNAL.dtype)
+        is_coded = self._kind[flat] > 0
+        coded, plain = np.flatnonzero(is_coded), np.flatnonzero(~is_coded)
+        self._codes(flat[coded], start[coded], length).write(out, coded)
+        out[plain] = self._gatherers[0].windows(self._number[flat[plain]], start[plain], length)
+        return out.reshape(*numbers.shape, length)
 
     def codes(self, numbers: NDArray[np.int64], starts: NDArray[np.int64], length: int) -> TrackCodes:
         """Return the codes of windows; arguments as `windows`.
@@ -108,16 +114,17 @@ class SignalGatherer:
         """
         if not self.all_codes:
             raise ValueError("some of the signal is not kept as codes")
-        if len(self._kinds) > 1:
-            return self._codes(numbers, np.broadcast_to(starts, numbers.shape), length)
-        codes = self._gatherers[(self._kinds or [1])[0]].windows(self._number[numbers], starts, length)
-        return TrackCodes(codes, self._table_starts[numbers], self._tables)
+        return self._codes(numbers, starts, length)
 
     def _codes(self, numbers: NDArray[np.int64], starts: NDArray[np.int64], length: int) -> TrackCodes:
-        """Return the codes of windows of arrays that are all kept as codes; both arguments have one shape."""
-        kind = self._kind[numbers]
+        """Return the codes of windows of arrays that are all kept as codes."""
+        kinds = [k for k in self._kinds if k > 0] or [1]
+        if len(kinds) == 1:
+            codes = self._gatherers[kinds[0]].windows(self._number[numbers], starts, length)
+            return TrackCodes(codes, self._table_starts[numbers], self._tables)
+        kind, starts = self._kind[numbers], np.broadcast_to(starts, numbers.shape)
         codes = np.empty((*numbers.shape, length), CODE_TYPES[-1])
-        for k in np.unique(kind).tolist():
+        for k in kinds:
             at = kind == k
             codes[at] = self._gatherers[k].windows(self._number[numbers[at]], starts[at], length)
         return TrackCodes(codes, self._table_starts[numbers], self._tables)

@@ -78,3 +78,9 @@ def test_code_without_a_value_becomes_nan(loops):
     windows = SignalGatherer([coded]).windows(np.zeros(1, np.int64), np.zeros(1, np.int64), 3)
     np.testing.assert_array_equal(windows, [[0, np.nan, 2]])
     np.testing.assert_array_equal(coded[:], [0, np.nan, 2])
+
+
+def test_windows_without_tracks_are_empty(loops):
+    gatherer = SignalGatherer([])
+    numbers, starts = np.zeros((5, 0), np.int64), np.zeros((5, 1), np.int64)
+    assert gatherer.windows(numbers, starts, 7).shape == gatherer.codes(numbers, starts, 7).shape == (5, 0, 7)
