@@ -21,6 +21,7 @@ from typing import Any
 from ... import __version__
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
+from ...store.files.outputs import output_lock
 from ...store.files.sealed_json import check_format
 from ...store.files.sealed_toml import RUN_FILE, RUN_FORMAT, read_toml, write_sealed_toml
 from .options import option_name, own_actions
@@ -78,7 +79,8 @@ class Run:
             "scores": self.scores,
         }
         comment = f"a run of {self.command}; repeat it with: {self.command} --config {path.name}"
-        write_sealed_toml(path, RUN_FORMAT, content, comment=comment)
+        with output_lock(path):  # what a run that was killed here has left is removed
+            write_sealed_toml(path, RUN_FORMAT, content, comment=comment)
 
 
 def start_run(parser: argparse.ArgumentParser, command: str, options: argparse.Namespace, words: Sequence[str]) -> Run:

@@ -2,6 +2,7 @@
 
     factornet-pack.json      sealed JSON: name of the model, and size and SHA-256 of each other entry
     model.json, ...          the files of the model folder, as they are
+    comment of the archive   SHA-256 of all bytes before it, which covers what else a zip file has
 
 The same folder gives the same bytes. What is unpacked is compared with the digests, and then verified as any model
 folder is; a folder appears whole or not at all.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import struct
 import zipfile
@@ -37,6 +39,7 @@ SUFFIXES = (".factornet", ".zip")
 _MANIFEST = "factornet-pack.json"
 _HINT = "copy the file again, or pack the model folder again"
 _FORMAT = JsonFormat("factornet-pack", 1, "give a file that factornet-model pack wrote")
+_COMMENT = 64  # digits of a SHA-256
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip archive can state
 _MAX_MANIFEST = 4_000_000  # bytes
 _PIECE = 1 << 20
@@ -159,6 +162,20 @@ def _write(path: Path, folder: Path, packed: PackedModel) -> None:
             with (folder / name).open("rb") as source, archive.open(_entry(name), "w", force_zip64=True) as file:
                 while piece := source.read(_PIECE):
                     file.write(piece)
+        archive.comment = b"0" * _COMMENT
+    with path.open("r+b") as file:
+        digest = _digest_before_comment(file)
+        file.seek(-_COMMENT, os.SEEK_END)
+        file.write(digest)
+
+
+def _digest_before_comment(file: IO[bytes]) -> bytes:
+    left, digest = file.seek(0, os.SEEK_END) - _COMMENT, hashlib.sha256()
+    file.seek(0)
+    while left > 0 and (piece := file.read(min(left, _PIECE))):
+        digest.update(piece)
+        left -= len(piece)
+    return digest.hexdigest().encode()
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -187,6 +204,9 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, PackedModel]]:
             for name, (size, sha256) in packed.files.items():
                 with archive.open(name) as file:
                     _check_digest(path, name, file, size, sha256)
+            with path.open("rb") as whole:
+                if archive.comment != _digest_before_comment(whole):
+                    raise InputError(path, "damaged: its bytes do not have the digest at its end", hint=_HINT)
         except _DAMAGE as error:
             raise InputError(path, f"damaged ({format_foreign(str(error))})", hint=_HINT) from error
         yield archive, packed

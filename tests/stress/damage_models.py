@@ -165,7 +165,7 @@ def _packed_target(model: Path, folder: Path) -> Target:
         shutil.rmtree(folder / "unpacked", ignore_errors=True)
         unpack_model(folder / "m.factornet", folder / "unpacked")
 
-    return Target("m.factornet", {"unpack": refused(unpack, "m.factornet")}, "SHA-256 of each member")
+    return Target("m.factornet", {"unpack": refused(unpack, "m.factornet")}, "SHA-256 of the whole")
 
 
 def damage_all(work: Path, store: Path, *, flips: int, cuts: int, seed: int) -> list[Row]:

@@ -92,3 +92,9 @@ def test_record_of_any_command_is_written_where_asked(demo_store, tmp_path, caps
     assert (found["command"], found["options"]) == ("factornet-etl info", {"store": str(demo_store)})
     assert etl(["info", str(tmp_path / "no"), "--record", str(tmp_path / "failed.toml")]) == 2
     assert not (tmp_path / "failed.toml").exists()
+
+
+def test_what_a_killed_run_has_left_of_its_record_is_removed(tmp_path):
+    (tmp_path / ".run.0a1b2c3d.part.toml").write_text("half")
+    Run("factornet-predict", (), {}).write(tmp_path / "run.toml")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.toml"]

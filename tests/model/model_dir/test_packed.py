@@ -5,7 +5,6 @@ import json
 import shutil
 import zipfile
 
-import numpy as np
 import pytest
 
 from factornet.cli.model import main
@@ -77,28 +76,6 @@ def test_a_damaged_model_is_not_packed(model, tmp_path):
     with pytest.raises(InputError, match=r"best\.safetensors: damaged"):
         pack_model(model, tmp_path / "x.factornet")
     assert not list(tmp_path.glob("*.factornet"))
-
-
-def test_flipped_bits_never_change_a_model(model, tmp_path):
-    """Each is refused, or is in a byte that says nothing of the model, as a date."""
-    path = tmp_path / "x.factornet"
-    pack_model(model, path)
-    data = path.read_bytes()
-    rng, refused = np.random.default_rng(0), 0
-    expected = {k: v for k, v in content(model).items() if k != "notes.txt"}
-    for offset in [*rng.integers(0, len(data), 150).tolist(), *range(len(data) - 40, len(data))]:
-        changed = bytearray(data)
-        changed[offset] ^= 1 << int(rng.integers(8))
-        (tmp_path / "y.factornet").write_bytes(changed)
-        try:
-            unpack_model(tmp_path / "y.factornet", tmp_path / "y")
-        except InputError:
-            refused += 1
-            assert not (tmp_path / "y").exists()
-            continue
-        assert content(tmp_path / "y") == expected
-        shutil.rmtree(tmp_path / "y")
-    assert refused > 120
 
 
 @pytest.mark.parametrize("size", [0, 10, 0.5, 0.99, -1])
@@ -173,3 +150,15 @@ def test_an_existing_folder_is_not_replaced(model, tmp_path):
     pack_model(model, tmp_path / "x.factornet")
     with pytest.raises(UsageError, match="already exists"):
         unpack_model(tmp_path / "x.factornet", model)
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(model, tmp_path):
+    """Also in what a zip file has besides its entries: dates, rights, offsets, the comment."""
+    path, damaged = tmp_path / "m.factornet", tmp_path / "d.factornet"
+    pack_model(model, path)
+    data = path.read_bytes()
+    step = max(1, len(data) // 400)
+    for at in {*range(120), *range(len(data) - 900, len(data)), *range(0, len(data), step)}:
+        damaged.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(InputError, match=r"d\.factornet"):
+            unpack_model(damaged, tmp_path / "unpacked")
