@@ -8,6 +8,7 @@ import torch
 
 from factornet.cli import evaluate, predict, train
 from factornet.cli.etl import main as etl
+from factornet.cli.run.record import Run
 from factornet.model import load_network
 from factornet.model.model_dir.packed import pack_model
 from factornet.model.model_dir.verification.verify import verify_model
