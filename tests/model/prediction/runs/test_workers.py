@@ -37,9 +37,12 @@ class InlineWorkers(RegionWorkers):
             on_result(pickle.loads(pickle.dumps(result)))
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def one_thread():
-    """Scores of one thread, as workers have; those of two differ in the last digits."""
+    """Scores of one thread, as workers have; those of two differ in the last digits.
+
+    Set before what is compared, too: tasks set the threads of torch and of MKL, which other tests may leave different.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -179,7 +182,6 @@ def test_gpus_are_dealt_out_to_numbered_workers(monkeypatch, name, expected):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
 def test_killed_workers_are_replaced_and_files_equal(predictors, store, model_folders, regions, tmp_path):
     """One file, then a folder of two models; a worker is killed in the middle of each. Then one that a model is taken from."""
     names = ("plain", "multi_task")
