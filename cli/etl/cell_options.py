@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ...etl.builders.cell_inputs import CellOptions
 from ...etl.inputs.alias_tables import read_aliases
-from ...etl.inputs.cell_line_folder import CellFolder, SignalFile
+from ...etl.inputs.cell_line_folder import CellFolder
 from ...etl.inputs.read_files import is_read_file
+from ...etl.inputs.sheets.tracks import SignalFile
 from ...etl.reads.signal_options import default_track
 from ...store.errors import InputError, UsageError
 from ...store.reader import Store

@@ -14,8 +14,9 @@ from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.reader import Store
 from ..inputs.bigwig import CheckedBigWig, open_bigwig
-from ..inputs.cell_line_folder import CellFolder, ChipFiles, SignalFile
+from ..inputs.cell_line_folder import CellFolder, ChipFiles
 from ..inputs.chip_peaks import FactorPeaks, read_factor
+from ..inputs.sheets.tracks import SignalFile
 from ..publish.disk_space import check_disk_space
 from ..reads.signal_options import SignalOptions
 from ..reads.track_signals import ReadSignals

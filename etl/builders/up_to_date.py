@@ -14,8 +14,9 @@ from ...store.cell_info import CellInfo
 from ...store.errors import ContentError, RemoteError, StoreError, UsageError
 from ...store.reader import Store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
-from ..inputs.cell_line_folder import CellFolder, describe_track
+from ..inputs.cell_line_folder import CellFolder
 from ..inputs.provenance import describe_build, describe_changes, fingerprint_inputs
+from ..inputs.sheets.tracks import describe_track
 from ..publish.transaction import explaining_replacement, version_at
 from ..verify.objects import verify_store
 

@@ -11,6 +11,7 @@
     peak_columns      find chromosome, positions and summit in the lines of peak files, whichever program wrote them
     provenance        record the provenance of a build: input files, versions and options
     read_files        tell files of reads from others by their names
+    sheets/           sheets of a cell-line folder, row by row
     signal_summary    statistics of a signal that add up: extremes, sums, and a histogram from which quantiles are read
 
 May import only `factornet.store`.
@@ -19,7 +20,7 @@ May import only `factornet.store`.
 from .alias_tables import Synonyms, read_alias_table, read_aliases
 from .bed import PeakFile, read_intervals, read_peaks, text_lines
 from .bigwig import CheckedBigWig, open_bigwig, read_by_pybigwig, read_values
-from .cell_line_folder import CellFolder, ChipFiles, SignalFile, read_cell_folder
+from .cell_line_folder import CellFolder, ChipFiles, read_cell_folder
 from .chip_peaks import FactorPeaks, describe_factor, factor_notes, read_factor, read_peak_set, shared_peak_notes
 from .chrom_aliases import alias_hint, default_selection, file_names, likely_aliases
 from .fasta import FastaReader, PreparedFasta, prepare_fasta
@@ -32,6 +33,7 @@ from .provenance import (
     read_sources,
     report_changed_inputs,
 )
+from .sheets.tracks import SignalFile
 from .signal_summary import SignalSummary
 
 __all__ = [

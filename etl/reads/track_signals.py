@@ -23,8 +23,9 @@ from ...store.files.atomic_write import naming_file, write_atomic
 from ...store.genome.intervals import Intervals, merge
 from ...store.reader import Store
 from ..inputs.bigwig import match_chromosomes
-from ..inputs.cell_line_folder import CellFolder, SignalFile
+from ..inputs.cell_line_folder import CellFolder
 from ..inputs.read_files import has_alignments
+from ..inputs.sheets.tracks import SignalFile
 from .files.alignment_file import read_header
 from .files.fragment_file import read_fragments
 from .read_set import ReadSet, open_reads

@@ -17,10 +17,11 @@ from ...store.schema import PeakSet
 from ...store.spans import StoredArray, read_span
 from ..inputs.bed import text_lines
 from ..inputs.bigwig import open_bigwig, read_by_pybigwig
-from ..inputs.cell_line_folder import ChipFiles, describe_track, read_cell_folder
+from ..inputs.cell_line_folder import ChipFiles, read_cell_folder
 from ..inputs.chip_peaks import read_peak_set
 from ..inputs.chrom_aliases import file_names
 from ..inputs.fasta import FastaReader, prepare_fasta
+from ..inputs.sheets.tracks import describe_track
 from ..reads.signal_options import SignalOptions
 from ..reads.track_signals import make_signals, with_terms
 from ..shards.labels import bin_labels

@@ -23,6 +23,7 @@ from factornet.cli.common.output import print_json, print_line, print_table, pri
 from factornet.cli.common.progress import progress_line
 from factornet.etl import GenomeInputs, GenomeOptions, Resources, build_genome
 from factornet.etl.inputs import cell_line_folder
+from factornet.etl.inputs.sheets import rows
 from factornet.etl.publish.manifest_writer import write_group
 from factornet.model.figures import plain_text, save_figure
 from factornet.store import InputError, open_store
@@ -150,6 +151,7 @@ def strange(tmp_path_factory):
     peaks = [f"{c}\t{a}\t{a + 200}\n" for c, n in (("chrA", 19_000), ("chrB", 11_000)) for a in range(1000, n, 1000)]
     (cell / "p.bed").write_text("".join(peaks))
     patch.setattr(cell_line_folder, "check_name", lambda name, what: name)
+    patch.setattr(rows, "check_name", lambda name, what: name)
     build_genome(folder / "s.zarr", GenomeInputs(fasta), GenomeOptions(layout=SMALL), Resources(1))
     build(folder)
     yield folder

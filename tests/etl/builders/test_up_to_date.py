@@ -10,7 +10,8 @@ from factornet.cli import etl
 from factornet.etl import Resources, build_cell
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.builders.up_to_date import is_built
-from factornet.etl.inputs.cell_line_folder import describe_track, read_cell_folder
+from factornet.etl.inputs.cell_line_folder import read_cell_folder
+from factornet.etl.inputs.sheets.tracks import describe_track
 from factornet.etl.verify.objects import verify_store
 from factornet.store import RemoteError, StoreError, UsageError, open_store
 
