@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ...store.text import spreadsheet_text
@@ -80,6 +82,19 @@ def match_kernels(layer: KernelSites, known: Sequence[Motif]) -> dict[int, Motif
     return {k: replace(match, start=match.start + start) for k, start, match in found}
 
 
+@contextmanager
+def _threads_of_torch() -> Iterator[None]:
+    """Give torch, and MKL in it, the number of threads that it had before the block.
+
+    Numba's threads change the number of all that use OpenMP, and scores by other numbers differ in the last digits.
+    """
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def match_motifs(queries: Sequence[FloatArray], known: Sequence[Motif]) -> list[MotifMatch]:
     """Return the closest known motif of each query.
 
@@ -91,7 +106,7 @@ def match_motifs(queries: Sequence[FloatArray], known: Sequence[Motif]) -> list[
         return []
     from memelite import tomtom  # numba takes a second to import, and a minute to compile at first use
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _threads_of_torch():
         # It warns of few known motifs; factornet-visualize does so itself, see FEW_MOTIFS.
         warnings.filterwarnings("ignore", message="tomtom was given", category=UserWarning)
         found = tomtom([np.array(q.T) for q in queries], [np.array(m.probabilities.T) for m in known])

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pyBigWig
@@ -290,3 +292,20 @@ def test_false_discovery_rates_equal_their_definition(shape):
     for i, value in np.ndenumerate(p):
         slow[i] = min(1, *(other * p.size / (p <= other).sum() for other in p.ravel() if other >= value), 1)
     np.testing.assert_allclose(false_discovery_rates(p), slow)
+
+
+def test_matching_leaves_the_number_of_threads_alone():
+    """In a process of its own: numba starts its threads once, and changed torch's number to that of all cores."""
+    program = """
+import numpy as np, torch
+from factornet.model import Motif, match_motifs
+torch.set_num_threads(1)
+x, w = torch.ones(200, 5000).cumsum(1).sin(), torch.ones(5, 5000).cumsum(1).cos()
+before = torch.nn.functional.linear(x, w)
+rng = np.random.default_rng(0)
+known = [Motif(f"m{i}", "", rng.dirichlet(np.ones(4), 8)) for i in range(30)]
+match_motifs([known[0].probabilities], known)
+print(torch.get_num_threads(), torch.equal(before, torch.nn.functional.linear(x, w)))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.stdout == "1 True\n", ended.stderr
