@@ -179,6 +179,10 @@ def _import(work: Path, folder: Path) -> list[str]:
     return ["import", f"{work}/keras", "-o", f"{folder}/imported"]
 
 
+def _pack(work: Path, folder: Path) -> list[str]:
+    return ["pack", f"{work}/model", "-o", f"{folder}/m.factornet", "--force"]
+
+
 def _first_training(work: Path, folder: Path) -> list[str]:
     return [*_train(work, 2), "-o", str(folder / "model")]
 
@@ -220,6 +224,7 @@ COMMANDS = (
         last="page/index.html",
     ),
     Command("evaluate", "factornet.cli.evaluate", _old_file("p.png"), _evaluate, _evaluate),
+    Command("model-pack", "factornet.cli.model", _old_file("m.factornet"), _pack, _pack),
     Command("model-import", "factornet.cli.model", _nothing, _import, _import),
 )
 
