@@ -211,3 +211,7 @@ def _with_interval(found: dict[str, Any], measure: str) -> str:
     bounds = found["intervals"].get(measure)
     interval = f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else ""
     return f"{found[measure]:.4f}{interval}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

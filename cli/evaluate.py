@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -149,3 +150,7 @@ def _to_json(found: Sequence[GroupReport | GroupFailure], *, only: bool) -> dict
         return found_one
     failed = [vars(f) | {"error": str(f.error)} for f in found if isinstance(f, GroupFailure)]
     return {"comparisons": reports, "failed": failed}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

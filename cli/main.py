@@ -92,3 +92,7 @@ def _complete(options: argparse.Namespace) -> int:
     parser = whole_parser() if options.program == _ALL else program_parser(name)
     sys.stdout.write(shtab.complete(parser, options.shell) + "\n")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

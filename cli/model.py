@@ -310,3 +310,7 @@ def _one_line(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{printable(key)} {_one_line(v)}" for key, v in value.items()) or "none"
     return _text(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

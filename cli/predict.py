@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from .common.runner import run_command
@@ -20,3 +21,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-predict") 
 
 def _run(options: argparse.Namespace) -> int:
     return predict_many_files(options) if is_for_folder(options) else predict_one_file(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -262,3 +263,7 @@ def _print_table(layer: LayerReport) -> None:
         rows.append((*figures, row.match, q))
     columns = ("rank", "kernel", "core", "sites", "strength", "known motif", "q")
     print_table(f"layer {layer.number}", columns, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

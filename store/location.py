@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .errors import StoreError, UsageError
+from .files.handles import close_read
 from .format.cell_index import CELL_INDEX, parse_cell_index
 from .schema import FORMAT, check_name
 from .storage.atomic_swap import recover_interrupted_swaps
@@ -121,7 +122,7 @@ class LocalLocation(StoreLocation):
                     with contextlib.suppress(FileNotFoundError):
                         found[prefix + name] = stat_entry(name, handle)
             finally:
-                os.close(handle)
+                close_read(handle)
         return found
 
     def cells(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
     digest        SHA-256 of bytes and files
     file_kinds    recognise files of other formats by their first bytes
     folder_name   name folders as they were given, links included
+    handles       close file descriptors that were only read from
     limited_read  read files of unknown origin: of bounded size, and JSON
     locks         locks: shared and exclusive ones on open files and directories (flock)
     outputs       outputs of commands, files and folders: one writer at a time

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from ..errors import InputError
+from .handles import close_read
 
 TEMPORARY_NAME = r"\.(?P<stem>.+)\.[0-9a-f]{8}\.part(?P<suffix>(\.[^.]*)?)"
 """Names of the temporary files of `replacing`: stem and suffix are those of the file to be replaced."""
@@ -27,7 +28,7 @@ def fsync_path(path: Path) -> None:
     except OSError as e:
         raise OSError(e.errno, e.strerror, str(path)) from e
     finally:
-        os.close(handle)
+        close_read(handle)
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from uuid import uuid4
 
 import psutil
 
+from .handles import close_read
+
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
 """What flock answers where the file system has no locks."""
 _POLL = 0.05  # seconds between two tries of a process that waits
@@ -112,7 +114,7 @@ class LockFile:
             held, handle = cls(path, handle, uuid4().hex), -1
         finally:
             if handle >= 0:
-                os.close(handle)
+                close_read(handle)
         held._write(exclusive=locked is None)
         return held
 
@@ -129,8 +131,7 @@ class LockFile:
         with contextlib.suppress(OSError):
             if _is_at(self.handle, self.path):
                 self.path.unlink()
-        with contextlib.suppress(OSError):  # it is closed all the same, and what was in the file matters no more
-            os.close(self.handle)
+        close_read(self.handle)  # what was written to it matters no more
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +162,7 @@ def read_lock(path: Path) -> LockState | None:
     except OSError:
         return None  # a pipe, a folder
     finally:
-        os.close(handle)
+        close_read(handle)
     held = not _is_stale(holder) if holder else time.time() - written < _UNWRITTEN
     return LockState(_describe_holder(holder), held)
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..files.handles import close_read
 from ..files.locks import LockFile, LockHeldError, lock
 
 _AT_FDCWD = -100
@@ -132,4 +133,4 @@ def _is_unlocked(folder: Path) -> bool:
     except OSError:
         return True  # a file system without locks: readers could not ask to keep it
     finally:
-        os.close(handle)
+        close_read(handle)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..files.digest import sha256_of
+from ..files.handles import close_read
 
 ObjectDigest = tuple[int, str]
 """Size in bytes and SHA-256 of an object, as its manifest lists them."""
@@ -75,7 +76,7 @@ class OpenObject:
     def close(self) -> None:
         """Close the file, if owned."""
         if self._owned:
-            os.close(self._handle)
+            close_read(self._handle)
             self._owned = False
 
     def __enter__(self) -> OpenObject:

@@ -9,6 +9,7 @@ import weakref
 from pathlib import Path
 
 from ..errors import StoreError
+from ..files.handles import close_read
 from ..files.locks import lock
 from .base import Entry, GroupStorage, ObjectDigest, OpenObject, file_identity, stat_entry
 
@@ -37,7 +38,7 @@ class LocalStorage(GroupStorage):
         if os.path.realpath(path) != str(path):
             raise OSError(errno.ELOOP, _BEHIND_LINK, str(path))
         self._handle = _open_locked(path)
-        weakref.finalize(self, os.close, self._handle).atexit = False
+        weakref.finalize(self, close_read, self._handle).atexit = False
 
     def open(self, name: str, listed: ObjectDigest | None = None) -> OpenObject:
         """Open a file of the directory.
@@ -56,7 +57,7 @@ class LocalStorage(GroupStorage):
             raise
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
-            os.close(handle)
+            close_read(handle)
             raise OSError(errno.EINVAL, "is not a regular file", name)
         return OpenObject(handle, size=state.st_size, identity=file_identity(state))
 
@@ -100,9 +101,9 @@ def _open_locked(path: Path) -> int:
             if _lock_shared(handle) and _is_at(handle, path):
                 return handle
         except BaseException:
-            os.close(handle)
+            close_read(handle)
             raise
-        os.close(handle)
+        close_read(handle)
 
 
 def _lock_shared(handle: int) -> bool:
@@ -142,7 +143,7 @@ def open_beneath(folder: int, name: str, flags: int) -> int:
     try:
         for component in filter(None, parents):
             below = os.open(component, _PARENT_FLAGS, dir_fd=directory)
-            os.close(directory)
+            close_read(directory)
             directory = below
         component = last or "."
         return os.open(component, flags | os.O_NOFOLLOW, dir_fd=directory)
@@ -152,4 +153,4 @@ def open_beneath(folder: int, name: str, flags: int) -> int:
             raise OSError(errno.ELOOP, _BEHIND_LINK, name) from None
         raise OSError(e.errno, e.strerror, name) from None
     finally:
-        os.close(directory)
+        close_read(directory)

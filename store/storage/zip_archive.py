@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import StoreError
+from ..files.handles import close_read
 from .base import Entry, GroupStorage, ObjectDigest, OpenObject, file_identity, is_object_name
 
 _LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")
@@ -84,7 +85,7 @@ class ZipArchive:
     def __init__(self, path: Path) -> None:
         self.location = str(path)
         self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        weakref.finalize(self, os.close, self._handle).atexit = False
+        weakref.finalize(self, close_read, self._handle).atexit = False
         self._version = file_identity(os.fstat(self._handle))
         try:
             with open(path, "rb", opener=lambda *_: os.dup(self._handle)) as file, zipfile.ZipFile(file) as archive:

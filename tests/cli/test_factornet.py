@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -177,3 +178,13 @@ def test_no_color_is_honoured_on_a_terminal(demo_store, no_color):
 
 def test_every_program_makes_its_parser():
     assert [program_parser(name).prog for name in PROGRAMS] == [f"factornet-{name}" for name in PROGRAMS]
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+@pytest.mark.parametrize("module", ["factornet", *(f"factornet.cli.{name}" for name in ("main", *PROGRAMS))])
+def test_modules_of_commands_run(module, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(module, run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: factornet")
