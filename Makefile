@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On two cores: tests of servers and of killed processes wait much.
 TEST_WORKERS ?= 3
 
-.PHONY: help install bedtools demo real test test-slow test-all test-long test-newest test-oldest check format bench bench-gpu bench-peers clean
+.PHONY: help install bedtools demo real test test-slow test-all test-long test-newest test-oldest check docs format bench bench-gpu bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -61,11 +61,15 @@ test-newest:     ## reading and building on Python 3.13 with the newest librarie
 test-oldest:     ## the tests with the oldest libraries that pyproject.toml allows
 	tests/stress/oldest_libraries.sh -n $(TEST_WORKERS) --dist loadfile
 
-check: install    ## format, lint, types, tests
+check: install    ## format, lint, types, documentation, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(MAKE) docs
 	$(MAKE) test
+
+docs: install    ## the documentation as a site, in build/site: every link and reference has to lead somewhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: install    ## put the code into its form
 	$(BIN)/ruff format .

@@ -1,16 +1,23 @@
 """What README and docs print must be true: commands parse, code runs, links lead somewhere, the wheel is complete."""
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import nbclient
+import nbformat
+import numpy as np
 import pytest
 
 from factornet.cli import crossval, etl, evaluate, main, model, predict, train, visualize
 from factornet.cli.run.config import with_config
+from factornet.etl import Resources, unpack_store
+from factornet.store import open_store
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = "etl|train|predict|evaluate|crossval|visualize|model"
@@ -28,7 +35,7 @@ PARSERS = {
 
 def printed_commands():
     """Every factornet command in README, docs and the examples of --help."""
-    texts = {p.name: p.read_text() for p in [ROOT / "README.md", *ROOT.glob("docs/*")]}
+    texts = {p.name: p.read_text() for p in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/*.sh")]}
     texts |= {f"{name} --help": make().format_help() for name, make in PARSERS.items()}
     found = []
     for place, text in texts.items():
@@ -83,6 +90,29 @@ def test_networks_of_the_docs_learn(demo_store, tmp_path):
     assert names["batch"].targets.shape[1:] == (1, 4)
 
 
+@pytest.mark.parametrize("form", ["compressed", "raw"])
+def test_reader_of_the_docs_reads_what_the_library_reads(demo_store, tmp_path, form):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/store.md").read_text(), re.S)
+    assert len([line for line in code.partition("\ngenome = ")[0].splitlines() if line]) <= 40
+    path = demo_store if form == "compressed" else tmp_path / "raw.zarr"
+    if form == "raw":
+        unpack_store(demo_store, path, Resources(), cells=["K562"])
+    names: dict = {}
+    exec(code.replace("build/demo/demo.zarr", str(path)), names)
+    store, region = open_store(demo_store), slice(20_000, 21_000)
+    assert np.array_equal(names["sequence"].argmax(1), store.array("genome/sequence/chr2")[region])
+    assert np.array_equal(names["signal"], store.track("K562", "DGF", "chr2")[region])
+    assert np.array_equal(
+        names["labels"], store.labels("K562", "chr2")[400:420, store.cell("K562").factor_index("CTCF")]
+    )
+    damaged = next((Path(path) / "cells/K562/tracks/DGF/chr2").rglob("c/0*"))
+    copy = tmp_path / "copy.zarr"
+    shutil.copytree(path, copy)
+    (copy / damaged.relative_to(path)).write_bytes(b"x" + damaged.read_bytes()[1:])
+    with pytest.raises(ValueError, match="damaged"):
+        names["CheckedGroup"](copy, "cells/K562").read("tracks/DGF/chr2", 0, 10)
+
+
 def test_tracker_of_the_docs_runs(demo_store, tmp_path):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/training.md").read_text(), re.S)
     code = code.replace("build/demo/demo.zarr", str(demo_store)).replace("build/tracked", str(tmp_path / "tracked"))
@@ -122,3 +152,29 @@ def test_tests_that_the_makefile_selects_by_name_exist():
     assert selections
     for file, word in selections:
         assert re.search(rf"^def test_\w*{word}", (ROOT / file).read_text(), re.M), f"{file} has no test {word}"
+
+
+def test_messages_of_the_troubleshooting_page_are_those_of_the_code():
+    """Each literal part of a message in the first column occurs in one of the strings of the source."""
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.M)
+    assert len(messages) > 25
+    sources = "".join(
+        p.read_text() for folder in ("store", "model", "etl", "cli") for p in (ROOT / folder).rglob("*.py")
+    )
+    joined = re.sub(r'"\s*\n\s*f?"', "", sources).replace("{SELF_DIGEST}", "self_digest").lower()
+    for message in messages:
+        assert message.lower() in joined, message
+
+
+def test_notebook_runs(demo_files, demo_store, tmp_path):
+    text = (ROOT / "docs/notebook.ipynb").read_text()
+    text = text.replace("build/demo/demo.zarr", str(demo_store)).replace("build/demo/files", str(demo_files))
+    notebook = nbformat.reads(text, nbformat.current_nbformat)
+    kernel = {"env": {**os.environ, "OMP_NUM_THREADS": "1"}, "cwd": str(tmp_path)}
+    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3")
+    with client.setup_kernel(**kernel):
+        client.nb.cells = [client.execute_cell(cell, i) for i, cell in enumerate(notebook.cells)]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+    assert any("epoch 8  loss" in output.get("text", "") for output in outputs)
