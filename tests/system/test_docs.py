@@ -178,3 +178,23 @@ def test_notebook_runs(demo_files, demo_store, tmp_path):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
     assert any("epoch 8  loss" in output.get("text", "") for output in outputs)
+
+
+def tutorial_commands():
+    """The commands of the tutorial, as printed."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/tutorial.md").read_text(), re.S)
+    return [re.sub(r"\s*\\\n\s*", " ", block).strip() for block in blocks]
+
+
+def test_tutorial_has_the_commands_of_the_demo():
+    demo = re.sub(r"\s*\\\n\s*", " ", (ROOT / "docs/demo.sh").read_text()).splitlines()
+    assert tutorial_commands() == [line for line in demo if line.startswith("factornet")]
+
+
+@pytest.mark.slow
+def test_tutorial_runs(tmp_path):
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in tutorial_commands():
+        subprocess.run(command, shell=True, cwd=tmp_path, env=environment, check=True, timeout=900)
+    for picture in ("model/training.png", "locus.png", "measures.png"):
+        assert (tmp_path / picture).stat().st_size > 10_000
