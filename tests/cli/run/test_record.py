@@ -86,6 +86,13 @@ def test_record_is_left_out_or_refused(demo_store, tmp_path, record, capsys):
     assert (tmp_path / "there.toml").read_text() == "mine = 1\n"
 
 
+def test_record_in_place_of_an_output_is_an_error(model, demo_store, tmp_path, capsys):
+    words = ["--store", demo_store, "-i", "K562", "-m", model, "--regions", "chr21:0-4000", "-o", tmp_path / "x.bw"]
+    assert predict.main([*map(str, words), "--record", str(tmp_path / "x.bw")]) == 2
+    assert "x.bw: exists and is no record of a run" in capsys.readouterr().err
+    assert (tmp_path / "x.bw").read_bytes()[:4] != b"form"
+
+
 def test_record_of_any_command_is_written_where_asked(demo_store, tmp_path, capsys):
     for _ in range(2):  # a record is replaced
         assert etl(["info", str(demo_store), "--record", str(tmp_path / "r.toml")]) == 0
