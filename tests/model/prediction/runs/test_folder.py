@@ -205,6 +205,25 @@ def test_files_that_exist_are_not_replaced_unasked(predictors, regions, tmp_path
     assert (tmp_path / "REST.bw").read_bytes() != b"old"
 
 
+@pytest.mark.parametrize("name", ["predictions.tsv", "predictions.json"])
+def test_other_tables_are_not_replaced_unasked(predictors, regions, tmp_path, name):
+    outputs = plan_outputs(predictors("plain"), tmp_path, suffix=".bw")
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError, match=rf"{name}: exists and is no table of predictions"):
+        predict_folder(tmp_path, outputs, regions, resume=True)
+    assert [p.name for p in tmp_path.iterdir() if not p.name.endswith(".lock")] == [name]
+    predict_folder(tmp_path, outputs, regions, overwrite=True)
+    assert (tmp_path / name).read_text() != "{}"
+    predict_folder(tmp_path, outputs, regions, resume=True)  # those of a run are
+
+
+def test_a_folder_in_place_of_a_table_is_refused_before_predicting(predictors, regions, tmp_path):
+    (tmp_path / "predictions.tsv").mkdir()
+    with pytest.raises(UsageError, match=r"predictions\.tsv: is a folder"):
+        predict_folder(tmp_path, plan_outputs(predictors("plain"), tmp_path, suffix=".bw"), regions, overwrite=True)
+    assert not (tmp_path / "CTCF.bw").exists()
+
+
 def test_a_folder_is_written_by_one_process(predictors, regions, tmp_path):
     outputs = plan_outputs(predictors("plain"), tmp_path, suffix=".bw")
     with output_lock(tmp_path / "predictions.json"), pytest.raises(InputError, match="is being written by"):
