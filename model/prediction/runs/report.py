@@ -228,6 +228,8 @@ def predicted_files(folder: Path) -> list[Path]:
         files = [folder / Path(str(row["file"])).name for row in read_sealed_json(path, _FORMAT, hint=hint)["files"]]
     except (KeyError, TypeError) as error:
         raise InputError(path, f"is no table of predictions ({error})", hint=hint) from error
+    if not files:
+        raise InputError(path, "lists no file", hint=hint)
     if missing := [file.name for file in files if not file.exists()]:
         problem = f"lists {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}, which the folder does not have"
         raise InputError(path, problem, hint=hint)

@@ -16,11 +16,13 @@ from factornet.model.prediction.runs.folder import predict_folder
 from factornet.model.prediction.runs.interval_run import IntervalBins
 from factornet.model.prediction.runs.outputs import plan_outputs
 from factornet.model.prediction.runs.region_bins import RegionBins
+from factornet.model.prediction.runs.report import predicted_files
 from factornet.model.prediction.tiling import groups, span_buffer
 from factornet.model.prediction.tiling.span_buffer import SpanBuffer
 from factornet.model.prediction.together import predict_together
 from factornet.store import InputError, UsageError, open_store, parse_region
 from factornet.store.files.outputs import output_lock
+from factornet.store.files.sealed_json import JsonFormat, write_sealed_json
 from factornet.store.spans import padded_span
 
 TEXTS = ("chr21:95000-112000", "chr1:0-4000")
@@ -215,6 +217,12 @@ def test_other_tables_are_not_replaced_unasked(predictors, regions, tmp_path, na
     predict_folder(tmp_path, outputs, regions, overwrite=True)
     assert (tmp_path / name).read_text() != "{}"
     predict_folder(tmp_path, outputs, regions, resume=True)  # those of a run are
+
+
+def test_a_table_of_no_file_is_no_folder_of_predictions(tmp_path):
+    write_sealed_json(tmp_path / "predictions.json", JsonFormat("factornet-predictions", 1, ""), {"files": []})
+    with pytest.raises(InputError, match=r"predictions\.json: lists no file"):
+        predicted_files(tmp_path)
 
 
 def test_a_folder_in_place_of_a_table_is_refused_before_predicting(predictors, regions, tmp_path):
