@@ -77,10 +77,6 @@ class PredictionRecord:
             kind = str if name in texts else list if name == "trainings" else dict
             if not isinstance(value, kind):
                 raise TypeError(f"{name} must be of type {kind.__name__}")
-        counts = values["intervals"]
-        missing = counts["not_computed"] if isinstance(counts["not_computed"], dict) else {}
-        if not all(type(n) is int for n in (counts["n"], missing["chromosome_ends"], missing["blacklist"])):
-            raise TypeError("intervals must be numbers")
         return cls(**values | {"trainings": tuple(map(TrainingData.from_json, values["trainings"]))})
 
 

@@ -192,10 +192,18 @@ def read_earlier(folder: Path, written: Collection[str]) -> tuple[OutputRow, ...
         if name in written or file.name != name or not file.is_file():
             continue
         try:
-            rows.append(OutputRow(file=name, models=models, networks=(), status="earlier", record=read_record(file)))
+            record = read_record(file)
+            if not _has_counts(record):
+                raise InputError(file, "its record does not count its intervals")
+            rows.append(OutputRow(file=name, models=models, networks=(), status="earlier", record=record))
         except InputError as error:
             _log.warning(f"{error.path}: {error.problem}; {name} of an earlier run is not in {TABLE}")
     return tuple(rows)
+
+
+def _has_counts(record: PredictionRecord) -> bool:
+    missing = record.intervals.get("not_computed")
+    return "n" in record.intervals and isinstance(missing, dict) and {"chromosome_ends", "blacklist"} <= set(missing)
 
 
 def _problem(error: Exception) -> str:

@@ -136,9 +136,6 @@ def test_damaged_record_is_refused(predictor, bins, tmp_path):
         ("trainings", [{"cells": [], "valid_cells": [], "valid": [5], "test": [], "chromosomes": [], "manifests": {}}]),
         ("manifests", []),
         ("chromosomes", None),
-        ("intervals", {"n": 3}),
-        ("intervals", {"n": "3", "not_computed": {"chromosome_ends": 0, "blacklist": 0}}),
-        ("intervals", {"n": 3, "not_computed": [0]}),
     ],
 )
 def test_record_of_other_types_is_refused(predictor, bins, tmp_path, *, key, value):

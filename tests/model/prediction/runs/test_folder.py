@@ -219,6 +219,16 @@ def test_other_tables_are_not_replaced_unasked(predictors, regions, tmp_path, na
     predict_folder(tmp_path, outputs, regions, resume=True)  # those of a run are
 
 
+@pytest.mark.parametrize("intervals", [{}, {"n": 3, "not_computed": [0]}])
+def test_an_earlier_file_whose_record_has_no_counts_is_left_out(predictors, regions, tmp_path, caplog, intervals):
+    predict_folder(tmp_path, plan_outputs(predictors("plain"), tmp_path, suffix=".bw"), regions)
+    record = json.loads((tmp_path / "CTCF.bw.json").read_text()) | {"intervals": intervals}
+    write_sealed_json(tmp_path / "CTCF.bw.json", JsonFormat("factornet-prediction", 1, ""), record)
+    report = predict_folder(tmp_path, plan_outputs(predictors("meta"), tmp_path, suffix=".bw"), regions)
+    assert report.earlier == ()
+    assert "its record does not count its intervals" in caplog.text
+
+
 def test_a_table_of_no_file_is_no_folder_of_predictions(tmp_path):
     write_sealed_json(tmp_path / "predictions.json", JsonFormat("factornet-predictions", 1, ""), {"files": []})
     with pytest.raises(InputError, match=r"predictions\.json: lists no file"):
