@@ -19,7 +19,15 @@ from .common.output import print_json, print_line, print_table
 from .common.runner import report_interrupt, run_command
 from .common.store_options import add_store_options, open_store_from_args
 from .crossvalidation.commands import run, run_json
-from .crossvalidation.parts import Part, check_settings, plan_parts, read_scores, write_scores
+from .crossvalidation.parts import (
+    Part,
+    check_predictions,
+    check_settings,
+    describe_data,
+    plan_parts,
+    read_scores,
+    write_scores,
+)
 from .run.parser import CommandParser
 from .run.record import note_run
 from .training.options import make_parser as make_train_parser
@@ -82,7 +90,8 @@ def _run(options: argparse.Namespace) -> int:
     test = _check_training(words, parts[0], options)
     options.output.mkdir(parents=True, exist_ok=True)
     factors = list(dict.fromkeys(part.factor for part in parts))
-    check_settings(options.output, {"training": words, "cells": cells, "factors": sorted(options.factors)})
+    settings = {"training": words, "cells": cells, "factors": sorted(options.factors)}
+    check_settings(options.output, settings | describe_data(store, parts))
     with report_interrupt("repeat the command: parts that are done are kept"):
         elsewhere = [part for part in parts if not _do_part(part, words, test, options)]
         for factor in factors:
@@ -156,7 +165,7 @@ def _finish_factor(parts: list[Part], words: list[str], options: argparse.Namesp
         if not free:
             return
         if not scores.exists():
-            write_scores(scores, {part.held_out: _evaluate(part, options) for part in parts})
+            write_scores(scores, parts[0].factor, {part.held_out: _evaluate(part, options) for part in parts})
         if options.no_final or _has_ended(whole.model):
             return
         resume = ["--resume"] if (whole.model / "model.json").exists() else []
@@ -166,6 +175,7 @@ def _finish_factor(parts: list[Part], words: list[str], options: argparse.Namesp
 
 def _evaluate(part: Part, options: argparse.Namespace) -> dict[str, Any]:
     """Return the measures of a part with their intervals."""
+    check_predictions(part)
     found = run_json("evaluate", [str(part.predictions), "--store", str(options.store)], quiet=options.json)
     return {**found["scores"]["model"], "intervals": found["intervals"]["model"]}
 
@@ -183,7 +193,7 @@ def _has_ended(model: Path) -> bool:
 def _print_result(parts: list[Part], elsewhere: list[Part], options: argparse.Namespace) -> int:
     """Print the scores of all factors that are done, and what is not."""
     folders = list(dict.fromkeys(part.folder.parent for part in parts))
-    scores = {f.name: read_scores(f / "scores.json") for f in folders if (f / "scores.json").exists()}
+    scores = {f.name: read_scores(f / "scores.json", f.name) for f in folders if (f / "scores.json").exists()}
     if options.plot is not None and scores:
         predictions = [str(part.predictions) for part in parts if part.factor in scores]
         plot = ["--store", str(options.store), "--plot", str(options.plot)]

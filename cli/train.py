@@ -111,7 +111,9 @@ def _plan(options: argparse.Namespace) -> TrainingSetup | BlockSetup:
         options=TrainingOptions(**{name: getattr(options, name) for name in _TRAINING_OPTIONS}),
         motif=motif,
         init_from=options.init_from,
-        cross_validation=read_scores(options.cross_validation) if options.cross_validation else None,
+        cross_validation=read_scores(options.cross_validation, ", ".join(sampler.tasks))
+        if options.cross_validation
+        else None,
     )
 
 

@@ -205,7 +205,7 @@ def check_version(attributes: dict[str, Any], what: str, location: str, *, hint:
     if type(version) is not int or version not in READABLE_VERSIONS:
         readable = " and ".join(map(str, READABLE_VERSIONS))
         raise SchemaVersionError(
-            location, f"{what} schema version {version}, this factornet reads versions {readable}", hint=hint
+            location, f"{what} schema version {version!r}, this factornet reads versions {readable}", hint=hint
         )
     return version
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from ...store.errors import FactorNetError, InputError
+from ...store.errors import FactorNetError, InputError, UsageError
 from ...store.machine import raise_open_file_limit
 from ..run.config import with_config
 from ..run.failure import describe_failure
@@ -105,7 +105,10 @@ def _write_record(options: argparse.Namespace) -> None:
     if asked == NOT_WANTED or (path := Path(asked) if asked else run.path) is None:
         return
     if path.exists() and not is_record(path):
-        print_warning(f"{path}: exists and is no record of a run; this run is not recorded")
+        problem = f"{path}: exists and is no record of a run; this run is not recorded"
+        if asked:  # checked before, so the run itself wrote it
+            raise UsageError(f"--record {problem}, its output is complete; give another name")
+        print_warning(problem)
         return
     try:
         run.write(path)

@@ -103,22 +103,49 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         raise UsageError(f"{folder}: began with other settings: {text}; {_HINT}")
 
 
-def write_scores(path: Path, scores: Mapping[str, Any]) -> None:
+def describe_data(store: Store, parts: Sequence[Part]) -> dict[str, str]:
+    """Return digests of the genome and of the cell lines of parts, by path in the store."""
+    from ...model.data.inputs import manifest_digests
+
+    return manifest_digests(store, sorted({part.held_out for part in parts}))
+
+
+def check_predictions(part: Part) -> None:
+    """Check that the predictions of a part are of its factor and cell line, and as they were written.
+
+    Raises:
+        InputError: they are others, or damaged.
+    """
+    from ...model.prediction.sidecar import read_record
+
+    record = read_record(part.predictions)
+    if (record.factor, record.cell) != (part.factor, part.held_out):
+        problem = f"are predictions of {record.factor} in {record.cell}, not of {part.factor} in {part.held_out}"
+        raise InputError(part.predictions, problem, hint="remove the file, and run the command again")
+
+
+def write_scores(path: Path, factor: str, scores: Mapping[str, Any]) -> None:
     """Write the scores of a factor in the cell lines held out.
 
     Raises:
         InputError: the file cannot be written.
     """
-    write_sealed_json(path, _SCORES, {"scores": dict(scores)})
+    write_sealed_json(path, _SCORES, {"factor": factor, "scores": dict(scores)})
 
 
-def read_scores(path: Path) -> dict[str, Any]:
+def read_scores(path: Path, factor: str) -> dict[str, Any]:
     """Read what `write_scores` wrote.
 
     Raises:
-        InputError: it is damaged, or another file.
+        InputError: it is damaged, of another factor, or another file.
     """
-    scores = read_sealed_json(path, _SCORES, hint=_HINT).get("scores")
-    if not isinstance(scores, dict):
-        raise InputError(path, "its scores are missing", hint="remove it, and run the command again")
+    content = read_sealed_json(path, _SCORES, hint=_SCORES.hint)
+    if content.get("factor") != factor:
+        raise InputError(
+            path,
+            f"has the scores of {content.get('factor') or 'a factor that is not said'}, not of {factor}",
+            hint=_SCORES.hint,
+        )
+    if not isinstance(scores := content.get("scores"), dict):
+        raise InputError(path, "its scores are missing", hint=_SCORES.hint)
     return scores

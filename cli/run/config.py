@@ -25,6 +25,7 @@ from .record import NOT_RECORDED
 
 _SHORTEST = "--co"
 """As argparse takes beginnings of names: what begins so may be ``--config``."""
+_DASH_HINT = "write a path as ./-name; names that begin with - cannot be given in a list"
 _HINT = "give the record of a run (run.toml), or a file with a table [options] of long names of options"
 
 
@@ -113,7 +114,10 @@ def _texts(path: Path, name: str, value: Any) -> list[str]:
     items = value if isinstance(value, list) else [value]
     if any(isinstance(item, dict | list | bool) for item in items):
         raise InputError(path, f"{name} = {value!r} is no value of an option", hint="give text, a number, or a list")
-    return [str(item) for item in items]
+    texts = [str(item) for item in items]
+    if any("\0" in text for text in texts):  # no command line has one, so nothing checks for it
+        raise InputError(path, f"{name} = {value!r} has a NUL character", hint="remove it")
+    return texts
 
 
 def _option_words(path: Path, parser: argparse.ArgumentParser, action: argparse.Action, value: Any) -> list[str]:
@@ -136,4 +140,15 @@ def _option_words(path: Path, parser: argparse.ArgumentParser, action: argparse.
         if len(texts) != 1:
             raise InputError(path, f"{name} = {value!r} is not one value", hint="write one")
         return [f"{long}={texts[0]}"]
+    # Among several values such a word would be an option of its own, --force say.
+    if options := [text for text in texts if text.startswith("-") and not _is_number(text)]:
+        raise InputError(path, f"{name} has the value {options[0]!r}, which begins as an option does", hint=_DASH_HINT)
     return [long, *texts]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -140,11 +140,14 @@ def check_record_path(path: Path) -> None:
 
     Raises:
         UsageError: it holds another file, or its folder does not exist.
+        InputError: it cannot be written, or another process writes it.
     """
     if not path.absolute().parent.is_dir():
         raise UsageError(f"--record {path}: its folder does not exist; create it first")
     if path.exists() and not is_record(path):
         raise UsageError(f"--record {path}: exists and is no record of a run; give another name")
+    with output_lock(path):  # a folder without the right to write is refused before hours of computing
+        pass
 
 
 def is_record(path: Path) -> bool:

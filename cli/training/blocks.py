@@ -48,7 +48,9 @@ def block_setup(options: argparse.Namespace, sampler: Sampler, tracks: tuple[str
         segments={} if options.label_mode is None else {"mode": options.label_mode},
         motifs=_motifs(options, sampler.tasks, network["auxiliary"] if "even" in members else ()),
         mean_cells=mean_cells,
-        cross_validation=read_scores(options.cross_validation) if options.cross_validation else None,
+        cross_validation=read_scores(options.cross_validation, ", ".join(sampler.tasks))
+        if options.cross_validation
+        else None,
     )
     _ = setup.config, setup.segment_options  # errors before any folder is made
     return setup

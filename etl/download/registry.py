@@ -86,11 +86,11 @@ def read_registry(path: Path) -> tuple[Download, ...]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return tuple(d for name, entry in entries.items() for d in _parse(path, name, entry))
-    except (OSError, ValueError, AttributeError) as e:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as e:
         raise StoreError(
             path, f"not a registry of downloads ({e})", hint="see resources/registry.json for its form"
         ) from e
-    except (KeyError, TypeError) as e:
+    except KeyError as e:
         raise StoreError(path, f"an entry lacks {e}", hint="see resources/registry.json for its form") from e
 
 

@@ -91,9 +91,9 @@ def _training(card: ModelCard) -> Iterator[str]:
     for part in ("train", "valid", "test"):
         found = split.get(part)
         if isinstance(found, Mapping):
-            positives = found.get("positives", {})
-            counts = ", ".join(f"{cell} {n:,}" for cell, n in positives.items() if isinstance(n, int))
-            rows.append((part, f"{found.get('bases', 0):,}", f"{found.get('share', 0):.1%}", counts or "none"))
+            positives = _mapping(found.get("positives"))
+            counts = ", ".join(f"{cell} {_number(n, ',')}" for cell, n in positives.items())
+            rows.append((part, _number(found.get("bases"), ","), _number(found.get("share"), ".1%"), counts or "none"))
     if rows:
         yield ""
         yield from _table(("split", "bases", "share", str(split.get("positives_are", "positives"))), rows)
@@ -151,16 +151,25 @@ def _cross_validation(recorded: object) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _origin(card: ModelCard) -> Iterator[str]:
-    origin = card.provenance.get("origin")
-    origin = origin if isinstance(origin, Mapping) else {}
+    origin = _mapping(card.provenance.get("origin"))
     if origin.get("name"):
         yield f"- published as: {_escaped(origin['name'])}, {_escaped(origin.get('url', ''))}"
     yield f"- licence: {_escaped(origin.get('licence') or 'not recorded; ask whoever trained the model')}"
     yield f"- cite: {_escaped(origin.get('citation') or 'whoever trained the model')}"
-    for file, digest in sorted((card.provenance.get("sha256") or {}).items()):
+    for file, digest in sorted(_mapping(card.provenance.get("sha256")).items()):
         yield f"- SHA-256 of {_escaped(file)}: {_escaped(digest)}"
-    for group, digest in sorted((card.provenance.get("manifests") or {}).items()):
+    for group, digest in sorted(_mapping(card.provenance.get("manifests")).items()):
         yield f"- data of training, {_escaped(group)}: {_escaped(digest)}"
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    """Return a value of model.json, or nothing where it has another form."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: object, form: str) -> str:
+    """Format a number of model.json; ``unknown`` where it is none."""
+    return format(value, form) if isinstance(value, int | float) and not isinstance(value, bool) else "unknown"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

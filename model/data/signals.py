@@ -28,6 +28,8 @@ class _Limit:
     ratio: float
 
 
+_NEGATIVE = 0.01
+"""Share of negative bases in all cell lines of training from which a signal without any is another."""
 _LIMITS = (
     _Limit("mean", lambda figures: float(figures["mean"]), 6),
     _Limit("quantile 0.999", lambda figures: float(figures["quantiles"]["0.999"]), 10),
@@ -188,8 +190,13 @@ def _differences(signal: Mapping[str, Any], training: Mapping[str, Any]) -> list
             differences.append(f"{limit.name} {value:.3g} against {values[nearest]:.3g} in {nearest}")
     if not own["nonzero"] and all(figures["nonzero"] for figures in others.values()):
         differences.append("it is 0 throughout")
+    if own["nonzero"] and not any(figures["nonzero"] for figures in others.values()):
+        differences.append("it is 0 throughout in training")
     if own["negative"] and not any(figures["negative"] for figures in others.values()):
         differences.append(f"{own['negative']:.2%} of bases are negative, none in training")
+    least = min(figures["negative"] for figures in others.values())
+    if not own["negative"] and least >= _NEGATIVE:  # a log ratio, say, whose mean has no ratio to that of counts
+        differences.append(f"no base is negative, {least:.2%} or more in training")
     return differences
 
 

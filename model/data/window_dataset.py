@@ -93,7 +93,14 @@ class SignalTarget:
             )
 
     def values(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return float32 (B, tracks, length / resolution) from windows of the tracks, float32 (B, tracks, L)."""
+        """Return float32 (B, tracks, length / resolution) from windows of the tracks, float32 (B, tracks, L).
+
+        Raises:
+            UsageError: `length` is more than L, or only one of them is even, so that there is no middle.
+        """
+        if self.length > signal.shape[2] or (signal.shape[2] - self.length) % 2:
+            problem = f"a target of {self.length} bases is not in the middle of windows of {signal.shape[2]}"
+            raise UsageError(f"{problem}: choose one that is not longer, and even as the window's length is, or odd")
         first = (signal.shape[2] - self.length) // 2
         middle = signal[:, :, first : first + self.length]
         means: NDArray[np.float32] = middle.reshape(*signal.shape[:2], -1, self.resolution).mean(3, dtype=np.float32)

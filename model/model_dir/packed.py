@@ -125,13 +125,23 @@ def unpack_model(path: Path, folder: Path) -> PackedModel:
                 target = staged / name
                 target.parent.mkdir(exist_ok=True)
                 with archive.open(name) as source, target.open("wb") as file:
-                    while piece := source.read(_PIECE):
+                    while piece := _read_again(path, source):
                         file.write(piece)
+            if not packed.files:
+                raise InputError(path, "holds no file of a model", hint=_HINT)
             report = verify_model(staged)
             if report.faults:
                 first = report.faults[0]
                 raise InputError(path, f"{first.path}: {describe_fault(first)}", hint=_HINT)
     return packed
+
+
+def _read_again(path: Path, source: IO[bytes]) -> bytes:
+    """Read a piece of an entry whose digest was compared before."""
+    try:
+        return source.read(_PIECE)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise InputError(path, f"changed while it was read ({error})", hint=_HINT) from error
 
 
 def describe_fault(fault: FileFinding) -> str:
@@ -193,7 +203,8 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, PackedModel]]:
         InputError: one differs, or the file is no packed model.
     """
     if not path.is_file():
-        raise InputError(path, "no such file", hint="give a file that factornet-model pack wrote")
+        problem = "is not a file" if path.exists() else "no such file"
+        raise InputError(path, problem, hint=_FORMAT.hint)
     try:
         archive = zipfile.ZipFile(path)
     except _DAMAGE as error:
@@ -232,6 +243,9 @@ def _read_manifest(path: Path, archive: zipfile.ZipFile) -> PackedModel:
             raise InputError(path, f"entry {format_foreign(name, 100)!r} is not stored as it is", hint=_HINT)
         if entry.file_size != entry.compress_size or entry.file_size > path.stat().st_size:
             raise InputError(path, f"entry {format_foreign(name, 100)!r} claims another size than it has", hint=_HINT)
+    # Entries that share bytes of the archive would be written once for each of them.
+    if sum(entry.file_size for entry in entries.values()) > path.stat().st_size:
+        raise InputError(path, "its entries claim more bytes than it has", hint=_HINT)
     if entries[_MANIFEST].file_size > _MAX_MANIFEST:
         raise InputError(path, f"{_MANIFEST} is larger than {_MAX_MANIFEST:,} bytes", hint=_HINT)
     text = archive.read(_MANIFEST)

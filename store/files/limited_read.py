@@ -20,9 +20,9 @@ def read_limited(path: Path, max_size: int) -> bytes:
     Raises:
         InputError: it cannot be read, is no file, or has more than `max_size` bytes.
     """
-    if path.exists() and not path.is_file():  # a pipe has no end
-        raise InputError(path, "is not a file")
     try:
+        if path.exists() and not path.is_file():  # a pipe has no end
+            raise InputError(path, "is not a file")
         with path.open("rb") as file:
             content = file.read(max_size + 1)
     except OSError as error:

@@ -34,7 +34,7 @@ def output_lock(path: Path, *, parents: bool = False) -> Iterator[None]:
     except LockHeldError as e:
         raise InputError(path, f"is being written by {e.holder}", hint=e.hint) from e
     except OSError as e:
-        problem = f"cannot be written: {e.filename or target.parent} cannot be created and locked ({e.strerror})"
+        problem = f"cannot be written: {e.filename or lock_path(target)} cannot be created and locked ({e.strerror})"
         raise InputError(path, problem, hint="choose a folder where files can be created and locked") from e
     with held:
         remove_temporary_files(target.parent, target.name)

@@ -84,7 +84,7 @@ def to_toml(document: Mapping[str, Any]) -> str:
 
 def _parse(path: Path, data: bytes, hint: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(data.decode())
+        return tomllib.loads(data.decode("utf-8-sig"))  # editors of Windows mark UTF-8
     except (ValueError, RecursionError) as error:  # of TOML, or of text
         raise InputError(path, f"not TOML ({error})", hint=hint) from error
 

@@ -134,7 +134,8 @@ def check_values(values: NDArray[Any], *, location: str, start: int) -> None:
     at = tuple(np.argwhere(~((values >= low) & (values <= high)))[0].tolist())
     value = values[at].item()
     if value != value or (values.dtype == np.uint8 and value == MISSING_CODE):  # noqa: PLR0124
-        raise StoreError(f"{location}[{start}:{start + len(values)}]", "a chunk is missing", hint=DAMAGED_HINT)
+        problem = "a code stands for no value" if location.endswith("/codes") else "a chunk is missing"
+        raise StoreError(f"{location}[{start}:{start + len(values)}]", problem, hint=DAMAGED_HINT)
     raise StoreError(
         location, f"row {start + at[0]} is {value}, outside the valid range {low:g} to {high:g}", hint=NOT_FACTORNET
     )

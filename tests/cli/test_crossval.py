@@ -1,6 +1,7 @@
 """Leave-one-cell-line-out cross-validation: parts that are resumed and shared, honest scores, a final model with them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from factornet.cli import crossval, model
+from factornet.cli.crossvalidation.parts import read_scores, write_scores
+from factornet.cli.etl import main as etl
+from factornet.store import InputError
 
 QUICK = "-k 4 -r -1 -d 4 -e 1 -n 1 -b 50 -s 3 --device cpu --threads 1 -v chr11:200000-900000 -t chr21".split()
 CODE = "import sys; from factornet.cli.entry_points import crossval; sys.exit(crossval())"
@@ -75,6 +79,38 @@ def test_parts_that_are_done_are_not_done_again(done, words, capsys):
 
 def read_json(path):
     return json.loads(path.read_text())
+
+
+@pytest.mark.slow
+def test_predictions_of_another_cell_line_are_not_scored_as_its_own(done, words, tmp_path, capsys):
+    folder = tmp_path / "cv"
+    shutil.copytree(done, folder)
+    (folder / "CTCF" / "scores.json").unlink()
+    for suffix in ("", ".json"):
+        a, b = (folder / "CTCF" / cell / f"CTCF_{cell}.bw{suffix}" for cell in ("K562", "HepG2"))
+        a.rename(tmp_path / "x"), b.rename(a), (tmp_path / "x").rename(b)
+    assert crossval.main([str(folder) if word == str(done) else word for word in words]) == 2
+    assert "CTCF_K562.bw: are predictions of CTCF in HepG2, not of CTCF in K562" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_store_whose_data_changed_is_refused(done, words, demo_store, tmp_path, capsys):
+    path = tmp_path / "other.zarr"
+    shutil.copytree(demo_store, path)
+    assert etl(["rm", str(path), "HepG2"]) == 0
+    text = (done / "crossval.json").read_bytes()
+    others = [str(path) if word == str(demo_store) else word for word in words]
+    others[others.index("HepG2")] = "GM12878"
+    assert crossval.main(others) == 2
+    assert "cells/HepG2 was " in capsys.readouterr().err
+    assert (done / "crossval.json").read_bytes() == text
+
+
+def test_scores_of_another_factor_are_refused(tmp_path):
+    write_scores(tmp_path / "scores.json", "MAX", {"K562": {}})
+    assert read_scores(tmp_path / "scores.json", "MAX") == {"K562": {}}
+    with pytest.raises(InputError, match="has the scores of MAX, not of CTCF"):
+        read_scores(tmp_path / "scores.json", "CTCF")
 
 
 @pytest.mark.slow

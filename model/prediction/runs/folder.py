@@ -19,7 +19,7 @@ from .interval_run import IntervalBins, predict_outputs_for_intervals
 from .outputs import Output
 from .region_bins import RegionBins
 from .region_run import OnBins, predict_outputs_in_regions, remove_left_parts
-from .report import DOCUMENT, FolderReport, NetworkUse, OutputRow, read_earlier, write_report
+from .report import DOCUMENT, FolderReport, NetworkUse, OutputRow, check_report, read_earlier, write_report
 from .workers import RegionWorkers
 
 
@@ -99,6 +99,7 @@ def predict_folder(
         raise InputError(folder, f"cannot be created ({error.strerror})", hint=hint) from error
     try:
         with output_lock(folder / DOCUMENT):
+            check_report(folder, overwrite=overwrite)
             kept = [o for o in outputs if resume and keep_finished(o, bins)]
             todo = [o for o in outputs if o not in kept]
             begin, clock = perf_counter(), _Clock(outputs)

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ....store.errors import InputError
+from ....store.errors import InputError, OutputExistsError
 from ....store.files.atomic_write import write_atomic
-from ....store.files.outputs import output_lock
-from ....store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
-from ....store.text import printable
+from ....store.files.outputs import check_output_file, output_lock
+from ....store.files.sealed_json import (
+    JsonFormat,
+    check_format,
+    read_json_object,
+    read_sealed_json,
+    write_sealed_json,
+)
+from ....store.text import spreadsheet_text
 from ..sidecar import PredictionRecord, read_record
 
 _log = logging.getLogger("factornet-predict")
@@ -96,7 +102,7 @@ class FolderReport:
     def table(self) -> str:
         """Return the table: a line of titles, and a line a file, with tabs between the columns."""
         lines = [_COLUMNS, *(self._line(row) for row in (*self.rows, *self.earlier))]
-        return "".join("\t".join(map(printable, line)) + "\n" for line in lines)
+        return "".join("\t".join(map(spreadsheet_text, line)) + "\n" for line in lines)
 
     def _line(self, row: OutputRow) -> tuple[str, ...]:
         intervals, options, model = row.record.intervals, row.record.options, row.record.model
@@ -135,6 +141,38 @@ _COLUMNS = (
 )
 
 
+def check_report(folder: Path, *, overwrite: bool) -> None:
+    """Check that both files of a report may be written into a folder: there are none, or those of an earlier run.
+
+    Args:
+        folder: the folder.
+        overwrite: replace other files of these names.
+
+    Raises:
+        UsageError: one is another file and `overwrite` is false, or it is no file.
+    """
+    for path, is_report in ((folder / DOCUMENT, _is_document), (folder / TABLE, _is_table)):
+        check_output_file(path, overwrite=True)
+        if path.exists() and not overwrite and not is_report(path):
+            raise OutputExistsError(
+                f"{path}: exists and is no table of predictions; move it away, or allow to overwrite it"
+            )
+
+
+def _is_document(path: Path) -> bool:
+    try:
+        check_format(path, read_json_object(path, hint=_FORMAT.hint)[1], _FORMAT)
+    except InputError:
+        return False
+    return True
+
+
+def _is_table(path: Path) -> bool:
+    first = "\t".join(_COLUMNS).encode()
+    with path.open("rb") as file:
+        return file.read(len(first)) == first
+
+
 def read_earlier(folder: Path, written: Collection[str]) -> tuple[OutputRow, ...]:
     """Return the files that the report in a folder lists and that are there still, but for those just written.
 
@@ -154,10 +192,18 @@ def read_earlier(folder: Path, written: Collection[str]) -> tuple[OutputRow, ...
         if name in written or file.name != name or not file.is_file():
             continue
         try:
-            rows.append(OutputRow(file=name, models=models, networks=(), status="earlier", record=read_record(file)))
+            record = read_record(file)
+            if not _has_counts(record):
+                raise InputError(file, "its record does not count its intervals")
+            rows.append(OutputRow(file=name, models=models, networks=(), status="earlier", record=record))
         except InputError as error:
             _log.warning(f"{error.path}: {error.problem}; {name} of an earlier run is not in {TABLE}")
     return tuple(rows)
+
+
+def _has_counts(record: PredictionRecord) -> bool:
+    missing = record.intervals.get("not_computed")
+    return "n" in record.intervals and isinstance(missing, dict) and {"chromosome_ends", "blacklist"} <= set(missing)
 
 
 def _problem(error: Exception) -> str:
@@ -190,6 +236,8 @@ def predicted_files(folder: Path) -> list[Path]:
         files = [folder / Path(str(row["file"])).name for row in read_sealed_json(path, _FORMAT, hint=hint)["files"]]
     except (KeyError, TypeError) as error:
         raise InputError(path, f"is no table of predictions ({error})", hint=hint) from error
+    if not files:
+        raise InputError(path, "lists no file", hint=hint)
     if missing := [file.name for file in files if not file.exists()]:
         problem = f"lists {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}, which the folder does not have"
         raise InputError(path, problem, hint=hint)

@@ -93,6 +93,8 @@ def test_record_of_a_run_gives_the_same_options(tmp_path, make, command, words):
         ("[options]\nepochs = [3, 4]", "epochs = [3, 4] is not one value"),
         ("[options]\nmeta = 1", "meta = 1 is not true or false"),
         ("[options]\nfactor = {a = 1}", "is no value of an option"),
+        ('[options]\nstore = "a\\u0000b"', "has a NUL character"),
+        ("[options]\ncells = ['K562', '--compile']", "cells has the value '--compile', which begins as an option does"),
         ("[options]\nprecision = 'float8'", "precision is 'float8'; choose bfloat16 or float64"),
         ("command = 'factornet-predict'\n[options]", "is of factornet-predict, not of factornet-train"),
         ("format = 'factornet-run'\nversion = 2\n[options]", "version 2 is newer than 1"),
@@ -106,6 +108,12 @@ def test_mistakes_in_the_file_are_named(tmp_path, text, message):
         with_config(train.make_parser(), "factornet-train", ["--config", str(path)])
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
+
+
+def test_mark_of_utf_8_before_the_file_is_no_mistake(config):
+    path = config(store="s", factor="MAX", cells=["K562"], output="m", epochs=3)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert completed(train.make_parser(), "factornet-train", path).epochs == 3
 
 
 def test_mistakes_end_the_command_with_status_2(tmp_path, capsys):

@@ -14,6 +14,7 @@ from factornet.model.model_dir.packed import pack_model
 from factornet.model.model_dir.verification.verify import verify_model
 from factornet.store import InputError
 from factornet.store.files.digest import file_digest
+from factornet.store.files.outputs import output_lock
 from factornet.store.files.sealed_toml import RUN_FORMAT, check_sealed_toml
 
 SMALL = "-f CTCF -i GM12878 -t chr1 chr2 chr21 -k 4 -r 2 -d 4 -e 1 -b 50 --threads 1".split()
@@ -84,6 +85,20 @@ def test_record_is_left_out_or_refused(demo_store, tmp_path, record, capsys):
     assert status == (0 if record == "none" else 2)
     assert ("exists and is no record of a run" in capsys.readouterr().err) == (record != "none")
     assert (tmp_path / "there.toml").read_text() == "mine = 1\n"
+
+
+def test_record_in_place_of_an_output_is_an_error(model, demo_store, tmp_path, capsys):
+    words = ["--store", demo_store, "-i", "K562", "-m", model, "--regions", "chr21:0-4000", "-o", tmp_path / "x.bw"]
+    assert predict.main([*map(str, words), "--record", str(tmp_path / "x.bw")]) == 2
+    assert "x.bw: exists and is no record of a run" in capsys.readouterr().err
+    assert (tmp_path / "x.bw").read_bytes()[:4] != b"form"
+
+
+def test_record_that_another_process_writes_is_refused_before_the_run(tmp_path, capsys):
+    with output_lock(tmp_path / "r.toml"):
+        assert etl(["demo", str(tmp_path / "new"), "--record", str(tmp_path / "r.toml")]) == 2
+    assert "r.toml: is being written by" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_record_of_any_command_is_written_where_asked(demo_store, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The card of a model: what model.json records is there, what it does not is said to be unknown."""
 
+import pytest
 from support.keras_folder import GEPC, Spec, write_folder
 
 from factornet.cli.model import main
@@ -54,6 +55,22 @@ def test_text_of_strangers_is_shown_as_it_is():
 def test_other_forms_of_the_records_are_no_crash():
     text = card_markdown("x", trained(cross_validation={"K562": 3}, origin=[1]), {})
     assert "neither cross-validation nor calibration" in text
+
+
+@pytest.mark.parametrize(
+    ("split", "row"),
+    [
+        ({"bases": "x", "share": None, "positives": [1]}, "| train | unknown | unknown | none |"),
+        ({"bases": [1], "share": True, "positives": {"K562": "7"}}, "| train | unknown | unknown | K562 unknown |"),
+        ({}, "| train | unknown | unknown | none |"),
+    ],
+)
+def test_numbers_of_another_form_are_unknown(split, row):
+    card = trained(sha256=[1], manifests={})
+    card = ModelCard(
+        config=CONFIG, training=dict(card.training) | {"split": {"train": split}}, provenance=card.provenance
+    )
+    assert row in card_markdown("x", card, {})
 
 
 def test_card_of_an_original_and_of_an_imported_model(tmp_path, capsys):

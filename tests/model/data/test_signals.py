@@ -58,6 +58,16 @@ def test_other_signals_are_warned_of_with_both_figures(kind):
     assert compare(own, signal(), own) == []  # one similar cell line of training is enough
 
 
+def test_signal_without_the_negatives_or_the_zeros_of_training_is_warned_of():
+    ratio = UNLIKE["log2 fold change"][0]
+    (warning,) = compare(signal(0.3, 5.5, 0.9), ratio)
+    assert "no base is negative, 87.40% or more in training" in warning
+    assert compare(signal(0.3, 5.5, 0.9), ratio, signal(0.3, 5.5, 0.9)) == []
+    assert compare(signal(), signal(negative=0.001)) == []
+    (warning,) = compare(signal(), signal(0, 0, 0))
+    assert "it is 0 throughout in training" in warning
+
+
 def test_zeros_of_a_figure_are_not_compared():
     assert compare(signal(top=0), signal()) == compare(signal(), signal(top=0)) == []
     assert compare(signal(0, 0, 0), signal(0, 0, 0)) == []

@@ -142,6 +142,14 @@ def test_signal_is_a_target(store, plan):
             np.testing.assert_array_equal(values[0], signal.reshape(4, 50).mean(1, dtype=np.float32))
 
 
+@pytest.mark.parametrize(("length", "window"), [(200, 100), (200, 201), (150, 100)])
+def test_targets_that_are_not_in_the_middle_of_a_window_are_refused(length, window):
+    """They were those of other bases."""
+    target = SignalTarget(tracks=("DGF",), length=length, resolution=50)
+    with pytest.raises(UsageError, match=f"a target of {length} bases is not in the middle of windows of {window}"):
+        target.values(np.zeros((1, 1, window), np.float32))
+
+
 def test_targets_that_make_no_sense_are_refused(store, plan):
     with pytest.raises(UsageError, match="name the tracks that are inputs"):
         WindowDataset(store, plan, StreamSettings(600), target=SignalTarget(tracks=("DGF",)))

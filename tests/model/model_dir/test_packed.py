@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -128,11 +130,35 @@ def test_forged_files_are_refused(tmp_path):
     forged(path, {"model.json": b"{}"})  # true digests of what is no model
     with pytest.raises(InputError):
         unpack_model(path, tmp_path / "new")
+    forged(path, {})
+    with pytest.raises(InputError, match=r"x\.factornet: "):
+        unpack_model(path, tmp_path / "new")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x", b"y")
     with pytest.raises(InputError, match=r"no packed model: it has no factornet-pack\.json"):
         unpack_model(path, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_entries_that_share_bytes_are_refused(tmp_path):
+    """Each of many could be the whole archive, which would fill a disk."""
+    path, data = tmp_path / "x.factornet", b"\0" * 4000
+    forged(path, {"last-000001.safetensors": data})
+    text = path.read_bytes()
+    directory = text.rindex(b"PK\1\2", 0, text.rindex(b"PK\5\6"))
+    entry, end = text[directory : text.rindex(b"PK\5\6")], bytearray(text[text.rindex(b"PK\5\6") :])
+    end[8:12], end[12:16] = b"\3\0\3\0", (int.from_bytes(end[12:16], "little") + len(entry)).to_bytes(4, "little")
+    twice = entry.replace(b"last-000001", b"last-000002")
+    path.write_bytes(text[:directory] + entry + twice + bytes(end))
+    with pytest.raises(InputError, match="its entries claim more bytes than it has"):
+        unpack_model(path, tmp_path / "new")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_named_so(tmp_path, make):
+    make(tmp_path / "x.factornet")
+    with pytest.raises(InputError, match=r"x\.factornet: is not a file"):
+        unpack_model(tmp_path / "x.factornet", tmp_path / "new")
 
 
 def test_an_existing_file_is_replaced_by_force_only(model, tmp_path, capsys):

@@ -16,11 +16,13 @@ from factornet.model.prediction.runs.folder import predict_folder
 from factornet.model.prediction.runs.interval_run import IntervalBins
 from factornet.model.prediction.runs.outputs import plan_outputs
 from factornet.model.prediction.runs.region_bins import RegionBins
+from factornet.model.prediction.runs.report import predicted_files
 from factornet.model.prediction.tiling import groups, span_buffer
 from factornet.model.prediction.tiling.span_buffer import SpanBuffer
 from factornet.model.prediction.together import predict_together
 from factornet.store import InputError, UsageError, open_store, parse_region
 from factornet.store.files.outputs import output_lock
+from factornet.store.files.sealed_json import JsonFormat, write_sealed_json
 from factornet.store.spans import padded_span
 
 TEXTS = ("chr21:95000-112000", "chr1:0-4000")
@@ -203,6 +205,41 @@ def test_files_that_exist_are_not_replaced_unasked(predictors, regions, tmp_path
     assert [p.name for p in tmp_path.iterdir() if not p.name.endswith(".lock")] == ["REST.bw"]
     predict_folder(tmp_path, outputs, regions, overwrite=True)
     assert (tmp_path / "REST.bw").read_bytes() != b"old"
+
+
+@pytest.mark.parametrize("name", ["predictions.tsv", "predictions.json"])
+def test_other_tables_are_not_replaced_unasked(predictors, regions, tmp_path, name):
+    outputs = plan_outputs(predictors("plain"), tmp_path, suffix=".bw")
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError, match=rf"{name}: exists and is no table of predictions"):
+        predict_folder(tmp_path, outputs, regions, resume=True)
+    assert [p.name for p in tmp_path.iterdir() if not p.name.endswith(".lock")] == [name]
+    predict_folder(tmp_path, outputs, regions, overwrite=True)
+    assert (tmp_path / name).read_text() != "{}"
+    predict_folder(tmp_path, outputs, regions, resume=True)  # those of a run are
+
+
+@pytest.mark.parametrize("intervals", [{}, {"n": 3, "not_computed": [0]}])
+def test_an_earlier_file_whose_record_has_no_counts_is_left_out(predictors, regions, tmp_path, caplog, intervals):
+    predict_folder(tmp_path, plan_outputs(predictors("plain"), tmp_path, suffix=".bw"), regions)
+    record = json.loads((tmp_path / "CTCF.bw.json").read_text()) | {"intervals": intervals}
+    write_sealed_json(tmp_path / "CTCF.bw.json", JsonFormat("factornet-prediction", 1, ""), record)
+    report = predict_folder(tmp_path, plan_outputs(predictors("meta"), tmp_path, suffix=".bw"), regions)
+    assert report.earlier == ()
+    assert "its record does not count its intervals" in caplog.text
+
+
+def test_a_table_of_no_file_is_no_folder_of_predictions(tmp_path):
+    write_sealed_json(tmp_path / "predictions.json", JsonFormat("factornet-predictions", 1, ""), {"files": []})
+    with pytest.raises(InputError, match=r"predictions\.json: lists no file"):
+        predicted_files(tmp_path)
+
+
+def test_a_folder_in_place_of_a_table_is_refused_before_predicting(predictors, regions, tmp_path):
+    (tmp_path / "predictions.tsv").mkdir()
+    with pytest.raises(UsageError, match=r"predictions\.tsv: is a folder"):
+        predict_folder(tmp_path, plan_outputs(predictors("plain"), tmp_path, suffix=".bw"), regions, overwrite=True)
+    assert not (tmp_path / "CTCF.bw").exists()
 
 
 def test_a_folder_is_written_by_one_process(predictors, regions, tmp_path):
