@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 from ...store.errors import StoreError
+from ...store.files.outputs import why_not_replaceable
 from ...store.storage.atomic_swap import final_path, lock_file, old_versions_dir, staging_dir
 from ...store.text import format_bytes
 
@@ -48,14 +49,14 @@ def check_publishable(store: Path, name: str) -> None:
     locks = (lock_file(store, name), lock_file(store, PUBLISH_LOCK))
     _check_access(store, [_nearest(final.parent), old_versions_dir(store, name), *locks])
     try:
-        status, parent = final.lstat(), final.parent.stat()
+        status = final.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return
     if not stat.S_ISDIR(status.st_mode):
         raise StoreError(final, "exists, but is no folder", hint="move it away")
     _check_access(store, [final])
-    if parent.st_mode & stat.S_ISVTX and os.geteuid() not in (0, parent.st_uid, status.st_uid):
-        raise _not_writable(store, final, "it belongs to another user, and its folder is sticky")
+    if why := why_not_replaceable(final):
+        raise _not_writable(store, final, why)
 
 
 def _check_staging_dir(location: Path) -> None:

@@ -104,6 +104,8 @@ class LockFile:
             return None
         handle, created = opened
         try:
+            if not created and os.fstat(handle).st_nlink > 1:  # what a lock is told would be written to that file, too
+                raise OSError(errno.EMLINK, "is a hard link to another file", str(path))
             locked = _lock_or_none(handle)
             if locked is False:
                 raise _held(_await_holder(handle), path, exclusive=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +61,7 @@ def check_output_file(path: Path, *, overwrite: bool) -> None:
 
     Raises:
         OutputExistsError: it exists and `overwrite` is false.
-        UsageError: it is no file.
+        UsageError: it is no file, or of another user and cannot be replaced.
     """
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; give the name of a file")
@@ -67,6 +69,16 @@ def check_output_file(path: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{path}: is a device or pipe, which cannot be replaced in one step; give the name of a file")
     if path.exists() and not overwrite:
         raise OutputExistsError(f"{path}: already exists; give another name, or allow to overwrite it")
+    if path.exists() and (why := why_not_replaceable(path)):
+        raise UsageError(f"{path}: cannot be replaced: {why}; give another name")
+
+
+def why_not_replaceable(path: Path) -> str:
+    """Return why what is at a path cannot be replaced by a rename, although its folder may be writable; else ""."""
+    parent, status = path.parent.stat(), path.lstat()
+    if parent.st_mode & stat.S_ISVTX and os.geteuid() not in (0, parent.st_uid, status.st_uid):
+        return "it belongs to another user, and its folder is sticky"
+    return ""
 
 
 def resolve_output(path: Path) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from factornet.store.errors import InputError, UsageError
 from factornet.store.files.atomic_write import replacing
-from factornet.store.files.outputs import check_output_file, output_lock, remove, staged_folder
+from factornet.store.files.outputs import check_output_file, lock_path, output_lock, remove, staged_folder
 
 _HOLD = """
 import sys
@@ -152,3 +152,22 @@ def test_error_of_a_removal_names_the_whole_path(tmp_path, monkeypatch):
         InputError, match=rf"^{tmp_path}/m: cannot be removed \(Input/output error\); check permissions$"
     ):
         remove(tmp_path / "m")
+
+
+def test_file_of_another_user_in_a_sticky_folder_is_refused_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "x.bw"
+    path.write_text("theirs")
+    tmp_path.chmod(0o1777)
+    check_output_file(path, overwrite=True)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(UsageError, match="it belongs to another user, and its folder is sticky"):
+        check_output_file(path, overwrite=True)
+
+
+def test_lock_that_is_a_hard_link_to_a_file_is_left_alone(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    os.link(precious, lock_path(tmp_path / "x.bw"))
+    with pytest.raises(InputError, match="is a hard link to another file"), output_lock(tmp_path / "x.bw"):
+        pass
+    assert precious.read_text() == "kept"
