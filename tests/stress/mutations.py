@@ -51,11 +51,11 @@ MUTATIONS = (
     ),
     Mutation(
         "objects are not compared with their SHA-256",
-        "store/format/manifest.py", "if hashlib.sha256(content).hexdigest() != sha:", "if False:", "tests/store",
+        "store/format/manifest.py", "if hashlib.sha256(content).hexdigest() != sha:", "if False:", "tests/etl/verify/test_objects.py",
     ),
     Mutation(
         "cached objects of servers are not compared with their SHA-256",
-        "store/storage/remote.py", " and opened.sha256() != sha:", " and False:", "tests/store/storage/test_remote.py",
+        "store/storage/remote.py", " and opened.sha256() != sha:", " and False:", "tests/store/storage/test_cache.py tests/store/storage/test_remote.py",
     ),
     Mutation(
         "bases past the ends of a chromosome are A",
@@ -65,7 +65,7 @@ MUTATIONS = (
     Mutation(
         "the signal is not reversed for the other strand",
         "model/network/factornet.py", "signal.flip(1)[:, :, self.strand_order]", "signal[:, :, self.strand_order]",
-        "tests/model/network",
+        "tests/model/network/test_factornet.py",
     ),
     Mutation(
         "ATAC cuts of the minus strand are shifted by -4 instead of -5",
@@ -82,7 +82,7 @@ MUTATIONS = (
     Mutation(
         "sites are called at the highest threshold of a rate, not the lowest",
         "model/model_dir/calibration.py", "self.thresholds[reached[0]]", "self.thresholds[reached[-1]]",
-        "tests/model/calls",
+        "tests/model/calls/test_calibrated_predictions.py tests/model/calls/test_call_sites.py",
     ),
     Mutation(
         "a table of 256 values has codes of one byte, of which none is left for no value",
@@ -91,11 +91,12 @@ MUTATIONS = (
     ),
     Mutation(
         "a part of an interrupted prediction counts whatever its digest",
-        "model/prediction/region_parts.py", "if sound else", "if True else", "tests/model/prediction",
+        "model/prediction/region_parts.py", "if sound else", "if True else",
+        "tests/model/prediction/test_region_parts.py",
     ),
     Mutation(
         "a bedgraph is not compared with what was written",
-        "model/prediction/writers.py", "raise not_read_back(path)", "pass", "tests/model/prediction",
+        "model/prediction/writers.py", "raise not_read_back(path)", "pass", "tests/model/prediction/test_bedgraph_writer.py",
     ),
 )  # fmt: skip
 
