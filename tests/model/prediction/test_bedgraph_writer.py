@@ -21,7 +21,8 @@ OPEN = {Path: Path.open, gzip: gzip.open}
 def test_damage_between_writing_and_reading_back_is_found(tmp_path, monkeypatch, name, where):
     def damaged(path, mode="rb", **more):
         if mode == "rb" and ".part" in path.name:
-            text = OPEN[where](path, "rb").read()
+            with OPEN[where](path, "rb") as file:
+                text = file.read()
             with OPEN[where](path, "wb") as file:
                 file.write(text.replace(b"5.000e-01", b"5.000e-02", 1))
         return OPEN[where](path, mode, **more)
