@@ -24,6 +24,7 @@ from .catalogue import short_name
 from .entry import Statements
 
 NOT_STATED = "not stated"
+NOT_RECORDED = "not recorded"
 _ACCESSION = re.compile(r"(?<![A-Za-z0-9])(ENC[A-Z]{2}\d{3}[A-Z]{3}|GS[EM]\d{3,}|[SED]RR\d{5,})(?![A-Za-z0-9])")
 _FACTORNET = "FactorNet: D. Quang, X. Xie, Methods 166 (2019) 40-47, doi:10.1016/j.ymeth.2019.03.020"
 _ENCODE = (
@@ -102,7 +103,7 @@ def _tracks(store: Store, cells: Sequence[CellInfo]) -> Iterator[str]:
 def _scale(summary: Mapping[str, Any], track: str) -> tuple[str, str, str]:
     figures = summary.get("tracks", {}).get(track, {}).get("all_bases")
     if figures is None:
-        return ("not recorded",) * 3
+        return (NOT_RECORDED,) * 3
     return f"{figures['mean']:.4g}", f"{figures['nonzero']:.3%}", f"{figures['quantiles']['0.999']:.4g}"
 
 
@@ -110,9 +111,12 @@ def _factors(cells: Sequence[CellInfo]) -> Iterator[str]:
     rows = []
     for cell in cells:
         for name in cell.factor_names:
-            found = cell.summary["factors"][name]
-            relaxed = "none" if found["relaxed"] is None else f"{found['relaxed']:,}"
-            rows.append((cell.name, name, f"{found['conservative']:,}", relaxed, f"{found['bins']['bound']:,}"))
+            found = cell.summary.get("factors", {}).get(name)
+            figures: tuple[str, ...] = (NOT_RECORDED,) * 3
+            if found is not None:
+                relaxed = "none" if found["relaxed"] is None else f"{found['relaxed']:,}"
+                figures = (f"{found['conservative']:,}", relaxed, f"{found['bins']['bound']:,}")
+            rows.append((cell.name, name, *figures))
     if not rows:
         yield "- none, for prediction only"
         return
@@ -123,10 +127,10 @@ def _annotation(store: Store) -> Iterator[str]:
     if not store.has_annotation:
         yield "- none"
         return
-    yield f"- rules: {markdown_text(rules_of_store(store.info) or 'not recorded')}"
+    yield f"- rules: {markdown_text(rules_of_store(store.info) or NOT_RECORDED)}"
     bases = store.info.summary.get("annotation", {}).get("bases", {})
     for feature in FEATURES:
-        yield f"- {feature}: {f'{bases[feature]:,} bases' if feature in bases else 'not recorded'}"
+        yield f"- {feature}: {f'{bases[feature]:,} bases' if feature in bases else NOT_RECORDED}"
 
 
 def _provenances(store: Store, cells: Sequence[CellInfo]) -> dict[str, Mapping[str, Any]]:
@@ -148,7 +152,7 @@ def _sources(store: Store, cells: Sequence[CellInfo]) -> Iterator[_Source]:
 
 def _source_table(sources: Sequence[_Source]) -> Iterator[str]:
     if not sources:
-        yield "- not recorded"
+        yield f"- {NOT_RECORDED}"
         return
     rows = [
         (s.group, s.name, f"{s.size:,}", ", ".join(s.accessions) or NOT_STATED, s.laboratory or NOT_STATED, s.digests)

@@ -8,6 +8,7 @@ from ...store.errors import StoreError, UsageError
 from ...store.format.manifest import parse_objects
 from ...store.reader import Store
 from ...store.schema import bin_count
+from ...store.text import printable
 from .entry import CatalogueEntry, CellEntry, Statements
 
 
@@ -41,7 +42,7 @@ def describe_store(
             bases=sum(lengths),
             genome_manifest=info.genome_manifest,
             cells=tuple(_describe_cell(store, cell) for cell in store.cells),
-            software=f"factornet {info.provenance.get('factornet', 'of an unknown version')}",
+            software=f"factornet {printable(str(info.provenance.get('factornet', 'of an unknown version')))}",
             exported=datetime.now(UTC).strftime("%Y-%m-%d"),
             statements=statements,
         )

@@ -62,8 +62,7 @@ class CellEntry:
     def __post_init__(self) -> None:
         check_name(self.name, "cell line")
         _check_digest("manifest", self.manifest)
-        for name in (*self.tracks, *self.factors):
-            check_name(name, "track or factor")
+        check_printable([*self.tracks, *self.factors])
 
 
 @dataclass(frozen=True, kw_only=True)

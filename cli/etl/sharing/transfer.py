@@ -181,7 +181,8 @@ def _run(
                 on_plan=shown.plan,
                 on_object=shown.add,
             )
-    _print(options, report, perf_counter() - begin, keep() if keep else None)
+            update = keep() if keep else None
+    _print(options, report, perf_counter() - begin, update)
     return 0
 
 

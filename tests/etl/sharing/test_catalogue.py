@@ -109,7 +109,7 @@ HOSTILE = {
     "cells in another form": {"cells": {"A": 1}},
     "cell of another form": {"cells": ["A"]},
     "cell with a path": {"cells": [{"name": "../A", "manifest": "0" * 64, "tracks": [], "factors": []}]},
-    "factor with markup": {"cells": [{"name": "A", "manifest": "0" * 64, "tracks": [], "factors": ["[b]x"]}]},
+    "factor with an escape": {"cells": [{"name": "A", "manifest": "0" * 64, "tracks": [], "factors": ["\x1b[2J"]}]},
     "tracks of another form": {"cells": [{"name": "A", "manifest": "0" * 64, "tracks": "DNase", "factors": []}]},
     "infinite size": {"size": 1e308},
 }
