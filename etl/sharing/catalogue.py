@@ -27,7 +27,7 @@ FORMAT = JsonFormat(
     "factornet-catalogue", 1, "`factornet-etl export` keeps one beside the stores that it writes; give their folder"
 )
 MAX_CATALOGUE_SIZE = 16_000_000
-"""Bytes of a catalogue; one of 100 stores of 100 cell lines with 20 factors has 4 MB."""
+"""Bytes of a catalogue; one of 100 stores of 100 cell lines with 20 factors has 6 MB."""
 _SUFFIXES = (".zarr.zip", ".zip", ".zarr")
 
 

@@ -7,12 +7,15 @@ else read again. A server that does not know the condition takes the last one of
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 from ...store.errors import RemoteError
 from ...store.files.digest import sha256_of
 from ...store.location import connect_folder
-from ...store.reader import open_store
+from ...store.reader import Store, open_store
+from ...store.storage.cache import ObjectCache
 from ...store.storage.s3_bucket import ReplacedError, S3Bucket
 from .card import store_card
 from .catalogue import CATALOGUE, fetch_small, format_catalogue, parse_catalogue
@@ -49,25 +52,31 @@ def record_in_bucket(url: str, *, statements: Statements) -> CatalogueUpdate:
         StoreError: the store is damaged, or the server failed or refuses.
     """
     bucket, name = _folder_of(url)
-    store = open_store(url)
-    described = describe_store(store, name, statements=statements)
-    for _ in range(_TRIES):
-        version = bucket.version(CATALOGUE)
-        old = {e.name: e for e in _read(bucket)}
-        before = old.get(name)
-        entry = described
-        if before is not None:
-            entry = replace(dated_as(described, before), statements=statements.or_else(before.statements))
-        entry, notes = _put_card(bucket, entry, store_card(name, store, entry.statements).encode(), before)
-        gone = tuple(e.name for e in old.values() if not _exists(bucket, e))
-        kept = {n: e for n, e in old.items() if n not in gone}
-        try:
-            bucket.put(CATALOGUE, format_catalogue({**kept, name: entry}.values()), replaces=version or "")
-        except ReplacedError:
-            continue
-        return CatalogueUpdate(path=bucket.url(CATALOGUE), entries=(entry,), gone=gone, notes=notes)
+    with TemporaryDirectory(prefix="factornet-") as folder:  # manifests are read once, so not kept in the user's cache
+        store = open_store(url, cache=ObjectCache(Path(folder), 0))
+        described = describe_store(store, name, statements=statements)
+        for _ in range(_TRIES):
+            if (update := _try_to_record(bucket, store, described)) is not None:
+                return update
     problem = f"was replaced by others {_TRIES} times while it was written"
     raise RemoteError(bucket.url(CATALOGUE), problem, hint="run the same command again")
+
+
+def _try_to_record(bucket: S3Bucket, store: Store, described: CatalogueEntry) -> CatalogueUpdate | None:
+    """Write card and catalogue; None where another process has replaced the catalogue meanwhile."""
+    version = bucket.version(CATALOGUE)
+    old = {e.name: e for e in _read(bucket)}
+    entry, before = described, old.get(described.name)
+    if before is not None:
+        entry = replace(dated_as(described, before), statements=described.statements.or_else(before.statements))
+    entry, notes = _put_card(bucket, entry, store_card(entry.name, store, entry.statements).encode(), before)
+    gone = tuple(e.name for e in old.values() if not _exists(bucket, e))
+    kept = {name: e for name, e in old.items() if name not in gone}
+    try:
+        bucket.put(CATALOGUE, format_catalogue({**kept, entry.name: entry}.values()), replaces=version or "")
+    except ReplacedError:
+        return None
+    return CatalogueUpdate(path=bucket.url(CATALOGUE), entries=(entry,), gone=gone, notes=notes)
 
 
 def _folder_of(url: str) -> tuple[S3Bucket, str]:

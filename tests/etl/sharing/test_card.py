@@ -116,6 +116,11 @@ def test_card_is_printed_with_what_the_catalogue_states(shelf, tiny_store, capsy
     assert command("card", tiny_store) == 0
     assert "- contact: not stated" in capsys.readouterr().out
     assert "no such store" in refused(capsys, "card", shelf / "none.zarr")
+    (shelf / "catalogue.json").write_text("{}")
+    assert command("card", shelf / "tiny.zip") == 0
+    shown = capsys.readouterr()
+    assert "- licence: not stated" in shown.out
+    assert "licence, citation and contact are not taken from it" in shown.err
 
 
 @pytest.mark.parametrize(
