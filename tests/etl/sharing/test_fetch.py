@@ -5,6 +5,8 @@ import json
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.hostile_servers import drip, hostile_server, once
 from support.sealed import change_sealed
 from support.servers import Proxy, serving, web_server
@@ -16,6 +18,7 @@ from factornet.etl.verify.objects import verify_store
 from factornet.store import RemoteError, StoreError, open_store
 from factornet.store.files.digest import sha256_of
 from factornet.store.storage.http_server import HttpServer
+from factornet.store.storage.remote import skip_bytes
 from factornet.store.storage.retry import RetryPolicy
 from factornet.store.storage.s3_bucket import ReplacedError, S3Bucket
 
@@ -146,6 +149,13 @@ def test_server_that_sends_another_range_is_refused(settings, tmp_path):
     refusal = pytest.raises(RemoteError, match="sends another range than the one requested, from byte 1000 on")
     with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ranges)) as server, refusal:
         download(f"http://127.0.0.1:{server.server_address[1]}", tmp_path / "x")
+
+
+@given(st.lists(st.binary(max_size=5), max_size=8), st.integers(0, 45))
+def test_bytes_are_skipped_across_pieces(pieces, n_bytes):
+    found = list(skip_bytes(pieces, n_bytes))
+    assert b"".join(found) == b"".join(pieces)[n_bytes:]
+    assert b"" not in found
 
 
 @pytest.mark.parametrize("left", [b"", CONTENT[:5000], b"x" * 5000, b"x" * len(CONTENT), b"x" * (len(CONTENT) + 1)])
