@@ -321,9 +321,19 @@ def connect(url: str) -> ObjectServer:
     Raises:
         UsageError: unsupported kind of URL, or the library for it is not installed.
     """
-    scheme = urlsplit(url).scheme.lower()
     if urlsplit(url).path.lower().endswith(".zip"):
-        raise UsageError(f"{url.partition('?')[0]}: is a zip file on a server; download it, and open the file")
+        problem = f"{url.partition('?')[0]}: is a zip file on a server; download it, and open the file"
+        raise UsageError(f"{problem} (`factornet-etl import NAME STORE --from FOLDER` does both, by a catalogue)")
+    return _connect(url, root=False)
+
+
+def connect_folder(url: str) -> ObjectServer:
+    """Return a client of a folder of stores; as `connect`, but it may be the root of a bucket."""
+    return _connect(url, root=True)
+
+
+def _connect(url: str, *, root: bool) -> ObjectServer:
+    scheme = urlsplit(url).scheme.lower()
     try:
         if scheme in ("http", "https"):
             from .storage.http_server import HttpServer
@@ -332,7 +342,7 @@ def connect(url: str) -> ObjectServer:
         if scheme in ("s3", "gs"):
             from .storage.s3_bucket import S3Bucket
 
-            return S3Bucket(url, RetryPolicy.from_environment())
+            return S3Bucket(url, RetryPolicy.from_environment(), root=root)
     except ImportError as e:
         raise UsageError(f"{url.partition('?')[0]}: stores on servers need {e.name}; install it with: {INSTALL}") from e
     raise UsageError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _FEW = 6  # names that are listed
+_MARKDOWN = "\\`*_[]<>|#&~$"  # characters that mean something within a line
 
 UNROUND_HINT = "format positions as whole numbers and save again, a spreadsheet may have rounded them"
 """What to do about positions that `parse_position` refuses because digits may be missing."""
@@ -86,3 +87,34 @@ def spreadsheet_text(text: str) -> str:
     """
     text = printable(text)
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
+
+
+def markdown_text(text: object) -> str:
+    """Return text of a stranger as one line that Markdown shows as it is: no markup, HTML, link or formula."""
+    return "".join(f"\\{c}" if c in _MARKDOWN else c for c in printable(str(text)))
+
+
+def markdown_list(names: Sequence[object]) -> str:
+    """Return names of strangers, with commas, for a line of Markdown."""
+    return ", ".join(map(markdown_text, names))
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown, whose cells are text of strangers."""
+    yield f"| {' | '.join(map(markdown_text, columns))} |"
+    yield "|" + " --- |" * len(columns)
+    for row in rows:
+        yield f"| {' | '.join(map(markdown_text, row))} |"
+
+
+def markdown_page(title: str, sections: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Return a page of Markdown.
+
+    Args:
+        title: of the page, text of a stranger.
+        sections: title, empty for none, and lines of each.
+    """
+    blocks = [f"# {markdown_text(title)}"]
+    for name, lines in sections:
+        blocks += [f"## {name}"] * bool(name) + ["\n".join(lines)]
+    return "\n\n".join(blocks) + "\n"

@@ -1,4 +1,4 @@
-"""``factornet-etl``: one module per sub-command; `transfer` has export, import and merge, `inputs` what makes inputs.
+"""``factornet-etl``: one module per sub-command; `inputs` has those that make inputs, `sharing` those that share.
 
     build     factornet-etl build: add cell lines to a store
     build_options  options, progress and summary of genome and build
@@ -10,7 +10,7 @@
     plan      factornet-etl plan: every problem of a build, and what it will take
     read_options  how reads become signal, of signal and build
     rm        factornet-etl rm: remove cell lines from a store
-    transfer  factornet-etl export, import and merge: copy groups between stores
+    sharing/  commands that copy stores between teams, list and describe them
     unpack    factornet-etl unpack: decompress a store into a raw one
     verify    factornet-etl verify: compare a store with its digests or its source files
 

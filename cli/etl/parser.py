@@ -9,8 +9,9 @@ from ... import __version__
 from ..common.arguments import HelpFormatter
 from ..common.runner import handle_termination, run_command
 from ..run.parser import CommandParser
-from . import build, genome, info, plan, rm, transfer, unpack, verify
+from . import build, genome, info, plan, rm, unpack, verify
 from .inputs import demo, expression, fetch, init, signal, uniqueness
+from .sharing import card, listing, transfer
 
 
 def make_parser(prog: str = "factornet-etl") -> argparse.ArgumentParser:
@@ -37,6 +38,8 @@ def make_parser(prog: str = "factornet-etl") -> argparse.ArgumentParser:
         verify,
         unpack,
         transfer,
+        listing,
+        card,
         rm,
         demo,
     ):

@@ -5,9 +5,9 @@ All of it is from model.json and calibration.json; what these do not record is s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from ...store.text import printable
+from ...store.text import markdown_list, markdown_page, markdown_table, markdown_text
 from ..model_dir.calibration import Calibration
 from ..model_dir.card import ModelCard, TrainingData
 from ..network.config import NetworkConfig
@@ -16,7 +16,6 @@ from .signals import recorded_signals
 
 _MEASURES = {"average_precision": "average precision", "auroc": "auROC", "auprc": "auPRC"}
 _RATES = (0.1, 0.5)
-_SPECIAL = "\\`*_[]<>|#"
 
 
 def card_markdown(name: str, card: ModelCard, calibrations: Mapping[str, Calibration]) -> str:
@@ -31,34 +30,31 @@ def card_markdown(name: str, card: ModelCard, calibrations: Mapping[str, Calibra
         InputError: signals or annotation rules in model.json have another form.
     """
     sections = (
-        ("", _summary(card)),
-        ("Inputs", _inputs(name, card)),
-        ("Training", _training(card)),
-        ("Scores", _scores(card, calibrations)),
-        ("Origin", _origin(card)),
+        ("", [*_summary(card)]),
+        ("Inputs", [*_inputs(name, card)]),
+        ("Training", [*_training(card)]),
+        ("Scores", [*_scores(card, calibrations)]),
+        ("Origin", [*_origin(card)]),
     )
-    blocks = [f"# {_escaped(name)}"]
-    for title, lines in sections:
-        blocks += [f"## {title}"] * bool(title) + ["\n".join(lines)]
-    return "\n\n".join(blocks) + "\n"
+    return markdown_page(name, sections)
 
 
 def _summary(card: ModelCard) -> Iterator[str]:
     config = card.config
-    yield f"- factors: {_listed(config.tasks)}"
+    yield f"- factors: {markdown_list(config.tasks)}"
     kind = "of FactorNet" if isinstance(config, NetworkConfig) else "over blocks of 50 bases"
     yield f"- network {kind}: {config.weights_size:,} weights, windows of {config.window_length:,} bases"
-    yield f"- made by: {_escaped(card.provenance.get('software') or f'factornet {card.library_version}')}"
+    yield f"- made by: {markdown_text(card.provenance.get('software') or f'factornet {card.library_version}')}"
 
 
 def _inputs(name: str, card: ModelCard) -> Iterator[str]:
     config = card.config
-    yield f"- tracks: {_listed(config.tracks) or 'none, sequence alone'}"
+    yield f"- tracks: {markdown_list(config.tracks) or 'none, sequence alone'}"
     if config.meta:
-        yield f"- gene expression of the cell line: {_listed(config.meta)}"
+        yield f"- gene expression of the cell line: {markdown_list(config.meta)}"
     if config.uses_annotation:
         rules = model_rules(card.provenance, location=name)
-        yield f"- gene annotation by the rules: {_escaped(rules) if rules else 'unknown'}"
+        yield f"- gene annotation by the rules: {markdown_text(rules) if rules else 'unknown'}"
     rows = []
     for track, cells in recorded_signals(card.provenance, location=name).items():
         for cell, signal in cells.items():
@@ -70,7 +66,7 @@ def _inputs(name: str, card: ModelCard) -> Iterator[str]:
             rows.append((track, cell, signal["assay"] or "unknown", signal["units"] or "unknown", *scale))
     if rows:
         yield ""
-        yield from _table(("track", "cell line", "assay", "units", "mean", "not 0", "quantile 0.999"), rows)
+        yield from markdown_table(("track", "cell line", "assay", "units", "mean", "not 0", "quantile 0.999"), rows)
 
 
 def _training(card: ModelCard) -> Iterator[str]:
@@ -84,7 +80,7 @@ def _training(card: ModelCard) -> Iterator[str]:
         yield from _one_training(training, "" if i == 0 else " (of the model that it started from)")
     for key in ("assembly",):
         if card.provenance.get(key):
-            yield f"- {key}: {_escaped(card.provenance[key])}"
+            yield f"- {key}: {markdown_text(card.provenance[key])}"
     if not isinstance(split := card.training.get("split"), Mapping):
         return
     rows = []
@@ -96,13 +92,14 @@ def _training(card: ModelCard) -> Iterator[str]:
             rows.append((part, _number(found.get("bases"), ","), _number(found.get("share"), ".1%"), counts or "none"))
     if rows:
         yield ""
-        yield from _table(("split", "bases", "share", str(split.get("positives_are", "positives"))), rows)
+        yield from markdown_table(("split", "bases", "share", str(split.get("positives_are", "positives"))), rows)
 
 
 def _one_training(training: TrainingData, note: str) -> Iterator[str]:
-    yield f"- cell lines{note}: {_listed(training.cells)}; validated in {_listed(training.valid_cells) or 'none'}"
-    yield f"- regions validated on{note}: {_listed(training.valid) or 'none'}"
-    yield f"- regions held out{note}: {_listed(training.test) or 'none'}"
+    valid_cells = markdown_list(training.valid_cells) or "none"
+    yield f"- cell lines{note}: {markdown_list(training.cells)}; validated in {valid_cells}"
+    yield f"- regions validated on{note}: {markdown_list(training.valid) or 'none'}"
+    yield f"- regions held out{note}: {markdown_list(training.test) or 'none'}"
 
 
 def _scores(card: ModelCard, calibrations: Mapping[str, Calibration]) -> Iterator[str]:
@@ -110,11 +107,11 @@ def _scores(card: ModelCard, calibrations: Mapping[str, Calibration]) -> Iterato
     if rows:
         yield "Of models that were trained without the cell line, with 95 % intervals:"
         yield ""
-        yield from _table(("cell line", "measure", "value", "interval"), rows)
+        yield from markdown_table(("cell line", "measure", "value", "interval"), rows)
     for factor, found in calibrations.items():
         yield (
-            f"- {_escaped(factor)}: calibrated on {found.bins:,} validation bins, {found.bound:,} of them bound; mean "
-            f"distance of scores above 0.01 from observed frequencies {found.error_after:.4f}"
+            f"- {markdown_text(factor)}: calibrated on {found.bins:,} validation bins, {found.bound:,} of them "
+            f"bound; mean distance of scores above 0.01 from observed frequencies {found.error_after:.4f}"
         )
         yield from _rates(found)
     if not rows and not calibrations:
@@ -153,13 +150,13 @@ def _cross_validation(recorded: object) -> Iterator[tuple[str, str, str, str]]:
 def _origin(card: ModelCard) -> Iterator[str]:
     origin = _mapping(card.provenance.get("origin"))
     if origin.get("name"):
-        yield f"- published as: {_escaped(origin['name'])}, {_escaped(origin.get('url', ''))}"
-    yield f"- licence: {_escaped(origin.get('licence') or 'not recorded; ask whoever trained the model')}"
-    yield f"- cite: {_escaped(origin.get('citation') or 'whoever trained the model')}"
+        yield f"- published as: {markdown_text(origin['name'])}, {markdown_text(origin.get('url', ''))}"
+    yield f"- licence: {markdown_text(origin.get('licence') or 'not recorded; ask whoever trained the model')}"
+    yield f"- cite: {markdown_text(origin.get('citation') or 'whoever trained the model')}"
     for file, digest in sorted(_mapping(card.provenance.get("sha256")).items()):
-        yield f"- SHA-256 of {_escaped(file)}: {_escaped(digest)}"
+        yield f"- SHA-256 of {markdown_text(file)}: {markdown_text(digest)}"
     for group, digest in sorted(_mapping(card.provenance.get("manifests")).items()):
-        yield f"- data of training, {_escaped(group)}: {_escaped(digest)}"
+        yield f"- data of training, {markdown_text(group)}: {markdown_text(digest)}"
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -170,19 +167,3 @@ def _mapping(value: object) -> Mapping[str, object]:
 def _number(value: object, form: str) -> str:
     """Format a number of model.json; ``unknown`` where it is none."""
     return format(value, form) if isinstance(value, int | float) and not isinstance(value, bool) else "unknown"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(map(_escaped, columns))} |"
-    yield "|" + " --- |" * len(columns)
-    for row in rows:
-        yield f"| {' | '.join(map(_escaped, row))} |"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(_escaped, names))
-
-
-def _escaped(text: object) -> str:
-    """Return text of a stranger as one line that Markdown shows as it is."""
-    return "".join(f"\\{c}" if c in _SPECIAL else c for c in printable(str(text)))

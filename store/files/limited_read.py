@@ -32,8 +32,8 @@ def read_limited(path: Path, max_size: int) -> bytes:
     return content
 
 
-def parse_json(text: bytes, path: Path, *, hint: str = "") -> Any:
-    """Parse the content of a JSON file.
+def parse_json(text: bytes, path: str | Path, *, hint: str = "") -> Any:
+    """Parse the content of a JSON file, of which `path` is the path or URL for messages.
 
     Raises:
         InputError: it is not JSON, or nested too deeply; NaN and Infinity are not JSON.

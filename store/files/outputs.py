@@ -16,7 +16,7 @@ from .locks import LockFile, LockHeldError, LockState, read_lock
 
 
 @contextmanager
-def output_lock(path: Path, *, parents: bool = False) -> Iterator[None]:
+def output_lock(path: Path, *, parents: bool = False, wait: bool = False) -> Iterator[None]:
     """Hold the lock of an output file or folder: ``.<name>.lock`` next to it.
 
     Temporary files that a killed process left, for this file or in this folder, are removed.
@@ -24,15 +24,16 @@ def output_lock(path: Path, *, parents: bool = False) -> Iterator[None]:
     Args:
         path: the output; need not exist.
         parents: create the folder that it will be in, where that does not exist.
+        wait: wait for another process that writes it, where that takes a moment only.
 
     Raises:
-        InputError: another process writes it (the error names it), or the lock cannot be created.
+        InputError: another process writes it (the error names it; never with `wait`), or the lock cannot be created.
     """
     target = resolve_output(path)
     if not (parents or target.parent.is_dir()):
         raise InputError(path, "its folder does not exist", hint="create it first")
     try:
-        held = LockFile.acquire(lock_path(target))
+        held = LockFile.acquire(lock_path(target), wait=wait)
     except LockHeldError as e:
         raise InputError(path, f"is being written by {e.holder}", hint=e.hint) from e
     except OSError as e:

@@ -80,10 +80,26 @@ def read_sealed_json(path: Path, kind: JsonFormat, *, hint: str) -> dict[str, An
         NewerVersionError: it has a newer version.
         InputError: it cannot be read, is damaged, or of another kind.
     """
-    text, content = read_json_object(path, hint=hint)
-    check_format(path, content, kind)
+    return parse_sealed_json(read_limited(path, _MAX_SIZE), path, kind, hint=hint)
+
+
+def parse_sealed_json(text: bytes, where: str | Path, kind: JsonFormat, *, hint: str) -> dict[str, Any]:
+    """Return the content of a document of a format, its self-digest included.
+
+    Args:
+        text: the document.
+        where: path or URL that it is from, for messages.
+        kind: format and newest version.
+        hint: what to do about a damaged one.
+
+    Raises:
+        NewerVersionError: it has a newer version.
+        InputError: it is damaged, or of another kind.
+    """
+    content = _json_object(text, where, hint=hint)
+    check_format(where, content, kind)
     if not is_sealed(text, str(content.get(SELF_DIGEST))):
-        raise InputError(path, f"damaged or changed: its {SELF_DIGEST} is not that of its content", hint=hint)
+        raise InputError(where, f"damaged or changed: its {SELF_DIGEST} is not that of its content", hint=hint)
     return content
 
 
@@ -94,13 +110,17 @@ def read_json_object(path: Path, *, hint: str) -> tuple[bytes, dict[str, Any]]:
         InputError: it cannot be read, is larger, or no JSON object.
     """
     text = read_limited(path, _MAX_SIZE)
-    content = parse_json(text, path, hint=hint)
+    return text, _json_object(text, path, hint=hint)
+
+
+def _json_object(text: bytes, where: str | Path, *, hint: str) -> dict[str, Any]:
+    content = parse_json(text, where, hint=hint)
     if not isinstance(content, dict):
-        raise InputError(path, f"expected a JSON object, got {type(content).__name__}", hint=hint)
-    return text, content
+        raise InputError(where, f"expected a JSON object, got {type(content).__name__}", hint=hint)
+    return content
 
 
-def check_format(path: Path, content: Mapping[str, Any], kind: JsonFormat) -> None:
+def check_format(path: str | Path, content: Mapping[str, Any], kind: JsonFormat) -> None:
     """Check the format and version that a file states.
 
     Raises:

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError, LocationValueError, SSLError
 
 from ..errors import StoreError, UsageError
 from ..text import format_foreign
-from .remote import PIECE_SIZE, ObjectServer, limit_pieces
+from .remote import PIECE_SIZE, ObjectServer, limit_pieces, range_begins_at, skip_bytes
 from .retry import RetryPolicy, TransientError
 from .transfer_limit import POOL_CLASSES, limit_transfer
 
@@ -48,8 +48,8 @@ class HttpServer(ObjectServer):
         self._pools: dict[int, Any] = {}
 
     @contextmanager
-    def get(self, key: str, *, max_size: int) -> Iterator[Iterator[bytes]]:
-        """Yield the body of an object in pieces, in a single try.
+    def get(self, key: str, *, max_size: int, begin: int = 0) -> Iterator[Iterator[bytes]]:
+        """Yield the body of an object, from `begin` on, in pieces, in a single try.
 
         Raises:
             TransientError, TooLargeError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
@@ -58,12 +58,16 @@ class HttpServer(ObjectServer):
         with (
             limit_transfer(timeout=self.retry_policy.timeout) as limit,
             _translated_errors(self.url(key)),
-            closing(self._follow(url)) as response,
+            closing(self._follow(url, {"Range": f"bytes={begin}-"} if begin else {})) as response,
         ):
-            _check_status(response.status, self.url(key))
+            is_rest = bool(begin) and response.status == 206
+            if is_rest and not range_begins_at(response.headers.get("Content-Range"), begin):
+                raise TransientError(f"sends another range than the one requested, from byte {begin} on", 2)
+            _check_status(200 if is_rest else response.status, self.url(key))
             limit.expect_body(max_size)
-            body = response.stream(PIECE_SIZE, decode_content=False)
-            yield limit_pieces(body, announced=response.headers.get("Content-Length"), max_size=max_size)
+            body, left = response.stream(PIECE_SIZE, decode_content=False), max_size - begin if is_rest else max_size
+            pieces = limit_pieces(body, announced=response.headers.get("Content-Length"), max_size=left)
+            yield pieces if is_rest else skip_bytes(pieces, begin)
 
     def list(self, prefix: str) -> Mapping[str, int] | None:
         """Return None: web servers have no listing."""
@@ -72,9 +76,9 @@ class HttpServer(ObjectServer):
     def _path(self, key: str) -> str:
         return f"{self._parts.path.rstrip('/')}/{quote(key)}"
 
-    def _follow(self, url: str) -> Any:
+    def _follow(self, url: str, more_headers: Mapping[str, str]) -> Any:
         """Return the response after redirects."""
-        headers = self._headers
+        headers = {**self._headers, **more_headers}
         for _ in range(_MAX_REDIRECTS + 1):
             response = self._pool(url).request(
                 "GET",

@@ -54,6 +54,20 @@ def limit_pieces(pieces: Iterable[bytes], *, announced: str | int | None, max_si
         raise TransientError(f"the body has not the form of HTTP ({format_foreign(e)})") from e
 
 
+def skip_bytes(pieces: Iterable[bytes], n_bytes: int) -> Iterator[bytes]:
+    """Yield the pieces of a body without its first bytes."""
+    for piece in pieces:
+        kept = piece[n_bytes:]
+        n_bytes -= min(n_bytes, len(piece))
+        if kept:
+            yield kept
+
+
+def range_begins_at(content_range: object, begin: int) -> bool:
+    """Return whether the ``Content-Range`` of a partial response says that it begins at an offset."""
+    return re.match(rf"bytes {begin}-", str(content_range)) is not None
+
+
 class ObjectServer(ABC):
     """Server of a store's objects.
 
@@ -66,12 +80,14 @@ class ObjectServer(ABC):
     retry_policy: RetryPolicy
 
     @abstractmethod
-    def get(self, key: str, *, max_size: int) -> AbstractContextManager[Iterator[bytes]]:
+    def get(self, key: str, *, max_size: int, begin: int = 0) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the body of an object in pieces, in a single try, which takes a limited time (`transfer_limit`).
 
         Args:
             key: of the object.
-            max_size: largest number of bytes.
+            max_size: largest number of bytes of the whole object.
+            begin: offset of the first byte to be yielded. Those before it are received again, and skipped, from a
+                server that does not support range requests.
 
         Raises:
             TransientError: another try may succeed.

@@ -32,7 +32,7 @@ from urllib3.exceptions import HTTPError
 from ..errors import StoreError, UsageError
 from ..files.digest import sha256_of
 from ..text import format_foreign
-from .remote import PIECE_SIZE, ObjectServer, TooLargeError, limit_pieces
+from .remote import PIECE_SIZE, ObjectServer, TooLargeError, limit_pieces, range_begins_at, skip_bytes
 from .retry import RetryPolicy, T, TransientError
 from .transfer_limit import LimitedConnection, TransferLimit, limit_transfer
 
@@ -45,6 +45,7 @@ _TRANSIENT_CODES = (
     "Throttling",
     "ThrottlingException",
 )
+_REPLACED_STATUSES = (409, 412)  # what answers a condition that does not hold
 _MAX_PUT_SIZE = 5 * 1024**3  # bytes
 _MAX_RESPONSE_SIZE = 16 * 1024 * 1024  # bytes of a response that is not an object; a page of a listing has up to 2 MB
 _MAX_OBJECTS = 10_000_000  # in a listing; hg19 with 100 cell lines has some 100,000
@@ -69,41 +70,51 @@ class _HttpsPool(AWSHTTPSConnectionPool):  # type: ignore[misc]
 _POOL_CLASSES = {"http": _HttpPool, "https": _HttpsPool}
 
 
+class ReplacedError(StoreError):
+    """An object has another version than the one that was to be replaced."""
+
+
 class S3Bucket(ObjectServer):
     """Store below ``s3://bucket/prefix``, or ``gs://bucket/prefix`` through Google's S3 interface (with HMAC keys).
 
     Args:
         url: of the store.
         retry_policy: number and timing of tries.
+        root: whether the prefix may be empty, for a folder of stores.
 
     Raises:
-        UsageError: the URL lacks the bucket or the prefix.
+        UsageError: the URL lacks the bucket, or the prefix where `root` is false.
     """
 
-    def __init__(self, url: str, retry_policy: RetryPolicy) -> None:
+    def __init__(self, url: str, retry_policy: RetryPolicy, *, root: bool = False) -> None:
         parts = urlsplit(url)
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
-        if not self._bucket or not self._prefix:
+        if not self._bucket or not (self._prefix or root):
             raise UsageError(
                 f"{url}: a bucket and a path in it are needed; write it as {parts.scheme}://bucket/hg19.zarr"
             )
-        self.location, self.retry_policy = f"{parts.scheme}://{self._bucket}/{self._prefix}", retry_policy
+        self.location = f"{parts.scheme}://{self._bucket}/{self._prefix}".rstrip("/")
+        self.retry_policy = retry_policy
         self._google = parts.scheme == "gs"
         self._clients: dict[int, Any] = {}
 
     @contextmanager
-    def get(self, key: str, *, max_size: int) -> Iterator[Iterator[bytes]]:
-        """Yield the body of an object in pieces, in a single try.
+    def get(self, key: str, *, max_size: int, begin: int = 0) -> Iterator[Iterator[bytes]]:
+        """Yield the body of an object, from `begin` on, in pieces, in a single try.
 
         Raises:
             TransientError, TooLargeError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
         """
         with self._translated_errors(key, max_size=0) as limit:
-            response = self._request("get_object", Key=self._key(key))
+            rest = {"Range": f"bytes={begin}-"} if begin else {}
+            response = self._request("get_object", Key=self._key(key), **rest)
             limit.expect_body(max_size)
+            is_rest = bool(begin) and range_begins_at(response.get("ContentRange"), begin)
+            left = max_size - begin if is_rest else max_size
             with closing(response["Body"]) as body:
-                pieces = body.iter_chunks(PIECE_SIZE)
-                yield limit_pieces(pieces, announced=response.get("ContentLength"), max_size=max_size)
+                announced = response.get("ContentLength")
+                pieces = limit_pieces(body.iter_chunks(PIECE_SIZE), announced=announced, max_size=left)
+                yield pieces if is_rest else skip_bytes(pieces, begin)
 
     def list(self, prefix: str) -> dict[str, int]:
         """Return key, relative to `prefix`, and size of all objects below it.
@@ -168,16 +179,41 @@ class S3Bucket(ObjectServer):
             problem = f"more than the {_MAX_PUT_SIZE} bytes that an upload may have"
             raise StoreError(self.url(key), problem, hint="remove the object") from e
 
-    def put(self, key: str, content: bytes) -> None:
-        """Upload an object; the server verifies its SHA-256.
+    def version(self, key: str) -> str | None:
+        """Return what the server tells versions of an object apart by (its ETag); None where there is none.
 
         Raises:
+            StoreError: the server refuses, or failed after all retries.
+        """
+
+        def once() -> str | None:
+            with self._translated_errors(key):
+                return str(self._request("head_object", Key=self._key(key)).get("ETag", ""))
+
+        try:
+            return self._retry(key, once)
+        except FileNotFoundError:
+            return None
+
+    def put(self, key: str, content: bytes, *, replaces: str | None = None) -> None:
+        """Upload an object; the server verifies its SHA-256.
+
+        Args:
+            key: of the object.
+            content: of it.
+            replaces: the `version` that it may replace, empty for none; None for any.
+
+        Raises:
+            ReplacedError: there is another version than `replaces`.
             StoreError: it is larger than 5 GiB, the server refuses it, or failed after all retries.
         """
         if len(content) > _MAX_PUT_SIZE:
             problem = f"{len(content)} bytes, more than the {_MAX_PUT_SIZE} that an upload may have"
             raise StoreError(self.url(key), problem, hint="export a store with smaller objects")
         checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": b64encode(sha256(content).digest()).decode()}
+
+        if replaces is not None:
+            checksum |= {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
 
         def once() -> None:
             with self._translated_errors(key):
@@ -216,7 +252,7 @@ class S3Bucket(ObjectServer):
         return self.retry_policy.call(action, url=self.url(key))
 
     def _key(self, key: str) -> str:
-        return f"{self._prefix}/{key}"
+        return f"{self._prefix}/{key}".lstrip("/")
 
     @property
     def _client(self) -> Any:
@@ -276,6 +312,10 @@ def _response_error(response: Mapping[str, Any], url: str) -> Exception:
     code = format_foreign(response.get("Error", {}).get("Code", ""))
     if code == "NoSuchBucket":
         return StoreError(url, f"HTTP {status}: no such bucket", hint="correct the name, or create the bucket first")
+    if status in _REPLACED_STATUSES:
+        return ReplacedError(
+            url, f"HTTP {status} {code}: was replaced by another process", hint="run the command again"
+        )
     if status == 404:
         return FileNotFoundError(errno.ENOENT, "HTTP 404: no such object", url)
     if status >= 500 or status == 429 or code in _TRANSIENT_CODES:

@@ -27,7 +27,7 @@ from factornet.etl.inputs.sheets import rows
 from factornet.etl.publish.manifest_writer import write_group
 from factornet.model.figures import plain_text, save_figure
 from factornet.store import InputError, open_store
-from factornet.store.text import printable, spreadsheet_text
+from factornet.store.text import markdown_text, printable, spreadsheet_text
 
 ROOT = Path(__file__).parents[2]
 ESCAPES = "\x1b]0;pwned\x07\x1b[2J\nall is well\r\u202egnp.exe\u2028\x9b31m\udc80\x00"
@@ -180,7 +180,12 @@ def test_every_command_shows_strange_names_as_text(strange, capsys, monkeypatch)
     run(capsys, etl, "verify", store)
     run(capsys, etl, "build", store, folder / "A", "-p", "1")
     run(capsys, etl, "unpack", store, folder / "raw.zarr", "-p", "1")
-    run(capsys, etl, "export", store, folder / "out.zip")
+    run(capsys, etl, "export", store, folder / "out.zip", "--licence", MARKUP)
+    shown = run(capsys, etl, "list", folder)
+    assert [name in shown for name in (TRACK, FACTOR, MARKUP)] == [True] * 3
+    assert f"licence: {markdown_text(MARKUP)}" in run(capsys, etl, "card", folder / "out.zip")
+    assert_harmless((folder / "out.zip.md").read_text())
+    run(capsys, etl, "import", "out", folder / "imported.zarr", "--from", folder)
     small = "-v chrB -t none -e 1 -L 204 -k 2 -w 4 -r 2 -d 2 -n 1 -b 20".split()
     run(capsys, train, "--store", store, "-f", FACTOR, "-i", "A", "-m", *small, "-o", folder / "m [red]$x")
     m = folder / "m [red]$x"

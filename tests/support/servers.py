@@ -131,8 +131,8 @@ class S3:
             backend.put_object(self.bucket, self.key(name)["Key"], content)
 
     def names(self) -> list[str]:
-        """Return the names of the objects of the store."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        """Return the names of the objects of the store, not of the catalogue and the card beside it."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="some/demo.zarr/")
         return [o["Key"].removeprefix("some/demo.zarr/") for page in pages for o in page.get("Contents", ())]
 
     def key(self, name: str) -> dict[str, str]:

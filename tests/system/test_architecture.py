@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = """
     store.errors store.text store.machine store.files store.workers store.genome store.attribute_checks
     store.schema store.cell_info store.annotation_rules store.meta_names store.storage store.format store.location store.spans store.reader store.stored_signal store.sampling store.windows store
-    etl.demo etl.publish etl.inputs etl.reads etl.annotation etl.download etl.folders etl.encode etl.expression etl.shards etl.uniqueness etl.verify etl.builders etl.transfer etl
+    etl.demo etl.publish etl.inputs etl.reads etl.annotation etl.download etl.folders etl.encode etl.expression etl.shards etl.uniqueness etl.verify etl.builders etl.transfer etl.sharing etl
     model.figures model.network model.model_dir model.keras model.data model.prediction model.motifs model.evaluation model.calls
     model.training model
     cli.run cli.common cli.etl cli.evaluation cli.crossvalidation cli.model_commands cli.prediction cli.training cli.train cli.predict cli.evaluate cli.crossval cli.visualize cli.model cli.entry_points cli.main cli

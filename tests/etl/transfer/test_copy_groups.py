@@ -45,7 +45,8 @@ def test_copy_through_a_folder_is_equal(demo_store, tmp_path):
     assert command("export", demo_store, tmp_path / "out.zarr") == 0
     assert command("import", tmp_path / "out.zarr", tmp_path / "back.zarr") == 0
     assert_equal(tmp_path / "back.zarr", demo_store)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["back.zarr", "out.zarr"], "nothing else is left"
+    found = sorted(p.name for p in tmp_path.iterdir())
+    assert found == ["back.zarr", "catalogue.json", "out.zarr", "out.zarr.md"], "nothing else is left"
 
 
 def test_copy_through_a_zip_file_is_equal(demo_store, tmp_path):
@@ -53,7 +54,7 @@ def test_copy_through_a_zip_file_is_equal(demo_store, tmp_path):
     assert_equal(tmp_path / "out.zip", demo_store)
     assert command("import", tmp_path / "out.zip", tmp_path / "back.zarr") == 0
     assert_equal(tmp_path / "back.zarr", demo_store)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["back.zarr", "out.zip"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["back.zarr", "catalogue.json", "out.zip", "out.zip.md"]
     with zipfile.ZipFile(tmp_path / "out.zip") as zipped:
         assert zipped.testzip() is None
         zipped.extractall(tmp_path / "unzipped.zarr")
@@ -173,7 +174,7 @@ def test_interrupted_copy_is_resumed(demo_store, tmp_path, capsys, monkeypatch, 
     assert not out.exists(), "nothing incomplete is visible"
     assert report(capsys, "export", demo_store, out, "-p", 1)["kept"] == 40
     assert_equal(out, demo_store)
-    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["catalogue.json", name, f"{name}.md"]
 
 
 @pytest.mark.parametrize("name", ["out.zarr", "out.zip"])

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from time import perf_counter
 from typing import Any
 
-from ...etl.transfer.choose_destination import open_destination
-from ...etl.transfer.copier import CopyReport, copy_groups
-from ...store.errors import UsageError
-from ...store.reader import open_store
-from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, add_common_options, cell_name, positive_int
-from ..common.output import print_json, print_line
-from ..common.progress import Throughput, progress_line
-from ..common.runner import report_interrupt
-from ..common.store_options import temporary_cache
+from ....etl.sharing.catalogue import read_catalogue
+from ....etl.sharing.entry import Statements
+from ....etl.sharing.fetch import check_listed, listed_cells, listed_store
+from ....etl.sharing.keep import CatalogueUpdate
+from ....etl.sharing.keeper import catalogue_keeper
+from ....etl.transfer.choose_destination import open_destination
+from ....etl.transfer.copier import CopyReport, copy_groups
+from ....store.errors import UsageError
+from ....store.reader import Store, open_store
+from ....store.text import format_bytes, format_count
+from ...common.arguments import HelpFormatter, add_common_options, cell_name, positive_int
+from ...common.output import print_json, print_line, print_warning
+from ...common.progress import Throughput, progress_line
+from ...common.runner import report_interrupt
+from ...common.store_options import temporary_cache
+from .statements import add_statement_options, statements_from_args
 
 _EXISTING = (
     "Cell lines that already exist with equal digests are skipped; cell lines of other content are an error. An "
@@ -33,13 +41,22 @@ def add_parser(commands: Any) -> None:
         "export",
         "copy a store, or cell lines of it, to a folder, a zip file or object storage",
         "Copy a store, or some of its cell lines, to a folder, a zip file (a name that ends in .zip) or object "
-        f"storage. Every object is compared with its manifest when it is read and when it is written. {_EXISTING}",
+        f"storage. Every object is compared with its manifest when it is read and when it is written. {_EXISTING} A "
+        "card of the store, DEST.md, and its entry in the catalogue of the folder, catalogue.json, are written beside "
+        "it.",
         "examples:\n  factornet-etl export hg19.zarr hg19.zip --cells K562 HepG2\n"
+        '  factornet-etl export hg19.zarr /var/www/hg19.zarr --licence "CC BY 4.0" --contact ada@example.org\n'
         "  factornet-etl export hg19.zarr s3://bucket/hg19.zarr",
     )
     parser.add_argument("store", help="the store to copy")
     parser.add_argument("destination", metavar="DEST", help="folder, .zip file, or s3://bucket/name")
-    parser.set_defaults(handler=lambda o: _run(o, [o.store], o.destination))
+    parser.add_argument(
+        "--no-catalogue",
+        action="store_true",
+        help="write neither the card of the store nor the catalogue of its folder",
+    )
+    add_statement_options(parser)
+    parser.set_defaults(handler=_export)
 
     parser = _parser(
         commands,
@@ -50,11 +67,18 @@ def add_parser(commands: Any) -> None:
         f"arrives. {_EXISTING}",
         "examples:\n  factornet-etl import hg19.zip hg19.zarr\n"
         "  factornet-etl import https://example.org/hg19.zarr hg19.zarr --cells K562\n"
+        "  factornet-etl import hg19 hg19.zarr --from https://example.org    # by its name in a catalogue\n"
         "  factornet-etl import hg19.zip hg19.zarr --force    # repair a store that `verify` finds damaged",
     )
-    parser.add_argument("source", metavar="SRC", help="folder, .zip file, s3://, https://")
+    parser.add_argument("source", metavar="SRC", help="folder, .zip file, s3://, https://; or a name, with --from")
     parser.add_argument("store", help="the store to create, to add cell lines to, or to repair")
-    parser.set_defaults(handler=lambda o: _run(o, [o.source], o.store))
+    parser.add_argument(
+        "--from",
+        dest="where",
+        metavar="WHERE",
+        help="folder or server whose catalogue lists SRC (see factornet-etl list)",
+    )
+    parser.set_defaults(handler=lambda o: _run(o, [o.source], o.store) if o.where is None else _import_listed(o))
 
     parser = _parser(
         commands,
@@ -89,8 +113,53 @@ def _parser(commands: Any, name: str, help_: str, description: str, epilog: str)
     return parser
 
 
-def _run(options: argparse.Namespace, others: Sequence[str], path: str, *, create: bool = True) -> int:
-    """Copy the stores `others` to `path`, where a store must exist unless `create` is set."""
+def _export(options: argparse.Namespace) -> int:
+    """Copy a store, then write its card and its entry in the catalogue."""
+    statements = statements_from_args(options)
+    keeper = None if options.no_catalogue else catalogue_keeper(options.destination)
+    if keeper is None and statements != Statements():
+        raise UsageError(
+            "--no-catalogue: --licence, --citation and --contact are written to the card and the catalogue"
+        )
+    return _run(options, [options.store], options.destination, keep=keeper and partial(keeper, statements))
+
+
+def _import_listed(options: argparse.Namespace) -> int:
+    """Copy a store that a catalogue lists."""
+    catalogue = read_catalogue(options.where)
+    entry = catalogue.find(options.source)
+    cells = listed_cells(entry, options.cells)
+    with ExitStack() as stack:
+        with (
+            report_interrupt("run the same command again to resume"),
+            progress_line("download", 0, unit="bytes") as line,
+        ):
+            line.total = entry.size
+            path = stack.enter_context(listed_store(catalogue, entry, options.store, on_bytes=line.advance))
+        return _run(options, [path], options.store, cells=cells, check=lambda s: check_listed(s, entry, cells))
+
+
+def _run(
+    options: argparse.Namespace,
+    others: Sequence[str],
+    path: str,
+    *,
+    create: bool = True,
+    cells: Sequence[str] | None = None,
+    check: Callable[[Store], None] = lambda store: None,
+    keep: Callable[[], CatalogueUpdate] | None = None,
+) -> int:
+    """Copy the stores `others` to `path`, where a store must exist unless `create` is set.
+
+    Args:
+        options: of the command.
+        others: paths or URLs of the stores.
+        path: of the destination.
+        create: whether it may be created.
+        cells: cell lines to be copied; None for those of the options.
+        check: checks the first store before the copy.
+        keep: writes card and catalogue after the copy.
+    """
     begin = perf_counter()
     # What is copied from a server is read once, so it is not kept in the user's cache.
     with temporary_cache() as cache, progress_line("copy", 0, unit="objects") as line:
@@ -101,23 +170,28 @@ def _run(options: argparse.Namespace, others: Sequence[str], path: str, *, creat
                 f"{path}: no such store to add to; correct the name, or create it from the first store: "
                 f"factornet-etl import {others[0]} {path}"
             )
+        check(sources[0])
         with report_interrupt("run the same command again to resume"):
             report = copy_groups(
                 sources,
                 destination,
-                cells=options.cells,
+                cells=options.cells if cells is None else cells,
                 force=options.force,
                 threads=options.parallel,
                 on_plan=shown.plan,
                 on_object=shown.add,
             )
-    _print(options, report, perf_counter() - begin)
+            update = keep() if keep else None
+    _print(options, report, perf_counter() - begin, update)
     return 0
 
 
-def _print(options: argparse.Namespace, report: CopyReport, seconds: float) -> None:
+def _print(options: argparse.Namespace, report: CopyReport, seconds: float, update: CatalogueUpdate | None) -> None:
+    for note in update.all_notes if update else ():
+        print_warning(note)
     if options.json:
-        print_json({**asdict(report), "seconds": seconds})
+        listed = {"catalogue": update.path, "card": update.entries[0].card} if update else {}
+        print_json({**asdict(report), "seconds": seconds, **listed})
         return
     objects, size = format_count(report.objects, "object"), format_bytes(report.bytes)
     kept = f"; {report.kept} already existed" if report.kept else ""
@@ -130,3 +204,6 @@ def _print(options: argparse.Namespace, report: CopyReport, seconds: float) -> N
     ):
         if groups:
             print_line(f"  {action}: {', '.join(g.removeprefix('cells/') for g in groups)}")
+    if update:
+        (entry,) = update.entries
+        print_line(f"{update.path}: lists {entry.name}; its card is {entry.card or 'not written'}")
