@@ -1,6 +1,7 @@
 """Change one line of the library at a time, for the worse, and see that the tests notice.
 
     python tests/stress/mutations.py
+    python tests/stress/mutations.py auROC    # those with this word in their description
 
 Each mutation is made in a copy of the repository, and the tests that are named for it run there, in a process of their
 own. One that passes all of them is survived, and the status is 1: a test is missing.
@@ -103,6 +104,7 @@ MUTATIONS = (
 
 def main() -> int:
     """Try all mutations; print a line each; return 1 if one is survived."""
+    chosen = [m for m in MUTATIONS if all(word in m.what for word in sys.argv[1:])]
     survived = 0
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary, "factornet")  # so that it is imported by this name, in place of the installed one
@@ -113,7 +115,7 @@ def main() -> int:
             else:
                 copy.mkdir(exist_ok=True)
                 shutil.copy(source, copy / name)
-        for mutation in MUTATIONS:
+        for mutation in chosen:
             begin = perf_counter()
             noticed = try_mutation(mutation, copy)
             survived += not noticed
@@ -121,7 +123,7 @@ def main() -> int:
                 f"{'SURVIVED' if not noticed else 'caught  '} {perf_counter() - begin:5.0f} s  {mutation.what}: {noticed}",
                 flush=True,
             )
-    print(f"{len(MUTATIONS) - survived} of {len(MUTATIONS)} mutations caught")
+    print(f"{len(chosen) - survived} of {len(chosen)} mutations caught")
     return int(survived > 0)
 
 
@@ -144,14 +146,18 @@ def try_mutation(mutation: Mutation, copy: Path) -> str:
         "-m",
         "not slow and not alone",
         "--no-header",
-        mutation.tests,
+        *mutation.tests.split(),
     ]
     try:
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     finally:
         file.write_text(text)
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return failed[0].removeprefix("FAILED ").partition(" - ")[0] if done.returncode == 1 and failed else ""
+    if done.returncode not in (0, 1) or (done.returncode == 1 and not failed):
+        raise SystemExit(
+            f"{mutation.tests}: pytest ended with status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
+    return failed[0].removeprefix("FAILED ").partition(" - ")[0] if failed else ""
 
 
 if __name__ == "__main__":
