@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ...store.errors import UsageError
 from ...store.files.atomic_write import write_atomic
+from ...store.files.limited_read import read_limited
 from ...store.files.outputs import output_lock
 from ...store.storage.retry import RetryPolicy
 from ...store.text import format_count, printable, spreadsheet_text
@@ -125,7 +126,8 @@ def download_cart(
     """Write the table of files, then make folder by folder: download its files, then write its sheets.
 
     A folder that has sheets has all its files. The same call resumes an interrupted one. Sheets that the cart has no
-    rows of, and meta.txt, are kept: a folder may have tracks of its own.
+    rows of, and meta.txt, are kept: a folder may have tracks of its own. So are rows of the table of files of other
+    carts that were made into the directory before.
 
     Args:
         cart: what to make.
@@ -135,7 +137,8 @@ def download_cart(
         on_bytes: told of the progress of each file.
 
     Raises:
-        UsageError: a sheet exists and is another, and `force` is false; nothing was downloaded.
+        UsageError: a sheet exists and is another, and `force` is false, or the table of files is no such table;
+            nothing was downloaded.
         StoreError: a file cannot be downloaded from any address, or the disk is full.
         InputError: another process writes the directory, or something cannot be written.
     """
@@ -145,7 +148,7 @@ def download_cart(
             _check_sheets(cart, directory)
         missing = sum(d.size for f in cart.folders for d in f.downloads if not (directory / d.name).exists())
         check_disk_space(directory / TABLE, missing, what="the cart", hint="or download to another disk")
-        write_atomic(directory / TABLE, _table(cart.selection.decisions).encode())
+        write_atomic(directory / TABLE, _with_earlier(_table(cart.selection.decisions), directory / TABLE).encode())
         done, kept = list[DownloadedFile](), list[Path]()
         for folder in cart.folders:
             done += download_files(folder.downloads, directory, retry_policy=retry_policy, on_bytes=on_bytes)
@@ -226,6 +229,19 @@ def _source(file: EncodeFile) -> dict[str, str]:
         "url": file.urls[0],
     }
     return {key: value for key, value in described.items() if value}
+
+
+def _with_earlier(table: str, path: Path) -> str:
+    """Return the table with the rows of the one at `path` of files that it has not."""
+    if not path.exists():
+        return table
+    titles, *rows = table.split("\n")
+    earlier_titles, *earlier = read_limited(path, _MAX_TABLE).decode("utf-8", "replace").split("\n")
+    if earlier_titles != titles:
+        raise UsageError(f"{path}: exists and is no table of the files of a cart; move it away")
+    known = {row.partition("\t")[0] for row in rows}
+    kept = [row for row in earlier if row.partition("\t")[0] not in known]
+    return "\n".join((titles, *rows[:-1], *kept, ""))
 
 
 def _table(decisions: Iterable[Decision]) -> str:

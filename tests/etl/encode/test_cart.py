@@ -78,6 +78,23 @@ def test_table_says_what_became_of_each_file(table, tmp_path):
     assert rows[13]["reason"] == "another output type"
 
 
+def test_table_keeps_the_files_of_carts_that_were_fetched_before(table, tmp_path):
+    titles, *lines = table.read_text().splitlines()
+    for cell in ("K562", "HepG2"):
+        part = tmp_path / f"{cell}.tsv"
+        part.write_text("\n".join([titles, *(line for line in lines if f"\t{cell}\t" in line)]) + "\n")
+        fetch(part, tmp_path / "cells")
+    fetch(part, tmp_path / "cells")  # again: no row twice
+    rows = [line.split("\t") for line in (tmp_path / "cells" / TABLE).read_text().splitlines()]
+    accessions = [row[0] for row in rows]
+    assert len(accessions) == len({*accessions})
+    assert {row[4] for row in rows[1:]} == {"K562", "HepG2"}
+    (tmp_path / "cells" / TABLE).write_text("mine\n")
+    with pytest.raises(UsageError, match="is no table of the files of a cart; move it away"):
+        fetch(part, tmp_path / "cells", force=True)
+    assert (tmp_path / "cells" / TABLE).read_text() == "mine\n"
+
+
 def test_second_run_downloads_nothing_and_an_interrupted_one_is_resumed(table, server, tmp_path):
     server.fault = lambda method, path, nth: "404" if "ENCFF020CTC" in path else None
     with pytest.raises(StoreError, match=r"ENCFF020CTC.narrowPeak.gz: cannot be downloaded: .*HTTP 404"):
