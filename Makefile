@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On two cores: tests of servers and of killed processes wait much.
 TEST_WORKERS ?= 3
 
-.PHONY: help install bedtools demo real test test-slow test-all test-long test-newest test-oldest check docs format bench bench-gpu bench-peers clean
+.PHONY: help install bedtools demo real test coverage test-slow test-all test-long test-newest test-oldest check docs format bench bench-gpu bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -37,6 +37,9 @@ real: install    ## real chr20: CTCF as published; CTCF, MAX and TAF1 as recomme
 test: install    ## tests (those on real data skip themselves without it)
 	$(BIN)/python -m pytest -q -m "not slow and not alone" -n $(TEST_WORKERS) --dist loadfile
 	$(BIN)/python -m pytest -q -m "alone and not slow"
+
+coverage: install    ## the tests, and the share of lines of etl, model and store that they run
+	PYTEST_ADDOPTS="--cov --cov-append --cov-report=term" $(MAKE) test
 
 test-slow: install    ## the long tests that `make test` leaves out (15 minutes)
 	$(BIN)/python -m pytest -q -m "slow and not alone" -n $(TEST_WORKERS) --dist loadfile
