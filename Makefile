@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On two cores: tests of servers and of killed processes wait much.
 TEST_WORKERS ?= 3
 
-.PHONY: help install bedtools demo real test coverage test-slow test-all test-long test-newest test-oldest check docs format bench bench-gpu bench-peers clean
+.PHONY: help install bedtools demo real test coverage test-slow test-all test-long printed-commands test-newest test-oldest check docs format bench bench-gpu bench-peers clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
@@ -48,7 +48,7 @@ test-slow: install    ## the long tests that `make test` leaves out (15 minutes)
 test-all: install    ## all tests, the long ones too
 	$(BIN)/python -m pytest -q
 
-test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, 1,200 damaged files, 20 preempted trainings, pairs of commands, system calls
+test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 damaged objects, 1,200 damaged files, 20 preempted trainings, pairs of commands, system calls, printed commands
 	FACTORNET_LONG=1 $(BIN)/python -m pytest -q tests/etl/builders/test_disk_faults.py -k disk_call_fails
 	$(BIN)/python tests/stress/kill_build.py --runs 200
 	$(BIN)/python tests/stress/damage_store.py --faults 1000
@@ -57,6 +57,13 @@ test-long: test-all    ## all of it, and every fault: 200 killed builds, 1,000 d
 	PYTHONPATH=tests $(BIN)/python -m stress.pairs_of_commands --rounds 5
 	PYTHONPATH=tests $(BIN)/python -m stress.pairs_of_commands --rounds 5 --no-flock
 	PYTHONPATH=tests $(BIN)/python -m stress.system_calls --runs 50 --failures 60    # Linux with strace; two hours
+
+	$(MAKE) printed-commands
+
+printed-commands: install    ## run every command of README and docs where small things stand for large ones, into docs/printed-commands.md (15 minutes)
+	mkdir -p build
+	PYTHONPATH=tests $(BIN)/python -m stress.printed_commands > build/printed-commands.md
+	mv build/printed-commands.md docs/printed-commands.md
 
 test-newest:     ## reading and building on Python 3.13 with the newest libraries and without torch
 	tests/stress/newest_python.sh -n 2

@@ -26,7 +26,9 @@ from ..common.progress import progress_line
 from ..common.runner import report_interrupt
 
 _FOLDER_HELP = "folder of fetched models; default: models in $FACTORNET_DATA or the user's data folder, where -m looks"
-_REGISTRY_HELP = "another list of files, in the format of resources/registry.json"
+_REGISTRY_HELP = (
+    "another list of files, in the format of resources/registry.json; default: $FACTORNET_REGISTRY, or factornet's own"
+)
 
 
 def add_parser(commands: Any) -> None:

@@ -16,6 +16,7 @@ appended to, and `next` a line on what to do with the files, with ``{folder}`` f
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from urllib.parse import quote, urljoin, urlsplit
 from ...store.errors import StoreError, UsageError
 from .digests import DIGEST
 
+REGISTRY = "FACTORNET_REGISTRY"
+"""Environment variable that names another registry, as of a site's own server."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -73,7 +76,9 @@ class Download:
 
 
 def default_registry() -> Path:
-    """Return the path of the registry that is part of factornet."""
+    """Return the path of the registry that is part of factornet, or of the one that FACTORNET_REGISTRY names."""
+    if named := os.environ.get(REGISTRY):
+        return Path(named)
     return Path(str(files("factornet") / "resources" / "registry.json"))
 
 

@@ -64,7 +64,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--list", action="store_true", help="list all files with their URLs, and exit")
     parser.add_argument(
-        "--registry", type=Path, metavar="FILE", help="another list of files, in the format of resources/registry.json"
+        "--registry",
+        type=Path,
+        metavar="FILE",
+        help="another list of files, in the format of resources/registry.json; default: $FACTORNET_REGISTRY, or "
+        "factornet's own",
     )
     add_encode_options(parser)
     add_common_options(parser)

@@ -223,6 +223,16 @@ def test_command_downloads_and_prints_the_next_command(server, tmp_path, capsys)
     assert "hg19  hg19.fa.gz  genome sequence (UCSC)" in capsys.readouterr().out
 
 
+def test_environment_names_another_registry(server, tmp_path, capsys, monkeypatch):
+    entry = {"assembly": "hg19", "what": "a genome", "option": "--fasta", "urls": [server.url], "digest": MD5}
+    monkeypatch.setenv("FACTORNET_REGISTRY", str(registry_file(tmp_path, **{NAME: entry})))
+    assert main(["fetch", str(tmp_path / "d")]) == 0
+    assert (tmp_path / "d" / NAME).exists()
+    monkeypatch.setenv("FACTORNET_REGISTRY", str(tmp_path / "none.json"))
+    assert main(["fetch", str(tmp_path / "d")]) == 2
+    assert "none.json: not a registry of downloads" in capsys.readouterr().err
+
+
 def test_interrupted_command_prints_how_to_resume(server, tmp_path, capsys, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
