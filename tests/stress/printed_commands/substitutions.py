@@ -11,7 +11,7 @@ from .pages import Printed
 STAND_INS = {
     "hg19, hg38": "a simulated genome of seven chromosomes (chr1 2 7 8 11 20 21), 1.3 Mb, with genes, CpG islands, blacklist and "
     "uniqueness; its stores are built before the pages that begin with one",
-    "the 13 cell lines, iPSC, PC-3, liver, Th17": "simulated folders with bigWigs and peaks of CTCF, MAX, REST and GABPA",
+    "the 13 cell lines, and Th17": "simulated folders with bigWigs and peaks of CTCF, MAX, REST and GABPA",
     "servers of UCSC, GENCODE, ENCODE and FactorNet's repository": "a web server on loopback with files under the same names, in "
     "a list of downloads that FACTORNET_REGISTRY names; ENCODE's cart is one of 30 files",
     "the published models": "folders as the original wrote them, with random weights, of 4 kernels",
@@ -33,13 +33,11 @@ class Substitution:
         pattern: regular expression of what is replaced.
         by: in place of it, with names of `Values` in braces.
         why: for readers.
-        pages: where it is made; empty: everywhere.
     """
 
     pattern: str
     by: str
     why: str
-    pages: tuple[str, ...] = ()
 
 
 TRAINING = r"^(?!factornet-train .*--preset blocks)((?:\w+=\S+ )*(?:factornet-train|factornet train|torchrun .*factornet\.cli\.train|bash docs/dream\.sh)\b.*)$"
@@ -83,8 +81,6 @@ def substitute(item: Printed, values: Mapping[str, str]) -> tuple[str, list[Subs
     """Return what is run in place of what is printed, and why it differs."""
     text, made = item.text, []
     for s in SUBSTITUTIONS:
-        if s.pages and item.page not in s.pages:
-            continue
         changed = re.sub(s.pattern, fill(s.by, values), text, flags=re.M)
         if changed != text:
             made.append(s)
