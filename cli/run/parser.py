@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ...store.errors import UsageError
 from .failure import describe_failure, failure_line
@@ -32,6 +32,19 @@ class CommandParser(argparse.ArgumentParser):
             found = describe_failure(UsageError(message), command=self.prog, message=message, status=2)
             sys.stdout.write(failure_line(found) + "\n")
         super().error(message)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse words; a list of any length takes those behind the options, too: ``build STORE -p 8 CELLDIR``.
+
+        argparse gives it the words before the first option only, be there none.
+        """
+        found, rest = super().parse_known_args(args, namespace)
+        lists = [a for a in self._actions if not a.option_strings and a.nargs == argparse.ZERO_OR_MORE]
+        if rest and lists and not getattr(found, lists[-1].dest) and not any(word.startswith("-") for word in rest):
+            convert = lists[-1].type or str
+            setattr(found, lists[-1].dest, [convert(word) for word in rest])  # type: ignore[operator]
+            rest = []
+        return found, rest
 
     def format_help(self) -> str:
         """Return the help, with the exit status at its end."""

@@ -188,3 +188,15 @@ def test_modules_of_commands_run(module, monkeypatch, capsys):
         runpy.run_module(module, run_name="__main__")
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("usage: factornet")
+
+
+def test_cell_lines_may_stand_behind_options():
+    parser = program_parser("etl")
+    before, behind = (
+        parser.parse_args(["build", "s.zarr", *words])
+        for words in (["data/A", "data/B", "-p", "3"], ["-p", "3", "data/A", "data/B"])
+    )
+    assert before.folders == behind.folders == [Path("data/A"), Path("data/B")]
+    assert before.processes == behind.processes
+    with pytest.raises(SystemExit):
+        parser.parse_args(["build", "s.zarr", "data/A", "-p", "3", "data/B"])
