@@ -150,7 +150,9 @@ class WindowDataset(IterableDataset[Any]):
                 raise UsageError(f"{', '.join(both)}: input and target at once; name other tracks in one of them")
         # Shared, so that workers that live for several epochs see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._in_workers = torch.zeros((), dtype=torch.bool).share_memory_()  # type: ignore[no-untyped-call]
         self._done, self._resumed = 0, _Position(0, 0, 1, None)
+        self._begun = _none_begun(1)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose windows, and their order, the next iteration yields; the first is 0."""
@@ -163,9 +165,17 @@ class WindowDataset(IterableDataset[Any]):
             batches: number of batches of the epoch that the caller has taken from a loader; by default, those that this
                 object has yielded itself, in this process.
             workers: of that loader; 1 without.
+
+        Raises:
+            UsageError: workers of a loader yield the batches, so that this object cannot count them.
         """
         info = get_worker_info()
         own = batches is None and info is not None
+        if batches is None and info is None and self._in_workers:
+            problem = "workers of a loader yield the batches, and this process does not see how many were taken"
+            raise UsageError(
+                f"{problem}; give their number, and that of the workers: state_dict(batches=..., workers=...)"
+            )
         return {
             "epoch": int(self._epoch),
             "batches": self._done if batches is None else batches,
@@ -179,13 +189,17 @@ class WindowDataset(IterableDataset[Any]):
         The loader must have as many workers as the state says, and must be made anew where its workers are persistent.
         """
         self._resumed = _Position(*(state[key] for key in ("epoch", "batches", "workers", "worker")))
+        self._begun = _none_begun(self._resumed.workers)
         self.set_epoch(self._resumed.epoch)
 
     def __iter__(self) -> Iterator[Any]:
         info, epoch = get_worker_info(), int(self._epoch)
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
-        part, skipped = self._resumed.skipped(epoch, worker, workers)
-        self._resumed = _Position(-1, 0, 1, None)
+        self._in_workers.fill_(info is not None)
+        has_begun = self._begun.all() or (worker < len(self._begun) and self._begun[worker])
+        position = _Position(-1, 0, 1, None) if has_begun else self._resumed
+        part, skipped = position.skipped(epoch, worker, workers)
+        self._begun[worker : worker + 1] = True
         plan = self.windows(epoch) if callable(self.windows) else self.windows
         settings = self._settings_of(part, workers)
         full = len(plan) // settings.batch_size
@@ -223,6 +237,12 @@ class WindowDataset(IterableDataset[Any]):
             labels=torch.from_numpy(batch.labels.astype(np.float32)),
             targets=torch.from_numpy(np.ascontiguousarray(targets, np.float32)),
         )
+
+
+def _none_begun(workers: int) -> torch.Tensor:
+    """Return a flag for each worker, shared with them: whether it has begun where an epoch stood."""
+    flags: torch.Tensor = torch.zeros(workers, dtype=torch.bool).share_memory_()  # type: ignore[no-untyped-call]
+    return flags
 
 
 @dataclass(frozen=True)

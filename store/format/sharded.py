@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import StoreError
 from ..storage.base import GroupStorage
@@ -155,11 +155,20 @@ class ShardedArray:
     def __len__(self) -> int:
         return self.layout.shape[0]
 
+    def __array__(self, dtype: DTypeLike | None = None, *, copy: bool | None = None) -> NDArray[Any]:
+        """Read all of it, as ``numpy.asarray`` asks for; without this NumPy would read it base by base."""
+        if copy is False:
+            raise ValueError("an array of a store cannot be seen without reading it: a copy is made")
+        return self.read(0, len(self)).astype(dtype or self.dtype, copy=False)
+
     def __getitem__(self, key: Any) -> NDArray[Any]:
         rows, *rest = key if isinstance(key, tuple) else (key,)
         if isinstance(rows, slice) and rows.step in (None, 1):
             start, stop, _ = rows.indices(len(self))
             return self.read(start, max(start, stop))[(slice(None), *rest)]
+        if isinstance(rows, int | np.integer):
+            row = range(len(self))[int(rows)]  # from the end where it is negative; IndexError past it
+            return np.asarray(self.read(row, row + 1)[(0, *rest)])[()]
         return np.asarray(self.read(0, len(self))[key])
 
     def read(self, start: int, stop: int, *, out: NDArray[Any] | None = None) -> NDArray[Any]:

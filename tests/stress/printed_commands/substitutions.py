@@ -129,6 +129,7 @@ PAGES = {
             "HOCOMOCOv9.meme": "motifs.meme",
             "published": "published",
         },
+        steps={"factornet-etl list": "factornet-etl export hg19.zarr {www}/stores/hg19.zarr"},
     ),
     "docs/choosing.md": Page(
         needs={**_DATA, **_HG19, "genome.zarr": "genome.zarr"},
@@ -222,7 +223,10 @@ PAGES = {
             "theirs.zarr": "hg19.zarr",
             "more.zip": "hg19.zip",
         },
-        steps={"factornet-etl import https://": "rm -rf {www}/hg19.zarr && cp -r var/www/hg19.zarr {www}/hg19.zarr"},
+        steps={
+            "factornet-etl import https://": "rm -rf {www}/hg19.zarr && cp -r var/www/hg19.zarr {www}/hg19.zarr",
+            "factornet-etl list https://": "mkdir -p {www}/stores && cp -r var/www/stores/. {www}/stores",
+        },
     ),
     "docs/training.md": Page(needs={**_DEMO, **_HG19}, steps={"factornet train": _PREEMPTED}),
     "docs/tutorial.md": Page(),
