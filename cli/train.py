@@ -131,7 +131,8 @@ def _tracks(
             check_has_tracks(store, cells, start.tracks)
         return start.tracks
     shared = " ".join(shared_tracks(store, cells))
-    with naming_option("-i", hint=f"choose some by name, as with --tracks {shared or NOTHING}"):
+    choose = f"choose some by name, as with --tracks {shared or NOTHING}"
+    with naming_option("-i", hint=f"give the same signal the same name in bigwig.txt, or {choose}"):
         return common_tracks(store, cells)
 
 

@@ -167,7 +167,7 @@ def _message(error: BaseException) -> str:
     if isinstance(error, OSError):
         # Disk full, no permission: the system's own message is clear enough.
         return f"{error.filename or 'reading or writing'}: {error.strerror or error}"
-    return str(error)
+    return str(error).replace("the force option", "--force")  # the library knows no options of commands
 
 
 @contextmanager

@@ -106,8 +106,13 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(path, problem, hint="download the file again") from e
 
 
-def read_intervals(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> IntArray:
+def read_intervals(path: str | Path, coordinates: GenomeCoordinates, aliases: Mapping[str, str]) -> IntArray:
     """Read the intervals of a BED file in file order.
+
+    Args:
+        path: of the file.
+        coordinates: of the store's chromosomes.
+        aliases: name in the file -> name in the store, where they differ.
 
     Returns:
         Chromosome index, start and stop; int64 (3, intervals).
@@ -115,6 +120,7 @@ def read_intervals(path: Path, coordinates: GenomeCoordinates, aliases: Mapping[
     Raises:
         InputError: as `read_peaks`; also a chromosome that is not in the store, or a file without intervals.
     """
+    path = Path(path)
     file = read_peaks(path, coordinates, aliases, in_file_order=True)
     if file.dropped:
         n, total = sum(file.dropped.values()), sum(file.dropped.values()) + file.peaks.start.size

@@ -97,15 +97,13 @@ def read_catalogue(where: str | Path) -> Catalogue:
     if is_remote(text):
         parts = urlsplit(text)
         folder = urlunsplit(parts._replace(path=parts.path.removesuffix(f"/{CATALOGUE}"), fragment=""))
-        server = connect_folder(folder)
-        hint = "ask whoever keeps it to run `factornet-etl list --rebuild FOLDER`"
-        content = fetch_small(server, CATALOGUE, hint=hint)
-        if content is None:
+        server, found = connect_folder(folder), read_remote(folder)
+        if found is None:
             problem = "no such file, so no catalogue"
             raise InputError(
                 server.url(CATALOGUE), problem, hint="give the address of the folder that has stores in it"
             )
-        return Catalogue(server.location, folder, parse_catalogue(content, server.url(CATALOGUE), hint=hint))
+        return Catalogue(server.location, folder, found)
     path = Path(text)
     folder_path = path.parent if path.name == CATALOGUE and not path.is_dir() else path
     if not folder_path.is_dir():
@@ -115,6 +113,20 @@ def read_catalogue(where: str | Path) -> Catalogue:
         hint = f"{FORMAT.hint}, or `factornet-etl list --rebuild {folder_path}` writes one"
         raise InputError(folder_path / CATALOGUE, "no such file, so no catalogue", hint=hint)
     return Catalogue(str(folder_path), str(folder_path), entries)
+
+
+def read_remote(folder: str) -> tuple[CatalogueEntry, ...] | None:
+    """Return the entries of the catalogue in a folder of a server; None where it has none.
+
+    Raises:
+        InputError: the catalogue is damaged, changed or of another kind.
+        StoreError: the server failed, refuses, or sends too much.
+        UsageError: unsupported kind of URL.
+    """
+    server = connect_folder(folder)
+    hint = "ask whoever keeps it to run `factornet-etl list --rebuild FOLDER`"
+    content = fetch_small(server, CATALOGUE, hint=hint)
+    return None if content is None else parse_catalogue(content, server.url(CATALOGUE), hint=hint)
 
 
 def read_local(folder: Path) -> tuple[CatalogueEntry, ...] | None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from ...store.errors import FactorNetError, InputError
 from ...store.files.atomic_write import write_atomic
@@ -18,10 +19,18 @@ from ...store.files.digest import file_digest, sha256_of
 from ...store.files.limited_read import parse_json, read_limited
 from ...store.files.outputs import output_lock, remove_temporary_files
 from ...store.files.sealed_json import NewerVersionError
-from ...store.location import is_remote
+from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store
 from .card import store_card
-from .catalogue import CATALOGUE, FORMAT, MAX_CATALOGUE_SIZE, format_catalogue, parse_catalogue, read_local
+from .catalogue import (
+    CATALOGUE,
+    FORMAT,
+    MAX_CATALOGUE_SIZE,
+    format_catalogue,
+    parse_catalogue,
+    read_local,
+    read_remote,
+)
 from .describe import describe_store
 from .entry import CatalogueEntry, Statements, statements_of
 
@@ -129,15 +138,22 @@ def rebuild_catalogue(folder: Path, *, on_store: Callable[[str], None] = lambda 
     )
 
 
-def known_statements(store: Store) -> Statements:
-    """Return what the catalogue beside a store on this machine states of it; nothing where there is none.
+def known_statements(where: str) -> Statements:
+    """Return what the catalogue beside a store, a path or URL, states of it; nothing where there is none.
 
     Raises:
         InputError: the catalogue is damaged.
+        StoreError: the server of the store failed, or refuses.
     """
-    path = Path(store.location)
-    entries = () if is_remote(store.location) else read_local(path.parent) or ()
-    return next((e.statements for e in entries if e.name == path.name), Statements())
+    text = with_forward_slashes(where).rstrip("/")
+    if is_remote(text):
+        parts = urlsplit(text)
+        above, _, name = parts.path.rpartition("/")
+        entries = read_remote(urlunsplit(parts._replace(path=above, fragment="")))
+    else:
+        path = Path(text).absolute()
+        entries, name = read_local(path.parent), path.name
+    return next((e.statements for e in entries or () if e.name == name), Statements())
 
 
 def outdated(folder: Path, entry: CatalogueEntry) -> str:

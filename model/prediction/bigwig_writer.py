@@ -86,7 +86,7 @@ def open_bigwig_of(
     return open_bigwig(path, coordinates, chroms=chroms, span=span, replace=replace)
 
 
-def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:
+def write_bigwig(path: str | Path, bins: Bins, scores: NDArray[np.float32], coordinates: GenomeCoordinates) -> None:
     """Write scores, (bins,), as bigWig; each gets as many bases as there are between the closest two middles.
 
     Raises:
@@ -94,5 +94,5 @@ def write_bigwig(path: Path, bins: Bins, scores: NDArray[np.float32], coordinate
         InputError: as for `open_bigwig`.
     """
     order = bins.genome_order()
-    with open_bigwig_of(path, bins, coordinates) as file:
+    with open_bigwig_of(Path(path), bins, coordinates) as file:
         file.add(bins.take(order), scores[order])

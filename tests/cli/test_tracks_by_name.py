@@ -122,8 +122,8 @@ def test_tracks_of_a_training(work, tmp_path, words, tracks, unused, capsys):  #
 
 MISTAKES = [
     ("-i more swapped", "-i: cell lines must have the same tracks in the same order: more has Unique35, DGF, H3K27ac; "
-     "swapped has H3K27ac, DGF; choose some by name, as with --tracks DGF H3K27ac"),
-    ("-i more bare", "more has Unique35, DGF, H3K27ac; bare has none; choose some by name, as with --tracks none"),
+     "swapped has H3K27ac, DGF; give the same signal the same name in bigwig.txt, or choose some by name, as with --tracks DGF H3K27ac"),
+    ("-i more bare", "more has Unique35, DGF, H3K27ac; bare has none; give the same signal the same name in bigwig.txt, or choose some by name, as with --tracks none"),
     ("-i more swapped --tracks Unique35 DGF", "--tracks: cell line swapped has no track 'Unique35'; it has H3K27ac, DGF"),
     ("-i more --tracks dgf", "--tracks: cell line more has no track 'dgf'; it has Unique35, DGF, H3K27ac"),
     ("-i more --tracks DGF DGF", "tracks: 'DGF' is repeated"),

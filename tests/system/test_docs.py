@@ -83,10 +83,12 @@ def test_networks_of_the_docs_learn(demo_store, tmp_path):
     (tmp_path / "peaks.bed").write_text("chr2\t1000\t9000\n")
     code = "\n".join(blocks).replace("build/demo/demo.zarr", str(demo_store)).replace("num_workers=2", "num_workers=0")
     names: dict = {}
-    exec(code.replace("peaks.bed", str(tmp_path / "peaks.bed")), names)
+    exec(code.replace("peaks.bed", str(tmp_path / "peaks.bed")).replace("own.bw", str(tmp_path / "own.bw")), names)
     losses = names["losses"]
     assert sum(losses[-5:]) < sum(losses[:5])
     assert names["labelled"].label.sum() == 40
+    assert 0 < names["precision"] < 1
+    assert (tmp_path / "own.bw").stat().st_size > 1000
     assert names["batch"].targets.shape[1:] == (1, 4)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from ....etl.sharing.card import card_name, store_card
 from ....etl.sharing.entry import Statements
 from ....etl.sharing.keep import known_statements
-from ....store.errors import InputError
-from ....store.reader import Store, open_store
+from ....store.errors import InputError, StoreError
+from ....store.reader import open_store
 from ...common.arguments import HelpFormatter, add_common_options
 from ...common.output import print_json, print_line, print_warning
 from ...common.store_options import STORE_HELP
@@ -38,7 +38,7 @@ def _card(options: argparse.Namespace) -> int:
     stated = statements_from_args(options)
     store = open_store(options.store)
     name = card_name(store.location)
-    text = store_card(name, store, stated.or_else(_known_statements(store)))
+    text = store_card(name, store, stated.or_else(_known_statements(options.store)))
     if options.json:
         print_json({"store": store.location, "markdown": text})
         return 0
@@ -47,10 +47,10 @@ def _card(options: argparse.Namespace) -> int:
     return 0
 
 
-def _known_statements(store: Store) -> Statements:
+def _known_statements(store: str) -> Statements:
     """Return what the catalogue beside a store states of it; nothing, with a warning, of one that cannot be read."""
     try:
         return known_statements(store)
-    except InputError as e:
+    except (InputError, StoreError) as e:
         print_warning(f"{e}; licence, citation and contact are not taken from it")
         return Statements()

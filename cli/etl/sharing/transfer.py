@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -19,7 +20,7 @@ from ....etl.transfer.choose_destination import open_destination
 from ....etl.transfer.copier import CopyReport, copy_groups
 from ....store.errors import UsageError
 from ....store.reader import Store, open_store
-from ....store.text import format_bytes, format_count
+from ....store.text import format_bytes, format_count, printable
 from ...common.arguments import HelpFormatter, add_common_options, cell_name, positive_int
 from ...common.output import print_json, print_line, print_warning
 from ...common.progress import Throughput, progress_line
@@ -136,7 +137,12 @@ def _import_listed(options: argparse.Namespace) -> int:
         ):
             line.total = entry.size
             path = stack.enter_context(listed_store(catalogue, entry, options.store, on_bytes=line.advance))
-        return _run(options, [path], options.store, cells=cells, check=lambda s: check_listed(s, entry, cells))
+        status = _run(options, [path], options.store, cells=cells, check=lambda s: check_listed(s, entry, cells))
+    stated = "; ".join(f"{name}: {printable(text)}" for name, text in vars(entry.statements).items() if text)
+    if stated:
+        note = "the store does not hold this: state it again where you export it"
+        print_line(f"{printable(entry.name)}: {stated} ({note})", file=sys.stderr)
+    return status
 
 
 def _run(

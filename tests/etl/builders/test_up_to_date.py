@@ -56,9 +56,8 @@ def test_repair_from_other_inputs_is_refused(files, capsys):
     write_cell(files / "A", 2.5)
     status = etl.main(["build", str(store), str(files / "A"), "--repair", "-p", "1"])
     assert status == 2
-    assert (
-        "changed since it was built: inputs (s.bw); restore the files it was built from, or use the force option"
-        in (capsys.readouterr().err)
+    assert "changed since it was built: inputs (s.bw); restore the files it was built from, or use --force" in (
+        capsys.readouterr().err
     )
     node = json.loads((store / "cells/A/zarr.json").read_text())
     node["attributes"]["name"] = "a"
@@ -146,7 +145,7 @@ def test_cell_line_of_other_inputs_is_refused_before_any_is_built(files, capsys,
     assert etl.main(["build", str(files / "s.zarr"), str(files / "B"), str(files / "A"), "-p", "1", *more]) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert "use the force option to replace it" in error
+    assert "use --force to replace it" in error
     assert not (files / "s.zarr/cells/B").exists()
 
 

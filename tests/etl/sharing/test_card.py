@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.servers import web_server
 from support.tiny_experiment import build
 from support.transfer_helpers import command, refused, report
 
@@ -134,3 +135,19 @@ def test_catalogue_and_card_load_no_torch():
     code = "import sys, factornet.etl.sharing.keeper, factornet.etl.sharing.fetch; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_card_of_a_store_on_a_server_has_what_the_catalogue_there_states(shelf, settings, capsys):
+    assert (
+        command("export", shelf / "tiny.zip", shelf / "other.zarr", "--licence", "CC BY 4.0", "--contact", "b@x.org")
+        == 0
+    )
+    capsys.readouterr()
+    with web_server(shelf) as url:
+        assert command("card", f"{url}/other.zarr") == 0
+        shown = capsys.readouterr().out
+        assert "- licence: CC BY 4.0" in shown
+        assert "- contact: b@x.org" in shown
+        (shelf / "catalogue.json").unlink()
+        assert command("card", f"{url}/other.zarr") == 0
+        assert "- licence: not stated" in capsys.readouterr().out

@@ -49,6 +49,13 @@ def test_cell_lines_are_chosen_and_unknown_ones_named(shelf_made, tmp_path, caps
     assert "may be tiny.zarr, tiny.zip" in refused(capsys, "import", "tiny", tmp_path / "y", "--from", shelf_made)
 
 
+def test_import_says_what_the_catalogue_states_of_the_store(shelf_made, tmp_path, capsys):
+    assert command("import", "tiny.zip", tmp_path / "x.zarr", "--from", shelf_made) == 0
+    assert "tiny.zip: licence: CC BY 4.0; contact: ada@x.org (the store does not hold this" in capsys.readouterr().err
+    assert command("import", "tiny.zarr", tmp_path / "y.zarr", "--from", shelf_made) == 0
+    assert "licence" not in capsys.readouterr().err
+
+
 def test_store_without_index_is_imported_by_its_catalogue(shelf, settings, tmp_path):
     """Web servers cannot list, and only the catalogue names the cell lines."""
     index = shelf / "tiny.zarr/cells/zarr.json"

@@ -113,7 +113,7 @@ def test_cell_lines_of_other_content_are_replaced_only_by_force(demo_store, chan
     line = refused(capsys, "export", demo_store, out)
     for digest in (digests(changed)["K562"], digests(demo_store)["K562"]):
         assert digest[:16] in line
-    assert "use the force option to replace it" in line
+    assert "use --force to replace it" in line
     assert digests(out)["K562"] == digests(changed)["K562"]
     assert command("export", demo_store, out, "--force") == 0
     assert_equal(out, demo_store)

@@ -147,7 +147,7 @@ def test_cell_line_without_attributes_and_manifest_is_replaced_only_by_force(cop
         (copied / "cells/K562" / name).write_bytes(b"{")
     line = refused(capsys, "import", demo_store, copied)
     assert "K562 (damaged, its manifest is not known" in line
-    assert "use the force option to replace it" in line
+    assert "use --force to replace it" in line
     assert command("import", demo_store, copied, "--force") == 0
     assert "replaced, because damaged: K562" in capsys.readouterr().out
     assert_equal(copied, demo_store)
