@@ -100,6 +100,9 @@ def handler(options):
 
 parser = argparse.ArgumentParser(prog="x")
 parser.add_argument("--verbose", action="store_true")
+# Below nohup, or in the background of a script, they are ignored, and stay so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with handle_termination():
     sys.exit(run_command(parser, handler, []))
 """
