@@ -315,24 +315,14 @@ def is_remote(location: str) -> bool:
     return "://" in location
 
 
-def connect(url: str) -> ObjectServer:
-    """Return a client of the server that a URL names; nothing is sent yet.
+def connect(url: str, *, is_folder: bool = False) -> ObjectServer:
+    """Return a client of the server that a URL names, of a store or of a folder of stores; nothing is sent yet.
 
     Raises:
         UsageError: unsupported kind of URL, or the library for it is not installed.
     """
-    if urlsplit(url).path.lower().endswith(".zip"):
-        problem = f"{url.partition('?')[0]}: is a zip file on a server; download it, and open the file"
-        raise UsageError(f"{problem} (`factornet-etl import NAME STORE --from FOLDER` does both, by a catalogue)")
-    return _connect(url, root=False)
-
-
-def connect_folder(url: str) -> ObjectServer:
-    """Return a client of a folder of stores; as `connect`, but it may be the root of a bucket."""
-    return _connect(url, root=True)
-
-
-def _connect(url: str, *, root: bool) -> ObjectServer:
+    if urlsplit(url).path.lower().endswith(".zip") and not is_folder:
+        raise UsageError(f"{url.partition('?')[0]}: is a zip file on a server; download or import it")
     scheme = urlsplit(url).scheme.lower()
     try:
         if scheme in ("http", "https"):
@@ -342,7 +332,7 @@ def _connect(url: str, *, root: bool) -> ObjectServer:
         if scheme in ("s3", "gs"):
             from .storage.s3_bucket import S3Bucket
 
-            return S3Bucket(url, RetryPolicy.from_environment(), root=root)
+            return S3Bucket(url, RetryPolicy.from_environment(), root=is_folder)
     except ImportError as e:
         raise UsageError(f"{url.partition('?')[0]}: stores on servers need {e.name}; install it with: {INSTALL}") from e
     raise UsageError(

@@ -118,3 +118,12 @@ def markdown_page(title: str, sections: Sequence[tuple[str, Sequence[str]]]) -> 
     for name, lines in sections:
         blocks += [f"## {name}"] * bool(name) + ["\n".join(lines)]
     return "\n\n".join(blocks) + "\n"
+
+
+def is_number(text: str) -> bool:
+    """Return whether Python reads a text as a number; infinity and NaN are some."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -20,6 +20,7 @@ from typing import Any
 from ...store.errors import InputError
 from ...store.files.sealed_json import check_format
 from ...store.files.sealed_toml import RUN_FORMAT, read_toml
+from ...store.text import is_number
 from .options import option_name, own_actions
 from .record import NOT_RECORDED
 
@@ -141,14 +142,6 @@ def _option_words(path: Path, parser: argparse.ArgumentParser, action: argparse.
             raise InputError(path, f"{name} = {value!r} is not one value", hint="write one")
         return [f"{long}={texts[0]}"]
     # Among several values such a word would be an option of its own, --force say.
-    if options := [text for text in texts if text.startswith("-") and not _is_number(text)]:
+    if options := [text for text in texts if text.startswith("-") and not is_number(text)]:
         raise InputError(path, f"{name} has the value {options[0]!r}, which begins as an option does", hint=_DASH_HINT)
     return [long, *texts]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -16,7 +16,7 @@ from ...store.attribute_checks import check_type, describe_error
 from ...store.errors import InputError, StoreError, UsageError
 from ...store.files.limited_read import read_limited
 from ...store.files.sealed_json import JsonFormat, parse_sealed_json, seal_document
-from ...store.location import connect_folder, is_remote, with_forward_slashes
+from ...store.location import connect, is_remote, with_forward_slashes
 from ...store.storage.remote import ObjectServer, TooLargeError
 from ...store.text import format_bytes
 from .entry import CatalogueEntry
@@ -97,7 +97,7 @@ def read_catalogue(where: str | Path) -> Catalogue:
     if is_remote(text):
         parts = urlsplit(text)
         folder = urlunsplit(parts._replace(path=parts.path.removesuffix(f"/{CATALOGUE}"), fragment=""))
-        server, found = connect_folder(folder), read_remote(folder)
+        server, found = connect(folder, is_folder=True), read_remote(folder)
         if found is None:
             problem = "no such file, so no catalogue"
             raise InputError(
@@ -123,7 +123,7 @@ def read_remote(folder: str) -> tuple[CatalogueEntry, ...] | None:
         StoreError: the server failed, refuses, or sends too much.
         UsageError: unsupported kind of URL.
     """
-    server = connect_folder(folder)
+    server = connect(folder, is_folder=True)
     hint = "ask whoever keeps it to run `factornet-etl list --rebuild FOLDER`"
     content = fetch_small(server, CATALOGUE, hint=hint)
     return None if content is None else parse_catalogue(content, server.url(CATALOGUE), hint=hint)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...store.errors import StoreError, UsageError
 from ...store.files.outputs import output_lock
-from ...store.location import connect_folder, is_remote
+from ...store.location import connect, is_remote
 from ...store.reader import Store
 from ...store.storage.cache import default_cache
 from .catalogue import Catalogue
@@ -44,7 +44,7 @@ def listed_store(
         return
     target = default_cache().folder / "work" / entry.name if is_remote(beside) else Path(beside).absolute()
     path = target.with_name(f".{target.name}.{entry.sha256[:16]}.zip")
-    server = connect_folder(catalogue.folder)
+    server = connect(catalogue.folder, is_folder=True)
     with output_lock(path, parents=True):
         download_file(server, entry.name, path, size=entry.size, sha256=entry.sha256, on_bytes=on_bytes)
         yield str(path)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ...store.errors import RemoteError
 from ...store.files.digest import sha256_of
-from ...store.location import connect_folder
+from ...store.location import connect
 from ...store.reader import Store, open_store
 from ...store.storage.cache import ObjectCache
 from ...store.storage.s3_bucket import ReplacedError, S3Bucket
@@ -83,7 +83,7 @@ def _folder_of(url: str) -> tuple[S3Bucket, str]:
     """Return the folder that a store in object storage is in, and the name of the store."""
     parts = urlsplit(url)
     folder, _, name = parts.path.rstrip("/").rpartition("/")
-    bucket = connect_folder(urlunsplit(parts._replace(path=folder)))
+    bucket = connect(urlunsplit(parts._replace(path=folder)), is_folder=True)
     assert isinstance(bucket, S3Bucket)
     return bucket, name
 

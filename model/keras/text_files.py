@@ -27,8 +27,11 @@ def read_lines(path: Path) -> list[str] | None:
     """Read the non-blank lines of a list of names; None where there is no such file.
 
     Raises:
-        InputError: it cannot be read, is too large, not text, or has a line that is too long or not printable.
+        InputError: it cannot be read, is too large, not text, has a line that is too long or not printable, or is a
+            link that is broken or leads out of the folder, which may be a stranger's.
     """
+    if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(path.parent.resolve())):
+        raise InputError(path, "is a link that is broken or leads out of the folder", hint="put the file itself there")
     if not path.exists():
         return None
     try:

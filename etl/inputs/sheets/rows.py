@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ....store.errors import InputError, Problems, UsageError
 from ....store.schema import check_name
-from ....store.text import format_count
+from ....store.text import format_count, is_number
 from ..bed import text_lines
 
 _Fields = tuple[int, list[str]]
@@ -78,19 +78,11 @@ def _commented_row(line: str, widths: tuple[int, ...], files: tuple[int, ...], f
         fields = _split_row(row, widths, files, folder)
         if len(fields) not in widths:
             continue
-        if not files and _is_number(fields[0]):
+        if not files and is_number(fields[0]):
             return text
         if files and all((folder / name).is_file() for name in listed_files(folder, fields[0])):
             return f"{text}; write ./{fields[0]} if the name begins so" if row is line else text
     return ""
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _split_row(line: str, widths: tuple[int, ...], files: tuple[int, ...], folder: Path) -> list[str]:

@@ -316,7 +316,7 @@ def test_impossible_sources_and_destinations_are_refused(demo_store, tmp_path, c
             ["import", tmp_path / "none.zip", tmp_path / "x.zarr"],
             "no such store; correct the name, or make one with `factornet-etl export",
         ),
-        (["info", "https://127.0.0.1/x.zip"], "is a zip file on a server; download it"),
+        (["info", "https://127.0.0.1/x.zip"], "is a zip file on a server; download"),
         (["build", tmp_path / "out.zip", "folder"], "no such cell-line folder"),
     ):
         assert message in refused(capsys, *arguments)

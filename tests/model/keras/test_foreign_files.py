@@ -327,3 +327,19 @@ def test_absurd_text_files_are_refused(change, message, tmp_path, capsys):
             assert shown.strip().isprintable()
             assert len(shown) < 1500
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["bigwig.txt", "chip.txt", "feature.txt", "meta.txt"])
+def test_lists_of_names_that_lead_out_of_the_folder_are_refused(name, tmp_path, capsys):
+    folder = tmp_path / "model"
+    write_folder(folder, Spec())
+    (folder / name).unlink(missing_ok=True)
+    (tmp_path / "secret").write_text("SECRET\n")
+    for target in ("secret", "nothing"):
+        (folder / name).symlink_to(tmp_path / target)
+        assert model.main(["import", str(folder), "-o", str(tmp_path / "imported")]) == 2
+        err = capsys.readouterr().err
+        assert "is a link that is broken or leads out of the folder; put the file itself there" in err
+        assert "SECRET" not in err
+        (folder / name).unlink()
+    assert not (tmp_path / "imported").exists()
