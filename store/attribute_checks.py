@@ -26,6 +26,22 @@ def check_type(value: object, kind: type) -> None:
         raise TypeError(f"{str(value)[:40]!r} is not of type {kind.__name__}")
 
 
+def check_provenance(provenance: Any) -> None:
+    """Raise TypeError unless the record of a build is a dict, and lists its input files, if any, with names and sizes.
+
+    Raises:
+        KeyError: an input file has no name, size or digest.
+    """
+    check_type(provenance, dict)
+    inputs = provenance.get("inputs", [])
+    check_type(inputs, list)
+    for file in inputs:
+        check_type(file, dict)
+        check_type(file["size"], int)
+        check_type(file["name"], str)
+        check_type(file["sha256"], str)
+
+
 def describe_error(error: Exception) -> str:
     """Describe a KeyError or TypeError of parsing attributes."""
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .attribute_checks import check_printable, check_type, describe_error, is_term
+from .attribute_checks import check_printable, check_provenance, check_type, describe_error, is_term
 from .errors import StoreError, UsageError
 from .schema import SCHEMA_VERSION, StoreInfo, check_version, json_fields
 
@@ -140,8 +140,9 @@ class CellInfo:
                     raise TypeError(f"{term[:40]!r} is no assay or unit")
             for flag in (*(t.shared for t in info.tracks), *(f.relaxed for f in info.factors)):
                 check_type(flag, bool)
-            for table in (info.shared, info.provenance, info.summary, info.manifest_objects):
+            for table in (info.shared, info.summary, info.manifest_objects):
                 check_type(table, dict)
+            check_provenance(info.provenance)
             check_printable([*info.shared, *info.shared.values()])
             if missing := [t.name for t in info.tracks if t.shared and t.name not in info.shared]:
                 raise TypeError(f"the digest of the shared track {missing[0]} is missing")

@@ -30,7 +30,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from .attribute_checks import check_printable, check_type, describe_error
+from .attribute_checks import check_printable, check_provenance, check_type, describe_error
 from .errors import SchemaVersionError, StoreError, UsageError
 from .genome.intervals import GenomeCoordinates
 
@@ -177,7 +177,7 @@ class StoreInfo:
                     raise TypeError(f"{c.name} has {c.length} bases, not 1 to {MAX_LENGTH:,}")
             check_type(info.shared, dict)
             check_printable([*strings, *info.shared, *info.shared.values()])
-            check_type(info.provenance, dict)
+            check_provenance(info.provenance)
             check_type(info.summary, dict)
             check_type(info.genome_manifest_objects, dict)
         except (KeyError, TypeError) as e:

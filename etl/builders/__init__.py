@@ -4,6 +4,7 @@
     cell_line          build one cell line, tracks, peaks, labels and meta values, as a group of its own
     cell_place         check that a store takes a cell line, and what is in its place
     cell_summary       summarise a finished cell line: figures for its attributes, notes for the user
+    compare_cells      compare a cell line with others: files that were given twice, tracks and meta values that differ
     genome             build the genome of a store, which all cell lines share: sequence, annotation, blacklist
     genome_inputs      source files of a genome, and the options of its build
     parts/             what groups consist of: sequence, tracks, labels, tables, excluded regions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from ...store.files.atomic_write import naming_file
 from ...store.reader import Store, open_store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ..inputs.cell_line_folder import CellFolder, read_cell_folder
-from ..inputs.chip_peaks import shared_peak_notes
 from ..inputs.provenance import (
     InputFingerprint,
     check_unchanged,
@@ -35,6 +34,7 @@ from ..verify.objects import verify_store
 from .cell_inputs import CellContent, CellOptions, bytes_needed, check_space, check_tracks_of_reads, read_inputs
 from .cell_place import check_buildable, check_existing, check_place
 from .cell_summary import cell_notes, summarise
+from .compare_cells import read_other_cells, recorded_files, repeated_file_notes, used_files
 from .parts.chromosome_arrays import ChromosomeArrays
 from .parts.labels import create_labels
 from .parts.table_writer import write_tables
@@ -170,7 +170,7 @@ class _Build:
             publish(staged, root, cell_line_staging_name(name), check=check)
         notes = [*([journal.note] if journal.note else []), *self.inputs.notes]
         notes += [*signals.notes, *cell_notes(content.tracks, content.bigwigs, summary, reports)]
-        notes += shared_peak_notes(self.inputs.chip, self.fingerprints, self._other_cell_lines())
+        notes += self._repeated_files()
         return BuildReport(f"cell line {name} in {self.store.path}", tuple(reports), tuple(notes))
 
     def _signals_of_reads(self, work: Path) -> ReadSignals:
@@ -208,14 +208,12 @@ class _Build:
                 tasks += create_track(arrays, f"tracks/{track.name}", track.name, bigwig, **terms)
         return tasks + create_labels(arrays, content.factors)
 
-    def _other_cell_lines(self) -> list[CellInfo]:
-        """Return the other cell lines of the store whose attributes can be read."""
-        others = []
-        for name in self.store.cells:
-            if name != self.inputs.name:
-                with suppress(StoreError):
-                    others.append(self.store.cell(name))
-        return others
+    def _repeated_files(self) -> list[str]:
+        """Return notes on input files from which other cell lines of the store were built, or that were given twice."""
+        digests = {state.path: state.sha256 for state in self.fingerprints}
+        others = read_other_cells(self.store, [self.inputs.name])
+        files = used_files(self.inputs, self.store, digests.__getitem__)
+        return repeated_file_notes(files, [file for cell in others for file in recorded_files(cell)])
 
     def _check_publishable(self, manifest: str) -> None:
         """Check that inputs and genome have not changed during the build, and that a repair reproduced the digest."""

@@ -6,11 +6,14 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+from ...store.cell_info import CellInfo
 from ...store.errors import FactorNetError, Problems, UsageError
+from ...store.files.digest import file_digest
 from ...store.files.folder_name import folder_name
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.reader import Store
@@ -31,6 +34,7 @@ from .cell_inputs import (
     read_inputs,
 )
 from .cell_place import check_buildable, check_existing, check_place
+from .compare_cells import difference_notes, read_other_cells, recorded_files, repeated_file_notes, used_files
 from .rates import CELL_SECONDS, HASH_RATE, READ_FILES_RATE, TRACK_BYTES, TRACK_SECONDS, Rates, measure_rates
 
 Action = Literal["build", "replace", "unchanged", "unknown"]
@@ -76,7 +80,8 @@ class BuildPlan:
     Attributes:
         cells: cell line by cell line.
         problems: errors that are not of one cell line.
-        notes: differences between cell lines that training refuses or warns of.
+        notes: files given for two cell lines or uses; differences between cell lines, those of the store too, that
+            training refuses or warns of.
         workers: number of processes.
         memory: bytes that they take at most.
         free: bytes that are free on the disk of the store; None if it is on a server.
@@ -128,6 +133,8 @@ def plan_build(
             check_buildable(store, store.location)
     checks = [_CellCheck(store, options, on_bases) for _ in folders]
     cells = tuple(c.plan(f, force=force, values=values) for c, f in zip(checks, folders, strict=True))
+    read = [c.inputs for c in checks if c.inputs is not None]
+    others = read_other_cells(store, [cell.name for cell in cells])
     with general.catch():
         check_names([cell.name for cell in cells])
     free = None
@@ -142,12 +149,31 @@ def plan_build(
     return BuildPlan(
         cells=cells,
         problems=tuple(general.errors),
-        notes=tuple(_differences([c.inputs for c in checks if c.inputs is not None])),
+        notes=(*_repeated_files(read, others, store), *difference_notes(read, others)),
         workers=workers,
         memory=workers * WORKER_MEMORY,
         free=free,
         seconds=None if len(known) < len(seconds) else sum(known) / workers,
     )
+
+
+def _repeated_files(planned: Sequence[CellFolder], others: Sequence[CellInfo], store: Store) -> list[str]:
+    """Return notes on files of a cell line that were given before, with its name before them."""
+    given, notes = [file for cell in others for file in recorded_files(cell)], list[str]()
+    digest = cache(_digest)
+    for inputs in planned:
+        files = used_files(inputs, store, digest)
+        notes += [f"{inputs.name}: {note}" for note in repeated_file_notes(files, given)]
+        given += files
+    return notes
+
+
+def _digest(path: Path) -> str:
+    """Return the digest of a file; of one that cannot be read, which is a problem already, what no digest equals."""
+    try:
+        return file_digest(path)
+    except OSError as e:
+        return f"{path}: {e}"
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -292,22 +318,3 @@ def _estimate(
             return None, None
         seconds, size = seconds + rows * (rate or 0), size + rows * (bytes_ or 0)
     return seconds, int(size)
-
-
-def _differences(cells: Sequence[CellFolder]) -> list[str]:
-    """Return how cell lines differ that are to be trained on together."""
-    notes, names = [], sorted({track.name for cell in cells for track in cell.tracks})
-    for name in names:
-        having = {cell.name: track for cell in cells for track in cell.tracks if track.name == name}
-        if lacking := [cell.name for cell in cells if cell.name not in having]:
-            notes.append(f"track {name}: {', '.join(lacking)} lacks it; training on all takes tracks that all have")
-        for term in ("assay", "units"):
-            values = {cell: getattr(track, term) or "not stated" for cell, track in having.items()}
-            if len(set(values.values())) > 1:
-                shown = ", ".join(f"{value} in {cell}" for cell, value in values.items())
-                notes.append(f"track {name}: {term} are not stated alike: {shown}")
-    metas = {cell.name: tuple(name for name, _ in cell.meta) for cell in cells}
-    if len(set(metas.values())) > 1:
-        shown = ", ".join(f"{len(names)} in {cell}" for cell, names in metas.items())
-        notes.append(f"meta values differ between cell lines ({shown}); training with them needs the same in all")
-    return notes

@@ -21,7 +21,7 @@ from .alias_tables import Synonyms, read_alias_table, read_aliases
 from .bed import PeakFile, read_intervals, read_peaks, text_lines
 from .bigwig import CheckedBigWig, open_bigwig, read_by_pybigwig, read_values
 from .cell_line_folder import CellFolder, ChipFiles, read_cell_folder
-from .chip_peaks import FactorPeaks, describe_factor, factor_notes, read_factor, read_peak_set, shared_peak_notes
+from .chip_peaks import FactorPeaks, describe_factor, factor_notes, read_factor, read_peak_set
 from .chrom_aliases import alias_hint, default_selection, file_names, likely_aliases
 from .fasta import FastaReader, PreparedFasta, prepare_fasta
 from .provenance import (
@@ -71,6 +71,5 @@ __all__ = [
     "read_sources",
     "read_values",
     "report_changed_inputs",
-    "shared_peak_notes",
     "text_lines",
 ]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ...store.cell_info import CellInfo
 from ...store.errors import InputError, Problems
 from ...store.genome import intervals
 from ...store.genome.intervals import GenomeCoordinates
@@ -18,7 +17,6 @@ from ...store.text import format_count
 from .bed import PeakFile, read_peaks
 from .cell_line_folder import ChipFiles
 from .chrom_aliases import abbreviate, describe_aliases
-from .provenance import InputFingerprint
 
 _MAX_PAST = 1000
 """Bases by which a peak may reach past an end of its chromosome and be cut there: MACS extends reads past the ends, by
@@ -199,21 +197,4 @@ def _file_notes(which: str, counts: Mapping[str, Any]) -> list[str]:
     if n := get("repeated"):
         lines = format_count(n, "line")
         notes.append(f"{lines} with the same interval as another {which}peak, and another summit; each is a peak")
-    return notes
-
-
-def shared_peak_notes(
-    chip: tuple[ChipFiles, ...], states: tuple[InputFingerprint, ...], others: list[CellInfo]
-) -> list[str]:
-    """Return notes on peak files from which other cell lines of the store were built, which is likely a mix-up."""
-    digests = {s.path: s.sha256 for s in states}
-    notes = []
-    for row in chip:
-        for cell in others:
-            inputs = {i["sha256"] for i in cell.provenance.get("inputs", [])}
-            if digests[row.conservative] in inputs:
-                notes.append(
-                    f"factor {row.factor}: {row.conservative.name} is identical to a file of cell line {cell.name}; "
-                    "check to which it belongs"
-                )
     return notes
