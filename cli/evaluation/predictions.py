@@ -204,7 +204,7 @@ class _TableCounter:
         """Return the error of a file without a score on a chromosome of the store."""
         if self.others:
             problem = f"the file has {abbreviate(self.others)}, the store {abbreviate(coordinates.names)}"
-            hint = alias_hint(self.others, coordinates.names) + " with --chrom-alias"
+            hint = alias_hint(self.others, coordinates.names)
             return InputError(path, f"no score on a chromosome of the store; {problem}", hint=hint)
         n = self.counts["without_score"]
         return InputError(

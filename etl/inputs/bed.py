@@ -36,6 +36,8 @@ from .peak_columns import (
 )
 
 _AS_TEXT = "save it as text (UTF-8), with tabs between the columns"
+_SIGNAL = "give a text file; signal is listed in the bigwig.txt of a cell line"
+_READS = "give a text file; reads are listed in the bigwig.txt of a cell line"
 _OTHER_FORMATS = {
     b"\xff\xfe": ("UTF-16 text", "convert it (iconv -f UTF-16 -t UTF-8)"),
     b"\xfe\xff": ("UTF-16 text", "convert it (iconv -f UTF-16 -t UTF-8)"),
@@ -43,6 +45,10 @@ _OTHER_FORMATS = {
     b"\xd0\xcf\x11\xe0": ("a workbook of a spreadsheet", _AS_TEXT),
     b"\xeb\xf2\x89\x87": ("a bigBed", "convert it (bigBedToBed)"),
     b"\x87\x89\xf2\xeb": ("a bigBed", "convert it (bigBedToBed)"),
+    b"\x26\xfc\x8f\x88": ("a bigWig", _SIGNAL),
+    b"\x88\x8f\xfc\x26": ("a bigWig", _SIGNAL),
+    b"\x89HDF": ("an HDF5 file", "give a text file"),
+    b"CRAM": ("a file of aligned reads", _READS),
     b"BZh": ("a bzip2 file", "decompress it (bunzip2)"),
     b"\xfd7zXZ": ("an xz file", "decompress it (unxz)"),
 }
@@ -97,6 +103,8 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with open_text(path, "rt", encoding="utf-8-sig", errors="backslashreplace") as file:
             for number, line in enumerate(file, 1):
+                if number == 1 and line.startswith("BAM\1"):
+                    raise InputError(path, "it is a BAM file, not text", hint=_READS)
                 if "\0" in line:
                     problem = f"not text after line {number - 1} (byte 0)"
                     raise InputError(path, problem, hint="give a BED or narrowPeak file")

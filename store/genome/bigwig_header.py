@@ -24,10 +24,11 @@ TREE_MAGIC, TREE_HEADER = 0x78CA8C91, "IIIIQQ"
 _MAX_BLOCK_SIZE = 64 * 1024 * 1024
 _OTHER_FORMATS = {  # first bytes -> format, and what to do about it
     b"<": ("a web page", HINT),
-    b"\x1f\x8b": ("a gzip file", "decompress it"),
+    b"\x1f\x8b": ("a gzip file", "decompress it; peaks are listed in chip.txt"),
     b"\xeb\xf2\x89\x87": ("a bigBed", "give the signal itself, not its peaks"),
     b"\x87\x89\xf2\xeb": ("a bigBed", "give the signal itself, not its peaks"),
     b"track": ("a text file", "convert it with wigToBigWig or bedGraphToBigWig"),
+    b"chr": ("a text file", "peaks are listed in chip.txt; convert signal with bedGraphToBigWig"),
     b"fixedstep": ("a wiggle file", "convert it with wigToBigWig"),
     b"variablestep": ("a wiggle file", "convert it with wigToBigWig"),
 }

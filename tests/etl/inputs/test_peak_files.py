@@ -212,6 +212,11 @@ def test_spreadsheets_and_editors_change_nothing(tmp_path, change):
         ("chr1\t100\t400\n".encode("utf-16"), "p.txt: it is UTF-16 text, not text; convert it .iconv -f UTF-16 -t"),
         ("chr1\t100\t400\n".encode("utf-16-le"), "p.txt: not text after line 0"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "p.txt: it is a workbook of a spreadsheet, not text; save it as text"),
+        (b"\x26\xfc\x8f\x88\x04\0", "p.txt: it is a bigWig, not text; .*signal is listed in the bigwig.txt"),
+        (b"\x88\x8f\xfc\x26\0\x04", "p.txt: it is a bigWig, not text"),
+        (gzip.compress(b"BAM\1\x07\0\0\0"), "p.txt: it is a BAM file, not text; .*reads are listed in the bigwig.txt"),
+        (b"CRAM\x03\0", "p.txt: it is a file of aligned reads, not text"),
+        (b"\x89HDF\r\n", "p.txt: it is an HDF5 file, not text"),
         (b"BZh91AY&SY", "p.txt: it is a bzip2 file, not text; decompress it"),
     ],
 )  # fmt: skip
@@ -286,7 +291,7 @@ def test_dropped_chromosomes_are_counted_and_likely_aliases_named(tmp_path):
     found = read(tmp_path, "p.bed", text)
     assert found.dropped == {"2": 1, "Chr1": 1, "chrY": 2, "CHR02": 1}
     assert found.likely_aliases == {"2": "chr2", "Chr1": "chr1", "CHR02": "chr2"}
-    with pytest.raises(InputError, match=r"give the chromosome alias 1=chr1 2=chr2$"):
+    with pytest.raises(InputError, match=r"give the chromosome alias 1=chr1 2=chr2 .--chrom-alias.$"):
         read(tmp_path, "p.bed", text.replace("chr", "").replace("Chr1", "1").replace("CHR02", "2"))
 
 
