@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...store.errors import UsageError
 from ...store.reader import Store
 from ..data.batches import TensorBatch
 from ..network.factornet import FactorNet
@@ -81,7 +82,15 @@ def predict_bins(
     """Return the probabilities of each bin, float32 (bins, tasks); 0 if the bin touches the widened blacklist.
 
     Arguments and errors as for `predict_tiles`; `on_batch` is called with the number of bins just done.
+
+    Raises:
+        UsageError: a network of another kind; docs/own-networks.md shows how those predict.
     """
+    if not isinstance(network, AnyNetwork):
+        raise UsageError(
+            f"{type(network).__name__} is no network of factornet; predict from the batches of a WindowDataset, as "
+            "docs/own-networks.md shows"
+        )
     scores = np.zeros((len(bins), len(network.config.tasks)), np.float32)
     tiles = predict_tiles(network, store, cell, bins, device=device, batch_size=batch_size, amp=amp, shared=shared)
     for rows, tile_scores in tiles:
