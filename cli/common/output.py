@@ -20,6 +20,22 @@ from rich.text import Text
 from ...store.errors import FactorNetError
 from ...store.text import printable
 
+_OPTIONS = {
+    "the force option": "--force",
+    "the chromosome alias ": "--chrom-alias ",
+    "chromosome aliases NAME": "--chrom-alias NAME",
+    "with a chromosome alias": "with --chrom-alias",
+    "or allow missing chromosomes (": "or --allow-missing-chroms (",
+}
+"""What messages of the library, which knows no options of commands, say -> the option."""
+
+
+def with_options(message: str) -> str:
+    """Return a message of the library with the options of commands in it by their names."""
+    for term, option in _OPTIONS.items():
+        message = message.replace(term, option)
+    return message
+
 
 def print_line(text: str, *, file: TextIO | None = None) -> None:
     """Print one line; line breaks and control characters in it are escaped."""

@@ -21,7 +21,7 @@ from ..run.config import with_config
 from ..run.failure import describe_failure
 from ..run.parser import CommandParser, command_parser
 from ..run.record import Run, check_record_path, is_record, start_run
-from .output import LogFormatter, PrintableStream, print_json, print_line, print_traceback, print_warning
+from .output import LogFormatter, PrintableStream, print_json, print_line, print_traceback, print_warning, with_options
 
 _AGAIN = 0.05  # seconds
 Handler = Callable[[argparse.Namespace], int]
@@ -167,7 +167,7 @@ def _message(error: BaseException) -> str:
     if isinstance(error, OSError):
         # Disk full, no permission: the system's own message is clear enough.
         return f"{error.filename or 'reading or writing'}: {error.strerror or error}"
-    return str(error).replace("the force option", "--force")  # the library knows no options of commands
+    return with_options(str(error))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...etl.builders.cell_inputs import CellOptions
 from ...etl.builders.cell_line import build_cell, unchanged
-from ...etl.builders.plan import check_names
+from ...etl.builders.planning.plan import check_names
 from ...etl.builders.report import BuildReport
 from ...etl.builders.up_to_date import is_built
 from ...etl.inputs.cell_line_folder import CellFolder, read_cell_folder

@@ -14,7 +14,7 @@ from ...etl.shards.tasks import ShardTask
 from ...store.machine import cpu_count, peak_memory
 from ...store.text import format_bytes, format_count
 from ..common.arguments import add_common_options, parse_size, positive_int
-from ..common.output import print_json, print_line
+from ..common.output import print_json, print_line, with_options
 from ..common.progress import Throughput, progress_line
 from ..common.worker_options import add_worker_options
 
@@ -106,4 +106,4 @@ def print_report(report: BuildReport, seconds: float, options: argparse.Namespac
         f"peak memory {format_bytes(memory['worker'])} per worker, {format_bytes(memory['main'])} in the main process"
     )
     for note in report.notes:
-        print_line(f"  {note}")
+        print_line(with_options(f"  {note}"))

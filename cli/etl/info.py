@@ -21,7 +21,7 @@ from ...store.schema import FEATURES
 from ...store.stored_signal import StoredSignal, stored_signal
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common_options
-from ..common.output import FIGURES, format_figures, print_json, print_line, print_table
+from ..common.output import FIGURES, format_figures, print_json, print_line, print_table, with_options
 from ..common.store_options import STORE_HELP
 
 
@@ -230,7 +230,7 @@ def print_cell(cell: CellInfo, *, notes: bool = True) -> None:
         print_table(f"{cell.name}: factors", columns, factors)
         for name, row in cell.summary["factors"].items() if notes else ():
             for note in factor_notes(name, row):
-                print_line(f"{cell.name}: {note}")
+                print_line(with_options(f"{cell.name}: {note}"))
     if sources := cell.provenance.get("sources"):
         known = (source.get("experiment") or ", ".join(source.values()) for source in sources.values())
         n, of = len(sources), format_count(len(cell.provenance.get("inputs", [])), "input file")

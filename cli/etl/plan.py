@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...etl.builders.plan import BuildPlan, CellPlan, plan_build
+from ...etl.builders.planning.plan import BuildPlan, CellPlan, plan_build
 from ...etl.inputs.cell_line_folder import CellFolder
 from ...store.errors import FactorNetError, InputError, StoreError
 from ...store.location import is_remote
 from ...store.reader import open_store
 from ...store.text import format_bytes, format_count, format_names
 from ..common.arguments import NOTHING, HelpFormatter
-from ..common.output import print_json, print_line
+from ..common.output import print_json, print_line, with_options
 from ..common.progress import progress_line
 from .build_options import resources_from_args
 from .cell_options import add_cell_options, cell_of_reads, folders_from_args, settings_from_args
@@ -71,11 +71,11 @@ def _run(options: argparse.Namespace) -> int:
 def _print(plan: BuildPlan, *, values: bool, remote: bool) -> None:
     for cell in plan.cells:
         for note in cell.notes:
-            print_line(f"{cell.name}: {note}")
+            print_line(with_options(f"{cell.name}: {note}"))
     for note in plan.notes:
         print_line(note)
     for number, problem in enumerate(plan.all_problems, 1):
-        print_line(f"problem {number}: {problem}")
+        print_line(with_options(f"problem {number}: {problem}"))
     for cell in plan.cells:
         print_line(f"{cell.name}: {_describe(cell)}")
     to_build = [cell for cell in plan.cells if cell.action in ("build", "replace")]

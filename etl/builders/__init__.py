@@ -8,8 +8,7 @@
     genome             build the genome of a store, which all cell lines share: sequence, annotation, blacklist
     genome_inputs      source files of a genome, and the options of its build
     parts/             what groups consist of: sequence, tracks, labels, tables, excluded regions
-    plan               check all inputs of a build, and say what it will write and take
-    rates              measure how fast this machine builds
+    planning/          say what a build will find, write and take, before it begins
     report             the report of a build: shards written, and notes for the user
     size_estimate      estimate the disk space that a build takes, before it starts
     unpack             unpack a compressed store into a raw one: the same arrays

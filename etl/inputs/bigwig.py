@@ -106,7 +106,7 @@ def match_chromosomes(
         raise InputError(
             path,
             f"no signal for {abbreviate(missing)}; the file has {abbreviate(lengths)}",
-            hint="give a complete file, or allow missing chromosomes (--allow-missing-chroms; their signal becomes 0)",
+            hint="give a complete file, or allow missing chromosomes (their signal becomes 0)",
         )
     return names, missing
 

@@ -61,17 +61,14 @@ def _name_key(name: str) -> str:
 def describe_aliases(likely: Mapping[str, str]) -> str:
     """Return the advice to give these chromosome aliases."""
     pairs = " ".join(f"{name}={store_name}" for name, store_name in likely.items())
-    return f"if these are the same chromosomes, give the chromosome alias {pairs} (--chrom-alias)"
+    return f"if these are the same chromosomes, give the chromosome alias {pairs}"
 
 
 def alias_hint(in_file: Iterable[str], in_store: Iterable[str]) -> str:
     """Return the hint for names that do not match, with the aliases to give where they are evident."""
     if likely := likely_aliases(in_file, in_store):
         return describe_aliases(likely)
-    return (
-        "give chromosome aliases NAME_IN_FILE=NAME_IN_STORE (--chrom-alias), or a table of them such as UCSC's "
-        "chromAlias.txt"
-    )
+    return "give chromosome aliases NAME_IN_FILE=NAME_IN_STORE, or a table of them such as UCSC's chromAlias.txt"
 
 
 def abbreviate(names: Iterable[str]) -> str:

@@ -130,7 +130,7 @@ CELL_MISTAKES = {
     **{f"bigWig cut to {n}": (damage("s.bw", lambda b, n=n: b[:n]), "s.bw: cut short") for n in (40, 64, 200, -1, -8)},
     "bigWig names": (
         lambda f: write_bigwig(f / "CELL/s.bw", {"A": 20_000, "B": 12_000}),
-        "give the chromosome alias A=chrA",
+        "give --chrom-alias A=chrA",
     ),
     "bigWig lengths": (lambda f: write_bigwig(f / "CELL/s.bw", LENGTHS | {"chrA": 19_999}), "chrA has 19999 bases"),
     "bigWig lacks one": (lambda f: write_bigwig(f / "CELL/s.bw", {"chrA": 20_000}), "no signal for chrB"),

@@ -28,7 +28,7 @@ from ....store.genome.intervals import Intervals, merge
 from ....store.reader import Store, open_store
 from ....store.schema import check_name
 from ...common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, naming_option
-from ...common.output import print_json, print_line
+from ...common.output import print_json, print_line, with_options
 from ..read_options import add_read_options, check_strand_name, signal_options
 
 _SIZES_HINT = "give two columns, name and length, as in chrom.sizes"
@@ -108,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
     for name, report in reports.items():
         print_line(name)
         for note in report.notes():
-            print_line(f"  {note}")
+            print_line(with_options(f"  {note}"))
     return 0
 
 

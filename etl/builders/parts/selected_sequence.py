@@ -72,7 +72,7 @@ def _select_records(
         try:
             check_name(name, "chromosome")
         except UsageError as e:
-            hint = "rename it with a chromosome alias (--chrom-alias), or select chromosomes without it"
+            hint = "rename it with a chromosome alias, or select chromosomes without it"
             raise InputError(path, str(e), hint=hint) from e
     omitted = [n for n in names if n not in records]
     if not omitted:

@@ -38,8 +38,8 @@ REPEATED = "with the same interval as another peak, and another summit; each is 
     ("peaks", "relaxed", "note"),
     [
         (narrow(*PEAKS, ("chrX", 1, 9), ("chrX", 3, 9), ("chrY", 1, 9)), None, "peaks dropped, 2 on chrX, 1 on chrY (not in the store)"),
-        (narrow(*PEAKS, ("A", 1, 9)), None, "peaks dropped, 1 on A (not in the store); if these are the same chromosomes, give the chromosome alias A=chrA"),
-        (narrow(*PEAKS), narrow(*PEAKS, ("B", 1, 9)), "relaxed peaks dropped, 1 on B (not in the store); if these are the same chromosomes, give the chromosome alias B=chrB"),
+        (narrow(*PEAKS, ("A", 1, 9)), None, "peaks dropped, 1 on A (not in the store); if these are the same chromosomes, give --chrom-alias A=chrA"),
+        (narrow(*PEAKS), narrow(*PEAKS, ("B", 1, 9)), "relaxed peaks dropped, 1 on B (not in the store); if these are the same chromosomes, give --chrom-alias B=chrB"),
         (narrow(*PEAKS, ("chrB", 11_800, 12_021), ("chrA", -2, 300)), None, "2 peaks reached past an end of the chromosome, clipped there"),
         (narrow(*PEAKS), narrow(*PEAKS, ("chrB", 11_800, 12_021)), "1 relaxed peak reached past an end of the chromosome, clipped there"),
         (narrow(*PEAKS, ("chrA", 12_000, 12_300, 300)), None, "1 summit outside the peak, stored as none"),

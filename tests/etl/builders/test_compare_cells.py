@@ -7,7 +7,7 @@ import pytest
 from support.tiny_experiment import OPTIONS, build, write_cell, write_tiny
 
 from factornet.etl import Resources
-from factornet.etl.builders.plan import plan_build
+from factornet.etl.builders.planning.plan import plan_build
 from factornet.store import StoreError, open_store
 from factornet.store.format import with_self_digest
 

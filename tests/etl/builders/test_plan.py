@@ -13,7 +13,7 @@ from support.tiny_experiment import LENGTHS, OPTIONS, SMALL, write_cell, write_t
 
 from factornet.cli.etl import main
 from factornet.etl import CellOptions, Resources, build_cell
-from factornet.etl.builders.plan import plan_build
+from factornet.etl.builders.planning.plan import plan_build
 from factornet.etl.reads.signal_options import SignalOptions
 from factornet.store import FactorNetError, open_store
 

@@ -38,8 +38,8 @@ ROWS = {
         bad("a strand too many", swap("\t+\t", "\t+-\t"), r"gtf:\d+: cannot be read as GTF", "strand"),
         bad("past the end", swap("\t4085\t4087\t", "\t149999\t150001\t"), r"gtf:\d+: chr7:149998-150001 is not an interval", ASSEMBLY),
         bad("start after stop", swap("\t4085\t4087\t", "\t4087\t4085\t"), r"gtf:\d+: chr7:4086-4085 is not an interval", "a start lies before its end; correct or remove the line"),
-        bad("names without chr", swap("chr", ""), "no transcript on a chromosome of the store; the file has 21, 7", "give the chromosome alias 21=chr21"),
-        bad("0 bytes", write(""), "no transcript on a chromosome of the store; the file has none", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
+        bad("names without chr", swap("chr", ""), "no transcript on a chromosome of the store; the file has 21, 7", "give --chrom-alias 21=chr21"),
+        bad("0 bytes", write(""), "no transcript on a chromosome of the store; the file has none", "--chrom-alias NAME_IN_FILE=NAME_IN_STORE"),
         bad("gz cut", packed(then=lambda b: b[: len(b) // 2]), r"gzip data is cut short or damaged after line \d+", AGAIN),
         bad("bgzipped, cut between two blocks", bgzipped(without_end=True), BGZIP_CUT, AGAIN),
         bad("missing", remove, "no such file", "correct the path"),
@@ -52,7 +52,7 @@ ROWS = {
         bad("not a table", line(2, "chr7 5 9"), r"txt:2: cannot be read as CpG islands", "cpgIslandExt"),
         bad("past the end", line(2, "585\tchr7\t5\t150001"), r"txt:2: chr7:5-150001 is not an interval", ASSEMBLY),
         bad("start after stop", line(2, "585\tchr7\t50\t5"), r"txt:2: chr7:50-5 is not an interval", "a start lies before its end"),
-        bad("0 bytes", write(""), "no CpG island on a chromosome of the store; the file has none", "chromosome aliases NAME_IN_FILE=NAME_IN_STORE"),
+        bad("0 bytes", write(""), "no CpG island on a chromosome of the store; the file has none", "--chrom-alias NAME_IN_FILE=NAME_IN_STORE"),
     ),
     ("genome", BLACKLIST): (
         bad("0 bytes", write(""), "no interval in the file", "build without a blacklist"),
@@ -60,7 +60,7 @@ ROWS = {
         bad("bgzipped, cut between two blocks", bgzipped(without_end=True), BGZIP_CUT, AGAIN),
         odd("10 bases past the end", line(1, "chr7\t5\t150010"), "1 interval reached past an end", same=False),
         bad("far past the end", line(1, "chr7\t5\t151001"), r"bed:1: .*ends past", ASSEMBLY),
-        bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "give the chromosome alias 7=chr7"),
+        bad("names without chr", swap("chr", ""), "the file has 7, the store chr7, chr21", "give --chrom-alias 7=chr7"),
     ),
     ("genome", "aliases.txt"): (
         bad("not text", write(b"7 chr7\n\xff\xfe"), r"txt:2: 1 column, expected 2", "20 chr20", "--chrom-alias", "aliases.txt"),
@@ -73,7 +73,7 @@ ROWS = {
     ("predict", REGIONS): (
         odd("CRLF", swap("\n", "\r\n")),
         bad("a chromosome that the store lacks", line(2, "chrY\t5\t90"), r"1 of \d+ intervals on chromosomes that the store lacks: chrY \(1\)", "remove lines that shall have no score"),
-        bad("names without chr", swap("chr", ""), "the file has 7, 21, the store chr7, chr21", "give the chromosome alias 7=chr7"),
+        bad("names without chr", swap("chr", ""), "the file has 7, 21, the store chr7, chr21", "give --chrom-alias 7=chr7"),
         bad("past the end", line(2, "chr7\t149900\t150001"), r"bed:2: .*ends past", ASSEMBLY),
         bad("start after stop", line(2, "chr7\t90\t50"), r"bed:2: chr7:90-50 is not an interval", "0-based"),
         bad("0 bytes", write(""), "no interval in the file", "give a BED file"),

@@ -11,21 +11,21 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from ...store.cell_info import CellInfo
-from ...store.errors import FactorNetError, Problems, UsageError
-from ...store.files.digest import file_digest
-from ...store.files.folder_name import folder_name
-from ...store.genome.intervals import GenomeCoordinates
-from ...store.reader import Store
-from ...store.schema import bin_count
-from ...store.storage.atomic_swap import cell_line_staging_name, final_path
-from ..inputs.bigwig import CheckedBigWig, read_values
-from ..inputs.cell_line_folder import CellFolder, read_cell_folder
-from ..inputs.chip_peaks import describe_factor, factor_notes
-from ..publish.transaction import version_at
-from ..reads.track_signals import ReadSignals, check_reads, with_terms
-from ..shards.executor import WORKER_MEMORY, Resources
-from .cell_inputs import (
+from ....store.cell_info import CellInfo
+from ....store.errors import FactorNetError, Problems, UsageError
+from ....store.files.digest import file_digest
+from ....store.files.folder_name import folder_name
+from ....store.genome.intervals import GenomeCoordinates
+from ....store.reader import Store
+from ....store.schema import bin_count
+from ....store.storage.atomic_swap import cell_line_staging_name, final_path
+from ...inputs.bigwig import CheckedBigWig, read_values
+from ...inputs.cell_line_folder import CellFolder, read_cell_folder
+from ...inputs.chip_peaks import describe_factor, factor_notes
+from ...publish.transaction import version_at
+from ...reads.track_signals import ReadSignals, check_reads, with_terms
+from ...shards.executor import WORKER_MEMORY, Resources
+from ..cell_inputs import (
     CellContent,
     CellOptions,
     bytes_needed,
@@ -33,8 +33,8 @@ from .cell_inputs import (
     check_tracks_of_reads,
     read_inputs,
 )
-from .cell_place import check_buildable, check_existing, check_place
-from .compare_cells import difference_notes, read_other_cells, recorded_files, repeated_file_notes, used_files
+from ..cell_place import check_buildable, check_existing, check_place
+from ..compare_cells import difference_notes, read_other_cells, recorded_files, repeated_file_notes, used_files
 from .rates import CELL_SECONDS, HASH_RATE, READ_FILES_RATE, TRACK_BYTES, TRACK_SECONDS, Rates, measure_rates
 
 Action = Literal["build", "replace", "unchanged", "unknown"]

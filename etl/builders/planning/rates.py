@@ -10,14 +10,14 @@ from time import perf_counter
 
 import zarr
 
-from ...store.genome.intervals import GenomeCoordinates
-from ..inputs.bigwig import CheckedBigWig
-from ..inputs.chip_peaks import FactorPeaks
-from ..shards.tasks import ShardTask
-from .cell_inputs import CellOptions
-from .parts.chromosome_arrays import ChromosomeArrays
-from .parts.labels import create_labels
-from .parts.tracks import create_track
+from ....store.genome.intervals import GenomeCoordinates
+from ...inputs.bigwig import CheckedBigWig
+from ...inputs.chip_peaks import FactorPeaks
+from ...shards.tasks import ShardTask
+from ..cell_inputs import CellOptions
+from ..parts.chromosome_arrays import ChromosomeArrays
+from ..parts.labels import create_labels
+from ..parts.tracks import create_track
 
 READ_FILES_RATE = 22e6
 """Bytes of read files that become signal per second and process: 20 million reads, 1.07 GB, in 48 s
