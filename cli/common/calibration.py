@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ...store.errors import UsageError
 from ...store.text import format_count
@@ -12,7 +13,8 @@ from .arguments import naming_option
 from .output import print_json, print_line, print_warning
 
 if TYPE_CHECKING:
-    from ...model.model_dir.calibration import Calibration
+    from ...model.calls.other_cells import ExpectedRate
+    from ...model.model_dir.calibration import Calibration, ScoreRates
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.predictor import Predictor
 
@@ -111,7 +113,8 @@ def call_existing(options: argparse.Namespace, predictor: Predictor) -> int:
         )
     n_sites = call_from_args(options, predictor)
     if options.json:
-        print_json({"output": str(options.output), "predicted": 0, "calibrated": True, "sites": n_sites})
+        content = {"output": str(options.output), "predicted": 0, "calibrated": True}
+        print_json(content | describe_sites(options, predictor, n_sites))
     else:
         print_line(f"{options.output}: predicted before, by the same model")
         print_sites(options, predictor, n_sites)
@@ -135,14 +138,36 @@ def print_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int)
     """Print how many sites were called, and how far to trust them."""
     from ...model.calls.narrow_peak import calls_path
 
-    found = predictor.calibration
-    assert found is not None, "checked with the options"
-    rate = found.at_threshold(found.threshold_for(options.fdr))
+    rate, expected = _rates_of_calls(options, predictor)
     print_line(
         f"{calls_path(options.output)}: {format_count(n_sites, 'site')} of bins with a score of at least "
         f"{rate.score:.3f}; on the validation regions {rate.fdr:.1%} of such bins are false (90 % interval "
         f"{rate.low:.1%} to {rate.high:.1%}), and {rate.recall:.1%} of the bound ones are found"
     )
+    if expected is not None:
+        assert predictor.calibration is not None, "checked with the options"
+        print_line(
+            f"{predictor.cell} is none of the calibration's cell lines ({', '.join(predictor.calibration.cells)}): "
+            f"expect {expected.fdr:.1%} of these bins to be false (90 % interval {expected.low:.1%} to "
+            f"{expected.high:.1%}, by how ten factors fared in another cell line)"
+        )
+
+
+def describe_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int) -> dict[str, Any]:
+    """Return what `print_sites` prints, as JSON values; "expected" is of cell lines that were not calibrated on."""
+    rate, expected = _rates_of_calls(options, predictor)
+    known = asdict(rate)
+    return {"sites": n_sites, "validation": known, "expected": None if expected is None else asdict(expected)}
+
+
+def _rates_of_calls(options: argparse.Namespace, predictor: Predictor) -> tuple[ScoreRates, ExpectedRate | None]:
+    """Return the rates on the validation regions, and what to expect in a cell line that was not calibrated on."""
+    from ...model.calls.other_cells import in_other_cells
+
+    found = predictor.calibration
+    assert found is not None, "checked with the options"
+    rate = found.at_threshold(found.threshold_for(options.fdr))
+    return rate, None if predictor.cell in found.cells else in_other_cells(rate)
 
 
 def print_calibrations(

@@ -15,6 +15,7 @@ from ..common.calibration import (
     calibration_from_args,
     call_existing,
     call_from_args,
+    describe_sites,
     print_scores,
     print_sites,
     warn_uncalibrated,
@@ -145,7 +146,7 @@ def _print_result(
     content |= {"not_computed": record.intervals["not_computed"], "record": str(sidecar_path(options.output))}
     content["calibrated"] = predictor.calibration is not None
     if n_sites is not None:
-        content |= {"sites": n_sites}
+        content |= describe_sites(options, predictor, n_sites)
     if options.json:
         print_json(content | {"seconds": rate.seconds, **memory_fields(workers)})
         return

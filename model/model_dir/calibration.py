@@ -6,13 +6,14 @@ For each factor it maps scores to frequencies with which such bins were bound, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...store.attribute_checks import check_type
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
@@ -50,6 +51,7 @@ class Calibration:
         bins, bound: number of validation bins, and of those bound.
         error_before, error_after: expected calibration error of bins with a score above 0.01, before and after; each
             half of the genome's blocks is calibrated by the other half.
+        cells: cell lines of the validation bins, where it was read from a model folder.
     """
 
     logits: FloatArray
@@ -63,6 +65,7 @@ class Calibration:
     bound: int
     error_before: float
     error_after: float
+    cells: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for x, ys in ((self.logits, (self.calibrated,)), (self.thresholds, (self.fdr, self.fdr_low, self.fdr_high))):
@@ -121,7 +124,8 @@ class Calibration:
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values."""
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()}
+        values = {name: value for name, value in vars(self).items() if name != "cells"}  # recorded once a model
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -131,7 +135,7 @@ class Calibration:
             TypeError, KeyError, ValueError, UsageError: a value is missing or of another form.
         """
         numbers = ("bins", "bound", "error_before", "error_after")
-        values = {f.name: content[f.name] for f in fields(cls)}
+        values = {f.name: content[f.name] for f in fields(cls) if f.name != "cells"}
         if not all(type(values[name]) in (int, float) for name in numbers):
             raise TypeError(f"{', '.join(numbers)} must be numbers")
         read: dict[str, Any] = {k: v if k in numbers else np.asarray(v, np.float64) for k, v in values.items()}
@@ -213,7 +217,10 @@ def _read(path: Path, model: str) -> tuple[dict[str, Calibration], str]:
     if content.get("model") != model:
         raise InputError(path, "belongs to another model", hint=HINT)
     try:
-        found = {str(name): Calibration.from_json(values) for name, values in content["factors"].items()}
+        check_type(content["data"]["cells"], list)
+        cells = tuple(map(str, content["data"]["cells"]))
+        factors = content["factors"].items()
+        found = {str(name): replace(Calibration.from_json(values), cells=cells) for name, values in factors}
         return found, str(content["weights_sha256"])
     except (TypeError, KeyError, ValueError, AttributeError, UsageError) as error:
         raise InputError(path, f"has another form ({error})", hint=HINT) from error
