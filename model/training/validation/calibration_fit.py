@@ -16,6 +16,7 @@ _LEAST_SLOPE = 0.2  # of the calibrated logit: scores that differ stay apart whe
 _THRESHOLDS = 60
 _DRAWS = 400  # of blocks, for intervals
 _INTERVAL = (5, 95)  # percentiles
+_BINS_PER_SITE = 4  # bins of 200 bases, one every 50, in which a peak is called: they are true or false together
 _LEAST_SCORE = 0.01  # of bins that count for the calibration error; below, nearly all bins are unbound
 _ERROR_GROUPS = 20
 
@@ -62,7 +63,8 @@ def fit_calibration(
     thresholds, counts = _counts_by_threshold(calibrated, bound, block)
     fdr, recall = _rates(counts.sum(0), n_bound)
     low, high = _fdr_interval(counts, np.unique(block) % n_cells, seed)
-    low, high = np.fmin(low, fdr), np.fmax(high, fdr)  # it was made to fall with the threshold
+    of_few = _interval_of_few(counts.sum(0))  # draws of what has no false call have none
+    low, high = np.fmin.reduce([low, of_few[0], fdr]), np.fmax.reduce([high, of_few[1], fdr])
     return Calibration(
         logits=knots,
         calibrated=values,
@@ -155,10 +157,25 @@ def _counts_by_threshold(scores: FloatArray, bound: BoolArray, block: IntArray) 
 
 
 def _rates(counts: IntArray, n_bound: int) -> tuple[FloatArray, FloatArray]:
-    """Return false discovery rate, made to fall with the threshold, and recall."""
+    """Return false discovery rate, made to fall with the threshold, and recall.
+
+    The rate is the mean of what the calls leave open (Jeffreys prior over sites): three true sites do not prove 0.
+    """
     true, false = counts[:, 0], counts[:, 1]
-    rate = false / np.maximum(true + false, 1)
+    rate = (false + _BINS_PER_SITE / 2) / (true + false + _BINS_PER_SITE)
     return np.minimum.accumulate(rate), true / n_bound
+
+
+def _interval_of_few(counts: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the interval of the false discovery rate at each threshold, were the called sites independent.
+
+    It is of the Jeffreys posterior, a beta distribution.
+    """
+    from scipy.stats import beta  # a second to import
+
+    true, false = counts[:, 0] / _BINS_PER_SITE + 0.5, counts[:, 1] / _BINS_PER_SITE + 0.5
+    low, high = (beta.ppf(percentile / 100, false, true) for percentile in _INTERVAL)
+    return low, high
 
 
 def _fdr_interval(counts: IntArray, cell: IntArray, seed: int) -> tuple[FloatArray, FloatArray]:

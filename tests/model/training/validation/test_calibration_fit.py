@@ -150,3 +150,30 @@ def test_rate_lies_in_its_interval_even_with_one_block(seed):
     calibration = fit(scores, bound, np.zeros_like(block))
     assert (calibration.fdr_low <= calibration.fdr).all()
     assert (calibration.fdr <= calibration.fdr_high).all()
+
+
+def test_few_true_sites_do_not_prove_that_no_call_is_false():
+    """Three sites of four bins, all true, above everything else: one of the next three may be false."""
+    rng = np.random.default_rng(1)
+    scores = np.concatenate([np.full(12, 0.9), rng.uniform(0.001, 0.5, 3000)]).astype(np.float32)
+    bound = np.arange(scores.size) < 12
+    calibration = fit(scores, bound, np.arange(scores.size) // 4)
+    rates = calibration.at_threshold(calibration.thresholds[-1])
+    assert 0.1 < rates.fdr < 0.15
+    assert rates.low < 0.01
+    assert 0.3 < rates.high < 0.6
+
+
+def test_interval_of_few_sites_covers_their_rate():
+    """Sites of four bins that are true or false together, at a rate of 0.2: nine of ten intervals have it."""
+    rng, covered = np.random.default_rng(2), []
+    for _ in range(150):
+        n_sites = int(rng.integers(5, 40))
+        true = rng.random(n_sites) > 0.2
+        scores = np.concatenate([np.full(4 * n_sites, 0.9), rng.uniform(0.001, 0.5, 400)]).astype(np.float32)
+        bound = np.concatenate([np.repeat(true, 4), np.zeros(400, bool)])
+        if true.any():
+            calibration = fit(scores, bound, np.arange(scores.size) // 4)
+            rates = calibration.at_threshold(calibration.thresholds[-1])
+            covered.append(rates.low <= 0.2 <= rates.high)
+    assert np.mean(covered) > 0.85
