@@ -41,6 +41,7 @@ def predict_one_file(options: argparse.Namespace) -> int:
     """Predict what the options say, print the result, and return the exit status."""
     from ...model.prediction.bins import count_bins, split_region
     from ...model.prediction.predictor import Predictor
+    from ...model.prediction.runs.region_bins import RegionBins
     from ...model.prediction.sidecar import sidecar_path
     from ...model.prediction.to_file import predict_intervals, predict_regions
 
@@ -66,13 +67,14 @@ def predict_one_file(options: argparse.Namespace) -> int:
             calibration=calibration,
             prevalence=options.prevalence,
         )
-        if options.fdr is not None and options.output.exists() and not options.force:
-            return call_existing(options, predictor)
         if regions:
+            asked = RegionBins(regions=tuple(regions), stride=stride).options()
             count = count_bins(regions, store.coordinates, stride=stride)
         else:
             intervals = read_bins(options, store)
-            count = len(intervals.bins)
+            asked, count = intervals.options(), len(intervals.bins)
+        if options.fdr is not None and options.output.exists() and not options.force:
+            return call_existing(options, predictor, asked)
         check_signals(model.card, options, store)
         check_annotation_rules(model.card, options, store)
         with progress_line("predicting", count, unit="windows") as line:
@@ -127,6 +129,10 @@ def _check_output(options: argparse.Namespace) -> None:
         raise UsageError(f"{options.output}: already exists; give another name, or replace it with --force")
     if not options.output.absolute().parent.is_dir():
         raise UsageError(f"{options.output}: its folder does not exist; create it first")
+    if options.fdr is not None:
+        from ...model.calls.narrow_peak import check_calls
+
+        check_calls(options.output, overwrite=options.force)
 
 
 def _print_result(

@@ -34,6 +34,17 @@ def calls_path(predictions: Path) -> Path:
     return predictions.with_name(name.rpartition(".")[0] + _SUFFIX)
 
 
+def check_calls(predictions: Path, *, overwrite: bool) -> None:
+    """Check, before a file of predictions is computed, that its sites can be written.
+
+    Raises:
+        UsageError: the file of sites exists and `overwrite` is false, or it or its record cannot be replaced.
+    """
+    output = calls_path(predictions)
+    check_output_file(output, overwrite=overwrite)
+    check_sidecar(output)
+
+
 def call_predictions(
     predictions: Path, coordinates: GenomeCoordinates, calibration: Calibration, *, fdr: float, overwrite: bool = False
 ) -> int:
@@ -48,7 +59,7 @@ def call_predictions(
     Args:
         predictions: file of calibrated scores, with its record.
         coordinates: the store's chromosomes.
-        calibration: of the factor.
+        calibration: of the factor, with rates at the prevalence of the scores (`Calibration.with_rates_at`).
         fdr: false discovery rate.
         overwrite: replace an existing file of sites.
 
@@ -60,8 +71,7 @@ def call_predictions(
     record, output = read_record(predictions), calls_path(predictions)
     count = 0
     with output_lock(output):
-        check_output_file(output, overwrite=overwrite)
-        check_sidecar(output)
+        check_calls(predictions, overwrite=overwrite)
         content = partial(_record, record, predictions.name, fdr, threshold)
         with named_write_errors(output), replacing_with_sidecar(output, content) as part, part.open("w") as file:
             for chrom, starts, scores in _by_chromosome(predictions, coordinates):

@@ -133,7 +133,56 @@ def test_sites_are_called_with_the_prediction_or_after_it(calibrated, words, tmp
     assert out.read_bytes() == bytes_before
     sites.unlink()
     assert predict.main([*words, "-o", str(out), "--fdr", "0.6", "--prevalence", "0.1"]) == 2
-    assert "other options" in capsys.readouterr().err
+    assert "other options: prevalence None, not 0.1" in capsys.readouterr().err
+    assert predict.main([*words[:-1], "chr21:0-90000", "-o", str(out), "--fdr", "0.6"]) == 2  # other bins
+    error = capsys.readouterr().err
+    assert "other options: regions ['chr21:0-200000'], not ['chr21:0-90000']" in error
+    assert not sites.exists()
+
+
+def test_sites_that_cannot_be_written_are_refused_before_predicting(words, tmp_path, capsys):
+    out, sites = tmp_path / "p.bw", tmp_path / "p.narrowPeak"
+    sites.write_text("mine")
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6"]) == 2
+    assert f"{sites}: already exists" in capsys.readouterr().err
+    sites.unlink()
+    sites.mkdir()
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6", "--force"]) == 2
+    assert f"{sites}: is a folder" in capsys.readouterr().err
+    (tmp_path / "p.narrowPeak.json").write_text("[]")
+    sites.rmdir()
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6", "--force"]) == 2
+    assert "p.narrowPeak.json: exists and is no record" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_sites_of_shifted_scores_are_called_at_rates_of_that_prevalence(calibrated, words, tmp_path, capsys):
+    calibration, share = model_calibration(calibrated), 0.05
+    out = tmp_path / "p.bw"
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.5", "--prevalence", str(share)]) == 0
+    text, rates = capsys.readouterr().out, calibration.with_rates_at(share)
+    found = rates.at_threshold(rates.threshold_for(0.5))
+    assert f"if 5.000% of their bins were bound, {found.fdr:.1%} of such bins are false" in text
+    record = json.loads((tmp_path / "p.narrowPeak.json").read_text())
+    assert record["options"]["called"]["threshold"] == found.score
+
+
+def test_predictions_of_an_earlier_calibration_are_not_taken_for_those_of_the_present_one(
+    calibrated, demo_store, words, tmp_path, capsys
+):
+    copy, folder = tmp_path / "copy", tmp_path / "folder"
+    shutil.copytree(calibrated, copy)
+    words = [str(copy) if word == str(calibrated) else word for word in words]
+    assert predict.main([*words, "-o", f"{folder}/"]) == 0
+    other = ["-i", "GM12878", "--regions", "chr11:0-900000", "--device", "cpu"]
+    assert model.main(["calibrate", str(copy), "--store", str(demo_store), *other]) == 0
+    capsys.readouterr()
+    assert predict.main([*words, "-o", str(folder / "CTCF.bw"), "--fdr", "0.7"]) == 2
+    assert "other options: calibration_sha256" in capsys.readouterr().err
+    assert predict.main([*words, "-o", f"{folder}/", "--resume"]) == 2  # nor kept among files of the present one
+    assert "CTCF.bw: already exists" in capsys.readouterr().err
+    assert predict.main([*words, "-o", f"{folder}/", "--resume", "--force"]) == 0
+    assert "kept" not in capsys.readouterr().out
 
 
 def test_calls_need_a_calibration(calibrated, words, tmp_path, capsys):
