@@ -9,11 +9,15 @@ from typing import Any
 
 from ...store.errors import InputError, UsageError
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
+from ...store.files.sealed_toml import RUN_FILE
 from ...store.reader import Store
 
 _HINT = "use the same options, or another folder"
 _SETTINGS = JsonFormat("factornet-crossval", 1, "give a folder of factornet-crossval, or a new one")
 _SCORES = JsonFormat("factornet-crossval-scores", 1, "remove it, and run the command again")
+_OWN_FILES = ("crossval.json", RUN_FILE)
+_OWN_FILES_OF_FACTOR = ("model", "scores.json")
+"""What stands beside the folders of factors, and beside those of a factor's cell lines."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,25 @@ def plan_parts(store: Store, folder: Path, *, factors: Sequence[str], cells: Seq
             ]
     if not parts:
         raise UsageError(f"{store.location}: no factor is in two of the cell lines {', '.join(used)}")
+    _check_names(store, parts)
     return parts
+
+
+def _check_names(store: Store, parts: Sequence[Part]) -> None:
+    """Check that folders and files of a cross-validation do not get one name, and that names are no options.
+
+    Raises:
+        UsageError: a factor or cell line has such a name.
+    """
+    named = [("factor", part.factor, _OWN_FILES) for part in parts]
+    named += [("cell line", part.held_out, _OWN_FILES_OF_FACTOR) for part in parts]
+    for what, name, own in named:
+        if name.casefold() in own or name.startswith("-"):
+            why = "a file or folder of the cross-validation" if name.casefold() in own else "an option of a command"
+            raise UsageError(
+                f"{store.location}: the {what} {name} has the name of {why}; leave it out, by naming the others (-f, "
+                "-i), or build it under another name"
+            )
 
 
 def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:

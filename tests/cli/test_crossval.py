@@ -1,17 +1,20 @@
 """Leave-one-cell-line-out cross-validation: parts that are resumed and shared, honest scores, a final model with them."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from factornet.cli import crossval, model
-from factornet.cli.crossvalidation.parts import read_scores, write_scores
+from factornet.cli.crossvalidation.parts import plan_parts, read_scores, write_scores
 from factornet.cli.etl import main as etl
-from factornet.store import InputError
+from factornet.store import InputError, Store, UsageError
 
 QUICK = "-k 4 -r -1 -d 4 -e 1 -n 1 -b 50 -s 3 --device cpu --threads 1 -v chr11:200000-900000 -t chr21".split()
 CODE = "import sys; from factornet.cli.entry_points import crossval; sys.exit(crossval())"
@@ -150,6 +153,24 @@ def test_training_options_are_checked_before_anything_is_written(words, tmp_path
     assert crossval.main([*options, "--", *training]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "cv").exists()
+
+
+@pytest.mark.parametrize(
+    ("factor", "cell", "message"),
+    [
+        ("crossval.json", "K562", "the factor crossval.json has the name of a file or folder of the cross-validation"),
+        ("Run.toml", "K562", "the factor Run.toml has the name of a file or folder"),
+        ("CTCF", "model", "the cell line model has the name of a file or folder"),
+        ("CTCF", "scores.json", "the cell line scores.json has the name of a file or folder"),
+        ("-h", "K562", "the factor -h has the name of an option"),
+    ],
+)
+def test_names_that_files_of_the_folder_have_are_refused(tmp_path, factor, cell, message):
+    """A cell line named model would be trained in the folder of the model of all cell lines."""
+    cells = {name: SimpleNamespace(factor_names=(factor, "MAX")) for name in (cell, "HepG2")}
+    store = SimpleNamespace(location="hg19.zarr", cells=tuple(cells), cell=cells.__getitem__)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        plan_parts(cast("Store", store), tmp_path, factors=[factor], cells=[])
 
 
 def test_a_folder_with_other_files_is_left_alone(words, tmp_path, capsys):

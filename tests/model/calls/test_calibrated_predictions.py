@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from factornet.cli import model, predict, train
+from factornet.model.data import signals
+from factornet.model.training.validation import region_validation
 from factornet.store import open_store
 from factornet.store.files.sealed_json import read_sealed_json
 
@@ -71,6 +73,53 @@ def test_calibrating_again_gives_the_same(calibrated, demo_store, tmp_path, caps
     assert model.main(["calibrate", str(copy), "--store", str(demo_store), "--device", "cpu", *other]) == 0
     found = json.loads(capsys.readouterr().out)["factors"]["CTCF"]
     assert found["bins"] != 27_428
+
+
+def test_calibrating_on_bins_of_the_training_is_refused(calibrated, demo_store, tmp_path, capsys):
+    copy = tmp_path / "CTCF"
+    shutil.copytree(calibrated, copy)
+    words = [str(copy), "--store", str(demo_store), "--device", "cpu", "-i", "GM12878", "K562"]
+    assert model.main(["calibrate", *words, "--regions", "chr11:0-400000"]) == 2
+    error = capsys.readouterr().err
+    assert "CTCF: was trained on 4,000 of the 7,997 bins, in K562: its scores are too good there" in error
+    assert "give its validation regions (chr11:200000-900000)" in error
+    assert (copy / "calibration.json").read_bytes() == (calibrated / "calibration.json").read_bytes()
+    assert model.main(["calibrate", *words, "--regions", "chr11:0-400000", "--allow-seen"]) == 0
+    shown = capsys.readouterr()
+    assert "bins, in K562: rates will be too low" in shown.err
+    assert "(in place of an earlier calibration)" in shown.out
+
+
+def test_calibrating_compares_signals_with_those_of_training(calibrated, demo_store, tmp_path, capsys, monkeypatch):
+    copy = tmp_path / "CTCF"
+    shutil.copytree(calibrated, copy)
+    words = ["calibrate", str(copy), "--store", str(demo_store), "--device", "cpu", "--regions", "chr11:200000-400000"]
+    own = signals.track_signals
+
+    def in_other_units(store, cells, tracks):
+        found = own(store, cells, tracks)
+        return {track: {c: {**s, "units": "fold-change"} for c, s in by.items()} for track, by in found.items()}
+
+    monkeypatch.setattr(signals, "track_signals", in_other_units)
+    monkeypatch.setattr(signals, "_terms", lambda key, training: {"1x": ["K562"]} if key == "units" else {})
+    assert model.main([*words, "-i", "GM12878"]) == 2
+    assert "of GM12878 has the units fold-change, training had 1x" in capsys.readouterr().err
+    assert model.main([*words, "-i", "GM12878", "--ignore-units"]) == 0
+    assert "of GM12878 has the units fold-change, training had 1x" in capsys.readouterr().err
+
+
+def test_cell_lines_without_a_bound_bin_are_said_not_to_be_used(demo_store, calibrated, tmp_path, capsys, monkeypatch):
+    copy = tmp_path / "CTCF"
+    shutil.copytree(calibrated, copy)
+    words = ["calibrate", str(copy), "--store", str(demo_store), "--device", "cpu", "--regions", "chr11:200000-300000"]
+    own = region_validation.labels_of
+    monkeypatch.setattr(
+        region_validation, "labels_of", lambda store, cell, *more: own(store, cell, *more) * (cell == "K562")
+    )
+    assert model.main([*words, "-i", "K562", "GM12878", "K562"]) == 0
+    shown = capsys.readouterr()
+    assert "GM12878: no bin of the regions is bound by CTCF, or there are no peaks; not used" in shown.err
+    assert "calibrated in K562, chr11:200000-300000" in shown.out
 
 
 def test_resumed_training_writes_the_calibration_that_a_kill_left_out(calibrated, training, tmp_path, capsys):
