@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ..store.files.sealed_toml import RUN_FILE
 from ..store.text import format_count
 from .common.arguments import HelpFormatter, add_run_options, cell_name
 from .common.output import print_json, print_line, print_table
+from .common.pictures import picture_lock
 from .common.runner import report_interrupt, run_command
 from .common.store_options import add_store_options, open_store_from_args
 from .crossvalidation.commands import run, run_json
@@ -88,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
     cells = [cell_name(c) for c in options.cells]
     parts = plan_parts(store, options.output, factors=options.factors, cells=cells)
     test = _check_training(words, parts[0], options)
-    options.output.mkdir(parents=True, exist_ok=True)
+    _create_folder(options)
     factors = list(dict.fromkeys(part.factor for part in parts))
     settings = {"training": words, "cells": cells, "factors": sorted(options.factors)}
     check_settings(options.output, settings | describe_data(store, parts))
@@ -97,6 +98,19 @@ def _run(options: argparse.Namespace) -> int:
         for factor in factors:
             _finish_factor([part for part in parts if part.factor == factor], words, options)
         return _print_result(parts, elsewhere, options)
+
+
+def _create_folder(options: argparse.Namespace) -> None:
+    """Create the folder, and check that the plot, which may be in it, can be written once the trainings are done."""
+    existed = options.output.exists()
+    options.output.mkdir(parents=True, exist_ok=True)
+    try:
+        with picture_lock("--plot", options.plot, []) if options.plot else nullcontext():
+            pass  # factornet-evaluate draws it at the end, and locks it again
+    except BaseException:
+        if not existed:
+            options.output.rmdir()
+        raise
 
 
 def _check_training(words: list[str], part: Part, options: argparse.Namespace) -> list[str]:

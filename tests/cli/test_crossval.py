@@ -156,6 +156,22 @@ def test_training_options_are_checked_before_anything_is_written(words, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("plot", "message"),
+    [
+        ("no/x.png", "--plot {0}/no/x.png: its folder does not exist"),
+        ("cv/x.txt", "--plot {0}/cv/x.txt: a picture is named *.png"),
+        ("", "{0}: a picture is named"),
+    ],
+)
+def test_plot_that_cannot_be_written_is_refused_before_training(words, tmp_path, capsys, plot, message):
+    own = [str(tmp_path / "cv") if word == words[words.index("-o") + 1] else word for word in words]
+    at = own.index("--")
+    assert crossval.main([*own[:at], "--plot", str(tmp_path / plot), *own[at:]]) == 2
+    assert message.format(tmp_path) in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("factor", "cell", "message"),
     [
         ("crossval.json", "K562", "the factor crossval.json has the name of a file or folder of the cross-validation"),

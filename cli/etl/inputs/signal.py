@@ -29,6 +29,7 @@ from ....store.reader import Store, open_store
 from ....store.schema import check_name
 from ...common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, naming_option
 from ...common.output import print_json, print_line
+from ...common.pictures import picture_lock
 from ..read_options import add_read_options, check_strand_name, signal_options
 
 _SIZES_HINT = "give two columns, name and length, as in chrom.sizes"
@@ -92,6 +93,13 @@ def _run(options: argparse.Namespace) -> int:
     if settings.assay is None:
         raise UsageError("--assay is missing: dnase, or atac, whose 5' ends are shifted")
     _check(options)
+    with ExitStack() as stack:
+        if options.picture:
+            stack.enter_context(picture_lock("--picture", options.picture, options.reads))
+        return _convert(options, settings)
+
+
+def _convert(options: argparse.Namespace, settings: SignalOptions) -> int:
     store = None if options.store is None else open_store(options.store)
     names = () if store is None else store.coordinates.names
     reads = open_reads(options.reads, _lengths(options, store), read_aliases(options.chrom_alias, names))
@@ -132,19 +140,8 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--sizes is for fragment files; alignments tell the lengths of chromosomes themselves")
     if has_fragments and not (options.store or options.sizes or options.assembly):
         raise UsageError("fragment files do not tell the lengths of chromosomes; give --store, --assembly or --sizes")
-    if options.picture:
-        _check_picture(options)
-
-
-def _check_picture(options: argparse.Namespace) -> None:
-    from ....model.figures import FIGURE_SUFFIXES  # loads torch
-
-    if options.clusters:
+    if options.picture and options.clusters:
         raise UsageError("--picture is of one signal; there is none of --clusters")
-    if options.picture.suffix.lower() not in FIGURE_SUFFIXES:
-        raise UsageError(f"--picture {options.picture}: give the name of a {', '.join(FIGURE_SUFFIXES)}")
-    if not options.picture.parent.is_dir():
-        raise UsageError(f"--picture {options.picture}: its folder does not exist; create it first")
 
 
 def _known_genome(options: argparse.Namespace, reads: ReadSet, store: Store | None) -> KnownGenome:

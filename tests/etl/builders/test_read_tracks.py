@@ -199,6 +199,7 @@ def test_build_from_reads_without_a_folder(files, counts, capsys, monkeypatch):
     assert "already exists, built from the same" in capsys.readouterr().out
     assert main(["info", "s.zarr"]) == 0
     assert "Th17: track DGF_fwd: " in capsys.readouterr().out
+    (files / "folder.png").mkdir()
     for wrong, message in (
         ("build s.zarr --reads r0.bam --assay dnase", "give cell-line folders, or --reads FILE... --cell NAME"),
         ("build s.zarr --reads r0.bam --cell X", "--reads needs --assay"),
@@ -214,6 +215,10 @@ def test_build_from_reads_without_a_folder(files, counts, capsys, monkeypatch):
         ("signal r0.bam --assay dnase -o x --clusters r1.bam", "--clusters needs fragment files"),
         ("signal r0.bam --assay dnase -o x.bw --assembly hg19", "--assembly hg19: is not that of the reads"),
         ("signal r0.bam --assay dnase -o x.bw --picture no/x.png", "--picture no/x.png: its folder does not exist"),
+        (
+            "signal r0.bam --assay dnase -o x.bw --picture folder.png",
+            "folder.png: is a folder; give the name of a file",
+        ),
         ("signal f.tsv --assay atac -o x.bw", "give --store, --assembly or --sizes"),
     ):
         assert main(wrong.split()) == 2
