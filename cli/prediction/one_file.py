@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...store.errors import UsageError
 from ...store.schema import STRIDE
 from ..common.annotation_check import check_annotation_rules
-from ..common.arguments import cell_name
+from ..common.arguments import cell_name, naming_force
 from ..common.calibration import (
     calibration_from_args,
     call_existing,
@@ -132,7 +132,8 @@ def _check_output(options: argparse.Namespace) -> None:
     if options.fdr is not None:
         from ...model.calls.narrow_peak import check_calls
 
-        check_calls(options.output, overwrite=options.force)
+        with naming_force():
+            check_calls(options.output, overwrite=options.force)
 
 
 def _print_result(

@@ -27,7 +27,7 @@ from ....store.files.outputs import check_output_file, output_lock
 from ....store.genome.intervals import Intervals, merge
 from ....store.reader import Store, open_store
 from ....store.schema import check_name
-from ...common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, naming_option
+from ...common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, naming_force, naming_option
 from ...common.output import print_json, print_line
 from ...common.pictures import picture_lock
 from ..read_options import add_read_options, check_strand_name, signal_options
@@ -210,7 +210,8 @@ def _write(
     with ExitStack() as stack:
         for path in paths.values():
             stack.enter_context(output_lock(path))
-            check_output_file(path, overwrite=options.force)
+            with naming_force():
+                check_output_file(path, overwrite=options.force)
         with naming_option("--scale", hint=_SCALE_HINT):
             return {str(output): write_signals(reads, settings, paths, genome, scratch=output.parent)}
 
