@@ -92,7 +92,6 @@ def call_from_args(options: argparse.Namespace, predictor: Predictor) -> int:
         predictor.store.coordinates,
         predictor.calibration.with_rates_at(predictor.prevalence),
         fdr=options.fdr,
-        overwrite=options.force,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +40,24 @@ if TYPE_CHECKING:
 
 def predict_one_file(options: argparse.Namespace) -> int:
     """Predict what the options say, print the result, and return the exit status."""
+    options.output, options.model = Path(options.output), options.model[0]
+    _check_output(options)
+    with ExitStack() as stack:
+        if options.fdr is not None:
+            from ...model.calls.narrow_peak import calls_lock
+
+            with naming_force():
+                stack.enter_context(calls_lock(options.output, overwrite=options.force))
+        return _predict(options)
+
+
+def _predict(options: argparse.Namespace) -> int:
     from ...model.prediction.bins import count_bins, split_region
     from ...model.prediction.predictor import Predictor
     from ...model.prediction.runs.region_bins import RegionBins
     from ...model.prediction.sidecar import sidecar_path
     from ...model.prediction.to_file import predict_intervals, predict_regions
 
-    options.output, options.model = Path(options.output), options.model[0]
-    _check_output(options)
     store = open_store_from_args(options)
     model = open_model_from_args(options)
     options.factor = _factor(options, model)
@@ -129,11 +140,6 @@ def _check_output(options: argparse.Namespace) -> None:
         raise UsageError(f"{options.output}: already exists; give another name, or replace it with --force")
     if not options.output.absolute().parent.is_dir():
         raise UsageError(f"{options.output}: its folder does not exist; create it first")
-    if options.fdr is not None:
-        from ...model.calls.narrow_peak import check_calls
-
-        with naming_force():
-            check_calls(options.output, overwrite=options.force)
 
 
 def _print_result(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +216,19 @@ def _write(
             return {str(output): write_signals(reads, settings, paths, genome, scratch=output.parent)}
 
 
+@contextmanager
+def _nothing_left(paths: Sequence[Path]) -> Iterator[None]:
+    """Remove files and folders, each folder given before what is in it, that a block which fails has created."""
+    created = [path for path in paths if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        for path in reversed(created):
+            with suppress(OSError):  # a folder that has something else in it by now
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
+
+
 def _write_clusters(
     options: argparse.Namespace, reads: ReadSet, settings: SignalOptions, genome: KnownGenome
 ) -> dict[str, SignalReport]:
@@ -234,15 +247,17 @@ def _write_clusters(
                 if (folder / name / file).exists() and not options.force:
                     raise UsageError(f"{folder / name}: has a {file}; give another folder, or --force")
         check_filters(reads, settings)
-        for name in names:
-            (folder / name).mkdir(parents=True, exist_ok=True)
         outputs = {name: {s: folder / name / f"{track}{_ENDS[s]}.bw" for s in strands} for name in names}
-        with naming_option("--scale", hint=_SCALE_HINT):
-            reports = write_clusters(reads, settings, outputs, clusters, genome, scratch=folder)
-        for name, report in reports.items():
-            rows = [
-                f"{path.name}\t{track}{_ENDS[s]}\tassay={settings.assay}\tunits={report.scale.units}\n"
-                for s, path in outputs[name].items()
-            ]
-            write_atomic(folder / name / "bigwig.txt", "".join(rows).encode())
+        files = [path for of_strands in outputs.values() for path in of_strands.values()]
+        with _nothing_left([folder, *(folder / name for name in names), *files]):
+            for name in names:
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            with naming_option("--scale", hint=_SCALE_HINT):
+                reports = write_clusters(reads, settings, outputs, clusters, genome, scratch=folder)
+            for name, report in reports.items():
+                rows = [
+                    f"{path.name}\t{track}{_ENDS[s]}\tassay={settings.assay}\tunits={report.scale.units}\n"
+                    for s, path in outputs[name].items()
+                ]
+                write_atomic(folder / name / "bigwig.txt", "".join(rows).encode())
     return {str(folder / name): report for name, report in reports.items()}

@@ -11,6 +11,7 @@ import pytest
 from support.simulated_reads import write_cut_reads
 from support.tiny_experiment import LENGTHS, OPTIONS, left, write_tiny
 
+from factornet.cli.etl.inputs import signal as signal_command
 from factornet.cli.etl.parser import main
 from factornet.etl import Resources, build_cell
 from factornet.etl.inputs.bigwig import read_values
@@ -258,6 +259,16 @@ def test_clusters_become_cell_line_folders_that_build_takes(files, capsys):
     capsys.readouterr()
     assert main(words) == 2
     assert "C0: has a bigwig.txt" in capsys.readouterr().err
+
+    def fail(path, data):
+        raise InputError(path, "cannot be written (No space left on device)")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signal_command, "write_atomic", fail)
+        (files / "new/C1").mkdir(parents=True)
+        (files / "new/C1/chip.txt").write_text("mine")
+        assert main([word.replace(str(files / "cells"), str(files / "new")) for word in words]) == 2
+    assert [str(p.relative_to(files)) for p in sorted((files / "new").rglob("*"))] == ["new/C1", "new/C1/chip.txt"]
 
 
 def test_build_into_object_storage_knows_the_blacklist(s3, files, counts, tmp_path, capsys):

@@ -11,6 +11,7 @@ from factornet.cli import model, predict, train
 from factornet.model.data import signals
 from factornet.model.training.validation import region_validation
 from factornet.store import open_store
+from factornet.store.files.outputs import output_lock
 from factornet.store.files.sealed_json import read_sealed_json
 
 DATA = "-i K562 HepG2 -f CTCF -v chr11:200000-900000 -t chr21 chr7 chr2".split()
@@ -202,7 +203,11 @@ def test_sites_that_cannot_be_written_are_refused_before_predicting(words, tmp_p
     sites.rmdir()
     assert predict.main([*words, "-o", str(out), "--fdr", "0.6", "--force"]) == 2
     assert "p.narrowPeak.json: exists and is no record" in capsys.readouterr().err
-    assert not out.exists()
+    (tmp_path / "p.narrowPeak.json").unlink()
+    with output_lock(sites):  # of x.bed, say, beside x.bw
+        assert predict.main([*words, "-o", str(out), "--fdr", "0.6"]) == 2
+    assert f"{sites}: is being written by process" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sites_of_shifted_scores_are_called_at_rates_of_that_prevalence(calibrated, words, tmp_path, capsys):
