@@ -11,6 +11,8 @@ from ...store.errors import InputError, UsageError
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 from ...store.files.sealed_toml import RUN_FILE
 from ...store.reader import Store
+from ...store.windows.inputs import check_has_tracks, common_meta
+from ..common.signal_check import naming_ignore_units
 
 _HINT = "use the same options, or another folder"
 _SETTINGS = JsonFormat("factornet-crossval", 1, "give a folder of factornet-crossval, or a new one")
@@ -123,6 +125,38 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     if differing:
         text = "; ".join(f"{key} was {before.get(key)}, is {settings.get(key)}" for key in differing)
         raise UsageError(f"{folder}: began with other settings: {text}; {_HINT}")
+
+
+def check_cells(
+    store: Store, parts: Sequence[Part], tracks: Sequence[str], *, meta: bool, ignore_units: bool
+) -> list[str]:
+    """Check that models of the others can predict each cell line, before the first is trained.
+
+    Args:
+        store: has the cell lines.
+        parts: of the cross-validation.
+        tracks: that the networks see.
+        meta: whether they see meta values.
+        ignore_units: warn of units that differ, too, instead of raising an error.
+
+    Returns:
+        What is unlike among the signals of the cell lines, as warnings.
+
+    Raises:
+        UsageError: a cell line lacks a track, or has other meta values or units.
+    """
+    from ...model.data.signals import compare_among, track_signals
+
+    cells = tuple(dict.fromkeys(part.held_out for part in parts))
+    check_has_tracks(store, cells, tuple(tracks))
+    if meta:
+        common_meta(store, cells)
+    warnings: dict[str, None] = {}
+    with naming_ignore_units():
+        for factor in dict.fromkeys(part.factor for part in parts):
+            own = [part.held_out for part in parts if part.factor == factor]
+            warnings |= dict.fromkeys(compare_among(track_signals(store, own, tracks), ignore_units=ignore_units))
+    return list(warnings)
 
 
 def describe_data(store: Store, parts: Sequence[Part]) -> dict[str, str]:

@@ -12,9 +12,10 @@ from typing import cast
 import pytest
 
 from factornet.cli import crossval, model
-from factornet.cli.crossvalidation.parts import plan_parts, read_scores, write_scores
+from factornet.cli.crossvalidation.parts import check_cells, plan_parts, read_scores, write_scores
 from factornet.cli.etl import main as etl
-from factornet.store import InputError, Store, UsageError
+from factornet.model.data import signals
+from factornet.store import InputError, Store, UsageError, open_store
 
 QUICK = "-k 4 -r -1 -d 4 -e 1 -n 1 -b 50 -s 3 --device cpu --threads 1 -v chr11:200000-900000 -t chr21".split()
 CODE = "import sys; from factornet.cli.entry_points import crossval; sys.exit(crossval())"
@@ -169,6 +170,26 @@ def test_plot_that_cannot_be_written_is_refused_before_training(words, tmp_path,
     assert crossval.main([*own[:at], "--plot", str(tmp_path / plot), *own[at:]]) == 2
     assert message.format(tmp_path) in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_cell_lines_that_could_not_be_predicted_are_refused_before_training(demo_store, words, capsys, monkeypatch):
+    """Their units were compared once a model was trained, and --ignore-units behind -- did not reach the prediction."""
+    own, store = signals.track_signals, open_store(demo_store)
+    parts = plan_parts(store, Path("cv"), factors=["CTCF"], cells=[])
+    assert check_cells(store, parts, ["DGF"], meta=False, ignore_units=False) == []
+    with pytest.raises(UsageError, match="no track 'ATAC'"):
+        check_cells(store, parts, ["ATAC"], meta=False, ignore_units=False)
+
+    def in_other_units(store, cells, tracks):
+        found = own(store, cells, tracks)
+        for cell, signal in found["DGF"].items():
+            signal["units"] = "fold-change" if cell == "HepG2" else "1x"
+        return found
+
+    monkeypatch.setattr(signals, "track_signals", in_other_units)
+    with pytest.raises(UsageError, match=r"HepG2 has the units fold-change, training had 1x .* with --ignore-units"):
+        check_cells(store, parts, ["DGF"], meta=False, ignore_units=False)
+    assert "fold-change" in check_cells(store, parts, ["DGF"], meta=False, ignore_units=True)[0]
 
 
 @pytest.mark.parametrize(
