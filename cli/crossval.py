@@ -93,7 +93,9 @@ def _run(options: argparse.Namespace) -> int:
     parts = plan_parts(store, options.output, factors=options.factors, cells=cells)
     plan = _check_training(words, parts[0], options)
     given = make_train_parser().parse_args(_train_words(parts[0], words, options))
-    warnings = check_cells(store, parts, plan["tracks"], meta=given.meta, ignore_units=given.ignore_units)
+    same = given.tracks is not None or given.init_from is not None
+    tracks = plan["tracks"] if same else None
+    warnings = check_cells(store, parts, tracks, meta=given.meta, ignore_units=given.ignore_units)
     for warning in warnings:
         print_warning(warning)
     ignored = [f"--{name.replace('_', '-')}" for name in _IGNORED if getattr(given, name)]

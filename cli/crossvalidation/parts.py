@@ -11,7 +11,7 @@ from ...store.errors import InputError, UsageError
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 from ...store.files.sealed_toml import RUN_FILE
 from ...store.reader import Store
-from ...store.windows.inputs import check_has_tracks, common_meta
+from ...store.windows.inputs import check_has_tracks, common_meta, common_tracks
 from ..common.signal_check import naming_ignore_units
 
 _HINT = "use the same options, or another folder"
@@ -128,14 +128,14 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 def check_cells(
-    store: Store, parts: Sequence[Part], tracks: Sequence[str], *, meta: bool, ignore_units: bool
+    store: Store, parts: Sequence[Part], tracks: Sequence[str] | None, *, meta: bool, ignore_units: bool
 ) -> list[str]:
     """Check that models of the others can predict each cell line, before the first is trained.
 
     Args:
         store: has the cell lines.
         parts: of the cross-validation.
-        tracks: that the networks see.
+        tracks: that the networks see; None for all of the cell lines that each is trained on.
         meta: whether they see meta values.
         ignore_units: warn of units that differ, too, instead of raising an error.
 
@@ -148,14 +148,21 @@ def check_cells(
     from ...model.data.signals import compare_among, track_signals
 
     cells = tuple(dict.fromkeys(part.held_out for part in parts))
-    check_has_tracks(store, cells, tuple(tracks))
+    for part in parts:
+        needed = common_tracks(store, part.cells) if tracks is None else tuple(tracks)
+        try:
+            check_has_tracks(store, (part.held_out, *part.cells), needed)
+        except UsageError as error:
+            cure = "choose some that all have with --tracks behind --, or leave the cell line out (-i)"
+            raise UsageError(f"{error}; a model of {', '.join(part.cells)} sees {', '.join(needed)}: {cure}") from error
     if meta:
         common_meta(store, cells)
     warnings: dict[str, None] = {}
     with naming_ignore_units():
         for factor in dict.fromkeys(part.factor for part in parts):
             own = [part.held_out for part in parts if part.factor == factor]
-            warnings |= dict.fromkeys(compare_among(track_signals(store, own, tracks), ignore_units=ignore_units))
+            found = track_signals(store, own, common_tracks(store, tuple(own)) if tracks is None else tracks)
+            warnings |= dict.fromkeys(compare_among(found, ignore_units=ignore_units))
     return list(warnings)
 
 

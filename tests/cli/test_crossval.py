@@ -180,6 +180,14 @@ def test_cell_lines_that_could_not_be_predicted_are_refused_before_training(demo
     with pytest.raises(UsageError, match="no track 'ATAC'"):
         check_cells(store, parts, ["ATAC"], meta=False, ignore_units=False)
 
+    assert check_cells(store, parts, None, meta=True, ignore_units=False) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "tracks_of", lambda self, cell: store.cell(cell).tracks[: 1 + (cell != "K562")])
+        with pytest.raises(
+            UsageError, match=r"cell line K562 has no track .* a model of .* sees .* leave the cell line"
+        ):
+            check_cells(store, [p for p in parts if p.held_out == "K562"], None, meta=False, ignore_units=False)
+
     def in_other_units(store, cells, tracks):
         found = own(store, cells, tracks)
         for cell, signal in found["DGF"].items():
