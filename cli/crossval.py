@@ -14,9 +14,8 @@ from ..store.errors import InputError, UsageError
 from ..store.files.outputs import output_lock
 from ..store.files.sealed_toml import RUN_FILE
 from ..store.text import format_count
-from .common.arguments import HelpFormatter, add_run_options, cell_name
+from .common.arguments import HelpFormatter, add_run_options, cell_name, picture_lock
 from .common.output import print_json, print_line, print_table, print_warning
-from .common.pictures import picture_lock
 from .common.runner import report_interrupt, run_command
 from .common.store_options import add_store_options, open_store_from_args
 from .crossvalidation.commands import run, run_json

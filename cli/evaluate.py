@@ -12,9 +12,8 @@ from typing import Any
 from .. import __version__
 from ..store.errors import UsageError
 from ..store.reader import Store
-from .common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, positive_int
+from .common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, picture_lock, positive_int
 from .common.output import print_json
-from .common.pictures import picture_lock
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
 from .common.worker_options import add_worker_options, cluster_from_args, store_folder

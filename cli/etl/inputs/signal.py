@@ -27,9 +27,15 @@ from ....store.files.outputs import check_output_file, output_lock
 from ....store.genome.intervals import Intervals, merge
 from ....store.reader import Store, open_store
 from ....store.schema import check_name
-from ...common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, naming_force, naming_option
+from ...common.arguments import (
+    CHROM_ALIAS_HELP,
+    HelpFormatter,
+    add_common_options,
+    naming_force,
+    naming_option,
+    picture_lock,
+)
 from ...common.output import print_json, print_line
-from ...common.pictures import picture_lock
 from ..read_options import add_read_options, check_strand_name, signal_options
 
 _SIZES_HINT = "give two columns, name and length, as in chrom.sizes"
