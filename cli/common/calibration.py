@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ...store.errors import UsageError
 from ...store.text import format_count
@@ -62,8 +62,10 @@ def calibration_from_args(options: argparse.Namespace, model: LoadedModel) -> Ca
             f"weights; {_HINT}"
         )
     if found is not None and options.fdr is not None:
+        with naming_option("--prevalence"):
+            rates = found.with_rates_at(options.prevalence)
         with naming_option("--fdr"):
-            found.threshold_for(options.fdr)
+            rates.threshold_for(options.fdr)
     return found
 
 
@@ -88,14 +90,18 @@ def call_from_args(options: argparse.Namespace, predictor: Predictor) -> int:
     return call_predictions(
         options.output,
         predictor.store.coordinates,
-        predictor.calibration,
+        predictor.calibration.with_rates_at(predictor.prevalence),
         fdr=options.fdr,
-        overwrite=options.force,
     )
 
 
-def call_existing(options: argparse.Namespace, predictor: Predictor) -> int:
-    """Call the sites of predictions that exist, if they are those of this model; return the exit status.
+def call_existing(options: argparse.Namespace, predictor: Predictor, bins: Mapping[str, Any]) -> int:
+    """Call the sites of predictions that exist, if they are those of this command; return the exit status.
+
+    Args:
+        options: of the command.
+        predictor: of the command.
+        bins: settings of its bins, as records have them.
 
     Raises:
         UsageError: they are others.
@@ -104,7 +110,7 @@ def call_existing(options: argparse.Namespace, predictor: Predictor) -> int:
     from ...model.prediction.sidecar import read_record
 
     record = read_record(options.output)
-    if changes := predictor.differences(record):
+    if changes := predictor.differences(record, bins):
         raise UsageError(
             f"{options.output}: already exists, and is not what this command predicts ({'; '.join(changes)}); give "
             "another name, or replace it with --force"
@@ -135,12 +141,14 @@ def print_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int)
     """Print how many sites were called, and how far to trust them."""
     from ...model.calls.narrow_peak import calls_path
 
-    found = predictor.calibration
-    assert found is not None, "checked with the options"
+    assert predictor.calibration is not None, "checked with the options"
+    found, share = predictor.calibration.with_rates_at(predictor.prevalence), ""
+    if predictor.prevalence is not None:
+        share = f", if {predictor.prevalence:.3%} of their bins were bound,"
     rate = found.at_threshold(found.threshold_for(options.fdr))
     print_line(
         f"{calls_path(options.output)}: {format_count(n_sites, 'site')} of bins with a score of at least "
-        f"{rate.score:.3f}; on the validation regions {rate.fdr:.1%} of such bins are false (90 % interval "
+        f"{rate.score:.3g}; on the validation regions{share} {rate.fdr:.1%} of such bins are false (90 % interval "
         f"{rate.low:.1%} to {rate.high:.1%}), and {rate.recall:.1%} of the bound ones are found"
     )
 
