@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ...store.errors import UsageError
 from ...store.text import format_count
 from .arguments import naming_option
-from .output import print_json, print_line, print_warning
+from .output import print_json, print_line
 
 if TYPE_CHECKING:
     from ...model.model_dir.calibration import Calibration
@@ -69,16 +69,21 @@ def calibration_from_args(options: argparse.Namespace, model: LoadedModel) -> Ca
     return found
 
 
-def warn_uncalibrated(options: argparse.Namespace, models: Sequence[LoadedModel]) -> None:
-    """Warn of networks over blocks without a calibration, which their training writes: their scores are raw."""
+def check_calibrated(options: argparse.Namespace, models: Sequence[LoadedModel]) -> None:
+    """Check that networks over blocks have the calibration that their training writes: without it scores are others.
+
+    Raises:
+        UsageError: one has none, and raw scores are not asked for.
+    """
     from ...model.network.block_ensemble import BlockEnsemble
 
     trained = [m for m in models if isinstance(m.network, BlockEnsemble) and m.weights == "best"]
-    names = [m.name for m in trained if not m.calibrations]
+    names = [m.name for m in trained if not m.is_calibrated]
     if names and not options.uncalibrated:
-        print_warning(
-            f"{', '.join(names)}: no calibration.json, which training writes at its end; scores are as the networks "
-            "compute them. Copy the folder again, or calibrate it: factornet-model calibrate"
+        raise UsageError(
+            f"{', '.join(names)}: no calibration.json of these weights, which training writes at its end; copy the "
+            "folder again, let the training end (--resume), or calibrate it (factornet-model calibrate); with "
+            "--uncalibrated scores are as the networks compute them"
         )
 
 

@@ -16,9 +16,9 @@ from ..common.calibration import (
     calibration_from_args,
     call_existing,
     call_from_args,
+    check_calibrated,
     print_scores,
     print_sites,
-    warn_uncalibrated,
 )
 from ..common.model_options import open_model_from_args
 from ..common.output import print_json, print_line
@@ -62,7 +62,7 @@ def _predict(options: argparse.Namespace) -> int:
     model = open_model_from_args(options)
     options.factor = _factor(options, model)
     calibration = calibration_from_args(options, model)
-    warn_uncalibrated(options, [model])
+    check_calibrated(options, [model])
     regions, stride = choose_regions(options, store), options.stride or STRIDE
     n_parts = sum(len(split_region(region, stride=stride)) for region in regions)
     with workers_from_args(options, store, [model], n_parts, options.output.absolute().parent) as workers:

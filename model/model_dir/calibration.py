@@ -214,8 +214,8 @@ def write_calibration(
     write_sealed_json(folder / FILE, _FORMAT, content)
 
 
-def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[str, Calibration]:
-    """Read calibration.json of a model folder; nothing where there is none, or it is of other weights.
+def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[str, Calibration] | None:
+    """Read calibration.json of a model folder; None where there is none, or it is of other weights.
 
     Args:
         folder: the model folder.
@@ -226,9 +226,9 @@ def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[s
         InputError: it is damaged, or of another model.
     """
     if not (folder / FILE).exists():
-        return {}
+        return None
     found, weights = _read(folder / FILE, model)
-    return found if weights == weights_sha256 else {}
+    return found if weights == weights_sha256 else None
 
 
 def recorded_calibrations(folder: Path, model: str) -> dict[str, Calibration]:

@@ -297,14 +297,14 @@ def test_bins_on_the_blacklist_are_counted_as_not_computed(calibrated, demo_stor
     assert f"{n} intervals were not computed, their score is 0: {n} on the blacklist" in capsys.readouterr().out
 
 
-def test_missing_calibration_is_warned_of(calibrated, words, tmp_path, capsys):
-    """Its scores are other ones, and it is said; without a word only where raw scores are asked for."""
+def test_missing_calibration_is_refused(calibrated, words, tmp_path, capsys):
+    """Its scores are other ones: they have to be asked for."""
     copy = tmp_path / "copy"
     shutil.copytree(calibrated, copy)
     (copy / "calibration.json").unlink()
     others = [str(copy) if word == str(calibrated) else word for word in words]
-    for name, more, warned in (("a.bw", (), True), ("b.bw", ("--uncalibrated",), False), ("folder/", (), True)):
-        assert predict.main([*others, "-o", f"{tmp_path}/{name}", *more]) == 0
-        assert ("copy: no calibration.json, which training writes at its end" in capsys.readouterr().err) == warned
+    for name, more, status in (("a.bw", (), 2), ("b.bw", ("--uncalibrated",), 0), ("folder/", (), 2)):
+        assert predict.main([*others, "-o", f"{tmp_path}/{name}", *more]) == status
+        assert ("copy: no calibration.json of these weights, which" in capsys.readouterr().err) == bool(status)
     assert predict.main([*words, "-o", str(tmp_path / "c.bw")]) == 0
     assert "calibration.json" not in capsys.readouterr().err
