@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,14 @@ from ..store.errors import InputError, UsageError
 from ..store.files.outputs import output_lock
 from ..store.files.sealed_toml import RUN_FILE
 from ..store.text import format_count
-from .common.arguments import HelpFormatter, add_run_options, cell_name
-from .common.output import print_json, print_line, print_table
+from .common.arguments import HelpFormatter, add_run_options, cell_name, picture_lock
+from .common.output import print_json, print_line, print_table, print_warning
 from .common.runner import report_interrupt, run_command
 from .common.store_options import add_store_options, open_store_from_args
 from .crossvalidation.commands import run, run_json
 from .crossvalidation.parts import (
     Part,
+    check_cells,
     check_predictions,
     check_settings,
     describe_data,
@@ -46,6 +47,8 @@ _OWN = {
     "cross_validation": "--cross-validation",
 }
 """Options of factornet-train that each part chooses, by destination: a cell line left out must not be learnt from."""
+_IGNORED = ("ignore_units", "ignore_annotation_rules")
+"""Options of factornet-train that factornet-predict needs, too, by destination."""
 _MEASURES = {"average_precision": "average precision", "auroc": "auROC", "recall_at_10_fdr": "recall at 10 % FDR"}
 
 
@@ -87,20 +90,41 @@ def _run(options: argparse.Namespace) -> int:
     store = open_store_from_args(options)
     cells = [cell_name(c) for c in options.cells]
     parts = plan_parts(store, options.output, factors=options.factors, cells=cells)
-    test = _check_training(words, parts[0], options)
-    options.output.mkdir(parents=True, exist_ok=True)
+    plan = _check_training(words, parts[0], options)
+    given = make_train_parser().parse_args(_train_words(parts[0], words, options))
+    same = given.tracks is not None or given.init_from is not None
+    tracks = plan["tracks"] if same else None
+    warnings = check_cells(store, parts, tracks, meta=given.meta, ignore_units=given.ignore_units)
+    for warning in warnings:
+        print_warning(warning)
+    ignored = [f"--{name.replace('_', '-')}" for name in _IGNORED if getattr(given, name)]
+    predict_words = ["--regions", *plan["test"], *ignored]
+    _create_folder(options)
     factors = list(dict.fromkeys(part.factor for part in parts))
     settings = {"training": words, "cells": cells, "factors": sorted(options.factors)}
     check_settings(options.output, settings | describe_data(store, parts))
     with report_interrupt("repeat the command: parts that are done are kept"):
-        elsewhere = [part for part in parts if not _do_part(part, words, test, options)]
+        elsewhere = [part for part in parts if not _do_part(part, words, predict_words, options)]
         for factor in factors:
             _finish_factor([part for part in parts if part.factor == factor], words, options)
         return _print_result(parts, elsewhere, options)
 
 
-def _check_training(words: list[str], part: Part, options: argparse.Namespace) -> list[str]:
-    """Check the options of the trainings before anything is written; return the test regions, as text.
+def _create_folder(options: argparse.Namespace) -> None:
+    """Create the folder, and check that the plot, which may be in it, can be written once the trainings are done."""
+    existed = options.output.exists()
+    options.output.mkdir(parents=True, exist_ok=True)
+    try:
+        with picture_lock("--plot", options.plot, []) if options.plot else nullcontext():
+            pass  # factornet-evaluate draws it at the end, and locks it again
+    except BaseException:
+        if not existed:
+            options.output.rmdir()
+        raise
+
+
+def _check_training(words: list[str], part: Part, options: argparse.Namespace) -> dict[str, Any]:
+    """Check the options of the trainings before anything is written; return their plan: test regions, tracks.
 
     Raises:
         UsageError: one has no place there, is wrong, or nothing is held out for the test.
@@ -109,17 +133,17 @@ def _check_training(words: list[str], part: Part, options: argparse.Namespace) -
     own, given = (parser.parse_args(_train_words(part, more, options)) for more in ([], words))
     if changed := [name for key, name in _OWN.items() if getattr(own, key) != getattr(given, key)]:
         raise UsageError(f"{', '.join(changed)}: is chosen by factornet-crossval for each part; leave it out after --")
-    plan = run_json("train", [*_train_words(part, words, options), "--dry-run"], quiet=True)
+    plan: dict[str, Any] = run_json("train", [*_train_words(part, words, options), "--dry-run"], quiet=True)
     if not plan["test"]:
         raise UsageError("no test regions: name some with -- -t; they are predicted in the cell lines left out")
-    return list(plan["test"])
+    return plan
 
 
 def _train_words(part: Part, words: list[str], options: argparse.Namespace) -> list[str]:
     return ["--store", str(options.store), "-f", part.factor, "-i", *part.cells, "-o", str(part.model), *words]
 
 
-def _do_part(part: Part, words: list[str], test: list[str], options: argparse.Namespace) -> bool:
+def _do_part(part: Part, words: list[str], predict_words: list[str], options: argparse.Namespace) -> bool:
     """Train and predict a part, unless that is done; return whether it is done: another process may be at it."""
     if part.is_done:
         return True
@@ -132,8 +156,8 @@ def _do_part(part: Part, words: list[str], test: list[str], options: argparse.Na
             resume = ["--resume"] if (part.model / "model.json").exists() else []
             run("train", [*_train_words(part, words, options), *resume], quiet=options.json)
             predict = ["--store", str(options.store), "-f", part.factor, "-i", part.held_out, "-m", str(part.model)]
-            output = ["--regions", *test, "-o", str(part.predictions), "--resume"]
-            run("predict", [*predict, *output], quiet=options.json)
+            output = ["-o", str(part.predictions), "--resume"]
+            run("predict", [*predict, *predict_words, *output], quiet=options.json)
     return True
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 from .. import __version__
 from ..store.errors import UsageError
-from ..store.files.outputs import check_output_file, output_lock
 from ..store.reader import Store
-from .common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, positive_int
+from .common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, picture_lock, positive_int
 from .common.output import print_json
 from .common.runner import run_command
 from .common.store_options import add_store_options, open_store_from_args
@@ -85,19 +84,8 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError(f"--plot {options.plot}: is the file of --picture; give another name")
     with ExitStack() as stack:
         for name, path in pictures.items():
-            stack.enter_context(output_lock(path))
-            _check_picture(name, path, options.predictions)
+            stack.enter_context(picture_lock(f"--{name}", path, options.predictions))
         return _evaluate(options)
-
-
-def _check_picture(option: str, path: Path, predictions: Sequence[Path]) -> None:
-    from ..model.figures import FIGURE_SUFFIXES
-
-    if path.suffix.lower() not in FIGURE_SUFFIXES:
-        raise UsageError(f"--{option} {path}: a picture is named {', '.join(f'*{s}' for s in FIGURE_SUFFIXES)}")
-    check_output_file(path, overwrite=True)
-    if path.exists() and any(given.exists() and path.samefile(given) for given in predictions):
-        raise UsageError(f"--{option} {path}: is the file of predictions; give another name")
 
 
 def _evaluate(options: argparse.Namespace) -> int:

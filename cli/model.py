@@ -11,18 +11,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..store.errors import InputError, UsageError
-from ..store.files.outputs import output_lock
-from ..store.genome.regions import region_intervals
+from ..store.errors import InputError
 from ..store.text import format_bytes, format_count, printable
-from .common.arguments import DEVICE_HELP, HelpFormatter, add_common_options, cell_name, parse_regions
+from .common.arguments import HelpFormatter, add_common_options
 from .common.calibration import print_calibrations
 from .common.findings import print_findings
 from .common.model_options import resolve_model
 from .common.output import FIGURES, format_figures, print_json, print_line, print_table
 from .common.runner import run_command
-from .common.store_options import add_store_options, open_store_from_args
-from .model_commands import card, fetch, pack
+from .model_commands import calibrate, card, fetch, pack
 from .run.parser import CommandParser
 
 if TYPE_CHECKING:  # torch takes a second to import
@@ -47,7 +44,7 @@ def make_parser(prog: str = "factornet-model") -> argparse.ArgumentParser:
     _add_import(commands)
     _add_info(commands)
     card.add_parser(commands)
-    _add_calibrate(commands)
+    calibrate.add_parser(commands)
     _add_verify(commands)
     pack.add_parser(commands)
     return parser
@@ -90,30 +87,6 @@ def _add_info(commands: Any) -> None:
     )
     add_common_options(parser)
     parser.set_defaults(handler=_info)
-
-
-def _add_calibrate(commands: Any) -> None:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "calibrate",
-        help="measure what a model's scores mean, on labelled regions",
-        description="Predict all bins of regions in cell lines with ChIP-seq, and record in calibration.json of the "
-        "model folder how often bins of each score are bound, and at which scores calls have which false discovery "
-        "rate. factornet-predict then writes calibrated probabilities, and calls sites with --fdr. Training with "
-        "--preset blocks does it at its end.",
-        epilog="example:\n  factornet-model calibrate models/MAX --store hg19.zarr -i GM12878 K562 --regions chr11",
-        formatter_class=HelpFormatter,
-    )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="model folder of factornet")
-    add_store_options(parser)
-    parser.add_argument(
-        "-i", "--cells", nargs="+", metavar="CELL", help="cell lines; default: the model's validation cell lines"
-    )
-    parser.add_argument(
-        "--regions", nargs="+", metavar="REGION", help="regions; default: the model's validation regions"
-    )
-    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
-    add_common_options(parser)
-    parser.set_defaults(handler=_calibrate)
 
 
 def _add_verify(commands: Any) -> None:
@@ -183,32 +156,6 @@ def _info(options: argparse.Namespace) -> int:
     _print_signals(recorded_signals(card.provenance, location=str(options.model)))
     if not keras:
         print_calibrations(recorded_calibrations(options.model, card.digest))
-    return 0
-
-
-def _calibrate(options: argparse.Namespace) -> int:
-    from ..model.data.device import choose_device
-    from ..model.model_dir.card import read_card
-    from ..model.training.validation.calibrate import calibrate_model
-    from ..model.training.validation.region_validation import RegionValidation
-
-    options.model = resolve_model(options.model)
-    store, card = open_store_from_args(options), read_card(options.model)
-    trainings = card.trainings[:1]
-    cells = [cell_name(c) for c in options.cells or ()] or [c for t in trainings for c in t.valid_cells or t.cells]
-    regions = options.regions or [r for t in trainings for r in t.valid]
-    if not cells or not regions:
-        problem = "it is not recorded on what it was validated; name cell lines (-i) and regions (--regions)"
-        raise UsageError(f"{options.model}: {problem}")
-    merged = region_intervals(parse_regions(regions, store, option="--regions"), store.coordinates)
-    validation = RegionValidation(store, cells=tuple(cells), factors=card.config.tasks, regions=merged)
-    with output_lock(options.model):
-        found = calibrate_model(options.model, validation, device=choose_device(options.device))
-    if options.json:
-        print_json({"model": str(options.model), "factors": {name: c.to_json() for name, c in found.items()}})
-        return 0
-    print_line(f"{options.model}: calibrated in {', '.join(cells)}, {', '.join(validation.region_names)}")
-    print_calibrations(found, card.config.tasks)
     return 0
 
 

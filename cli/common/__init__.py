@@ -1,7 +1,7 @@
 """What the commands share: exit status, signals, types of arguments, progress, options of stores.
 
     annotation_check  compare the annotation rules of a store with those of a model
-    arguments         types of command-line arguments, and the options of every command
+    arguments         types of command-line arguments, the options of every command, files that options name
     calibration       what scores mean: options and text of calibrated predictions and called sites
     findings          print the faults that a verification found
     known_motifs      choose a factor's known motif, from a file of motifs, JASPAR, or the one that FactorNet came with

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ...store.errors import UsageError
 from ...store.text import format_count
 from .arguments import naming_option
-from .output import print_json, print_line, print_warning
+from .output import print_json, print_line
 
 if TYPE_CHECKING:
     from ...model.calls.other_cells import ExpectedRate
@@ -64,21 +64,28 @@ def calibration_from_args(options: argparse.Namespace, model: LoadedModel) -> Ca
             f"weights; {_HINT}"
         )
     if found is not None and options.fdr is not None:
+        with naming_option("--prevalence"):
+            rates = found.with_rates_at(options.prevalence)
         with naming_option("--fdr"):
-            found.threshold_for(options.fdr)
+            rates.threshold_for(options.fdr)
     return found
 
 
-def warn_uncalibrated(options: argparse.Namespace, models: Sequence[LoadedModel]) -> None:
-    """Warn of networks over blocks without a calibration, which their training writes: their scores are raw."""
+def check_calibrated(options: argparse.Namespace, models: Sequence[LoadedModel]) -> None:
+    """Check that networks over blocks have the calibration that their training writes: without it scores are others.
+
+    Raises:
+        UsageError: one has none, and raw scores are not asked for.
+    """
     from ...model.network.block_ensemble import BlockEnsemble
 
     trained = [m for m in models if isinstance(m.network, BlockEnsemble) and m.weights == "best"]
-    names = [m.name for m in trained if not m.calibrations]
+    names = [m.name for m in trained if not m.is_calibrated]
     if names and not options.uncalibrated:
-        print_warning(
-            f"{', '.join(names)}: no calibration.json, which training writes at its end; scores are as the networks "
-            "compute them. Copy the folder again, or calibrate it: factornet-model calibrate"
+        raise UsageError(
+            f"{', '.join(names)}: no calibration.json of these weights, which training writes at its end; copy the "
+            "folder again, let the training end (--resume), or calibrate it (factornet-model calibrate); with "
+            "--uncalibrated scores are as the networks compute them"
         )
 
 
@@ -90,14 +97,18 @@ def call_from_args(options: argparse.Namespace, predictor: Predictor) -> int:
     return call_predictions(
         options.output,
         predictor.store.coordinates,
-        predictor.calibration,
+        predictor.calibration.with_rates_at(predictor.prevalence),
         fdr=options.fdr,
-        overwrite=options.force,
     )
 
 
-def call_existing(options: argparse.Namespace, predictor: Predictor) -> int:
-    """Call the sites of predictions that exist, if they are those of this model; return the exit status.
+def call_existing(options: argparse.Namespace, predictor: Predictor, bins: Mapping[str, Any]) -> int:
+    """Call the sites of predictions that exist, if they are those of this command; return the exit status.
+
+    Args:
+        options: of the command.
+        predictor: of the command.
+        bins: settings of its bins, as records have them.
 
     Raises:
         UsageError: they are others.
@@ -106,7 +117,7 @@ def call_existing(options: argparse.Namespace, predictor: Predictor) -> int:
     from ...model.prediction.sidecar import read_record
 
     record = read_record(options.output)
-    if changes := predictor.differences(record):
+    if changes := predictor.differences(record, bins):
         raise UsageError(
             f"{options.output}: already exists, and is not what this command predicts ({'; '.join(changes)}); give "
             "another name, or replace it with --force"
@@ -139,9 +150,12 @@ def print_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int)
     from ...model.calls.narrow_peak import calls_path
 
     rate, expected = _rates_of_calls(options, predictor)
+    share = ""
+    if predictor.prevalence is not None:
+        share = f", if {predictor.prevalence:.3%} of their bins were bound,"
     print_line(
         f"{calls_path(options.output)}: {format_count(n_sites, 'site')} of bins with a score of at least "
-        f"{rate.score:.3f}; on the validation regions {rate.fdr:.1%} of such bins are false (90 % interval "
+        f"{rate.score:.3g}; on the validation regions{share} {rate.fdr:.1%} of such bins are false (90 % interval "
         f"{rate.low:.1%} to {rate.high:.1%}), and {rate.recall:.1%} of the bound ones are found"
     )
     if expected is not None:
@@ -164,8 +178,8 @@ def _rates_of_calls(options: argparse.Namespace, predictor: Predictor) -> tuple[
     """Return the rates on the validation regions, and what to expect in a cell line that was not calibrated on."""
     from ...model.calls.other_cells import in_other_cells
 
-    found = predictor.calibration
-    assert found is not None, "checked with the options"
+    assert predictor.calibration is not None, "checked with the options"
+    found = predictor.calibration.with_rates_at(predictor.prevalence)
     rate = found.at_threshold(found.threshold_for(options.fdr))
     return rate, None if predictor.cell in found.cells else in_other_cells(rate)
 

@@ -47,15 +47,15 @@ def check_signals(card: ModelCard, options: argparse.Namespace, store: Store) ->
         UsageError: the cell line lacks a track of the model, or has other units, and not ``--ignore-units``.
     """
     cell = cell_name(options.cell)
-    for warning in signal_warnings(card, options, store, model=options.model):
+    for warning in signal_warnings(card, options, store, cell=cell, model=options.model):
         print_warning(warning)
     unused = [name for name in store.cell(cell).track_names if name not in card.config.tracks]
     if unused and not options.json:
         print_line(f"tracks: {', '.join(card.config.tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")
 
 
-def signal_warnings(card: ModelCard, options: argparse.Namespace, store: Store, *, model: Path) -> list[str]:
-    """Return what of the tracks of ``--cell`` is unlike the signals that a model was trained on, as text.
+def signal_warnings(card: ModelCard, options: argparse.Namespace, store: Store, *, cell: str, model: Path) -> list[str]:
+    """Return what of the tracks of a cell line is unlike the signals that a model was trained on, as text.
 
     Raises:
         InputError, UsageError: as for `check_signals`.
@@ -63,7 +63,6 @@ def signal_warnings(card: ModelCard, options: argparse.Namespace, store: Store, 
     from ...model.data.inputs import check_tracks
     from ...model.data.signals import compare_signals, recorded_signals, track_signals
 
-    cell = cell_name(options.cell)
     check_tracks(card.config, store, cell)
     recorded = recorded_signals(card.provenance, location=str(model))
     found = track_signals(store, (cell,), card.config.tracks)

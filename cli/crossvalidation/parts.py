@@ -9,11 +9,17 @@ from typing import Any
 
 from ...store.errors import InputError, UsageError
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
+from ...store.files.sealed_toml import RUN_FILE
 from ...store.reader import Store
+from ...store.windows.inputs import check_has_tracks, common_meta, common_tracks
+from ..common.signal_check import naming_ignore_units
 
 _HINT = "use the same options, or another folder"
 _SETTINGS = JsonFormat("factornet-crossval", 1, "give a folder of factornet-crossval, or a new one")
 _SCORES = JsonFormat("factornet-crossval-scores", 1, "remove it, and run the command again")
+_OWN_FILES = ("crossval.json", RUN_FILE)
+_OWN_FILES_OF_FACTOR = ("model", "scores.json")
+"""What stands beside the folders of factors, and beside those of a factor's cell lines."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,25 @@ def plan_parts(store: Store, folder: Path, *, factors: Sequence[str], cells: Seq
             ]
     if not parts:
         raise UsageError(f"{store.location}: no factor is in two of the cell lines {', '.join(used)}")
+    _check_names(store, parts)
     return parts
+
+
+def _check_names(store: Store, parts: Sequence[Part]) -> None:
+    """Check that folders and files of a cross-validation do not get one name, and that names are no options.
+
+    Raises:
+        UsageError: a factor or cell line has such a name.
+    """
+    named = [("factor", part.factor, _OWN_FILES) for part in parts]
+    named += [("cell line", part.held_out, _OWN_FILES_OF_FACTOR) for part in parts]
+    for what, name, own in named:
+        if name.casefold() in own or name.startswith("-"):
+            why = "a file or folder of the cross-validation" if name.casefold() in own else "an option of a command"
+            raise UsageError(
+                f"{store.location}: the {what} {name} has the name of {why}; leave it out, by naming the others (-f, "
+                "-i), or build it under another name"
+            )
 
 
 def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -101,6 +125,45 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     if differing:
         text = "; ".join(f"{key} was {before.get(key)}, is {settings.get(key)}" for key in differing)
         raise UsageError(f"{folder}: began with other settings: {text}; {_HINT}")
+
+
+def check_cells(
+    store: Store, parts: Sequence[Part], tracks: Sequence[str] | None, *, meta: bool, ignore_units: bool
+) -> list[str]:
+    """Check that models of the others can predict each cell line, before the first is trained.
+
+    Args:
+        store: has the cell lines.
+        parts: of the cross-validation.
+        tracks: that the networks see; None for all of the cell lines that each is trained on.
+        meta: whether they see meta values.
+        ignore_units: warn of units that differ, too, instead of raising an error.
+
+    Returns:
+        What is unlike among the signals of the cell lines, as warnings.
+
+    Raises:
+        UsageError: a cell line lacks a track, or has other meta values or units.
+    """
+    from ...model.data.signals import compare_among, track_signals
+
+    cells = tuple(dict.fromkeys(part.held_out for part in parts))
+    for part in parts:
+        needed = common_tracks(store, part.cells) if tracks is None else tuple(tracks)
+        try:
+            check_has_tracks(store, (part.held_out, *part.cells), needed)
+        except UsageError as error:
+            cure = "choose some that all have with --tracks behind --, or leave the cell line out (-i)"
+            raise UsageError(f"{error}; a model of {', '.join(part.cells)} sees {', '.join(needed)}: {cure}") from error
+    if meta:
+        common_meta(store, cells)
+    warnings: dict[str, None] = {}
+    with naming_ignore_units():
+        for factor in dict.fromkeys(part.factor for part in parts):
+            own = [part.held_out for part in parts if part.factor == factor]
+            found = track_signals(store, own, common_tracks(store, tuple(own)) if tracks is None else tracks)
+            warnings |= dict.fromkeys(compare_among(found, ignore_units=ignore_units))
+    return list(warnings)
 
 
 def describe_data(store: Store, parts: Sequence[Part]) -> dict[str, str]:

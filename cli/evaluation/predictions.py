@@ -272,7 +272,7 @@ def _check_record(
         _refuse(text, notes, allowed=options.allow_mismatch, hint="give others, or allow it with --allow-mismatch")
     for group in find_changes(record, store, cell):
         notes.warn(f"{group} was rebuilt from other data since {path} was predicted")
-    counts = [count_seen(record, store, cell, bins) for bins, _ in scores.pieces()]
+    counts = [count_seen(record.trainings, store, cell, bins) for bins, _ in scores.pieces()]
     known = [seen for seen in counts if seen is not None]
     if not known:
         notes.warn(f"{path}: it is not recorded on what the model was trained")

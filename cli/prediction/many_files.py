@@ -14,7 +14,7 @@ from ...store.schema import STRIDE
 from ...store.text import format_count
 from ..common.annotation_check import check_annotation_rules
 from ..common.arguments import NOTHING, cell_name, naming_force, naming_option
-from ..common.calibration import warn_uncalibrated
+from ..common.calibration import check_calibrated
 from ..common.model_options import open_models_from_args
 from ..common.output import print_json, print_line, print_warning
 from ..common.progress import progress_line
@@ -49,7 +49,7 @@ def predict_many_files(options: argparse.Namespace) -> int:
     folder = Path(options.output)
     store = open_store_from_args(options)
     models = open_models_from_args(options)
-    warn_uncalibrated(options, models)
+    check_calibrated(options, models)
     bins, count = _bins(options, store)
     n_parts = 0 if isinstance(bins, IntervalBins) else len(bins.parts)
     existing = folder if folder.is_dir() else folder.absolute().parent
@@ -138,7 +138,7 @@ def _check_inputs(
     warnings: dict[str, list[str]] = {}
     models_used = [(model, path) for model, path in zip(models, options.model, strict=True) if id(model) in used]
     for model, path in models_used:
-        for warning in signal_warnings(model.card, options, store, model=path):
+        for warning in signal_warnings(model.card, options, store, cell=cell_name(options.cell), model=path):
             warnings.setdefault(warning, []).append(model.name)
         check_annotation_rules(model.card, options, store, model=path)
     for warning, names in warnings.items():

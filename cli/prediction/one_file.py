@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...store.errors import UsageError
 from ...store.schema import STRIDE
 from ..common.annotation_check import check_annotation_rules
-from ..common.arguments import cell_name
+from ..common.arguments import cell_name, naming_force
 from ..common.calibration import (
     calibration_from_args,
     call_existing,
     call_from_args,
+    check_calibrated,
     describe_sites,
     print_scores,
     print_sites,
-    warn_uncalibrated,
 )
 from ..common.model_options import open_model_from_args
 from ..common.output import print_json, print_line
@@ -40,18 +41,29 @@ if TYPE_CHECKING:
 
 def predict_one_file(options: argparse.Namespace) -> int:
     """Predict what the options say, print the result, and return the exit status."""
+    options.output, options.model = Path(options.output), options.model[0]
+    _check_output(options)
+    with ExitStack() as stack:
+        if options.fdr is not None:
+            from ...model.calls.narrow_peak import calls_lock
+
+            with naming_force():
+                stack.enter_context(calls_lock(options.output, overwrite=options.force))
+        return _predict(options)
+
+
+def _predict(options: argparse.Namespace) -> int:
     from ...model.prediction.bins import count_bins, split_region
     from ...model.prediction.predictor import Predictor
+    from ...model.prediction.runs.region_bins import RegionBins
     from ...model.prediction.sidecar import sidecar_path
     from ...model.prediction.to_file import predict_intervals, predict_regions
 
-    options.output, options.model = Path(options.output), options.model[0]
-    _check_output(options)
     store = open_store_from_args(options)
     model = open_model_from_args(options)
     options.factor = _factor(options, model)
     calibration = calibration_from_args(options, model)
-    warn_uncalibrated(options, [model])
+    check_calibrated(options, [model])
     regions, stride = choose_regions(options, store), options.stride or STRIDE
     n_parts = sum(len(split_region(region, stride=stride)) for region in regions)
     with workers_from_args(options, store, [model], n_parts, options.output.absolute().parent) as workers:
@@ -67,13 +79,14 @@ def predict_one_file(options: argparse.Namespace) -> int:
             calibration=calibration,
             prevalence=options.prevalence,
         )
-        if options.fdr is not None and options.output.exists() and not options.force:
-            return call_existing(options, predictor)
         if regions:
+            asked = RegionBins(regions=tuple(regions), stride=stride).options()
             count = count_bins(regions, store.coordinates, stride=stride)
         else:
             intervals = read_bins(options, store)
-            count = len(intervals.bins)
+            asked, count = intervals.options(), len(intervals.bins)
+        if options.fdr is not None and options.output.exists() and not options.force:
+            return call_existing(options, predictor, asked)
         check_signals(model.card, options, store)
         check_annotation_rules(model.card, options, store)
         with progress_line("predicting", count, unit="windows") as line:

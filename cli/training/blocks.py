@@ -7,12 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ...store.errors import UsageError
+from ...store.reader import Store
 from ...store.sampling.bin_targets import has_peaks
 from ...store.sampling.sampler import Sampler
 from ...store.text import format_names
 from ..common.arguments import NOTHING, cell_name, chosen, naming_option
 from ..common.known_motifs import JASPAR, choose_motif, default_motifs
-from ..common.output import print_line
+from ..common.output import print_line, print_warning
 from ..crossvalidation.parts import read_scores
 from .presets import MEMBERS, TREES
 
@@ -74,7 +75,10 @@ def _mean_signal(
             print_line(
                 f"mean signal: without {', '.join(left_out)}, which lack a track of {', '.join(own)}", file=sys.stderr
             )
-        return (cells, own) if own and len(cells) > 1 else ((), ())
+        if len(cells) < 2 or not own:
+            return (), ()
+        _warn_negative(store, cells, own)
+        return cells, own
     cells = tuple(dict.fromkeys(cell_name(item) for item in chosen(options.mean_cells)))
     with naming_option("--mean-cells"):
         for cell in cells:
@@ -82,7 +86,22 @@ def _mean_signal(
                 raise UsageError(f"cell line {cell} lacks a track of its own: {', '.join(own)} are averaged")
         if cells and not own:
             raise UsageError(f"no track to average: {', '.join(tracks) or 'none'} are shared by all cell lines")
+    _warn_negative(store, cells, own)
     return (cells, own) if cells else ((), ())
+
+
+def _warn_negative(store: Store, cells: tuple[str, ...], tracks: tuple[str, ...]) -> None:
+    """Warn of tracks with negative values, which count as 0 in a mean signal."""
+    from ...model.data.signals import track_signals
+
+    for track, signals in track_signals(store, cells, tracks).items():
+        shares = {cell: s["figures"]["negative"] for cell, s in signals.items() if "figures" in s}
+        if negative := {cell: share for cell, share in shares.items() if share}:
+            listed = ", ".join(f"{share:.2%} in {cell}" for cell, share in negative.items())
+            print_warning(
+                f"mean signal of {track}: negative values count as 0 ({listed} of the bases); leave it out with "
+                f"--mean-cells {NOTHING}"
+            )
 
 
 def _auxiliary(options: argparse.Namespace, sampler: Sampler) -> tuple[str, ...]:

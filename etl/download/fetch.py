@@ -1,8 +1,8 @@
-"""Download public inputs with pooch: from the first server that works, resumed, checked against their digests.
+"""Download public inputs: from the first server that works, resumed, checked against their digests.
 
-A file is written to ``.<name>.part`` and renamed when it is complete and its digest is right. SHA-256 and source of
-each download are recorded in ``fetched.json`` in the same folder, with which files without a published digest are
-compared.
+A file is written to ``.<name>.part``, under its lock, and renamed when it is complete and its digest is right. SHA-256
+and source of each download are recorded in ``fetched.json`` in the same folder, with which files without a published
+digest are compared.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import pooch
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from ...store.errors import StoreError
-from ...store.files.atomic_write import write_atomic
+from ...store.errors import InputError, StoreError
+from ...store.files.atomic_write import fsync_path, named_write_errors, write_atomic
 from ...store.files.digest import file_digest
+from ...store.files.limited_read import parse_json, read_limited
+from ...store.files.outputs import check_output_file, output_lock
 from ...store.storage.remote import TooLargeError, limit_pieces
 from ...store.storage.retry import RetryPolicy, TransientError
 from ...store.storage.transfer_limit import POOL_CLASSES, limit_transfer
 from ...store.text import format_foreign
 from ..publish.disk_space import check_disk_space
-from .digests import GIT_BLOB, matches
+from .digests import matches
 from .registry import Download
 
 OnBytes = Callable[[str, int, int], None]
@@ -40,6 +41,7 @@ _MAX_LIST_SIZE = 16 * 1024 * 1024  # bytes of a list of digests
 _MAX_SIZE = 20_000_000_000  # bytes of a file whose size the registry does not have; the genome of hg38 has 1 GB
 _TRANSIENT_STATUS = (408, 425, 429)  # and all from 500 on
 _RECORD = "fetched.json"
+_MAX_RECORD_SIZE = 64_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -73,34 +75,38 @@ def download_files(
     Files of a group are kept if they exist, whatever they are: users write the names of their own files into sheets.
 
     Raises:
-        StoreError: no server has a file with the expected digest, or the disk is full; a partial download is kept,
-            and the next call resumes it.
+        StoreError: no server has a file with the expected digest, or the disk is too small; a partial download is
+            kept, and the next call resumes it.
+        InputError: another process downloads a file there, or one cannot be written.
+        UsageError: a folder, pipe or device is in the place of a file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return [_download_file(d, folder, retry_policy, on_bytes) for d in downloads]
 
 
 def _download_file(download: Download, folder: Path, retry_policy: RetryPolicy, on_bytes: OnBytes) -> DownloadedFile:
-    path, problems = folder / download.name, list[str]()
+    path = folder / download.name
     if download.group and path.exists():
         return DownloadedFile(download, path, False, "the registry", differs=not matches(path, download.digest))
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes would write to one partial file: what one cuts off leaves a hole in what the other goes on with.
+    with output_lock(path):
+        check_output_file(path, overwrite=True)
+        return _download_locked(download, folder, retry_policy, on_bytes)
+
+
+def _download_locked(download: Download, folder: Path, retry_policy: RetryPolicy, on_bytes: OnBytes) -> DownloadedFile:
+    path, problems = folder / download.name, list[str]()
     recorded = _read_record(folder).get(download.name, {})
     for url in download.urls:
         try:
             digest, source = _expected_digest(download, url, recorded, retry_policy)
-            before = path.stat().st_mtime_ns if path.exists() else None
-            in_git = digest.startswith(GIT_BLOB)  # which pooch does not know
-            downloader = _ResumingDownloader(download, path, retry_policy, on_bytes, digest if in_git else "")
-            if in_git and path.exists() and not matches(path, digest):
-                path.unlink()
-            pooch.get_logger().setLevel("ERROR")
-            known = None if in_git else digest or None
-            pooch.retrieve(url, known_hash=known, fname=path.name, path=path.parent, downloader=downloader)
-        except (StoreError, ValueError) as e:
+            new = not (path.exists() and matches(path, digest))
+            if new:
+                _Downloader(download, path, retry_policy, on_bytes, digest).download(url)
+        except StoreError as e:
             problems.append(str(e))
             continue
-        new = path.stat().st_mtime_ns != before
         if new or not recorded:
             _write_record(folder, download.name, url, path)
         return DownloadedFile(download, path, new, source)
@@ -161,35 +167,39 @@ def _read_listed_md5(url: str, name: str, retry_policy: RetryPolicy) -> str:
 
 
 @dataclass(frozen=True)
-class _ResumingDownloader:
-    """Downloader for pooch that resumes partial downloads."""
+class _Downloader:
+    """Downloads a file, or the rest of it; the caller holds the lock of `path`."""
 
-    download: Download
+    entry: Download
     path: Path
     retry_policy: RetryPolicy
     on_bytes: OnBytes
-    digest: str = ""
+    digest: str
 
-    def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
-        """Download `url` to `output_file`.
+    def download(self, url: str) -> None:
+        """Replace the file by what is at an address.
 
         Raises:
-            StoreError: the download failed, the disk is full, or the file does not have the digest.
+            StoreError: the download failed, the disk is too small, or the file does not have the digest.
+            InputError: it cannot be written.
         """
-        part = self.path.parent / f".{self.path.name}.part"
+        part = self.path.with_name(f".{self.path.name}.part")
         self.retry_policy.call(lambda: self._try_download(url, part), url=url)
-        _version_path(part).unlink(missing_ok=True)
-        if not matches(part, self.digest):
-            part.unlink()
-            raise StoreError(url, f"the downloaded file does not have the known hash {self.digest}")
-        part.replace(output_file)
+        with named_write_errors(self.path):
+            _version_path(part).unlink(missing_ok=True)
+            if not matches(part, self.digest):
+                part.unlink()
+                raise StoreError(url, f"the downloaded file does not have the known hash {self.digest}")
+            fsync_path(part)
+            part.replace(self.path)
+            fsync_path(self.path.parent)
 
     def _try_download(self, url: str, part: Path) -> None:
         """Download the missing rest of a partial file; one request."""
         done = part.stat().st_size if part.exists() else 0
         version = _version_path(part).read_text() if done and _version_path(part).exists() else ""
         headers = {"Range": f"bytes={done}-", "If-Range": version} if done and version else {}
-        max_size = self.download.size or _MAX_SIZE
+        max_size = self.entry.size or _MAX_SIZE
         with (
             limit_transfer(timeout=self.retry_policy.timeout) as limit,
             _get(url, headers, self.retry_policy) as response,
@@ -198,24 +208,29 @@ class _ResumingDownloader:
             limit.expect_body(max_size - begin)
             body = _body(url, response, max_size=max_size - begin)
             length = _announced_size(response) or 0
-            check_disk_space(part, length, what=self.download.name, hint="or download to another disk")
+            check_disk_space(part, length, what=self.entry.name, hint="or download to another disk")
             # A strong validator of this version of the file (RFC 9110, If-Range); without it the part is not resumed.
             etag = response.headers.get("ETag", "")
-            _version_path(part).write_text(
-                etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
-            )
-            with part.open("r+b" if begin else "wb") as file:
-                file.seek(begin)
-                file.truncate()
-                self._copy_body(body, file, begin, length)
+            version = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
+            with named_write_errors(part):
+                _version_path(part).write_text(version)
+                file = part.open("r+b" if begin else "wb")
+            with file:
+                with named_write_errors(part):
+                    file.seek(begin)
+                    file.truncate()
+                self._copy_body(body, part, file, begin, length)
+                with named_write_errors(part):
+                    file.flush()
 
-    def _copy_body(self, body: Iterator[bytes], file: Any, begin: int, length: int) -> None:
+    def _copy_body(self, body: Iterator[bytes], part: Path, file: IO[bytes], begin: int, length: int) -> None:
         done, total = begin, begin + length if length else 0
         try:
             for chunk in body:
-                file.write(chunk)
+                with named_write_errors(part):
+                    file.write(chunk)
                 done += len(chunk)
-                self.on_bytes(self.download.name, done, total)
+                self.on_bytes(self.entry.name, done, total)
         except (HTTPError, RequestException) as e:
             raise TransientError(f"the connection broke after {done} bytes") from e
         if total and done != total:
@@ -294,11 +309,12 @@ def _get(url: str, headers: dict[str, str], retry_policy: RetryPolicy) -> Any:
 def _read_record(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / _RECORD
     try:
-        entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        return {name: {"sha256": str(e["sha256"]), "when": str(e["when"]), **e} for name, e in entries.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        entries = parse_json(read_limited(path, _MAX_RECORD_SIZE), path) if path.exists() else {}
+        return {name: {**e, "sha256": str(e["sha256"]), "when": str(e["when"])} for name, e in entries.items()}
+    except (InputError, KeyError, TypeError, AttributeError) as e:
         hint = "remove it; the digests of the files are then recorded again"
-        raise StoreError(path, f"is damaged ({e!r})", hint=hint) from e
+        problem = e.problem if isinstance(e, InputError) else f"has another form: {e}"
+        raise StoreError(path, f"is damaged ({problem})", hint=hint) from e
 
 
 def _write_record(folder: Path, name: str, url: str, path: Path) -> None:
@@ -308,5 +324,6 @@ def _write_record(folder: Path, name: str, url: str, path: Path) -> None:
         "sha256": file_digest(path),
         "when": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
-    text = json.dumps({**_read_record(folder), name: entry}, indent=1) + "\n"
-    write_atomic(folder / _RECORD, text.encode())
+    with output_lock(folder / _RECORD, wait=True):  # of processes that download other files into the folder
+        text = json.dumps({**_read_record(folder), name: entry}, indent=1) + "\n"
+        write_atomic(folder / _RECORD, text.encode())

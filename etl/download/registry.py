@@ -15,7 +15,6 @@ appended to, and `next` a line on what to do with the files, with ``{folder}`` f
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -26,11 +25,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from ...store.errors import StoreError, UsageError
+from ...store.errors import InputError, StoreError, UsageError
+from ...store.files.limited_read import parse_json, read_limited
 from .digests import DIGEST
 
 REGISTRY = "FACTORNET_REGISTRY"
 """Environment variable that names another registry, as of a site's own server."""
+_FORM = "see resources/registry.json for its form"
+_MAX_SIZE = 64_000_000  # bytes
+_OPTION = re.compile(r"(--[a-z][a-z-]*( [A-Za-z0-9._+-]+=?)?)?")
+_OPTIONS = re.compile(r"(--[a-z][a-z-]*( [A-Za-z0-9._+=-]+)*( (?=--)|$))*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -89,20 +93,33 @@ def read_registry(path: Path) -> tuple[Download, ...]:
         StoreError: the file cannot be read, or an entry is invalid.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(d for name, entry in entries.items() for d in _parse(path, name, entry))
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as e:
-        raise StoreError(
-            path, f"not a registry of downloads ({e})", hint="see resources/registry.json for its form"
-        ) from e
-    except KeyError as e:
-        raise StoreError(path, f"an entry lacks {e}", hint="see resources/registry.json for its form") from e
+        entries = parse_json(read_limited(path, _MAX_SIZE), path)
+    except InputError as e:
+        where = f"line {e.line}: " if e.line else ""
+        raise StoreError(path, f"not a registry of downloads ({where}{e.problem})", hint=_FORM) from e
+    if not isinstance(entries, dict):
+        problem = f"expected a JSON object of entries by name, got {type(entries).__name__}"
+        raise StoreError(path, f"not a registry of downloads ({problem})", hint=_FORM)
+    found = list[Download]()
+    for name, entry in entries.items():
+        try:
+            found += _parse(path, name, entry)
+        except KeyError as e:
+            raise StoreError(path, f"the entry {name!r} lacks {e}", hint=_FORM) from e
+        except (OSError, ValueError, TypeError) as e:
+            raise StoreError(path, f"not a registry of downloads (the entry {name!r}: {e})", hint=_FORM) from e
+    return tuple(found)
 
 
 def _parse(path: Path, name: str, entry: dict[str, Any]) -> Iterator[Download]:
     """Yield the file of an entry, or the files of its group."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a plain file name")
+    if not isinstance(entry, dict):
+        raise TypeError(f"expected a JSON object, got {type(entry).__name__}")
+    for key, word in {"assembly": _NAME, "option": _OPTION, "more_options": _OPTIONS}.items():
+        if key in entry and not (isinstance(entry[key], str) and word.fullmatch(entry[key])):
+            raise ValueError(f"its {key} {entry[key]!r} has no place in a command")  # which is printed, to be copied
     urls = entry["urls"]
     if not isinstance(urls, list) or not urls or any(urlsplit(str(u)).scheme not in ("http", "https") for u in urls):
         raise ValueError(f"{name}: urls must be a list of http:// or https:// addresses")

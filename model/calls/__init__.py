@@ -8,6 +8,6 @@ May import `model.evaluation` and what lies below it.
 """
 
 from .call_sites import Sites, call_sites
-from .narrow_peak import call_predictions, calls_path
+from .narrow_peak import call_predictions, calls_lock, calls_path
 
-__all__ = ["Sites", "call_predictions", "call_sites", "calls_path"]
+__all__ = ["Sites", "call_predictions", "call_sites", "calls_lock", "calls_path"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,10 +35,25 @@ def calls_path(predictions: Path) -> Path:
     return predictions.with_name(name.rpartition(".")[0] + _SUFFIX)
 
 
-def call_predictions(
-    predictions: Path, coordinates: GenomeCoordinates, calibration: Calibration, *, fdr: float, overwrite: bool = False
-) -> int:
+@contextmanager
+def calls_lock(predictions: Path, *, overwrite: bool) -> Iterator[None]:
+    """Hold the lock of the sites of a file of predictions: before that is computed, until they are called.
+
+    Raises:
+        UsageError: the file of sites exists and `overwrite` is false, or it or its record cannot be replaced.
+        InputError: another process writes it.
+    """
+    output = calls_path(predictions)
+    with output_lock(output):
+        check_output_file(output, overwrite=overwrite)
+        check_sidecar(output)
+        yield
+
+
+def call_predictions(predictions: Path, coordinates: GenomeCoordinates, calibration: Calibration, *, fdr: float) -> int:
     """Write the sites of predictions, and a record next to them; return their number.
+
+    The caller holds their lock (`calls_lock`).
 
     A site is a run of bins that touch, all with scores at which the false discovery rate among the validation bins was
     at most `fdr`. Of a bigWig one chromosome is held at a time.
@@ -48,26 +64,22 @@ def call_predictions(
     Args:
         predictions: file of calibrated scores, with its record.
         coordinates: the store's chromosomes.
-        calibration: of the factor.
+        calibration: of the factor, with rates at the prevalence of the scores (`Calibration.with_rates_at`).
         fdr: false discovery rate.
-        overwrite: replace an existing file of sites.
 
     Raises:
-        UsageError: no threshold has so low a false discovery rate, or the file exists and `overwrite` is false.
+        UsageError: no threshold has so low a false discovery rate.
         InputError: the predictions have no record or cannot be read, or the sites cannot be written.
     """
     threshold = calibration.threshold_for(fdr)
     record, output = read_record(predictions), calls_path(predictions)
     count = 0
-    with output_lock(output):
-        check_output_file(output, overwrite=overwrite)
-        check_sidecar(output)
-        content = partial(_record, record, predictions.name, fdr, threshold)
-        with named_write_errors(output), replacing_with_sidecar(output, content) as part, part.open("w") as file:
-            for chrom, starts, scores in _by_chromosome(predictions, coordinates):
-                sites = call_sites(starts, scores, threshold)
-                file.writelines(_lines(sites, coordinates.names[chrom], record, calibration, count))
-                count += len(sites)
+    content = partial(_record, record, predictions.name, fdr, threshold)
+    with named_write_errors(output), replacing_with_sidecar(output, content) as part, part.open("w") as file:
+        for chrom, starts, scores in _by_chromosome(predictions, coordinates):
+            sites = call_sites(starts, scores, threshold)
+            file.writelines(_lines(sites, coordinates.names[chrom], record, calibration, count))
+            count += len(sites)
     return count
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from operator import index
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -181,14 +182,29 @@ class WindowDataset(IterableDataset[Any]):
             "batches": self._done if batches is None else batches,
             "workers": info.num_workers if own and info is not None else max(1, workers),
             "worker": info.id if own and info is not None else None,
+            **self._order(),
         }
+
+    def _order(self) -> dict[str, Any]:
+        """Return on what it depends which windows are in which batch, as JSON values."""
+        own = self.settings
+        return {"batch_size": own.batch_size, "world_size": own.world_size, "seed": self.seed}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Have the next iteration of that epoch begin where it stood; its batches before are read and not yielded.
 
         The loader must have as many workers as the state says, and must be made anew where its workers are persistent.
+
+        Raises:
+            UsageError: it is no state of a dataset, or that of another batch size, seed or number of processes.
         """
-        self._resumed = _Position(*(state[key] for key in ("epoch", "batches", "workers", "worker")))
+        position = _Position.of(state)
+        other = [
+            f"{key} was {state[key]}, is {now}" for key, now in self._order().items() if state.get(key, now) != now
+        ]
+        if other:
+            raise UsageError(f"the state is of batches of other windows: {', '.join(other)}; use the same settings")
+        self._resumed = position
         self._begun = _none_begun(self._resumed.workers)
         self.set_epoch(self._resumed.epoch)
 
@@ -203,6 +219,11 @@ class WindowDataset(IterableDataset[Any]):
         plan = self.windows(epoch) if callable(self.windows) else self.windows
         settings = self._settings_of(part, workers)
         full = len(plan) // settings.batch_size
+        if skipped > (most := -(-len(plan) // settings.batch_size)):
+            raise UsageError(
+                f"the state is behind {position.batches:,} batches, but epoch {epoch} has at most {most * workers:,}: "
+                "it is of other windows"
+            )
         seed = None if self.seed is None else (self.seed, epoch)
         self._done = 0
         for number, batch in enumerate(WindowStream(self.store, plan, settings, seed=seed)):
@@ -239,6 +260,9 @@ class WindowDataset(IterableDataset[Any]):
         )
 
 
+_MOST, _MOST_WORKERS = 2**62, 2**16
+
+
 def _none_begun(workers: int) -> torch.Tensor:
     """Return a flag for each worker, shared with them: whether it has begun where an epoch stood."""
     flags: torch.Tensor = torch.zeros(workers, dtype=torch.bool).share_memory_()  # type: ignore[no-untyped-call]
@@ -253,6 +277,25 @@ class _Position:
     batches: int
     workers: int
     worker: int | None
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Self:
+        """Return the position that a state of a dataset says.
+
+        Raises:
+            UsageError: it says none.
+        """
+        keys = ("epoch", "batches", "workers", "worker")
+        try:
+            epoch, batches, workers = (index(state[key]) for key in keys[:3])
+            worker = None if state["worker"] is None else index(state["worker"])
+        except (TypeError, KeyError) as error:
+            raise UsageError(
+                f"no state of a dataset, which has whole numbers {', '.join(keys)}, got {str(state)[:200]}"
+            ) from error
+        if not (0 <= epoch < _MOST and 0 <= batches < _MOST and 0 < workers <= _MOST_WORKERS):
+            raise UsageError(f"a state at epoch {epoch}, behind {batches} batches of {workers} workers cannot be")
+        return cls(epoch, batches, workers, worker)
 
     def skipped(self, epoch: int, worker: int, workers: int) -> tuple[int, int]:
         """Return whose part of the batches a worker reads, and how many of it came before.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,16 +82,22 @@ def find_changes(record: PredictionRecord, store: Store, cell: str) -> list[str]
     return [group for group, digest in present.items() if record.manifests.get(group, digest) != digest]
 
 
-def count_seen(record: PredictionRecord, store: Store, cell: str, bins: Bins) -> SeenBins | None:
-    """Count the bins that the model was trained or validated on, in all trainings that led to its weights.
+def count_seen(trainings: Sequence[TrainingData], store: Store, cell: str, bins: Bins) -> SeenBins | None:
+    """Count the bins that a model was trained or validated on, in all trainings that led to its weights.
 
-    Returns None where the record does not say on what the model was trained.
+    Returns None where it is not recorded on what the model was trained.
+
+    Args:
+        trainings: of the model, as its card or a record of its predictions has them.
+        store: holds the cell line.
+        cell: its name.
+        bins: to count.
     """
-    if not any(training.is_recorded for training in record.trainings):
+    if not any(training.is_recorded for training in trainings):
         return None
     absolute, coordinates = bins.to_absolute(store.coordinates), store.coordinates
     trained, validated, elsewhere = (np.zeros(len(bins), bool) for _ in range(3))
-    for training in record.trainings:
+    for training in trainings:
         used, valid = training_regions(training, coordinates)
         in_used, in_valid = overlaps(absolute, used), overlaps(absolute, valid)
         if is_same_cell(store, cell, training.cells, training.manifests):
@@ -102,7 +108,7 @@ def count_seen(record: PredictionRecord, store: Store, cell: str, bins: Bins) ->
     validated &= ~trained
     elsewhere &= ~(trained | validated)
     numbers = (int(rows.sum()) for rows in (trained, validated, elsewhere))
-    complete = all(training.is_recorded for training in record.trainings)
+    complete = all(training.is_recorded for training in trainings)
     counts = dict(zip(_COUNTS, numbers, strict=True))
     return SeenBins(**counts, total=len(bins), complete=complete)
 

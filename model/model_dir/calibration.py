@@ -5,6 +5,7 @@ For each factor it maps scores to frequencies with which such bins were bound, a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,13 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...store.attribute_checks import check_type
 from ...store.errors import InputError, UsageError
-from ...store.files.digest import file_digest
+from ...store.files.digest import file_digest, sha256_of
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 
 FILE = "calibration.json"
 HINT = "calibrate the model again, or remove the file: then scores are as the network computes them"
 _FORMAT = JsonFormat("factornet-calibration", 1, HINT)
 _LEAST = 1e-7  # probability that has a finite logit in float32
+
+_MOST = 500  # absolute logit; exp of more is not finite
 
 FloatArray = NDArray[np.float64]
 
@@ -68,17 +71,31 @@ class Calibration:
     cells: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for x, ys in ((self.logits, (self.calibrated,)), (self.thresholds, (self.fdr, self.fdr_low, self.fdr_high))):
+        rates = (*self._rates().values(), self.recall)
+        for x, ys in ((self.logits, (self.calibrated,)), (self.thresholds, rates)):
             if x.ndim != 1 or not x.size or any(y.shape != x.shape for y in ys) or not (np.diff(x) > 0).all():
                 raise UsageError("a calibration needs tables of equal, positive length with increasing first columns")
         arrays = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
         if not all(np.isfinite(a).all() for a in arrays) or not (np.diff(self.calibrated) > 0).all():
             raise UsageError("a calibration needs finite tables, and calibrated logits that increase")
+        if not all(((a >= 0) & (a <= 1)).all() for a in (self.thresholds, *rates)):
+            raise UsageError("a calibration needs thresholds, rates and recall between 0 and 1")
+        if np.abs([self.logits, self.calibrated]).max() > _MOST:
+            raise UsageError(f"a calibration needs logits of at most {_MOST}")
+        if not 0 < self.bound < self.bins:
+            raise UsageError(f"a calibration needs bound and unbound bins, not {self.bound} bound ones of {self.bins}")
+        if not all(0 <= error <= 1 for error in (self.error_before, self.error_after)):
+            raise UsageError("calibration errors lie between 0 and 1")
 
     def apply(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return calibrated probabilities, of the same shape and order; 0 stays 0, which is what is not computed."""
         calibrated = 1 / (1 + np.exp(-shift_logits(to_logits(probabilities), self.logits, self.calibrated)))
         return np.where(probabilities == 0, 0, calibrated).astype(np.float32)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all its values."""
+        return sha256_of([json.dumps(self.to_json(), sort_keys=True).encode()])
 
     @property
     def prevalence(self) -> float:
@@ -90,9 +107,34 @@ class Calibration:
 
         What is alike in both is how bound bins score, and how others do; the odds change by one factor.
         """
+        return np.where(calibrated == 0, 0, self._shifted(calibrated, prevalence)).astype(np.float32)
+
+    def _shifted(self, calibrated: ArrayLike, prevalence: float) -> FloatArray:
         change = to_logits(prevalence) - to_logits(self.prevalence)
-        shifted = 1 / (1 + np.exp(-(to_logits(calibrated) + change)))
-        return np.where(calibrated == 0, 0, shifted).astype(np.float32)
+        return np.asarray(1 / (1 + np.exp(-(to_logits(calibrated) + change))))
+
+    def with_rates_at(self, prevalence: float | None) -> Self:
+        """Return the calibration with thresholds, and their rates, of scores that `at_prevalence` has shifted.
+
+        As there, what is alike is how bound bins score, and how others do: recall stays, and the numbers of bound and
+        other bins above a score change by one factor each. None changes nothing.
+
+        Raises:
+            UsageError: the prevalence is not between 0 and 1.
+        """
+        if prevalence is None:
+            return self
+        if not 0 < prevalence < 1:
+            raise UsageError(f"a prevalence lies between 0 and 1, got {prevalence}")
+        ratio = float(np.exp(to_logits(prevalence) - to_logits(self.prevalence)))
+        thresholds = self._shifted(self.thresholds, prevalence)
+        kept = np.append(np.diff(thresholds) > 0, True)  # of those too close to be told apart the highest
+        rates = {key: rate / (rate + (1 - rate) * ratio) for key, rate in self._rates().items()}
+        columns = {**rates, "recall": self.recall, "thresholds": thresholds}
+        return replace(self, **{key: column[kept] for key, column in columns.items()})
+
+    def _rates(self) -> dict[str, FloatArray]:
+        return {"fdr": self.fdr, "fdr_low": self.fdr_low, "fdr_high": self.fdr_high}
 
     def q_values(self, probabilities: ArrayLike) -> FloatArray:
         """Return the lowest false discovery rate at which bins of these calibrated probabilities are called."""
@@ -134,8 +176,10 @@ class Calibration:
         Raises:
             TypeError, KeyError, ValueError, UsageError: a value is missing or of another form.
         """
-        numbers = ("bins", "bound", "error_before", "error_after")
+        counts, numbers = ("bins", "bound"), ("bins", "bound", "error_before", "error_after")
         values = {f.name: content[f.name] for f in fields(cls) if f.name != "cells"}
+        if not all(type(values[name]) is int for name in counts):
+            raise TypeError(f"{', '.join(counts)} must be whole numbers")
         if not all(type(values[name]) in (int, float) for name in numbers):
             raise TypeError(f"{', '.join(numbers)} must be numbers")
         read: dict[str, Any] = {k: v if k in numbers else np.asarray(v, np.float64) for k, v in values.items()}
@@ -174,8 +218,8 @@ def write_calibration(
     write_sealed_json(folder / FILE, _FORMAT, content)
 
 
-def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[str, Calibration]:
-    """Read calibration.json of a model folder; nothing where there is none, or it is of other weights.
+def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[str, Calibration] | None:
+    """Read calibration.json of a model folder; None where there is none, or it is of other weights.
 
     Args:
         folder: the model folder.
@@ -186,9 +230,9 @@ def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[s
         InputError: it is damaged, or of another model.
     """
     if not (folder / FILE).exists():
-        return {}
+        return None
     found, weights = _read(folder / FILE, model)
-    return found if weights == weights_sha256 else {}
+    return found if weights == weights_sha256 else None
 
 
 def recorded_calibrations(folder: Path, model: str) -> dict[str, Calibration]:
@@ -222,5 +266,5 @@ def _read(path: Path, model: str) -> tuple[dict[str, Calibration], str]:
         factors = content["factors"].items()
         found = {str(name): replace(Calibration.from_json(values), cells=cells) for name, values in factors}
         return found, str(content["weights_sha256"])
-    except (TypeError, KeyError, ValueError, AttributeError, UsageError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError, AttributeError, UsageError) as error:
         raise InputError(path, f"has another form ({error})", hint=HINT) from error

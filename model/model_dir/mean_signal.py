@@ -24,9 +24,13 @@ RECORD = "mean_signal"
 
 
 def mean_signal_record(means: MeanSignal, cells: tuple[str, ...]) -> dict[str, Any]:
-    """Return what model.json says of a mean signal: cell lines, blocks of each chromosome, SHA-256 of its values."""
+    """Return what model.json says of a mean signal: cell lines, blocks of each chromosome, SHA-256 of its values.
+
+    Where they are known, digests of the chromosomes, too: earlier versions did not record them.
+    """
     blocks = {chrom: codes.shape[1] for chrom, codes in means.codes.items()}
-    return {"cells": list(cells), "blocks": blocks, "sha256": mean_signal_digest(means)}
+    sequences = {"sequences": dict(means.sequences)} if means.sequences else {}
+    return {"cells": list(cells), "blocks": blocks, **sequences, "sha256": mean_signal_digest(means)}
 
 
 def mean_signal_digest(means: MeanSignal) -> str:
@@ -62,13 +66,14 @@ def read_mean_signal(folder: Path, card: ModelCard) -> MeanSignal:
         record = card.training[RECORD]
         blocks = {str(chrom): int(n) for chrom, n in record["blocks"].items()}
         cells, digest = tuple(record["cells"]), record["sha256"]
+        sequences = {str(chrom): str(sequence) for chrom, sequence in record.get("sequences", {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(folder / "model.json", f"does not describe {FILE} ({error})", hint=DAMAGED_HINT) from error
     size = n_tracks * (4 + sum(blocks.values()))
     tensors = unpack_tensors(path, card.digest, sizes=(size, size + MAX_HEADER))
     _check_shapes(path, tensors, blocks, n_tracks)
     codes = {chrom: tensors[f"codes.{chrom}"].numpy() for chrom in blocks}
-    means = MeanSignal(scale=tensors["scale"].numpy(), codes=codes)
+    means = MeanSignal(scale=tensors["scale"].numpy(), codes=codes, sequences=sequences)
     if not np.isfinite(means.scale).all() or mean_signal_record(means, cells)["sha256"] != digest:
         raise InputError(path, "is not the mean signal that model.json describes", hint=DAMAGED_HINT)
     return means

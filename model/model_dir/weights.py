@@ -54,7 +54,8 @@ class LoadedModel:
         name: of the folder.
         weights: "best" or "last".
         weights_sha256: digest of the file of weights.
-        calibrations: what its scores mean, by factor, as far as that was measured with these weights.
+        calibrations: what its scores mean, by factor, as far as that was measured.
+        is_calibrated: whether that was measured with these weights.
         folder: absolute path, from which other processes can load it; None for a model of no folder.
     """
 
@@ -64,6 +65,7 @@ class LoadedModel:
     weights: WeightsKind
     weights_sha256: str
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    is_calibrated: bool = False
     folder: Path | None = None
 
 
@@ -108,13 +110,15 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
         if network.config.mean_tracks:
             network.mean_signal = read_mean_signal(folder, card)
     sha256 = sha256_of([data])
+    calibrations = read_calibration(folder, model=card.digest, weights_sha256=sha256)
     return LoadedModel(
         network=network.eval(),
         card=card,
         name=folder.resolve().name,
         weights=weights,
         weights_sha256=sha256,
-        calibrations=read_calibration(folder, model=card.digest, weights_sha256=sha256),
+        calibrations=calibrations or {},
+        is_calibrated=calibrations is not None,
         folder=folder.absolute(),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +24,29 @@ class MeanSignal:
     Attributes:
         scale: of each track, float32 (tracks,).
         codes: by chromosome, uint8 (tracks, blocks); a rest of less than 50 bases is a block, too.
+        sequences: refget digest of each chromosome, whose places these are; empty in models of earlier versions.
     """
 
     scale: NDArray[np.float32]
     codes: Mapping[str, NDArray[np.uint8]]
+    sequences: Mapping[str, str] = field(default_factory=dict)
 
-    def check_chromosome(self, chrom: str, length: int) -> None:
+    def check_chromosome(self, chrom: str, length: int, sequence: str) -> None:
         """Check that a chromosome is one of those that were averaged.
 
+        Args:
+            chrom: its name.
+            length: in bases.
+            sequence: its refget digest.
+
         Raises:
-            UsageError: it is not, or has another length.
+            UsageError: it is not, or has another length or, where that is known, another sequence.
         """
+        if self.sequences.get(chrom, sequence) != sequence:
+            raise UsageError(
+                f"{chrom}: has another sequence than the {chrom} whose places the model's mean signal is of; predict "
+                "on the assembly that the model was trained on"
+            )
         blocks, found = block_count(length), self.codes[chrom].shape[1] if chrom in self.codes else 0
         if found != blocks:
             known = f"{found:,} for it" if found else "none for it"
@@ -60,12 +72,12 @@ def block_count(length: int) -> int:
     return -(-length // STRIDE)
 
 
-def encode_means(logs: Mapping[str, NDArray[np.float16]]) -> MeanSignal:
-    """Return a `MeanSignal` of log(1 + mean) of blocks by chromosome, (tracks, blocks)."""
+def encode_means(logs: Mapping[str, NDArray[np.float16]], sequences: Mapping[str, str] | None = None) -> MeanSignal:
+    """Return a `MeanSignal` of log(1 + mean) of blocks by chromosome, (tracks, blocks), and of the digests of these."""
     highest = np.max([rows.max(axis=1) for rows in logs.values()], axis=0).astype(np.float32)
     scale = np.asarray(np.where(highest > 0, highest, 1) / LEVELS, np.float32)
     codes = {c: np.rint(rows / scale[:, None]).clip(0, LEVELS).astype(np.uint8) for c, rows in logs.items()}
-    return MeanSignal(scale=scale, codes=codes)
+    return MeanSignal(scale=scale, codes=codes, sequences=dict(sequences or {}))
 
 
 def _abbreviated(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ... import __version__
 from ...store.errors import UsageError
 from ...store.reader import Store
+from ...store.text import format_foreign
 from ..data.inputs import check_factor, manifest_digests, network_inputs
 from ..model_dir.calibration import Calibration
 from ..model_dir.weights import LoadedModel
@@ -24,6 +25,10 @@ from ..network.variants import AnyNetwork, config_to_json
 from .bins import Bins, count_uncomputed
 from .sidecar import PredictionRecord
 from .together import predict_together
+
+_OF_SCORES = ("batch_size", "amp", "device", "calibrated", "calibration_sha256", "prevalence")
+_OF_BINS = ("regions", "stride", "bed_sha256", "tile")
+"""Options of a record that decide scores, and bins; the name of a BED file does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,22 +175,37 @@ class Predictor:
             file_sha256=file_sha256,
         )
 
-    def differences(self, record: PredictionRecord) -> list[str]:
-        """Return what of a record of predictions is not what this predictor would record, as text."""
+    def differences(self, record: PredictionRecord, bins: Mapping[str, Any]) -> list[str]:
+        """Return what of a record of predictions is not what this predictor would record, as text.
+
+        Args:
+            record: of the predictions.
+            bins: settings of the bins that this command asks for, as `record` has them in its options.
+        """
         manifests = manifest_digests(self.store, (self.cell,))
         pairs = (
             ("factor", record.factor, self.factor),
             ("cell line", record.cell, self.cell),
             ("model", dict(record.model), self.describe_model()),
             ("data of the store", dict(record.manifests), manifests),
-            ("options", {key: record.options.get(key) for key in self._options()}, self._options()),
         )
         differing = [(what, was, now) for what, was, now in pairs if was != now]
-        return [f"{what} {was}, not {now}" if isinstance(was, str) else f"other {what}" for what, was, now in differing]
+        found = [
+            f"{what} {was}, not {now}" if isinstance(was, str) else f"other {what}" for what, was, now in differing
+        ]
+        expected = self._options() | dict(bins)
+        options = [
+            f"{key} {format_foreign(record.options.get(key))}, not {expected.get(key)}"
+            for key in dict.fromkeys([*_OF_SCORES, *_OF_BINS])
+            if record.options.get(key) != expected.get(key)
+        ]
+        return found + ([f"other options: {', '.join(options)}"] if options else [])
 
     def _options(self) -> dict[str, Any]:
-        options = {"batch_size": self.batch_size, "amp": self.amp, "device": self.device.type}
+        options: dict[str, Any] = {"batch_size": self.batch_size, "amp": self.amp, "device": self.device.type}
         options["calibrated"] = self.calibration is not None
+        if self.calibration is not None:  # a model may be calibrated again, on other data
+            options["calibration_sha256"] = self.calibration.digest
         return options if self.prevalence is None else options | {"prevalence": self.prevalence}
 
     def describe_model(self) -> dict[str, Any]:

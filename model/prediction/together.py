@@ -122,7 +122,7 @@ def check_mean_signal(network: AnyNetwork, store: Store, chroms: Iterable[int]) 
     """Check that the mean signal that a network sees covers chromosomes, given by their index in a store.
 
     Raises:
-        UsageError: it lacks one of them, or has another length of it.
+        UsageError: it lacks one of them, or has another length or sequence of it.
     """
     if not isinstance(network, BlockEnsemble) or not network.config.mean_tracks:
         return
@@ -131,7 +131,8 @@ def check_mean_signal(network: AnyNetwork, store: Store, chroms: Iterable[int]) 
             f"the mean signal of {', '.join(network.config.mean_tracks)} is missing; load it with the model"
         )
     for chrom in chroms:
-        network.mean_signal.check_chromosome(store.coordinates.names[chrom], store.coordinates.lengths[chrom])
+        found = store.info.chromosomes[chrom]
+        network.mean_signal.check_chromosome(found.name, found.length, found.digest)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,17 +1,21 @@
 """Leave-one-cell-line-out cross-validation: parts that are resumed and shared, honest scores, a final model with them."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from factornet.cli import crossval, model
-from factornet.cli.crossvalidation.parts import read_scores, write_scores
+from factornet.cli.crossvalidation.parts import check_cells, plan_parts, read_scores, write_scores
 from factornet.cli.etl import main as etl
-from factornet.store import InputError
+from factornet.model.data import signals
+from factornet.store import InputError, Store, UsageError, open_store
 
 QUICK = "-k 4 -r -1 -d 4 -e 1 -n 1 -b 50 -s 3 --device cpu --threads 1 -v chr11:200000-900000 -t chr21".split()
 CODE = "import sys; from factornet.cli.entry_points import crossval; sys.exit(crossval())"
@@ -150,6 +154,68 @@ def test_training_options_are_checked_before_anything_is_written(words, tmp_path
     assert crossval.main([*options, "--", *training]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "cv").exists()
+
+
+@pytest.mark.parametrize(
+    ("plot", "message"),
+    [
+        ("no/x.png", "--plot {0}/no/x.png: its folder does not exist"),
+        ("cv/x.txt", "--plot {0}/cv/x.txt: a picture is named *.png"),
+        ("", "{0}: a picture is named"),
+    ],
+)
+def test_plot_that_cannot_be_written_is_refused_before_training(words, tmp_path, capsys, plot, message):
+    own = [str(tmp_path / "cv") if word == words[words.index("-o") + 1] else word for word in words]
+    at = own.index("--")
+    assert crossval.main([*own[:at], "--plot", str(tmp_path / plot), *own[at:]]) == 2
+    assert message.format(tmp_path) in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cell_lines_that_could_not_be_predicted_are_refused_before_training(demo_store, words, capsys, monkeypatch):
+    """Their units were compared once a model was trained, and --ignore-units behind -- did not reach the prediction."""
+    own, store = signals.track_signals, open_store(demo_store)
+    parts = plan_parts(store, Path("cv"), factors=["CTCF"], cells=[])
+    assert check_cells(store, parts, ["DGF"], meta=False, ignore_units=False) == []
+    with pytest.raises(UsageError, match="no track 'ATAC'"):
+        check_cells(store, parts, ["ATAC"], meta=False, ignore_units=False)
+
+    assert check_cells(store, parts, None, meta=True, ignore_units=False) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "tracks_of", lambda self, cell: store.cell(cell).tracks[: 1 + (cell != "K562")])
+        with pytest.raises(
+            UsageError, match=r"cell line K562 has no track .* a model of .* sees .* leave the cell line"
+        ):
+            check_cells(store, [p for p in parts if p.held_out == "K562"], None, meta=False, ignore_units=False)
+
+    def in_other_units(store, cells, tracks):
+        found = own(store, cells, tracks)
+        for cell, signal in found["DGF"].items():
+            signal["units"] = "fold-change" if cell == "HepG2" else "1x"
+        return found
+
+    monkeypatch.setattr(signals, "track_signals", in_other_units)
+    with pytest.raises(UsageError, match=r"HepG2 has the units fold-change, training had 1x .* with --ignore-units"):
+        check_cells(store, parts, ["DGF"], meta=False, ignore_units=False)
+    assert "fold-change" in check_cells(store, parts, ["DGF"], meta=False, ignore_units=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("factor", "cell", "message"),
+    [
+        ("crossval.json", "K562", "the factor crossval.json has the name of a file or folder of the cross-validation"),
+        ("Run.toml", "K562", "the factor Run.toml has the name of a file or folder"),
+        ("CTCF", "model", "the cell line model has the name of a file or folder"),
+        ("CTCF", "scores.json", "the cell line scores.json has the name of a file or folder"),
+        ("-h", "K562", "the factor -h has the name of an option"),
+    ],
+)
+def test_names_that_files_of_the_folder_have_are_refused(tmp_path, factor, cell, message):
+    """A cell line named model would be trained in the folder of the model of all cell lines."""
+    cells = {name: SimpleNamespace(factor_names=(factor, "MAX")) for name in (cell, "HepG2")}
+    store = SimpleNamespace(location="hg19.zarr", cells=tuple(cells), cell=cells.__getitem__)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        plan_parts(cast("Store", store), tmp_path, factors=[factor], cells=[])
 
 
 def test_a_folder_with_other_files_is_left_alone(words, tmp_path, capsys):

@@ -22,7 +22,7 @@ def predictions(tmp_path):
         ("x.jpg", "a picture is named *.png, *.pdf, *.svg"),
         ("folder.png", "is a folder; give the name of a file"),
         ("pipe.png", "is a device or pipe"),
-        ("p.png", "is the file of predictions"),
+        ("p.png", "is a file that the command reads; give another name"),
         ("absent/x.png", "its folder does not exist; create it first"),
     ],
 )

@@ -22,7 +22,7 @@ from gpu_report import Report, Skipped
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 ABSENT = """
     zarr zarrs dask distributed numcodecs numba xarray pandas h5py psutil platformdirs safetensors sklearn scipy
-    matplotlib rich pooch pyfaidx pyBigWig pybedtools jinja2 lightgbm google_crc32c
+    matplotlib rich pyfaidx pyBigWig pybedtools jinja2 lightgbm google_crc32c
 """.split()
 RUN = """
 import runpy, sys

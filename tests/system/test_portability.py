@@ -10,7 +10,7 @@ import pytest
 MASKED = Path(__file__).parents[1] / "support/masked"
 NOT_FOR_READING = (
     "torch,dask,distributed,pyBigWig,pybedtools,pyfaidx,pandas,sklearn,scipy,matplotlib,rich,h5py,memelite,tensorboardX,"
-    "safetensors,pooch,boto3,botocore,urllib3,requests,xarray,jinja2,pyjaspar,Bio"
+    "safetensors,boto3,botocore,urllib3,requests,xarray,jinja2,pyjaspar,Bio"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,9 @@ def _run(options: argparse.Namespace) -> int:
     samples = read_samples(options.samples) if options.samples else None
     table = read_tpm_table([_tpm_file(text) for text in options.tables], samples=samples)
     cells = _cells_of_folders(options.folders, table)
+    for folder in cells:
+        with output_lock(folder):  # an error before the loadings are written
+            pass
     if options.project is not None:
         loadings, digest = read_loadings(options.project)
         with naming_option("--max-missing"):
@@ -141,6 +145,8 @@ def _cells_of_folders(folders: list[Path], table: TpmTable) -> dict[Path, str]:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"--folders: {folder}: no such folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UsageError(f"--folders: {folder}: no permission to write its meta.txt")
         if folder_name(folder) not in table.cells:
             has = ", ".join(table.cells)
             raise UsageError(f"--folders: the table has no cell line {folder_name(folder)!r}; it has {has}")

@@ -164,4 +164,4 @@ def _print_group(group: str, files: Sequence[DownloadedFile], folder: Path) -> N
         f"{files[0].compared_with}"
     )
     if files[0].download.next:
-        print_line(f"next: {files[0].download.next.replace('{folder}', str(folder))}")
+        print_line(f"next: {files[0].download.next.replace('{folder}', shlex.quote(str(folder)))}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,14 @@ from ....store.files.outputs import check_output_file, output_lock
 from ....store.genome.intervals import Intervals, merge
 from ....store.reader import Store, open_store
 from ....store.schema import check_name
-from ...common.arguments import CHROM_ALIAS_HELP, HelpFormatter, add_common_options, naming_option
+from ...common.arguments import (
+    CHROM_ALIAS_HELP,
+    HelpFormatter,
+    add_common_options,
+    naming_force,
+    naming_option,
+    picture_lock,
+)
 from ...common.output import print_json, print_line, with_options
 from ..read_options import add_read_options, check_strand_name, signal_options
 
@@ -92,6 +99,13 @@ def _run(options: argparse.Namespace) -> int:
     if settings.assay is None:
         raise UsageError("--assay is missing: dnase, or atac, whose 5' ends are shifted")
     _check(options)
+    with ExitStack() as stack:
+        if options.picture:
+            stack.enter_context(picture_lock("--picture", options.picture, options.reads))
+        return _convert(options, settings)
+
+
+def _convert(options: argparse.Namespace, settings: SignalOptions) -> int:
     store = None if options.store is None else open_store(options.store)
     names = () if store is None else store.coordinates.names
     reads = open_reads(options.reads, _lengths(options, store), read_aliases(options.chrom_alias, names))
@@ -132,19 +146,8 @@ def _check(options: argparse.Namespace) -> None:
         raise UsageError("--sizes is for fragment files; alignments tell the lengths of chromosomes themselves")
     if has_fragments and not (options.store or options.sizes or options.assembly):
         raise UsageError("fragment files do not tell the lengths of chromosomes; give --store, --assembly or --sizes")
-    if options.picture:
-        _check_picture(options)
-
-
-def _check_picture(options: argparse.Namespace) -> None:
-    from ....model.figures import FIGURE_SUFFIXES  # loads torch
-
-    if options.clusters:
+    if options.picture and options.clusters:
         raise UsageError("--picture is of one signal; there is none of --clusters")
-    if options.picture.suffix.lower() not in FIGURE_SUFFIXES:
-        raise UsageError(f"--picture {options.picture}: give the name of a {', '.join(FIGURE_SUFFIXES)}")
-    if not options.picture.parent.is_dir():
-        raise UsageError(f"--picture {options.picture}: its folder does not exist; create it first")
 
 
 def _known_genome(options: argparse.Namespace, reads: ReadSet, store: Store | None) -> KnownGenome:
@@ -213,9 +216,23 @@ def _write(
     with ExitStack() as stack:
         for path in paths.values():
             stack.enter_context(output_lock(path))
-            check_output_file(path, overwrite=options.force)
+            with naming_force():
+                check_output_file(path, overwrite=options.force)
         with naming_option("--scale", hint=_SCALE_HINT):
             return {str(output): write_signals(reads, settings, paths, genome, scratch=output.parent)}
+
+
+@contextmanager
+def _nothing_left(paths: Sequence[Path]) -> Iterator[None]:
+    """Remove files and folders, each folder given before what is in it, that a block which fails has created."""
+    created = [path for path in paths if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        for path in reversed(created):
+            with suppress(OSError):  # a folder that has something else in it by now
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
 
 
 def _write_clusters(
@@ -236,15 +253,17 @@ def _write_clusters(
                 if (folder / name / file).exists() and not options.force:
                     raise UsageError(f"{folder / name}: has a {file}; give another folder, or --force")
         check_filters(reads, settings)
-        for name in names:
-            (folder / name).mkdir(parents=True, exist_ok=True)
         outputs = {name: {s: folder / name / f"{track}{_ENDS[s]}.bw" for s in strands} for name in names}
-        with naming_option("--scale", hint=_SCALE_HINT):
-            reports = write_clusters(reads, settings, outputs, clusters, genome, scratch=folder)
-        for name, report in reports.items():
-            rows = [
-                f"{path.name}\t{track}{_ENDS[s]}\tassay={settings.assay}\tunits={report.scale.units}\n"
-                for s, path in outputs[name].items()
-            ]
-            write_atomic(folder / name / "bigwig.txt", "".join(rows).encode())
+        files = [path for of_strands in outputs.values() for path in of_strands.values()]
+        with _nothing_left([folder, *(folder / name for name in names), *files]):
+            for name in names:
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            with naming_option("--scale", hint=_SCALE_HINT):
+                reports = write_clusters(reads, settings, outputs, clusters, genome, scratch=folder)
+            for name, report in reports.items():
+                rows = [
+                    f"{path.name}\t{track}{_ENDS[s]}\tassay={settings.assay}\tunits={report.scale.units}\n"
+                    for s, path in outputs[name].items()
+                ]
+                write_atomic(folder / name / "bigwig.txt", "".join(rows).encode())
     return {str(folder / name): report for name, report in reports.items()}

@@ -12,7 +12,7 @@ from ....etl.uniqueness.compute import Uniqueness, UniquenessOptions, write_uniq
 from ....etl.uniqueness.counted_records import DEFAULT_EXCLUDED
 from ....store.machine import peak_memory
 from ....store.text import format_bytes, format_count
-from ...common.arguments import HelpFormatter, add_common_options, chosen, naming_option, positive_int
+from ...common.arguments import HelpFormatter, add_common_options, chosen, naming_force, naming_option, positive_int
 from ...common.output import print_json, print_line
 from ...common.runner import report_interrupt
 from ..build_options import add_resource_options, build_with_progress, resources_from_args
@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace) -> int:
         resources_from_args(options),
         overwrite=options.force,
     )
-    with report_interrupt("run the same command again to resume"):
+    with naming_force(), report_interrupt("run the same command again to resume"):
         found, seconds = build_with_progress("uniqueness", write)
     _print(found, seconds, options)
     return 0

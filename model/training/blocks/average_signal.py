@@ -43,7 +43,8 @@ def average_signal(store: Store, cells: tuple[str, ...], tracks: tuple[str, ...]
     if not cells or not tracks:
         raise UsageError(f"cannot average {len(tracks)} tracks of {len(cells)} cell lines; give at least one of each")
     names = store.coordinates.names
-    return encode_means({c: np.stack([_chromosome_mean(store, cells, t, c) for t in tracks]) for c in names})
+    logs = {c: np.stack([_chromosome_mean(store, cells, t, c) for t in tracks]) for c in names}
+    return encode_means(logs, {c.name: c.digest for c in store.info.chromosomes})
 
 
 def _chromosome_mean(store: Store, cells: tuple[str, ...], track: str, chrom: str) -> NDArray[np.float16]:

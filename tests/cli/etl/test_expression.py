@@ -1,6 +1,7 @@
 """``factornet-etl expression``, from tables to models that refuse the components of other loadings."""
 
 import json
+import os
 import shlex
 import shutil
 
@@ -10,6 +11,7 @@ from support.keras_folder import GEPC, Spec, write_folder
 
 from factornet.cli import etl, predict, train
 from factornet.store import open_store
+from factornet.store.files.outputs import output_lock
 
 CELLS = ("GM12878", "HepG2", "K562", "A549", "MCF-7")
 
@@ -91,6 +93,18 @@ def test_mistakes_are_one_line(cells, tmp_path, capsys, words, said):
     assert run(etl, "expression {d}/tpm.tsv -o {d}/k.json -n 2", d=tmp_path) == 0
     assert run(etl, f"expression {words}", d=tmp_path, c=cells) == 2
     assert said.format(d=tmp_path) in capsys.readouterr().err
+
+
+def test_folders_that_cannot_be_written_are_refused_before_the_loadings_are(cells, tmp_path, capsys, monkeypatch):
+    write_table(tmp_path / "tpm.tsv", CELLS)
+    words = "expression {d}/tpm.tsv -o {d}/l.json -n 2 --folders {c}/GM12878 {c}/HepG2"
+    with output_lock(cells / "HepG2"):
+        assert run(etl, words, d=tmp_path, c=cells) == 2
+    assert "HepG2: is being written by process" in capsys.readouterr().err
+    monkeypatch.setattr(os, "access", lambda path, mode: path != cells / "HepG2")
+    assert run(etl, words, d=tmp_path, c=cells) == 2
+    assert f"--folders: {cells}/HepG2: no permission to write its meta.txt" in capsys.readouterr().err
+    assert not (tmp_path / "l.json").exists()
 
 
 def test_model_refuses_components_of_other_loadings_and_says_what_to_do(cells, demo_store, tmp_path, capsys):

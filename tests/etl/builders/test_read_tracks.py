@@ -11,6 +11,7 @@ import pytest
 from support.simulated_reads import write_cut_reads
 from support.tiny_experiment import LENGTHS, OPTIONS, left, write_tiny
 
+from factornet.cli.etl.inputs import signal as signal_command
 from factornet.cli.etl.parser import main
 from factornet.etl import Resources, build_cell
 from factornet.etl.inputs.bigwig import read_values
@@ -199,6 +200,7 @@ def test_build_from_reads_without_a_folder(files, counts, capsys, monkeypatch):
     assert "already exists, built from the same" in capsys.readouterr().out
     assert main(["info", "s.zarr"]) == 0
     assert "Th17: track DGF_fwd: " in capsys.readouterr().out
+    (files / "folder.png").mkdir()
     for wrong, message in (
         ("build s.zarr --reads r0.bam --assay dnase", "give cell-line folders, or --reads FILE... --cell NAME"),
         ("build s.zarr --reads r0.bam --cell X", "--reads needs --assay"),
@@ -214,6 +216,10 @@ def test_build_from_reads_without_a_folder(files, counts, capsys, monkeypatch):
         ("signal r0.bam --assay dnase -o x --clusters r1.bam", "--clusters needs fragment files"),
         ("signal r0.bam --assay dnase -o x.bw --assembly hg19", "--assembly hg19: is not that of the reads"),
         ("signal r0.bam --assay dnase -o x.bw --picture no/x.png", "--picture no/x.png: its folder does not exist"),
+        (
+            "signal r0.bam --assay dnase -o x.bw --picture folder.png",
+            "folder.png: is a folder; give the name of a file",
+        ),
         ("signal f.tsv --assay atac -o x.bw", "give --store, --assembly or --sizes"),
     ):
         assert main(wrong.split()) == 2
@@ -253,6 +259,16 @@ def test_clusters_become_cell_line_folders_that_build_takes(files, capsys):
     capsys.readouterr()
     assert main(words) == 2
     assert "C0: has a bigwig.txt" in capsys.readouterr().err
+
+    def fail(path, data):
+        raise InputError(path, "cannot be written (No space left on device)")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signal_command, "write_atomic", fail)
+        (files / "new/C1").mkdir(parents=True)
+        (files / "new/C1/chip.txt").write_text("mine")
+        assert main([word.replace(str(files / "cells"), str(files / "new")) for word in words]) == 2
+    assert [str(p.relative_to(files)) for p in sorted((files / "new").rglob("*"))] == ["new/C1", "new/C1/chip.txt"]
 
 
 def test_build_into_object_storage_knows_the_blacklist(s3, files, counts, tmp_path, capsys):

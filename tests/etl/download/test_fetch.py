@@ -1,9 +1,13 @@
 """Downloads of public inputs, from servers on loopback that fail in the ways real servers do."""
 
+import errno
 import hashlib
 import json
+import os
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -12,9 +16,10 @@ from support.servers import serving
 
 from factornet.cli.etl.inputs import fetch as etl_fetch
 from factornet.cli.etl.parser import main
+from factornet.etl.download import fetch
 from factornet.etl.download.fetch import download_files
 from factornet.etl.download.registry import Download, default_registry, read_registry, select_downloads
-from factornet.store import StoreError, UsageError
+from factornet.store import InputError, StoreError, UsageError
 from factornet.store.storage.retry import RetryPolicy
 
 QUICK = RetryPolicy(tries=4, wait=0.01, timeout=1)
@@ -195,6 +200,63 @@ def test_download_without_digest_is_compared_with_the_first(server, tmp_path):
         download_files([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
 
 
+def test_a_second_process_is_refused_while_a_file_is_downloaded(server, tmp_path):
+    """Both would write to one partial file, and the digest of a file with a hole be recorded as the known one."""
+    began, go_on = threading.Event(), threading.Event()
+    server.status = lambda nth: 200 if began.set() is None and go_on.wait(20) else 500
+    words = [download(server.url, digest="")]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(download_files, words, tmp_path, retry_policy=RetryPolicy(tries=1, wait=0.01, timeout=20))
+        assert began.wait(20)
+        with pytest.raises(InputError, match=rf"{NAME}: is being written by process \d+ on .* since"):
+            download_files(words, tmp_path, retry_policy=QUICK)
+        go_on.set()
+        assert first.result()[0].new
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+    assert read_record(tmp_path)[NAME]["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [NAME, "fetched.json"]
+
+
+def test_records_of_downloads_at_once_are_all_kept(tmp_path):
+    with serving(Publisher()) as a, serving(Publisher()) as b, ThreadPoolExecutor(2) as pool:
+        both = [Download(f"{i}.gz", "hg19", "", "--fasta", (s.url,), digest=MD5) for i, s in enumerate((a, b))]
+        found = [pool.submit(download_files, [one], tmp_path, retry_policy=QUICK) for one in both]
+        assert all(one.result()[0].new for one in found)
+    assert set(read_record(tmp_path)) == {"0.gz", "1.gz"}
+
+
+def read_record(folder):
+    return json.loads((folder / "fetched.json").read_text())
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", '{"big.fa.gz": 3}', "\0", '{"big.fa.gz": {"when": "now"}}'])
+def test_damaged_record_is_an_error_of_one_line(server, tmp_path, text):
+    (tmp_path / "fetched.json").write_text(text)
+    with pytest.raises(StoreError, match=r"fetched.json: is damaged .*; remove it"):
+        download_files([download(server.url)], tmp_path, retry_policy=QUICK)
+
+
+def test_what_is_no_file_in_the_place_of_a_download_is_refused_at_once(server, tmp_path):
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        download_files([download(server.url)], tmp_path, retry_policy=QUICK)
+    (tmp_path / NAME).rmdir()
+    os.mkfifo(tmp_path / NAME)
+    with pytest.raises(UsageError, match="is a device or pipe"):
+        download_files([download(server.url)], tmp_path, retry_policy=QUICK)
+    assert not server.requested
+
+
+def test_failing_write_names_the_partial_file(server, tmp_path, monkeypatch):
+    def fail(self, chunks, part, *more):
+        with fetch.named_write_errors(part):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(fetch._Downloader, "_copy_body", fail)
+    with pytest.raises(InputError, match=rf"\.{NAME}\.part: cannot be written \(No space left on device\)"):
+        download_files([download(server.url)], tmp_path, retry_policy=QUICK)
+
+
 def test_full_disk_is_reported_before_the_download(server, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda location: usage)
@@ -251,17 +313,21 @@ def test_interrupted_command_prints_how_to_resume(server, tmp_path, capsys, monk
         ("x.gz", {"urls": []}, "must be a list of http"),
         ("x.gz", {"digest": "crc:1"}, "neither md5"),
         ("x.gz", {"bytes": -1}, "is not a size"),
-        ("x.gz", {"assembly": None, "urls": 3}, "must be a list"),
+        ("x.gz", {"urls": 3}, "the entry 'x.gz': x.gz: urls must be a list"),
+        ("x.gz", {"assembly": None}, r"the entry 'x.gz': its assembly None has no place in a command"),
+        ("x.gz", {"assembly": "hg19; rm x"}, "its assembly 'hg19; rm x' has no place in a command"),
+        ("x.gz", {"option": "--fasta x; rm x"}, "its option '--fasta x; rm x' has no place in a command"),
+        ("x.gz", {"more_options": "$(rm x)"}, r"its more_options '\$\(rm x\)' has no place in a command"),
     ],
 )
 def test_invalid_registry_is_refused(tmp_path, name, change, message):
-    entry = {"assembly": "a", "what": "b", "option": "c", "urls": ["http://x/y"], **change}
+    entry = {"assembly": "a", "what": "b", "option": "--fasta", "urls": ["http://x/y"], **change}
     with pytest.raises(StoreError, match=message):
         read_registry(registry_file(tmp_path, **{name: entry}))
     (tmp_path / "r.json").write_text("[")
     with pytest.raises(StoreError, match=r"r.json: not a registry of downloads"):
         read_registry(tmp_path / "r.json")
-    with pytest.raises(StoreError, match="an entry lacks 'urls'"):
+    with pytest.raises(StoreError, match="the entry 'a' lacks 'urls'"):
         read_registry(registry_file(tmp_path, a={"what": "b"}))
 
 

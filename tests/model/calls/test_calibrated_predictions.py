@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from factornet.cli import model, predict, train
+from factornet.model.data import signals
+from factornet.model.training.validation import region_validation
 from factornet.store import open_store
+from factornet.store.files.outputs import output_lock
 from factornet.store.files.sealed_json import read_sealed_json
 
 DATA = "-i K562 HepG2 -f CTCF -v chr11:200000-900000 -t chr21 chr7 chr2".split()
@@ -73,6 +76,53 @@ def test_calibrating_again_gives_the_same(calibrated, demo_store, tmp_path, caps
     assert found["bins"] != 27_428
 
 
+def test_calibrating_on_bins_of_the_training_is_refused(calibrated, demo_store, tmp_path, capsys):
+    copy = tmp_path / "CTCF"
+    shutil.copytree(calibrated, copy)
+    words = [str(copy), "--store", str(demo_store), "--device", "cpu", "-i", "GM12878", "K562"]
+    assert model.main(["calibrate", *words, "--regions", "chr11:0-400000"]) == 2
+    error = capsys.readouterr().err
+    assert "CTCF: was trained on 4,000 of the 7,997 bins, in K562: its scores are too good there" in error
+    assert "give its validation regions (chr11:200000-900000)" in error
+    assert (copy / "calibration.json").read_bytes() == (calibrated / "calibration.json").read_bytes()
+    assert model.main(["calibrate", *words, "--regions", "chr11:0-400000", "--allow-seen"]) == 0
+    shown = capsys.readouterr()
+    assert "bins, in K562: rates will be too low" in shown.err
+    assert "(in place of an earlier calibration)" in shown.out
+
+
+def test_calibrating_compares_signals_with_those_of_training(calibrated, demo_store, tmp_path, capsys, monkeypatch):
+    copy = tmp_path / "CTCF"
+    shutil.copytree(calibrated, copy)
+    words = ["calibrate", str(copy), "--store", str(demo_store), "--device", "cpu", "--regions", "chr11:200000-400000"]
+    own = signals.track_signals
+
+    def in_other_units(store, cells, tracks):
+        found = own(store, cells, tracks)
+        return {track: {c: {**s, "units": "fold-change"} for c, s in by.items()} for track, by in found.items()}
+
+    monkeypatch.setattr(signals, "track_signals", in_other_units)
+    monkeypatch.setattr(signals, "_terms", lambda key, training: {"1x": ["K562"]} if key == "units" else {})
+    assert model.main([*words, "-i", "GM12878"]) == 2
+    assert "of GM12878 has the units fold-change, training had 1x" in capsys.readouterr().err
+    assert model.main([*words, "-i", "GM12878", "--ignore-units"]) == 0
+    assert "of GM12878 has the units fold-change, training had 1x" in capsys.readouterr().err
+
+
+def test_cell_lines_without_a_bound_bin_are_said_not_to_be_used(demo_store, calibrated, tmp_path, capsys, monkeypatch):
+    copy = tmp_path / "CTCF"
+    shutil.copytree(calibrated, copy)
+    words = ["calibrate", str(copy), "--store", str(demo_store), "--device", "cpu", "--regions", "chr11:200000-300000"]
+    own = region_validation.labels_of
+    monkeypatch.setattr(
+        region_validation, "labels_of", lambda store, cell, *more: own(store, cell, *more) * (cell == "K562")
+    )
+    assert model.main([*words, "-i", "K562", "GM12878", "K562"]) == 0
+    shown = capsys.readouterr()
+    assert "GM12878: no bin of the regions is bound by CTCF, or there are no peaks; not used" in shown.err
+    assert "calibrated in K562, chr11:200000-300000" in shown.out
+
+
 def test_resumed_training_writes_the_calibration_that_a_kill_left_out(calibrated, training, tmp_path, capsys):
     copy = tmp_path / "CTCF"
     shutil.copytree(calibrated, copy)
@@ -133,7 +183,60 @@ def test_sites_are_called_with_the_prediction_or_after_it(calibrated, words, tmp
     assert out.read_bytes() == bytes_before
     sites.unlink()
     assert predict.main([*words, "-o", str(out), "--fdr", "0.6", "--prevalence", "0.1"]) == 2
-    assert "other options" in capsys.readouterr().err
+    assert "other options: prevalence None, not 0.1" in capsys.readouterr().err
+    assert predict.main([*words[:-1], "chr21:0-90000", "-o", str(out), "--fdr", "0.6"]) == 2  # other bins
+    error = capsys.readouterr().err
+    assert "other options: regions ['chr21:0-200000'], not ['chr21:0-90000']" in error
+    assert not sites.exists()
+
+
+def test_sites_that_cannot_be_written_are_refused_before_predicting(words, tmp_path, capsys):
+    out, sites = tmp_path / "p.bw", tmp_path / "p.narrowPeak"
+    sites.write_text("mine")
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6"]) == 2
+    assert f"{sites}: already exists" in capsys.readouterr().err
+    sites.unlink()
+    sites.mkdir()
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6", "--force"]) == 2
+    assert f"{sites}: is a folder" in capsys.readouterr().err
+    (tmp_path / "p.narrowPeak.json").write_text("[]")
+    sites.rmdir()
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.6", "--force"]) == 2
+    assert "p.narrowPeak.json: exists and is no record" in capsys.readouterr().err
+    (tmp_path / "p.narrowPeak.json").unlink()
+    with output_lock(sites):  # of x.bed, say, beside x.bw
+        assert predict.main([*words, "-o", str(out), "--fdr", "0.6"]) == 2
+    assert f"{sites}: is being written by process" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sites_of_shifted_scores_are_called_at_rates_of_that_prevalence(calibrated, words, tmp_path, capsys):
+    calibration, share = model_calibration(calibrated), 0.05
+    out = tmp_path / "p.bw"
+    assert predict.main([*words, "-o", str(out), "--fdr", "0.5", "--prevalence", str(share)]) == 0
+    text, rates = capsys.readouterr().out, calibration.with_rates_at(share)
+    found = rates.at_threshold(rates.threshold_for(0.5))
+    assert f"if 5.000% of their bins were bound, {found.fdr:.1%} of such bins are false" in text
+    record = json.loads((tmp_path / "p.narrowPeak.json").read_text())
+    assert record["options"]["called"]["threshold"] == found.score
+
+
+def test_predictions_of_an_earlier_calibration_are_not_taken_for_those_of_the_present_one(
+    calibrated, demo_store, words, tmp_path, capsys
+):
+    copy, folder = tmp_path / "copy", tmp_path / "folder"
+    shutil.copytree(calibrated, copy)
+    words = [str(copy) if word == str(calibrated) else word for word in words]
+    assert predict.main([*words, "-o", f"{folder}/"]) == 0
+    other = ["-i", "GM12878", "--regions", "chr11:0-900000", "--device", "cpu"]
+    assert model.main(["calibrate", str(copy), "--store", str(demo_store), *other]) == 0
+    capsys.readouterr()
+    assert predict.main([*words, "-o", str(folder / "CTCF.bw"), "--fdr", "0.7"]) == 2
+    assert "other options: calibration_sha256" in capsys.readouterr().err
+    assert predict.main([*words, "-o", f"{folder}/", "--resume"]) == 2  # nor kept among files of the present one
+    assert "CTCF.bw: already exists" in capsys.readouterr().err
+    assert predict.main([*words, "-o", f"{folder}/", "--resume", "--force"]) == 0
+    assert "kept" not in capsys.readouterr().out
 
 
 def test_calls_need_a_calibration(calibrated, words, tmp_path, capsys):
@@ -194,14 +297,14 @@ def test_bins_on_the_blacklist_are_counted_as_not_computed(calibrated, demo_stor
     assert f"{n} intervals were not computed, their score is 0: {n} on the blacklist" in capsys.readouterr().out
 
 
-def test_missing_calibration_is_warned_of(calibrated, words, tmp_path, capsys):
-    """Its scores are other ones, and it is said; without a word only where raw scores are asked for."""
+def test_missing_calibration_is_refused(calibrated, words, tmp_path, capsys):
+    """Its scores are other ones: they have to be asked for."""
     copy = tmp_path / "copy"
     shutil.copytree(calibrated, copy)
     (copy / "calibration.json").unlink()
     others = [str(copy) if word == str(calibrated) else word for word in words]
-    for name, more, warned in (("a.bw", (), True), ("b.bw", ("--uncalibrated",), False), ("folder/", (), True)):
-        assert predict.main([*others, "-o", f"{tmp_path}/{name}", *more]) == 0
-        assert ("copy: no calibration.json, which training writes at its end" in capsys.readouterr().err) == warned
+    for name, more, status in (("a.bw", (), 2), ("b.bw", ("--uncalibrated",), 0), ("folder/", (), 2)):
+        assert predict.main([*others, "-o", f"{tmp_path}/{name}", *more]) == status
+        assert ("copy: no calibration.json of these weights, which" in capsys.readouterr().err) == bool(status)
     assert predict.main([*words, "-o", str(tmp_path / "c.bw")]) == 0
     assert "calibration.json" not in capsys.readouterr().err

@@ -102,6 +102,34 @@ def test_a_state_of_other_workers_is_refused(store, plan):
             next(iter(dataset))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batches": -3}, "a state at epoch 0, behind -3 batches of 1 workers cannot be"),
+        ({"batches": 1.5}, "no state of a dataset, which has whole numbers epoch, batches"),
+        ({"workers": 0}, "of 0 workers cannot be"),
+        ({"workers": 10**12}, "of 1000000000000 workers cannot be"),
+        ({"epoch": "0"}, "no state of a dataset"),
+        ({"batch_size": 7}, "of batches of other windows: batch_size was 7, is"),
+        ({"seed": 9}, "of batches of other windows: seed was 9, is 0"),
+        ({"world_size": 2}, "world_size was 2, is 1"),
+    ],
+)
+def test_states_that_are_none_or_of_other_batches_are_refused(store, plan, change, message):
+    """Else windows would be learnt twice, or not at all, without a word."""
+    dataset = WindowDataset(store, plan, SETTINGS)
+    with pytest.raises(UsageError, match=message):
+        dataset.load_state_dict(dataset.state_dict(batches=1) | change)
+    with pytest.raises(UsageError, match="no state of a dataset, which has whole numbers epoch"):
+        dataset.load_state_dict({"epoch": 0})
+    earlier = {"epoch": 0, "batches": 1, "workers": 1, "worker": None}  # without what it depends on
+    dataset.load_state_dict(earlier)
+    n = len(list(dataset))
+    dataset.load_state_dict(earlier | {"batches": 10**9})
+    with pytest.raises(UsageError, match=rf"behind 1,000,000,000 batches, but epoch 0 has at most {n + 1}"):
+        list(dataset)
+
+
 def test_epochs_reach_workers_that_live_on(store, plan):
     dataset = WindowDataset(store, partial(plans, plan), SETTINGS)
     loader = DataLoader(dataset, batch_size=None, num_workers=2, persistent_workers=True)

@@ -57,7 +57,7 @@ def bins(store):
 
 
 def seen(record, store, cell, bins):
-    counts = count_seen(record, store, cell, bins)
+    counts = count_seen(record.trainings, store, cell, bins)
     return counts.trained, counts.validated, counts.elsewhere, counts.total
 
 
@@ -85,16 +85,16 @@ def test_earlier_trainings_count(record, store, training, bins):
 
 
 def test_unknown_training_is_none(record, store, bins):
-    assert count_seen(replace(record, trainings=()), store, "K562", bins) is None
+    assert count_seen((), store, "K562", bins) is None
 
 
 def test_training_from_weights_of_unknown_origin_is_incomplete(record, store, training, bins):
     """As of a model that --init-from started from a published one."""
     unknown = TrainingData(cells=(), valid_cells=(), valid=(), test=(), chromosomes=(), manifests={})
-    found = count_seen(replace(record, trainings=(training, unknown)), store, "GM12878", bins)
+    found = count_seen((training, unknown), store, "GM12878", bins)
     assert (found.trained, found.complete) == (8, False)
-    assert count_seen(replace(record, trainings=(training,)), store, "GM12878", bins).complete
-    assert count_seen(replace(record, trainings=(unknown,)), store, "GM12878", bins) is None
+    assert count_seen((training,), store, "GM12878", bins).complete
+    assert count_seen((unknown,), store, "GM12878", bins) is None
 
 
 def test_start_from_a_model_without_recorded_data_is_recorded(training):

@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factornet.model.model_dir.card import ModelCard, read_card, write_card
+from factornet.model.model_dir.mean_signal import RECORD, mean_signal_record, read_mean_signal, write_mean_signal
+from factornet.model.network.block_config import BlockConfig
 from factornet.model.network.mean_signal import encode_means
 from factornet.model.training.blocks.average_signal import average_signal, cells_with_tracks, own_tracks
 from factornet.store import UsageError, open_store, read_span
@@ -47,11 +50,35 @@ def test_mean_is_that_of_the_bases_of_all_cell_lines(demo_store):
 
 def test_other_chromosomes_and_lengths_are_refused():
     means = encode_means({"chr1": np.zeros((1, 4), np.float16)})
-    means.check_chromosome("chr1", 199)
+    means.check_chromosome("chr1", 199, "SQ.a")
     with pytest.raises(UsageError, match=r"chr1: has 5 blocks .* mean signal has 4 for it; .* trained on: chr1"):
-        means.check_chromosome("chr1", 201)
+        means.check_chromosome("chr1", 201, "SQ.a")
     with pytest.raises(UsageError, match=r"chr2: has 1 blocks .* has none for it"):
-        means.check_chromosome("chr2", 50)
+        means.check_chromosome("chr2", 50, "SQ.a")
+
+
+def test_chromosomes_of_another_sequence_are_refused(demo_store):
+    """Of an assembly with equal lengths, or a changed one, the means are of other places."""
+    store = open_store(demo_store)
+    means = average_signal(store, ("K562",), ("DGF",))
+    for c in store.info.chromosomes:
+        means.check_chromosome(c.name, c.length, c.digest)
+    first = store.info.chromosomes[0]
+    with pytest.raises(UsageError, match=rf"{first.name}: has another sequence than the {first.name} whose places"):
+        means.check_chromosome(first.name, first.length, store.info.chromosomes[1].digest)
+
+
+def test_sequences_are_kept_with_the_model_and_need_not_be(tmp_path):
+    for i, sequences in enumerate(({"chr1": "SQ.a"}, {})):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        means = encode_means({"chr1": np.zeros((1, 4), np.float16)}, sequences)
+        config = BlockConfig(tasks=("A",), tracks=("T",), mean_tracks=("T",))
+        card = ModelCard(config=config, training={RECORD: mean_signal_record(means, ("X",))}, provenance={})
+        write_card(folder, card)
+        card = read_card(folder)
+        write_mean_signal(folder, means, model=card.digest)
+        assert read_mean_signal(folder, card).sequences == sequences
 
 
 def test_nothing_to_average_is_refused(demo_store):

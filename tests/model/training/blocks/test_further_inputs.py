@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from factornet.cli import model, predict, train
+from factornet.cli.training import blocks
 from factornet.model import load_network
+from factornet.model.data import signals
 from factornet.model.model_dir.mean_signal import FILE
 from factornet.model.prediction import Bins, predict_bins
 from factornet.model.prediction.predictor import Predictor
@@ -47,6 +49,22 @@ def test_defaults_are_all_other_factors_and_cell_lines(trained, demo_store):
     assert content["training"]["mean_signal"]["cells"] == list(store.cells)
     assert load_network(trained).networks[0].output.out_channels == 1 + len(others)
     assert model.main(["verify", str(trained)]) == 0
+
+
+def test_negative_values_of_a_mean_signal_are_warned_of(demo_store, capsys, monkeypatch):
+    own = signals.track_signals
+
+    def with_negatives(store, cells, tracks):
+        found = own(store, cells, tracks)
+        found["DGF"]["K562"]["figures"]["negative"] = 0.25
+        return found
+
+    store = open_store(demo_store)
+    blocks._warn_negative(store, store.cells, ("DGF",))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(signals, "track_signals", with_negatives)
+    blocks._warn_negative(store, store.cells, ("DGF",))
+    assert "mean signal of DGF: negative values count as 0 (25.00% in K562 of the bases)" in capsys.readouterr().err
 
 
 def test_prediction_needs_the_mean_signal_that_belongs_to_the_model(trained, demo_store, tmp_path, capsys):

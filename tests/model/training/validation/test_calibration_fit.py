@@ -86,6 +86,28 @@ def test_prevalence_multiplies_the_odds():
     np.testing.assert_allclose(calibration.at_prevalence(scores, calibration.prevalence), scores, atol=1e-6)
 
 
+def test_rates_at_another_prevalence_are_those_of_data_with_that_share_of_bound_bins():
+    """The oracle: the same bins, each bound one ten times over, scored and counted anew."""
+    scores, bound, block = make_scores(20_000)
+    calibration = fit(scores, bound, block)
+    weights = np.where(bound, 10.0, 1.0)
+    prevalence = float(weights[bound].sum() / weights.sum())
+    # `bins` and `bound` of this fit are all bins, so that its prevalence is that of the scores.
+    shifted = calibration.at_prevalence(calibration.apply(scores), prevalence)
+    rates = calibration.with_rates_at(prevalence)
+    np.testing.assert_allclose(calibration.at_prevalence(calibration.thresholds, prevalence), rates.thresholds, 1e-5)
+    for row in (0, 20, 50):
+        called = shifted >= np.float32(rates.thresholds[row]) * (1 - 1e-6)
+        found = weights[called & ~bound].sum() / weights[called].sum()
+        assert rates.fdr[row] == pytest.approx(found, abs=0.01)
+        assert rates.fdr_low[row] <= rates.fdr[row] <= rates.fdr_high[row]
+    np.testing.assert_array_equal(rates.recall, calibration.recall)
+    assert calibration.with_rates_at(None) is calibration
+    assert (np.diff(calibration.with_rates_at(1 - 1e-9).thresholds) > 0).all()
+    with pytest.raises(UsageError, match="lies between 0 and 1, got nan"):
+        calibration.with_rates_at(float("nan"))
+
+
 def test_json_gives_the_calibration_back():
     calibration = fit(*make_scores(4000))
     again = Calibration.from_json(calibration.to_json())
@@ -93,6 +115,13 @@ def test_json_gives_the_calibration_back():
     content = calibration.to_json()
     for key, value in (("logits", [1, 0]), ("calibrated", []), ("bins", "many"), ("fdr", [float("nan")] * 60)):
         with pytest.raises((TypeError, ValueError, UsageError)):
+            Calibration.from_json({**content, key: value})
+    rates = ("thresholds", "fdr", "fdr_low", "fdr_high", "recall")
+    wrong: list[tuple[str, object]] = [(key, [x + shift for x in content[key]]) for key in rates for shift in (-2, 2)]
+    wrong += [("recall", content["recall"][:-1]), ("logits", [x * 1e9 for x in content["logits"]])]
+    wrong += [("bins", 0), ("bound", 0), ("bound", content["bins"]), ("bins", 1e300), ("error_after", float("nan"))]
+    for key, value in wrong:
+        with pytest.raises((TypeError, UsageError)):
             Calibration.from_json({**content, key: value})
     with pytest.raises(KeyError):
         Calibration.from_json({k: v for k, v in content.items() if k != "recall"})
