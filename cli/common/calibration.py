@@ -13,7 +13,7 @@ from .arguments import naming_option
 from .output import print_json, print_line
 
 if TYPE_CHECKING:
-    from ...model.calls.other_cells import ExpectedRate
+    from ...model.model_dir.other_cells import ExpectedRate
     from ...model.model_dir.calibration import Calibration, ScoreRates
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.predictor import Predictor
@@ -176,7 +176,7 @@ def describe_sites(options: argparse.Namespace, predictor: Predictor, n_sites: i
 
 def _rates_of_calls(options: argparse.Namespace, predictor: Predictor) -> tuple[ScoreRates, ExpectedRate | None]:
     """Return the rates on the validation regions, and what to expect in a cell line that was not calibrated on."""
-    from ...model.calls.other_cells import in_other_cells
+    from ...model.model_dir.other_cells import in_other_cells
 
     assert predictor.calibration is not None, "checked with the options"
     found = predictor.calibration.with_rates_at(predictor.prevalence)
@@ -208,11 +208,14 @@ def print_calibrations(
 
 
 def _at_rate(found: Calibration, fdr: float) -> str:
+    from ...model.model_dir.other_cells import in_other_cells
+
     try:
         rates = found.at_threshold(found.threshold_for(fdr))
     except UsageError:
         return "no score has so low a rate"
+    other = in_other_cells(rates)
     return (
-        f"scores of at least {rates.score:.3f} (90 % interval {rates.low:.1%} to {rates.high:.1%}), which find "
-        f"{rates.recall:.1%} of the bound bins"
+        f"scores of at least {rates.score:.3f} (90 % interval {rates.low:.1%} to {rates.high:.1%}; in another cell line "
+        f"{other.low:.1%} to {other.high:.1%}), which find {rates.recall:.1%} of the bound bins"
     )

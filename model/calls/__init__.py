@@ -2,7 +2,6 @@
 
     call_sites   join bins to sites, from arrays
     narrow_peak  call the sites of a file of predictions, and write them
-    other_cells  say what false discovery rate to expect in a cell line that the calibration has not seen
 
 May import `model.evaluation` and what lies below it.
 """

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from ...store.text import markdown_list, markdown_page, markdown_table, markdown_text
 from ..model_dir.calibration import Calibration
 from ..model_dir.card import ModelCard, TrainingData
+from ..model_dir.other_cells import in_other_cells
 from ..network.config import NetworkConfig
 from .annotation import model_rules
 from .signals import recorded_signals
@@ -126,9 +127,11 @@ def _rates(found: Calibration) -> Iterator[str]:
             rate = found.at_threshold(found.threshold_for(fdr))
         except UsageError:
             continue  # no score has so low a rate
+        other = in_other_cells(rate)
         yield (
             f"    - false discovery rate of {fdr:.0%}: scores of at least {rate.score:.3f} (90 % interval "
-            f"{rate.low:.1%} to {rate.high:.1%}) find {rate.recall:.1%} of the bound bins"
+            f"{rate.low:.1%} to {rate.high:.1%}; in another cell line {other.low:.1%} to {other.high:.1%}) find "
+            f"{rate.recall:.1%} of the bound bins"
         )
 
 

@@ -9,7 +9,8 @@
     training.json         losses by epoch (`history`); training.png draws them, and says so (`png_text`)
     history.json, .csv    the same as plain tables
     run.toml              command, host, dates and versions of the run that wrote it (`cli.run.record`)
-    calibration.json      what scores mean: frequencies and false discovery rates (`calibration`)
+    calibration.json      what scores mean: frequencies and false discovery rates (`calibration`), and what rates to
+                          expect in cell lines that it has not seen (`other_cells`)
     tensorboard/          logs for TensorBoard, if asked for (`verification`)
     chip.txt bigwig.txt feature.txt meta.txt      names, one per line, as FactorNet writes them
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, hypot, log
 
-from ..model_dir.calibration import ScoreRates
+from .calibration import ScoreRates
 
 _SHIFT, _SPREAD = 0.0, 0.5
 """Mean and standard deviation, over pairs of cell lines, of the logit of the rate that was found less that of the rate
