@@ -13,8 +13,8 @@ from .arguments import naming_option
 from .output import print_json, print_line
 
 if TYPE_CHECKING:
-    from ...model.model_dir.other_cells import ExpectedRate
     from ...model.model_dir.calibration import Calibration, ScoreRates
+    from ...model.model_dir.other_cells import ExpectedRate
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.predictor import Predictor
 
@@ -216,6 +216,6 @@ def _at_rate(found: Calibration, fdr: float) -> str:
         return "no score has so low a rate"
     other = in_other_cells(rates)
     return (
-        f"scores of at least {rates.score:.3f} (90 % interval {rates.low:.1%} to {rates.high:.1%}; in another cell line "
-        f"{other.low:.1%} to {other.high:.1%}), which find {rates.recall:.1%} of the bound bins"
+        f"scores of at least {rates.score:.3f} (90 % interval {rates.low:.1%} to {rates.high:.1%}; in another cell "
+        f"line {other.low:.1%} to {other.high:.1%}), which find {rates.recall:.1%} of the bound bins"
     )
