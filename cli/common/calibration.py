@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ...store.errors import UsageError
 from ...store.text import format_count
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ...model.model_dir.calibration import Calibration
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.predictor import Predictor
+    from ...model.prediction.runs.interval_run import IntervalBins
+    from ...model.prediction.runs.region_bins import RegionBins
 
 _RATES = (0.1, 0.5)
 _HINT = "calibrate it with `factornet-model calibrate`"
@@ -100,27 +102,22 @@ def call_from_args(options: argparse.Namespace, predictor: Predictor) -> int:
     )
 
 
-def call_existing(options: argparse.Namespace, predictor: Predictor, bins: Mapping[str, Any]) -> int:
+def call_existing(options: argparse.Namespace, predictor: Predictor, bins: RegionBins | IntervalBins) -> int:
     """Call the sites of predictions that exist, if they are those of this command; return the exit status.
 
     Args:
         options: of the command.
         predictor: of the command.
-        bins: settings of its bins, as records have them.
+        bins: of the command.
 
     Raises:
         UsageError: they are others.
-        InputError: it is not recorded what they are.
+        InputError: it is not recorded what they are, or another process writes them.
     """
-    from ...model.prediction.sidecar import read_record
+    from ...model.prediction.to_file import existing_predictions
 
-    record = read_record(options.output)
-    if changes := predictor.differences(record, bins):
-        raise UsageError(
-            f"{options.output}: already exists, and is not what this command predicts ({'; '.join(changes)}); give "
-            "another name, or replace it with --force"
-        )
-    n_sites = call_from_args(options, predictor)
+    with existing_predictions(predictor, bins, options.output):
+        n_sites = call_from_args(options, predictor)
     if options.json:
         print_json({"output": str(options.output), "predicted": 0, "calibrated": True, "sites": n_sites})
     else:
