@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ...model.model_dir.other_cells import ExpectedRate
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.predictor import Predictor
+    from ...model.prediction.runs.interval_run import IntervalBins
+    from ...model.prediction.runs.region_bins import RegionBins
 
 _RATES = (0.1, 0.5)
 _HINT = "calibrate it with `factornet-model calibrate`"
@@ -102,27 +104,22 @@ def call_from_args(options: argparse.Namespace, predictor: Predictor) -> int:
     )
 
 
-def call_existing(options: argparse.Namespace, predictor: Predictor, bins: Mapping[str, Any]) -> int:
+def call_existing(options: argparse.Namespace, predictor: Predictor, bins: RegionBins | IntervalBins) -> int:
     """Call the sites of predictions that exist, if they are those of this command; return the exit status.
 
     Args:
         options: of the command.
         predictor: of the command.
-        bins: settings of its bins, as records have them.
+        bins: of the command.
 
     Raises:
         UsageError: they are others.
-        InputError: it is not recorded what they are.
+        InputError: it is not recorded what they are, or another process writes them.
     """
-    from ...model.prediction.sidecar import read_record
+    from ...model.prediction.to_file import existing_predictions
 
-    record = read_record(options.output)
-    if changes := predictor.differences(record, bins):
-        raise UsageError(
-            f"{options.output}: already exists, and is not what this command predicts ({'; '.join(changes)}); give "
-            "another name, or replace it with --force"
-        )
-    n_sites = call_from_args(options, predictor)
+    with existing_predictions(predictor, bins, options.output):
+        n_sites = call_from_args(options, predictor)
     if options.json:
         content = {"output": str(options.output), "predicted": 0, "calibrated": True}
         print_json(content | describe_sites(options, predictor, n_sites))
@@ -204,7 +201,7 @@ def print_calibrations(
             file=file,
         )
         for rate in _RATES:
-            print_line(f"  false discovery rate of {rate:.0%}: {_at_rate(found, rate)}", file=file)
+            print_line(f"  called at a false discovery rate of {rate:.0%}: {_at_rate(found, rate)}", file=file)
 
 
 def _at_rate(found: Calibration, fdr: float) -> str:
@@ -216,6 +213,7 @@ def _at_rate(found: Calibration, fdr: float) -> str:
         return "no score has so low a rate"
     other = in_other_cells(rates)
     return (
-        f"scores of at least {rates.score:.3f} (90 % interval {rates.low:.1%} to {rates.high:.1%}; in another cell "
-        f"line {other.low:.1%} to {other.high:.1%}), which find {rates.recall:.1%} of the bound bins"
+        f"scores of at least {rates.score:.3f}, of which {rates.fdr:.1%} are false (90 % interval {rates.low:.1%} to "
+        f"{rates.high:.1%}; in another cell line {other.low:.1%} to {other.high:.1%}); they find {rates.recall:.1%} of "
+        "the bound bins"
     )

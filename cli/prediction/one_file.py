@@ -80,12 +80,12 @@ def _predict(options: argparse.Namespace) -> int:
             prevalence=options.prevalence,
         )
         if regions:
-            asked = RegionBins(regions=tuple(regions), stride=stride).options()
             count = count_bins(regions, store.coordinates, stride=stride)
         else:
             intervals = read_bins(options, store)
-            asked, count = intervals.options(), len(intervals.bins)
+            count = len(intervals.bins)
         if options.fdr is not None and options.output.exists() and not options.force:
+            asked = RegionBins(regions=tuple(regions), stride=stride) if regions else intervals
             return call_existing(options, predictor, asked)
         check_signals(model.card, options, store)
         check_annotation_rules(model.card, options, store)

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ...store.errors import UsageError
-from ...store.reader import Store
 from ...store.sampling.bin_targets import has_peaks
 from ...store.sampling.sampler import Sampler
 from ...store.text import format_names
@@ -77,7 +76,7 @@ def _mean_signal(
             )
         if len(cells) < 2 or not own:
             return (), ()
-        _warn_negative(store, cells, own)
+        _warn_of_signals(sampler, cells, own)
         return cells, own
     cells = tuple(dict.fromkeys(cell_name(item) for item in chosen(options.mean_cells)))
     with naming_option("--mean-cells"):
@@ -86,14 +85,18 @@ def _mean_signal(
                 raise UsageError(f"cell line {cell} lacks a track of its own: {', '.join(own)} are averaged")
         if cells and not own:
             raise UsageError(f"no track to average: {', '.join(tracks) or 'none'} are shared by all cell lines")
-    _warn_negative(store, cells, own)
+    _warn_of_signals(sampler, cells, own)
     return (cells, own) if cells else ((), ())
 
 
-def _warn_negative(store: Store, cells: tuple[str, ...], tracks: tuple[str, ...]) -> None:
-    """Warn of tracks with negative values, which count as 0 in a mean signal."""
-    from ...model.data.signals import track_signals
+def _warn_of_signals(sampler: Sampler, cells: tuple[str, ...], tracks: tuple[str, ...]) -> None:
+    """Warn of cell lines whose signal is unlike that of the training ones, and of negative values, which count as 0."""
+    from ...model.data.signals import compare_signals, track_signals
 
+    store, learnt = sampler.store, sampler.cells + sampler.valid_cells
+    others = track_signals(store, [cell for cell in cells if cell not in learnt], tracks)
+    for warning in compare_signals(track_signals(store, learnt, tracks), others, ignore_units=True):
+        print_warning(f"mean signal: {warning}; choose the cell lines with --mean-cells")
     for track, signals in track_signals(store, cells, tracks).items():
         shares = {cell: s["figures"]["negative"] for cell, s in signals.items() if "figures" in s}
         if negative := {cell: share for cell, share in shares.items() if share}:

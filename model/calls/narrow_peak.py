@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from ...store.files.atomic_write import named_write_errors
 from ...store.files.file_kinds import file_kind
-from ...store.files.outputs import check_output_file, output_lock
 from ...store.genome.bigwig_format import check_structure, read_blocks
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.schema import BIN
 from ..evaluation.score_file import read_scores
 from ..model_dir.calibration import Calibration
-from ..prediction.sidecar import PredictionRecord, check_sidecar, read_record, replacing_with_sidecar
+from ..prediction.runs.outputs import output_locks
+from ..prediction.sidecar import PredictionRecord, read_record, replacing_with_sidecar
 from .call_sites import Sites, call_sites
 
 _SUFFIX = ".narrowPeak"
@@ -43,10 +43,7 @@ def calls_lock(predictions: Path, *, overwrite: bool) -> Iterator[None]:
         UsageError: the file of sites exists and `overwrite` is false, or it or its record cannot be replaced.
         InputError: another process writes it.
     """
-    output = calls_path(predictions)
-    with output_lock(output):
-        check_output_file(output, overwrite=overwrite)
-        check_sidecar(output)
+    with output_locks([calls_path(predictions)], overwrite=overwrite):
         yield
 
 

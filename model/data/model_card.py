@@ -129,9 +129,9 @@ def _rates(found: Calibration) -> Iterator[str]:
             continue  # no score has so low a rate
         other = in_other_cells(rate)
         yield (
-            f"    - false discovery rate of {fdr:.0%}: scores of at least {rate.score:.3f} (90 % interval "
-            f"{rate.low:.1%} to {rate.high:.1%}; in another cell line {other.low:.1%} to {other.high:.1%}) find "
-            f"{rate.recall:.1%} of the bound bins"
+            f"    - called at a false discovery rate of {fdr:.0%}: scores of at least {rate.score:.3f}, of which "
+            f"{rate.fdr:.1%} are false (90 % interval {rate.low:.1%} to {rate.high:.1%}; in another cell line "
+            f"{other.low:.1%} to {other.high:.1%}); they find {rate.recall:.1%} of the bound bins"
         )
 
 

@@ -5,10 +5,13 @@ A run of one file (`runs`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ...store.errors import UsageError
+from ...store.files.outputs import output_lock
 from ...store.genome.regions import Region
 from .bins import Bins
 from .predictor import Predictor
@@ -16,7 +19,7 @@ from .runs.interval_run import IntervalBins, predict_outputs_for_intervals
 from .runs.interval_tiles import TileRule
 from .runs.outputs import Output
 from .runs.region_bins import RegionBins
-from .runs.region_run import OnBins, predict_outputs_in_regions
+from .runs.region_run import OnBins, predict_outputs_in_regions, remove_left_parts
 from .runs.workers import RegionWorkers
 from .sidecar import PredictionRecord, read_record
 
@@ -59,6 +62,32 @@ def predict_intervals(
     of_file = Output(path=output, predictors=(predictor,))
     predict_outputs_for_intervals([of_file], intervals, overwrite=overwrite, on_bins=on_bins)
     return read_record(output)
+
+
+@contextmanager
+def existing_predictions(predictor: Predictor, bins: RegionBins | IntervalBins, output: Path) -> Iterator[None]:
+    """Hold the lock of a finished file of predictions, after checking that they are those of a predictor.
+
+    What its run has left beside it, killed once the file was there, is removed.
+
+    Args:
+        predictor: network, store, cell line and factor.
+        bins: that are to be predicted.
+        output: the file.
+
+    Raises:
+        UsageError: they are others.
+        InputError: it is not recorded what they are, or another process writes the file.
+    """
+    with output_lock(output):
+        if changes := predictor.differences(read_record(output), bins.options()):
+            raise UsageError(
+                f"{output}: already exists, and is not what this command predicts ({'; '.join(changes)}); give another "
+                "name, or replace it with the force option"
+            )
+        if isinstance(bins, RegionBins):
+            remove_left_parts(Output(path=output, predictors=(predictor,)), bins)
+        yield
 
 
 def predict_regions(

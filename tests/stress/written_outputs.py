@@ -90,6 +90,10 @@ def prepare(server: Forked, work: Path) -> None:
         ended = server.run(f"factornet.cli.{module}", arguments, work, limit=120)
         assert ended.status == 0, ended
     shutil.copytree(work / "model", work / "second")
+    shutil.copytree(work / "model", work / "calibrated")
+    words = ["calibrate", "calibrated", "--store", f"{work}/s.zarr", "--device", "cpu"]
+    ended = server.run("factornet.cli.model", words, work, limit=120)
+    assert ended.status == 0, ended
 
 
 def _train(work: Path, seed: int = 1) -> list[str]:
@@ -145,6 +149,19 @@ def _regions(name: str) -> Callable[[Path, Path], list[str]]:
 def _regions_again(name: str) -> Callable[[Path, Path], list[str]]:
     first = _regions(name)
     return lambda work, folder: [*first(work, folder), "--resume", *(["--force"] if (folder / name).exists() else [])]
+
+
+def _called(work: Path, folder: Path) -> list[str]:
+    model = [*_predict(work)[:-1], f"{work}/calibrated"]
+    return [*model, "--regions", "chrA:0-5000", "chrA:5000-10000", "-o", f"{folder}/c.bw", "--fdr", "0.99"]
+
+
+def _called_again(work: Path, folder: Path) -> list[str]:
+    """Call the sites of finished predictions, or resume these."""
+    words = _called(work, folder)
+    if (folder / "c.narrowPeak").exists():
+        return [*words, "--force"]
+    return words if (folder / "c.bw").exists() else [*words, "--resume"]
 
 
 def _intervals(bed: str, name: str) -> Callable[[Path, Path], list[str]]:
@@ -212,6 +229,10 @@ COMMANDS = (
     _predicts("bigwig", "spaced.bed", "p.bw"),
     _predicts_regions("bedgraph", "r.bed.gz"),
     _predicts_regions("bigwig", "r.bw"),
+    replace(
+        _recorded(Command("predict-fdr", "factornet.cli.predict", _nothing, _called, _called_again), "c.narrowPeak"),
+        record="c.narrowPeak.json",
+    ),
     Command("predict-folder", "factornet.cli.predict", _nothing, _folder, _folder_again, steps=True),
     Command("visualize", "factornet.cli.visualize", _nothing, _page("-o"), _page_again),
     Command(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,20 +52,35 @@ def test_defaults_are_all_other_factors_and_cell_lines(trained, demo_store):
     assert model.main(["verify", str(trained)]) == 0
 
 
-def test_negative_values_of_a_mean_signal_are_warned_of(demo_store, capsys, monkeypatch):
-    own = signals.track_signals
+@pytest.mark.parametrize(
+    "change",
+    [
+        (
+            "K562",
+            "negative",
+            lambda x: 0.25,
+            "mean signal of DGF: negative values count as 0 (25.00% in K562 of the bases)",
+        ),
+        ("HepG2", "mean", lambda x: x / 100, "mean signal: track DGF of HepG2 is not on the scale of training: mean "),
+    ],
+)
+def test_signals_unlike_others_of_a_mean_are_warned_of(demo_store, capsys, monkeypatch, change):
+    cell, figure, new, warning = change
+    own, store = signals.track_signals, open_store(demo_store)
 
-    def with_negatives(store, cells, tracks):
+    def changed(store, cells, tracks):
         found = own(store, cells, tracks)
-        found["DGF"]["K562"]["figures"]["negative"] = 0.25
+        if cell in found["DGF"]:
+            figures = found["DGF"][cell]["figures"]
+            figures[figure] = new(figures[figure])
         return found
 
-    store = open_store(demo_store)
-    blocks._warn_negative(store, store.cells, ("DGF",))
+    sampler = SimpleNamespace(store=store, cells=("K562", "GM12878"), valid_cells=())
+    blocks._warn_of_signals(sampler, store.cells, ("DGF",))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(signals, "track_signals", with_negatives)
-    blocks._warn_negative(store, store.cells, ("DGF",))
-    assert "mean signal of DGF: negative values count as 0 (25.00% in K562 of the bases)" in capsys.readouterr().err
+    monkeypatch.setattr(signals, "track_signals", changed)
+    blocks._warn_of_signals(sampler, store.cells, ("DGF",))
+    assert warning in capsys.readouterr().err
 
 
 def test_prediction_needs_the_mean_signal_that_belongs_to_the_model(trained, demo_store, tmp_path, capsys):
