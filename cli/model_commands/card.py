@@ -9,6 +9,7 @@ from typing import Any
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.model_options import resolve_model
 from ..common.output import print_json, print_line
+from ..etl.sharing.statements import add_statement_options, statements_from_args
 
 
 def add_parser(commands: Any) -> None:
@@ -25,6 +26,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "model", type=Path, metavar="MODEL", help="model folder, of factornet or of the original, or a fetched model"
     )
+    add_statement_options(parser, what="the model", known="as model.json has it")
     add_common_options(parser)
     parser.set_defaults(handler=_card)
 
@@ -34,11 +36,14 @@ def _card(options: argparse.Namespace) -> int:
     from ...model.keras.open_model import open_card
     from ...model.keras.original_folder import is_keras_folder
     from ...model.model_dir.calibration import recorded_calibrations
+    from ...model.model_dir.history import RECORD, read_history
 
+    statements = statements_from_args(options)
     folder = resolve_model(options.model)
     card = open_card(folder)
     calibrations = {} if is_keras_folder(folder) else recorded_calibrations(folder, card.digest)
-    text = card_markdown(folder.resolve().name, card, calibrations)
+    epochs = read_history(folder, card.digest).epochs if (folder / RECORD).exists() else ()
+    text = card_markdown(folder.resolve().name, card, calibrations, epochs=epochs, stated=vars(statements))
     if options.json:
         print_json({"model": str(folder), "markdown": text})
         return 0

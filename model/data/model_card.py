@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from ...store.text import markdown_list, markdown_page, markdown_table, markdown_text
 from ..model_dir.calibration import Calibration
 from ..model_dir.card import ModelCard, TrainingData
+from ..model_dir.history import Rows, best_epoch
 from ..model_dir.other_cells import in_other_cells
 from ..network.config import NetworkConfig
 from .annotation import model_rules
@@ -19,13 +20,22 @@ _MEASURES = {"average_precision": "average precision", "auroc": "auROC", "auprc"
 _RATES = (0.1, 0.5)
 
 
-def card_markdown(name: str, card: ModelCard, calibrations: Mapping[str, Calibration]) -> str:
+def card_markdown(
+    name: str,
+    card: ModelCard,
+    calibrations: Mapping[str, Calibration],
+    *,
+    epochs: Rows = (),
+    stated: Mapping[str, str] | None = None,
+) -> str:
     """Return the card of a model as Markdown.
 
     Args:
         name: of the model.
         card: content of model.json.
         calibrations: by factor.
+        epochs: history of its training.
+        stated: licence, citation and contact, by these names, where they are stated.
 
     Raises:
         InputError: signals or annotation rules in model.json have another form.
@@ -34,8 +44,8 @@ def card_markdown(name: str, card: ModelCard, calibrations: Mapping[str, Calibra
         ("", [*_summary(card)]),
         ("Inputs", [*_inputs(name, card)]),
         ("Training", [*_training(card)]),
-        ("Scores", [*_scores(card, calibrations)]),
-        ("Origin", [*_origin(card)]),
+        ("Scores", [*_scores(card, calibrations, epochs)]),
+        ("Origin", [*_origin(card, stated or {})]),
     )
     return markdown_page(name, sections)
 
@@ -103,7 +113,7 @@ def _one_training(training: TrainingData, note: str) -> Iterator[str]:
     yield f"- regions held out{note}: {markdown_list(training.test) or 'none'}"
 
 
-def _scores(card: ModelCard, calibrations: Mapping[str, Calibration]) -> Iterator[str]:
+def _scores(card: ModelCard, calibrations: Mapping[str, Calibration], epochs: Rows) -> Iterator[str]:
     rows = list(_cross_validation(card.provenance.get("cross_validation")))
     if rows:
         yield "Of models that were trained without the cell line, with 95 % intervals:"
@@ -115,8 +125,15 @@ def _scores(card: ModelCard, calibrations: Mapping[str, Calibration]) -> Iterato
             f"bound; mean distance of scores above 0.01 from observed frequencies {found.error_after:.4f}"
         )
         yield from _rates(found)
+    if epochs:
+        best = next(row for row in epochs if row["epoch"] == best_epoch(epochs, card.select))
+        what = "all bins of the validation regions" if card.select == "ap" else "sampled windows, easier than all bins"
+        yield (
+            f"- average precision in validation: {best['val_average_precision']:.4f} of {what} (epoch "
+            f"{best['epoch']:.0f} of {len(epochs)}, loss {best['val_loss']:.4f})"
+        )
     if not rows and not calibrations:
-        yield "- unknown: neither cross-validation nor calibration is recorded"
+        yield "- in other cell lines or on bins held out: unknown, neither cross-validation nor calibration is recorded"
 
 
 def _rates(found: Calibration) -> Iterator[str]:
@@ -150,12 +167,14 @@ def _cross_validation(recorded: object) -> Iterator[tuple[str, str, str, str]]:
                 yield str(cell), title, f"{value:.4f}", text
 
 
-def _origin(card: ModelCard) -> Iterator[str]:
-    origin = _mapping(card.provenance.get("origin"))
+def _origin(card: ModelCard, stated: Mapping[str, str]) -> Iterator[str]:
+    origin = {**_mapping(card.provenance.get("origin")), **{key: text for key, text in stated.items() if text}}
     if origin.get("name"):
         yield f"- published as: {markdown_text(origin['name'])}, {markdown_text(origin.get('url', ''))}"
     yield f"- licence: {markdown_text(origin.get('licence') or 'not recorded; ask whoever trained the model')}"
     yield f"- cite: {markdown_text(origin.get('citation') or 'whoever trained the model')}"
+    if origin.get("contact"):
+        yield f"- contact: {markdown_text(origin['contact'])}"
     for file, digest in sorted(_mapping(card.provenance.get("sha256")).items()):
         yield f"- SHA-256 of {markdown_text(file)}: {markdown_text(digest)}"
     for group, digest in sorted(_mapping(card.provenance.get("manifests")).items()):

@@ -1,4 +1,4 @@
-"""Options that say what only people can say of a store: its licence, how to cite it, whom to ask."""
+"""Options that say what only people can say of a store or model: its licence, how to cite it, whom to ask."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from ....etl.sharing.entry import Statements
 from ....store.errors import UsageError
 
 
-def add_statement_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--licence``, ``--citation`` and ``--contact``."""
-    group = parser.add_argument_group("what the card says of the data; by default as the catalogue has it")
-    group.add_argument("--licence", default="", metavar="TEXT", help="under which the data may be used")
-    group.add_argument("--citation", default="", metavar="TEXT", help="of the work that the data are from")
+def add_statement_options(
+    parser: argparse.ArgumentParser, *, what: str = "the data", known: str = "as the catalogue has it"
+) -> None:
+    """Add ``--licence``, ``--citation`` and ``--contact``.
+
+    Args:
+        parser: of the command.
+        what: what they are stated of.
+        known: what the card says by default.
+    """
+    group = parser.add_argument_group(f"what the card says of {what}; by default {known}")
+    group.add_argument("--licence", default="", metavar="TEXT", help=f"under which {what} may be used")
+    group.add_argument("--citation", default="", metavar="TEXT", help=f"of the work that {what} should be cited by")
     group.add_argument("--contact", default="", metavar="TEXT", help="whom to ask")
 
 

@@ -83,3 +83,15 @@ def test_card_of_an_original_and_of_an_imported_model(tmp_path, capsys):
         assert f"- licence: {licence}" in text
         assert "- gene expression of the cell line: GEPC1, GEPC2" in text
         assert "- cell lines and regions: unknown" in text
+
+
+def test_scores_of_validation_and_what_is_stated_are_on_the_card():
+    epochs = [
+        {"epoch": 1, "loss": 0.7, "val_loss": 0.5, "val_average_precision": 0.4},
+        {"epoch": 2, "loss": 0.6, "val_loss": 0.3, "val_average_precision": 0.6},
+        {"epoch": 3, "loss": 0.5, "val_loss": 0.4, "val_average_precision": 0.7},
+    ]
+    text = card_markdown("x", trained(), {}, epochs=epochs, stated={"licence": "CC BY 4.0", "contact": "=ada <b>"})
+    assert "0.6000 of sampled windows, easier than all bins (epoch 2 of 3, loss 0.3000)" in text
+    assert "- licence: CC BY 4.0" in text
+    assert "- contact: =ada \\<b\\>" in text
