@@ -12,7 +12,10 @@ from ...store.storage.remote import ObjectServer, TooLargeError
 from ...store.storage.retry import TransientError
 from ..publish.disk_space import check_disk_space
 
-_CHANGED = "it was replaced or damaged there: ask whoever keeps it to run `factornet-etl list --rebuild FOLDER`"
+_CHANGED = (
+    "it was replaced or damaged there: ask whoever keeps it to verify and export it again, or, if it is sound, to run "
+    "`factornet-etl list --rebuild FOLDER`"
+)
 
 
 def download_file(

@@ -19,7 +19,10 @@ from .catalogue import Catalogue
 from .download import download_file
 from .entry import CatalogueEntry
 
-_CHANGED = "ask whoever keeps the catalogue to run `factornet-etl list --rebuild FOLDER`"
+_CHANGED = (
+    "ask whoever keeps it to verify and export the store again, or, if it is sound, to run `factornet-etl list "
+    "--rebuild FOLDER`"
+)
 
 
 @contextmanager

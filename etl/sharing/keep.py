@@ -11,9 +11,10 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit, urlunsplit
 
-from ...store.errors import FactorNetError, InputError
+from ...store.errors import FactorNetError, InputError, StoreError
 from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import file_digest, sha256_of
 from ...store.files.limited_read import parse_json, read_limited
@@ -21,6 +22,8 @@ from ...store.files.outputs import output_lock, remove_temporary_files
 from ...store.files.sealed_json import NewerVersionError
 from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store
+from ...store.text import format_count
+from ..verify.objects import verify_store
 from .card import store_card
 from .catalogue import (
     CATALOGUE,
@@ -107,7 +110,7 @@ def rebuild_catalogue(folder: Path, *, on_store: Callable[[str], None] = lambda 
     """Write the catalogue of a folder from the stores in it, and their cards.
 
     Args:
-        folder: that has stores in it: folders, and zip files.
+        folder: that has stores in it: folders, and zip files. Those with faults are refused.
         on_store: called with the name of each store before it is read.
 
     Raises:
@@ -122,6 +125,7 @@ def rebuild_catalogue(folder: Path, *, on_store: Callable[[str], None] = lambda 
         for path in filter(_may_be_store, sorted(folder.iterdir())):
             on_store(path.name)
             try:
+                _check_whole(path)
                 described = _describe(path, statements.get(path.name, Statements()))
             except FactorNetError as e:
                 refused.append(str(e))
@@ -189,6 +193,21 @@ def _describe(path: Path, statements: Statements) -> _Described:
     size, sha256 = (path.stat().st_size, file_digest(path)) if path.is_file() else (0, "")
     entry = describe_store(store, path.name, statements=statements, zip_size=size, zip_sha256=sha256)
     return _Described(entry, store, identity)
+
+
+def _check_whole(path: Path) -> None:
+    """Check a store before it is listed: every object of a zip file, which is read whole anyway, else all sizes.
+
+    Raises:
+        StoreError: it has faults.
+    """
+    if findings := verify_store(path, quick=not path.is_file()).findings:
+        first = findings[0]
+        raise StoreError(
+            path,
+            f"not listed: {format_count(len(findings), 'fault')}, the first is {first.path}: {first.problem}",
+            hint=f"`factornet-etl verify {quote(str(path))}` prints the remedies; or export it again",
+        )
 
 
 def _identity(path: Path) -> object:

@@ -232,3 +232,16 @@ def test_full_disk_leaves_the_catalogue_as_it_was(shelf, tiny_store, name, monke
     assert "No space left on device" in capsys.readouterr().err
     assert (shelf / CATALOGUE).read_bytes() == before
     assert not [p for p in shelf.iterdir() if p.name.startswith(".")]
+
+
+def test_stores_with_faults_are_not_listed(shelf, capsys):
+    """A flipped bit in a zip file, an object that a folder lacks: listed, they would look sound."""
+    data = bytearray((shelf / "tiny.zip").read_bytes())
+    at = data.find(b"\x28\xb5\x2f\xfd") if b"\x28\xb5\x2f\xfd" in data else len(data) // 2
+    data[at + 20] ^= 1
+    (shelf / "tiny.zip").write_bytes(data)
+    next(p for p in (shelf / "tiny.zarr/genome").rglob("*") if p.is_file() and p.parent.name == "c").unlink()
+    found = report_of_rebuild(capsys, shelf)
+    assert found["stores"] == []
+    assert [text.split(": ")[1] for text in sorted(found["refused"])] == ["not listed"] * 2
+    assert "`factornet-etl verify " in found["refused"][0]
