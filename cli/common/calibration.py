@@ -160,7 +160,7 @@ def print_sites(options: argparse.Namespace, predictor: Predictor, n_sites: int)
         print_line(
             f"{predictor.cell} is none of the calibration's cell lines ({', '.join(predictor.calibration.cells)}): "
             f"expect {expected.fdr:.1%} of these bins to be false (90 % interval {expected.low:.1%} to "
-            f"{expected.high:.1%}, by how ten factors fared in another cell line)"
+            f"{expected.high:.1%}, by how eight factors fared in another cell line)"
         )
 
 

@@ -2,7 +2,7 @@
 
 Blocks of the validation regions say how a rate differs along the genome of their cell lines. Another cell line has
 peaks of another experiment, other widths, another signal, and its rate differs by more. By how much was measured:
-models of ten factors, learnt and calibrated in one cell line, called in another (docs/accuracy.md).
+models of eight factors, learnt and calibrated in one cell line, called in another (docs/accuracy.md).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from math import exp, hypot, log
 
 from .calibration import ScoreRates
 
-_SHIFT, _SPREAD = 0.0, 0.5
-"""Mean and standard deviation, over pairs of cell lines, of the logit of the rate that was found less that of the rate
-on the validation regions."""
-_DEVIATIONS = 1.645  # of an interval of 90 %
+_SHIFT, _SPREAD = 0.26, 0.90
+"""Mean over factors of the logit of the rate that was found less that of the rate on the validation regions; standard
+deviation of a further factor's (0.85, times the root of 1 + 1/8)."""
+_DEVIATIONS = 1.895  # of an interval of 90 %, by Student's distribution with 7 degrees of freedom
 _LEAST = 1e-3  # rate with a logit
 
 
