@@ -347,6 +347,18 @@ def test_a_batch_is_transformed_where_it_is_read_and_moves_as_one(store, plan):
     assert (batch.tracks.dtype, batch.index.dtype) == (torch.float64, torch.int64)
 
 
+def test_the_dataset_makes_the_batches(store, plan):
+    """What the page on own networks says of loaders that batch again, and of the number of batches."""
+    dataset = WindowDataset(store, plan, SETTINGS)
+    with pytest.raises(TypeError, match="default_collate"):
+        next(iter(DataLoader(dataset)))
+    with pytest.raises(TypeError, match="WindowDataset"):
+        len(dataset)
+    least = -(-len(plan) // 30)
+    assert len(list(dataset)) == least
+    assert least <= len(list(DataLoader(dataset, batch_size=None, num_workers=2))) <= least + 1
+
+
 def len_of(batch):
     return len(batch.index)
 
