@@ -128,8 +128,7 @@ def _fit_on(
     with problems.catch():
         regions = _fit_regions(options, store, record)
     if len(problems.errors) > 1:
-        prefix = "--baselines: "
-        raise UsageError(prefix + "; ".join(str(error).removeprefix(prefix) for error in problems.errors))
+        raise UsageError("; ".join(map(str, problems.errors)))
     if problems.errors:
         raise problems.errors[0]
     assert cells is not None
