@@ -213,7 +213,7 @@ class WindowDataset(IterableDataset[Any]):
             self._n_loaded += 1
         self._n_loaded_here = int(self._n_loaded)
         self.set_epoch(position.epoch)
-        self._resumed, self._begun = position, _none_begun(position.workers)
+        self._resumed, self._begun, self._read = position, _none_begun(position.workers), (None, _START)
 
     def _order(self, epoch: int) -> dict[str, Any]:
         """Return on what it depends which windows of an epoch come in which order, as JSON values."""

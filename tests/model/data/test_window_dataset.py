@@ -175,6 +175,9 @@ def test_a_loaded_state_is_said_before_and_after_the_first_batch(store, plan, wo
     batches = iter(dataset)
     next(batches)
     assert dataset.state_dict() == state | {"batches": 4}
+    for n in (0, 2):
+        dataset.load_state_dict(state | {"batches": n})
+        assert dataset.state_dict()["batches"] == n
 
 
 def state_where_it_is_read(dataset, batch):
@@ -299,6 +302,9 @@ def test_processes_of_a_training_have_parts_of_one_batch(store, plan):
         of_ranks = [set(p[i]) for p in parts]
         assert set.union(*of_ranks) == batch
         assert sum(map(len, of_ranks)) == len(batch)
+    of_first, last = (WindowDataset(store, plan, replace(SETTINGS, rank=r, world_size=3)) for r in (0, 2))
+    last.load_state_dict(of_first.state_dict(batches=2))  # one process writes the state of all
+    assert rows(last) == parts[2][2:]
 
 
 @pytest.mark.parametrize(("world_size", "workers"), [(1, 0), (2, 0), (2, 2)])
