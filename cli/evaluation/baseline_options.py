@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...store.errors import UsageError
+from ...store.errors import Problems, UsageError
 from ...store.genome.intervals import Intervals, subtract
 from ...store.genome.regions import region_intervals
 from ...store.reader import Store
@@ -78,7 +78,8 @@ def baseline_scores(
         record: of the predictions; None if there is none.
 
     Raises:
-        UsageError: it is not known what to fit on, or which track or motif to use; the message has the option.
+        UsageError: it is not known what to fit on, or which track or motif to use; the message has all options that
+            are missing.
         InputError: the file of motifs cannot be read.
     """
     from ...model.data.inputs import manifest_digests
@@ -88,12 +89,14 @@ def baseline_scores(
 
     if (options.fit_cells or options.fit_regions) and not options.baselines:
         raise UsageError("--fit-cells and --fit-regions say on what to fit a baseline: give --baselines, too")
-    motif, track, fitted = _choose_motif(options, factor), options.track, None
+    problems = Problems(collect=options.baselines)  # all that is missing at once
+    motif, track, fitted = None, options.track, None
+    with problems.catch():
+        motif = _choose_motif(options, factor)
     odds = None if motif is None else log_odds(motif.probabilities)
     if options.baselines:
+        cells, regions = _fit_on(options, store, factor, record, problems)
         assert odds is not None
-        cells = _fit_cells(options, store, factor, record)
-        regions = _fit_regions(options, store, record)
         if is_same_cell(store, cell, cells, manifest_digests(store, cells)):
             regions = _without_evaluated(regions, scored, store, cell)
         track = track or _own_track(store, (cell, *cells))
@@ -109,6 +112,28 @@ def _choose_motif(options: argparse.Namespace, factor: str) -> Motif | None:
     if options.motifs is None and not options.baselines:
         return None
     return choose_motif(options.motifs or default_motifs(option="--baselines"), options.motif_name or factor)
+
+
+def _fit_on(
+    options: argparse.Namespace, store: Store, factor: str, record: PredictionRecord | None, problems: Problems
+) -> tuple[tuple[str, ...], Intervals]:
+    """Return the cell lines and the regions to fit on.
+
+    Raises:
+        FactorNetError: these are not known, or there were problems before; the message has all of them.
+    """
+    cells, regions = None, None
+    with problems.catch():
+        cells = _fit_cells(options, store, factor, record)
+    with problems.catch():
+        regions = _fit_regions(options, store, record)
+    if len(problems.errors) > 1:
+        raise UsageError("; ".join(map(str, problems.errors)))
+    if problems.errors:
+        raise problems.errors[0]
+    assert cells is not None
+    assert regions is not None
+    return cells, regions
 
 
 def _fit_cells(

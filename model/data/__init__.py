@@ -2,6 +2,7 @@
 
     annotation      compare the annotation rules of a store with those of a network
     batches         copy batches to a device, ahead of their consumer
+    dataset_state   position of such a dataset within an epoch, and what decides the order of its windows
     device          choose a device; report its free memory
     device_windows  hold arrays of a store in the memory of a device, and cut windows from them there
     inputs          check that cell lines of a store have the inputs of a network

@@ -14,9 +14,8 @@ for epoch in range(5):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from operator import index
-from typing import Any, Self
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from ...store.reader import Store
 from ...store.sampling.plan import SamplingPlan
 from ...store.windows.batch import Batch, StreamSettings
 from ...store.windows.loader import WindowStream
+from .dataset_state import DatasetPosition, PlanSummary, check_order, describe_order
 
 Windows = SamplingPlan | Callable[[int], SamplingPlan]
 """The windows of every epoch, or a function that draws those of an epoch; `functools.partial` makes one that worker
@@ -66,6 +66,7 @@ class WindowBatch:
         return replace(self, **{name: getattr(self, name).pin_memory() for name in _MOVED})
 
 
+_START = DatasetPosition(0, 0, 1, None)
 _MOVED = ("codes", "tracks", "features", "labels", "targets")
 
 
@@ -119,7 +120,8 @@ class WindowDataset(IterableDataset[Any]):
 
     Args:
         store: an open store.
-        windows: see `Windows`.
+        windows: a `SamplingPlan`, the windows of every epoch, or a function that draws those of an epoch from its
+            number; `functools.partial(sampler.epoch, 0)` is one that worker processes can be given.
         settings: how to stream them; inputs must be named (`tracks`) where there is a target.
         seed: determines the order, together with the epoch; None keeps genome order.
         target: signal to learn, besides the labels of the plan.
@@ -149,74 +151,113 @@ class WindowDataset(IterableDataset[Any]):
                 raise UsageError("name the tracks that are inputs in the settings: all are read else, the target too")
             if both := [name for name in target.tracks if name in settings.tracks]:
                 raise UsageError(f"{', '.join(both)}: input and target at once; name other tracks in one of them")
-        # Shared, so that workers that live for several epochs see it change.
+        # Shared, so that workers that live for several epochs see them change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
         self._in_workers = torch.zeros((), dtype=torch.bool).share_memory_()  # type: ignore[no-untyped-call]
-        self._done, self._resumed = 0, _Position(0, 0, 1, None)
-        self._begun = _none_begun(1)
+        self._n_loaded = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+        self._n_loaded_here = 0
+        self._resumed, self._begun = _START, _none_begun(1)
+        self._read: tuple[int | None, DatasetPosition] = (None, _START)
+        self._summary: tuple[Windows, int, PlanSummary] | None = None
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose windows, and their order, the next iteration yields; the first is 0."""
+        """Choose the epoch whose windows, and their order, the next iteration yields; the first is 0.
+
+        Another epoch than the present one begins at its first batch, also where a state was loaded.
+        """
+        if epoch != int(self._epoch):
+            self._resumed, self._read = _START, (None, _START)
         self._epoch.fill_(epoch)
 
     def state_dict(self, *, batches: int | None = None, workers: int = 1) -> dict[str, Any]:
-        """Return where an epoch stands.
+        """Return where an epoch stands, and on what the order of its windows depends.
 
         Args:
             batches: number of batches of the epoch that the caller has taken from a loader; by default, those that this
-                object has yielded itself, in this process.
+                object has yielded itself, in this process, or the state that was loaded and has not been used yet.
             workers: of that loader; 1 without.
 
         Raises:
             UsageError: workers of a loader yield the batches, so that this object cannot count them.
         """
+        epoch, order = int(self._epoch), self._order(int(self._epoch))
+        if batches is not None:
+            return asdict(DatasetPosition(epoch, batches, max(1, workers), None)) | order
         info = get_worker_info()
-        own = batches is None and info is not None
-        if batches is None and info is None and self._in_workers:
+        reader = None if info is None else info.id
+        if self._is_pending(epoch, reader):
+            return asdict(self._resumed) | order
+        if info is None and self._in_workers:
             problem = "workers of a loader yield the batches, and this process does not see how many were taken"
             raise UsageError(
                 f"{problem}; give their number, and that of the workers: state_dict(batches=..., workers=...)"
             )
-        return {
-            "epoch": int(self._epoch),
-            "batches": self._done if batches is None else batches,
-            "workers": info.num_workers if own and info is not None else max(1, workers),
-            "worker": info.id if own and info is not None else None,
-            **self._order(),
-        }
-
-    def _order(self) -> dict[str, Any]:
-        """Return on what it depends which windows are in which batch, as JSON values."""
-        own = self.settings
-        return {"batch_size": own.batch_size, "world_size": own.world_size, "seed": self.seed}
+        read_by, position = self._read
+        if read_by != reader or position.epoch != epoch:
+            position = DatasetPosition(epoch, 0, 1 if info is None else info.num_workers, reader)
+        return asdict(position) | order
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Have the next iteration of that epoch begin where it stood; its batches before are read and not yielded.
 
-        The loader must have as many workers as the state says, and must be made anew where its workers are persistent.
+        The loader must have as many workers as the state says, and must be made anew where its workers are persistent:
+        those that have started refuse to go on.
 
         Raises:
-            UsageError: it is no state of a dataset, or that of another batch size, seed or number of processes.
+            UsageError: it is no state of a dataset, or one of another order of windows: of another plan, form of the
+                store, seed, batch size, number of processes, or whatever else decides it.
         """
-        position = _Position.of(state)
-        other = [
-            f"{key} was {state[key]}, is {now}" for key, now in self._order().items() if state.get(key, now) != now
-        ]
-        if other:
-            raise UsageError(f"the state is of batches of other windows: {', '.join(other)}; use the same settings")
-        self._resumed = position
-        self._begun = _none_begun(self._resumed.workers)
-        self.set_epoch(self._resumed.epoch)
+        position = DatasetPosition.of(state)
+        check_order(state, self._order(position.epoch))
+        if get_worker_info() is None:
+            self._n_loaded += 1
+        self._n_loaded_here = int(self._n_loaded)
+        self.set_epoch(position.epoch)
+        self._resumed, self._begun, self._read = position, _none_begun(position.workers), (None, _START)
+
+    def _order(self, epoch: int) -> dict[str, Any]:
+        """Return on what it depends which windows of an epoch come in which order, as JSON values."""
+        before, windows = self._summary, self.windows
+        if before is not None and before[0] is windows and (before[1] == epoch or not callable(windows)):
+            summary = before[2]
+        else:
+            summary = self._summarize(epoch, self._plan_of(epoch))
+        settings = self._settings_of(0, 1)
+        return describe_order(self.store, summary, settings, seed=self.seed, drop_last=self.drop_last)
+
+    def _plan_of(self, epoch: int) -> SamplingPlan:
+        return self.windows(epoch) if callable(self.windows) else self.windows
+
+    def _summarize(self, epoch: int, plan: SamplingPlan) -> PlanSummary:
+        """Return the summary of the windows of an epoch, which is kept: states ask for it again and again."""
+        summary = PlanSummary.of(plan, self.store)
+        self._summary = (self.windows, epoch, summary)
+        return summary
+
+    def _is_pending(self, epoch: int, reader: int | None) -> bool:
+        """Return whether a state was loaded that a worker, or this process (None), has not gone on from yet."""
+        if self._resumed.epoch != epoch or not self._resumed.batches:
+            return False
+        if reader is None:
+            return not bool(self._begun.any())
+        return not bool(self._begun.all() or (reader < len(self._begun) and self._begun[reader]))
 
     def __iter__(self) -> Iterator[Any]:
         info, epoch = get_worker_info(), int(self._epoch)
+        reader = None if info is None else info.id
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
-        self._in_workers.fill_(info is not None)
-        has_begun = self._begun.all() or (worker < len(self._begun) and self._begun[worker])
-        position = _Position(-1, 0, 1, None) if has_begun else self._resumed
-        part, skipped = position.skipped(epoch, worker, workers)
-        self._begun[worker : worker + 1] = True
-        plan = self.windows(epoch) if callable(self.windows) else self.windows
+        if int(self._n_loaded) != self._n_loaded_here:
+            raise UsageError(
+                f"a state was loaded after worker {worker} of the loader had started, which does not see it; make a "
+                "loader with persistent workers anew after load_state_dict"
+            )
+        position = DatasetPosition(epoch, 0, workers, reader)
+        if self._is_pending(epoch, reader):
+            position = self._resumed
+        part, skipped = position.skipped(worker, workers)
+        plan = self._plan_of(epoch)
+        if callable(self.windows):  # to draw them again for a state takes longer
+            self._summarize(epoch, plan)
         settings = self._settings_of(part, workers)
         full = len(plan) // settings.batch_size
         if skipped > (most := -(-len(plan) // settings.batch_size)):
@@ -224,13 +265,16 @@ class WindowDataset(IterableDataset[Any]):
                 f"the state is behind {position.batches:,} batches, but epoch {epoch} has at most {most * workers:,}: "
                 "it is of other windows"
             )
+        self._begun[worker : worker + 1] = True
+        self._in_workers.fill_(info is not None)
+        self._read = (reader, position)
         seed = None if self.seed is None else (self.seed, epoch)
-        self._done = 0
         for number, batch in enumerate(WindowStream(self.store, plan, settings, seed=seed)):
             if (self.drop_last and number >= full) or not batch.index.size:
                 return
-            self._done += 1
             if number >= skipped:
+                position = position.behind_next()
+                self._read = (reader, position)
                 found = self._as_tensors(batch)
                 yield found if self.transform is None else self.transform(found)
 
@@ -260,60 +304,7 @@ class WindowDataset(IterableDataset[Any]):
         )
 
 
-_MOST, _MOST_WORKERS = 2**62, 2**16
-
-
 def _none_begun(workers: int) -> torch.Tensor:
     """Return a flag for each worker, shared with them: whether it has begun where an epoch stood."""
     flags: torch.Tensor = torch.zeros(workers, dtype=torch.bool).share_memory_()  # type: ignore[no-untyped-call]
     return flags
-
-
-@dataclass(frozen=True)
-class _Position:
-    """Where an epoch stood: batches of one worker, or, with `worker` None, of all."""
-
-    epoch: int
-    batches: int
-    workers: int
-    worker: int | None
-
-    @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Self:
-        """Return the position that a state of a dataset says.
-
-        Raises:
-            UsageError: it says none.
-        """
-        keys = ("epoch", "batches", "workers", "worker")
-        try:
-            epoch, batches, workers = (index(state[key]) for key in keys[:3])
-            worker = None if state["worker"] is None else index(state["worker"])
-        except (TypeError, KeyError) as error:
-            raise UsageError(
-                f"no state of a dataset, which has whole numbers {', '.join(keys)}, got {str(state)[:200]}"
-            ) from error
-        if not (0 <= epoch < _MOST and 0 <= batches < _MOST and 0 < workers <= _MOST_WORKERS):
-            raise UsageError(f"a state at epoch {epoch}, behind {batches} batches of {workers} workers cannot be")
-        return cls(epoch, batches, workers, worker)
-
-    def skipped(self, epoch: int, worker: int, workers: int) -> tuple[int, int]:
-        """Return whose part of the batches a worker reads, and how many of it came before.
-
-        A loader takes a batch of each worker in turn, beginning with the first one: which has the next one's part then.
-
-        Raises:
-            UsageError: there are more or fewer workers, whose batches are others.
-        """
-        if epoch != self.epoch or not self.batches:
-            return worker, 0
-        if workers != self.workers or self.worker not in (None, worker):
-            which = "all" if self.worker is None else f"worker {self.worker}"
-            raise UsageError(
-                f"the state is of {which} of {self.workers} workers, this is worker {worker} of {workers}: their "
-                "batches are others; use as many workers as before"
-            )
-        if self.worker is not None:
-            return worker, self.batches
-        part = (worker + self.batches) % workers
-        return part, (self.batches + workers - 1 - part) // workers

@@ -142,6 +142,26 @@ def test_what_cannot_be_fitted_is_refused_with_the_option(command, arguments, op
     assert message in shown.err
 
 
+def test_all_that_is_missing_is_named_at_once(command, tmp_path):
+    """Of a bigWig of another program, say: each option was asked for once the one before had been given."""
+    (tmp_path / "user" / MOTIFS).unlink()
+    status, shown = command(recorded=False)
+    assert status == 2
+    assert len(shown.err.strip().splitlines()) == 1
+    for option in (
+        "or give others with --motifs FILE",
+        "fit on with --fit-cells; --baselines",
+        "on with --fit-regions",
+    ):
+        assert option in shown.err
+    status, shown = command("--fit-cells", "HepG2", "--fit-regions", "chr2", recorded=False)
+    assert status == 2
+    assert "--fit" not in shown.err
+    status, shown = command("--motifs", str(tmp_path / "none.meme"), "--fit-regions", "chr9", recorded=False)
+    assert status == 2
+    assert [word in shown.err for word in ("none.meme", "--fit-cells", "no chromosome 'chr9'")] == [True] * 3
+
+
 def test_what_to_fit_on_without_baselines_is_refused(demo_store, tmp_path, capsys):
     (tmp_path / "x.bed").write_text("chr21\t0\t200\t0.5\n")
     words = [tmp_path / "x.bed", "--store", demo_store, "-i", "K562", "-f", "CTCF", "--fit-cells", "HepG2"]

@@ -7,16 +7,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import nbclient
 import nbformat
 import numpy as np
 import pytest
+import torch
 
 from factornet.cli import crossval, etl, evaluate, main, model, predict, train, visualize
 from factornet.cli.run.config import with_config
 from factornet.etl import Resources, unpack_store
+from factornet.model import one_hot
 from factornet.store import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +93,18 @@ def test_networks_of_the_docs_learn(demo_store, tmp_path):
     assert 0 < names["precision"] < 1
     assert (tmp_path / "own.bw").stat().st_size > 1000
     assert names["batch"].targets.shape[1:] == (1, 4)
+    check_strands(names["either_strand"], next(iter(names["dataset"])))
+
+
+def check_strands(either_strand, batch):
+    """The other strand is read from its other end, and pairs A with T, C with G."""
+    found = [either_strand(replace(batch, index=batch.index + i)) for i in range(20)]
+    others = [other for other in found if not torch.equal(other.codes, batch.codes)]
+    assert 0 < len(others) < 20
+    for other in others:
+        assert torch.equal(one_hot(other.codes), one_hot(batch.codes).flip(1, 2))
+        assert torch.equal(other.tracks.flip(2), batch.tracks)
+        assert torch.equal(other.labels, batch.labels)
 
 
 @pytest.mark.parametrize("form", ["compressed", "raw"])
