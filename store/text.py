@@ -62,6 +62,13 @@ def format_bytes(size: float) -> str:
     return format_count(int(size), "byte")
 
 
+def format_seconds(seconds: float) -> str:
+    """Format a time as people say it: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def format_foreign(text: object, limit: int = 200) -> str:
     """Format text of a server or a file for a message: on one line, printable, and cut after `limit` characters."""
     whole = str(text)

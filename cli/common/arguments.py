@@ -37,7 +37,7 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return f"{', '.join(action.option_strings)} {values}"
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False, (), []) or "; default: " in (action.help or ""):
+        if action.default in (None, False, (), [], "") or "; default: " in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 

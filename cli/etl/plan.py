@@ -11,7 +11,7 @@ from ...etl.inputs.cell_line_folder import CellFolder
 from ...store.errors import FactorNetError, InputError, StoreError
 from ...store.location import is_remote
 from ...store.reader import open_store
-from ...store.text import format_bytes, format_count, format_names
+from ...store.text import format_bytes, format_count, format_names, format_seconds
 from ..common.arguments import NOTHING, HelpFormatter
 from ..common.output import print_json, print_line, with_options
 from ..common.progress import progress_line
@@ -25,8 +25,9 @@ def add_parser(commands: Any) -> None:
         "plan",
         help="find every problem in the inputs of a build, and say what it will write and take",
         description="Make all checks of `build` on all inputs, and list every problem with its cure, where build ends "
-        "at the first; and say what will be built, in which time, disk space and memory. All values of bigWigs are "
-        "read, too. Options are those of build. Nothing is written. The exit status is 1 if there are problems.",
+        "at the first; note what is unusual, and may be meant; and say what will be built, in which time, disk space "
+        "and memory. All values of bigWigs are read, too. Options are those of build. Nothing is written. The exit "
+        "status is 1 if there are problems.",
         epilog="examples:\n  factornet-etl plan hg19.zarr data/HepG2 data/K562 -p 8 --max-memory 8GB\n"
         "  factornet-etl plan hg38.zarr --reads rep1.bam rep2.bam --cell Th17 --assay atac",
         formatter_class=HelpFormatter,
@@ -94,7 +95,8 @@ def _print(plan: BuildPlan, *, values: bool, remote: bool) -> None:
         print_line("values of bigWigs were not read, nor reads behind their headers")
     n_problems = len(plan.all_problems)
     result = f"{format_count(n_problems, 'problem')} to solve first" if n_problems else "no problems"
-    print_line(result + (", of which the server of the store was not asked" if remote else ""))
+    noted = f"; {format_count(plan.n_notes, 'note')} above" if plan.n_notes else ""
+    print_line(result + (", of which the server of the store was not asked" if remote else "") + noted)
 
 
 def _describe(cell: CellPlan) -> str:
@@ -113,13 +115,6 @@ def _describe(cell: CellPlan) -> str:
     return f"{verb}: {', '.join(parts)}"
 
 
-def format_seconds(seconds: float) -> str:
-    """Return a time as people say it: ``40 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def _to_json(plan: BuildPlan) -> dict[str, Any]:
     cells = [{**vars(cell), "problems": [_problem(p) for p in cell.problems]} for cell in plan.cells]
     totals = {key: getattr(plan, key) for key in ("notes", "workers", "memory", "free", "seconds")}
@@ -127,6 +122,7 @@ def _to_json(plan: BuildPlan) -> dict[str, Any]:
         "ok": not plan.all_problems,
         "cells": cells,
         **totals,
+        "n_notes": plan.n_notes,
         "problems": [_problem(p) for p in plan.problems],
     }
 

@@ -71,8 +71,9 @@ def _mean_signal(
     if options.mean_cells is None:
         cells = cells_with_tracks(store, own)
         if left_out := [cell for cell in store.cells if own and cell not in cells]:
+            which = "which lacks" if len(left_out) == 1 else "which lack"
             print_line(
-                f"mean signal: without {', '.join(left_out)}, which lack a track of {', '.join(own)}", file=sys.stderr
+                f"mean signal: without {', '.join(left_out)}, {which} a track of {', '.join(own)}", file=sys.stderr
             )
         if len(cells) < 2 or not own:
             return (), ()

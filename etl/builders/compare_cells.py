@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -111,19 +111,26 @@ def _may_share(file: UsedFile, other: UsedFile) -> bool:
     return file.cell == other.cell and file.group == other.group != ""
 
 
-def difference_notes(planned: Sequence[CellFolder], existing: Sequence[CellInfo]) -> list[str]:
+def difference_notes(
+    planned: Sequence[CellFolder], existing: Sequence[CellInfo], shared: Container[str] = ()
+) -> list[str]:
     """Return how cell lines differ that are likely to be trained on together: tracks, their terms, meta values.
 
-    Differences between existing cell lines alone are left out.
+    Differences between existing cell lines alone are left out, and tracks of the genome, which belong to all.
 
     Args:
         planned: to be built.
         existing: other cell lines of the store.
+        shared: names of tracks that are kept with the genome.
     """
-    before = [_Columns(c.name, c.tracks, c.meta) for c in existing]
-    cells = [*before, *(_Columns(c.name, c.tracks, tuple(name for name, _ in c.meta)) for c in planned)]
+    before = [_Columns(c.name, _own(c.tracks, shared), c.meta) for c in existing]
+    cells = [*before, *(_Columns(c.name, _own(c.tracks, shared), tuple(name for name, _ in c.meta)) for c in planned)]
     known = set(_differences(before))
     return [note for note in _differences(cells) if note not in known]
+
+
+def _own(tracks: Iterable[SignalFile | Track], shared: Container[str]) -> list[SignalFile | Track]:
+    return [track for track in tracks if track.name not in shared]
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,8 @@ def _differences(cells: Sequence[_Columns]) -> list[str]:
             values = {cell: getattr(track, term) or "not stated" for cell, track in having.items()}
             if len(set(values.values())) > 1:
                 shown = abbreviate(f"{value} in {cell}" for cell, value in values.items())
-                notes.append(f"track {name}: {term} are not stated alike: {shown}")
+                verb = "are" if term == "units" else "is"
+                notes.append(f"track {name}: {term} {verb} not stated alike: {shown}")
     metas = {cell.name: cell.meta for cell in cells}
     if len(set(metas.values())) > 1:
         shown = abbreviate(f"{len(names)} in {cell}" for cell, names in metas.items())

@@ -19,6 +19,7 @@ from ...store.files.folder_name import folder_name
 from ...store.schema import check_name
 from ..inputs.bed import text_lines
 from ..inputs.provenance import SOURCES
+from ..inputs.read_files import has_fragments
 from .name_words import NameWords, split_name
 from .names import READ_TRACKS, safe_name
 from .sheets import SHEETS, ChipRow, TrackRow
@@ -28,6 +29,9 @@ _COMPANIONS = (".bai", ".crai", ".csi", ".tbi", ".fai", ".gzi", ".md5", ".part")
 _OWN = (*SHEETS, "meta.txt", SOURCES)
 _FACTOR = re.compile(r"[A-Za-z][A-Za-z0-9+-]*")
 _MOST_HEADER_LINES = 1000
+_LOOKED_AT = 100  # lines of a text by which it is told what it is
+_BARCODE = re.compile(r"(?<![A-Za-z])[ACGTN]{8,}(?![A-Za-z])")
+"""Of a cell, as sequencers read it, with what 10x and ArchR put around it: ``AAACGAAAGAAATACC-1``, ``s1#...``."""
 _CONTROL = "is a control by its name"
 _DATA = re.compile(r"\.(bw|bigwig|bam|cram|sam|bed|(narrow|broad|gapped)peak)(\.b?gz)?$", re.IGNORECASE)
 """Ends of names that say that a file has data."""
@@ -125,25 +129,51 @@ def _kind_of_file(path: Path, name: str) -> tuple[Kind, str]:
 
 
 def _kind_of_text(path: Path, name: str) -> tuple[Kind, str]:
-    may_be_fragments = "fragments" in name and ".tsv" in name
+    named_fragments = "fragments" in name and ".tsv" in name
     may_be_peaks = ".bed" in name or "peak" in name or "summits" in name
-    if not (may_be_fragments or may_be_peaks):
+    if not (named_fragments or may_be_peaks):
+        if has_fragments(path) and _is_fragments(_first_intervals_or_none(path)):
+            return "reads", ""
         return "other", "neither its name nor its content is that of signal, reads or peaks"
-    fields = _first_interval(path)
-    if may_be_fragments:
-        return ("reads", "") if len(fields) >= 4 else ("unreadable", "has no line of chromosome, start, stop, barcode")
-    return ("peaks", "") if fields else ("unreadable", "has no line of chromosome, start and stop")
+    rows = _first_intervals(path)
+    if named_fragments:
+        is_one = bool(rows) and len(rows[0]) >= 4
+        return ("reads", "") if is_one else ("unreadable", "has no line of chromosome, start, stop, barcode")
+    if ".bed" in name and not ("peak" in name or "summits" in name) and has_fragments(path) and _is_fragments(rows):
+        return "reads", ""
+    return ("peaks", "") if rows else ("unreadable", "has no line of chromosome, start and stop")
 
 
-def _first_interval(path: Path) -> list[str]:
-    """Return the columns of the first line with two whole numbers after its first column; empty where none has them."""
+def _first_intervals(path: Path) -> list[list[str]]:
+    """Return the columns of the first lines with two whole numbers after their first; empty where none has them."""
+    rows: list[list[str]] = []
     for number, line in text_lines(path):
         fields = line.split("\t") if "\t" in line else line.split()
         if len(fields) >= 3 and fields[1].strip().isdecimal() and fields[2].strip().isdecimal():
-            return fields
-        if number >= _MOST_HEADER_LINES:
+            rows.append(fields)
+        if len(rows) == _LOOKED_AT or number >= _MOST_HEADER_LINES:
             break
-    return []
+    return rows
+
+
+def _first_intervals_or_none(path: Path) -> list[list[str]]:
+    """Return `_first_intervals` of a file whose name promises no data; none of one that is not text."""
+    try:
+        return _first_intervals(path)
+    except InputError:
+        return []
+
+
+def _is_fragments(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether all lines are of chromosome, start, stop, barcode of a cell, and a count where there is one.
+
+    A site of a motif has its own bases for a name, as many as the interval: that is no barcode.
+    """
+    if not rows or any(len(row) not in (4, 5) for row in rows):
+        return False
+    if not all(_BARCODE.search(row[3]) and all(text.strip().isdecimal() for text in row[4:]) for row in rows):
+        return False
+    return any(int(row[2]) - int(row[1]) != len(row[3]) for row in rows)
 
 
 def _place_bigwigs(files: Sequence[_Named]) -> tuple[list[TrackRow], list[GuessedFile]]:
@@ -180,7 +210,8 @@ def _place_reads(files: Sequence[_Named], taken: Mapping[str, str]) -> tuple[lis
     """Place reads: all of one assay are replicates of one track, unless it has a bigWig: `taken`, assay -> bigWig."""
     rows, guessed = [], []
     for f in files:
-        assay = f.words.assay or ("ATAC-seq" if "fragments" in f.words.words else "")
+        # Fragments are of ATAC-seq unless their name says else.
+        assay = f.words.assay or ("ATAC-seq" if has_fragments(Path(f.name)) else "")
         track = READ_TRACKS.get(assay, "")
         if not track or f.words.has("chip"):
             reason = "its name has neither DNase nor ATAC: only such reads are signal"

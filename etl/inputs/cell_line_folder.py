@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...store.errors import InputError, Problems, UsageError
 from ...store.files.folder_name import folder_name
 from ...store.schema import check_name
-from ...store.text import format_count
+from ...store.text import format_count, format_foreign
 from .chrom_aliases import abbreviate
 from .provenance import read_sources
 from .sheets.rows import SheetRows, check_file, check_name_in, check_unique, read_rows
 from .sheets.tracks import SignalFile, read_tracks
 
 _MAX_FLOAT32 = 3.4e38
+_NEARLY = re.compile(
+    r"\s*(bigwig|chip|meta)s?[ _-]*(\(\d+\)|\d+|copy)?(\.(txt|text|tsv|csv|tab|xlsx?|bak|orig|old))*~?\s*"
+)
+"""Names like those of the tables: with other case, ends or numbers, as systems and spreadsheets give them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class CellFolder:
         meta: rows of meta.txt, (name, value).
         commented: rows behind a ``#``, which are comments, with their table and line.
         sources: where files are from, by name, as sources.json says.
+        near_misses: notes on files that are named nearly as a table that is absent.
     """
 
     name: str
@@ -47,6 +54,7 @@ class CellFolder:
     meta: tuple[tuple[str, float], ...]
     commented: tuple[str, ...] = ()
     sources: dict[str, dict[str, str]] = field(default_factory=dict)
+    near_misses: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[Path]:
@@ -59,7 +67,13 @@ class CellFolder:
         """What a user may not know of the tables."""
         n = len(self.commented)
         rows = f"{format_count(n, 'row')} behind a #, not read: {abbreviate(self.commented)}"
-        return [rows] if n else []
+        names = {
+            "track": [track.name for track in self.tracks],
+            "factor": [row.factor for row in self.chip],
+            "meta value": [name for name, _ in self.meta],
+        }
+        alike = [note for noun, of_noun in names.items() for note in _case_notes(noun, of_noun)]
+        return [*self.near_misses, *([rows] if n else []), *alike]
 
 
 def read_cell_folder(path: Path, problems: Problems | None = None) -> CellFolder:
@@ -78,14 +92,39 @@ def read_cell_folder(path: Path, problems: Problems | None = None) -> CellFolder
         raise UsageError(f"{path}: no such cell-line folder; it must hold bigwig.txt, chip.txt, meta.txt")
     name = check_name(folder_name(path), "cell line")
     bigwig, chip, meta = (path / table for table in ("bigwig.txt", "chip.txt", "meta.txt"))
+    near_misses = _near_misses(path)
     if not any(table.exists() for table in (bigwig, chip, meta)):
-        raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md")
+        near = "".join(f"; {note}" for note in near_misses)
+        raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md{near}")
     rows = SheetRows(problems or Problems())
     tracks, factors, values = read_tracks(bigwig, rows), _read_chip(chip, rows), _read_meta(meta, rows)
     sources: dict[str, dict[str, str]] = {}
     with rows.problems.catch():
         sources = read_sources(path)
-    return CellFolder(name, path, tracks, factors, values, tuple(rows.commented), sources)
+    return CellFolder(name, path, tracks, factors, values, tuple(rows.commented), sources, near_misses)
+
+
+def _near_misses(folder: Path) -> tuple[str, ...]:
+    """Return notes on files that are named nearly as a table that the folder lacks, such as Meta.txt, chip.txt.txt."""
+    notes = []
+    absent = [table for table in ("bigwig.txt", "chip.txt", "meta.txt") if not (folder / table).exists()]
+    names = sorted(path.name for path in folder.iterdir() if path.is_file()) if absent else []
+    for table in absent:
+        for name in names:
+            match = _NEARLY.fullmatch(name.casefold())
+            if match and match[1] == table.removesuffix(".txt"):
+                notes.append(f"no {table}; {format_foreign(name)} is not read, rename it if it is that table")
+    return tuple(notes)
+
+
+def _case_notes(noun: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield a note for each name of which others differ by case only."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+    for group in alike.values():
+        if len(group) > 1:
+            yield f"{noun}s {' and '.join(map(format_foreign, group))} differ by case only, kept apart"
 
 
 def _read_chip(table: Path, found: SheetRows) -> tuple[ChipFiles, ...]:

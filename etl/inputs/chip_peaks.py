@@ -171,6 +171,11 @@ def factor_notes(name: str, summary: Mapping[str, Any]) -> list[str]:
         )
     if outside:
         notes.append(f"{outside} of {n_peaks} conservative peaks overlap no relaxed peak, kept")
+    if (n_relaxed := summary.get("relaxed")) is not None and n_peaks > n_relaxed:
+        notes.append(
+            f"{format_count(n_peaks, 'conservative peak')} and only {n_relaxed} relaxed: the columns of chip.txt look "
+            "exchanged; conservative peaks are the first, relaxed ones the third"
+        )
     return [f"factor {name}: {note}" for note in notes]
 
 

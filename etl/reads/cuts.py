@@ -69,6 +69,11 @@ class CutCollection:
         if self._n_buffered > _MOST_BUFFERED:
             self._write()
 
+    def count(self, key: Hashable) -> int:
+        """Return the number of positions of a key."""
+        written = sum(n for _, n in self._written.get(key, []))
+        return written + sum(part.size for part in self._buffered.get(key, []))
+
     def sorted(self, key: Hashable) -> CutArray:
         """Return all positions of a key, sorted.
 

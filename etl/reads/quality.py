@@ -116,7 +116,8 @@ def quality_notes(found: Mapping[str, Any]) -> list[str]:
         nrf, pbc1 = found["nrf"], found["pbc1"]
         notes.append(f"complexity: {nrf:.3f} places per cut (NRF), {pbc1:.3f} of them with one cut (PBC1)")
     if found["in_peaks"] is not None and found["cuts"]:
-        notes.append(f"in peaks: {found['in_peaks']:,} cuts, {found['in_peaks'] / found['cuts']:.1%}")
+        cuts = found["cuts"] + sum(found.get("cuts_not_in_store", {}).values())
+        notes.append(f"in peaks: {found['in_peaks']:,} cuts, {found['in_peaks'] / cuts:.1%}")
     if found["tss_profile"] is not None:
         value = found["tss_enrichment"]
         text = "not known, no cut 2,000 bases away" if value is None else f"{value:.1f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from ...store.errors import InputError, UsageError
 from ...store.genome.intervals import Intervals
-from ...store.text import format_count
+from ...store.text import format_count, format_foreign
 from ..inputs.chrom_aliases import abbreviate, alias_hint
 from .cuts import CutCollection
 from .quality import CutQuality, KnownPlaces, measure_quality, quality_notes
@@ -35,6 +35,8 @@ class KnownGenome:
         blacklist: merged, in the coordinates of the reads; reads in it do not count for the scale.
         keep_listed: keep cuts in the blacklist; else they are left out, as bamCoverage does.
         places: where cuts are expected, for their quality.
+        chroms: names of the chromosomes of the store that the cuts are for, which leaves those on others out; None:
+            there is no store.
     """
 
     assembly: str | None = None
@@ -42,6 +44,7 @@ class KnownGenome:
     blacklist: Intervals = field(default_factory=lambda: Intervals(np.empty(0, np.int64), np.empty(0, np.int64)))
     keep_listed: bool = False
     places: KnownPlaces = field(default_factory=KnownPlaces)
+    chroms: Collection[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class SignalReport:
         scale: of the counts.
         quality: of the cuts.
         assumed_length: whether the length of reads was assumed, because fragment files do not tell it.
+        not_in_store: cuts on chromosomes that the store lacks, by chromosome; a build leaves them out.
     """
 
     files: tuple[str, ...]
@@ -61,6 +65,7 @@ class SignalReport:
     scale: Scale
     quality: CutQuality
     assumed_length: bool = False
+    not_in_store: Mapping[str, int] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """Return all figures as JSON; `templates` are counts by length, 0 to 1,000, and of those longer."""
@@ -71,7 +76,8 @@ class SignalReport:
             "used": summary.filtered.used,
             "dropped": dict(summary.filtered.dropped),
             "kept": dict(summary.filtered.kept),
-            "cuts": summary.cuts,
+            "cuts": summary.cuts - sum(self.not_in_store.values()),
+            "cuts_not_in_store": dict(self.not_in_store),
             "cuts_in_blacklist": summary.cuts_in_blacklist,
             "cuts_outside": summary.cuts_outside,
             "other_chroms": dict(summary.other_chroms),
@@ -106,6 +112,10 @@ def signal_notes(found: Mapping[str, Any]) -> list[str]:
     }
     if lost := [f"{n:,} {what}" for what, n in where.items() if n]:
         notes.append("cuts left out: " + ", ".join(lost))
+    if elsewhere := found.get("cuts_not_in_store"):  # stores built before have no such figure
+        most = sorted(elsewhere, key=lambda chrom: (-elsewhere[chrom], chrom))
+        shown = abbreviate([f"{elsewhere[chrom]:,} on {format_foreign(chrom)}" for chrom in most])
+        notes.append(f"cuts not counted, on chromosomes that the store lacks: {shown}")
     notes.append(_scale_note(found))
     if (length := median_template(found["templates"])) is not None:
         notes.append(f"fragments: half of them have at most {length:,} bases")
@@ -222,12 +232,13 @@ def _report(
     """
     if not summary.filtered.total:
         raise InputError(reads.files[0], "has no reads", hint="is the file complete?")
-    if not summary.cuts:
+    not_in_store = _count_elsewhere(cuts, reads, genome, cluster)
+    if summary.cuts == sum(not_in_store.values()):
         lost = [f"{n:,} {reason}" for reason, n in summary.filtered.dropped.items()]
         hint = "choose other filters, or other files"
-        if summary.other_chroms:
-            lost.append(f"all on {abbreviate(summary.other_chroms)}")
-            hint = alias_hint(summary.other_chroms, reads.coordinates.names)
+        if elsewhere := (*summary.other_chroms, *not_in_store):
+            lost.append(f"all on {abbreviate(elsewhere)}")
+            hint = alias_hint(elsewhere, reads.coordinates.names if genome.chroms is None else genome.chroms)
         problem = f"no read to use of {summary.filtered.total:,} ({', '.join(lost) or 'none inside a chromosome'})"
         raise InputError(reads.files[0], problem, hint=hint)
     length = options.read_length or summary.read_length
@@ -241,7 +252,18 @@ def _report(
         genome_size=genome_size,
     )
     quality = measure_quality(cuts, reads.coordinates, genome.places, cluster)
-    return SignalReport(tuple(f.name for f in reads.files), summary, scale, quality, is_assumed)
+    return SignalReport(tuple(f.name for f in reads.files), summary, scale, quality, is_assumed, not_in_store)
+
+
+def _count_elsewhere(cuts: CutCollection, reads: ReadSet, genome: KnownGenome, cluster: int) -> dict[str, int]:
+    """Return the cuts of a cluster on chromosomes that the store lacks, by chromosome, without zeros."""
+    names = () if genome.chroms is None else reads.coordinates.names
+    numbers = {name: number for number, name in enumerate(names) if name not in (genome.chroms or ())}
+    counts = {
+        name: sum(cuts.count((cluster, number, is_reverse)) for is_reverse in (False, True))
+        for name, number in numbers.items()
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def _known_size(genome: KnownGenome, read_length: int | None) -> int | None:

@@ -96,7 +96,9 @@ def make_signals(
         if todo:
             # Cuts in the blacklist are kept, as in a bigWig; no window of training touches it.
             blacklist = blacklist_of(store, reads)
-            genome = KnownGenome(store.info.assembly, sequenced, blacklist, keep_listed=True)
+            genome = KnownGenome(
+                store.info.assembly, sequenced, blacklist, keep_listed=True, chroms=store.coordinates.names
+            )
             report = write_signals(reads, settings, todo, genome, scratch=folder)
             content = json.dumps(report.describe()).encode()
             for path in todo.values():

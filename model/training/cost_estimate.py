@@ -8,6 +8,7 @@ from time import perf_counter
 import torch
 
 from ...store.machine import peak_memory
+from ...store.text import format_seconds
 from ..data.batches import stream_settings
 from ..network.factornet import FactorNet
 from .distributed import ProcessGroup
@@ -47,7 +48,7 @@ class Estimate:
             f"network: {self.parameters:,} parameters on {self.device}, {self.processes} process(es)\n"
             f"memory: about {memory:.1f} GB per process\n"
             f"time: {self.seconds_per_step * 1000:.0f} ms per step, {self.seconds_per_epoch:.0f} s per epoch, at most "
-            f"{self.seconds_per_epoch * epochs / 3600:.1f} h for {epochs} epochs (reading overlaps)\n"
+            f"{format_seconds(self.seconds_per_epoch * epochs)} for {epochs} epochs (reading overlaps)\n"
             "nothing was written"
         )
 

@@ -109,16 +109,46 @@ class WindowInputs:
 def common_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
     """Return the track names of the cell lines, which must be the same in the same order.
 
+    A track of the genome belongs to all of them if any lists it: those that do not have it at its place in the order of
+    the first that lists all such tracks; at the end, where none lists all.
+
     Raises:
         UsageError: they differ; both lists are named.
     """
-    return _common_names("tracks", {cell: store.cell(cell).track_names for cell in cells})
+    listed = {cell: store.cell(cell).track_names for cell in cells}
+    genome = _listed_of_genome(store, cells)
+    whole = next((names for names in listed.values() if {*genome} <= {*names}), None)
+    if whole is None and cells:
+        whole = (*listed[cells[0]], *(name for name in genome if name not in listed[cells[0]]))
+    completed = {
+        cell: whole if whole is not None and _is_listed_in(names, whole, genome) else names
+        for cell, names in listed.items()
+    }
+    if len(set(completed.values())) > 1:
+        _common_names("tracks", listed)
+    return _common_names("tracks", completed)
+
+
+def _is_listed_in(names: tuple[str, ...], whole: tuple[str, ...], genome: Collection[str]) -> bool:
+    """Return whether names are those of `whole`, in its order, but for some of the genome's."""
+    return names == tuple(name for name in whole if name in names or name not in genome)
+
+
+def _listed_of_genome(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the tracks of the genome that any of the cell lines lists."""
+    tracks = [track for cell in cells for track in store.cell(cell).tracks]
+    return tuple(dict.fromkeys(track.name for track in tracks if track.shared))
 
 
 def shared_tracks(store: Store, cells: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of the tracks that all the cell lines have, in the order of the first; may be empty."""
+    """Return the names of the tracks that all the cell lines have, in the order of the first; may be empty.
+
+    Tracks of the genome that any of them lists are among them.
+    """
+    genome = _listed_of_genome(store, cells)
     first, *others = (store.cell(cell).track_names for cell in cells)
-    return tuple(name for name in first if all(name in names for names in others))
+    names = dict.fromkeys((*first, *genome))
+    return tuple(name for name in names if name in genome or all(name in names for names in others))
 
 
 def check_has_tracks(store: Store, cells: tuple[str, ...], tracks: tuple[str, ...]) -> None:

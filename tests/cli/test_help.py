@@ -25,6 +25,7 @@ def test_help_describes_each_argument(command, monkeypatch):
             assert action.help or isinstance(action, argparse._SubParsersAction), (parser.prog, action.dest)
         for default in re.findall(r"default: ([^)]*)\)", parser.format_help()):
             assert not re.search(r"\d{5}|^/", default), f"{parser.prog}: {default} is not readable"
+            assert default, f"{parser.prog}: an empty default is shown"
 
 
 @pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model, crossval])

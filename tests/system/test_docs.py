@@ -51,8 +51,8 @@ def printed_commands():
 
 
 def without_shell(line):
-    """A command without redirections, with a word in place of each variable and nothing in place of lists of words."""
-    line = re.sub(r"\s[<>|].*$", "", line)
+    """A command without redirections and ``&``, a word in place of each variable, nothing in place of lists of words."""
+    line = re.sub(r"\s[<>|&].*$", "", line)
     line = re.sub(r'\$\{\w+\[@\]\+"\$\{\w+\[@\]\}"\}|"?\$(\{\w+\[@\]\}|@)"?', "", line)
     return re.sub(r"\$\{?\w+\}?", "X", line).strip()
 

@@ -158,7 +158,14 @@ def _known_genome(options: argparse.Namespace, reads: ReadSet, store: Store | No
         match_chromosomes(reads.files[0], lengths, store.coordinates, {}, allow_missing=True)
         blacklist = blacklist_of(store, reads) if options.blacklist is None else _intervals(options.blacklist, reads)
         keep = options.blacklist is None  # as `build` does
-        return KnownGenome(store.info.assembly, sequenced_bases(store), blacklist, keep_listed=keep, places=places)
+        return KnownGenome(
+            store.info.assembly,
+            sequenced_bases(store),
+            blacklist,
+            keep_listed=keep,
+            places=places,
+            chroms=store.coordinates.names,
+        )
     recognised = recognise_assembly(lengths)
     if options.assembly and recognised != options.assembly:
         found = "their chromosomes have other names or lengths" if recognised is None else f"they are of {recognised}"

@@ -101,6 +101,11 @@ class BuildPlan:
         """All problems."""
         return self.problems + tuple(problem for cell in self.cells for problem in cell.problems)
 
+    @property
+    def n_notes(self) -> int:
+        """Number of all notes."""
+        return len(self.notes) + sum(len(cell.notes) for cell in self.cells)
+
 
 def plan_build(
     store: Store,
@@ -149,7 +154,7 @@ def plan_build(
     return BuildPlan(
         cells=cells,
         problems=tuple(general.errors),
-        notes=(*_repeated_files(read, others, store), *difference_notes(read, others)),
+        notes=(*_repeated_files(read, others, store), *difference_notes(read, others, store.info.shared)),
         workers=workers,
         memory=workers * WORKER_MEMORY,
         free=free,

@@ -54,6 +54,7 @@ REPEATED = "with the same interval as another peak, and another summit; each is 
         (narrow(*PEAKS, ("chrA", 700, 800)), None, "1 of 4 conservative peaks are shorter than 101 bases, too narrow for any bin"),
         (narrow(*PEAKS), narrow(*((c, (a + b) // 2, (a + b) // 2 + 1) for c, a, b in PEAKS)), "3 of 3 relaxed peaks are shorter than 101 bases; give whole peaks instead of summits"),
         (narrow(*PEAKS, ("chrA", 700, 900), ("chrA", 900, 1300)), narrow(*PEAKS, ("chrA", 1200, 1400)), "1 of 5 conservative peaks overlap no relaxed peak, kept"),
+        (narrow(*PEAKS, ("chrA", 5100, 5400)), narrow(*PEAKS), "4 conservative peaks and only 3 relaxed: the columns of chip.txt look exchanged"),
     ],
 )  # fmt: skip
 def test_what_is_unusual_is_counted_in_build_and_info(files, capsys, peaks, relaxed, note):

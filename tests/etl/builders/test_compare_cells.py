@@ -7,7 +7,9 @@ import pytest
 from support.tiny_experiment import OPTIONS, build, write_cell, write_tiny
 
 from factornet.etl import Resources
+from factornet.etl.builders.compare_cells import difference_notes
 from factornet.etl.builders.planning.plan import plan_build
+from factornet.etl.inputs.cell_line_folder import read_cell_folder
 from factornet.store import StoreError, open_store
 from factornet.store.format import with_self_digest
 
@@ -91,3 +93,12 @@ def test_a_record_of_inputs_of_another_form_is_refused(tiny, inputs):
     file.write_bytes(with_self_digest(node))
     with pytest.raises(StoreError, match=r"missing|is not of type"):
         open_store(tiny / "s.zarr").cell("A")
+
+
+def test_tracks_of_the_genome_belong_to_all_cell_lines(tiny):
+    build(tiny, "A")
+    (tiny / "B" / "bigwig.txt").write_text("s.bw\tDNase\tassay=DNase-seq\ns.bw\tUnique35\n")
+    existing, planned = [open_store(tiny / "s.zarr").cell("A")], [read_cell_folder(tiny / "B")]
+    alike = "track DNase: assay is not stated alike: not stated in A, DNase-seq in B"
+    assert difference_notes(planned, existing, ("Unique35",)) == [alike]
+    assert len(difference_notes(planned, existing)) == 2

@@ -167,6 +167,8 @@ def test_plan_says_what_is_built_and_what_it_takes(tmp_path, capsys):
     ]
     assert 0 < plan["cells"][0]["size"] <= plan["cells"][0]["largest_size"] <= plan["free"]
     assert plan["seconds"] > 0
+    # The files of B are those of A.
+    assert plan["n_notes"] == len(plan["notes"]) + sum(len(cell["notes"]) for cell in plan["cells"]) == 2
     assert main(["build", store, cells[0]]) == 0
     (tmp_path / "B" / "meta.txt").unlink()
     (tmp_path / "B" / "bigwig.txt").write_text("s.bw\tDNase units=CPM\n")
@@ -177,7 +179,7 @@ def test_plan_says_what_is_built_and_what_it_takes(tmp_path, capsys):
     assert "B: will be built: 1 track (DNase), 1 factor (TF), 0 meta values" in text
     assert "track DNase: units are not stated alike: not stated in A, CPM in B" in text
     assert "meta values differ between cell lines (1 in A, 0 in B)" in text
-    assert text.splitlines()[-1] == "no problems"
+    assert text.splitlines()[-1] == "no problems; 4 notes above"
 
 
 def test_existing_cell_lines_cell_lines_given_twice_and_stores_are_checked(tmp_path, capsys):

@@ -198,3 +198,31 @@ def test_names_of_tracks_and_factors_are_safe_whatever_the_file_is_called(text, 
 
 def test_tracks_of_reads_are_called_as_where_there_is_no_folder():
     assert {assay: default_track(assay) for assay in ASSAYS} == READ_TRACKS
+
+
+FRAGMENT = "chr1\t100\t300\tAAACGAAAGAAATACC-1\t2\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "is_reads"),
+    [
+        ("frag.tsv.gz", FRAGMENT, True),
+        ("frag.bed.gz", FRAGMENT, True),
+        ("frag.tsv", "chr1\t100\t300\ts1#AAACGAAAGAAATACC-1\n", True),
+        ("frag.txt", FRAGMENT, False),  # no name that a build takes for reads
+        ("genes.tsv", "chr1\t100\t300\tMAX\t2\n", False),
+        ("sites.tsv", "chr1\t100\t110\tACGTACGTAC\t2\n", False),
+        ("frag_peaks.bed", FRAGMENT, False),
+        ("scores.tsv", "chr1\t100\t300\tAAACGAAAGAAATACC-1\t0.5\n", False),
+    ],
+)
+def test_fragments_are_told_by_content(folder, name, line, is_reads):
+    text = f"# id=made up\n{line}{line.replace('300', '301')}".encode()
+    (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    assert (rows(folder) == {f"{name}\tATAC\tassay=ATAC-seq"}) == is_reads
+
+
+def test_table_that_is_no_text_is_another_file(folder):
+    (folder / "x.tsv").write_bytes(b"a\0\xff\xfe" * 99)
+    (file,) = guess_folder(folder).files
+    assert (file.kind, file.is_open) == ("other", False)

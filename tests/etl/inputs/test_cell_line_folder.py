@@ -4,7 +4,7 @@ import pytest
 
 from factornet.cli.common.arguments import cell_name
 from factornet.etl.inputs.cell_line_folder import read_cell_folder
-from factornet.store import InputError
+from factornet.store import InputError, UsageError
 
 
 @pytest.fixture
@@ -150,3 +150,27 @@ def test_working_directory_has_the_name_by_which_it_was_entered(folder, monkeypa
 
 def test_empty_name_is_not_that_of_the_working_directory():
     assert cell_name("") == cell_name("/") == ""
+
+
+def test_files_named_nearly_as_an_absent_table_are_noted(folder):
+    (folder / "bigwig.txt").write_text("s.bw\tDNase\n")
+    for name in ("Meta.txt", "chip.txt.txt", "bigwig (1).txt", "chipping.txt", "meta.bw", "chip_\x1b.txt"):
+        (folder / name).write_text("")
+    assert read_cell_folder(folder).notes == [
+        "no chip.txt; chip.txt.txt is not read, rename it if it is that table",
+        "no meta.txt; Meta.txt is not read, rename it if it is that table",
+    ]
+    (folder / "bigwig.txt").unlink()
+    with pytest.raises(UsageError, match=r"holds none of .*; no bigwig.txt; bigwig \(1\).txt is not read"):
+        read_cell_folder(folder)
+
+
+def test_names_that_differ_by_case_only_are_noted(folder):
+    (folder / "bigwig.txt").write_text("s.bw\tDGF\ns.bw\tdgf\ns.bw\tDGf2\n")
+    (folder / "chip.txt").write_text("p.bed\tCTCF\np.bed\tMAX\np.bed\tctcf\n")
+    (folder / "meta.txt").write_text("1\tx\n2\tX\n")
+    assert read_cell_folder(folder).notes == [
+        "tracks DGF and dgf differ by case only, kept apart",
+        "factors CTCF and ctcf differ by case only, kept apart",
+        "meta values x and X differ by case only, kept apart",
+    ]

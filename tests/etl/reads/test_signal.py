@@ -204,3 +204,20 @@ def test_fragments_on_other_chromosomes_only_name_them(rows, tmp_path):
     file = fragments(tmp_path / "f.tsv.gz", [(row[0].removeprefix("chr"), *row[1:]) for row in rows])
     with pytest.raises(InputError, match=r"no read to use of 6,000 \(all on .*give the chromosome alias .*1=chr1"):
         write([file], tmp_path, SignalOptions(scale="none"), lengths=LENGTHS)
+
+
+def test_cuts_on_chromosomes_that_the_store_lacks_are_counted_apart(bam, tmp_path, monkeypatch):
+    whole, found = write([bam], tmp_path, SignalOptions(assay="DNase-seq", scale="none"))
+    elsewhere = int(found["both"]["chrM"].sum())
+    for most_buffered in (1 << 20, 100):
+        monkeypatch.setattr("factornet.etl.reads.cuts._MOST_BUFFERED", most_buffered)
+        options = SignalOptions(assay="DNase-seq", scale="none")
+        report, again = write([bam], tmp_path, options, chroms=("chr1", "chr2", "chrX"))
+        assert_equal(again["both"], found["both"])
+        figures = report.describe()
+        assert figures["cuts_not_in_store"] == {"chrM": elsewhere}
+        assert figures["cuts"] == whole.describe()["cuts"] - elsewhere > 0
+    assert f"cuts not counted, on chromosomes that the store lacks: {elsewhere:,} on chrM" in report.notes()
+    assert not any("store lacks" in note for note in whole.notes())
+    with pytest.raises(InputError, match=r"no read to use of .*all on chr1, chr2, chrX, chrM"):
+        write([bam], tmp_path, SignalOptions(assay="DNase-seq", scale="none"), chroms=("chr7",))

@@ -63,7 +63,6 @@ SUBSTITUTIONS = (
         r"\1 -i GM12878 K562 -- -e 1 -k 4 -r 2 -d 4",
         "two cell lines, one epoch and a small network",
     ),
-    Substitution(r"(exec factornet train .*) \$resume", r"\1 -e 1 $resume", "one epoch in place of all"),
     Substitution(r"(-m factornet\.cli\.train .*models/MAX8)", r"\1 -e 1", "one epoch in place of all"),
     Substitution(r'"build/tracked"', '"tracked"', "no folder `build` of the clone"),
 )
@@ -244,6 +243,7 @@ NOT_RUN = {
     ("docs/cluster.md", "from dask_kubernetes"): "needs dask-kubernetes and a cluster",
     ("docs/cluster.md", "factornet-etl build /data/hg19.zarr"): "needs Kubernetes",
     ("docs/commands.md", '{"error"'): "output",
+    ("docs/training.md", "#!/bin/bash"): "needs SLURM",
     ("docs/commands.md", "[options]"): "a file for `--config`",
     ("docs/evaluation.md", "factornet-crossval"): "the same command is run in README.md",
     ("docs/from-reads.md", "Th17.rep1.bam "): "rows of a sheet",
