@@ -12,26 +12,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyBigWig
 
 ROOT = Path(__file__).parent.parent
 READS_PER_BASE, SHARE_IN_PEAKS, FRAGMENT = 30e6 / 3.1e9, 0.4, 150
 PEAKS_PER_BASE = 60_000 / 3.1e9
 CELL_LINES = 13
+_POLL = 0.2  # seconds
 UNIQUENESS = np.array([0, 1 / 4, 1 / 3, 1 / 2, 1], np.float32)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A command: processor and wall time in s, peak memory of a process in bytes, bytes of what it wrote."""
+    """A command: processor and wall time in s, peak memory of a process, without what it shares, in bytes, bytes of what it wrote."""
 
     command: str
     cpu: float
@@ -71,15 +73,21 @@ def main() -> None:
 
 
 def measure(arguments: list[object], written: Path | None) -> Measured:
-    """Run a command of factornet and measure it with its processes."""
+    """Run a command of factornet and measure it with its processes, a few times a second."""
     begin, words = time.perf_counter(), [str(a) for a in arguments]
-    process = subprocess.Popen([sys.executable, "-m", f"factornet.cli.{words[0]}", *words[1:]])
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{' '.join(words)}: exit status {os.waitstatus_to_exitcode(status)}")
-    size = disk_size(written) if written else 0
+    cpu, memory = dict[int, float](), 0
+    with psutil.Popen([sys.executable, "-m", f"factornet.cli.{words[0]}", *words[1:]]) as process:
+        while process.poll() is None:  # its workers are not its own children, whose times it would have at its end
+            for each in [process, *process.children(recursive=True)]:
+                with suppress(psutil.Error):
+                    times, used = each.cpu_times(), each.memory_info()
+                    cpu[each.pid] = times.user + times.system
+                    memory = max(memory, used.rss - used.shared)
+            time.sleep(_POLL)
     wall = time.perf_counter() - begin
-    return Measured(words[1], usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024, size)
+    if process.returncode:
+        sys.exit(f"{' '.join(words)}: exit status {process.returncode}")
+    return Measured(words[1], sum(cpu.values()), wall, memory, disk_size(written) if written else 0)
 
 
 def disk_size(folder: Path) -> int:

@@ -94,7 +94,8 @@ def print_report(report: BuildReport, seconds: float, options: argparse.Namespac
     """Print the summary of a build, as text or JSON."""
     memory = {"worker": report.peak_rss, "main": peak_memory()}
     if options.json:
-        content = {"built": report.what, "seconds": seconds, "peak_rss": memory, "notes": report.notes, **summary}
+        notes = [with_options(note) for note in report.notes]
+        content = {"built": report.what, "seconds": seconds, "peak_rss": memory, "notes": notes, **summary}
         print_json(content)
         return
     if report.unchanged:

@@ -213,7 +213,7 @@ def test_what_is_left_out_by_default_is_named(words, tmp_path, monkeypatch, caps
     monkeypatch.setattr(averaging, lambda store, tracks: ("GM12878", "K562"))
     assert train.main([*words, "-o", str(tmp_path / "m")]) == 0
     error = capsys.readouterr().err
-    assert "mean signal: without HepG2, which lack a track of DGF" in error
+    assert "mean signal: without HepG2, which lacks a track of DGF" in error
     assert "not learnt beside, without a peak: MAX" in error
     config = json.loads((tmp_path / "m" / "model.json").read_text())["config"]
     assert "MAX" not in config["auxiliary"]
