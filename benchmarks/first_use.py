@@ -33,7 +33,7 @@ UNIQUENESS = np.array([0, 1 / 4, 1 / 3, 1 / 2, 1], np.float32)
 
 @dataclass(frozen=True)
 class Measured:
-    """A command: processor and wall time in s, peak memory of a process, without what it shares, in bytes, bytes of what it wrote."""
+    """A command: processor and wall time in s, peak memory of a process, unshared, size of its output."""
 
     command: str
     cpu: float

@@ -128,9 +128,9 @@ def _to_json(plan: BuildPlan) -> dict[str, Any]:
 
 
 def _problem(error: FactorNetError) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": type(error).__name__, "message": str(error)}
+    found: dict[str, Any] = {"kind": type(error).__name__, "message": with_options(str(error))}
     if isinstance(error, InputError):
-        found |= {"file": error.path, "line": error.line, "problem": error.problem, "hint": error.hint}
+        found |= {"file": error.path, "line": error.line, "problem": error.problem, "hint": with_options(error.hint)}
     if isinstance(error, StoreError):
-        found |= {"location": error.location, "problem": error.problem, "hint": error.hint}
+        found |= {"location": error.location, "problem": error.problem, "hint": with_options(error.hint)}
     return found
