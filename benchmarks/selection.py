@@ -22,8 +22,9 @@ from pathlib import Path
 import torch
 
 from factornet.cli.common.known_motifs import choose_motif
-from factornet.model import Callbacks, EpochRecord, TrainingOptions, TrainingSetup, prepare_training, train
+from factornet.model import Callbacks, TrainingOptions, TrainingSetup, prepare_training, train
 from factornet.model.training.distributed import ProcessGroup
+from factornet.model.training.history import EpochRecord
 from factornet.model.training.validation.region_validation import RegionValidation
 from factornet.store import Sampler, open_store, parse_region, split_genome
 from factornet.store.sampling.splits import region_intervals
