@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...store.errors import UsageError
+from ...store.reader import Store
 from ...store.schema import STRIDE
 from ..common.annotation_check import check_annotation_rules
 from ..common.arguments import cell_name, naming_force
@@ -33,6 +34,9 @@ from .progress import Rate
 from .workers import describe_memory, device_from_args, memory_fields, workers_from_args
 
 if TYPE_CHECKING:
+    import torch
+
+    from ...model.model_dir.calibration import Calibration
     from ...model.model_dir.weights import LoadedModel
     from ...model.prediction.predictor import Predictor
     from ...model.prediction.runs.workers import RegionWorkers
@@ -54,7 +58,6 @@ def predict_one_file(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     from ...model.prediction.bins import count_bins, split_region
-    from ...model.prediction.predictor import Predictor
     from ...model.prediction.runs.region_bins import RegionBins
     from ...model.prediction.sidecar import sidecar_path
     from ...model.prediction.to_file import predict_intervals, predict_regions
@@ -67,18 +70,7 @@ def _predict(options: argparse.Namespace) -> int:
     regions, stride = choose_regions(options, store), options.stride or STRIDE
     n_parts = sum(len(split_region(region, stride=stride)) for region in regions)
     with workers_from_args(options, store, [model], n_parts, options.output.absolute().parent) as workers:
-        predictor = Predictor(
-            network=model.network,
-            source=model,
-            store=store,
-            cell=cell_name(options.cell),
-            factor=options.factor,
-            device=device_from_args(options, workers),
-            batch_size=options.batch,
-            amp=options.amp,
-            calibration=calibration,
-            prevalence=options.prevalence,
-        )
+        predictor = _predictor(options, store, model, calibration, device_from_args(options, workers))
         if regions:
             count = count_bins(regions, store.coordinates, stride=stride)
         else:
@@ -118,6 +110,25 @@ def _predict(options: argparse.Namespace) -> int:
         note_run(options, path=next_to(options.output), outputs=[sidecar_path(options.output)])
         _print_result(options, predictor, record, count, rate, n_sites=n_sites, workers=workers)
     return 0
+
+
+def _predictor(
+    options: argparse.Namespace, store: Store, model: LoadedModel, calibration: Calibration | None, device: torch.device
+) -> Predictor:
+    from ...model.prediction.predictor import Predictor
+
+    return Predictor(
+        network=model.network,
+        source=model,
+        store=store,
+        cell=cell_name(options.cell),
+        factor=options.factor,
+        device=device,
+        batch_size=options.batch,
+        amp=options.amp,
+        calibration=calibration,
+        prevalence=options.prevalence,
+    )
 
 
 def _factor(options: argparse.Namespace, model: LoadedModel) -> str:
