@@ -9,7 +9,7 @@ import torch
 from gpu_cost import block_layers, trained
 from gpu_data import ArrayStore, Inputs, Sizes, block_config, make_ensemble, segment_inputs
 from gpu_measure import Work
-from gpu_paths import BFLOAT16, DEFAULT, GraphedPass, check_loops, loss_of, on_device
+from gpu_paths import BFLOAT16, DEFAULT, check_loops, graphed_pass, loss_of, on_device
 from gpu_timing import BINS, Case, check_finite
 from torch.nn.utils import clip_grad_norm_
 
@@ -37,7 +37,7 @@ def block_step(network: BlockNetwork, inputs: Inputs, *, reads_back: bool = True
         loss.backward()
         norm = clip_grad_norm_(network.parameters(), 1.0)
         if reads_back:
-            check_finite(loss, norm)
+            check_finite(torch.stack([loss.detach(), norm]))
         optimizer.step()
 
     return step
@@ -66,7 +66,7 @@ def block_cases(store: ArrayStore, device: torch.device, sizes: Sizes) -> list[C
 
 def _graphed_blocks(network: BlockNetwork, inputs: Inputs, n: int, device: torch.device, sizes: Sizes) -> Case:
     def made() -> Work:
-        graphed = GraphedPass(on_device(network, device).train(), inputs)
+        graphed = graphed_pass(on_device(network, device).train(), inputs)
         return lambda: graphed(inputs)
 
     return Case(

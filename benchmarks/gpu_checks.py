@@ -16,11 +16,12 @@ from gpu_paths import (
     FLOAT32,
     PRECISIONS,
     GraphedForward,
-    GraphedPass,
     Precision,
     backward_pass,
     both_strands,
     drawn_on_cpu,
+    gradient_pass,
+    graphed_pass,
     group_of_one,
     on_device,
     without_dropout,
@@ -42,7 +43,7 @@ from factornet.model.network.factornet import FactorNet, _dropout_mask
 from factornet.model.network.lstm import BidirectionalLSTM, loop_over_time
 from factornet.model.prediction.predict import predict_plan
 from factornet.model.prediction.scorers.shared_convolution import SharedConvolution
-from factornet.model.training.optimizer import KerasAdam
+from factornet.model.training.step.optimizer import KerasAdam
 from factornet.store.windows.in_memory import find_tables, required_arrays
 from factornet.store.windows.loader import WindowStream
 
@@ -126,7 +127,7 @@ def _check_graphs(
     def backward(precision: Precision) -> float:
         network, part = without_dropout(on_device(reference.network, device)), reference.parts[0].to(device)
         with precision.settings():
-            run = GraphedPass(network, _another(part), amp=precision.amp)
+            run = graphed_pass(network, _another(part), amp=precision.amp)
         return reference.gradient_error(network, precision=precision, run=run)
 
     def forward() -> float:
@@ -143,7 +144,8 @@ def _check_graphs(
 
 def _another(inputs: Inputs) -> Inputs:
     """Return a batch of the same shape with other values."""
-    return Inputs(inputs.codes.flip(0), inputs.tracks.flip(0), 1 - inputs.labels)
+    features = None if inputs.features is None else inputs.features.flip(0)
+    return Inputs(inputs.codes.flip(0), inputs.tracks.flip(0), 1 - inputs.labels, features)
 
 
 def check_training(report: Report, reference: Reference, device: torch.device) -> None:
@@ -182,6 +184,44 @@ def check_training(report: Report, reference: Reference, device: torch.device) -
     report.check("training with the same seed twice: loss", same_seed, tolerance=1e-6)
     report.check("four steps of Adam: losses", steps, tolerance=1e-4)
     report.check("group of one process: gradients", group, tolerance=GRADIENT["float32"])
+    if device.type == "cuda":
+        report.check("steps with dropout, CUDA graph: losses", lambda: _graph_error(reference, device), tolerance=1e-4)
+        report.check("a step that cannot be a CUDA graph", lambda: _refused_graph_error(reference, device), tolerance=0)
+
+
+def _graph_error(reference: Reference, device: torch.device) -> float:
+    """Return how far losses of steps with dropout and Adam are from those without a graph; one batch is smaller."""
+
+    def losses(*, graph: bool) -> Tensor:
+        network = on_device(reference.network, device).train()
+        optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=0.001)
+        batches = [reference.inputs, reference.parts[0], _another(reference.inputs), reference.inputs]
+        size = len(reference.inputs.codes) if graph else 0
+        found, run = [], gradient_pass(network, graphed=size, warning=_raise)
+        torch.manual_seed(7)
+        for batch in batches:
+            found.append(run(batch.to(device)).clone())
+            optimizer.step()
+        drawn = torch.rand(1, device=device)  # the generator went on by as much
+        return torch.cat([*found, drawn]).cpu()
+
+    with FLOAT32.settings():
+        return relative_error(losses(graph=True), losses(graph=False))
+
+
+def _refused_graph_error(reference: Reference, device: torch.device) -> float:
+    """Return how far a loss is from its value where each step waits for the device, so that no graph can be made."""
+    network, said = without_dropout(on_device(reference.network, device)), list[str]()
+    size = len(reference.inputs.codes)
+    run = gradient_pass(network, graphed=size, warning=said.append, waits=True)
+    expected = gradient_pass(network, graphed=0, warning=_raise)
+    with FLOAT32.settings():
+        found = [relative_error(run(i), expected(i)) for i in [reference.inputs.to(device)] * 2]
+    return max(found) if len(said) == 1 else float("inf")
+
+
+def _raise(text: str) -> None:
+    raise RuntimeError(text)
 
 
 def kept_share_error(device: torch.device, draw: Callable[..., tuple[Tensor, float]] = _dropout_mask) -> float:

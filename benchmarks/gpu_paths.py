@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import shutil
 import tempfile
@@ -23,7 +24,8 @@ from torch.nn import functional
 from factornet.model.network.block_ensemble import BlockEnsemble
 from factornet.model.network.blocks import BlockNetwork
 from factornet.model.network.factornet import FactorNet
-from factornet.model.training.loss import cross_entropy
+from factornet.model.training.step.gradients import CudaGraph, GradientPass, warm_up
+from factornet.model.training.step.loss import cross_entropy
 
 CPU = torch.device("cpu")
 
@@ -64,17 +66,16 @@ BFLOAT16 = Precision("bfloat16", cudnn=True, amp=True)
 PRECISIONS = (FLOAT32, DEFAULT, TF32, BFLOAT16)
 
 
-def loss_of(network: nn.Module, inputs: Inputs, *, amp: bool = False, cached: bool = True) -> Tensor:
+def loss_of(network: nn.Module, inputs: Inputs, *, amp: bool = False) -> Tensor:
     """Return the loss that training minimises.
 
     Args:
         network: FactorNet, a network over blocks, or either wrapped.
         inputs: on its device.
         amp: autocast to bfloat16.
-        cached: whether weights are cast once a pass; must be False while a CUDA graph is captured.
     """
     features = () if inputs.features is None else (inputs.features,)
-    with torch.autocast(inputs.codes.device.type, torch.bfloat16, enabled=amp, cache_enabled=cached):
+    with torch.autocast(inputs.codes.device.type, torch.bfloat16, enabled=amp, cache_enabled=False):
         output = network(inputs.codes, inputs.tracks, *features)
     if inputs.labels.ndim == 2:
         return cross_entropy(output, inputs.labels)
@@ -143,37 +144,65 @@ def drawn_on_cpu(seed: int) -> Iterator[None]:
         yield
 
 
-class GraphedPass:
-    """A forward and backward pass as one CUDA graph, for batches of one shape.
+def graphed_pass(network: nn.Module, inputs: Inputs, *, amp: bool = False) -> Callable[[Inputs], Tensor]:
+    """Capture a forward and backward pass as the trainer does; return what computes the gradients of a batch.
 
     Args:
-        network: on a GPU; the graph leaves its gradients where they are at the end of the capture.
-        inputs: a batch, on the device.
+        network: on a GPU.
+        inputs: a batch, on the device; those of all calls must have its shapes.
         amp: autocast to bfloat16.
+
+    Returns:
+        Called with a batch, it returns the loss, which the next call overwrites.
     """
 
-    def __init__(self, network: nn.Module, inputs: Inputs, *, amp: bool = False) -> None:
-        self._inputs = Inputs(inputs.codes.clone(), inputs.tracks.clone(), inputs.labels.clone())
-        assert inputs.features is None, "networks without features only"
+    def compute(labels: Tensor, codes: Tensor, tracks: Tensor, *features: Tensor) -> Tensor:
+        loss = loss_of(network, Inputs(codes, tracks, labels, *features), amp=amp)
+        loss.backward()
+        return loss.detach()
 
-        def run() -> Tensor:
-            loss = loss_of(network, self._inputs, amp=amp, cached=False)
-            loss.backward()
-            return loss.detach()
+    graph = CudaGraph(compute, network, _tensors(inputs))
+    return lambda given: graph(_tensors(given))
 
-        _warm_up(run)
-        network.zero_grad(set_to_none=True)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            self._loss = run()
 
-    def __call__(self, inputs: Inputs) -> Tensor:
-        """Compute the gradients of a batch; return the loss, which the next call overwrites."""
-        self._inputs.codes.copy_(inputs.codes, non_blocking=True)
-        self._inputs.tracks.copy_(inputs.tracks, non_blocking=True)
-        self._inputs.labels.copy_(inputs.labels, non_blocking=True)
-        self._graph.replay()
-        return self._loss
+def gradient_pass(
+    network: nn.Module,
+    *,
+    graphed: int,
+    warning: Callable[[str], None],
+    precision: Precision = DEFAULT,
+    waits: bool = False,
+) -> Callable[[Inputs], Tensor]:
+    """Return the forward and backward pass of `training.trainer`, which returns loss and largest gradient, (2,).
+
+    Args:
+        network: on its device.
+        graphed: windows of the batches that are a CUDA graph.
+        warning: called if none can be made.
+        precision: autocasts as this one.
+        waits: fetch the loss in the pass, which no graph can do.
+    """
+
+    def compute(labels: Tensor, codes: Tensor, tracks: Tensor, *features: Tensor) -> Tensor:
+        loss = loss_of(network, Inputs(codes, tracks, labels, *features), amp=precision.amp)
+        if waits:
+            loss.item()
+        loss.backward()
+        return torch.stack([loss.detach(), gradient_norm(network)])
+
+    run = GradientPass(compute, network, graphed=graphed, warning=warning)
+    return lambda inputs: run(_tensors(inputs))
+
+
+def gradient_norm(network: nn.Module) -> Tensor:
+    """Return the largest value of the gradients, as the trainer computes it."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients, norm_type=math.inf)
+
+
+def _tensors(inputs: Inputs) -> list[Tensor]:
+    features = () if inputs.features is None else (inputs.features,)
+    return [inputs.labels, inputs.codes, inputs.tracks, *features]
 
 
 class GraphedForward:
@@ -193,7 +222,7 @@ class GraphedForward:
                 return network.logits_per_strand(self._codes, self._tracks)
 
         with torch.no_grad():
-            _warm_up(run)
+            warm_up(run, inputs.codes.device)
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._logits = run()
@@ -204,16 +233,6 @@ class GraphedForward:
         self._tracks.copy_(inputs.tracks, non_blocking=True)
         self._graph.replay()
         return self._logits
-
-
-def _warm_up(run: Callable[[], Tensor]) -> None:
-    """Run on a stream of its own: libraries choose algorithms and allocate before a capture."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            run()
-    torch.cuda.current_stream().wait_stream(side)
 
 
 @contextmanager

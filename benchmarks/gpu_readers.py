@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from time import perf_counter
 
 import torch
 from gpu_data import CELLS, ArrayStore, Inputs, Sizes, factornet_config, make_factornet
 from gpu_measure import profile, synchronize
-from gpu_paths import DEFAULT, loss_of, on_device
+from gpu_paths import DEFAULT, gradient_pass, on_device
 from gpu_report import Report, Row
-from gpu_timing import WINDOWS, check_finite, gradient_norm
+from gpu_timing import WINDOWS, check_finite
 
 from factornet.model.data.batches import TensorStream, stream_settings
 from factornet.model.data.device_windows import DeviceSource
-from factornet.model.training.optimizer import KerasAdam
+from factornet.model.training.step.optimizer import KerasAdam
 from factornet.store.sampling.plan import SamplingPlan
 from factornet.store.windows.in_memory import required_arrays
 from factornet.store.windows.loader import WindowStream
@@ -92,6 +93,8 @@ class Readers:
         settings = stream_settings(self._network.config, batch_size=way.batch)
         network = on_device(self._network, self._device).train()
         optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=0.001)
+        graphed = way.batch if self._device.type == "cuda" else 0
+        run = gradient_pass(network, graphed=graphed, warning=warnings.warn)
         synchronize(self._device)
         steps, begin = 0, perf_counter()
         if way.resident:
@@ -102,10 +105,7 @@ class Readers:
             for read in stream:
                 steps += 1
                 if way.trains:
-                    optimizer.zero_grad(set_to_none=True)
-                    loss = loss_of(network, Inputs(read.codes, read.tracks, read.labels))
-                    loss.backward()
-                    check_finite(loss, gradient_norm(network))
+                    check_finite(run(Inputs(read.codes, read.tracks, read.labels)))
                     optimizer.step()
         synchronize(self._device)
         seconds = perf_counter() - begin

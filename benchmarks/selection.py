@@ -29,8 +29,6 @@ from factornet.model.training.validation.region_validation import RegionValidati
 from factornet.store import Sampler, open_store, parse_region, split_genome
 from factornet.store.sampling.splits import region_intervals
 
-CPU = torch.device("cpu")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
@@ -76,6 +74,7 @@ def chosen(merits: Sequence[float], patience: int) -> int:
 def measure_epochs(options: argparse.Namespace) -> list[Epoch]:
     """Train for all epochs, and measure each."""
     store, factor, cells = open_store(options.store), options.factor, tuple(options.cells)
+    device = torch.device(options.device)
     valid, kept_out, test = (
         [parse_region(r, store.coordinates) for r in regions]
         for regions in (options.valid, options.kept_out, options.test)
@@ -99,11 +98,13 @@ def measure_epochs(options: argparse.Namespace) -> list[Epoch]:
         network = prepare_training(setup, Path(folder) / "model", resume=False, overwrite=False)
 
         def on_epoch(record: EpochRecord) -> None:
-            scores = {n: r.score(network, device=CPU, process_group=ProcessGroup())[1] for n, r in regions.items()}
+            scores = {n: r.score(network, device=device, process_group=ProcessGroup())[1] for n, r in regions.items()}
             found.append(Epoch(epoch=record.epoch, val_loss=record.val_loss, **scores))
             print(found[-1], flush=True)
 
-        train(network, sampler, Path(folder) / "model", setup.options, device=CPU, callbacks=Callbacks(epoch=on_epoch))
+        train(
+            network, sampler, Path(folder) / "model", setup.options, device=device, callbacks=Callbacks(epoch=on_epoch)
+        )
     return found
 
 
@@ -121,6 +122,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--tracks", nargs="+", required=True)
     parser.add_argument("--motifs", type=Path, help="file in MEME format; -mo of the training")
     parser.add_argument("--seed", type=int, default=420)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()

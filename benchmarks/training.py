@@ -21,8 +21,8 @@ from rows import Row, finish, make_parser, make_row, measure_pairs
 from data import FACTOR, TRACKS, build_store, random_plan, write_sources
 from factornet.model import FactorNet, NetworkConfig, TensorStream
 from factornet.model.data.batches import TensorBatch, stream_settings
-from factornet.model.training.loss import cross_entropy
-from factornet.model.training.optimizer import KerasAdam
+from factornet.model.training.step.loss import cross_entropy
+from factornet.model.training.step.optimizer import KerasAdam
 from factornet.store import SamplingPlan, Store, WindowStream
 
 SIZE, SPACING = 24_000_000, 13_000

@@ -238,6 +238,7 @@ def _train(
             source=source,
             process_group=process_group,
             callbacks=callbacks,
+            cuda_graph=not options.no_cuda_graph,
         )
     if not process_group.is_main:
         return 0

@@ -24,9 +24,9 @@ from .prediction.score_table import read_bedgraph
 from .prediction.to_file import predict_intervals, predict_regions
 from .prediction.writers import write_bedgraph
 from .training.history import Callbacks, TrainingResult
-from .training.loss import TrainingError
 from .training.pausing import TrainingPausedError
 from .training.setup import TrainingSetup, prepare_training
+from .training.step.loss import TrainingError
 from .training.trainer import TrainingOptions, train
 
 __all__ = [

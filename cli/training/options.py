@@ -282,6 +282,11 @@ def _add_computing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--compile", action="store_true", help="compile the network with torch.compile; pays off in long trainings"
     )
+    group.add_argument(
+        "--no-cuda-graph",
+        action="store_true",
+        help="on a GPU, launch the kernels of a step one by one and not as one CUDA graph: slower; for comparisons",
+    )
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:

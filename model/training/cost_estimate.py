@@ -12,8 +12,8 @@ from ...store.text import format_seconds
 from ..data.batches import stream_settings
 from ..network.factornet import FactorNet
 from .distributed import ProcessGroup
-from .loss import cross_entropy
 from .setup import TrainingSetup
+from .step.loss import cross_entropy
 
 _STEPS = 5
 

@@ -139,6 +139,7 @@ class TrainingSetup(DataSetup):
         source: Source | None = None,
         process_group: ProcessGroup | None = None,
         callbacks: Callbacks | None = None,
+        cuda_graph: bool = True,
     ) -> TrainingResult:
         """Train the prepared network, see `train`; the caller holds the lock of the folder."""
         assert isinstance(network, FactorNet), "as prepared"
@@ -153,6 +154,7 @@ class TrainingSetup(DataSetup):
             process_group=process_group,
             callbacks=callbacks,
             locked=True,
+            cuda_graph=cuda_graph,
         )
 
     @property

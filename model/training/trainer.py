@@ -13,6 +13,7 @@ from typing import Literal, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...store.errors import UsageError
 from ...store.files.outputs import output_lock
@@ -26,9 +27,10 @@ from ..prediction.predict import predict_plan
 from .distributed import ProcessGroup
 from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
 from .loop import EpochLimits, run_epochs
-from .loss import TrainingError, cross_entropy, score_validation
-from .optimizer import KerasAdam
 from .pausing import EpochCursor
+from .step.gradients import GradientPass
+from .step.loss import TrainingError, cross_entropy, score_validation
+from .step.optimizer import KerasAdam
 from .validation.region_validation import RegionValidation
 
 Precision = Literal["float32", "bfloat16", "float64"]
@@ -75,6 +77,7 @@ def train(
     process_group: ProcessGroup | None = None,
     callbacks: Callbacks | None = None,
     locked: bool = False,
+    cuda_graph: bool = True,
 ) -> TrainingResult:
     """Train a network; write best weights, last state, history and its picture to the model folder.
 
@@ -85,6 +88,9 @@ def train(
 
     The main process holds the lock of the folder, unless the caller holds it (`locked`), as it must where it has made
     or replaced the folder just before.
+
+    On a GPU, one process computes the passes of a step as a CUDA graph, unless `cuda_graph` is False or torch compiles
+    the network: the same kernels, launched at once.
 
     Raises:
         TrainingPausedError: the callbacks asked to pause; the state is saved, and a resumed training goes on there.
@@ -104,6 +110,7 @@ def train(
             source=source,
             process_group=process_group,
             callbacks=callbacks,
+            cuda_graph=cuda_graph,
         )
 
 
@@ -118,10 +125,18 @@ def _train(
     source: Source | None,
     process_group: ProcessGroup,
     callbacks: Callbacks,
+    cuda_graph: bool,
 ) -> TrainingResult:
     source = source or choose_source("no", sampler, network.config, device)
     with _Trainer(
-        network, sampler, options, source=source, device=device, process_group=process_group, callbacks=callbacks
+        network,
+        sampler,
+        options,
+        source=source,
+        device=device,
+        process_group=process_group,
+        callbacks=callbacks,
+        cuda_graph=cuda_graph,
     ) as trainer:
         limits = EpochLimits(epochs=options.epochs, patience=options.patience, select=options.select)
         return run_epochs(trainer, folder, limits, resume=resume, process_group=process_group, callbacks=callbacks)
@@ -149,6 +164,7 @@ class _Trainer:
         device: torch.device,
         process_group: ProcessGroup,
         callbacks: Callbacks,
+        cuda_graph: bool,
     ) -> None:
         if options.batch_size % process_group.size:
             raise UsageError(f"batch_size {options.batch_size} is not a multiple of the {process_group.size} processes")
@@ -163,6 +179,15 @@ class _Trainer:
             _check_compiler(device)
             network.compile()
         self.distributed = process_group.wrap(network)
+        self.weight = 1.0
+        """Factor of the loss of a batch: gradients are averaged over processes, the loss is a mean over windows."""
+        graphs = cuda_graph and device.type == "cuda" and process_group.size == 1 and not options.compile
+        self.gradient_pass = GradientPass(
+            self._compute_gradients,
+            network,
+            graphed=options.batch_size if graphs else 0,
+            warning=callbacks.warning,
+        )
         self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
         self.valid: SamplingPlan = sampler.validation(options.seed)
         self.regions = None
@@ -226,8 +251,7 @@ class _Trainer:
         before = cursor.windows
         for batch in batches:
             windows = min(self.options.batch_size, epoch.windows - cursor.windows)
-            value = self._step(batch, windows)
-            fault = f"the loss is {value}" if not math.isfinite(value) else self._non_finite_gradient()
+            value, fault = self._step(batch, windows)
             if fault:
                 raise TrainingError(
                     f"{fault} at step {progress.step + cursor.steps + 1} (epoch {progress.epoch + 1})"
@@ -241,25 +265,35 @@ class _Trainer:
             cursor.check_pause()
         return cursor.windows - before
 
-    def _step(self, batch: TensorBatch, windows: int) -> float:
-        """Compute gradients for a batch of `windows` over all processes; return the summed loss of this one's share."""
+    def _step(self, batch: TensorBatch, windows: int) -> tuple[float, str]:
+        """Compute gradients for a batch of `windows` over all processes.
+
+        Returns the summed loss of this process's share, and which value is not finite; empty if all are.
+        """
         rows, size = len(batch.index), self.process_group.size
         self.network.batch_share = BatchShare.of(windows, self.process_group.rank, size) if size > 1 else None
-        self.optimizer.zero_grad(set_to_none=True)
-        if rows == 0:
-            batch = _placeholder(batch)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-            probabilities = self.distributed(batch.codes, batch.tracks, batch.features)
-        loss = cross_entropy(probabilities, batch.labels)
-        # Gradients are averaged over processes; the loss is a mean over windows.
-        (loss * (rows * size / windows)).backward()  # type: ignore[no-untyped-call]
-        return loss.item() * rows
+        self.weight = rows * size / windows
+        own = _placeholder(batch) if rows == 0 else batch
+        features = () if own.features is None else (own.features,)
+        loss, largest = self.gradient_pass((own.labels, own.codes, own.tracks, *features)).tolist()
+        value: float = loss * rows
+        if not math.isfinite(value):
+            return value, f"the loss is {value}"
+        return value, "" if math.isfinite(largest) else self._non_finite_gradient()
+
+    def _compute_gradients(self, labels: Tensor, *inputs: Tensor) -> Tensor:
+        """Add the gradients of a batch; return its loss and the largest gradient, (2,), to be fetched in one copy."""
+        # No cast weights are kept: each is used once, and a CUDA graph would use those of its capture for ever.
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp, cache_enabled=False):
+            probabilities = self.distributed(*inputs)
+        loss = cross_entropy(probabilities, labels)
+        (loss * self.weight).backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        return torch.stack([loss.detach(), torch.nn.utils.get_total_norm(gradients, norm_type=math.inf)])
 
     def _non_finite_gradient(self) -> str:
-        """Describe the first gradient that is not finite; empty where all are."""
-        named = [(name, p.grad) for name, p in self.network.named_parameters() if p.grad is not None]
-        if math.isfinite(torch.nn.utils.get_total_norm([g for _, g in named], norm_type=math.inf).item()):
-            return ""
+        """Describe the first gradient that is not finite."""
+        named = ((name, p.grad) for name, p in self.network.named_parameters() if p.grad is not None)
         return f"the gradient of {next(name for name, g in named if not g.isfinite().all())} is not finite"
 
     def validate(self, on_batch: Callable[[int], None]) -> tuple[float, float]:

@@ -149,6 +149,7 @@ class BlockSetup(DataSetup):
         source: Source | None = None,
         process_group: ProcessGroup | None = None,
         callbacks: Callbacks | None = None,
+        cuda_graph: bool = True,
     ) -> TrainingResult:
         """Train the prepared network, see `train_blocks`, and calibrate it; the caller holds the lock of the folder.
 
@@ -170,6 +171,7 @@ class BlockSetup(DataSetup):
             source=source,
             callbacks=callbacks,
             locked=True,
+            cuda_graph=cuda_graph,
         )
         calibrate_model(folder, validation, device=device)
         return result

@@ -30,8 +30,9 @@ from ...network.trees import BoostedTrees
 from ..distributed import ProcessGroup
 from ..history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
 from ..loop import EpochLimits, run_epochs
-from ..loss import TrainingError
 from ..pausing import EpochCursor
+from ..step.gradients import GradientPass
+from ..step.loss import TrainingError
 from ..validation.region_validation import RegionValidation
 from .blending import EnsembleScores, validate_ensemble
 from .optimizer import make_optimizer, one_cycle
@@ -81,6 +82,7 @@ def train_blocks(
     source: Source | None = None,
     callbacks: Callbacks | None = None,
     locked: bool = False,
+    cuda_graph: bool = True,
 ) -> TrainingResult:
     """Train a network over blocks; write what `train` writes to the model folder, and resume as exactly.
 
@@ -95,6 +97,7 @@ def train_blocks(
         source: of the segments' bases; by default the sampler's store.
         callbacks: called after steps and epochs.
         locked: whether the caller holds the lock of the folder.
+        cuda_graph: whether the passes of a step are one CUDA graph on a GPU.
 
     Raises:
         TrainingPausedError: the callbacks asked to pause; the state is saved.
@@ -107,7 +110,14 @@ def train_blocks(
     limits = EpochLimits(epochs=options.epochs, patience=options.patience, select=options.select)
     with nullcontext() if locked else output_lock(folder):
         trainer = _BlockTrainer(
-            network, sampler, validation, options, source=source, device=device, callbacks=callbacks
+            network,
+            sampler,
+            validation,
+            options,
+            source=source,
+            device=device,
+            callbacks=callbacks,
+            cuda_graph=cuda_graph,
         )
         return run_epochs(trainer, folder, limits, resume=resume, process_group=alone, callbacks=callbacks)
 
@@ -136,10 +146,17 @@ class _BlockTrainer:
         source: Source,
         device: torch.device,
         callbacks: Callbacks,
+        cuda_graph: bool,
     ) -> None:
         self.network, self.sampler, self.validation, self.options = network.to(device), sampler, validation, options
         self.source, self.device, self.callbacks = source, device, callbacks
         self.settings = segment_stream(sampler.options, network.config, batch_size=options.batch_size)
+        self.gradient_pass = GradientPass(
+            self._compute_gradients,
+            network,
+            graphed=options.batch_size if cuda_graph and device.type == "cuda" else 0,
+            warning=callbacks.warning,
+        )
         self.optimizer = make_optimizer(network, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
         torch.manual_seed(options.seed)
 
@@ -206,32 +223,48 @@ class _BlockTrainer:
 
     def _step(self, batch: TensorBatch, segments: Segments, strands: NDArray[np.bool_]) -> float:
         """Take a step; return the mean loss of members and tasks before it, or a value that is not finite."""
-        targets = self._targets(segments, batch)
-        config = self.network.config
-        n_tasks = len(config.tasks)
         annotation = self._annotation(segments, batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses, norms = [], []
-        for member, kind, rows in zip(self.network.networks, config.members, strands, strict=True):
-            reverse = torch.from_numpy(rows).to(self.device)
-            logits = member(*_choose_strands(member, batch, annotation, reverse))
-            target, weight = (
-                torch.where(reverse[:, None, None], t.flip(1), t)[..., : logits.shape[2]] for t in targets
-            )
-            of_factor = mean_loss(logits, target, weight)
-            loss = of_factor[:n_tasks].mean()
-            whole = loss
-            if len(of_factor) > n_tasks:
-                even = (len(of_factor) - n_tasks) / n_tasks  # all factors alike
-                times = even if kind == "even" else self.options.auxiliary_weight
-                whole = loss + times * of_factor[n_tasks:].mean()
-            whole.backward()  # type: ignore[no-untyped-call]
-            norms.append(clip_grad_norm_(member.parameters(), self.options.clip).item())
-            losses.append(loss.item())
+        inputs = [batch.codes, batch.tracks, torch.from_numpy(strands).to(self.device), *self._targets(segments, batch)]
+        losses, norms = self.gradient_pass([*inputs, annotation] if annotation is not None else inputs).tolist()
         if not np.isfinite(norms).all():
             return math.nan
         self.optimizer.step()
         return float(np.mean(losses))
+
+    def _compute_gradients(self, codes: Tensor, tracks: Tensor, strands: Tensor, *of_bins: Tensor) -> Tensor:
+        """Add the clipped gradients of a batch.
+
+        Args:
+            codes: bases, (B, L).
+            tracks: signals, (B, T, L).
+            strands: whether each member sees the reverse complement of a segment, (members, B).
+            of_bins: target and weight of the bins, (B, bins, factors) each; bits of the blocks, (B, blocks), if any.
+
+        Returns the mean loss of the tasks of each member, and the norm of its gradient before it was clipped, as
+        (2, members).
+        """
+        target, weight, *annotation = of_bins
+        losses, norms = [], []
+        for member, kind, reverse in zip(self.network.networks, self.network.config.members, strands, strict=True):
+            logits = member(*_choose_strands(member, (codes, tracks, *annotation), reverse))
+            labels = (
+                torch.where(reverse[:, None, None], t.flip(1), t)[..., : logits.shape[2]] for t in (target, weight)
+            )
+            loss, whole = self._losses(mean_loss(logits, *labels), kind)
+            whole.backward()  # type: ignore[no-untyped-call]
+            norms.append(clip_grad_norm_(member.parameters(), self.options.clip))
+            losses.append(loss.detach())
+        return torch.stack([torch.stack(losses), torch.stack(norms)])
+
+    def _losses(self, of_factor: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        """Return the mean loss of the tasks, and the same with that of the auxiliary factors, which is minimised."""
+        n_tasks = len(self.network.config.tasks)
+        loss = of_factor[:n_tasks].mean()
+        if len(of_factor) == n_tasks:
+            return loss, loss
+        even = (len(of_factor) - n_tasks) / n_tasks  # all factors alike
+        times = even if kind == "even" else self.options.auxiliary_weight
+        return loss, loss + times * of_factor[n_tasks:].mean()
 
     def _targets(self, segments: Segments, batch: TensorBatch) -> tuple[Tensor, Tensor]:
         """Return targets and weights of the bins of a batch, (B, bins, factors) each."""
@@ -296,13 +329,15 @@ def mean_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def _choose_strands(
-    network: BlockNetwork, batch: TensorBatch, annotation: Tensor | None, reverse: Tensor
+    network: BlockNetwork, inputs: tuple[Tensor, ...], reverse: Tensor
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return codes, tracks and annotation of a batch; of the rows in `reverse` their reverse complement."""
-    signals = network.own_signals(batch.tracks)
-    codes, tracks = network.reversed_inputs(batch.codes, signals)
+    codes, tracks, *bits = inputs
+    signals = network.own_signals(tracks)
+    reversed_codes, reversed_signals = network.reversed_inputs(codes, signals)
+    annotation = torch.where(reverse[:, None], bits[0].flip(1), bits[0]) if bits else None
     return (
-        torch.where(reverse[:, None], codes, batch.codes),
-        torch.where(reverse[:, None, None], tracks, signals),
-        None if annotation is None else torch.where(reverse[:, None], annotation.flip(1), annotation),
+        torch.where(reverse[:, None], reversed_codes, codes),
+        torch.where(reverse[:, None, None], reversed_signals, signals),
+        annotation,
     )

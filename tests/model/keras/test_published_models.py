@@ -11,8 +11,8 @@ import torch
 from support.keras_folder import predict
 
 from factornet.model import FactorNet, import_keras
-from factornet.model.training.loss import cross_entropy
-from factornet.model.training.optimizer import KerasAdam
+from factornet.model.training.step.loss import cross_entropy
+from factornet.model.training.step.optimizer import KerasAdam
 from factornet.store.errors import InputError
 
 MODELS = [

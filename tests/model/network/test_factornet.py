@@ -12,7 +12,7 @@ from torch import Tensor
 
 from factornet.model import FactorNet, NetworkConfig, one_hot
 from factornet.model.network.config import strand_order
-from factornet.model.training.loss import cross_entropy
+from factornet.model.training.step.loss import cross_entropy
 from factornet.store.errors import UsageError
 
 STRANDED = ("Unique35", "DNase_fwd", "DNase_rev")

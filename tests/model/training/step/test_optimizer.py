@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from factornet.model.training.optimizer import KerasAdam
+from factornet.model.training.step.optimizer import KerasAdam
 
 
 def adam_steps(gradients: np.ndarray, *, lr: float) -> np.ndarray:

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...store.errors import FactorNetError
-from ..evaluation.metrics import average_precision
+from ....store.errors import FactorNetError
+from ...evaluation.metrics import average_precision
 
 
 class TrainingError(FactorNetError):
