@@ -169,28 +169,22 @@ def gradient_pass(
     network: nn.Module,
     *,
     graphed: int,
-    warning: Callable[[str], None],
     precision: Precision = DEFAULT,
-    waits: bool = False,
 ) -> Callable[[Inputs], Tensor]:
     """Return the forward and backward pass of `training.trainer`, which returns loss and largest gradient, (2,).
 
     Args:
         network: on its device.
         graphed: windows of the batches that are a CUDA graph.
-        warning: called if none can be made.
         precision: autocasts as this one.
-        waits: fetch the loss in the pass, which no graph can do.
     """
 
     def compute(labels: Tensor, codes: Tensor, tracks: Tensor, *features: Tensor) -> Tensor:
         loss = loss_of(network, Inputs(codes, tracks, labels, *features), amp=precision.amp)
-        if waits:
-            loss.item()
         loss.backward()
         return torch.stack([loss.detach(), gradient_norm(network)])
 
-    run = GradientPass(compute, network, graphed=graphed, warning=warning)
+    run = GradientPass(compute, network, graphed=graphed)
     return lambda inputs: run(_tensors(inputs))
 
 

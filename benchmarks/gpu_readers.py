@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -13,7 +14,7 @@ from gpu_paths import DEFAULT, gradient_pass, on_device
 from gpu_report import Report, Row
 from gpu_timing import WINDOWS, check_finite
 
-from factornet.model.data.batches import TensorStream, stream_settings
+from factornet.model.data.batches import TensorBatch, TensorStream, stream_settings
 from factornet.model.data.device_windows import DeviceSource
 from factornet.model.training.step.optimizer import KerasAdam
 from factornet.store.sampling.plan import SamplingPlan
@@ -60,8 +61,9 @@ class Readers:
         for way in self._ways():
 
             def settled(way: Way = way) -> Row:
-                self._epoch(plan, way)
-                return self._epoch(plan, way)
+                learn = self._learner(way)
+                self._epoch(plan, way, learn)
+                return self._epoch(plan, way, learn)
 
             report.timing(self._name(way), settled)
 
@@ -72,7 +74,7 @@ class Readers:
         for way in self._ways():
             row = rows.get(self._name(way))
             if row is not None and report.elapsed < report.budget:
-                found = profile(lambda way=way: self._epoch(plan, way), self._device, calls=1)
+                found = profile(partial(self._epoch, plan, way, self._learner(way)), self._device, calls=1)
                 steps = len(plan) / way.batch
                 row |= {key: found[key] / steps for key in ("kernels_ms", "copies_ms", "launched")}
 
@@ -88,13 +90,23 @@ class Readers:
         what = f"train k{self._network.config.kernels} x{way.batch}, default" if way.trains else f"read x{way.batch}"
         return f"{what}, {'cut on the device' if way.resident else 'streamed'}"
 
-    def _epoch(self, plan: SamplingPlan, way: Way) -> Row:
-        """Pass over the plan as the trainer does; return the time of a step and what of it was spent waiting."""
-        settings = stream_settings(self._network.config, batch_size=way.batch)
+    def _learner(self, way: Way) -> Callable[[TensorBatch], None]:
+        """Return what does with a batch as the trainer does, or nothing."""
+        if not way.trains:
+            return lambda batch: None
         network = on_device(self._network, self._device).train()
         optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=0.001)
-        graphed = way.batch if self._device.type == "cuda" else 0
-        run = gradient_pass(network, graphed=graphed, warning=warnings.warn)
+        run = gradient_pass(network, graphed=way.batch if self._device.type == "cuda" else 0)
+
+        def learn(batch: TensorBatch) -> None:
+            check_finite(run(Inputs(batch.codes, batch.tracks, batch.labels)))
+            optimizer.step()
+
+        return learn
+
+    def _epoch(self, plan: SamplingPlan, way: Way, learn: Callable[[TensorBatch], None]) -> Row:
+        """Pass over the plan as the trainer does; return the time of a step and what of it was spent waiting."""
+        settings = stream_settings(self._network.config, batch_size=way.batch)
         synchronize(self._device)
         steps, begin = 0, perf_counter()
         if way.resident:
@@ -104,9 +116,7 @@ class Readers:
         with opened as stream, DEFAULT.settings():
             for read in stream:
                 steps += 1
-                if way.trains:
-                    check_finite(run(Inputs(read.codes, read.tracks, read.labels)))
-                    optimizer.step()
+                learn(read)
         synchronize(self._device)
         seconds = perf_counter() - begin
         row: Row = {"ms": 1000 * seconds / steps, "rate": len(plan) / seconds, "unit": WINDOWS}

@@ -122,7 +122,7 @@ def training_step(
     """
     optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=0.001)
     size = len(inputs.codes) if graph else 0
-    run = gradient_pass(network, graphed=size, warning=_refuse, precision=precision)
+    run = gradient_pass(network, graphed=size, precision=precision)
 
     def step() -> None:
         found = run(inputs)
@@ -131,10 +131,6 @@ def training_step(
         optimizer.step()
 
     return step
-
-
-def _refuse(text: str) -> None:
-    raise RuntimeError(text)
 
 
 def check_finite(found: Tensor) -> None:

@@ -26,6 +26,7 @@ _OPTIONS = {
     "chromosome aliases NAME": "--chrom-alias NAME",
     "with a chromosome alias": "with --chrom-alias",
     "or allow missing chromosomes (": "or --allow-missing-chroms (",
+    "cuda_graph=False": "--no-cuda-graph",
 }
 """What messages of the library, which knows no options of commands, say -> the option."""
 

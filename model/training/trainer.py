@@ -94,7 +94,8 @@ def train(
 
     Raises:
         TrainingPausedError: the callbacks asked to pause; the state is saved, and a resumed training goes on there.
-        TrainingError: a loss or gradient is not finite; the message names the step, and the input where that is not.
+        TrainingError: a loss or gradient is not finite; the message names the step, and the input where that is not. No
+            CUDA graph can be made.
         UsageError: the batch size is not a multiple of the number of processes.
         InputError: another process writes the folder, no training state is valid, or a file cannot be written.
     """
@@ -186,7 +187,6 @@ class _Trainer:
             self._compute_gradients,
             network,
             graphed=options.batch_size if graphs else 0,
-            warning=callbacks.warning,
         )
         self.optimizer = KerasAdam([p for p in network.parameters() if p.requires_grad], lr=options.learning_rate)
         self.valid: SamplingPlan = sampler.validation(options.seed)

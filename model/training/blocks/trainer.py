@@ -101,7 +101,7 @@ def train_blocks(
 
     Raises:
         TrainingPausedError: the callbacks asked to pause; the state is saved.
-        TrainingError: a loss or gradient is not finite; the message names the step.
+        TrainingError: a loss or gradient is not finite; the message names the step. No CUDA graph can be made.
         UsageError: no segment fits into the training regions.
         InputError: another process writes the folder, no training state is valid, or a file cannot be written.
     """
@@ -155,7 +155,6 @@ class _BlockTrainer:
             self._compute_gradients,
             network,
             graphed=options.batch_size if cuda_graph and device.type == "cuda" else 0,
-            warning=callbacks.warning,
         )
         self.optimizer = make_optimizer(network, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
         torch.manual_seed(options.seed)

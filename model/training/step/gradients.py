@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from .loss import TrainingError
+
 Inputs = Sequence[Tensor]
 """Tensors of a batch; the first dimension of the first one is its size."""
 
@@ -22,28 +24,31 @@ class GradientPass:
         network: whose gradients are computed.
         graphed: size of the batches that are computed as a CUDA graph, for which `compute` must launch the same kernels
             each time; 0 for none.
-        warning: called with the reason where no graph can be made; the training goes on without.
     """
 
-    def __init__(
-        self, compute: Callable[..., Tensor], network: nn.Module, *, graphed: int, warning: Callable[[str], None]
-    ) -> None:
-        self._compute, self._network, self._graphed, self._warning = compute, network, graphed, warning
+    def __init__(self, compute: Callable[..., Tensor], network: nn.Module, *, graphed: int) -> None:
+        self._compute, self._network, self._graphed = compute, network, graphed
         self._graph: CudaGraph | None = None
 
     def __call__(self, inputs: Inputs) -> Tensor:
-        """Compute the gradients of a batch in place of earlier ones; return what `compute` does."""
-        if len(inputs[0]) == self._graphed and self._graph is None:
+        """Compute the gradients of a batch in place of earlier ones; return what `compute` does.
+
+        Raises:
+            TrainingError: no graph can be made.
+        """
+        if len(inputs[0]) != self._graphed:
+            self._network.zero_grad(set_to_none=True)
+            return self._compute(*inputs)
+        if self._graph is None:
             try:
                 self._graph = CudaGraph(self._compute, self._network, inputs)
-            except RuntimeError as error:
-                self._graphed = 0
+            except RuntimeError as error:  # the memory of a capture that broke off stays taken: nothing else is tried
                 reason = str(error).strip().partition("\n")[0]
-                self._warning(f"a step cannot be made a CUDA graph and is computed without, slower: {reason}")
-        if self._graph is not None and len(inputs[0]) == self._graphed:
-            return self._graph(inputs)
-        self._network.zero_grad(set_to_none=True)
-        return self._compute(*inputs)
+                raise TrainingError(
+                    f"a step cannot be made a CUDA graph ({reason}); "
+                    "train with cuda_graph=False, or with a smaller batch_size"
+                ) from error
+        return self._graph(inputs)
 
 
 class CudaGraph:

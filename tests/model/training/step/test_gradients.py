@@ -4,8 +4,10 @@ benchmarks/gpu_checks.py on a GPU."""
 import pytest
 import torch
 
+from factornet.cli.common.output import with_options
 from factornet.model.training.step import gradients
 from factornet.model.training.step.gradients import GradientPass
+from factornet.model.training.step.loss import TrainingError
 
 
 class FakeGraph:
@@ -33,41 +35,41 @@ class RefusedGraph:
         raise RuntimeError("operation not permitted when stream is capturing\nCompile with TORCH_USE_CUDA_DSA")
 
 
-def make_pass(network, *, graphed, said):
+def make_pass(network, *, graphed):
     def compute(x):
         loss = network(x).square().mean()
         loss.backward()
         return loss.detach()
 
-    return GradientPass(compute, network, graphed=graphed, warning=said.append)
+    return GradientPass(compute, network, graphed=graphed)
 
 
-def steps(*, graphed, said):
+def steps(*, graphed):
     """Return losses and weights of four steps, of which the third has a smaller batch."""
     network = torch.nn.Linear(3, 1)
     with torch.no_grad():
         network.weight.copy_(torch.tensor([[0.5, -1.0, 2.0]]))
         network.bias.zero_()
     optimizer = torch.optim.Adam(network.parameters())
-    run, rng, losses = make_pass(network, graphed=graphed, said=said), torch.Generator().manual_seed(1), []
+    run, rng, losses = make_pass(network, graphed=graphed), torch.Generator().manual_seed(1), []
     for n in (4, 4, 3, 4):
         losses.append(float(run([torch.randn(n, 3, generator=rng)])))
         optimizer.step()
     return losses, [p.detach().clone() for p in network.parameters()], run
 
 
-@pytest.mark.parametrize("graph", [FakeGraph, RefusedGraph])
-def test_steps_are_those_without_a_graph(graph, monkeypatch):
-    expected, weights, _ = steps(graphed=0, said=[])
-    monkeypatch.setattr(gradients, "CudaGraph", graph)
-    said = []
-    losses, found, run = steps(graphed=4, said=said)
+def test_steps_are_those_without_a_graph(monkeypatch):
+    expected, weights, _ = steps(graphed=0)
+    monkeypatch.setattr(gradients, "CudaGraph", FakeGraph)
+    losses, found, run = steps(graphed=4)
     assert losses == expected
     assert all(torch.equal(a, b) for a, b in zip(found, weights, strict=True))
-    if graph is FakeGraph:
-        assert (run._graph.calls, said) == (3, [])  # the smaller batch is not among them
-    else:
-        assert said == [
-            "a step cannot be made a CUDA graph and is computed without, slower: operation not permitted when stream "
-            "is capturing"
-        ]
+    assert run._graph.calls == 3  # the smaller batch is not among them
+
+
+def test_a_graph_that_cannot_be_made_ends_the_training_with_a_cure(monkeypatch):
+    monkeypatch.setattr(gradients, "CudaGraph", RefusedGraph)
+    with pytest.raises(TrainingError) as refused:
+        steps(graphed=4)
+    message = with_options(str(refused.value))
+    assert "(operation not permitted when stream is capturing); train with --no-cuda-graph, or" in message
