@@ -55,6 +55,8 @@ PeakSet = Literal["conservative", "relaxed"]
 
 MAX_LENGTH = 2**40
 """Bases of a chromosome at most: the sum of all fits 64 bits."""
+MAX_NAME_LENGTH = 200
+"""Letters of a name: file systems allow 255, of which temporary and lock files take some."""
 
 
 def bin_count(length: int) -> int:
@@ -70,8 +72,11 @@ def check_name(name: str, what: str) -> str:
         what: kind of name, for the message.
 
     Raises:
-        UsageError: it has characters other than letters, digits and ``. _ + -``, or starts with a dot.
+        UsageError: it has characters other than letters, digits and ``. _ + -``, starts with a dot, or is too long.
     """
+    if len(name) > MAX_NAME_LENGTH:
+        start = f"{name[:20]}..."
+        raise UsageError(f"{what} {start!r} has {len(name)} characters: shorten it to {MAX_NAME_LENGTH} at most")
     if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*", name):
         raise UsageError(f"{what} {name!r} cannot be a name in a store: use letters, digits and . _ + - only")
     return name

@@ -14,6 +14,7 @@ from ...store.genome.regions import region_intervals
 from ...store.reader import Store
 from ..common.arguments import cell_name, parse_regions
 from ..common.known_motifs import MOTIFS_HELP, choose_motif, default_motifs
+from .notes import Notes
 
 if TYPE_CHECKING:
     from ...model.evaluation.genome_scores import GenomeScores
@@ -67,6 +68,7 @@ def baseline_scores(
     factor: str,
     scored: GenomeScores,
     record: PredictionRecord | None,
+    notes: Notes,
 ) -> tuple[dict[str, GenomeScores], dict[str, Any] | None]:
     """Return scores by the baselines that the options ask for, by name, and the fitted one as JSON values.
 
@@ -76,6 +78,7 @@ def baseline_scores(
         cell, factor: evaluated.
         scored: bins to score; in this cell line, none of them is fitted on.
         record: of the predictions; None if there is none.
+        notes: receives a warning where the signal is on another scale than that of the cell lines fitted on.
 
     Raises:
         UsageError: it is not known what to fit on, or which track or motif to use; the message has all options that
@@ -100,12 +103,23 @@ def baseline_scores(
         if is_same_cell(store, cell, cells, manifest_digests(store, cells)):
             regions = _without_evaluated(regions, scored, store, cell)
         track = track or _own_track(store, (cell, *cells))
+        for warning in _other_signals(store, cell, cells, track):
+            notes.warn(warning)
         fitted = fit_baseline(store, cells=cells, factor=factor, regions=regions, track=track, log_odds=odds)
     found = scored.rescore(lambda bins: baselines(store, cell, bins, track=track, log_odds=odds, fitted=fitted))
     if fitted is None:
         return found, None
     assert motif is not None
     return found, fitted.to_json() | {"motif": motif.name}
+
+
+def _other_signals(store: Store, cell: str, cells: Sequence[str], track: str) -> list[str]:
+    """Return what of a cell line's track is unlike those that a baseline is fitted on, which makes it a worse one."""
+    from ...model.data.signals import compare_signals, track_signals
+
+    fitted_on = track_signals(store, cells, (track,))
+    compared = compare_signals(fitted_on, track_signals(store, (cell,), (track,)), ignore_units=True)
+    return [f"--baselines: fitted on {', '.join(cells)}: {warning}" for warning in compared]
 
 
 def _choose_motif(options: argparse.Namespace, factor: str) -> Motif | None:

@@ -68,7 +68,9 @@ class EvaluationGroup:
         read = [read_predictions(options, store, file, notes) for file in self.files]
         models = dict(zip(name_models([p for p, _ in read], only=self.only), read, strict=True))
         record = next((p.record for p, _ in read if p.record is not None), None)
-        baselines, fitted = baseline_scores(options, store, cell=cell, factor=factor, scored=read[0][1], record=record)
+        baselines, fitted = baseline_scores(
+            options, store, cell=cell, factor=factor, scored=read[0][1], record=record, notes=notes
+        )
         fitted_pairs = [(name, BASELINE) for name in models if BASELINE in baselines]
         comparison = compare(
             store,

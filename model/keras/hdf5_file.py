@@ -42,7 +42,8 @@ class Hdf5File:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = h5py.File(path, "r")
+        # HDF5 would lock it, which some network file systems cannot, and refuses what is locked by others.
+        self._file = h5py.File(path, "r", locking=False)
         self._read: dict[int, str] = {}  # address of each dataset -> its name
 
     def __enter__(self) -> Hdf5File:

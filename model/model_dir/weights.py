@@ -131,6 +131,27 @@ def recorded_epochs(folder: Path, card: ModelCard) -> Rows:
         return ()
 
 
+def check_best_weights(folder: Path, card: ModelCard, epochs: Rows) -> None:
+    """Check that the best weights of a model folder are whole, the model's, and those of the best epoch, or later ones.
+
+    A training that is resumed keeps them unless an epoch is better.
+
+    Args:
+        folder: the model folder.
+        card: its card.
+        epochs: history of the training, with at least one row.
+
+    Raises:
+        InputError: they are missing, damaged, or belong to another model or epoch.
+    """
+    path = folder / "best.safetensors"
+    if not path.is_file():
+        raise InputError(path, "missing, and the training has had its best epoch so far", hint=DAMAGED_HINT)
+    data = read_tensor_file(path, weights_sizes(card.config))
+    check_tensors(path, parse_tensors(path, data, card.digest), card.config)
+    _check_epoch(path, int(read_header(data, path)[3] or 0), epochs, "best", card.select)
+
+
 def _check_epoch(path: Path, epoch: int, epochs: Rows, which: WeightsKind, select: Selection) -> None:
     """Check that weights are those of the best or the last epoch; `epoch` is 0 where the file states none.
 

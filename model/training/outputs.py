@@ -11,7 +11,7 @@ from torch import Tensor
 from ..model_dir.card import ModelCard, model_digest, read_card, restore_lists
 from ..model_dir.history import write_history
 from ..model_dir.lifecycle import complete_model
-from ..model_dir.weights import recorded_epochs, save_weights
+from ..model_dir.weights import check_best_weights, recorded_epochs, save_weights
 from .history import EpochRecord
 from .plots import plot_history
 
@@ -52,12 +52,14 @@ def restore_outputs(folder: Path, history: Sequence[EpochRecord], *, best: Mappi
         best: weights of the training state, if they are the best of this history.
 
     Raises:
-        InputError: a file cannot be written, or model.json is damaged.
+        InputError: a file cannot be written, model.json is damaged, or so are best weights that only the folder has.
     """
     card = read_card(folder)
     restore_lists(folder, card.config)
     if not history:
         return
+    if best is None:
+        check_best_weights(folder, card, [asdict(record) for record in history])
     # Best weights may be of later epochs than training.json has, not of earlier ones than the best that it has.
     is_ahead = len(recorded_epochs(folder, card)) > len(history)
     if is_ahead:

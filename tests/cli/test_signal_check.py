@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from support.keras_folder import Spec, write_folder
 
-from factornet.cli import etl, model, predict, train, visualize
+from factornet.cli import etl, evaluate, model, predict, train, visualize
 from factornet.model import read_card
 from factornet.model.data.signals import track_signals
 from factornet.store import open_store
@@ -142,6 +142,17 @@ def test_pages_of_kernels_compare_signals_too(work, tmp_path, capsys):
     assert not (tmp_path / "page").exists()
     assert visualize.main([*options, "--ignore-units"]) == 0
     assert "warning: track DGF of FC has the units fold-change" in capsys.readouterr().err
+
+
+def test_baseline_fitted_on_signals_of_another_scale_warns(run, work, demo_files, tmp_path, capsys):
+    for cell, expected in (("unnamed", 1), ("K562", 0)):
+        assert run(cell, "--regions", "chr21:300000-600000")[0] == 0
+        options = ["--baselines", "--motifs", str(demo_files / "motifs.meme"), "--replicates", "10"]
+        options += ["--fit-cells", "T1", "T2", "--fit-regions", "chr2:0-400000"]
+        assert evaluate.main([f"{tmp_path}/out.bed.gz", "--store", f"{work}/s.zarr", *options]) == 0
+        warnings = [line for line in capsys.readouterr().err.splitlines() if "--baselines" in line]
+        assert len(warnings) == expected
+        assert all("fitted on T1, T2: track DGF of unnamed is not on the scale" in line for line in warnings)
 
 
 def test_training_refuses_mixed_units_and_warns_of_mixed_scales(work, tmp_path, capsys):

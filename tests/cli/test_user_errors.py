@@ -138,6 +138,10 @@ CELL_MISTAKES = {
     "track twice": (write("CELL/bigwig.txt", "s.bw A\ns.bw A\n"), "bigwig.txt:2: 'A' is named twice"),
     "strand alone": (write("CELL/bigwig.txt", "s.bw A_fwd\n"), "no partner 'A_rev'"),
     "name with path": (write("CELL/bigwig.txt", "s.bw ../A\n"), "bigwig.txt:1: track '../A' cannot be a name"),
+    "long name": (
+        write("CELL/bigwig.txt", f"s.bw {'A' * 201}\n"),
+        "'AAAAAAAAAAAAAAAAAAAA...' has 201 characters: shorten",
+    ),
     "factor twice": (write("CELL/chip.txt", "p.bed TF\np.bed TF\n"), "chip.txt:2: 'TF' is named twice"),
     "peaks missing": (write("CELL/chip.txt", "q.bed TF\n"), "chip.txt:1: file 'q.bed' does not exist"),
     "meta order": (write("CELL/meta.txt", "GEPC1 0.5\n"), "meta.txt:1: 'GEPC1' is not a number"),
