@@ -33,8 +33,8 @@ def add_baseline_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--baselines",
         action="store_true",
-        help="also score accessibility alone, the factor's motif alone, and both together, which is fitted on what the "
-        "model was trained on",
+        help="also score accessibility alone, the factor's motif (a position weight matrix, PWM) alone, and both "
+        f"together ({BASELINE}), which is fitted on what the model was trained on",
     )
     group.add_argument(
         "--track", help="also score the mean signal of this track; default with --baselines: the cell line's own one"
