@@ -24,6 +24,7 @@ from ..inputs.provenance import (
     fingerprint_inputs,
     report_changed_inputs,
 )
+from ..publish.cell_index_writer import refresh_cell_index
 from ..publish.manifest_writer import write_group, write_manifest
 from ..publish.transaction import Version, check_not_replaced, explaining_replacement, publish, staging, version_at
 from ..reads.track_signals import ReadSignals, make_signals, with_terms
@@ -124,8 +125,12 @@ class _Build:
         return replace(report, left=verify_store(self.store.path, cells=(), quick=True).findings)
 
     def repair(self, resources: Resources, on_report: OnReport, on_plan: OnPlan | None) -> BuildReport:
-        """Rebuild the cell line if it is damaged; report what was repaired and what else is damaged."""
+        """Rebuild the cell line if it is damaged; report what was repaired and what else is damaged.
+
+        The group of all cell lines is written again, if it is missing or damaged.
+        """
         path, name = self.store.path, self.inputs.name
+        refresh_cell_index(Path(path))
         with explaining_replacement(final_path(Path(path), cell_line_staging_name(name)), self.replaced):
             expected = recorded_cell_line(open_store(path), self.inputs, self.provenance)  # opened separately, as above
             verified = verify_store(path, cells=[name])

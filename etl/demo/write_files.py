@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...store.errors import UsageError
 from ...store.files.atomic_write import naming_file
+from ...store.files.outputs import output_lock, staged_folder
 from ...store.genome.bigwig_encoder import BigwigEncoder
 from ...store.genome.intervals import IntArray
 from .simulate import (
@@ -48,16 +49,24 @@ class DemoSummary:
 def write_demo(directory: Path, *, seed: int = 420) -> DemoSummary:
     """Write the experiment to a new folder; the same seed gives the same bytes.
 
+    The folder appears when it is complete.
+
     Raises:
-        UsageError: the folder exists and is not empty, or cannot be created.
+        UsageError: the folder exists and is not empty.
+        InputError: it cannot be created or written, or another process writes it.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory}: already exists and is not empty; give a new folder")
-    try:
-        for folder in ("annotation", "tracks", *(f"cells/{cell}" for cell in CELLS)):
-            (directory / folder).mkdir(parents=True)
-    except OSError as e:
-        raise UsageError(f"{directory}: cannot be created ({e.strerror})") from e
+    with output_lock(directory, parents=True):
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise UsageError(f"{directory}: already exists and is not empty; give a new folder")
+        with staged_folder(directory) as staged:
+            peaks = _write_experiment(staged, seed)
+    return DemoSummary(directory, dict(CHROMOSOMES), peaks)
+
+
+def _write_experiment(directory: Path, seed: int) -> dict[str, dict[str, int]]:
+    """Write all files; return the number of conservative peaks by cell line and factor."""
+    for folder in ("annotation", "tracks", *(f"cells/{cell}" for cell in CELLS)):
+        (directory / folder).mkdir(parents=True)
     root = np.random.SeedSequence(seed)
     rngs = [np.random.default_rng(s) for s in root.spawn(len(CHROMOSOMES) + 1 + len(CELLS))]
     genome = {n: simulate_chromosome(size, rngs[i]) for i, (n, size) in enumerate(CHROMOSOMES.items())}
@@ -66,11 +75,10 @@ def write_demo(directory: Path, *, seed: int = 420) -> DemoSummary:
     _write_annotation(directory / "annotation", genome, shared)
     _write_motifs(directory / "motifs.meme")
     _write_bigwig(directory / "tracks" / "Unique35.bw", {n: uniqueness(c, shared) for n, c in genome.items()})
-    peaks = {
+    return {
         cell: _write_cell(directory / "cells" / cell, cell, genome, rng)
         for cell, rng in zip(CELLS, rngs[len(CHROMOSOMES) + 1 :], strict=True)
     }
-    return DemoSummary(directory, dict(CHROMOSOMES), peaks)
 
 
 def _write_gz(path: Path, text: str) -> None:

@@ -113,7 +113,7 @@ def _download_locked(download: Download, folder: Path, retry_policy: RetryPolicy
     raise StoreError(
         path,
         f"cannot be downloaded: {'; '.join(problems)}",
-        hint="try again later (a partial download is kept and resumed), or put the file there by other means",
+        hint="the same command resumes a partial download; or put the file there by other means",
     )
 
 

@@ -78,9 +78,10 @@ def lost_cell_line_remedy(store: StoreLocation, cell: str) -> str:
 
 
 def cell_index_remedy(store: StoreLocation) -> str:
-    """Return the remedy for a damaged list of cell lines."""
+    """Return the remedy for a damaged or missing group of all cell lines, or list in it: each command writes it."""
     if store.local:
-        return f"rm {quote(f'{store.location}/{CELL_INDEX}')} (the next build or import recreates it)"
+        path = quote(store.location)
+        return f"factornet-etl build {path} --repair CELLDIR, or factornet-etl import SOURCE {path} --cells"
     if _is_web(store):
         return f"upload {CELL_INDEX} again, from the store it was uploaded from"
     return copy_remedy(store, "")

@@ -60,7 +60,7 @@ def unexpected_entries(store: StoreLocation) -> Iterator[Finding]:
 
 
 def check_cell_index(store: StoreLocation, digests: Mapping[str, str], misnamed: Collection[str]) -> Iterator[Finding]:
-    """Yield the faults of the list of cell lines, which a local store need not have.
+    """Yield the faults of the group of all cell lines, and of the list of them, which a local store need not have.
 
     Args:
         store: its location.
@@ -76,6 +76,9 @@ def check_cell_index(store: StoreLocation, digests: Mapping[str, str], misnamed:
     if listed is None:
         if isinstance(store, RemoteLocation):
             problem = "is missing, or lists no cell lines: web servers list no folders"
+            yield Finding(CELL_INDEX, "missing", problem, remedy)
+        elif CELL_INDEX not in (top := store.top() or {}) and ("cells" not in top or top["cells"].kind == "folder"):
+            problem = "is missing: zarr and xarray do not find the cell lines"
             yield Finding(CELL_INDEX, "missing", problem, remedy)
         return
     for cell in sorted({*listed, *digests}.difference(misnamed)):

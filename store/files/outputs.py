@@ -150,6 +150,12 @@ def staged_folder(path: Path, *, replaced: Sequence[str] = ()) -> Iterator[Path]
         fsync_path(target.parent)
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
-        raise InputError(path, problem, hint="check free space and permissions") from error
+        raise InputError(_final_path(error, staged, path), problem, hint="check free space and permissions") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _final_path(error: OSError, staged: Path, path: Path) -> Path:
+    """Return where the file of an error would be at the end, if it is in a staged folder; else the folder's path."""
+    file = Path(error.filename) if isinstance(error.filename, str | Path) else staged
+    return path / file.relative_to(staged) if file.is_relative_to(staged) else path

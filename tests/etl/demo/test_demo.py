@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.metrics import average_precision_score
 
 from factornet.etl import write_demo
-from factornet.store import UsageError, open_store, read_span
+from factornet.store import InputError, UsageError, open_store, read_span
 
 
 def file_names(folder):
@@ -53,15 +53,15 @@ def test_empty_folder_is_accepted(tmp_path):
     assert "genome.fa" in file_names(write_demo(tmp_path / "empty").directory)
 
 
-def test_file_that_cannot_be_written_is_named(tmp_path):
+def test_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
-        with pytest.raises(OSError, match="File too large") as error:
+        with pytest.raises(InputError, match=r"demo/genome\.fa: cannot be written \(File too large\)"):
             write_demo(tmp_path / "demo")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert error.value.filename == str(tmp_path / "demo/genome.fa")
+    assert not [*tmp_path.iterdir()]
 
 
 def read_peaks(path):

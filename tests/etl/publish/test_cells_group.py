@@ -37,6 +37,13 @@ def check_hierarchy(store):
     assert verify_store(store).findings == ()
 
 
+def check_missing_group(store):
+    """Check that `verify` reports the lack of the group, and nothing else."""
+    (finding,) = verify_store(store).findings
+    assert (finding.path, finding.kind) == (CELL_INDEX, "missing")
+    assert "zarr and xarray do not find the cell lines" in finding.problem
+
+
 def test_store_is_a_zarr_hierarchy_after_every_build(files, capsys):
     store = files / "s.zarr"
     check_hierarchy(store)
@@ -63,8 +70,20 @@ def test_store_is_a_zarr_hierarchy_after_every_build(files, capsys):
 def test_group_of_an_earlier_version_is_added_by_the_next_build(files):
     store = files / "s.zarr"
     shutil.rmtree(store / "cells")
-    assert verify_store(store).findings == ()
+    check_missing_group(store)
     build(files, "A")
+    check_hierarchy(store)
+
+
+def test_lost_group_is_reported_and_written_by_a_repair_of_any_cell_line(files):
+    store = files / "s.zarr"
+    build(files, "A")
+    (store / CELL_INDEX).unlink()
+    check_missing_group(store)
+    build(files, "A", repair=True)
+    check_hierarchy(store)
+    (store / CELL_INDEX).write_text("{")
+    build(files, "A", repair=True)
     check_hierarchy(store)
 
 
@@ -72,7 +91,7 @@ def test_store_of_an_earlier_version_is_read(tmp_path):
     shutil.unpack_archive(FIXTURE, tmp_path / "unpacked")
     for root in (path.parent for path in tmp_path.rglob("genome") if (path / "manifest").is_dir()):
         (root / CELL_INDEX).unlink(missing_ok=True)
-        assert verify_store(root).findings == ()
+        check_missing_group(root)
         assert open_store(root).cells
 
 
