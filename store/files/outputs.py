@@ -140,7 +140,8 @@ def staged_folder(path: Path, *, replaced: Sequence[str] = ()) -> Iterator[Path]
         remove(staged)
         staged.mkdir()
         yield staged
-        if target.is_dir() and any(target.iterdir()):
+        # The folder that somebody is in stays: where another takes its place, a shell there sees neither.
+        if target.is_dir() and (any(target.iterdir()) or target.samefile(".")):
             for old in [p for pattern in replaced for p in target.glob(pattern)]:
                 remove(old)
             for new in sorted(staged.iterdir(), key=lambda p: (p.match(replaced[0]) if replaced else False, p.name)):

@@ -141,6 +141,14 @@ def test_empty_folder_is_replaced_in_one_step(tmp_path, monkeypatch):
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["m", "m/x"]
 
 
+def test_empty_folder_that_one_is_in_stays_the_same(tmp_path, monkeypatch):
+    (tmp_path / "m").mkdir()
+    monkeypatch.chdir(tmp_path / "m")
+    with staged_folder(Path()) as staged:
+        (staged / "model.json").write_text("{}")
+    assert [p.name for p in Path().iterdir()] == ["model.json"]
+
+
 def test_error_of_a_removal_names_the_whole_path(tmp_path, monkeypatch):
     def fail(name, **_):
         raise OSError(errno.EIO, "Input/output error", name)
