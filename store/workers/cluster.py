@@ -62,7 +62,8 @@ def local_cluster(workers: int, memory: int | None, *, environment: Mapping[str,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             )
         stack.enter_context(cluster)
-        client = stack.enter_context(Client(cluster))
+        # No default of the process: it may have one of its own, and one that is being closed would be used by others.
+        client = stack.enter_context(Client(cluster, set_as_default=False))
         yield client
 
 
@@ -88,7 +89,7 @@ def remote_cluster(address: str, locations: Sequence[Path]) -> Iterator[Any]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_TIMEOUT)
+        client = Client(address, timeout=_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as e:
         raise UsageError(
             f"no dask scheduler answers at {address} ({e or type(e).__name__}); start one with `dask scheduler`, and "
@@ -226,7 +227,7 @@ def run_on(client: Any, nodes: Sequence[Any], on_result: Callable[[Result], None
     futures = client.compute(list(nodes), optimize_graph=False)
     try:
         with _warn_without_workers(client):
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=client.loop):
                 on_result(future.result())
             return [future.result() for future in futures]
     except FactorNetError:
