@@ -72,13 +72,18 @@ def check_name(name: str, what: str) -> str:
         what: kind of name, for the message.
 
     Raises:
-        UsageError: it has characters other than letters, digits and ``. _ + -``, starts with a dot, or is too long.
+        UsageError: it has characters other than letters, digits and ``. _ + -``, starts with a dot, is too long, or is
+            that of Zarr's own files, which describe the group that it would be in.
     """
     if len(name) > MAX_NAME_LENGTH:
         start = f"{name[:20]}..."
         raise UsageError(f"{what} {start!r} has {len(name)} characters: shorten it to {MAX_NAME_LENGTH} at most")
     if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*", name):
         raise UsageError(f"{what} {name!r} cannot be a name in a store: use letters, digits and . _ + - only")
+    if name.lower() == "zarr.json":  # some file systems do not tell capitals
+        raise UsageError(
+            f"{what} {name!r} cannot be a name in a store: Zarr has a file of this name; choose another name"
+        )
     return name
 
 

@@ -31,8 +31,9 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     """Parse arguments, run a command, and return its exit status; write its record, if it was done.
 
     An error of the user (`FactorNetError`, `OSError`) is printed on one line and gives status 2; with ``--verbose`` it
-    is raised. An interrupt gives status 130, another signal that `handle_termination` catches 128 + its number. With
-    ``--json`` both are printed on standard output, too, unless a result is there. All other errors are raised.
+    is raised. An interrupt gives status 130, another signal that `handle_termination` catches 128 + its number: locks
+    and unfinished files are removed as after an error. With ``--json`` both are printed on standard output, too, unless
+    a result is there. All other errors are raised.
 
     Args:
         parser: of the command.
@@ -45,7 +46,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     try:
         if getattr(options, "record", None) not in (None, NOT_WANTED):
             check_record_path(Path(options.record))
-        with redirect_stdout(cast("TextIO", shown)):
+        with handle_termination(), redirect_stdout(cast("TextIO", shown)):
             status = (handler or options.handler)(options)
             sys.stdout.flush()
             if status == 0:
@@ -174,7 +175,8 @@ def _message(error: BaseException) -> str:
 def handle_termination() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP (a closed terminal) into a KeyboardInterrupt with the signal's number.
 
-    By default they end the process at once, and processes that it started may survive it.
+    By default they end the process at once: processes that it started may survive it, and lock files and unfinished
+    files stay.
     """
 
     def interrupt(number: int, _: object) -> None:

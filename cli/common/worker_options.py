@@ -11,7 +11,6 @@ from typing import Any
 from ...store.location import is_remote
 from ...store.reader import Store
 from .arguments import positive_int
-from .runner import handle_termination
 
 
 def add_worker_options(parser: argparse.ArgumentParser, *, processes: str, condition: str = "") -> None:
@@ -53,7 +52,7 @@ def cluster_from_args(options: argparse.Namespace, *, tasks: int, locations: Seq
         if options.scheduler is None
         else remote_cluster(options.scheduler, [path.absolute() for path in locations])
     )
-    with handle_termination(), cluster as client:
+    with cluster as client:
         yield client
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from ...store.errors import UsageError
 from ..common.output import print_line
 
+_GRACE = 2.0  # seconds; less than those within which a training takes a second SIGTERM for the first
+
 
 def run(command: str, words: Sequence[str], *, quiet: bool) -> None:
     """Run ``factornet-<command>``, and print what is run; its output goes to standard error.
@@ -37,11 +39,25 @@ def _start(command: str, words: Sequence[str], *, stdout: Any, quiet: bool) -> s
     if not quiet:
         print_line(f"+ factornet-{command} {shlex.join(words)}", file=sys.stderr)
     code = f"import sys; from factornet.cli.entry_points import {command}; sys.exit({command}())"
-    ended = subprocess.run([sys.executable, "-c", code, *words], stdout=stdout, text=True, check=False)
-    if ended.returncode in (130, -2):
+    with subprocess.Popen([sys.executable, "-c", code, *words], stdout=stdout, text=True) as process:
+        try:
+            printed, _ = process.communicate()
+        except KeyboardInterrupt:
+            _end(process)
+            raise
+    if process.returncode in (130, -2):
         raise KeyboardInterrupt
-    if ended.returncode == 128 + signal.SIGTERM:  # it has paused
+    if process.returncode == 128 + signal.SIGTERM:  # it has paused
         raise KeyboardInterrupt(int(signal.SIGTERM))
-    if ended.returncode:
-        raise UsageError(f"factornet-{command} ended with status {ended.returncode}; its message is above")
-    return ended.stdout or ""
+    if process.returncode:
+        raise UsageError(f"factornet-{command} ended with status {process.returncode}; its message is above")
+    return printed or ""
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let an interrupted command end by itself: it saves what it can resume from, and removes its locks."""
+    try:
+        process.wait(_GRACE)  # it has received the signal, too, if that was sent to all processes of a terminal or job
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        process.wait()

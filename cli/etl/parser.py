@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ... import __version__
 from ..common.arguments import HelpFormatter
-from ..common.runner import handle_termination, run_command
+from ..common.runner import run_command
 from ..run.parser import CommandParser
 from . import build, genome, info, plan, rm, unpack, verify
 from .inputs import demo, expression, fetch, init, signal, uniqueness
@@ -49,5 +49,4 @@ def make_parser(prog: str = "factornet-etl") -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "factornet-etl") -> int:
     """Run the command; return its exit status."""
-    with handle_termination():
-        return run_command(make_parser(prog), None, argv)
+    return run_command(make_parser(prog), None, argv)

@@ -15,7 +15,6 @@ from ...store.reader import Store
 from ...store.text import format_bytes, format_count
 from ..common.arguments import positive_int
 from ..common.output import print_line
-from ..common.runner import handle_termination
 from ..common.worker_options import add_worker_options
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def workers_from_args(
     paths = [folder.absolute(), *(model.folder for model in models if model.folder is not None)]
     paths += [] if is_remote(store.path) else [Path(store.path).absolute()]
     chosen = WorkerOptions(count=count, scheduler=options.scheduler, threads=options.worker_threads or 1)
-    with handle_termination(), open_workers(chosen, device=options.device, locations=paths) as workers:
+    with open_workers(chosen, device=options.device, locations=paths) as workers:
         yield workers
 
 

@@ -5,28 +5,37 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_SAME = 5.0  # seconds; schedulers signal a process and its group, and factornet-crossval hands the signal on
 
 
 @contextmanager
 def pause_on_termination() -> Iterator[Callable[[], bool]]:
-    """Yield whether the training in the block is to pause: after SIGTERM. A second one interrupts it at once.
+    """Yield whether the training in the block is to pause: after SIGTERM. A second one, 5 seconds later, interrupts it.
 
     Raises:
         KeyboardInterrupt: with the number of the signal, and what was saved as its note.
     """
     received: list[int] = []
+    first = 0.0
 
     def receive(number: int, _: object) -> None:
+        nonlocal first
         if received:
-            raise KeyboardInterrupt(number)
+            if time.monotonic() - first > _SAME:
+                raise KeyboardInterrupt(number)
+            return
+        first = time.monotonic()
         received.append(number)
         os.write(2, b"factornet-train: pausing after this step\n")
 
     # Only the main thread receives signals; one that is ignored stays so.
     is_main = threading.current_thread() is threading.main_thread()
-    catches = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    previous = signal.getsignal(signal.SIGTERM)
+    catches = is_main and previous is not signal.SIG_IGN
     if catches:
         signal.signal(signal.SIGTERM, receive)
     try:
@@ -42,4 +51,4 @@ def pause_on_termination() -> Iterator[Callable[[], bool]]:
         raise interrupt from None
     finally:
         if catches:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, previous)

@@ -1,6 +1,7 @@
 """Ctrl-C, kill and a closed terminal end a command in one line at any time."""
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from factornet.cli.common.runner import run_command
+from factornet.cli.crossvalidation import commands
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
@@ -91,7 +93,7 @@ def test_interrupt_within_a_callback_of_a_library_is_not_lost(name, status):
     """Python ignores exceptions there, as when numba compiles: the interrupt is sent again."""
     program = f"""
 import argparse, ctypes, signal, sys, time
-from factornet.cli.common.runner import handle_termination, run_command
+from factornet.cli.common.runner import run_command
 
 def handler(options):
     ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.{name}))()
@@ -103,10 +105,61 @@ parser.add_argument("--verbose", action="store_true")
 # Below nohup, or in the background of a script, they are ignored, and stay so.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-with handle_termination():
-    sys.exit(run_command(parser, handler, []))
+sys.exit(run_command(parser, handler, []))
 """
     begin = time.perf_counter()
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (status, "x: interrupted\n")
     assert time.perf_counter() - begin < 25
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])
+def test_ended_command_leaves_no_lock_where_files_cannot_be_locked(tmp_path, name, status):
+    """Another host could not tell whether the process that a lock file names still runs."""
+    program = """
+import without_flock, argparse, pathlib, signal, sys, time
+from factornet.cli.common.runner import run_command
+from factornet.store.files.outputs import output_lock
+
+def handler(options):
+    with output_lock(pathlib.Path(sys.argv[1])):
+        print("held", flush=True)
+        time.sleep(30)
+    return 0
+
+parser = argparse.ArgumentParser(prog="factornet-predict")
+parser.add_argument("--verbose", action="store_true")
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+sys.exit(run_command(parser, handler, []))
+"""
+    started = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "x.bw")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests/support")},
+    )
+    assert started.stdout is not None
+    assert started.stdout.readline() == "held\n"
+    assert len(list(tmp_path.iterdir())) == 1
+    started.send_signal(signal.Signals[name])
+    _, errors = started.communicate(timeout=60)
+    assert (started.returncode, errors) == (status, "factornet-predict: interrupted\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_command_that_crossval_has_started_ends_by_itself_when_terminated(monkeypatch):
+    """A training saves its state, and a prediction removes its locks, before factornet-crossval ends."""
+    monkeypatch.setattr(commands, "_GRACE", 0.1)
+    program = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+print("on", flush=True)
+signal.pause()
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "on\n"
+        commands._end(process)
+    assert process.returncode == 143
