@@ -8,6 +8,6 @@ venv=build/oldest-venv
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r constraints-min.txt
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6' 'setuptools>=77' 'moto[server]>=5' 'cryptography>=43' \
-    'nbclient>=0.10' 'ipykernel>=6.29' -c constraints-min.txt
+    'nbclient>=0.10' 'ipykernel>=6.29' 'build>=1' -c constraints-min.txt
 "$venv/bin/python" -W 'ignore:Editable installation' -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 PATH="$PWD/$venv/bin:$PATH" "$venv/bin/python" -m pytest -q -W ignore::DeprecationWarning -m "not slow and not alone" "$@"
