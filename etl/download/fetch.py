@@ -113,7 +113,7 @@ def _download_locked(download: Download, folder: Path, retry_policy: RetryPolicy
     raise StoreError(
         path,
         f"cannot be downloaded: {'; '.join(problems)}",
-        hint="the same command resumes a partial download; or put the file there by other means",
+        hint="a partial download is kept and resumed by the same command; or put the file there by other means",
     )
 
 
