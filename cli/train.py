@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the 
     from ..model.network.variants import AnyConfig
     from ..model.training.blocks.setup import BlockSetup
     from ..model.training.distributed import ProcessGroup
-    from ..model.training.history import Callbacks, EpochRecord, StepReport
+    from ..model.training.history import Callbacks, EpochRecord, StepReport, TrainingResult
     from ..model.training.setup import TrainingSetup
     from ..model.training.tensorboard import TensorBoardLog
 
@@ -247,19 +247,25 @@ def _train(
     if options.preset == "blocks":
         found = recorded_calibrations(folder, read_card(folder).digest)
         print_calibrations(found, network.config.tasks, file=out)
+    _print_result(result, plan, folder, options, out)
+    return 0
+
+
+def _print_result(
+    result: TrainingResult, plan: TrainingSetup | BlockSetup, folder: Path, options: argparse.Namespace, out: TextIO
+) -> None:
+    """Print the best epoch and why the training ended; as JSON on standard output with ``--json``."""
     if options.json:
         content = {"model": str(folder), "best": asdict(result.best), "stopped": result.reason}
         print_json({**content, **plan.data, "peak_rss": peak_memory()})
-    else:
-        of_regions = (
-            f", average precision {result.best.val_average_precision:.4f} of all bins of the validation regions"
-        )
-        precision = of_regions if plan.options.select == "ap" else ""
-        print_line(
-            f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}{precision}; "
-            f"stopped: {result.reason}; peak memory {format_bytes(peak_memory())}"
-        )
-    return 0
+        return
+    of_regions = f", average precision {result.best.val_average_precision:.4f} of all bins of the validation regions"
+    precision = of_regions if plan.options.select == "ap" else ""
+    print_line(
+        f"{folder}: best epoch {result.best.epoch} with validation loss {result.best.val_loss:.4f}{precision}; "
+        f"stopped: {result.reason}; peak memory {format_bytes(peak_memory())}",
+        file=out,
+    )
 
 
 def _print_plan(plan: TrainingSetup | BlockSetup, device: torch.device, process_group: ProcessGroup, out: Any) -> None:

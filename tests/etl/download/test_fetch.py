@@ -4,91 +4,21 @@ import errno
 import hashlib
 import json
 import os
-import re
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from support.hostile_servers import ENDLESS_ANSWERS, LIES, SLOW, hostile_server
+from support.publisher import CONTENT, MD5, NAME, Publisher
 from support.servers import serving
 
-from factornet.cli.etl.inputs import fetch as etl_fetch
-from factornet.cli.etl.parser import main
 from factornet.etl.download import fetch
 from factornet.etl.download.fetch import download_files
-from factornet.etl.download.registry import Download, default_registry, read_registry, select_downloads
+from factornet.etl.download.registry import Download
 from factornet.store import InputError, StoreError, UsageError
 from factornet.store.storage.retry import RetryPolicy
 
 QUICK = RetryPolicy(tries=4, wait=0.01, timeout=1)
-NAME = "big.fa.gz"
-CONTENT = b"".join(i.to_bytes(4, "little") for i in range(1_000_000))
-MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
-
-
-class Publisher(ThreadingHTTPServer):
-    """A server of one file and its list of digests, with faults that can be set."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.content, self.tag, self.ranges = CONTENT, '"v1"', True
-        self.digests = f"other.txt {'0' * 32}\n{NAME} {MD5[4:]}\n"
-        self.cut: Callable[[int], int | None] = lambda nth: None  # bytes after which the nth response ends
-        self.status: Callable[[int], int] = lambda nth: 200
-        self.requested: list[str] = []  # ranges of the requests, "" for the whole file
-        self.sent = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/{NAME}"
-
-    def handle_error(self, request, client_address) -> None:
-        """Ignore clients that disconnect."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *arguments) -> None:
-        """Log nothing."""
-
-    def do_GET(self) -> None:
-        server = self.server
-        if self.path.endswith("md5sum.txt"):
-            self._send(200, server.digests.encode(), {})
-            return
-        nth = len(server.requested)
-        wanted = self.headers.get("Range", "")
-        server.requested.append(wanted)
-        if server.status(nth) != 200:
-            self._send(server.status(nth), b"no", {})
-        elif wanted and server.ranges and self.headers.get("If-Range") == server.tag:
-            begin = int(re.match(r"bytes=(\d+)-", wanted)[1])
-            span = f"bytes {begin}-{len(server.content) - 1}/{len(server.content)}"
-            self._send(206, server.content[begin:], {"Content-Range": span, "ETag": server.tag}, server.cut(nth))
-        else:
-            self._send(200, server.content, {"ETag": server.tag}, server.cut(nth))
-
-    def _send(self, status, body, headers, cut=None) -> None:
-        self.send_response_only(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        part = body if cut is None else body[:cut]
-        self.wfile.write(part)
-        self.server.sent += len(part)
-        if cut is not None:
-            self.close_connection = True
-
-
-@pytest.fixture
-def server():
-    with serving(Publisher()) as publisher:
-        yield publisher
 
 
 def download(*urls, **more) -> Download:
@@ -262,82 +192,6 @@ def test_full_disk_is_reported_before_the_download(server, tmp_path, monkeypatch
     monkeypatch.setattr("shutil.disk_usage", lambda location: usage)
     with pytest.raises(StoreError, match=r"big.fa.gz takes 4 MB, 1 kB are free there"):
         download_files([download(server.url)], tmp_path, retry_policy=QUICK)
-
-
-def registry_file(tmp_path, **entries):
-    path = tmp_path / "registry.json"
-    path.write_text(json.dumps(entries))
-    return path
-
-
-def test_command_downloads_and_prints_the_next_command(server, tmp_path, capsys):
-    entry = {"assembly": "hg19", "what": "a genome", "option": "--fasta", "urls": [server.url], "digest": MD5}
-    registry = str(registry_file(tmp_path, **{NAME: entry}))
-    assert main(["fetch", str(tmp_path / "d"), "--registry", registry]) == 0
-    out = capsys.readouterr().out
-    assert f"{tmp_path}/d/{NAME}: downloaded, 4 MB, compared with the registry" in out
-    assert f"next: factornet-etl genome hg19.zarr --fasta {tmp_path}/d/{NAME}" in out
-    assert main(["fetch", str(tmp_path / "d"), "--registry", registry, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["new"] is False
-    assert main(["fetch", str(tmp_path / "d"), "--registry", registry, "--only", "nothing.gz"]) == 2
-    assert "no download 'nothing.gz'; the registry has big.fa.gz" in capsys.readouterr().err
-    assert main(["fetch", str(tmp_path / "d"), "--list"]) == 0
-    assert "hg19  hg19.fa.gz  genome sequence (UCSC)" in capsys.readouterr().out
-
-
-def test_environment_names_another_registry(server, tmp_path, capsys, monkeypatch):
-    entry = {"assembly": "hg19", "what": "a genome", "option": "--fasta", "urls": [server.url], "digest": MD5}
-    monkeypatch.setenv("FACTORNET_REGISTRY", str(registry_file(tmp_path, **{NAME: entry})))
-    assert main(["fetch", str(tmp_path / "d")]) == 0
-    assert (tmp_path / "d" / NAME).exists()
-    monkeypatch.setenv("FACTORNET_REGISTRY", str(tmp_path / "none.json"))
-    assert main(["fetch", str(tmp_path / "d")]) == 2
-    assert "none.json: not a registry of downloads" in capsys.readouterr().err
-
-
-def test_interrupted_command_prints_how_to_resume(server, tmp_path, capsys, monkeypatch):
-    def interrupt(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(etl_fetch, "download_files", interrupt)
-    assert main(["fetch", str(tmp_path / "d")]) == 130
-    said = "factornet-etl: interrupted; run the same command again to resume\n"
-    assert capsys.readouterr().err == said
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "message"),
-    [
-        ("../x.gz", {}, "not a plain file name"),
-        ("x.gz", {"urls": ["file:///etc/passwd"]}, "must be a list of http"),
-        ("x.gz", {"urls": []}, "must be a list of http"),
-        ("x.gz", {"digest": "crc:1"}, "neither md5"),
-        ("x.gz", {"bytes": -1}, "is not a size"),
-        ("x.gz", {"urls": 3}, "the entry 'x.gz': x.gz: urls must be a list"),
-        ("x.gz", {"assembly": None}, r"the entry 'x.gz': its assembly None has no place in a command"),
-        ("x.gz", {"assembly": "hg19; rm x"}, "its assembly 'hg19; rm x' has no place in a command"),
-        ("x.gz", {"option": "--fasta x; rm x"}, "its option '--fasta x; rm x' has no place in a command"),
-        ("x.gz", {"more_options": "$(rm x)"}, r"its more_options '\$\(rm x\)' has no place in a command"),
-    ],
-)
-def test_invalid_registry_is_refused(tmp_path, name, change, message):
-    entry = {"assembly": "a", "what": "b", "option": "--fasta", "urls": ["http://x/y"], **change}
-    with pytest.raises(StoreError, match=message):
-        read_registry(registry_file(tmp_path, **{name: entry}))
-    (tmp_path / "r.json").write_text("[")
-    with pytest.raises(StoreError, match=r"r.json: not a registry of downloads"):
-        read_registry(tmp_path / "r.json")
-    with pytest.raises(StoreError, match="the entry 'a' lacks 'urls'"):
-        read_registry(registry_file(tmp_path, a={"what": "b"}))
-
-
-def test_default_registry_has_all_inputs_of_hg19():
-    registry = read_registry(default_registry())
-    hg19 = {d.option for d in select_downloads(registry, (), "hg19")}
-    assert hg19 == {"--fasta", "--gtf", "--cpg", "--blacklist", "--track Unique35="}
-    assert all(url.startswith("https://") for d in registry for url in d.urls)
-    with pytest.raises(UsageError, match="no downloads for assembly 'hg99'; the registry has hg19, hg38"):
-        select_downloads(registry, (), "hg99")
 
 
 HOSTILE = {

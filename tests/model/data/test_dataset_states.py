@@ -7,43 +7,20 @@ from itertools import product
 
 import numpy as np
 import pytest
+from support.dataset_windows import SETTINGS, plans, rows
 from torch.utils.data import DataLoader
 
 from factornet.etl import Resources, unpack_store
 from factornet.model import WindowDataset
 from factornet.store import (
-    StreamSettings,
     UsageError,
-    bins_in_regions,
     open_store,
-    parse_region,
 )
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # threads and fork
     pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes:UserWarning"),
 ]
-SETTINGS = StreamSettings(600, batch_size=30, tracks=("DGF",))
-
-
-@pytest.fixture(scope="module")
-def store(demo_store):
-    return open_store(demo_store)
-
-
-@pytest.fixture(scope="module")
-def plan(store):
-    region = parse_region("chr21:100000-110000", store.coordinates)
-    return bins_in_regions([region], store.coordinates, ("K562", "HepG2"))
-
-
-def plans(plan, epoch):
-    """Other windows in every epoch."""
-    return plan.take(np.arange(epoch, len(plan), 2))
-
-
-def rows(batches):
-    return [tuple(batch.index.tolist()) for batch in batches]
 
 
 @pytest.mark.parametrize("workers", [0, 2, pytest.param(4, marks=pytest.mark.slow)])

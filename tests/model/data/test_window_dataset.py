@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from support.dataset_windows import SETTINGS, plans, rows
 from torch.utils.data import DataLoader
 
 from factornet.model import SignalTarget, WindowDataset
@@ -14,8 +15,6 @@ from factornet.store import (
     Sampler,
     StreamSettings,
     UsageError,
-    bins_in_regions,
-    open_store,
     parse_region,
     read_span,
     split_genome,
@@ -25,27 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),  # threads and fork
     pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes:UserWarning"),
 ]
-SETTINGS = StreamSettings(600, batch_size=30, tracks=("DGF",))
-
-
-@pytest.fixture(scope="module")
-def store(demo_store):
-    return open_store(demo_store)
-
-
-@pytest.fixture(scope="module")
-def plan(store):
-    region = parse_region("chr21:100000-110000", store.coordinates)
-    return bins_in_regions([region], store.coordinates, ("K562", "HepG2"))
-
-
-def plans(plan, epoch):
-    """Other windows in every epoch."""
-    return plan.take(np.arange(epoch, len(plan), 2))
-
-
-def rows(batches):
-    return [tuple(batch.index.tolist()) for batch in batches]
 
 
 @pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -244,14 +243,6 @@ def test_chunked_arrays_and_float64_are_read(tmp_path):
     with h5py.File(folder / "best_model.hdf5", "r+") as file:
         at(file["model_weights"]).create_dataset(NAME, data=array.astype("f8"), chunks=(10, 3))
     np.testing.assert_array_equal(predict(import_keras(folder), *windows(spec)), before)
-
-
-def test_file_that_cannot_be_locked_is_read(tmp_path):
-    """On a file system without flock, HDF5 would fail to open it; here another handle has the lock."""
-    folder = write_folder(tmp_path / "keras", Spec())
-    with (folder / "best_model.hdf5").open("rb") as other:
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        import_keras(folder)
 
 
 def test_names_of_layers_without_weights_may_be_numbers(tmp_path):

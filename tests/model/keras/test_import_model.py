@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from collections.abc import Callable
@@ -312,3 +313,11 @@ def test_invalid_features_are_refused(change, message, tmp_path):
 def test_unknown_weights_are_refused(tmp_path):
     with pytest.raises(UsageError, match="weights must be one of best, final, got 'last'"):
         import_keras(write_folder(tmp_path / "keras", Spec()), weights="last")
+
+
+def test_file_that_cannot_be_locked_is_read(tmp_path):
+    """On a file system without flock, HDF5 would fail to open it; here another handle has the lock."""
+    folder = write_folder(tmp_path / "keras", Spec())
+    with (folder / "best_model.hdf5").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        import_keras(folder)
