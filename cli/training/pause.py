@@ -14,7 +14,9 @@ _SAME = 5.0  # seconds; schedulers signal a process and its group, and factornet
 
 @contextmanager
 def pause_on_termination() -> Iterator[Callable[[], bool]]:
-    """Yield whether the training in the block is to pause: after SIGTERM. A second one, 5 seconds later, interrupts it.
+    """Yield whether the training in the block is to pause: after SIGTERM.
+
+    A second one, more than 5 seconds later, interrupts it.
 
     Raises:
         KeyboardInterrupt: with the number of the signal, and what was saved as its note.
