@@ -15,11 +15,10 @@ from ..store.files.outputs import output_lock
 from ..store.files.sealed_toml import RUN_FILE
 from ..store.machine import peak_memory
 from ..store.reader import Store
-from ..store.sampling.sampler import Sampler
 from ..store.text import format_bytes
 from ..store.windows.inputs import check_has_tracks, common_meta, common_tracks, shared_tracks
 from .common.annotation_check import check_annotation_rules
-from .common.arguments import NOTHING, cell_name, chosen, naming_option
+from .common.arguments import NOTHING, chosen, naming_option
 from .common.calibration import print_calibrations
 from .common.known_motifs import choose_motif, default_motifs
 from .common.model_options import say_if_original
@@ -34,7 +33,8 @@ from .training.blocks import block_setup
 from .training.options import make_parser
 from .training.pause import pause_on_termination
 from .training.presets import apply_preset
-from .training.split import print_split, split_from_args
+from .training.sampler import factors_of, sampler_from_args
+from .training.split import print_split
 
 if TYPE_CHECKING:  # torch takes a second to import: --help and mistakes in the options should not wait for it
     import torch
@@ -65,8 +65,8 @@ def _run(options: argparse.Namespace) -> int:
         what = "already holds a model" if (options.output / "model.json").exists() else "already exists"
         raise UsageError(f"{options.output}: {what}; give another folder, or replace it with -oc, or use --resume")
     needs_factor = options.meta or (options.preset == "published" and (options.gencode or options.motif))
-    if options.factor is None and needs_factor:
-        raise UsageError("-m, -g and -mo need a factor (-f): the multi-task model has none of them")
+    if needs_factor and len(factors_of(options)) != 1:
+        raise UsageError("-m, -g and -mo need one factor (-f): the multi-task model has none of them")
     from ..model.data.device import choose_device
     from ..model.training.distributed import init_process_group
 
@@ -97,7 +97,7 @@ def _plan(options: argparse.Namespace) -> TrainingSetup | BlockSetup:
     network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     start = open_card(options.init_from).config if options.init_from else None
     window_length = network.get("window_length", start.window_length if start else NetworkConfig.window_length)
-    sampler = _sampler(options, open_store_from_args(options), window_length)
+    sampler = sampler_from_args(options, open_store_from_args(options), window_length)
     cells = sampler.cells + sampler.valid_cells
     network["tracks"] = _tracks(options, sampler.store, cells, start)
     if options.preset == "blocks":
@@ -160,23 +160,10 @@ def _compare_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace,
             print_warning(warning)
 
 
-def _sampler(options: argparse.Namespace, store: Store, window_length: int) -> Sampler:
-    split = split_from_args(options, store)
-    return Sampler(
-        store,
-        cells=tuple(cell_name(c) for c in options.cells),
-        valid_cells=tuple(cell_name(c) for c in options.valid_cells),
-        factor=options.factor,
-        split=split,
-        window_length=window_length,
-        negatives=options.negatives,
-    )
-
-
 def _motif(options: argparse.Namespace) -> Motif:
     if options.init_from is not None:
         raise UsageError("-mo and --init-from both set the first kernels; give one of them")
-    return choose_motif(options.motifs or default_motifs(), options.motif_name or options.factor)
+    return choose_motif(options.motifs or default_motifs(), options.motif_name or factors_of(options)[0])
 
 
 def _dry_run(
@@ -282,10 +269,13 @@ def _print_plan(plan: TrainingSetup | BlockSetup, device: torch.device, process_
 
 
 def _print_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace, out: TextIO) -> None:
-    """Print the tracks of the network, those of the cell lines that it does not use, and the split."""
+    """Print factors, tracks of the network, those of the cell lines that it does not use, and the split."""
     from ..model.keras.open_model import open_card
 
-    store = plan.sampler.store
+    store, tasks = plan.sampler.store, plan.sampler.tasks
+    if len(tasks) > 1:
+        lacking = "".join(f"; {cell} has no {', '.join(names)}" for cell, names in plan.sampler.lacking.items())
+        print_line(f"factors: {', '.join(tasks)}{lacking}", file=out)
     others = {cell: [t for t in store.cell(cell).track_names if t not in plan.tracks] for cell in plan.cells}
     unused = "; ".join(f"not used of {cell}: {', '.join(names)}" for cell, names in others.items() if names)
     print_line(f"tracks: {', '.join(plan.tracks) or NOTHING}{f' ({unused})' if unused else ''}", file=out)

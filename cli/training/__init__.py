@@ -4,6 +4,7 @@
     options  the options and their help
     pause    pause a training at SIGTERM
     presets  defaults of the options by preset, and those without meaning
+    sampler  factors and cell lines that the options name, and the sampler of their windows
     split    split the genome as the options say, and print the split
 
 May import `cli.common`; and `model`, which takes a second, in functions only.

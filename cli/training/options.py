@@ -24,6 +24,8 @@ examples, one for each kind of model:
   factornet-train --store hg19.zarr -f GABPA -m -i GM12878 K562 -o models/GABPA    # with the cell lines' meta values
   factornet-train --store hg19.zarr -f REST -g -i HepG2 -o models/REST             # with gene annotation
   factornet-train --store hg19.zarr -f CTCF -m -g -i A549 K562 -o models/CTCF      # with both
+several factors, where a cell line may lack some:
+  factornet-train --store hg19.zarr --preset blocks -f MAX TAF1 SRF -i GM12878 K562 -o models/three
 several GPUs (each batch is divided between them):
   torchrun --nproc-per-node 4 -m factornet.cli.train --store hg19.zarr -f MAX -i GM12878 K562 -b 400 -o models/MAX"""
 
@@ -80,7 +82,14 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
     )
     add_ignore_units(group)
     add_ignore_annotation_rules(group)
-    group.add_argument("-f", "--factor", help="transcription factor; default: all factors of the one cell line")
+    group.add_argument(
+        "-f",
+        "--factor",
+        nargs="+",
+        metavar="FACTOR",
+        help="transcription factor, or several that one network predicts; default: all factors of the one cell line "
+        "(with --preset blocks: of all cell lines, each of which may lack some)",
+    )
     group.add_argument(
         "-m",
         "--meta",

@@ -1,4 +1,4 @@
-"""Draw the windows of an epoch by FactorNet's rules, for one factor or for all factors of a cell line.
+"""Draw the windows of an epoch by FactorNet's rules, for one factor or for several at once.
 
     single task     positives are peaks, drawn at their middle with a new jitter each epoch; negatives do not overlap
                     each other and avoid relaxed peaks (or conservative ones where there are none)
@@ -50,11 +50,14 @@ class Sampler:
     Args:
         store: an open store.
         cells: training cell lines; each contributes its own positives and negatives.
-        factor: factor to learn, which every cell line must have; None for all factors of a single cell line.
+        factor: factor to learn, which every cell line must have; None for several.
         split: training, validation and test regions.
         window_length: length of the model's window, bases.
         negatives: negatives per positive and epoch.
         valid_cells: cell lines to validate on; the training cell lines if empty.
+        factors: factors to learn at once, without `factor`; all factors of a single cell line if empty.
+        may_lack: whether cell lines may lack some of several factors: for what learns bins, since no window can say
+            that its target is unknown.
 
     Attributes:
         tasks: names of the targets.
@@ -62,7 +65,7 @@ class Sampler:
         valid_positives: `CellPositives` of each validation cell line, in the validation regions.
 
     Raises:
-        UsageError: a cell line lacks the factor or has no positives in the training or validation regions; or several
+        UsageError: a cell line lacks a factor or has no positives in the training or validation regions; or several
             cell lines without a factor.
     """
 
@@ -76,11 +79,14 @@ class Sampler:
         factor: str | None = None,
         negatives: int = 1,
         valid_cells: tuple[str, ...] = (),
+        factors: tuple[str, ...] = (),
+        may_lack: bool = False,
     ) -> None:
         self.store, self.factor, self.split = store, factor, split
         self.cells, self.window_length, self.negatives_per_positive = cells, window_length, negatives
         self.valid_cells = valid_cells or cells
-        self.tasks = self._tasks()
+        self.tasks = (factor,) if factor is not None else factors or self._all_factors()
+        self.lacking = self._lacking(may_lack)
         self._blacklist = widened_blacklist(store, window_length)
         self._gaps = store.assembly_gaps()
         self.train_positives = tuple(self._cell_positives(c, split.train, "training") for c in self.cells)
@@ -88,28 +94,41 @@ class Sampler:
 
     @property
     def multitask(self) -> bool:
-        """Whether all factors of the cell line are learnt at once."""
+        """Whether several factors are learnt at once, of which no one is `factor`."""
         return self.factor is None
 
-    def _tasks(self) -> tuple[str, ...]:
-        if self.factor is not None:
-            return (self.factor,)
+    def _all_factors(self) -> tuple[str, ...]:
         if len(self.cells) != 1:
             raise UsageError(
                 f"without a factor, all factors of a single cell line are learnt; {len(self.cells)} cell lines were "
                 f"given: {', '.join(self.cells)}"
             )
         tasks = self.store.cell(self.cells[0]).factor_names
-        for cell in self.valid_cells:
-            for task in tasks:
-                self.store.cell(cell).factor_index(task)
         if not tasks:
             raise UsageError(f"cell line {self.cells[0]} has no factors to learn; it can only be used for prediction")
         return tasks
 
+    def _lacking(self, allowed: bool) -> dict[str, tuple[str, ...]]:
+        """Return the tasks that cell lines lack, by cell line, if that is allowed."""
+        lacking = {}
+        for cell in dict.fromkeys(self.cells + self.valid_cells):
+            info = self.store.cell(cell)
+            missing = tuple(task for task in self.tasks if task not in info.factor_names)
+            if missing and not (allowed and self.multitask):
+                info.factor_index(missing[0])
+            if missing:
+                lacking[cell] = missing
+        return lacking
+
     def _peaks(self, cell: str) -> list[Intervals]:
-        """Return the conservative peaks of each task."""
-        return [self.store.peaks(cell, t, "conservative").to_intervals(self.store.coordinates) for t in self.tasks]
+        """Return the conservative peaks of each task; none of those that the cell line lacks."""
+        none = Intervals(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return [
+            none
+            if task in self.lacking.get(cell, ())
+            else self.store.peaks(cell, task, "conservative").to_intervals(self.store.coordinates)
+            for task in self.tasks
+        ]
 
     def _positives(self, peaks: list[Intervals], blacklist: Intervals) -> Positives:
         """Return the positives of the whole genome."""
@@ -170,7 +189,7 @@ class Sampler:
         The result depends on `seed` and `epoch` alone.
 
         Raises:
-            UsageError: there is no room for so many negatives.
+            UsageError: there is no room for so many negatives, or a cell line lacks a factor.
         """
         return self._draw(self.cells, self.train_positives, seed, epoch, jittered=True)
 
@@ -178,7 +197,7 @@ class Sampler:
         """Return the validation windows, the same each time; single-task positives have no jitter.
 
         Raises:
-            UsageError: there is no room for so many negatives.
+            UsageError: as for `epoch`.
         """
         return self._draw(self.valid_cells, self.valid_positives, seed, -1, jittered=self.multitask)
 
@@ -191,6 +210,9 @@ class Sampler:
         *,
         jittered: bool,
     ) -> SamplingPlan:
+        if any(cell in self.lacking for cell in cells):
+            lacking = "; ".join(f"{cell} lacks {', '.join(missing)}" for cell, missing in self.lacking.items())
+            raise UsageError(f"windows need targets of all factors: {lacking}")
         plans = []
         for i, candidates in enumerate(positives_by_cell):
             rng = make_rng(seed, epoch + 1, i)
