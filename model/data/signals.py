@@ -180,7 +180,7 @@ def _unnamed(recorded: Signals, found: Signals) -> list[str]:
     listed = "; ".join(f"{signal}, not stated for {', '.join(cells)}" for signal, cells in unnamed.items())
     rows = " ".join(f"{key}=..." for key in keys)
     again = ", ".join(dict.fromkeys(cell for cells in unnamed.values() for cell in cells))
-    cure = f"state {rows} in bigwig.txt and build {again} again with --force"
+    cure = f"state {rows} in bigwig.txt and build {again} again"
     return [f"training had {listed}: they cannot be compared; {cure}"]
 
 

@@ -86,6 +86,26 @@ sys.exit(entry_points._run("fake"))
     assert logged or not ended.stderr
 
 
+def test_coroutine_that_an_interrupt_kept_from_starting_is_not_said():
+    program = """
+import argparse, sys
+from factornet.cli.common.runner import run_command
+
+async def write():
+    pass
+
+def handler(options):
+    coroutine = write()
+    raise KeyboardInterrupt
+
+parser = argparse.ArgumentParser(prog="factornet-x")
+parser.set_defaults(verbose=False)
+sys.exit(run_command(parser, handler, []))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "factornet-x: interrupted\n")
+
+
 def test_ignored_interrupt_stays_ignored():
     """`nohup`, and `&` in a script, ignore it for the commands that they start."""
     assert interrupted(start("factornet-etl", "--version", handler="SIG_IGN"), 0.1) == (0, "")

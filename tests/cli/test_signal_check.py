@@ -114,7 +114,7 @@ def test_prediction_of_signals_like_those_of_training_has_no_warning(run):
 
 def test_cell_line_that_names_no_assay_is_warned_of_in_one_line(run, work, tmp_path, capsys):
     """Its figures are those of training; by file, folder, calibration and page of kernels."""
-    cure = "they cannot be compared; state assay=... units=... in bigwig.txt and build K562 again with --force"
+    cure = "they cannot be compared; state assay=... units=... in bigwig.txt and build K562 again"
     expected = f"training had track DGF with assay DNase-seq and units 1x, 1X, not stated for K562: {cure}"
     assert run("K562") == (0, [f"warning: {expected}"])
     options = ["--store", f"{work}/s.zarr", "-i", "K562", "-m", f"{work}/model"]

@@ -97,14 +97,14 @@ def test_units_that_only_the_cell_line_names_are_said_where_the_figures_differ()
 def test_assay_and_units_that_only_training_names_are_warned_of():
     """Also where the figures are alike: cuts of ATAC-seq are on the scale of those of DNase-seq."""
     training = signal(assay="DNase-seq", units="1x"), signal(units="CPM"), signal()
-    rows = "they cannot be compared; state assay=... units=... in bigwig.txt and build X again with --force"
+    rows = "they cannot be compared; state assay=... units=... in bigwig.txt and build X again"
     (warning,) = compare(signal(), *training)
     expected = "training had track DNase with assay DNase-seq and units 1x, CPM, not stated for X"
     assert warning == f"{expected}: {rows}"
     (warning,) = compare(signal(assay="ATAC-seq"), signal(units="1x"))
     assert warning == (
         "training had track DNase with units 1x, not stated for X: they cannot be compared; state units=... in "
-        "bigwig.txt and build X again with --force"
+        "bigwig.txt and build X again"
     )
     scale, named = compare(signal(0.911, 57, 0.86), *training)
     assert scale.startswith("track DNase of X is not on the scale of training: mean ")
@@ -118,7 +118,7 @@ def test_what_several_cell_lines_do_not_name_is_one_warning():
     (warning,) = compare_signals(recorded, found)
     assert warning == (
         "training had track A with units 1x, not stated for X; track B with assay DNase-seq, not stated for X, Y: they "
-        "cannot be compared; state units=... assay=... in bigwig.txt and build X, Y again with --force"
+        "cannot be compared; state units=... assay=... in bigwig.txt and build X, Y again"
     )
 
 
