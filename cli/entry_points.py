@@ -87,4 +87,10 @@ def _run(command: str, *, prog: str = "", argv: list[str] | None = None) -> int:
     main = import_module(f".{command}", __package__).main
     if not ignored:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return int(main(argv, prog=name))
+    status = int(main(argv, prog=name))
+    if status >= 128:
+        import logging  # which the commands have imported
+
+        # Event loops of libraries log tasks that the interrupt left and that fail once their executor is shut down.
+        logging.disable()
+    return status

@@ -73,17 +73,22 @@ def check_name(name: str, what: str) -> str:
 
     Raises:
         UsageError: it has characters other than letters, digits and ``. _ + -``, starts with a dot, is too long, or is
-            that of Zarr's own files, which describe the group that it would be in.
+            none of a node of a Zarr hierarchy: its metadata's, or one that starts with ``__``.
     """
     if len(name) > MAX_NAME_LENGTH:
         start = f"{name[:20]}..."
         raise UsageError(f"{what} {start!r} has {len(name)} characters: shorten it to {MAX_NAME_LENGTH} at most")
-    if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]*", name):
-        raise UsageError(f"{what} {name!r} cannot be a name in a store: use letters, digits and . _ + - only")
-    if name.lower() == "zarr.json":  # some file systems do not tell capitals
-        raise UsageError(
-            f"{what} {name!r} cannot be a name in a store: Zarr has a file of this name; choose another name"
-        )
+    problem = ""
+    if not re.fullmatch(r"[A-Za-z0-9._+-]+", name):
+        problem = "use letters, digits and . _ + - only"
+    elif name.startswith("."):
+        problem = "it starts with a dot; choose another name"
+    elif name.lower() == "zarr.json":  # some file systems do not tell capitals
+        problem = "Zarr has a file of this name; choose another name"
+    elif name.startswith("__"):
+        problem = "Zarr reserves names that start with __; choose another name"
+    if problem:
+        raise UsageError(f"{what} {name!r} cannot be a name in a store: {problem}")
     return name
 
 

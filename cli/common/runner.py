@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -55,6 +56,8 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     except (Exception, KeyboardInterrupt) as error:
         interrupt, users = _find_interrupt(error), isinstance(error, FactorNetError | OSError)
         if interrupt is not None and not users:
+            # Of a library that was about to start one: said when it is freed, below.
+            warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
             message = "; ".join(("interrupted", *getattr(interrupt, "__notes__", ())))
             print_line(f"{name}: {message}", file=sys.stderr)
             status = 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,15 +47,17 @@ def check_signals(card: ModelCard, options: argparse.Namespace, store: Store) ->
         UsageError: the cell line lacks a track of the model, or has other units, and not ``--ignore-units``.
     """
     cell = cell_name(options.cell)
-    for warning in signal_warnings(card, options, store, cell=cell, model=options.model):
+    for warning in signal_warnings(card, options, store, cells=(cell,), model=options.model):
         print_warning(warning)
     unused = [name for name in store.cell(cell).track_names if name not in card.config.tracks]
     if unused and not options.json:
         print_line(f"tracks: {', '.join(card.config.tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")
 
 
-def signal_warnings(card: ModelCard, options: argparse.Namespace, store: Store, *, cell: str, model: Path) -> list[str]:
-    """Return what of the tracks of a cell line is unlike the signals that a model was trained on, as text.
+def signal_warnings(
+    card: ModelCard, options: argparse.Namespace, store: Store, *, cells: Sequence[str], model: Path
+) -> list[str]:
+    """Return what of the tracks of cell lines is unlike the signals that a model was trained on, as text.
 
     Raises:
         InputError, UsageError: as for `check_signals`.
@@ -63,8 +65,9 @@ def signal_warnings(card: ModelCard, options: argparse.Namespace, store: Store, 
     from ...model.data.inputs import check_tracks
     from ...model.data.signals import compare_signals, recorded_signals, track_signals
 
-    check_tracks(card.config, store, cell)
+    for cell in cells:
+        check_tracks(card.config, store, cell)
     recorded = recorded_signals(card.provenance, location=str(model))
-    found = track_signals(store, (cell,), card.config.tracks)
+    found = track_signals(store, cells, card.config.tracks)
     with naming_ignore_units():
         return compare_signals(recorded, found, ignore_units=options.ignore_units)

@@ -98,8 +98,8 @@ def _record_of(options: argparse.Namespace, path: Path, *, check: bool) -> tuple
         return read_record(path, check=check), ""
     except NoRecordError as e:
         if options.factor is None or options.cell is None:
-            raise UsageError(f"{e}; give its factor and cell line with -f and -i") from e
-        return None, str(e)
+            raise UsageError(f"{e}{', or' if e.hint else ';'} give its factor and cell line with -f and -i") from e
+        return None, f"{e.path}: {e.problem}"
 
 
 def read_predictions(

@@ -109,8 +109,8 @@ def _check_inputs(options: argparse.Namespace, store: Store, card: ModelCard, ce
 
     for cell in cells:
         check_inputs(card.config, store, cell)
-        for warning in signal_warnings(card, options, store, cell=cell, model=options.model):
-            print_warning(warning)
+    for warning in signal_warnings(card, options, store, cells=cells, model=options.model):
+        print_warning(warning)
     check_annotation_rules(card, options, store)
 
 

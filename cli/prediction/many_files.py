@@ -138,7 +138,7 @@ def _check_inputs(
     warnings: dict[str, list[str]] = {}
     models_used = [(model, path) for model, path in zip(models, options.model, strict=True) if id(model) in used]
     for model, path in models_used:
-        for warning in signal_warnings(model.card, options, store, cell=cell_name(options.cell), model=path):
+        for warning in signal_warnings(model.card, options, store, cells=(cell_name(options.cell),), model=path):
             warnings.setdefault(warning, []).append(model.name)
         check_annotation_rules(model.card, options, store, model=path)
     for warning, names in warnings.items():

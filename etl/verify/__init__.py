@@ -1,5 +1,6 @@
 """Compare a store with its digests, its schema and its source files; name a remedy for each fault.
 
+    contents      compare the content of objects with their digests
     findings      the faults that `verify` reports
     objects       verify a store against its own manifests
     remedies      remedies of faults: shell commands that work as printed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
@@ -21,6 +20,7 @@ from ...store.schema import StoreInfo, check_name
 from ...store.storage.base import Entry, GroupStorage, ObjectDigest
 from ...store.storage.cache import ObjectCache, default_cache
 from ...store.text import format_count
+from .contents import content_faults
 from .findings import FaultKind, Finding
 from .remedies import object_remedy, problem_at
 from .root import check_cell_index, check_root, unexpected_entries
@@ -324,26 +324,10 @@ def _check_digests(
     groups: Sequence[_GroupCheck], threads: int, on_plan: Callable[[int], None], on_object: Callable[[int], None]
 ) -> None:
     """Read every object, and add a finding for each of other content than listed."""
-    jobs = [(g, name, listed) for g in groups for name, listed in g.objects.items()]
-    on_plan(len(jobs))
-    with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
-        problems = pool.map(lambda job: _content_fault(job[0].storage, job[1], job[2]), jobs)
-        for (group, name, (size, _)), problem in zip(jobs, problems, strict=True):
-            if problem:
-                group.add(name, "damaged", problem)
-            on_object(size)
-
-
-def _content_fault(storage: GroupStorage | None, name: str, listed: ObjectDigest) -> str | StoreError:
-    """Return what is wrong with the content of an object; empty if it has the listed digest."""
-    found = ""
-    try:
-        if storage is not None:
-            with storage.open(name, listed) as file:
-                found = file.sha256()
-    except OSError as e:
-        return f"cannot be read ({e.strerror})"
-    except StoreError as e:
-        return e
-    _, expected = listed
-    return "" if found == expected else f"its sha256 is {found[:16]}..., the manifest lists {expected[:16]}..."
+    objects = [(g, name, listed) for g in groups for name, listed in g.objects.items()]
+    on_plan(len(objects))
+    faults = content_faults([(g.storage, name, listed) for g, name, listed in objects], threads=threads)
+    for (group, name, (size, _)), fault in zip(objects, faults, strict=True):
+        if fault:
+            group.add(name, "damaged", fault)
+        on_object(size)

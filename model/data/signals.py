@@ -92,8 +92,9 @@ def _checked(signal: Mapping[str, Any]) -> dict[str, Any]:
 def compare_signals(recorded: Signals, found: Signals, *, ignore_units: bool = False) -> list[str]:
     """Return what is unlike training in the signals of a cell line, as warnings.
 
-    Of the cell lines of training the most similar one counts, figure by figure. Units that only one of both names are
-    said with the figures where those differ or are missing; where they are alike, nothing is.
+    Of the cell lines of training the most similar one counts, figure by figure. Assay or units that only training
+    names are one more warning, for all tracks. Units that only the cell line names are said with the figures, where
+    those differ or are missing.
 
     Args:
         recorded: signals of training; empty if they are not known.
@@ -103,6 +104,30 @@ def compare_signals(recorded: Signals, found: Signals, *, ignore_units: bool = F
     Raises:
         UsageError: the units of a track differ by name, and not `ignore_units`.
     """
+    return [*_unlike(recorded, found, ignore_units=ignore_units), *_unnamed(recorded, found)]
+
+
+def compare_among(signals: Signals, *, ignore_units: bool = False) -> list[str]:
+    """Return what is unlike among the cell lines of a training, as warnings: each is compared with those before it.
+
+    Assay or units that some name and others do not are one warning, in any order.
+
+    Raises:
+        UsageError: as for `compare_signals`.
+    """
+    names = list(dict.fromkeys(cell for cells in signals.values() for cell in cells))
+    warnings: list[str] = []
+    for i, name in enumerate(names[1:], 1):
+        before, found = (
+            {track: {cell: cells[cell] for cell in selected if cell in cells} for track, cells in signals.items()}
+            for selected in (names[:i], [name])
+        )
+        warnings += _unlike(before, found, ignore_units=ignore_units)
+    return [*warnings, *_unnamed(signals, signals)]
+
+
+def _unlike(recorded: Signals, found: Signals, *, ignore_units: bool) -> list[str]:
+    """Return what differs by name or by figures, and whose figures are missing, as warnings."""
     warnings: list[str] = []
     unknown: dict[str, list[str]] = {}
     notes: dict[str, list[str]] = {}
@@ -116,7 +141,7 @@ def compare_signals(recorded: Signals, found: Signals, *, ignore_units: bool = F
                 warnings.append(text)
             if other := _other_term("assay", signal, training):
                 warnings.append(f"track {track} of {cell} comes from {signal['assay']}, training had {other}")
-            note = _one_sided_units(track, cell, signal, training)
+            note = _units_of_one(track, cell, signal, training)
             if "figures" not in signal or not any("figures" in s for s in training.values()):
                 whose = "the model records no figures"
                 if "figures" not in signal:
@@ -135,21 +160,28 @@ def compare_signals(recorded: Signals, found: Signals, *, ignore_units: bool = F
     return warnings
 
 
-def compare_among(signals: Signals, *, ignore_units: bool = False) -> list[str]:
-    """Return what is unlike among the cell lines of a training, as warnings: each is compared with those before it.
+def _unnamed(recorded: Signals, found: Signals) -> list[str]:
+    """Return one warning of the assays and units that training names and cell lines do not; none if there are none.
 
-    Raises:
-        UsageError: as for `compare_signals`.
+    The cell lines of training are not named: models of several trainings then have equal warnings, which are said once.
     """
-    names = list(dict.fromkeys(cell for cells in signals.values() for cell in cells))
-    warnings: list[str] = []
-    for i, name in enumerate(names[1:], 1):
-        before, found = (
-            {track: {cell: cells[cell] for cell in selected if cell in cells} for track, cells in signals.items()}
-            for selected in (names[:i], [name])
-        )
-        warnings += compare_signals(before, found, ignore_units=ignore_units)
-    return warnings
+    unnamed: dict[str, list[str]] = {}
+    keys: dict[str, None] = {}
+    for track, cells in found.items():
+        training = {key: ", ".join(_terms(key, recorded.get(track, {}))) for key in ("assay", "units")}
+        for cell, signal in cells.items():
+            missing = [key for key, term in training.items() if term and not signal[key]]
+            keys |= dict.fromkeys(missing)
+            if missing:
+                terms = " and ".join(f"{key} {training[key]}" for key in missing)
+                unnamed.setdefault(f"track {track} with {terms}", []).append(cell)
+    if not unnamed:
+        return []
+    listed = "; ".join(f"{signal}, not stated for {', '.join(cells)}" for signal, cells in unnamed.items())
+    rows = " ".join(f"{key}=..." for key in keys)
+    again = ", ".join(dict.fromkeys(cell for cells in unnamed.values() for cell in cells))
+    cure = f"state {rows} in bigwig.txt and build {again} again"
+    return [f"training had {listed}: they cannot be compared; {cure}"]
 
 
 def _other_term(key: str, signal: Mapping[str, Any], training: Mapping[str, Any]) -> str:
@@ -158,12 +190,11 @@ def _other_term(key: str, signal: Mapping[str, Any], training: Mapping[str, Any]
     return "" if not signal[key] or signal[key].casefold() in map(str.casefold, terms) else _listed(terms)
 
 
-def _one_sided_units(track: str, cell: str, signal: Mapping[str, Any], training: Mapping[str, Any]) -> str:
-    """Return the units of a track where either the cell line or training names none; else an empty text."""
-    terms = _terms("units", training)
-    if training and signal["units"] and not terms:
+def _units_of_one(track: str, cell: str, signal: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    """Return the units of a track where the cell line names some and training none; else an empty text."""
+    if training and signal["units"] and not _terms("units", training):
         return f"{cell} has {track} in {signal['units']}, training named no units"
-    return f"training had {track} in {_listed(terms)}, {cell} names no units" if terms and not signal["units"] else ""
+    return ""
 
 
 def _terms(key: str, training: Mapping[str, Any]) -> dict[str, list[str]]:

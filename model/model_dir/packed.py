@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from ... import __version__
 from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import named_write_errors, not_read_back, replacing
+from ...store.files.atomic_write import named_write_errors, naming_file, not_read_back, replacing
 from ...store.files.digest import file_digest
 from ...store.files.outputs import check_output_file, output_lock, staged_folder
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, check_format, is_sealed, seal_document
@@ -124,7 +124,7 @@ def unpack_model(path: Path, folder: Path) -> PackedModel:
             for name in packed.files:
                 target = staged / name
                 target.parent.mkdir(exist_ok=True)
-                with archive.open(name) as source, target.open("wb") as file:
+                with archive.open(name) as source, naming_file(target), target.open("wb") as file:
                     while piece := _read_again(path, source):
                         file.write(piece)
             if not packed.files:
@@ -142,6 +142,8 @@ def _read_again(path: Path, source: IO[bytes]) -> bytes:
         return source.read(_PIECE)
     except (zipfile.BadZipFile, EOFError) as error:
         raise InputError(path, f"changed while it was read ({error})", hint=_HINT) from error
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror or error})", hint="check the disk") from error
 
 
 def describe_fault(fault: FileFinding) -> str:

@@ -161,7 +161,6 @@ def read_record(predictions: Path, *, check: bool = True) -> PredictionRecord:
     except (KeyError, TypeError) as e:
         raise InputError(path, f"is no record of predictions ({format_foreign(str(e))})", hint=_HINT) from e
     if check and file_digest(predictions) != record.file_sha256:
-        raise NoRecordError(
-            predictions, f"{path.name} next to it is the record of other bytes: the file was changed or replaced"
-        )
+        problem = f"{path.name} next to it is the record of other bytes: the file was damaged, changed or replaced"
+        raise NoRecordError(predictions, problem, hint="predict it again")
     return record

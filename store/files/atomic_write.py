@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +65,14 @@ def named_write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
-        raise InputError(path, problem, hint="check free space and permissions") from error
+        raise InputError(path, problem, hint=write_cure(error)) from error
+
+
+def write_cure(error: OSError) -> str:
+    """Return what to do about a failed write, as text."""
+    if error.errno == errno.EFBIG:
+        return "raise the limit of file sizes (ulimit -f), or choose a file system for larger files"
+    return "check free space and permissions"
 
 
 @contextmanager

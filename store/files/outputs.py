@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError, OutputExistsError, UsageError
-from .atomic_write import TEMPORARY_NAME, fsync_path
+from .atomic_write import TEMPORARY_NAME, fsync_path, write_cure
 from .locks import LockFile, LockHeldError, LockState, read_lock
 
 
@@ -151,7 +151,7 @@ def staged_folder(path: Path, *, replaced: Sequence[str] = ()) -> Iterator[Path]
         fsync_path(target.parent)
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
-        raise InputError(_final_path(error, staged, path), problem, hint="check free space and permissions") from error
+        raise InputError(_final_path(error, staged, path), problem, hint=write_cure(error)) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 

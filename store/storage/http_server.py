@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError, SSLError
+from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, SSLError
 
 from ..errors import StoreError, UsageError
 from ..text import format_foreign
@@ -166,4 +166,8 @@ def _connection_error(error: HTTPError, url: str) -> Exception:
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, SSLError):
         return StoreError(url, f"no secure connection ({reason})", hint="check the server's certificate")
+    for cause in reason.args:
+        if isinstance(cause, IncompleteRead) and isinstance(cause.partial, int) and cause.expected is not None:
+            size = cause.partial + cause.expected
+            return TransientError(f"the answer ended after {cause.partial:,} of {size:,} bytes")
     return TransientError(f"{type(reason).__name__}: {format_foreign(reason)}")

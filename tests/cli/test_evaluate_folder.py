@@ -88,6 +88,7 @@ def test_what_cannot_be_evaluated_does_not_stop_the_rest(command, predicted, tmp
     (line,) = [text for text in shown.err.splitlines() if "error" in text]
     assert "1 of 3 factors in cell lines could not be evaluated: REST in K562: " in line
     assert "is the record of other bytes" in line
+    assert "; predict it again, or give its factor and cell line with -f and -i" in line
     assert [(f["factor"], "other bytes" in f["error"]) for f in content["failed"]] == [("REST", True)]
 
 

@@ -109,11 +109,27 @@ def test_model_records_the_signals_of_its_training(work, capsys, monkeypatch):
 
 
 def test_prediction_of_signals_like_those_of_training_has_no_warning(run):
-    assert run("T1") == run("T2") == run("K562") == (0, [])
+    assert run("T1") == run("T2") == (0, [])
+
+
+def test_cell_line_that_names_no_assay_is_warned_of_in_one_line(run, work, tmp_path, capsys):
+    """Its figures are those of training; by file, folder, calibration and page of kernels."""
+    cure = "they cannot be compared; state assay=... units=... in bigwig.txt and build K562 again"
+    expected = f"training had track DGF with assay DNase-seq and units 1x, 1X, not stated for K562: {cure}"
+    assert run("K562") == (0, [f"warning: {expected}"])
+    options = ["--store", f"{work}/s.zarr", "-i", "K562", "-m", f"{work}/model"]
+    assert predict.main([*options, *REGION, "-o", f"{tmp_path}/f/"]) == 0
+    assert f"warning: model: {expected}\n" == capsys.readouterr().err
+    folder = shutil.copytree(work / "model", tmp_path / "m")
+    assert model.main(["calibrate", str(folder), *options[:4], "HepG2", "--device", "cpu"]) == 0
+    assert capsys.readouterr().err.count("not stated for K562, HepG2: they cannot") == 1
+    bed = next(work.glob("T1/ChIPseq.K562.CTCF.conservative*"))
+    assert visualize.main([*options, "-b", str(bed), "-c", "chr21", "-o", f"{tmp_path}/page"]) == 0
+    assert f"warning: {expected}\n" in capsys.readouterr().err
 
 
 def test_prediction_on_another_scale_or_assay_warns(run):
-    status, (line,) = run("unnamed")
+    status, (line, _) = run("unnamed")
     assert status == 0
     assert line.startswith("warning: track DGF of unnamed is not on the scale of training: mean ")
     status, (line,) = run("ATAC")
@@ -145,14 +161,16 @@ def test_pages_of_kernels_compare_signals_too(work, tmp_path, capsys):
 
 
 def test_baseline_fitted_on_signals_of_another_scale_warns(run, work, demo_files, tmp_path, capsys):
-    for cell, expected in (("unnamed", 1), ("K562", 0)):
+    for cell, expected in (("unnamed", 1), ("K562", 0)):  # neither names an assay, one more line
         assert run(cell, "--regions", "chr21:300000-600000")[0] == 0
         options = ["--baselines", "--motifs", str(demo_files / "motifs.meme"), "--replicates", "10"]
         options += ["--fit-cells", "T1", "T2", "--fit-regions", "chr2:0-400000"]
         assert evaluate.main([f"{tmp_path}/out.bed.gz", "--store", f"{work}/s.zarr", *options]) == 0
         warnings = [line for line in capsys.readouterr().err.splitlines() if "--baselines" in line]
-        assert len(warnings) == expected
-        assert all("fitted on T1, T2: track DGF of unnamed is not on the scale" in line for line in warnings)
+        *scales, names = warnings
+        assert len(scales) == expected
+        assert all("fitted on T1, T2: track DGF of unnamed is not on the scale" in line for line in scales)
+        assert f"DNase-seq and units 1x, 1X, not stated for {cell}" in names
 
 
 def test_training_refuses_mixed_units_and_warns_of_mixed_scales(work, tmp_path, capsys):
@@ -179,7 +197,8 @@ def test_training_that_starts_from_a_model_compares_signals_with_its_training(wo
     expected = f"warning: starting from {work}/model: track DGF of unnamed is not on the scale of training"
     assert expected in capsys.readouterr().err
     assert train.main([*start, "K562"]) == 0
-    assert "warning: " not in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: starting from {work}/model: training had track DGF with assay DNase-seq")
 
 
 def test_model_without_recorded_signals_resumes_and_predicts_with_a_warning(work, run, tmp_path, monkeypatch, capsys):

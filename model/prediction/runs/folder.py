@@ -93,9 +93,11 @@ def predict_folder(
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        hint = (
-            "create the folder that it is to be in" if isinstance(error, FileNotFoundError) else "choose another name"
-        )
+        hint = "choose a place where folders can be created, or ask for write permission"
+        if isinstance(error, FileNotFoundError):
+            hint = "create the folder that it is to be in"
+        elif isinstance(error, FileExistsError):
+            hint = "choose another name"
         raise InputError(folder, f"cannot be created ({error.strerror})", hint=hint) from error
     try:
         with output_lock(folder / DOCUMENT):

@@ -81,19 +81,45 @@ def test_units_that_differ_by_name_are_refused_or_warned_of():
         compare(signal(units="counts"), *training)
     (warning,) = compare(signal(units="counts"), *training, ignore_units=True)
     assert warning == "track DNase of X has the units counts, training had 1x (T0), 1X (T1), CPM (T2)"
-    for units in ("1x", "1X", "cpm", ""):
+    for units in ("1x", "1X", "cpm"):
         assert compare(signal(units=units), *training) == []
     assert compare(signal(units="counts"), signal()) == []
 
 
-def test_units_that_only_one_side_names_are_said_where_the_figures_differ():
-    """Where the figures are alike, nothing is said: most sheets name no units."""
-    unlike = signal(0.911, 57, 0.86)
-    (warning,) = compare(unlike, signal(units="1x"), signal(units="1X"), signal())
-    assert "; training had DNase in 1x (T0), 1X (T1), X names no units. It may be normalised" in warning
-    (warning,) = compare({**unlike, "units": "fold-change"}, signal())
+def test_units_that_only_the_cell_line_names_are_said_where_the_figures_differ():
+    """Where the figures are alike, nothing is said: the cell line is not at fault."""
+    unlike = signal(0.911, 57, 0.86, units="fold-change")
+    (warning,) = compare(unlike, signal())
     assert "; X has DNase in fold-change, training named no units. It may be normalised" in warning
-    assert compare(signal(), signal(units="1x")) == compare(signal(units="1x"), signal()) == []
+    assert compare(signal(units="1x"), signal()) == []
+
+
+def test_assay_and_units_that_only_training_names_are_warned_of():
+    """Also where the figures are alike: cuts of ATAC-seq are on the scale of those of DNase-seq."""
+    training = signal(assay="DNase-seq", units="1x"), signal(units="CPM"), signal()
+    rows = "they cannot be compared; state assay=... units=... in bigwig.txt and build X again"
+    (warning,) = compare(signal(), *training)
+    expected = "training had track DNase with assay DNase-seq and units 1x, CPM, not stated for X"
+    assert warning == f"{expected}: {rows}"
+    (warning,) = compare(signal(assay="ATAC-seq"), signal(units="1x"))
+    assert warning == (
+        "training had track DNase with units 1x, not stated for X: they cannot be compared; state units=... in "
+        "bigwig.txt and build X again"
+    )
+    scale, named = compare(signal(0.911, 57, 0.86), *training)
+    assert scale.startswith("track DNase of X is not on the scale of training: mean ")
+    assert named.startswith(expected)
+    assert compare(signal(), signal()) == compare(signal(assay="dnase-seq", units="CPM"), *training) == []
+
+
+def test_what_several_cell_lines_do_not_name_is_one_warning():
+    found = {track: {"X": signal(), "Y": signal(units="1x")} for track in ("A", "B", "C")}
+    recorded = {"A": {"T": signal(units="1x")}, "B": {"T": signal(assay="DNase-seq")}, "C": {"T": signal()}}
+    (warning,) = compare_signals(recorded, found)
+    assert warning == (
+        "training had track A with units 1x, not stated for X; track B with assay DNase-seq, not stated for X, Y: they "
+        "cannot be compared; state units=... assay=... in bigwig.txt and build X, Y again"
+    )
 
 
 def test_another_assay_is_warned_of():
@@ -107,8 +133,9 @@ def test_missing_figures_are_said_in_one_line():
     expected = ["the scale of Unique35, DNase cannot be compared with that of training: the model records no figures"]
     assert compare_signals({}, found) == expected
     named = {"DNase": {"FactorNet's README": {"assay": "DNase-seq", "units": "1x"}}}
-    note = "training had DNase in 1x (FactorNet's README), X names no units"
-    assert compare_signals(named, found) == [f"{expected[0]}; {note}"]
+    (figures, units) = compare_signals(named, found)
+    assert figures == expected[0]
+    assert units.startswith("training had track DNase with assay DNase-seq and units 1x, not stated for X: ")
     with pytest.raises(UsageError, match=r"training had 1x \(FactorNet's README\)"):
         compare_signals(named, {"DNase": {"X": signal(units="CPM")}})
 
@@ -122,6 +149,9 @@ def test_cell_lines_of_a_training_are_compared_with_each_other():
     with pytest.raises(UsageError, match=r"track DNase of B has the units CPM, training had 1x \(A\)"):
         compare_among(units)
     assert len(compare_among(units, ignore_units=True)) == 1
+    for units in ({"A": signal(units="1x"), "B": signal()}, {"B": signal(), "A": signal(units="1x")}):
+        (warning,) = compare_among({"DNase": units})
+        assert warning.startswith("training had track DNase with units 1x, not stated for B: ")
 
 
 def test_store_without_figures_is_compared_by_name_only():

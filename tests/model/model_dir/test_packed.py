@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import resource
 import shutil
 import zipfile
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_the_same_folder_gives_the_same_bytes(model, tmp_path):
         path.touch()
     pack_model(other, tmp_path / "b.zip")
     assert (tmp_path / "a.factornet").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_unpacked_file_that_cannot_be_written_is_named_and_nothing_is_left(model, tmp_path):
+    pack_model(model, tmp_path / "x.factornet")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(
+            InputError, match=r"new/best\.safetensors: cannot be written \(File too large\); .*ulimit -f"
+        ):
+            unpack_model(tmp_path / "x.factornet", tmp_path / "new")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "new").exists()
+    assert not [*tmp_path.glob(".new*")]
 
 
 def test_commands(model, tmp_path, capsys):

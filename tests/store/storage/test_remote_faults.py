@@ -15,7 +15,7 @@ from support.servers import Proxy, serving, web_server
 from factornet.cli import etl, train
 from factornet.etl import CellOptions, Resources, build_cell
 from factornet.etl.verify.objects import verify_store
-from factornet.store import Store, StoreError, open_store
+from factornet.store import RemoteError, Store, StoreError, open_store
 from factornet.store.format.cell_index import format_cell_index, parse_cell_index
 from factornet.store.format.manifest import with_self_digest
 
@@ -106,6 +106,8 @@ def test_permanent_faults_are_errors_naming_the_object(s3_demo_store, website, m
         always(faulty, fault, "/sequence/chr21/c/0")
         with pytest.raises(StoreError, match=PERMANENT[fault]) as caught:
             sequence(url)
+        if (kind, fault) == ("http", "half"):
+            assert re.search(r"c/0: the answer ended after [\d,]+ of [\d,]+ bytes \(3 tries", str(caught.value))
         assert f"{url}/genome/sequence/chr21/c/0" in str(caught.value)
         tries = faulty.seen["GET", next(p for m, p in faulty.seen if p.endswith("/sequence/chr21/c/0"))]
         assert tries == (1 if fault in ("403", "404") else 2 if fault == "flip" else 3)
@@ -169,6 +171,23 @@ def test_verify_gives_one_hint_for_an_object_on_a_server(s3_demo_store, fault):
     }[fault]
     assert re.fullmatch(problem, finding.problem)
     assert finding.remedy == hint
+
+
+def test_verify_stops_where_the_server_fails_for_every_object(s3_demo_store):
+    """Not before all of them were tried in vain: a store may have 100,000."""
+    s3_demo_store.proxy.fault = lambda method, path, nth: "500" if "/c/0" in path and "/manifest/" not in path else None
+    with pytest.raises(RemoteError, match=r"HTTP 500.*3 tries.*; the server failed for 10 objects, no more"):
+        verify_store(s3_demo_store.url)
+    failed = {path for method, path in s3_demo_store.proxy.seen if "/c/0" in path and "/manifest/" not in path}
+    assert len(failed) < 20
+
+
+def test_verify_goes_on_where_every_object_is_damaged(s3_demo_store):
+    name = "cells/K562/tracks/DGF"
+    always(s3_demo_store.proxy, "flip", name)
+    findings = verify_store(s3_demo_store.url, cells=["K562"]).findings
+    assert {f.path.removeprefix(name)[:4] for f in findings} == {"/chr"}
+    assert len(findings) >= 5
 
 
 @pytest.mark.slow

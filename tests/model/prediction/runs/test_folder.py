@@ -242,6 +242,20 @@ def test_a_folder_in_place_of_a_table_is_refused_before_predicting(predictors, r
     assert not (tmp_path / "CTCF.bw").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("missing/f", "create the folder that it is to be in"),
+        ("file", "choose another name"),
+        ("file/f", "choose a place where folders can be created, or ask for write permission"),
+    ],
+)
+def test_a_folder_that_cannot_be_created_is_named_with_its_cure(predictors, regions, tmp_path, name, hint):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=f"{name}: cannot be created .*; {hint}$"):
+        predict_folder(tmp_path / name, plan_outputs(predictors("plain"), tmp_path / name, suffix=".bw"), regions)
+
+
 def test_a_folder_is_written_by_one_process(predictors, regions, tmp_path):
     outputs = plan_outputs(predictors("plain"), tmp_path, suffix=".bw")
     with output_lock(tmp_path / "predictions.json"), pytest.raises(InputError, match="is being written by"):
