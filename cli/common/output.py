@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ...store.errors import FactorNetError
@@ -70,7 +70,8 @@ def print_table(
         show_header: whether the names of the columns are shown.
         file: to print to; None is standard output.
     """
-    table = Table(*columns, title=as_text(title), title_justify="left", show_header=show_header)
+    names = (Column(name, overflow="fold") for name in columns)  # in a narrow terminal nothing is cut off
+    table = Table(*names, title=as_text(title), title_justify="left", show_header=show_header)
     for row in rows:
         table.add_row(*map(as_text, row))
     Console(soft_wrap=True, file=file).print(table)
