@@ -87,7 +87,7 @@ def test_command_of_the_originals_readme_runs_as_printed(workplace, monkeypatch,
     if model:
         options = train.make_parser().parse_args(["--store", "x", *shlex.split(line)[2:]])
         features = ["bigwig"] + ["meta"] * options.meta + ["gencode"] * bool(options.gencode)
-        tasks = [options.factor] if options.factor else ["CTCF", "MAX", "REST", "GABPA"]
+        tasks = options.factor or ["CTCF", "MAX", "REST", "GABPA"]
         lists = {"feature.txt": features, "chip.txt": tasks, "bigwig.txt": ["Unique35", "DGF"]}
         lists |= {"meta.txt": list(GEPC)} if options.meta else {}
         assert {name: (output / name).read_text().split() for name in lists} == lists

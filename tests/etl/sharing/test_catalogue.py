@@ -26,7 +26,9 @@ from factornet.etl.sharing.entry import CatalogueEntry, CellEntry, Statements
 from factornet.store import InputError, UsageError
 from factornet.store.text import printable
 
-NAMES = st.text(string.ascii_letters + string.digits + "_", min_size=1, max_size=12)
+NAMES = st.text(string.ascii_letters + string.digits + "_", min_size=1, max_size=12).filter(
+    lambda s: not s.startswith("__")
+)
 DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64)
 LINES = st.text(max_size=20).map(printable)
 
