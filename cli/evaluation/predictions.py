@@ -293,9 +293,11 @@ def _check_seen(
     counts = {"trained": seen.trained, "validated": seen.validated}
     if seen.in_sample:
         parts = " and ".join(f"{what} on {n:,}" for what, n in counts.items() if n)
-        test = ", ".join(record.trainings[0].test) or "none"
+        first, *earlier = record.trainings  # an earlier one may have seen what the last was tested on
+        test = ", ".join(region for region in first.test if all(region in each.test for each in earlier))
+        regions = f"its test regions ({test}), or " if test else ""
         text = f"{file.path}: the model was {parts} of the {seen.total:,} bins, in {file.cell}: too good a score"
-        hint = f"predict its test regions ({test}), or another cell line, or allow it with --allow-seen"
+        hint = f"predict {regions}another cell line, or allow it with --allow-seen"
         _refuse(text, notes, allowed=options.allow_seen, hint=hint)
     if not seen.complete:
         notes.warn(f"{file.path}: the training started from a model, and on what that was trained is not recorded")

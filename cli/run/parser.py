@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from ...store.errors import UsageError
@@ -32,6 +34,18 @@ class CommandParser(argparse.ArgumentParser):
             found = describe_failure(UsageError(message), command=self.prog, message=message, status=2)
             sys.stdout.write(failure_line(found) + "\n")
         super().error(message)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help, version or usage; where argparse ignores that standard output cannot be written, exit with 2."""
+        stream = file or sys.stderr
+        try:
+            stream.write(message)
+            stream.flush()
+        except OSError as error:
+            with suppress(OSError):  # else the interpreter meets the error again, as it ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                self.exit(2, f"{self.prog}: error: standard output: {error.strerror}\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse words; a list of any length takes those behind the options, too: ``build STORE -p 8 CELLDIR``.

@@ -130,6 +130,9 @@ def open_reads(
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(file, f"with the aliases, two chromosomes are {twice}", hint="give one alias only")
+        if strange := next((name for name in names if not (name.isascii() and name.isprintable())), None):
+            hint = "correct its header, where names are of printable ASCII, or give an alias"
+            raise InputError(file, f"a chromosome is named {strange!a}", hint=hint)
         for name, length in zip(names, header.lengths.values(), strict=True):
             if found.setdefault(name, length) != length:
                 problem = f"{name} has {length} bases, in {files[0]} {found[name]}"

@@ -64,10 +64,9 @@ class RegionParts:
             _log.info(f"{folder}: {len(parts.digests)} of {len(regions)} parts are finished")
             return parts
         if folder.exists():
-            _log.warning(
-                f"{folder}: {_count_finished(folder)} finished parts of an interrupted run are replaced; "
-                "resuming would have kept them"
-            )
+            reason = "it ended before its settings were written" if resume else "resuming would have kept them"
+            n_parts = _count_finished(folder)
+            _log.warning(f"{folder}: {n_parts} finished parts of an interrupted run are replaced; {reason}")
             remove(folder)
         try:
             folder.mkdir()

@@ -187,6 +187,16 @@ def test_bins_of_the_training_are_refused_unless_allowed(command, record, store)
     assert (status, "warning: " in shown.err, "trained on 8" in shown.err) == (0, True, True)
 
 
+@pytest.mark.parametrize("tested", [(), ("chr21:0-1000000",)])
+def test_region_that_an_earlier_training_saw_is_no_remedy(command, record, store, training, tested):
+    """The model started from one that was trained on what it was then tested on."""
+    mine = replace(record, cell="GM12878", manifests=manifest_digests(store, ("GM12878",)))
+    mine = replace(mine, trainings=(training, replace(training, test=tested)))
+    status, shown = command(mine, cell="GM12878")
+    assert status == 2
+    assert "too good a score; predict another cell line, or allow it with --allow-seen" in shown.err
+
+
 def test_unknown_training_is_said(command, record):
     status, shown = command(replace(record, trainings=()))
     assert (status, "it is not recorded on what the model was trained" in shown.err) == (0, True)

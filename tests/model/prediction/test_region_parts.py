@@ -88,6 +88,15 @@ def test_new_run_warns_that_it_replaces_parts(store, predictor, tmp_path, caplog
     regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
     predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50)
     assert "1 finished parts of an interrupted run are replaced" in caplog.text
+    assert "resuming would have kept them" in caplog.text
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.bed.gz", "x.bed.gz.json"]
+
+
+def test_resumed_run_without_settings_says_that_nothing_can_be_resumed(store, predictor, tmp_path, caplog):
+    (tmp_path / ".x.bed.gz.parts").mkdir()  # as a kill before the settings are written leaves it
+    regions = regions_of(store, f"{store.coordinates.names[0]}:5000-9000")
+    predict_regions(predictor, regions, tmp_path / "x.bed.gz", stride=50, resume=True)
+    assert "0 finished parts of an interrupted run are replaced; it ended before its settings were" in caplog.text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.bed.gz", "x.bed.gz.json"]
 
 

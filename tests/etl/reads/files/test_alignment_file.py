@@ -54,6 +54,15 @@ def test_htslib_writes_nothing_to_standard_error(bam, tmp_path):
     assert "[W::" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["\x1b[2Jchr9", "chr9\u202e", "chr\u00e9"])
+def test_chromosome_that_no_bigwig_can_name_is_refused_before_reads_are_counted(tmp_path, name):
+    path = tmp_path / "r.sam"
+    path.write_text(f"@SQ\tSN:chr1\tLN:30000\n@SQ\tSN:{name}\tLN:5000\nr\t0\tchr1\t9\t60\t4M\t*\t0\t0\tACGT\tIIII\n")
+    with pytest.raises(InputError, match=r"r.sam: a chromosome is named .*; correct its header"):
+        open_reads([path])
+    assert open_reads([path], aliases={name: "chr9"}).coordinates.names == ("chr1", "chr9")
+
+
 def test_cram_without_its_last_container_is_refused(tmp_path):
     path = simulate_bam(tmp_path / "r.cram", LENGTHS, 2_000, seed=5)
     path.write_bytes(path.read_bytes()[:-38])
