@@ -159,11 +159,13 @@ def _motifs(options: argparse.Namespace, tasks: tuple[str, ...], auxiliary: tupl
     Of auxiliary factors only even members start from motifs.
 
     Raises:
-        UsageError: motifs are asked for, and none is there.
+        UsageError: motifs are asked for, and none is there; or one is named for several factors.
         InputError: the file of motifs cannot be read.
     """
     if options.motif is False:
         return {}
+    if options.motif_name is not None and len(tasks) > 1:
+        raise UsageError(f"--motif-name: names the motif of one factor; {len(tasks)} are learnt")
     asked = options.motif or options.motifs is not None or options.motif_name is not None
     try:
         source = options.motifs or default_motifs()

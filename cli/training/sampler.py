@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+import numpy as np
+
 from ...store.errors import UsageError
 from ...store.reader import Store
 from ...store.sampling.bin_targets import has_peaks
@@ -23,26 +25,50 @@ def sampler_from_args(options: argparse.Namespace, store: Store, window_length: 
     """Return the sampler of a training.
 
     Raises:
-        UsageError: as for `split_from_args` and `Sampler`, or no training cell line has a peak of a factor.
+        UsageError: as for `split_from_args` and `Sampler`, or there is nothing to learn a factor from.
     """
-    split, factors = split_from_args(options, store), factors_of(options)
+    split, asked = split_from_args(options, store), factors_of(options)
     cells = tuple(cell_name(c) for c in options.cells)
-    factor = factors[0] if len(factors) == 1 else None
     blocks = options.preset == "blocks"
-    if factor is None and blocks:
-        with naming_option("-f" if factors else "-i"):
-            factors = _block_factors(store, cells, factors)
-    return Sampler(
-        store,
-        cells=cells,
-        valid_cells=tuple(cell_name(c) for c in options.valid_cells),
-        factor=factor,
-        factors=() if factor else factors,
-        may_lack=blocks,
-        split=split,
-        window_length=window_length,
-        negatives=options.negatives,
-    )
+
+    def make(factors: tuple[str, ...]) -> Sampler:
+        factor = factors[0] if len(asked) == 1 else None
+        return Sampler(
+            store,
+            cells=cells,
+            valid_cells=tuple(cell_name(c) for c in options.valid_cells),
+            factor=factor,
+            factors=() if factor else factors,
+            may_lack=blocks,
+            split=split,
+            window_length=window_length,
+            negatives=options.negatives,
+        )
+
+    if len(asked) == 1 or not (blocks or asked):
+        return make(asked)
+    with naming_option("-f" if asked else "-i"):
+        sampler = make(_block_factors(store, cells, asked) if blocks else asked)
+        bound = _bound_factors(sampler, asked)
+    return sampler if bound == sampler.tasks else make(bound)
+
+
+def _bound_factors(sampler: Sampler, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tasks with a bound bin in the training regions; the others are named on standard error.
+
+    Raises:
+        UsageError: one that is asked for has none.
+    """
+    has = np.any([found.positives.label.any(axis=0) for found in sampler.train_positives], axis=0)
+    unbound = [task for task, known in zip(sampler.tasks, has, strict=True) if not known]
+    if unbound and asked:
+        raise UsageError(
+            f"no bin of the training regions is bound by {', '.join(unbound)} in {', '.join(sampler.cells)}; choose "
+            "other regions or factors"
+        )
+    if unbound:
+        print_line(f"not learnt, without a bound bin in the training regions: {', '.join(unbound)}", file=sys.stderr)
+    return tuple(task for task in sampler.tasks if task not in unbound)
 
 
 def _block_factors(store: Store, cells: tuple[str, ...], asked: tuple[str, ...]) -> tuple[str, ...]:

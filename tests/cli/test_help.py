@@ -2,6 +2,9 @@
 
 import argparse
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +65,15 @@ def test_defaults_of_networks_over_blocks_are_those_that_the_help_names(demo_sto
     }
     for option, default in expected.items():
         assert default in help_of[option], option
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("info", "--help")])
+def test_help_that_cannot_be_written_is_no_success(arguments):
+    program = "import sys; from factornet.cli.etl import main; sys.exit(main(sys.argv[1:]))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    own = " ".join(("factornet-etl", *arguments[:-1]))
+    assert (done.returncode, done.stderr) == (2, f"{own}: error: standard output: No space left on device\n")

@@ -331,18 +331,6 @@ def test_full_disk_of_standard_output_is_named(built, arguments):
     assert (done.returncode, done.stderr) == (2, problem)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("info", "--help")])
-def test_help_that_cannot_be_written_is_no_success(arguments):
-    program = "import sys; from factornet.cli.etl import main; sys.exit(main(sys.argv[1:]))"
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", program, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
-    own = " ".join(("factornet-etl", *arguments[:-1]))
-    assert (done.returncode, done.stderr) == (2, f"{own}: error: standard output: No space left on device\n")
-
-
 def test_counts_and_sizes_are_readable(files, built, capsys):
     assert [format_bytes(n) for n in (0, 1, 999, 12_345, 4_000_000, 2_500_000_000)] == [
         "0 bytes",

@@ -14,6 +14,8 @@ from factornet.store.sampling.segments import SegmentOptions, SegmentSampler
 
 DATA = "--preset blocks -v chr11:200000-900000 -t chr21 chr7 chr2".split()
 SMALL = "-k 8 --members 2 --trees 10 -e 1 -lr 0.004 -s 5 --device cpu --threads 1 --no-motif".split()
+UNBOUND_SPLIT = "-v chr7 -t chr1 chr11 chr21 chr2:440000-2400000".split()  # GABPA's first peak is at 473,004
+UNBOUND = "-f: no bin of the training regions is bound by GABPA in K562, HepG2; choose other regions"
 CELLS = ("K562", "HepG2")  # K562 lacks GABPA
 
 
@@ -95,6 +97,11 @@ def test_chosen_factors_are_those_of_the_network(demo_store, tmp_path):
         (["-f", "CTCF", "GABPA", "--preset", "published"], "cell line K562 has no factor 'GABPA'"),
         (["--preset", "published"], "2 cell lines were given: K562, HepG2"),
         (["-f", "CTCF", "MAX", "--preset", "published", "-m"], "-m, -g and -mo need one factor (-f)"),
+        (
+            ["-f", "CTCF", "MAX", "--motif-name", "CTCF_demo"],
+            "--motif-name: names the motif of one factor; 2 are learnt",
+        ),
+        (["-f", "CTCF", "GABPA", *UNBOUND_SPLIT], UNBOUND),
     ],
 )
 def test_factors_that_cannot_be_learnt_are_refused(demo_store, tmp_path, capsys, words, message):
@@ -102,6 +109,14 @@ def test_factors_that_cannot_be_learnt_are_refused(demo_store, tmp_path, capsys,
     assert train.main([*base, *words]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
+
+
+def test_factors_without_a_bound_bin_to_learn_from_are_left_out(demo_store, capsys):
+    words = ["--store", str(demo_store), *DATA, "-i", *CELLS, *UNBOUND_SPLIT, "--dry-run"]
+    assert train.main(words) == 0
+    shown = capsys.readouterr()
+    assert "not learnt, without a bound bin in the training regions: GABPA\n" in shown.err
+    assert "factors: CTCF, MAX, REST\n" in shown.out
 
 
 def test_published_type_learns_several_factors_of_several_cell_lines(demo_store, tmp_path):
