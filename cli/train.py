@@ -25,7 +25,7 @@ from .common.model_options import say_if_original
 from .common.output import print_json, print_line, print_warning
 from .common.progress import progress_line
 from .common.runner import report_interrupt, run_command
-from .common.signal_check import naming_ignore_units
+from .common.signal_check import naming_ignore_units, zero_warnings
 from .common.store_options import open_store_from_args
 from .crossvalidation.parts import read_scores
 from .run.record import note_run
@@ -145,7 +145,7 @@ def _compare_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace,
     from ..model.data.signals import compare_among, compare_signals, recorded_signals
     from ..model.keras.open_model import open_card
 
-    signals = plan.signals()
+    signals, gencode = plan.signals(), any(plan.network.get(name) for name in ("gencode", "annotation"))
     with naming_ignore_units():
         warnings = compare_among(signals, ignore_units=options.ignore_units)
     if options.init_from is not None:
@@ -155,6 +155,9 @@ def _compare_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace,
         with naming_ignore_units():
             compared = compare_signals(recorded, signals, ignore_units=options.ignore_units)
         warnings += [f"starting from {options.init_from}: {warning}" for warning in compared]
+        gencode = gencode or card.config.uses_annotation
+    sampler = plan.sampler
+    warnings += zero_warnings(sampler.store, plan.cells, plan.tracks, sampler.chromosomes, annotation=gencode)
     for warning in warnings:
         if shown:
             print_warning(warning)

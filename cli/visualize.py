@@ -164,7 +164,8 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
     sequences = read_sequences(
         options.bed, store.coordinates, options.chrom, read_aliases(options.chrom_alias, store.coordinates.names)
     )
-    check_signals(model.card, options, store)
+    chrom = store.coordinates.names[int(sequences.chrom[0])]
+    check_signals(model.card, options, store, [chrom])
     check_annotation_rules(model.card, options, store)
     begin = perf_counter()
     with progress_line("scanning", len(sequences), unit="sequences") as line:
@@ -177,7 +178,6 @@ def _visualize(options: argparse.Namespace, folder: Path) -> int:
         LayerReport(number=n, sites=sites, rows=kernel_rows(n, sites, match), matches=match, tracks=tracks)
         for n, (sites, match) in enumerate(zip(found, matches, strict=True), 1)
     ]
-    chrom = store.coordinates.names[int(sequences.chrom[0])]
     facts = {
         "model": f"{options.model} ({', '.join(network.config.tasks)}), {model.weights} weights",
         **({"factor": options.factor} if options.factor is not None else {}),

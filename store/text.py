@@ -70,9 +70,12 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_foreign(text: object, limit: int = 200) -> str:
-    """Format text of a server or a file for a message: on one line, printable, and cut after `limit` characters."""
+    """Format text of a server or a file for a message: on one line, `printable`, and cut after `limit` characters.
+
+    Line breaks, of which messages of libraries have many, become spaces.
+    """
     whole = str(text)
-    shown = "".join(c if c.isprintable() else " " for c in whole[:limit]).strip()
+    shown = printable("".join(" " if c.isspace() else c for c in whole[:limit]).strip())
     return shown + " ..." if len(whole) > limit else shown
 
 

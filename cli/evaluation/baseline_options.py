@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...store.errors import Problems, UsageError
 from ...store.genome.intervals import Intervals, subtract
-from ...store.genome.regions import region_intervals
+from ...store.genome.regions import region_intervals, to_regions
 from ...store.reader import Store
 from ..common.arguments import cell_name, parse_regions
 from ..common.known_motifs import MOTIFS_HELP, choose_motif, default_motifs
+from ..common.signal_check import zero_warnings
 from .notes import Notes
 
 if TYPE_CHECKING:
@@ -105,7 +106,10 @@ def baseline_scores(
         track = track or _own_track(store, (cell, *cells))
         for warning in _other_signals(store, cell, cells, track):
             notes.warn(warning)
+        _warn_of_zeros(store, cells, track, [r.chrom for r in to_regions(regions, store.coordinates)], notes)
         fitted = fit_baseline(store, cells=cells, factor=factor, regions=regions, track=track, log_odds=odds)
+    if track is not None:
+        _warn_of_zeros(store, (cell,), track, [store.coordinates.names[c] for c in scored.by_chrom], notes)
     found = scored.rescore(lambda bins: baselines(store, cell, bins, track=track, log_odds=odds, fitted=fitted))
     if fitted is None:
         return found, None
@@ -120,6 +124,11 @@ def _other_signals(store: Store, cell: str, cells: Sequence[str], track: str) ->
     fitted_on = track_signals(store, cells, (track,))
     compared = compare_signals(fitted_on, track_signals(store, (cell,), (track,)), ignore_units=True)
     return [f"--baselines: fitted on {', '.join(cells)}: {warning}" for warning in compared]
+
+
+def _warn_of_zeros(store: Store, cells: Sequence[str], track: str, chroms: Iterable[str], notes: Notes) -> None:
+    for warning in zero_warnings(store, cells, (track,), chroms):
+        notes.warn(warning)
 
 
 def _choose_motif(options: argparse.Namespace, factor: str) -> Motif | None:

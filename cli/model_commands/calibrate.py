@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from ...store.errors import UsageError
 from ...store.files.outputs import output_lock
-from ...store.genome.regions import region_intervals
+from ...store.genome.intervals import Intervals
+from ...store.genome.regions import region_intervals, to_regions
 from ...store.reader import Store
 from ..common.annotation_check import add_ignore_annotation_rules, check_annotation_rules
 from ..common.arguments import DEVICE_HELP, HelpFormatter, add_common_options, cell_name, parse_regions
 from ..common.calibration import print_calibrations
 from ..common.model_options import resolve_model
 from ..common.output import print_json, print_line, print_warning
-from ..common.signal_check import add_ignore_units, signal_warnings
+from ..common.signal_check import add_ignore_units, signal_warnings, warn_of_zeros
 from ..common.store_options import add_store_options, open_store_from_args
 
 if TYPE_CHECKING:  # torch takes a second to import
@@ -65,7 +66,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     cells, regions = _choose_data(options, card)
     merged = region_intervals(parse_regions(regions, store, option="--regions"), store.coordinates)
     device = choose_device(options.device)
-    _check_inputs(options, store, card, cells)
+    _check_inputs(options, store, card, cells, merged)
     validation = RegionValidation(store, cells=cells, factors=card.config.tasks, regions=merged)
     _check_unseen(options, card, validation)
     without = [cell for cell in cells if not any(True for _ in validation.labelled(cell))]
@@ -103,7 +104,9 @@ def _choose_data(options: argparse.Namespace, card: ModelCard) -> tuple[tuple[st
     return tuple(dict.fromkeys(cells)), regions
 
 
-def _check_inputs(options: argparse.Namespace, store: Store, card: ModelCard, cells: Sequence[str]) -> None:
+def _check_inputs(
+    options: argparse.Namespace, store: Store, card: ModelCard, cells: Sequence[str], regions: Intervals
+) -> None:
     """Compare signals and annotation of the cell lines with those of training, before anything is computed."""
     from ...model.data.inputs import check_inputs
 
@@ -111,6 +114,8 @@ def _check_inputs(options: argparse.Namespace, store: Store, card: ModelCard, ce
         check_inputs(card.config, store, cell)
     for warning in signal_warnings(card, options, store, cells=cells, model=options.model):
         print_warning(warning)
+    chroms = [region.chrom for region in to_regions(regions, store.coordinates)]
+    warn_of_zeros(store, cells, card.config.tracks, chroms, annotation=card.config.uses_annotation)
     check_annotation_rules(card, options, store)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ...etl.inputs.alias_tables import read_aliases
 from ...etl.inputs.bed import read_intervals
 from ...etl.inputs.chrom_aliases import abbreviate
@@ -20,6 +22,7 @@ from ..common.output import print_warning
 if TYPE_CHECKING:
     from ...model.prediction.bins import Bins
     from ...model.prediction.runs.interval_run import IntervalBins
+    from ...model.prediction.runs.region_bins import RegionBins
 
 
 def choose_regions(options: argparse.Namespace, store: Store) -> list[Region]:
@@ -56,6 +59,15 @@ def read_bins(options: argparse.Namespace, store: Store) -> IntervalBins:
         _warn_of_long_intervals(options, bins)
     origin = {"bed": options.bed.name, "bed_sha256": file_digest(options.bed)}
     return IntervalBins(bins=bins, origin=origin, tile=options.tile)
+
+
+def chromosomes_of(asked: RegionBins | IntervalBins, store: Store) -> tuple[str, ...]:
+    """Return the names of the chromosomes that bins are on."""
+    from ...model.prediction.runs.region_bins import RegionBins
+
+    if isinstance(asked, RegionBins):
+        return tuple(dict.fromkeys(region.chrom for region in asked.regions))
+    return tuple(store.coordinates.names[chrom] for chrom in np.unique(asked.bins.chrom))
 
 
 def _warn_of_long_intervals(options: argparse.Namespace, bins: Bins) -> None:

@@ -19,10 +19,10 @@ from ..common.model_options import open_models_from_args
 from ..common.output import print_json, print_line, print_warning
 from ..common.progress import progress_line
 from ..common.runner import report_interrupt
-from ..common.signal_check import signal_warnings
+from ..common.signal_check import signal_warnings, warn_of_zeros
 from ..common.store_options import open_store_from_args
 from ..run.record import note_run
-from .bins import choose_regions, read_bins
+from .bins import choose_regions, chromosomes_of, read_bins
 from .progress import Rate
 from .workers import describe_memory, device_from_args, memory_fields, workers_from_args
 
@@ -58,7 +58,7 @@ def predict_many_files(options: argparse.Namespace) -> int:
         used = {id(p.source) for output in outputs for p in output.predictors}
         if unused := [model.name for model in models if id(model) not in used]:
             print_warning(f"not used, they predict none of {', '.join(options.factor)}: {_names(unused)}")
-        _check_inputs(options, store, models, used)
+        _check_inputs(options, store, models, used, chromosomes_of(bins, store))
         n_networks = len({id(p.network) for output in outputs for p in output.predictors})
         with progress_line("predicting", count * n_networks, unit="windows") as line:
             rate = Rate(line)
@@ -125,7 +125,11 @@ def _bins(options: argparse.Namespace, store: Store) -> tuple[RegionBins | Inter
 
 
 def _check_inputs(
-    options: argparse.Namespace, store: Store, models: Sequence[LoadedModel], used: Collection[int]
+    options: argparse.Namespace,
+    store: Store,
+    models: Sequence[LoadedModel],
+    used: Collection[int],
+    chroms: Sequence[str],
 ) -> None:
     """Compare signals and annotation of the store with those of training; warn once of equal findings.
 
@@ -134,6 +138,7 @@ def _check_inputs(
         store: to predict in.
         models: of the options.
         used: identities of those that predict; the others are not compared.
+        chroms: names of the chromosomes to predict.
     """
     warnings: dict[str, list[str]] = {}
     models_used = [(model, path) for model, path in zip(models, options.model, strict=True) if id(model) in used]
@@ -143,9 +148,10 @@ def _check_inputs(
         check_annotation_rules(model.card, options, store, model=path)
     for warning, names in warnings.items():
         print_warning(f"{_names(names)}: {warning}")
+    configs, cell = [model.card.config for model, _ in models_used], cell_name(options.cell)
+    tracks = dict.fromkeys(track for config in configs for track in config.tracks)
+    warn_of_zeros(store, (cell,), tuple(tracks), chroms, annotation=any(c.uses_annotation for c in configs))
     if not options.json:
-        cell = cell_name(options.cell)
-        tracks = dict.fromkeys(track for model, _ in models_used for track in model.card.config.tracks)
         unused = [name for name in store.cell(cell).track_names if name not in tracks]
         if unused:
             print_line(f"tracks: {', '.join(tracks) or NOTHING} (not used of {cell}: {', '.join(unused)})")

@@ -29,7 +29,7 @@ from ..common.runner import report_interrupt
 from ..common.signal_check import check_signals
 from ..common.store_options import open_store_from_args
 from ..run.record import next_to, note_run
-from .bins import choose_regions, read_bins
+from .bins import choose_regions, chromosomes_of, read_bins
 from .progress import Rate
 from .workers import describe_memory, device_from_args, memory_fields, workers_from_args
 
@@ -76,10 +76,10 @@ def _predict(options: argparse.Namespace) -> int:
         else:
             intervals = read_bins(options, store)
             count = len(intervals.bins)
+        asked = RegionBins(regions=tuple(regions), stride=stride) if regions else intervals
         if options.fdr is not None and options.output.exists() and not options.force:
-            asked = RegionBins(regions=tuple(regions), stride=stride) if regions else intervals
             return call_existing(options, predictor, asked)
-        check_signals(model.card, options, store)
+        check_signals(model.card, options, store, chromosomes_of(asked, store))
         check_annotation_rules(model.card, options, store)
         with progress_line("predicting", count, unit="windows") as line:
             rate = Rate(line)

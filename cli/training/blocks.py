@@ -13,6 +13,7 @@ from ...store.text import format_names
 from ..common.arguments import NOTHING, cell_name, chosen, naming_option
 from ..common.known_motifs import JASPAR, choose_motif, default_motifs
 from ..common.output import print_line, print_warning
+from ..common.signal_check import zero_warnings
 from ..crossvalidation.parts import read_scores
 from .presets import MEMBERS, TREES
 
@@ -98,6 +99,8 @@ def _warn_of_signals(sampler: Sampler, cells: tuple[str, ...], tracks: tuple[str
     others = track_signals(store, [cell for cell in cells if cell not in learnt], tracks)
     for warning in compare_signals(track_signals(store, learnt, tracks), others, ignore_units=True):
         print_warning(f"mean signal: {warning}; choose the cell lines with --mean-cells")
+    for warning in zero_warnings(store, cells, tracks, store.coordinates.names):
+        print_warning(f"mean signal: {warning}")
     for track, signals in track_signals(store, cells, tracks).items():
         shares = {cell: s["figures"]["negative"] for cell, s in signals.items() if "figures" in s}
         if negative := {cell: share for cell, share in shares.items() if share}:

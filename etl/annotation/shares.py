@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...store.annotation_rules import README_RULES, AnnotationRules, recorded_rules
 from ...store.schema import FEATURES
+from ..inputs.chrom_aliases import abbreviate
 from .features import Annotation
 
 _SHARES = {
@@ -22,19 +23,24 @@ _SMALLEST = 40_000_000
 """Bases of a genome of which shares are judged: parts of a genome, and simulated ones, may be anything."""
 
 
-def describe_annotation(annotation: Annotation, bases: Mapping[str, int], size: int) -> dict[str, Any]:
+def describe_annotation(
+    annotation: Annotation, bases: Mapping[str, int], size: int, *, bare: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return the record of an annotation for the summary of the store.
 
     Args:
         annotation: what was stored.
         bases: number of bases of each feature.
         size: of the genome in bases.
+        bare: chromosomes without an annotated base; they may be named again and again.
     """
     rules = annotation.rules
+    names = abbreviate(dict.fromkeys(bare))
+    notes = [f"not one base of {names} is annotated"] if names else []
     return {
         "rules": None if rules is None else rules.to_json(),
         "bases": {name: bases[name] for name in FEATURES},
-        "notes": [*annotation.notes, *_share_warnings(bases, size, rules or README_RULES)],
+        "notes": [*annotation.notes, *notes, *_share_warnings(bases, size, rules or README_RULES)],
     }
 
 

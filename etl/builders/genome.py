@@ -263,10 +263,11 @@ def _summarise(annotation: Annotation | None, inputs: GenomeInputs, reports: Seq
     """Return figures of the shared tracks, and of the annotation where there is one."""
     summary: dict[str, Any] = {"tracks": describe_tracks(inputs.tracks, reports)}
     if annotation is not None:
-        counts = [r.counts[0] for r in reports if r.name == "annotation"]
-        size = sum(r.rows for r in reports if r.name == "annotation")
-        bases = dict(zip(FEATURES, map(sum, zip(*counts, strict=True)), strict=True))
-        summary["annotation"] = describe_annotation(annotation, bases, size)
+        own = [r for r in reports if r.name == "annotation"]
+        bases = dict(zip(FEATURES, map(sum, zip(*(r.counts[0] for r in own), strict=True)), strict=True))
+        annotated = {r.chrom for r in own if any(r.counts[0])}
+        bare = [r.chrom for r in own if r.chrom not in annotated]
+        summary["annotation"] = describe_annotation(annotation, bases, sum(r.rows for r in own), bare=bare)
     return summary
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from ...store.errors import FactorNetError, StoreError, UsageError
-from ...store.files.atomic_write import fsync_path
+from ...store.files.atomic_write import fsync_path, write_cure
 from ...store.files.locks import LockFile, LockHeldError
 from ...store.storage.atomic_swap import (
     SWAP,
@@ -85,7 +85,7 @@ def _locked(store: Path, name: str, *, wait: bool) -> Iterator[None]:
         raise StoreError(final_path(store, name), f"is being built by {e.holder}", hint=e.hint) from e
     except OSError as e:
         _remove_empty_folders(path.parent, root)
-        hint = "build where files can be created and locked"
+        hint = write_cure(e, "build where files can be created and locked")
         raise StoreError(path, f"cannot be created and locked ({describe_failure(e, path)})", hint=hint) from e
     try:
         yield

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...store.errors import InputError, UsageError
+from ...store.files.atomic_write import write_cure
 from ...store.files.digest import file_digest
 from ...store.files.outputs import remove
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, read_sealed_json, write_sealed_json
@@ -71,7 +72,9 @@ class RegionParts:
         try:
             folder.mkdir()
         except OSError as e:
-            raise InputError(folder, f"cannot be created ({e.strerror})", hint="check permissions") from e
+            raise InputError(
+                folder, f"cannot be created ({e.strerror})", hint=write_cure(e, "check permissions")
+            ) from e
         try:
             digest = write_sealed_json(folder / _SETTINGS, _SETTINGS_FORMAT, {"settings": dict(settings)})
         except BaseException:

@@ -68,11 +68,13 @@ def named_write_errors(path: Path) -> Iterator[None]:
         raise InputError(path, problem, hint=write_cure(error)) from error
 
 
-def write_cure(error: OSError) -> str:
-    """Return what to do about a failed write, as text."""
+def write_cure(error: OSError, otherwise: str = "check free space and permissions") -> str:
+    """Return what to do about a failed write, as text; `otherwise` where neither the disk nor a limit is at fault."""
     if error.errno == errno.EFBIG:
         return "raise the limit of file sizes (ulimit -f), or choose a file system for larger files"
-    return "check free space and permissions"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free disk space there, or choose another place"
+    return otherwise
 
 
 @contextmanager

@@ -38,7 +38,8 @@ def output_lock(path: Path, *, parents: bool = False, wait: bool = False) -> Ite
         raise InputError(path, f"is being written by {e.holder}", hint=e.hint) from e
     except OSError as e:
         problem = f"cannot be written: {e.filename or lock_path(target)} cannot be created and locked ({e.strerror})"
-        raise InputError(path, problem, hint="choose a folder where files can be created and locked") from e
+        cure = write_cure(e, "choose a folder where files can be created and locked")
+        raise InputError(path, problem, hint=cure) from e
     with held:
         remove_temporary_files(target.parent, target.name)
         if target.is_dir():

@@ -27,7 +27,7 @@ from factornet.etl.inputs.sheets import rows
 from factornet.etl.publish.manifest_writer import write_group
 from factornet.model.figures import plain_text, save_figure
 from factornet.store import InputError, open_store
-from factornet.store.text import markdown_text, printable, spreadsheet_text
+from factornet.store.text import format_foreign, markdown_text, printable, spreadsheet_text
 
 ROOT = Path(__file__).parents[2]
 ESCAPES = "\x1b]0;pwned\x07\x1b[2J\nall is well\r\u202egnp.exe\u2028\x9b31m\udc80\x00"
@@ -49,6 +49,12 @@ def assert_harmless(*texts):
 
 
 # The functions
+
+
+def test_foreign_text_is_one_line_that_shows_what_is_in_it():
+    assert format_foreign("a\x1b[31m\u202eb\x00") == r"a\x1b[31m\u202eb\x00"
+    assert format_foreign(" two\nlines\tand a tab\n") == "two lines and a tab"
+    assert format_foreign("x" * 9, 5) == "xxxxx ..."
 
 
 @pytest.mark.parametrize("name", HONEST)

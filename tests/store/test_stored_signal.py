@@ -10,7 +10,7 @@ from factornet.cli import etl
 from factornet.etl import CellOptions, GenomeInputs, GenomeOptions, Resources, build_cell, build_genome, verify_store
 from factornet.store import SamplingPlan, StreamSettings, UsageError, WindowStream, open_store, read_span
 from factornet.store.format.value_tables.coded_array import CodedArray
-from factornet.store.stored_signal import stored_signal
+from factornet.store.stored_signal import chromosomes_of_zeros, stored_signal
 
 LENGTHS = {"chr1": 300_000, "chr2": 90_000, "chr3": 200}
 FORMS = {
@@ -81,3 +81,30 @@ def test_store_of_all_forms_reads_as_the_compressed_one(stores):
     with pytest.raises(UsageError, match="not all of the signal is kept as codes"):
         streams[0].coded_batches()
     assert verify_store(stores[1]).findings == ()
+
+
+def test_chromosomes_of_zeros_are_those_of_numpy(tmp_path):
+    """Compressed and raw; one value among millions of zeros, the last, and a chromosome that the file lacks."""
+    lengths = {"one": 3_000_000, "last": 70_000, "negative": 400, "zeros": 2_500_000, "few": 30, "written": 900}
+    (tmp_path / "g.fa").write_text("".join(f">{name}\n{'A' * size}\n" for name, size in lengths.items()))
+    build_genome(tmp_path / "s.zarr", GenomeInputs(tmp_path / "g.fa"), GenomeOptions(), Resources(1))
+    (tmp_path / "A").mkdir()
+    file = pyBigWig.open(str(tmp_path / "A/t.bw"), "w")
+    file.addHeader(list(lengths.items()))
+    values = {"one": (2_100_000, 1.0), "last": (69_999, 0.5), "negative": (7, -1.0), "written": (5, 0.0)}
+    for chrom, (start, value) in values.items():
+        file.addEntries([chrom], [start], ends=[start + 1], values=[value])
+    file.close()
+    (tmp_path / "A/bigwig.txt").write_text("t.bw t\n")
+    build_cell(tmp_path / "s.zarr", tmp_path / "A", CellOptions(), Resources(1))
+    assert etl.main(["unpack", str(tmp_path / "s.zarr"), str(tmp_path / "raw.zarr"), "-p", "1"]) == 0
+    for name in ("s.zarr", "raw.zarr"):
+        store = open_store(tmp_path / name)
+        expected = [chrom for chrom in lengths if not np.any(store.track("A", "t", chrom)[:])]
+        assert chromosomes_of_zeros(store, "cells/A/tracks/t", lengths) == expected == ["zeros", "few", "written"]
+        assert chromosomes_of_zeros(store, "cells/A/tracks/t", ["last", "few"]) == ["few"]
+
+
+def test_ordinary_chromosomes_are_not_read_to_see_that_they_have_values(stores, monkeypatch):
+    monkeypatch.setattr("factornet.store.stored_signal.read_span", lambda *_: pytest.fail("was read"))
+    assert chromosomes_of_zeros(open_store(stores[0]), "cells/A/tracks/counts", ["chr1", "chr2"]) == []

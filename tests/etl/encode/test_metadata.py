@@ -84,7 +84,7 @@ def test_repeated_heading_is_named_as_such():
 
 
 def test_text_of_strangers_is_printable():
-    assert all(f.biosample == "Hep [31mG2" for f in parse(TABLE.replace("\tHepG2\t", "\tHep\x1b[31mG2\t"))[:4])
+    assert all(f.biosample == r"Hep\x1b[31mG2" for f in parse(TABLE.replace("\tHepG2\t", "\tHep\x1b[31mG2\t"))[:4])
 
 
 def test_list_of_files_is_told_from_a_table(tmp_path):

@@ -35,6 +35,8 @@ def test_whichever_system_call_fails_the_error_names_the_file(tmp_path, monkeypa
                 output.unlink()
             else:
                 text = os.strerror(getattr(errno, effect))
-                expected = f"{output}: cannot be written ({text}); check free space and permissions\n"
+                full = effect == "ENOSPC"
+                cure = "free disk space there, or choose another place" if full else "check free space and permissions"
+                expected = f"{output}: cannot be written ({text}); {cure}\n"
                 assert (ended.status, ended.err) == (2, expected), injection
             assert list(tmp_path.iterdir()) == [], injection

@@ -23,6 +23,26 @@ with output_lock(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [
+        (errno.ENOSPC, "free disk space there, or choose another place"),
+        (errno.EDQUOT, "free disk space there, or choose another place"),
+        (errno.EACCES, "choose a folder where files can be created and locked"),
+    ],
+)
+def test_lock_that_cannot_be_written_says_why_and_what_helps(tmp_path, monkeypatch, code, cure):
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("factornet.store.files.locks.os.pwrite", fail)
+    with pytest.raises(InputError) as caught, output_lock(tmp_path / "o.bw"):
+        pass
+    expected = f"cannot be written: {tmp_path / '.o.bw.lock'} cannot be created and locked ({os.strerror(code)})"
+    assert (caught.value.problem, caught.value.hint) == (expected, cure)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_second_writer_is_refused_naming_the_first_whatever_the_path_is_called(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
