@@ -15,6 +15,7 @@ from ..store.files.outputs import output_lock
 from ..store.files.sealed_toml import RUN_FILE
 from ..store.machine import peak_memory
 from ..store.reader import Store
+from ..store.sampling.peak_warnings import peak_warnings
 from ..store.text import format_bytes
 from ..store.windows.inputs import check_has_tracks, common_meta, common_tracks, shared_tracks
 from .common.annotation_check import check_annotation_rules
@@ -158,6 +159,7 @@ def _compare_data(plan: TrainingSetup | BlockSetup, options: argparse.Namespace,
         gencode = gencode or card.config.uses_annotation
     sampler = plan.sampler
     warnings += zero_warnings(sampler.store, plan.cells, plan.tracks, sampler.chromosomes, annotation=gencode)
+    warnings += peak_warnings(sampler.store, plan.cells, sampler.tasks, sampler.chromosomes)
     for warning in warnings:
         if shown:
             print_warning(warning)

@@ -76,7 +76,7 @@ def format_foreign(text: object, limit: int = 200) -> str:
     """
     whole = str(text)
     shown = printable("".join(" " if c.isspace() else c for c in whole[:limit]).strip())
-    return shown + " ..." if len(whole) > limit else shown
+    return f"{shown[:limit]} ..." if max(len(whole), len(shown)) > limit else shown
 
 
 def printable(text: str) -> str:

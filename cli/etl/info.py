@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ...etl.inputs.chip_peaks import factor_notes
+from ...etl.inputs.chip_peaks import notes_on_factors
 from ...etl.inputs.chrom_aliases import abbreviate
 from ...etl.reads.signal import signal_notes
 from ...etl.verify.remedies import LISTED_WITHOUT_FOLDER, lost_cell_line_remedy
@@ -228,9 +228,8 @@ def print_cell(cell: CellInfo, *, notes: bool = True) -> None:
             factors.append((name, *counts))
         columns = ("factor", "conservative", "relaxed", "dropped", "bound bins", "ambiguous bins")
         print_table(f"{cell.name}: factors", columns, factors)
-        for name, row in cell.summary["factors"].items() if notes else ():
-            for note in factor_notes(name, row):
-                print_line(with_options(f"{cell.name}: {note}"))
+        for note in notes_on_factors(cell.summary["factors"]) if notes else ():
+            print_line(with_options(f"{cell.name}: {note}"))
     if sources := cell.provenance.get("sources"):
         known = (source.get("experiment") or ", ".join(source.values()) for source in sources.values())
         n, of = len(sources), format_count(len(cell.provenance.get("inputs", [])), "input file")

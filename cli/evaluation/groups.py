@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...store.errors import FactorNetError, UsageError
 from ...store.reader import Store
+from ...store.sampling.peak_warnings import peak_warnings
 from ...store.text import format_count
 from ..common.arguments import parse_regions
 from .baseline_options import BASELINE, baseline_scores
@@ -72,15 +74,16 @@ class EvaluationGroup:
             options, store, cell=cell, factor=factor, scored=read[0][1], record=record, notes=notes
         )
         fitted_pairs = [(name, BASELINE) for name in models if BASELINE in baselines]
-        comparison = compare(
-            store,
-            cell=cell,
-            factor=factor,
-            scores={name: scores for name, (_, scores) in models.items()} | baselines,
-            pairs=[*combinations(models, 2), *fitted_pairs],
-            by_chromosome=options.by_chromosome,
-            replicates=options.replicates,
-        )
+        with _noting_peaks(store, cell, factor, read[0][1], notes):
+            comparison = compare(
+                store,
+                cell=cell,
+                factor=factor,
+                scores={name: scores for name, (_, scores) in models.items()} | baselines,
+                pairs=[*combinations(models, 2), *fitted_pairs],
+                by_chromosome=options.by_chromosome,
+                replicates=options.replicates,
+            )
         if options.picture is not None:
             _draw_locus(options, store, self.files[0], read[0][1])
         described = {name: p for name, (p, _) in models.items()}
@@ -92,6 +95,20 @@ class EvaluationGroup:
             return self()
         except FactorNetError as error:
             return GroupFailure(self.files[0].cell, self.files[0].factor, error)
+
+
+@contextmanager
+def _noting_peaks(store: Store, cell: str, factor: str, scores: GenomeScores, notes: Notes) -> Iterator[None]:
+    """Warn of chromosomes without a peak of the factor; where nothing can be measured for that, the error says it."""
+    warnings = peak_warnings(store, (cell,), (factor,), (store.coordinates.names[c] for c in scores.by_chrom))
+    for warning in warnings:
+        notes.warn(warning)
+    try:
+        yield
+    except UsageError as error:
+        if not warnings:
+            raise
+        raise UsageError(f"{error}; {'; '.join(warnings)}") from error
 
 
 def _draw_locus(options: argparse.Namespace, store: Store, file: PredictionFile, scores: GenomeScores) -> None:

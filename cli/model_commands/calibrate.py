@@ -12,6 +12,7 @@ from ...store.files.outputs import output_lock
 from ...store.genome.intervals import Intervals
 from ...store.genome.regions import region_intervals, to_regions
 from ...store.reader import Store
+from ...store.sampling.peak_warnings import peak_warnings
 from ..common.annotation_check import add_ignore_annotation_rules, check_annotation_rules
 from ..common.arguments import DEVICE_HELP, HelpFormatter, add_common_options, cell_name, parse_regions
 from ..common.calibration import print_calibrations
@@ -115,6 +116,8 @@ def _check_inputs(
     for warning in signal_warnings(card, options, store, cells=cells, model=options.model):
         print_warning(warning)
     chroms = [region.chrom for region in to_regions(regions, store.coordinates)]
+    for warning in peak_warnings(store, cells, card.config.tasks, chroms):
+        print_warning(warning)
     warn_of_zeros(store, cells, card.config.tracks, chroms, annotation=card.config.uses_annotation)
     check_annotation_rules(card, options, store)
 

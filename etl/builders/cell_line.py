@@ -158,7 +158,7 @@ class _Build:
                 on_plan(tasks)
             with report_changed_inputs(self.fingerprints):
                 reports = journal.run(tasks, staged, resources, on_report)
-            summary = summarise(content.tracks, content.factors, reports, signals.reports)
+            summary = summarise(content.tracks, content.factors, reports, signals.reports, self.store.coordinates)
             info = CellInfo(
                 name,
                 self.store.info.sequences,

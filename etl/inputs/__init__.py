@@ -21,7 +21,7 @@ from .alias_tables import Synonyms, read_alias_table, read_aliases
 from .bed import PeakFile, read_intervals, read_peaks, text_lines
 from .bigwig import CheckedBigWig, open_bigwig, read_by_pybigwig, read_values
 from .cell_line_folder import CellFolder, ChipFiles, read_cell_folder
-from .chip_peaks import FactorPeaks, describe_factor, factor_notes, read_factor, read_peak_set
+from .chip_peaks import FactorPeaks, describe_factor, notes_on_factors, read_factor, read_peak_set
 from .chrom_aliases import alias_hint, default_selection, file_names, likely_aliases
 from .fasta import FastaReader, PreparedFasta, prepare_fasta
 from .provenance import (
@@ -54,10 +54,10 @@ __all__ = [
     "describe_build",
     "describe_changes",
     "describe_factor",
-    "factor_notes",
     "file_names",
     "fingerprint_inputs",
     "likely_aliases",
+    "notes_on_factors",
     "open_bigwig",
     "prepare_fasta",
     "read_alias_table",

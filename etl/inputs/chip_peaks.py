@@ -12,6 +12,7 @@ import numpy as np
 from ...store.errors import InputError, Problems
 from ...store.genome import intervals
 from ...store.genome.intervals import GenomeCoordinates
+from ...store.genome.peak_coverage import chromosomes_without_peaks
 from ...store.schema import BOUND_BASES
 from ...store.text import format_count
 from .bed import PeakFile, read_peaks
@@ -111,8 +112,8 @@ def _compare_peaks(
     return FactorPeaks(row.factor, conservative, relaxed, int(outside.sum()))
 
 
-def describe_factor(factor: FactorPeaks) -> dict[str, Any]:
-    """Return the numbers of peaks of a factor, for the summary of its cell line; `factor_notes` puts them in words.
+def describe_factor(factor: FactorPeaks, coordinates: GenomeCoordinates) -> dict[str, Any]:
+    """Return the numbers of peaks of a factor, for the summary of its cell line; `notes_on_factors` puts them in words.
 
     Returns:
         ``conservative`` and ``relaxed`` (None if there is no such file): peaks in the store; ``dropped``: conservative
@@ -121,7 +122,7 @@ def describe_factor(factor: FactorPeaks) -> dict[str, Any]:
     """
     peaks, relaxed = factor.conservative.peaks, None if factor.relaxed is None else factor.relaxed.peaks
     files = {"conservative": factor.conservative, "relaxed": factor.relaxed}
-    described = {name: _describe_file(file) for name, file in files.items() if file is not None}
+    described = {name: _describe_file(file, coordinates) for name, file in files.items() if file is not None}
     if relaxed is not None and (narrow := int((relaxed.stop - relaxed.start < BOUND_BASES).sum())):
         described["relaxed"]["narrow"] = narrow
     return {
@@ -134,7 +135,7 @@ def describe_factor(factor: FactorPeaks) -> dict[str, Any]:
     }
 
 
-def _describe_file(file: PeakFile) -> dict[str, Any]:
+def _describe_file(file: PeakFile, coordinates: GenomeCoordinates) -> dict[str, Any]:
     counts: dict[str, Any] = {
         "dropped": file.dropped,
         "aliases": file.likely_aliases,
@@ -144,11 +145,31 @@ def _describe_file(file: PeakFile) -> dict[str, Any]:
         "summits_outside": file.n_summits_outside,
         "summits_unreadable": file.n_unreadable_summits,
         "no_summits": file.n_not_summits,
+        "without": chromosomes_without_peaks(file.peaks.chrom, coordinates),
     }
     return {key: value for key, value in counts.items() if value}
 
 
-def factor_notes(name: str, summary: Mapping[str, Any]) -> list[str]:
+def notes_on_factors(factors: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return notes on the peaks of the factors of a cell line.
+
+    Args:
+        factors: what `describe_factor` says of each, by name.
+    """
+    notes = [note for name, summary in factors.items() for note in _factor_notes(name, summary)]
+    without: dict[tuple[str, ...], list[str]] = {}
+    for name, summary in factors.items():
+        for which, counts in summary.get("files", {}).items():
+            if chroms := tuple(counts.get("without", ())):
+                without.setdefault(chroms, []).append(name if which == "conservative" else f"{name} ({which})")
+    for chroms, names in without.items():
+        which = "that chromosome" if len(chroms) == 1 else "those chromosomes"
+        problem = f"no peak on {abbreviate(chroms)} of {abbreviate(names)}: every bin there counts as unbound"
+        notes.append(f"{problem}; if the file lacks {which}, give a complete one")
+    return notes
+
+
+def _factor_notes(name: str, summary: Mapping[str, Any]) -> list[str]:
     """Return notes on what was dropped, clipped or is unusual in the peaks of a factor.
 
     Args:

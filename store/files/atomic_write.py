@@ -73,7 +73,7 @@ def write_cure(error: OSError, otherwise: str = "check free space and permission
     if error.errno == errno.EFBIG:
         return "raise the limit of file sizes (ulimit -f), or choose a file system for larger files"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free disk space there, or choose another place"
+        return "check free space, or choose another place"
     return otherwise
 
 

@@ -5,6 +5,7 @@
     bigwig_format   parse and check a bigWig in Python
     bigwig_header   read the header and the chromosome list of a bigWig
     intervals       all chromosomes on one line: interval algebra then needs no chromosome names
+    peak_coverage   chromosomes on which a factor has no peak
     regions         parse regions such as chr20 or chr20:45,000,000-63,025,520 (0-based, half-open); their names
 
 May import `store.errors` and `store.files` only.

@@ -5,6 +5,7 @@
     candidates        FactorNet's rules for positives and negatives, as set algebra on absolute coordinates
     open_blocks       find where a cell line's chromatin is open
     own_targets       windows and targets of one's own: all bins of regions, labelled by intervals
+    peak_warnings     chromosomes on which a factor has no peak, as warnings
     plan              sampling plans: the windows of an epoch as arrays, before any data is read
     sampler           draw the windows of an epoch by FactorNet's rules, for one or all factors of a cell line
     segments          draw segments whose bins are all learned from at once, for networks over blocks

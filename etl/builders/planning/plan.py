@@ -21,7 +21,7 @@ from ....store.schema import bin_count
 from ....store.storage.atomic_swap import cell_line_staging_name, final_path
 from ...inputs.bigwig import CheckedBigWig, read_values
 from ...inputs.cell_line_folder import CellFolder, read_cell_folder
-from ...inputs.chip_peaks import describe_factor, factor_notes
+from ...inputs.chip_peaks import describe_factor, notes_on_factors
 from ...publish.transaction import version_at
 from ...reads.track_signals import ReadSignals, check_reads, with_terms
 from ...shards.executor import WORKER_MEMORY, Resources
@@ -288,7 +288,8 @@ class _CellCheck:
             of_files = sum(path.stat().st_size for path in inputs.files) / HASH_RATE
             of_files += sum(path.stat().st_size for t in of_reads for path in t.paths) / READ_FILES_RATE
             seconds += CELL_SECONDS + serial + of_files
-        notes = [*inputs.notes, *(n for f in content.factors for n in factor_notes(f.name, describe_factor(f)))]
+        of_factors = {f.name: describe_factor(f, coordinates) for f in content.factors}
+        notes = [*inputs.notes, *notes_on_factors(of_factors)]
         return CellPlan(
             name=inputs.name,
             action=action,

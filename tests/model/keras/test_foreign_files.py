@@ -205,7 +205,7 @@ HDF5 = {
     "one name": (names(b"a"), "is not a list of names"),
     "names are references": (lambda g: g[LAYER].attrs.create("weight_names", [g.ref], dtype=h5py.ref_dtype), "is not a li"),
     "no names": (lambda g: g[LAYER].attrs.pop("weight_names"), "attribute weight_names of .* is missing"),
-    "names with line breaks": (names([b"a\nb\x1b[31m", b"c"]), "a b .*is missing"),
+    "names with line breaks": (names([b"a\nb\x1b[31m", b"c"]), "a b.*is missing"),
 }  # fmt: skip
 
 

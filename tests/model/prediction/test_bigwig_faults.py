@@ -36,7 +36,7 @@ def test_whichever_system_call_fails_the_error_names_the_file(tmp_path, monkeypa
             else:
                 text = os.strerror(getattr(errno, effect))
                 full = effect == "ENOSPC"
-                cure = "free disk space there, or choose another place" if full else "check free space and permissions"
+                cure = "check free space, or choose another place" if full else "check free space and permissions"
                 expected = f"{output}: cannot be written ({text}); {cure}\n"
                 assert (ended.status, ended.err) == (2, expected), injection
             assert list(tmp_path.iterdir()) == [], injection

@@ -26,8 +26,8 @@ with output_lock(Path(sys.argv[1])):
 @pytest.mark.parametrize(
     ("code", "cure"),
     [
-        (errno.ENOSPC, "free disk space there, or choose another place"),
-        (errno.EDQUOT, "free disk space there, or choose another place"),
+        (errno.ENOSPC, "check free space, or choose another place"),
+        (errno.EDQUOT, "check free space, or choose another place"),
         (errno.EACCES, "choose a folder where files can be created and locked"),
     ],
 )
