@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ...store.files.limited_read import is_there
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.model_options import resolve_model
 from ..common.output import print_json, print_line
@@ -42,7 +43,7 @@ def _card(options: argparse.Namespace) -> int:
     folder = resolve_model(options.model)
     card = open_card(folder)
     calibrations = {} if is_keras_folder(folder) else recorded_calibrations(folder, card.digest)
-    epochs = read_history(folder, card.digest).epochs if (folder / RECORD).exists() else ()
+    epochs = read_history(folder, card.digest).epochs if is_there(folder / RECORD) else ()
     text = card_markdown(folder.resolve().name, card, calibrations, epochs=epochs, stated=vars(statements))
     if options.json:
         print_json({"model": str(folder), "markdown": text})

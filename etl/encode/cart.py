@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ...store.errors import UsageError
 from ...store.files.atomic_write import write_atomic
-from ...store.files.limited_read import read_limited
+from ...store.files.limited_read import is_there, read_limited
 from ...store.files.outputs import output_lock
 from ...store.storage.retry import RetryPolicy
 from ...store.text import format_count, printable, spreadsheet_text
@@ -233,7 +233,7 @@ def _source(file: EncodeFile) -> dict[str, str]:
 
 def _with_earlier(table: str, path: Path) -> str:
     """Return the table with the rows of the one at `path` of files that it has not."""
-    if not path.exists():
+    if not is_there(path):
         return table
     titles, *rows = table.split("\n")
     earlier_titles, *earlier = read_limited(path, _MAX_TABLE).decode("utf-8", "replace").split("\n")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...store.errors import UsageError
 from ...store.files.atomic_write import write_atomic
+from ...store.files.limited_read import is_there
 from ...store.files.outputs import output_lock
 from ...store.meta_names import is_component
 from ..inputs.bed import text_lines
@@ -60,7 +61,7 @@ def check_no_others(folder: Path, names: Sequence[str]) -> None:
 
 def _lines(folder: Path) -> list[str]:
     path = folder / META
-    return [line for _, line in text_lines(path)] if path.exists() else []
+    return [line for _, line in text_lines(path)] if is_there(path) else []
 
 
 def _is_component_row(line: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...store.files.atomic_write import write_atomic
-from ...store.files.limited_read import read_limited
+from ...store.files.limited_read import is_there, read_limited
 from ..inputs.provenance import SOURCES, read_sources
 
 SHEETS = ("bigwig.txt", "chip.txt")
@@ -59,7 +59,7 @@ def differing_sheets(folder: Path, texts: Mapping[str, str]) -> list[Path]:
         InputError: a sheet cannot be read.
     """
     paths = ((folder / name, text) for name, text in texts.items())
-    return [path for path, text in paths if text and path.exists() and read_limited(path, _MAX_SIZE) != text.encode()]
+    return [path for path, text in paths if text and is_there(path) and read_limited(path, _MAX_SIZE) != text.encode()]
 
 
 def write_sheets(folder: Path, texts: Mapping[str, str], *, force: bool) -> dict[str, SheetState]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ def read_cell_folder(path: Path, problems: Problems | None = None) -> CellFolder
     name = check_name(folder_name(path), "cell line")
     bigwig, chip, meta = (path / table for table in ("bigwig.txt", "chip.txt", "meta.txt"))
     near_misses = _near_misses(path)
-    if not any(table.exists() for table in (bigwig, chip, meta)):
+    if not any(os.path.lexists(table) for table in (bigwig, chip, meta)):
         near = "".join(f"; {note}" for note in near_misses)
         raise UsageError(f"{path}: holds none of bigwig.txt, chip.txt and meta.txt; see data/README.md{near}")
     rows = SheetRows(problems or Problems())

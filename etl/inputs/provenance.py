@@ -14,7 +14,7 @@ from typing import Any
 from ... import __version__
 from ...store.errors import InputError
 from ...store.files.digest import file_digest
-from ...store.files.limited_read import parse_json, read_limited
+from ...store.files.limited_read import is_there, parse_json, read_limited
 
 _LIBRARIES = ("zarr", "zarrs", "numcodecs", "numpy", "pyfaidx", "pyBigWig", "pybedtools", "dask")
 SOURCES = "sources.json"
@@ -117,7 +117,7 @@ def read_sources(folder: Path) -> dict[str, dict[str, str]]:
         InputError: it is not an object of objects of strings of printable characters.
     """
     path = folder / SOURCES
-    if not path.exists():
+    if not is_there(path):
         return {}
     hint = 'write {"FILE": {"accession": "...", "lab": "..."}}, or remove it'
     content = parse_json(read_limited(path, _MAX_SOURCES), path, hint=hint)

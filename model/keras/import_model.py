@@ -25,6 +25,7 @@ from torch import Tensor
 from ...store.annotation_rules import published_rules
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest
+from ...store.files.limited_read import is_there
 from ...store.files.outputs import output_lock, staged_folder
 from ...store.text import format_bytes, format_foreign
 from ..model_dir.card import ModelCard, write_card
@@ -112,7 +113,7 @@ def read_keras_card(directory: str | Path) -> ModelCard:
     """
     directory = Path(directory)
     model = _read_model(directory)
-    names = [name for name in ("model.json", *WEIGHT_FILES.values()) if (directory / name).is_file()]
+    names = [name for name in ("model.json", *WEIGHT_FILES.values()) if is_there(directory / name)]
     for name in names:
         _check_size(directory / name, model.config)
     digests = {name: file_digest(directory / name) for name in names}
@@ -164,7 +165,7 @@ def write_imported(
     with output_lock(output, parents=True):
         if output.exists():
             raise UsageError(f"{output} already exists; choose another folder")
-        sources = {"best": weights} | ({"last": "final"} if (directory / WEIGHT_FILES["final"]).exists() else {})
+        sources = {"best": weights} | ({"last": "final"} if is_there(directory / WEIGHT_FILES["final"]) else {})
         networks = {which: import_keras(directory, weights=cast(Any, source)) for which, source in sources.items()}
         card = read_keras_card(directory)
         taken = {which: WEIGHT_FILES[source] for which, source in sources.items()}
@@ -249,7 +250,7 @@ def _load(directory: Path, model: _KerasModel, weights: str, *, names: Mapping[s
     if weights not in WEIGHT_FILES:
         raise UsageError(f"weights must be one of {', '.join(WEIGHT_FILES)}, got {weights!r}")
     path = directory / WEIGHT_FILES[weights]
-    if path.exists() and not path.is_file():
+    if is_there(path) and not path.is_file():
         raise InputError(path, "is not a file", hint="copy the file of weights there")
     if not path.exists():
         existing = sorted(p.name for p in directory.glob("*.hdf5"))

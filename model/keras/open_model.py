@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...store.files.limited_read import is_there
 from ..model_dir.card import ModelCard, read_card
 from ..model_dir.mean_signal import mean_signal_digest
 from ..model_dir.weights import LoadedModel, WeightsKind, load_model
@@ -31,7 +32,7 @@ def usable_weights(folder: str | Path) -> WeightsKind:
     if not is_keras_folder(folder):
         return "best"
     kinds: tuple[WeightsKind, ...] = ("best", "last")
-    return next((kind for kind in kinds if keras_weights(folder, kind).is_file()), "best")
+    return next((kind for kind in kinds if is_there(keras_weights(folder, kind))), "best")
 
 
 def open_models(folders: Sequence[str | Path], *, weights: WeightsKind | None = "best") -> tuple[LoadedModel, ...]:

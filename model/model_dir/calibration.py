@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...store.attribute_checks import check_type
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest, sha256_of
+from ...store.files.limited_read import is_there
 from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
 
 FILE = "calibration.json"
@@ -229,7 +230,7 @@ def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[s
     Raises:
         InputError: it is damaged, or of another model.
     """
-    if not (folder / FILE).exists():
+    if not is_there(folder / FILE):
         return None
     found, weights = _read(folder / FILE, model)
     return found if weights == weights_sha256 else None
@@ -241,7 +242,7 @@ def recorded_calibrations(folder: Path, model: str) -> dict[str, Calibration]:
     Raises:
         InputError: as for `read_calibration`.
     """
-    return _read(folder / FILE, model)[0] if (folder / FILE).exists() else {}
+    return _read(folder / FILE, model)[0] if is_there(folder / FILE) else {}
 
 
 def check_calibration(folder: Path, model: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from ... import __version__
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import write_atomic
-from ...store.files.limited_read import read_limited
+from ...store.files.limited_read import is_there, read_limited
 from ...store.files.sealed_json import (
     SELF_DIGEST,
     JsonFormat,
@@ -135,7 +135,7 @@ def has_model(folder: str | Path) -> bool:
         InputError: its model.json is of another kind, or of another version.
     """
     path = Path(folder) / "model.json"
-    if not path.exists():
+    if not is_there(path):
         return False
     check_format(path, read_json_object(path, hint=DAMAGED_HINT)[1], MODEL)
     return True
@@ -162,7 +162,7 @@ def restore_lists(folder: Path, config: AnyConfig) -> None:
         InputError: a file cannot be written.
     """
     for name, text in lists_of_names(config).items():
-        if not (folder / name).exists():
+        if not is_there(folder / name):
             write_atomic(folder / name, text)
 
 
@@ -174,7 +174,7 @@ def read_card(folder: str | Path) -> ModelCard:
     """
     card = read_model_json(folder)
     for name, text in lists_of_names(card.config).items():
-        if (Path(folder) / name).exists():
+        if is_there(Path(folder) / name):
             check_list(Path(folder) / name, text)
     return card
 

@@ -16,6 +16,7 @@ from ... import __version__
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import replacing, write_atomic
 from ...store.files.digest import file_digest
+from ...store.files.limited_read import is_there
 from ...store.files.sealed_json import (
     JsonFormat,
     check_format,
@@ -153,7 +154,7 @@ def read_record(predictions: Path, *, check: bool = True) -> PredictionRecord:
         InputError: it is damaged, or has a newer version.
     """
     path = sidecar_path(predictions)
-    if not path.exists():
+    if not is_there(path):
         raise NoRecordError(predictions, f"no {path.name} records which model predicted it, and from what data")
     content = read_sealed_json(path, _FORMAT, hint=_HINT)
     try:

@@ -14,6 +14,17 @@ from ..text import format_bytes
 _MAX_DIGITS = 20  # of an integer, sign included: 64 bits
 
 
+def is_there(path: Path) -> bool:
+    """Return whether a file that may be missing exists.
+
+    Raises:
+        InputError: it is a link that leads nowhere: what should be there would be taken as not meant to be.
+    """
+    if path.is_symlink() and not path.exists():
+        raise InputError(path, "is a broken link", hint="bring back what it leads to, or remove the link")
+    return path.exists()
+
+
 def read_limited(path: Path, max_size: int) -> bytes:
     """Return the content of a file.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....store.errors import InputError, Problems, UsageError
+from ....store.files.limited_read import is_there
 from ....store.schema import check_name
 from ....store.text import format_count, is_number
 from ..bed import text_lines
@@ -44,11 +45,9 @@ def read_rows(
         found: rows behind a ``#`` are added to it; other comments, such as a heading, are not. Of a table that is not
             text no row is yielded, and of a row of other columns only its error is added, where they are collected.
     """
-    if not table.exists():
-        return
     lines: list[tuple[int, str]] = []
     with found.problems.catch():
-        lines = list(_text_lines(table, columns))
+        lines = list(_text_lines(table, columns)) if is_there(table) else []
     for number, line in lines:
         if line.lstrip().startswith(("#", '"#')):
             if row := _commented_row(line, widths, files, table.parent):
