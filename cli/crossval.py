@@ -107,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
         elsewhere = [part for part in parts if not _do_part(part, words, predict_words, options)]
         for factor in factors:
             _finish_factor([part for part in parts if part.factor == factor], words, options)
-        return _print_result(parts, elsewhere, options)
+        return _print_result(parts, [part for part in elsewhere if not part.is_done], options)
 
 
 def _create_folder(options: argparse.Namespace) -> None:
@@ -238,6 +238,8 @@ def _print_result(parts: list[Part], elsewhere: list[Part], options: argparse.Na
     if elsewhere:
         count = format_count(len(elsewhere), "part")
         print_line(f"{count} left to other processes: repeat the command once they are done, for all scores")
+    elif unscored := [folder.name for folder in folders if folder.name not in scores]:
+        print_line(f"scores of {', '.join(unscored)}: left to another process; repeat the command once it is done")
     return 0
 
 

@@ -20,6 +20,13 @@ def check_printable(texts: Iterable[Any]) -> None:
             raise TypeError(f"{text!r} has unprintable characters")
 
 
+def check_folder_names(names: Iterable[str]) -> None:
+    """Raise TypeError unless all can be names of folders in a store, of whatever other characters."""
+    for name in names:
+        if name in ("", ".", "..") or "/" in name or "\\" in name:
+            raise TypeError(f"{name!r} is no name of a folder")
+
+
 def check_type(value: object, kind: type) -> None:
     """Raise TypeError unless a value is of exactly this type (a bool is no int)."""
     if type(value) is not kind:

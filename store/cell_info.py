@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .attribute_checks import check_printable, check_provenance, check_type, describe_error, is_term
+from .attribute_checks import check_folder_names, check_printable, check_provenance, check_type, describe_error, is_term
 from .errors import StoreError, UsageError
 from .schema import SCHEMA_VERSION, StoreInfo, check_version, json_fields
 
@@ -134,6 +134,7 @@ class CellInfo:
             )
             check_printable([info.name, info.genome, *info.meta, info.manifest, info.unpacked_from])
             check_printable([*info.track_names, *info.factor_names])
+            check_folder_names([info.name, *info.track_names, *info.factor_names])
             for term in (*(t.assay for t in info.tracks), *(t.units for t in info.tracks)):
                 check_type(term, str)
                 if not is_term(term):

@@ -39,6 +39,7 @@ OnBytes = Callable[[str, int, int], None]
 _CHUNK_SIZE = 1024 * 1024
 _MAX_LIST_SIZE = 16 * 1024 * 1024  # bytes of a list of digests
 _MAX_SIZE = 20_000_000_000  # bytes of a file whose size the registry does not have; the genome of hg38 has 1 GB
+_MAX_SIZES = {".hdf5": 1_000_000_000, ".json": 64_000_000, ".txt": 64_000_000}  # of a model: weights have 10 MB
 _TRANSIENT_STATUS = (408, 425, 429)  # and all from 500 on
 _RECORD = "fetched.json"
 _MAX_RECORD_SIZE = 64_000_000  # bytes
@@ -110,11 +111,9 @@ def _download_locked(download: Download, folder: Path, retry_policy: RetryPolicy
         if new or not recorded:
             _write_record(folder, download.name, url, path)
         return DownloadedFile(download, path, new, source)
-    raise StoreError(
-        path,
-        f"cannot be downloaded: {'; '.join(problems)}",
-        hint="a partial download is kept and resumed by the same command; or put the file there by other means",
-    )
+    kept = "a partial download is kept and resumed by the same command; or " if _part_path(path).exists() else ""
+    hint = f"{kept}put the file there by other means"
+    raise StoreError(path, f"cannot be downloaded: {'; '.join(problems)}", hint=hint)
 
 
 def download_text(url: str, *, max_size: int, retry_policy: RetryPolicy) -> str:
@@ -183,7 +182,7 @@ class _Downloader:
             StoreError: the download failed, the disk is too small, or the file does not have the digest.
             InputError: it cannot be written.
         """
-        part = self.path.with_name(f".{self.path.name}.part")
+        part = _part_path(self.path)
         self.retry_policy.call(lambda: self._try_download(url, part), url=url)
         with named_write_errors(self.path):
             _version_path(part).unlink(missing_ok=True)
@@ -199,7 +198,7 @@ class _Downloader:
         done = part.stat().st_size if part.exists() else 0
         version = _version_path(part).read_text() if done and _version_path(part).exists() else ""
         headers = {"Range": f"bytes={done}-", "If-Range": version} if done and version else {}
-        max_size = self.entry.size or _MAX_SIZE
+        max_size = self.entry.size or _MAX_SIZES.get(Path(self.entry.name).suffix, _MAX_SIZE)
         with (
             limit_transfer(timeout=self.retry_policy.timeout) as limit,
             _get(url, headers, self.retry_policy) as response,
@@ -219,7 +218,11 @@ class _Downloader:
                 with named_write_errors(part):
                     file.seek(begin)
                     file.truncate()
-                self._copy_body(body, part, file, begin, length)
+                try:
+                    self._copy_body(body, part, file, begin, length)
+                except StoreError:  # it is too large: what came of it is no part of the file
+                    _remove_part(part)
+                    raise
                 with named_write_errors(part):
                     file.flush()
 
@@ -235,6 +238,15 @@ class _Downloader:
             raise TransientError(f"the connection broke after {done} bytes") from e
         if total and done != total:
             raise TransientError(f"the connection ended after {done} of {total} bytes")
+
+
+def _part_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _remove_part(part: Path) -> None:
+    for path in (part, _version_path(part)):
+        path.unlink(missing_ok=True)
 
 
 def _version_path(part: Path) -> Path:

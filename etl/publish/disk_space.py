@@ -132,5 +132,8 @@ def describe_failure(error: OSError | RuntimeError, path: Path) -> str:
     full = (errno.ENOSPC, errno.EDQUOT)
     if getattr(error, "errno", None) in full or any(os.strerror(code) in reason for code in full):
         with contextlib.suppress(OSError):
-            reason += f", {format_bytes(shutil.disk_usage(_nearest(path.resolve().parent)).free)} are free there"
+            folder = _nearest(path.resolve().parent)
+            reason += f", {format_bytes(shutil.disk_usage(folder).free)} are free there"
+            inodes = os.statvfs(folder)
+            reason += ", but no inode for another file" if inodes.f_files and not inodes.f_favail else ""
     return reason

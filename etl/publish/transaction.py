@@ -60,11 +60,9 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
             kept = keep
             raise
         except OSError as e:
-            raise StoreError(
-                path := Path(os.fsdecode(e.filename or folder)),
-                describe_failure(e, path),
-                hint="the build was abandoned, nothing was published, and the previous version is unchanged",
-            ) from e
+            path, cure = Path(os.fsdecode(e.filename or folder)), write_cure(e, "")
+            state = "the build was abandoned, nothing was published, and the previous version is unchanged"
+            raise StoreError(path, describe_failure(e, path), hint=f"{cure}; {state}" if cure else state) from e
         finally:
             if not kept:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -154,9 +154,13 @@ class Progress:
         Returns the progress and a warning, which may be empty.
 
         Raises:
-            InputError: no training state is valid.
+            InputError: no training state is valid, or all are missing of a training that has ended.
         """
         state, warning = _newest_state(folder, within_epoch=within_epoch)
+        if state is None and (folder / "last.safetensors").exists():
+            problem = "its training states (last-*.json) are missing: to start again would replace its weights"
+            hint = "bring them back, start another training from its weights, or replace the model"
+            raise InputError(folder, problem, hint=hint)
         if state is None:
             starting = f"{folder}: stopped before its first epoch ended; starting again"
             return cls(select), "; ".join(filter(None, (warning, starting)))

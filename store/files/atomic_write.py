@@ -74,6 +74,8 @@ def write_cure(error: OSError, otherwise: str = "check free space and permission
         return "raise the limit of file sizes (ulimit -f), or choose a file system for larger files"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "check free space, or choose another place"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise the limit on open files (ulimit -n)"
     return otherwise
 
 

@@ -17,6 +17,7 @@ from factornet.etl import Resources
 from factornet.etl.builders.unpack import unpack_store
 from factornet.etl.verify.objects import verify_store
 from factornet.store import StoreError, open_store
+from factornet.store.cell_info import CellInfo
 from factornet.store.format.cell_index import format_cell_index, parse_cell_index
 from factornet.store.format.manifest import parse_manifest, parse_objects, with_self_digest
 from factornet.store.format.sharded import ShardedArray, parse_layout
@@ -320,6 +321,16 @@ def test_numbers_beyond_64_bits_are_refused(number):
     text = f'{{"zarr_format": 3, "node_type": "group", "attributes": {{"summary": {number}}}}}'
     with pytest.raises(ValueError, match=r"it has (a|the) number"):
         parse_zarr_json(text.encode(), "group")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "/x", "a\\b"])
+@pytest.mark.parametrize("key", ["tracks", "factors"])
+def test_names_that_are_none_of_a_folder_are_refused(demo_store, key, name):
+    attributes = open_store(demo_store).cell("K562").to_attributes()
+    attributes = json.loads(json.dumps(attributes))
+    attributes[key][0]["name"] = name
+    with pytest.raises(StoreError, match="is no name of a folder"):
+        CellInfo.from_attributes(attributes, location="s")
 
 
 @pytest.mark.parametrize("length", [-1, 0, 2**41, 2**63])

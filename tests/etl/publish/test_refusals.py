@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.tiny_experiment import build, left
@@ -189,6 +190,8 @@ def test_full_disk_is_described_with_the_free_space(tmp_path, monkeypatch):
     expected = "No space left on device, 12 kB are free there"
     assert describe_failure(caught.value, tmp_path / "a/b") == expected
     assert describe_failure(RuntimeError("No space left on device"), tmp_path / "a/b") == expected
+    monkeypatch.setattr("factornet.etl.publish.disk_space.os.statvfs", lambda _: SimpleNamespace(f_files=9, f_favail=0))
+    assert describe_failure(caught.value, tmp_path / "a/b") == f"{expected}, but no inode for another file"
     assert describe_failure(OSError(5, "Input/output error"), tmp_path) == "Input/output error"
     with pytest.raises(FileNotFoundError, match="other"), naming_file(tmp_path):
         Path("other").read_bytes()

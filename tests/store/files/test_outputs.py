@@ -28,6 +28,7 @@ with output_lock(Path(sys.argv[1])):
     [
         (errno.ENOSPC, "check free space, or choose another place"),
         (errno.EDQUOT, "check free space, or choose another place"),
+        (errno.EMFILE, "raise the limit on open files (ulimit -n)"),
         (errno.EACCES, "choose a folder where files can be created and locked"),
     ],
 )
