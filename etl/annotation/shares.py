@@ -32,7 +32,7 @@ def describe_annotation(
         annotation: what was stored.
         bases: number of bases of each feature.
         size: of the genome in bases.
-        bare: chromosomes without an annotated base; they may be named again and again.
+        bare: chromosomes without an annotated base; a name may occur several times.
     """
     rules = annotation.rules
     names = abbreviate(dict.fromkeys(bare))
