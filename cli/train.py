@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..store.errors import UsageError
-from ..store.files.outputs import output_lock
+from ..store.files.outputs import OutputLock, output_lock
 from ..store.files.sealed_toml import RUN_FILE
 from ..store.machine import peak_memory
 from ..store.reader import Store
@@ -84,8 +84,8 @@ def _run(options: argparse.Namespace) -> int:
         _compare_data(plan, options, shown=process_group.is_main)
         if options.dry_run:
             return _dry_run(plan, device, process_group, options)
-        with output_lock(folder, parents=not options.resume) if process_group.is_main else nullcontext():
-            return _train(plan, folder, device, process_group, options)
+        with output_lock(folder, parents=not options.resume) if process_group.is_main else nullcontext() as lock:
+            return _train(plan, folder, device, process_group, options, lock=lock)
 
 
 def _plan(options: argparse.Namespace) -> TrainingSetup | BlockSetup:
@@ -197,6 +197,8 @@ def _train(
     device: torch.device,
     process_group: ProcessGroup,
     options: argparse.Namespace,
+    *,
+    lock: OutputLock | None,
 ) -> int:
     from ..model.data.sources import choose_source
     from ..model.model_dir.calibration import recorded_calibrations
@@ -206,6 +208,8 @@ def _train(
     network = plan.prepare(
         folder, resume=options.resume, overwrite=options.output_clobber is not None, is_main=process_group.is_main
     )
+    if lock is not None:
+        lock.lock_folder()  # which has just been created
     out = sys.stderr if options.json else sys.stdout
     if process_group.is_main:
         _print_plan(plan, device, process_group, out)

@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from uuid import uuid4
 
 from ...store.errors import StoreError
 from ...store.files.outputs import why_not_replaceable
@@ -48,6 +49,7 @@ def check_publishable(store: Path, name: str) -> None:
     _check_staging_dir(store)
     locks = (lock_file(store, name), lock_file(store, PUBLISH_LOCK))
     _check_access(store, [_nearest(final.parent), old_versions_dir(store, name), *locks])
+    _check_same_mount(store, final if final.is_dir() else final.parent)
     try:
         status = final.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -74,6 +76,22 @@ def _check_staging_dir(location: Path) -> None:
         if created:
             with contextlib.suppress(OSError):
                 staging.rmdir()
+
+
+def _check_same_mount(store: Path, folder: Path) -> None:
+    """Check that what lies next to a store can be renamed to a folder, or into it, as far as the system says so."""
+    if not folder.is_dir():
+        return
+    nothing = f".{uuid4().hex}"
+    try:
+        (store.parent / nothing).rename(folder / nothing)  # Linux compares the mounts before it looks for the file
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            problem = (
+                f"cannot be written: {folder} is mounted there, and what is built in {store.parent} cannot be moved"
+            )
+            hint = "mount the folder that the store is in, and give the store by its path in that"
+            raise StoreError(store, problem, hint=hint) from error
 
 
 def _check_access(location: Path, paths: list[Path]) -> None:

@@ -69,13 +69,15 @@ def named_write_errors(path: Path) -> Iterator[None]:
 
 
 def write_cure(error: OSError, otherwise: str = "check free space and permissions") -> str:
-    """Return what to do about a failed write, as text; `otherwise` where neither the disk nor a limit is at fault."""
+    """Return what to do about a failed write, as text; `otherwise` where no disk, limit or mount is at fault."""
     if error.errno == errno.EFBIG:
         return "raise the limit of file sizes (ulimit -f), or choose a file system for larger files"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "check free space, or choose another place"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "raise the limit on open files (ulimit -n)"
+    if error.errno in (errno.EBUSY, errno.EXDEV):
+        return "a folder is mounted there, which cannot be replaced in one step: give a path within it"
     return otherwise
 
 

@@ -7,17 +7,48 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError, OutputExistsError, UsageError
 from .atomic_write import TEMPORARY_NAME, fsync_path, write_cure
-from .locks import LockFile, LockHeldError, LockState, read_lock
+from .handles import close_read
+from .locks import LockFile, LockHeldError, LockState, lock, read_lock
+
+
+@dataclass(frozen=True, eq=False)
+class OutputLock:
+    """Lock of an output that is held: its lock file, and the folder itself where the output is one that exists."""
+
+    path: Path
+    _folders: ExitStack
+
+    def lock_folder(self) -> None:
+        """Lock the folder itself, if it exists: whoever has mounted it elsewhere sees no lock file next to it.
+
+        Call it again where the folder has been created or replaced. A file system without locks of folders has none.
+
+        Raises:
+            InputError: another process holds it.
+        """
+        self._folders.close()
+        handle = -1
+        try:
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            free = lock(handle)
+        except OSError:
+            free = True  # no folder, one that cannot be listed, or a file system that locks no folders
+        if handle >= 0:
+            self._folders.callback(close_read, handle)
+        if not free:
+            problem = "is being written by another process, which has this folder under another path"
+            raise InputError(self.path, problem, hint="wait for it, or end that process")
 
 
 @contextmanager
-def output_lock(path: Path, *, parents: bool = False, wait: bool = False) -> Iterator[None]:
-    """Hold the lock of an output file or folder: ``.<name>.lock`` next to it.
+def output_lock(path: Path, *, parents: bool = False, wait: bool = False) -> Iterator[OutputLock]:
+    """Hold the lock of an output file or folder: ``.<name>.lock`` next to it, and the folder itself where it exists.
 
     Temporary files that a killed process left, for this file or in this folder, are removed.
 
@@ -40,11 +71,13 @@ def output_lock(path: Path, *, parents: bool = False, wait: bool = False) -> Ite
         problem = f"cannot be written: {e.filename or lock_path(target)} cannot be created and locked ({e.strerror})"
         cure = write_cure(e, "choose a folder where files can be created and locked")
         raise InputError(path, problem, hint=cure) from e
-    with held:
+    with held, ExitStack() as folders:
+        output = OutputLock(target, folders)
+        output.lock_folder()
         remove_temporary_files(target.parent, target.name)
         if target.is_dir():
             remove_temporary_files(target)
-        yield
+        yield output
 
 
 def lock_path(path: Path) -> Path:

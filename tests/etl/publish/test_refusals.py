@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.mounts import mounted
 from support.tiny_experiment import build, left
 
 from factornet.cli import etl
@@ -134,6 +135,19 @@ def test_read_only_mount_is_refused(store, monkeypatch):
         with pytest.raises(StoreError, match="no permission to write, or a read-only file system"):
             check()
     assert left(store.parent) == []
+
+
+def test_mounted_store_is_refused_before_any_work(store, tmp_path, capsys):
+    """Groups are built next to a store, and what is next to a mount lies on another one."""
+    with mounted(store, at=tmp_path / "mounted") as place:
+        before = left(store)
+        assert etl.main(["rm", str(place), "A"]) == 2
+        assert f"{place}: cannot be written: {place / 'cells/A'} is mounted there" in capsys.readouterr().err
+        with pytest.raises(StoreError, match="is mounted there"):
+            check_publishable(place, "genome")
+        assert left(store) == before
+        assert sorted(p.name for p in tmp_path.iterdir() if "mounted" in p.name) == ["mounted"]
+    check_publishable(store, "genome")
 
 
 def test_cell_line_of_another_user_in_a_sticky_folder_is_refused(store, monkeypatch):

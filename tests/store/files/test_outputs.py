@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.mounts import mounted
 
 from factornet.store.errors import InputError, UsageError
+from factornet.store.files import locks
 from factornet.store.files.atomic_write import replacing
 from factornet.store.files.outputs import check_output_file, lock_path, output_lock, remove, staged_folder
 
@@ -59,6 +61,68 @@ def test_second_writer_is_refused_naming_the_first_whatever_the_path_is_called(t
             pass
         first.communicate("\n")
     assert list((tmp_path / "real").iterdir()) == []
+
+
+def test_folder_mounted_at_another_path_has_one_writer(tmp_path):
+    (tmp_path / "m").mkdir()
+    message = "out: is being written by another process, which has this folder under another path; wait for it"
+    with mounted(tmp_path / "m", at=tmp_path / "out") as out:
+        command = [sys.executable, "-c", _HOLD, str(tmp_path / "m")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+            assert first.stdout.readline() == "held\n"
+            with pytest.raises(InputError, match=message), output_lock(out):
+                pass
+            first.communicate("\n")
+        with output_lock(out):
+            pass
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "out"]
+
+
+def test_folder_that_is_created_or_replaced_under_its_lock_can_be_locked_then(tmp_path):
+    folder = tmp_path / "m"
+    with output_lock(folder) as held:
+        folder.mkdir()
+        assert not _is_locked(folder)
+        held.lock_folder()
+        held.lock_folder()
+        assert _is_locked(folder)
+        folder.rename(tmp_path / "old")
+        folder.mkdir()
+        held.lock_folder()
+        assert (_is_locked(folder), _is_locked(tmp_path / "old")) == (True, False)
+    assert not _is_locked(folder)
+
+
+def _is_locked(folder: Path) -> bool:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        return not locks.lock(handle)
+    finally:
+        os.close(handle)
+
+
+@pytest.mark.parametrize("answer", [errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EACCES])
+def test_folder_that_cannot_be_locked_is_written_all_the_same(tmp_path, monkeypatch, answer):
+    def fail(*_, **__):
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr("factornet.store.files.outputs.lock", fail)
+    with output_lock(tmp_path):
+        pass
+
+
+def test_folder_that_is_mounted_cannot_be_replaced_and_the_cure_says_so(tmp_path):
+    (tmp_path / "m").mkdir()
+    cure = "a folder is mounted there, which cannot be replaced in one step: give a path within it"
+    with (
+        mounted(tmp_path / "m", at=tmp_path / "out") as out,
+        pytest.raises(InputError) as caught,
+        output_lock(out),
+        staged_folder(out),
+    ):
+        pass
+    assert caught.value.hint == cure
+    assert list((tmp_path / "m").iterdir()) == []
 
 
 def test_temporary_files_of_killed_writers_are_removed_and_no_others(tmp_path):
