@@ -12,9 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from .text import shortened
+
 
 class FactorNetError(Exception):
-    """Base class of all errors that are reported to users without a traceback."""
+    """Base class of all errors that are reported to users without a traceback.
+
+    Values of a file may have any length: a message that is too long for a person is shortened in the middle.
+    """
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
 
 
 class InputError(FactorNetError):

@@ -69,6 +69,14 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def shortened(text: str, limit: int = 3_000) -> str:
+    """Return text with its middle left out, and how much that is, where it has more than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    end = limit // 6
+    return f"{text[: limit - end]} ... ({len(text) - limit:,} characters left out) ... {text[-end:]}"
+
+
 def format_foreign(text: object, limit: int = 200) -> str:
     """Format text of a server or a file for a message: on one line, `printable`, and cut after `limit` characters.
 

@@ -102,13 +102,8 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     _check_epoch(path, int(read_header(data, path)[3] or 0), epochs, weights, card.select)
     network = make_network(card.config)
     network.load_state_dict(tensors)
-    if isinstance(network, BlockEnsemble):
-        try:
-            network.check()
-        except UsageError as error:
-            raise InputError(path, f"damaged: {error}", hint=DAMAGED_HINT) from error
-        if network.config.mean_tracks:
-            network.mean_signal = read_mean_signal(folder, card)
+    if isinstance(network, BlockEnsemble) and network.config.mean_tracks:
+        network.mean_signal = read_mean_signal(folder, card)
     sha256 = sha256_of([data])
     calibrations = read_calibration(folder, model=card.digest, weights_sha256=sha256)
     return LoadedModel(
@@ -170,21 +165,35 @@ def weights_sizes(config: AnyConfig) -> tuple[int, int]:
 
 
 def check_tensors(path: Path, tensors: Mapping[str, Tensor], config: AnyConfig) -> None:
-    """Check names, types and shapes of weights read from a file.
+    """Check names, types, shapes and values of weights read from a file.
 
     Raises:
-        InputError: they are not those of a network of this configuration.
+        InputError: they are not those of a network of this configuration, or one cannot be computed with.
     """
     floats = [t for t in tensors.values() if t.is_floating_point()]
     double = all(t.dtype == torch.float64 for t in floats)  # of a training in float64
     dtype = torch.float64 if double else torch.float32
-    expected = make_network(config).to(dtype).state_dict()
+    network = make_network(config).to(dtype)
+    expected = network.state_dict()
     found, wanted = ({name: _describe(t) for name, t in d.items()} for d in (tensors, expected))
     wrong = sorted(name for name in found | wanted if found.get(name) != wanted.get(name))
     if wrong:
         first = f"{wrong[0]} is {found.get(wrong[0], 'missing')}, not {wanted.get(wrong[0], 'in the network')}"
         problem = f"{len(wrong)} of its tensors do not match the network in model.json: {first}"
         raise InputError(path, problem, hint=DAMAGED_HINT)
+    for name, tensor in tensors.items():
+        # A tree that has not grown sends all to the left, by an infinite threshold.
+        odd = int((tensor.isnan() if name == "trees.threshold" else ~tensor.isfinite()).sum())
+        if odd:
+            raise InputError(
+                path, f"damaged: {odd:,} of the {tensor.numel():,} values of {name} are not finite", hint=DAMAGED_HINT
+            )
+    if isinstance(network, BlockEnsemble):
+        network.load_state_dict(tensors)
+        try:
+            network.check()
+        except UsageError as error:
+            raise InputError(path, f"damaged: {error}", hint=DAMAGED_HINT) from error
 
 
 def training_records(folder: Path) -> list[Path]:

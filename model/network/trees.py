@@ -73,16 +73,33 @@ class BoostedTrees(nn.Module):
         return value[node].sum(1)
 
     def check(self, n_features: int) -> None:
-        """Check that all nodes and features exist.
+        """Check that all nodes and features exist, that each path ends at a leaf, and that all sums are finite.
 
         Raises:
-            UsageError: one does not; the message names it.
+            UsageError: one is not so; the message says which.
         """
         for name, limit in (("feature", n_features), ("left", self.left.shape[2]), ("right", self.left.shape[2])):
             values: Tensor = getattr(self, name)
             if values.numel() and (values.min() < 0 or values.max() >= limit):
                 worst = int(values.min()) if values.min() < 0 else int(values.max())
                 raise UsageError(f"trees: {name} {worst} does not exist; there are {limit}")
+        if not self.value.abs().amax(2).sum(1).isfinite().all():  # largest sum of leaves
+            raise UsageError("trees: a sum of leaves is not finite")
+        if self._goes_on():
+            raise UsageError(f"trees: a path has no leaf within {MAX_DEPTH} splits of the root")
+
+    def _goes_on(self) -> bool:
+        """Return whether a node that is reached by as many splits as are followed is no leaf."""
+        left, right = self.left.long(), self.right.long()
+        reached = torch.zeros(left.shape, dtype=torch.int8)
+        reached[:, :, 0] = 1
+        for _ in range(MAX_DEPTH):
+            following = torch.zeros_like(reached)
+            for child in (left, right):
+                following.scatter_reduce_(2, child, reached, "amax")
+            reached = following
+        themselves = torch.arange(left.shape[2])
+        return bool((reached.bool() & ((left != themselves) | (right != themselves))).any())
 
 
 @numba.njit(nogil=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from ...store.files.digest import file_digest
 from ...store.files.outputs import remove
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, read_sealed_json, write_sealed_json
 from ...store.genome.regions import Region
+from ...store.text import format_foreign
 
 _log = logging.getLogger("factornet-predict")
 _SETTINGS, _DIGESTS = "settings.json", "digests.json"
@@ -195,11 +196,19 @@ def _check_settings(folder: Path, settings: Mapping[str, Any]) -> str:
     """Compare the settings of an interrupted run with those of this one, and return the digest of its file."""
     hint = f"use the same, or do not resume (this replaces {_count_finished(folder)} finished parts)"
     old, digest = _read_settings(folder, hint=hint)
-    names = [n for n in {**old, **settings} if old.get(n) != settings.get(n)]
-    if names:
-        differ = "; ".join(f"{n} was {old.get(n)}, is {settings.get(n)}" for n in names)
+    if differ := "; ".join(_differences(old, settings)):
         raise UsageError(f"{folder}: cannot resume with other settings: {differ}; {hint}")
     return digest
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Yield what differs between settings, as text: values of a table one by one."""
+    for name in {**old, **new}:
+        was, now = old.get(name), new.get(name)
+        if isinstance(was, dict) and isinstance(now, dict):
+            yield from _differences(was, now, f"{within}{name} ")
+        elif was != now:
+            yield f"{within}{name} was {format_foreign(was, 80)}, is {format_foreign(now, 80)}"
 
 
 def _read_settings(folder: Path, *, hint: str) -> tuple[dict[str, Any], str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from .limited_read import read_limited
 from .sealed_json import BLANK_DIGEST, SELF_DIGEST, JsonFormat, check_format
 
 _MAX_SIZE = 16_000_000  # bytes of a file
+_LONG_KEY = re.compile(rb"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){50}""")
+"""A key of more than 50 parts with dots between them: of many thousands, tomllib makes gigabytes."""
 RUN_FILE = "run.toml"
 """Name of the record of a run in a folder that the run wrote, and the end of its name next to a file."""
 RUN_FORMAT = JsonFormat("factornet-run", 1, "remove it: it says how the output was made, and nothing reads it")
@@ -83,9 +86,12 @@ def to_toml(document: Mapping[str, Any]) -> str:
 
 
 def _parse(path: Path, data: bytes, hint: str) -> dict[str, Any]:
+    if (found := _LONG_KEY.search(data)) is not None:
+        where = data.count(b"\n", 0, found.start()) + 1
+        raise InputError(path, "a key of more than 50 parts", hint=hint, line=where)
     try:
         return tomllib.loads(data.decode("utf-8-sig"))  # editors of Windows mark UTF-8
-    except (ValueError, RecursionError) as error:  # of TOML, or of text
+    except (ValueError, RecursionError, MemoryError) as error:  # of TOML, or of text
         raise InputError(path, f"not TOML ({error})", hint=hint) from error
 
 

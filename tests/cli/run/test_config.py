@@ -149,3 +149,27 @@ def test_beginning_of_the_name_is_enough(config):
 def test_toml_of_any_text_is_read_back():
     values = {"a b": 'x"y\\z\n\x7f\t', "é": ["日本", 1, -2.5, True, float("inf")], "t": {"u": {"v": [1, {"w": 2}]}}}
     assert tomllib.loads(to_toml(values)) == values
+
+
+@pytest.mark.parametrize("key", ["a" + ".a" * 50_000, '"a b"' + " . 'x'" * 100, "x = 1\n[" + "a." * 60 + "b]"])
+def test_key_of_many_parts_is_refused_at_once(tmp_path, key):
+    """Of 50,000 parts, tomllib makes gigabytes."""
+    path = tmp_path / "x.toml"
+    path.write_text(f"[options]\nstore = 's'\n{key} = 1\n")
+    with pytest.raises(InputError, match=r"x.toml:[34]: a key of more than 50 parts"):
+        completed(train.make_parser(), "factornet-train", path)
+
+
+def test_values_with_many_dots_are_no_keys(config):
+    names = [f"{i}.a.b.c/d.e" for i in range(300)]
+    path = config(store=".".join("abc" * 15), cells=names)
+    assert completed(train.make_parser(), "factornet-train", path).cells == names
+
+
+def test_value_of_any_length_does_not_fill_the_screen(config):
+    path = config(**{"x" * 100_000: 1})
+    with pytest.raises(InputError) as caught:
+        completed(train.make_parser(), "factornet-train", path)
+    assert len(str(caught.value)) < 3_100
+    assert "characters left out) ..." in str(caught.value)
+    assert str(caught.value).endswith("--help has all")

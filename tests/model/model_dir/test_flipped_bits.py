@@ -13,6 +13,9 @@ from factornet.model import FactorNet, ModelCard, NetworkConfig, load_network, s
 from factornet.model.model_dir.card import read_card
 from factornet.model.model_dir.lifecycle import create_model
 from factornet.model.model_dir.training_state import TrainingState, load_training_state, save_training_state
+from factornet.model.model_dir.verification.verify import verify_model
+from factornet.model.network.block_config import BlockConfig
+from factornet.model.network.block_ensemble import BlockEnsemble
 from factornet.model.training.history import Progress
 from factornet.store.errors import InputError
 
@@ -123,6 +126,34 @@ def test_weights_of_integers_are_refused(folder, tmp_path):
     save_weights(copy, whole, "best")
     with pytest.raises(InputError, match=r"do not match the network in model.json: .* is int32"):
         load_network(copy)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(folder, tmp_path, value):
+    copy = tmp_path / "m"
+    shutil.copytree(folder, copy)
+    weights = load_network(folder).state_dict()
+    weights["mixing.bias"][:2] = value
+    save_weights(copy, weights, "best")
+    message = r"best.safetensors: damaged: 2 of the \d+ values of mixing.bias are not finite; copy"
+    with pytest.raises(InputError, match=message):
+        load_network(copy)
+    (found,) = (f for f in verify_model(copy).files if f.path == "best.safetensors")
+    assert (found.kind, found.problem[:13]) == ("damaged", "damaged: 2 of")
+
+
+def test_trees_that_lead_in_a_circle_are_refused_by_verify_too(tmp_path):
+    config = BlockConfig(tasks=("A",), tracks=("D",), trees=1)
+    create_model(tmp_path / "m", ModelCard(config=config))
+    weights = BlockEnsemble(config, seed=0).state_dict()
+    save_weights(tmp_path / "m", weights, "best")
+    load_network(tmp_path / "m")
+    weights["trees.left"][0, 0, 0] = 1
+    weights["trees.right"][0, 0, 1] = 0
+    save_weights(tmp_path / "m", weights, "best")
+    with pytest.raises(InputError, match="damaged: trees: a path has no leaf"):
+        load_network(tmp_path / "m")
+    assert [f.kind for f in verify_model(tmp_path / "m").files if f.path == "best.safetensors"] == ["damaged"]
 
 
 def test_size_of_the_weights_is_that_of_the_network():

@@ -74,6 +74,42 @@ def test_nodes_that_do_not_exist_are_refused(name, value):
         trees.check(6)
 
 
+def test_path_without_a_leaf_is_refused():
+    trees = BoostedTrees(2, 3, 17)
+    for node, (left, right) in {0: (1, 2), 1: (3, 4)}.items():
+        trees.left[1, 2, node], trees.right[1, 2, node] = left, right
+    trees.check(6)
+    for node, left in ((4, 1), (4, 0), (3, 4)):
+        circle = BoostedTrees(2, 3, 17)
+        circle.load_state_dict(trees.state_dict())
+        circle.left[1, 2, node] = left
+        if (node, left) == (3, 4):  # one child is the node itself: it has a leaf below, and goes on for ever, too
+            assert circle.right[1, 2, node] == node
+        with pytest.raises(UsageError, match="a path has no leaf within 12 splits of the root"):
+            circle.check(6)
+
+
+def test_path_of_as_many_splits_as_are_followed_is_not_refused():
+    for splits in (12, 13):
+        trees = BoostedTrees(1, 1, 40)
+        for k in range(splits):
+            trees.left[0, 0, 2 * k], trees.right[0, 0, 2 * k] = 2 * k + 1, 2 * k + 2
+        if splits == 12:
+            trees.check(6)
+        else:
+            with pytest.raises(UsageError, match="no leaf within 12 splits"):
+                trees.check(6)
+
+
+def test_sum_of_leaves_that_overflows_is_refused():
+    trees = BoostedTrees(1, 4, 3)
+    trees.value[:] = 1e38
+    with pytest.raises(UsageError, match="a sum of leaves is not finite"):
+        trees.check(6)
+    trees.value[:] = 1e37
+    trees.check(6)
+
+
 def test_features_are_means_and_maxima_around_each_bin():
     """Against one bin computed directly from its bases."""
     config = BlockConfig(tasks=("A",), tracks=("D",), annotation=True, dilations=(1,))

@@ -13,6 +13,7 @@ from factornet.model.prediction import region_parts
 from factornet.model.prediction.sidecar import sidecar_path
 from factornet.store import InputError, UsageError, open_store, parse_region
 from factornet.store.files.sealed_json import JsonFormat, write_sealed_json
+from factornet.store.genome.regions import Region
 
 SIZES = {"window_length": 500, "kernels": 8, "kernel_width": 10, "recurrent": 3, "dense": 16}
 
@@ -222,3 +223,15 @@ def test_part_whose_digest_cannot_be_recorded_leaves_nothing(store, predictor, t
     with pytest.raises(InputError, match="No space left"):
         predict_regions(predictor, regions_of(store, "chr21:5000-6000"), tmp_path / "x.bw", stride=50)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_that_differ_are_named_within_their_tables_and_shortened(tmp_path):
+    regions = [Region("chr1", 0, 50)]
+    old = {"stride": 50, "calibration": {"cell": "K562", "scores": [0.5] * 1000, "bins": 9}, "intervals": None}
+    region_parts.RegionParts.begin(tmp_path / "x.bw", regions, old, resume=True)
+    new = {**old, "calibration": {**old["calibration"], "cell": "HepG2", "scores": [0.25] * 1000}}
+    with pytest.raises(UsageError) as caught:
+        region_parts.RegionParts.begin(tmp_path / "x.bw", regions, new, resume=True)
+    halves, quarters = (f"[{', '.join([n] * 30)}"[:80] for n in ("0.5", "0.25"))
+    expected = f"calibration cell was K562, is HepG2; calibration scores was {halves} ..., is {quarters} ...; use"
+    assert expected in str(caught.value)
