@@ -79,7 +79,11 @@ class SchemaVersionError(StoreError):
     """A store, or a cell line in it, has a schema version that this factornet does not read."""
 
 
-class RemoteError(StoreError):
+class UnreadableError(StoreError):
+    """The machine, a permission or a server stands in the way of reading a store, which may be sound."""
+
+
+class RemoteError(UnreadableError):
     """A server failed to send or accept an object after all retries; what was transferred before is kept."""
 
 

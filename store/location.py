@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from .errors import StoreError, UsageError
 from .files.handles import close_read
+from .files.limited_read import read_cure
 from .format.cell_index import CELL_INDEX, parse_cell_index
 from .schema import FORMAT, check_name
 from .storage.atomic_swap import recover_interrupted_swaps
@@ -239,7 +240,7 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
         try:
             return ZipLocation(path)
         except OSError as e:
-            raise StoreError(path, f"cannot be read ({e.strerror})") from e
+            raise StoreError(path, f"cannot be read ({e.strerror})", hint=read_cure(e)) from e
     recover_interrupted_swaps(path)
     if not path.is_dir():
         is_zip = path.suffix.lower() == ".zip"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .cell_info import CellInfo, Track
 from .errors import StoreError, UsageError
 from .format.attributes import read_attributes, read_manifest
-from .format.manifest import DAMAGED_HINT, Objects, check_self_digest, read_object
+from .format.manifest import Objects, check_self_digest, read_object, unreadable
 from .format.memmap import map_array
 from .format.sharded import ShardedArray
 from .format.tables import Peaks, read_table
@@ -126,7 +126,7 @@ class Store:
         try:
             return self.storage.cells()
         except OSError as e:
-            raise StoreError(f"{self.location}/cells", f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
+            raise unreadable(f"{self.location}/cells", e) from e
 
     def cell(self, name: str) -> CellInfo:
         """Return the attributes of a cell line.
@@ -282,7 +282,7 @@ class Store:
             try:
                 self._groups.folders[group] = self.storage.folder(group)
             except OSError as e:
-                raise StoreError(f"{self.location}/{group}", f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
+                raise unreadable(f"{self.location}/{group}", e) from e
         return self._groups.folders[group]
 
     def objects(self, group: str) -> Objects:
@@ -323,7 +323,7 @@ def open_store(path: str | Path, *, cache: ObjectCache | str | Path | None = Non
     try:
         folder = storage.folder("")
     except OSError as e:
-        raise StoreError(shown, f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
+        raise unreadable(shown, e) from e
     try:
         text, attributes = read_attributes(folder)
         info = StoreInfo.from_attributes(attributes, location=shown)

@@ -14,6 +14,7 @@ import zarr
 from ...store.annotation_rules import README_RULES
 from ...store.errors import StoreError, UsageError
 from ...store.files.atomic_write import naming_file
+from ...store.format.manifest import check_may_be_damaged
 from ...store.genome.intervals import GenomeCoordinates, IntArray, Intervals
 from ...store.reader import open_store
 from ...store.schema import FEATURES, GAP_BASES, Chromosome, StoreInfo, check_name
@@ -185,7 +186,8 @@ def _check_replaceable(store: Path, *, force: bool) -> None:
         raise StoreError(store, "already exists", hint="choose another name, or use the force option to replace it")
     try:
         cells = open_store(store).cells
-    except StoreError:
+    except StoreError as e:
+        check_may_be_damaged(e, str(store))
         # A damaged store, or one of an earlier version, may be replaced; a folder that never was a store may not.
         if not (store / "zarr.json").is_file() or not (store / "genome").is_dir():
             raise

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.cell_info import CellInfo
-from ...store.errors import ContentError, RemoteError, StoreError, UsageError
+from ...store.errors import ContentError, StoreError, UnreadableError, UsageError
+from ...store.format.manifest import check_may_be_damaged
 from ...store.reader import Store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
 from ..inputs.cell_line_folder import CellFolder
@@ -32,7 +33,7 @@ def is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> bo
         options: as recorded in the provenance.
 
     Raises:
-        RemoteError: the server of the store fails.
+        UnreadableError: the server of the store, or the machine, fails.
         StoreError: it was built from other inputs or options (the message names them), is damaged, or was replaced or
             removed by another process meanwhile.
         InputError: an input cannot be read.
@@ -47,8 +48,8 @@ def _is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> b
     try:
         info, meta = store.cell(name), store.meta(name)
     except StoreError as e:
-        if isinstance(e, RemoteError) and not isinstance(e, ContentError):
-            raise  # the server failed, which says nothing about the cell line
+        if isinstance(e, UnreadableError) and not isinstance(e, ContentError):
+            raise  # the server or the machine failed, which says nothing about the cell line
         problem = f"{e.problem}; cell line {name} already exists, and is damaged"
         raise StoreError(e.location, problem, hint=_HINT) from e
     provenance = describe_build(fingerprint_inputs(inputs.files), options, sources=inputs.sources)
@@ -90,10 +91,12 @@ def recorded_cell_line(store: Store, inputs: CellFolder, provenance: Mapping[str
     try:
         info = store.cell(name)
     except StoreError as e:
+        check_may_be_damaged(e, e.location)
         raise StoreError(e.location, f"{e.problem}; what it was built from is unknown", hint=_HINT) from e
     try:
         meta = store.meta(name)
-    except (StoreError, UsageError):
+    except (StoreError, UsageError) as e:
+        check_may_be_damaged(e, store.location)
         meta = None  # damaged, and to be repaired
     changed = changes(info, meta, inputs, provenance)
     if changed:

@@ -14,7 +14,7 @@ from typing import Any
 from ... import __version__
 from ...store.errors import InputError
 from ...store.files.digest import file_digest
-from ...store.files.limited_read import is_there, parse_json, read_limited
+from ...store.files.limited_read import is_there, parse_json, read_cure, read_limited
 
 _LIBRARIES = ("zarr", "zarrs", "numcodecs", "numpy", "pyfaidx", "pyBigWig", "pybedtools", "dask")
 SOURCES = "sources.json"
@@ -107,7 +107,9 @@ def _identity(path: Path) -> tuple[int, int, int, int]:
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(path, f"cannot be read ({error.strerror})", hint="correct the path or its permissions")
+    return InputError(
+        path, f"cannot be read ({error.strerror})", hint=read_cure(error, "correct the path or its permissions")
+    )
 
 
 def read_sources(folder: Path) -> dict[str, dict[str, str]]:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ...store.errors import StoreError, UsageError
+from ...store.format.manifest import check_may_be_damaged
 from ...store.reader import Store
 from ..publish.disk_space import describe_failure
 from ..publish.transaction import InterruptedBuildError
@@ -145,7 +146,8 @@ def _other_damaged(
         if source is not None:
             try:
                 snapshot = snapshot_cell_line(source, cell)
-            except StoreError:
+            except StoreError as e:
+                check_may_be_damaged(e, source.location)
                 continue  # damaged in the source too, and not among the cell lines to be copied
             if status(snapshot) == "damaged":
                 yield snapshot
@@ -160,6 +162,7 @@ def _remaining_groups(existing: ExistingStore, todo: Sequence[GroupSnapshot]) ->
     try:
         return existing.snapshots_without({s.group for s in todo})
     except StoreError as e:
+        check_may_be_damaged(e, e.location)
         raise StoreError(
             e.location,
             f"{e.problem}, and the file can only be rewritten whole",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ...store.errors import RemoteError, StoreError
+from ...store.errors import StoreError
 from ...store.format.attributes import read_attributes
-from ...store.format.manifest import Objects, check_self_digest, parse_objects
+from ...store.format.manifest import Objects, check_may_be_damaged, check_self_digest, parse_objects
 from ...store.location import StoreLocation
 from ...store.reader import Store, open_store
 from ...store.schema import StoreInfo
@@ -49,7 +49,7 @@ class ExistingStore:
             on_object: called with the bytes of each object whose digest was compared.
 
         Raises:
-            RemoteError: the server failed.
+            UnreadableError: the server or the machine failed.
         """
         location, is_genome = self.store.storage, snapshot.group == "genome"
         if not is_genome and not location.has(snapshot.cell):
@@ -80,9 +80,8 @@ class ExistingStore:
         """Return whether exactly these objects exist, each of its size."""
         try:
             found = dict(self.store.storage.folder(group).listing() or {})
-        except RemoteError:
-            raise
-        except (StoreError, OSError):
+        except (StoreError, OSError) as e:
+            check_may_be_damaged(e, f"{self.store.location}/{group}")
             return False
         if group != "genome":
             found.pop("zarr.json", None)
@@ -113,7 +112,8 @@ class ExistingStore:
         location = self.store.storage
         try:
             listed = location.listed()
-        except (StoreError, OSError):
+        except (StoreError, OSError) as e:
+            check_may_be_damaged(e, self.store.location)
             return True
         if listed is None:
             return False
@@ -138,9 +138,8 @@ def open_existing(
     """
     try:
         return ExistingStore(open_store(path), digest)
-    except RemoteError:
-        raise
     except StoreError as e:
+        check_may_be_damaged(e, location.location)
         if _intact_attributes(location, "") is not None:
             raise  # of a schema version that this factornet does not read
         listed = parse_objects(info.genome_manifest_objects, location=location.location) if info else {}
@@ -168,14 +167,13 @@ def _intact_attributes(location: StoreLocation, group: str) -> dict[str, Any] | 
     """Return the attributes of a group, None if their own digest is wrong or they cannot be read.
 
     Raises:
-        RemoteError: the server failed.
+        UnreadableError: the server or the machine failed.
     """
     try:
         storage = location.folder(group)
         text, attributes = read_attributes(storage)
         check_self_digest(text, attributes, location=storage.location)
-    except RemoteError:
-        raise
-    except (StoreError, OSError):
+    except (StoreError, OSError) as e:
+        check_may_be_damaged(e, f"{location.location}/{group}")
         return None
     return attributes

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...store.errors import StoreError
+from ...store.files.limited_read import read_cure
 from ...store.format.attributes import read_attributes
 from ...store.format.manifest import Objects, check_self_digest, parse_objects
 from ...store.reader import Store
@@ -64,7 +65,7 @@ class GroupSnapshot:
         except FileNotFoundError as e:
             raise StoreError(location, "is missing, the manifest lists it", hint=hint) from e
         except OSError as e:
-            raise StoreError(location, f"cannot be read ({e.strerror})", hint=hint) from e
+            raise StoreError(location, f"cannot be read ({e.strerror})", hint=read_cure(e, hint)) from e
 
 
 def verified_pieces(opened: OpenObject, listed: ObjectDigest, *, location: str, hint: str) -> Iterator[bytes]:

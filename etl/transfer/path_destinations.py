@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...store.errors import StoreError
 from ...store.files.atomic_write import fsync_path, naming_file
+from ...store.files.limited_read import read_cure
 from ...store.format.cell_index import CELL_INDEX, format_cell_index
 from ...store.location import StoreLocation, ZipLocation, find_location
 from ...store.reader import open_store
@@ -148,7 +149,7 @@ class ZipDestination(_PathDestination):
         except StoreError as e:
             raise e.with_hint("give another name, or delete it and run the same command again") from e
         except OSError as e:
-            raise StoreError(self.location, f"cannot be read ({e.strerror})") from e
+            raise StoreError(self.location, f"cannot be read ({e.strerror})", hint=read_cure(e)) from e
 
     @contextmanager
     def transaction(self, snapshots: Sequence[GroupSnapshot]) -> Iterator[None]:

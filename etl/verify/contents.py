@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ...store.errors import ContentError, RemoteError, StoreError
+from ...store.format.manifest import check_may_be_damaged
 from ...store.storage.base import GroupStorage, ObjectDigest
 
 _MAX_FAILED = 10
@@ -22,7 +23,7 @@ def content_faults(
         threads: number of reading threads.
 
     Raises:
-        RemoteError: the server failed for several objects; damaged ones do not count.
+        UnreadableError: the server failed for several objects, damaged ones do not count; or the machine did, for one.
     """
     n_failed = 0
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
@@ -46,6 +47,7 @@ def _content_fault(storage: GroupStorage | None, name: str, listed: ObjectDigest
             with storage.open(name, listed) as file:
                 found = file.sha256()
     except OSError as e:
+        check_may_be_damaged(e, f"{storage.location}/{name}" if storage else name)
         return f"cannot be read ({e.strerror})"
     except StoreError as e:
         return e

@@ -13,7 +13,7 @@ from ...store.cell_info import CellInfo
 from ...store.errors import ContentError, RemoteError, SchemaVersionError, StoreError, UsageError
 from ...store.format.attributes import read_attributes, read_manifest
 from ...store.format.cell_index import CELL_INDEX
-from ...store.format.manifest import Objects, check_self_digest, parse_objects
+from ...store.format.manifest import Objects, check_may_be_damaged, check_self_digest, parse_objects
 from ...store.genome.intervals import GenomeCoordinates
 from ...store.location import RemoteLocation, StoreLocation, check_is_store, find_location
 from ...store.schema import StoreInfo, check_name
@@ -205,6 +205,7 @@ def _check_listing(group: _GroupCheck, info: StoreInfo | None) -> None:
         storage = group.storage = group.store.folder(group.path)
         entries = storage.listing()
     except OSError as e:
+        check_may_be_damaged(e, group.location)
         if e.errno != errno.ELOOP:  # a link: `unexpected_entries` reports it
             group.add("", "missing", f"cannot be read ({e.strerror})")
         return
@@ -264,9 +265,8 @@ def _expected_objects(group: _GroupCheck, storage: GroupStorage, info: StoreInfo
         else:
             cell = _cell_info(group, storage, info)
             digest, listed = cell.manifest, cell.manifest_objects
-    except RemoteError:
-        raise
     except StoreError as e:
+        check_may_be_damaged(e, storage.location)
         exists = "zarr.json" in (storage.listing() or ("zarr.json",))
         kind: FaultKind = "schema" if isinstance(e, SchemaVersionError) else "attributes"
         group.add("zarr.json", kind if exists else "missing", e if exists else "is missing")
@@ -279,6 +279,7 @@ def _expected_objects(group: _GroupCheck, storage: GroupStorage, info: StoreInfo
         group.add("manifest", "missing", e)
         return None
     except StoreError as e:
+        check_may_be_damaged(e, storage.location)
         _add_manifest_fault(group, storage, e)
         return None
     if info is not None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from shlex import quote
 
-from ...store.errors import RemoteError, SchemaVersionError, StoreError
+from ...store.errors import SchemaVersionError, StoreError
 from ...store.format.attributes import read_attributes
 from ...store.format.cell_index import CELL_INDEX
-from ...store.format.manifest import check_self_digest, has_self_digest
+from ...store.format.manifest import check_may_be_damaged, check_self_digest, has_self_digest
 from ...store.location import RemoteLocation, StoreLocation
 from ...store.schema import StoreInfo
 from .findings import FaultKind, Finding
@@ -19,7 +19,7 @@ def check_root(store: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
     """Check the attributes of the root; return their faults, and the attributes, or None if they are damaged.
 
     Raises:
-        RemoteError: the server failed.
+        UnreadableError: the server or the machine failed.
     """
     kind: FaultKind = "missing"
     try:
@@ -30,9 +30,8 @@ def check_root(store: StoreLocation) -> tuple[list[Finding], StoreInfo | None]:
         info = StoreInfo.from_attributes(attributes, location=store.location)
         kind = "attributes"
         check_self_digest(text, attributes, location=store.location)
-    except RemoteError:
-        raise  # the server failed, the store may be intact
     except (StoreError, OSError) as e:
+        check_may_be_damaged(e, store.location)
         # Attributes of another schema version with the right digest are as they were written: nothing to repair.
         intact = isinstance(e, SchemaVersionError) and has_self_digest(text, attributes)
         remedy = "update factornet" if intact else root_remedy(store)
@@ -71,6 +70,7 @@ def check_cell_index(store: StoreLocation, digests: Mapping[str, str], misnamed:
     try:
         listed = store.listed()
     except (StoreError, OSError) as e:
+        check_may_be_damaged(e, store.location)
         yield Finding(CELL_INDEX, "attributes", problem_at(store.location, CELL_INDEX, e), remedy)
         return
     if listed is None:

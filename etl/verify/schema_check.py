@@ -10,7 +10,7 @@ from typing import Any
 
 from ...store.cell_info import CellInfo
 from ...store.errors import StoreError
-from ...store.format.manifest import Objects, read_object
+from ...store.format.manifest import Objects, check_may_be_damaged, read_object
 from ...store.format.memmap import check_raw_layout, map_array, raw_bytes, raw_file
 from ...store.format.sharded import ShardedArray, parse_layout
 from ...store.format.tables import read_table
@@ -103,12 +103,14 @@ def table_faults(
             found = {column: read(storage, f"{name}/{column}", objects) for column in columns}
             read_table(found, coordinates, location=f"{storage.location}/{name}")
         except StoreError as e:
+            check_may_be_damaged(e, storage.location)
             yield name, e
     signals = (n.removesuffix(f"/{CODES}/zarr.json") for n in objects) if raw else ()
     for name in sorted(n for n in signals if is_coded(n, objects)):
         try:
             map_coded_array(storage, name, objects)
         except StoreError as e:
+            check_may_be_damaged(e, storage.location)
             yield f"{name}/{VALUES}", e
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.errors import StoreError, UsageError
+from ...store.format.manifest import check_may_be_damaged
 from ...store.reader import Store
 from ...store.schema import PeakSet
 from ...store.spans import StoredArray, read_span
@@ -159,6 +160,7 @@ def _compare_peaks(store: Store, cell: str, row: ChipFiles, aliases: dict[str, s
         try:
             stored = store.peaks(cell, row.factor, peak_set)
         except StoreError as e:
+            check_may_be_damaged(e, path)
             yield _differs(path, str(e))
             continue
         for column in ("chrom", "start", "stop", "summit"):
@@ -208,6 +210,7 @@ def _compare_array(
                 return
             on_block(stop - start)
     except StoreError as e:
+        check_may_be_damaged(e, path)
         yield Finding(path, "damaged", str(e), "see factornet-etl verify without --against-sources")
 
 

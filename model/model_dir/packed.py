@@ -26,6 +26,7 @@ from ... import __version__
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import named_write_errors, naming_file, not_read_back, replacing
 from ...store.files.digest import file_digest
+from ...store.files.limited_read import read_cure
 from ...store.files.outputs import check_output_file, output_lock, staged_folder
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, check_format, is_sealed, seal_document
 from ...store.files.sealed_toml import RUN_FILE
@@ -143,7 +144,9 @@ def _read_again(path: Path, source: IO[bytes]) -> bytes:
     except (zipfile.BadZipFile, EOFError) as error:
         raise InputError(path, f"changed while it was read ({error})", hint=_HINT) from error
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror or error})", hint="check the disk") from error
+        raise InputError(
+            path, f"cannot be read ({error.strerror or error})", hint=read_cure(error, "check the disk")
+        ) from error
 
 
 def describe_fault(fault: FileFinding) -> str:

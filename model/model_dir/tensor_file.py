@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...store.errors import InputError
 from ...store.files.digest import sha256_of
+from ...store.files.limited_read import read_cure
 from ...store.files.sealed_json import BLANK_DIGEST
 from .card import DAMAGED_HINT
 
@@ -67,7 +68,7 @@ def read_tensor_file(path: Path, sizes: tuple[int, int]) -> bytes:
             raise InputError(path, problem, hint=DAMAGED_HINT)
         return path.read_bytes()
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", hint=DAMAGED_HINT) from error
+        raise InputError(path, f"cannot be read ({error.strerror})", hint=read_cure(error, DAMAGED_HINT)) from error
 
 
 def parse_tensors(path: Path, data: bytes, model: str, sha256: str = "") -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...store.errors import InputError
 from ...store.files.bgzip import check_bgzip_end
+from ...store.files.limited_read import read_cure
 from ...store.text import format_bytes
 
 _HINT = "give a file of motifs in MEME format"
@@ -41,7 +42,7 @@ def read_lines(path: str | Path) -> list[str]:
         problem = f"not text at byte 1: gzip data is cut short or damaged ({error})"
         raise InputError(path, problem, hint="download the file again") from error
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", hint=_HINT) from error
+        raise InputError(path, f"cannot be read ({error.strerror})", hint=read_cure(error, _HINT)) from error
     if len(content) > _MAX_SIZE:
         raise InputError(path, f"has more than {format_bytes(_MAX_SIZE)}, too much for motifs", hint=_HINT)
     for kind, (begin, magic) in _ARCHIVES.items():

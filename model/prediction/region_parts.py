@@ -12,6 +12,7 @@ from typing import Any, Self
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import write_cure
 from ...store.files.digest import file_digest
+from ...store.files.limited_read import read_cure
 from ...store.files.outputs import remove
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, read_sealed_json, write_sealed_json
 from ...store.genome.regions import Region
@@ -109,6 +110,8 @@ class RegionParts:
                 sound = path.is_file() and file_digest(path) == digest
                 problem = "" if sound else "missing, or does not match its digest"
             except OSError as e:
+                if cure := read_cure(e):  # no fault of the part
+                    raise InputError(path, f"cannot be read ({e.strerror})", hint=cure) from e
                 problem = f"cannot be read ({e.strerror})"
             if problem:
                 _log.warning(f"{path}: {problem}; computed again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Callable
@@ -25,6 +26,15 @@ def is_there(path: Path) -> bool:
     return path.exists()
 
 
+def read_cure(error: OSError, otherwise: str = "") -> str:
+    """Return what to do about a failed read, as text; `otherwise` where no limit or permission is at fault."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise the limit on open files (ulimit -n)"
+    if error.errno == errno.ENOMEM:
+        return "free memory, or raise the limit on it"
+    return "check permissions" if error.errno in (errno.EACCES, errno.EPERM) else otherwise
+
+
 def read_limited(path: Path, max_size: int) -> bytes:
     """Return the content of a file.
 
@@ -37,7 +47,7 @@ def read_limited(path: Path, max_size: int) -> bytes:
         with path.open("rb") as file:
             content = file.read(max_size + 1)
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})") from error
+        raise InputError(path, f"cannot be read ({error.strerror})", hint=read_cure(error)) from error
     if len(content) > max_size:
         raise InputError(path, f"has more than {format_bytes(max_size)}, too much for a file of this kind")
     return content

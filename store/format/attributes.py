@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import StoreError
 from ..storage.base import GroupStorage
-from .manifest import DAMAGED_HINT, NOT_FACTORNET, Objects, parse_manifest, parse_objects
+from .manifest import DAMAGED_HINT, NOT_FACTORNET, Objects, parse_manifest, parse_objects, unreadable
 from .sharded import ShardedArray
 from .zarr_json import parse_zarr_json
 
@@ -43,7 +43,7 @@ def read_attributes(group: GroupStorage) -> tuple[bytes, dict[str, Any]]:
     try:
         text = group.read("zarr.json")
     except OSError as e:
-        raise StoreError(group.location, f"its zarr.json cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
+        raise unreadable(group.location, e, "its zarr.json ") from e
     try:
         return text, dict(parse_zarr_json(text, "group")["attributes"])
     except (ValueError, KeyError, TypeError) as e:

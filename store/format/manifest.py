@@ -14,7 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import StoreError
+from ..errors import ContentError, StoreError, UnreadableError
+from ..files.limited_read import read_cure
 from ..files.sealed_json import BLANK_DIGEST, SELF_DIGEST, is_sealed, seal
 from ..storage.base import GroupStorage, ObjectDigest, is_object_name
 
@@ -95,6 +96,26 @@ def parse_manifest(text: bytes, digest: str, *, location: str) -> Objects:
     return parse_objects(listed, location=f"{location}/manifest")
 
 
+def unreadable(location: str, error: OSError, what: str = "") -> StoreError:
+    """Return the error of a part of a store that cannot be read; `what` names the file, where that is not the part."""
+    problem = f"{what}cannot be read ({error.strerror})"
+    if cure := read_cure(error):
+        return UnreadableError(location, problem, hint=cure)
+    return StoreError(location, problem, hint=DAMAGED_HINT)
+
+
+def check_may_be_damaged(error: Exception, location: str) -> None:
+    """Check that an error of reading may be one of the store; call it before a fault of the store is concluded from it.
+
+    Raises:
+        UnreadableError: the machine, a permission or a server is at fault.
+    """
+    if isinstance(error, UnreadableError) and not isinstance(error, ContentError):
+        raise error
+    if isinstance(error, OSError) and read_cure(error):
+        raise unreadable(location, error) from error
+
+
 def read_object(group: GroupStorage, name: str, objects: Objects) -> bytes:
     """Read an object and compare it with the manifest of its group.
 
@@ -113,7 +134,7 @@ def read_object(group: GroupStorage, name: str, objects: Objects) -> bytes:
     except FileNotFoundError:
         raise StoreError(file, f"is missing, the manifest lists it with {size} bytes", hint=DAMAGED_HINT) from None
     except OSError as e:
-        raise StoreError(file, f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
+        raise unreadable(file, e) from e
     if found != size:
         raise StoreError(file, f"damaged ({found} bytes, the manifest lists {size})", hint=DAMAGED_HINT)
     if hashlib.sha256(content).hexdigest() != sha:

@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import StoreError
 from ..storage.base import GroupStorage
 from .chunk_decoder import CRC_SIZE, ChunkSlices, can_decode, decode, separately_decodable_bytes
-from .manifest import DAMAGED_HINT, Objects, read_object
+from .manifest import DAMAGED_HINT, Objects, read_object, unreadable
 from .zarr_json import DTYPES
 
 _ABSENT = 2**64 - 1  # offset and size of a chunk that a shard does not hold
@@ -274,7 +274,7 @@ class ShardedArray:
                 ) from None
             return absent, b""
         except OSError as e:
-            raise StoreError(file, f"cannot be read ({e.strerror})", hint=DAMAGED_HINT) from e
+            raise unreadable(file, e) from e
 
     def _parse_index(self, number: int, content: bytes) -> NDArray[np.uint64]:
         """Return offset and size of each chunk in an object, uint64 (chunks, 2).

@@ -19,6 +19,7 @@ from pathlib import Path
 from ....store.errors import InputError
 from ....store.files.atomic_write import TEMPORARY_NAME
 from ....store.files.digest import file_digest
+from ....store.files.limited_read import read_cure
 from ....store.files.outputs import lock_path, read_output_lock
 from ....store.files.sealed_json import read_json_object
 from ....store.files.sealed_toml import RUN_FILE, RUN_FORMAT, check_sealed_toml
@@ -75,7 +76,7 @@ def verify_model(folder: str | Path) -> ModelReport:
         return _verify_folder(Path(folder))
     except OSError as error:
         where = error.filename or str(folder)
-        raise InputError(where, f"cannot be read ({error.strerror})", hint=READ_HINT) from error
+        raise InputError(where, f"cannot be read ({error.strerror})", hint=read_cure(error, READ_HINT)) from error
 
 
 def _verify_folder(folder: Path) -> ModelReport:

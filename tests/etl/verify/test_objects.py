@@ -1,6 +1,9 @@
 """`factornet-etl verify` finds every fault in every kind of object; training never reads past one."""
 
+import errno
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from factornet.etl.verify.objects import verify_store
 from factornet.store import SamplingPlan, StoreError, StreamSettings, UsageError, WindowStream, open_store, read_span
 from factornet.store.format.manifest import check_self_digest, with_self_digest
 from factornet.store.format.zarr_json import parse_zarr_json
+from factornet.store.storage.local import LocalStorage
 
 CELLS = ("GM12878", "HepG2", "K562")
 
@@ -52,6 +56,40 @@ def test_intact_store_has_no_findings(copy, capsys):
     assert verify_store(copy, quick=True).findings == ()
     assert etl.main(["verify", str(copy)]) == 0
     assert ": no faults\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [
+        (errno.EMFILE, "raise the limit on open files (ulimit -n)"),
+        (errno.ENOMEM, "free memory, or raise the limit on it"),
+        (errno.EACCES, "check permissions"),
+    ],
+)
+@pytest.mark.parametrize("at", ["cells/K562", "zarr.json", "c/0"])
+def test_what_the_machine_cannot_read_is_not_damaged(demo_store, tmp_path, monkeypatch, capsys, *, code, cure, at):
+    """Advice to rebuild a sound store, and a status that says it has faults, would lose it."""
+    intact = LocalStorage.__init__, LocalStorage.open
+
+    def fail(name):
+        if str(name).endswith(at) and "K562" in str(name):
+            raise OSError(code, os.strerror(code), str(name))
+
+    def opened(self, path):
+        fail(path)
+        intact[0](self, path)
+
+    def read(self, name, *words):
+        fail(f"{self.location}/{name}")
+        return intact[1](self, name, *words)
+
+    monkeypatch.setattr(LocalStorage, "__init__", opened)
+    monkeypatch.setattr(LocalStorage, "open", read)
+    reason = rf"cells/K562.*cannot be read \({os.strerror(code)}\); {re.escape(cure)}"
+    with pytest.raises(StoreError, match=reason):
+        verify_store(demo_store)
+    assert etl.main(["export", str(demo_store), str(tmp_path / "x.zip")]) == 2
+    assert re.search(reason, capsys.readouterr().err)
 
 
 def test_flipped_bit_in_every_listed_object_is_found(copy):
