@@ -26,7 +26,7 @@ from ...store.files.digest import file_digest
 from ...store.files.limited_read import parse_json, read_limited
 from ...store.files.outputs import check_output_file, output_lock
 from ...store.storage.remote import TooLargeError, limit_pieces
-from ...store.storage.retry import RetryPolicy, TransientError
+from ...store.storage.retry import RestRefusedError, RetryPolicy, TransientError
 from ...store.storage.transfer_limit import POOL_CLASSES, limit_transfer
 from ...store.text import format_foreign
 from ..publish.disk_space import check_disk_space
@@ -183,7 +183,15 @@ class _Downloader:
             InputError: it cannot be written.
         """
         part = _part_path(self.path)
-        self.retry_policy.call(lambda: self._try_download(url, part), url=url)
+
+        def once() -> None:
+            try:
+                self._try_download(url, part)
+            except RestRefusedError:
+                _remove_part(part)  # the next try begins anew
+                raise
+
+        self.retry_policy.call(once, url=url)
         with named_write_errors(self.path):
             _version_path(part).unlink(missing_ok=True)
             if not matches(part, self.digest):
@@ -311,6 +319,8 @@ def _get(url: str, headers: dict[str, str], retry_policy: RetryPolicy) -> Any:
             response = session.get(url, headers=sent, stream=True, timeout=retry_policy.timeout)
     except (RequestException, HTTPError, ValueError) as e:  # ValueError: a redirect to what is no URL
         raise TransientError(f"cannot be reached ({format_foreign(e)})") from e
+    if response.status_code == 416 and "Range" in headers:
+        raise RestRefusedError
     if response.status_code in _TRANSIENT_STATUS or response.status_code >= 500:
         raise TransientError(f"HTTP {response.status_code}")
     if response.status_code not in (200, 206):

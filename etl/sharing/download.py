@@ -9,7 +9,7 @@ from ...store.errors import ContentError
 from ...store.files.atomic_write import named_write_errors
 from ...store.files.digest import file_digest
 from ...store.storage.remote import ObjectServer, TooLargeError
-from ...store.storage.retry import TransientError
+from ...store.storage.retry import RestRefusedError, TransientError
 from ..publish.disk_space import check_disk_space
 
 _CHANGED = (
@@ -52,8 +52,12 @@ def download_file(
     def once() -> None:
         done = _partial_size(path, size)
         if done < size:
-            with server.get(key, max_size=size, begin=done) as pieces:
-                _append(path, pieces, on_bytes)
+            try:
+                with server.get(key, max_size=size, begin=done) as pieces:
+                    _append(path, pieces, on_bytes)
+            except RestRefusedError:
+                path.unlink()  # the next try begins anew
+                raise
         if _read_size(path) != size:
             raise TransientError(f"{_read_size(path)} bytes, the catalogue lists {size}", None, _CHANGED)
         if file_digest(path) != sha256:  # of what an earlier call left, too

@@ -6,11 +6,13 @@ interrupted command leaves to the next one.
 
 from __future__ import annotations
 
+import glob
+import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ...store.errors import StoreError, UsageError
+from ...store.errors import InputError, StoreError, UsageError
 from ...store.files.outputs import output_lock
 from ...store.location import connect, is_remote
 from ...store.reader import Store
@@ -49,9 +51,19 @@ def listed_store(
     path = target.with_name(f".{target.name}.{entry.sha256[:16]}.zip")
     server = connect(catalogue.folder, is_folder=True)
     with output_lock(path, parents=True):
+        _remove_older(path, target.name)
         download_file(server, entry.name, path, size=entry.size, sha256=entry.sha256, on_bytes=on_bytes)
         yield str(path)
         path.unlink()
+
+
+def _remove_older(path: Path, name: str) -> None:
+    """Remove what interrupted downloads left of other versions of a store, which are listed no more."""
+    for other in path.parent.glob(f".{glob.escape(name)}.*.zip"):
+        if other == path or not re.fullmatch(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.zip", other.name):
+            continue
+        with suppress(InputError), output_lock(other):  # unless another process downloads it
+            other.unlink(missing_ok=True)
 
 
 def listed_cells(entry: CatalogueEntry, cells: Sequence[str] | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, SS
 from ..errors import StoreError, UsageError
 from ..text import format_foreign
 from .remote import PIECE_SIZE, ObjectServer, limit_pieces, range_begins_at, skip_bytes
-from .retry import RetryPolicy, TransientError
+from .retry import RestRefusedError, RetryPolicy, TransientError
 from .transfer_limit import POOL_CLASSES, limit_transfer
 
 _MAX_REDIRECTS = 5
@@ -63,6 +63,8 @@ class HttpServer(ObjectServer):
             is_rest = bool(begin) and response.status == 206
             if is_rest and not range_begins_at(response.headers.get("Content-Range"), begin):
                 raise TransientError(f"sends another range than the one requested, from byte {begin} on", 2)
+            if begin and response.status == 416:
+                raise RestRefusedError
             _check_status(200 if is_rest else response.status, self.url(key))
             limit.expect_body(max_size)
             body, left = response.stream(PIECE_SIZE, decode_content=False), max_size - begin if is_rest else max_size

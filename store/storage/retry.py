@@ -29,6 +29,13 @@ class TransientError(Exception):
         self.limit, self.hint = limit, hint
 
 
+class RestRefusedError(TransientError):
+    """A server has nothing at the offset that was requested (HTTP 416): begin anew."""
+
+    def __init__(self) -> None:
+        super().__init__("HTTP 416: has nothing at the byte from which the rest was requested")
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """Number of tries, and their timing.

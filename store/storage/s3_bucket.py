@@ -33,7 +33,7 @@ from ..errors import StoreError, UsageError
 from ..files.digest import sha256_of
 from ..text import format_foreign
 from .remote import PIECE_SIZE, ObjectServer, TooLargeError, limit_pieces, range_begins_at, skip_bytes
-from .retry import RetryPolicy, T, TransientError
+from .retry import RestRefusedError, RetryPolicy, T, TransientError
 from .transfer_limit import LimitedConnection, TransferLimit, limit_transfer
 
 _GOOGLE_ENDPOINT = "https://storage.googleapis.com"
@@ -318,8 +318,8 @@ def _response_error(response: Mapping[str, Any], url: str) -> Exception:
         )
     if status == 404:
         return FileNotFoundError(errno.ENOENT, "HTTP 404: no such object", url)
-    if status >= 500 or status == 429 or code in _TRANSIENT_CODES:
-        return TransientError(f"HTTP {status} {code}".rstrip())
+    if status >= 500 or status in (416, 429) or code in _TRANSIENT_CODES:
+        return RestRefusedError() if status == 416 else TransientError(f"HTTP {status} {code}".rstrip())
     if status in (401, 403):
         return StoreError(
             url,

@@ -70,6 +70,17 @@ def test_partial_download_restarts_when_file_changed_or_server_has_no_ranges(ser
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
+def test_rest_that_the_server_refuses_is_followed_by_a_download_from_the_start(server, tmp_path):
+    """As after a kill between the last byte and the rename: nothing is left to send."""
+    server.cut = lambda nth: 500_000 if nth == 0 else None
+    with pytest.raises(StoreError):
+        download_files([download(server.url)], tmp_path, retry_policy=RetryPolicy(tries=1, wait=0.01, timeout=1))
+    server.status = lambda nth: 416 if nth == 1 else 200
+    download_files([download(server.url)], tmp_path, retry_policy=QUICK)
+    assert server.requested == ["", "bytes=500000-", ""]
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+
+
 def test_mirrors_are_tried_in_turn(server, tmp_path):
     with serving(Publisher()) as bad:
         bad.content = CONTENT[:-1] + b"x"

@@ -17,6 +17,7 @@ from factornet.etl.sharing.download import download_file
 from factornet.etl.verify.objects import verify_store
 from factornet.store import RemoteError, StoreError, open_store
 from factornet.store.files.digest import sha256_of
+from factornet.store.files.outputs import lock_path, output_lock
 from factornet.store.storage.http_server import HttpServer
 from factornet.store.storage.remote import skip_bytes
 from factornet.store.storage.retry import RetryPolicy
@@ -114,7 +115,7 @@ def test_lasting_faults_are_one_line_and_nothing_is_published(
 class Ranges(http.server.BaseHTTPRequestHandler):
     """Server of CONTENT that supports range requests, or lies about them; breaks off after `most` bytes."""
 
-    most, lie, seen = 10**9, 0, []
+    most, lie, length, seen = 10**9, 0, len(CONTENT), []
 
     def log_message(self, *arguments) -> None:
         """Log nothing."""
@@ -122,6 +123,9 @@ class Ranges(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         begin = int((self.headers.get("Range") or "bytes=0-")[6:-1])
         self.seen.append(begin)
+        if begin >= self.length:
+            self.send_error(416)
+            return
         self.send_response_only(206 if begin else 200)
         self.send_header("Content-Range", f"bytes {begin + self.lie}-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.send_header("Content-Length", str(len(CONTENT) - begin))
@@ -156,6 +160,27 @@ def test_server_that_sends_another_range_is_refused(settings, tmp_path):
     refusal = pytest.raises(RemoteError, match="sends another range than the one requested, from byte 1000 on")
     with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ranges)) as server, refusal:
         download(f"http://127.0.0.1:{server.server_address[1]}", tmp_path / "x")
+
+
+def test_rest_that_is_refused_is_followed_by_a_download_from_the_start(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(Ranges, "length", 1000)
+    Ranges.most, Ranges.lie, Ranges.seen = 10**9, 0, []
+    (tmp_path / "x").write_bytes(CONTENT[:2000])
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ranges)) as server:
+        download(f"http://127.0.0.1:{server.server_address[1]}", tmp_path / "x")
+    assert Ranges.seen == [2000, 0]
+    assert (tmp_path / "x").read_bytes() == CONTENT
+
+
+def test_what_is_left_of_replaced_versions_is_removed_and_nothing_else(shelf_made, settings, tmp_path):
+    names = (f".x.zarr.{'a' * 16}.zip", f".y.zarr.{'b' * 16}.zip", f".x.zarr.{'c' * 16}.zip")
+    older, other, held = (tmp_path / name for name in names)
+    users = tmp_path / ".x.zarr.notes.zip"
+    for path in (older, other, held, users):
+        path.write_bytes(b"x")
+    with web_server(shelf_made) as url, output_lock(held):
+        assert command("import", "tiny.zip", tmp_path / "x.zarr", "--from", url) == 0
+        assert sorted(hidden(tmp_path)) == sorted(p.name for p in (other, held, users, lock_path(held)))
 
 
 @given(st.lists(st.binary(max_size=5), max_size=8), st.integers(0, 45))
