@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 from ...etl.download.models import fetched_models, find_models, models_folder, published_models
 from ...etl.download.registry import default_registry, read_registry
 from ...store.errors import InputError, UsageError
+from ...store.files.outputs import read_output_lock
 from ...store.text import format_count
-from .output import print_line
+from .output import print_line, print_warning
 
 if TYPE_CHECKING:
     from ...model.model_dir.card import ModelCard
@@ -96,6 +97,7 @@ def open_model_from_args(options: argparse.Namespace) -> LoadedModel:
     from ...model.keras.open_model import open_model, usable_weights
 
     options.model = resolve_model(options.model)
+    warn_if_written(options.model)
     model = open_model(options.model, weights=options.weights or usable_weights(options.model))
     _say_if_last(options, [model])
     if not options.json:
@@ -122,12 +124,19 @@ def open_models_from_args(options: argparse.Namespace) -> tuple[LoadedModel, ...
         if (folder := path.resolve()) in seen:
             raise UsageError(f"--model: {path} is given twice")
         seen.add(folder)
+        warn_if_written(path)
     models = open_models(options.model, weights=options.weights)
     _say_if_last(options, models)
     original = sum(map(is_keras_folder, options.model))
     if original and not options.json:
         print_line(f"{format_count(original, 'model')} of the original FactorNet, imported in memory")
     return models
+
+
+def warn_if_written(folder: Path) -> None:
+    """Warn of a model folder that a process is writing: a training may improve its weights, or replace a model."""
+    if (lock := read_output_lock(folder)) is not None and lock.held:
+        print_warning(f"{folder}: is being written by {lock.holder}; what it has now is used")
 
 
 def _say_if_last(options: argparse.Namespace, models: Sequence[LoadedModel]) -> None:

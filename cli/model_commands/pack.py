@@ -8,7 +8,7 @@ from typing import Any
 
 from ...store.text import format_bytes, format_count
 from ..common.arguments import HelpFormatter, add_common_options, naming_force
-from ..common.model_options import resolve_model
+from ..common.model_options import resolve_model, warn_if_written
 from ..common.output import print_json, print_line, print_warning
 
 
@@ -49,6 +49,7 @@ def _pack(options: argparse.Namespace) -> int:
     from ...store.files.digest import file_digest
 
     folder = resolve_model(options.model)
+    warn_if_written(folder)
     with naming_force():
         packed = pack_model(folder, options.output, overwrite=options.force)
     sha256 = file_digest(options.output)

@@ -139,7 +139,7 @@ def read_local(folder: Path) -> tuple[CatalogueEntry, ...] | None:
     if not path.exists() and not path.is_symlink():
         return None
     hint = f"`factornet-etl list --rebuild {folder}` writes it again, from the stores"
-    return parse_catalogue(read_limited(path, MAX_CATALOGUE_SIZE), path, hint=hint)
+    return parse_catalogue(read_limited(path, MAX_CATALOGUE_SIZE, hint=hint), path, hint=hint)
 
 
 def fetch_small(server: ObjectServer, key: str, *, hint: str) -> bytes | None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ...store.errors import FactorNetError, InputError, StoreError
 from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import file_digest, sha256_of
-from ...store.files.limited_read import parse_json, read_limited
+from ...store.files.limited_read import parse_json, read_cure
 from ...store.files.outputs import output_lock, remove_temporary_files
 from ...store.files.sealed_json import NewerVersionError
 from ...store.location import is_remote, with_forward_slashes
@@ -274,13 +274,22 @@ def _read_before(folder: Path) -> tuple[dict[str, CatalogueEntry], dict[str, Sta
     except NewerVersionError:
         raise
     except InputError as damage:
-        text = read_limited(path, MAX_CATALOGUE_SIZE)
+        text = _read_beginning(path)
         if FORMAT.name.encode() not in text[:200]:
             raise InputError(path, "is no catalogue", hint="move it away") from damage
         found = _statements_in(text, path)
         stated = ", ".join(name for name, s in found.items() if s != Statements()) or "none"
         note = f"{damage.path}: {damage.problem}; licence, citation and contact are taken over from it of: {stated}"
         return {}, found, (note,)
+
+
+def _read_beginning(path: Path) -> bytes:
+    """Return the content of a file, as much as a catalogue may have."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_CATALOGUE_SIZE)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", hint=read_cure(error, "move it away")) from error
 
 
 def _statements_in(text: bytes, path: Path) -> dict[str, Statements]:

@@ -35,8 +35,8 @@ def read_cure(error: OSError, otherwise: str = "") -> str:
     return "check permissions" if error.errno in (errno.EACCES, errno.EPERM) else otherwise
 
 
-def read_limited(path: Path, max_size: int) -> bytes:
-    """Return the content of a file.
+def read_limited(path: Path, max_size: int, *, hint: str = "") -> bytes:
+    """Return the content of a file; `hint` says what to do about one that is too large.
 
     Raises:
         InputError: it cannot be read, is no file, or has more than `max_size` bytes.
@@ -49,7 +49,8 @@ def read_limited(path: Path, max_size: int) -> bytes:
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", hint=read_cure(error)) from error
     if len(content) > max_size:
-        raise InputError(path, f"has more than {format_bytes(max_size)}, too much for a file of this kind")
+        problem = f"has more than {format_bytes(max_size)}, too much for a file of this kind"
+        raise InputError(path, problem, hint=hint)
     return content
 
 

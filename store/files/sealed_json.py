@@ -80,7 +80,7 @@ def read_sealed_json(path: Path, kind: JsonFormat, *, hint: str) -> dict[str, An
         NewerVersionError: it has a newer version.
         InputError: it cannot be read, is damaged, or of another kind.
     """
-    return parse_sealed_json(read_limited(path, _MAX_SIZE), path, kind, hint=hint)
+    return parse_sealed_json(read_limited(path, _MAX_SIZE, hint=hint), path, kind, hint=hint)
 
 
 def parse_sealed_json(text: bytes, where: str | Path, kind: JsonFormat, *, hint: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def read_json_object(path: Path, *, hint: str) -> tuple[bytes, dict[str, Any]]:
     Raises:
         InputError: it cannot be read, is larger, or no JSON object.
     """
-    text = read_limited(path, _MAX_SIZE)
+    text = read_limited(path, _MAX_SIZE, hint=hint)
     return text, _json_object(text, path, hint=hint)
 
 

@@ -54,7 +54,7 @@ def read_toml(path: Path, *, hint: str = "") -> dict[str, Any]:
     Raises:
         InputError: it cannot be read, or is no TOML.
     """
-    return _parse(path, read_limited(path, _MAX_SIZE), hint)
+    return _parse(path, read_limited(path, _MAX_SIZE, hint=hint), hint)
 
 
 def check_sealed_toml(path: Path, kind: JsonFormat) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def check_sealed_toml(path: Path, kind: JsonFormat) -> dict[str, Any]:
         NewerVersionError: it has a newer version.
         InputError: it cannot be read, is of another kind, damaged, or was edited.
     """
-    data = read_limited(path, _MAX_SIZE)
+    data = read_limited(path, _MAX_SIZE, hint=kind.hint)
     content = _parse(path, data, kind.hint)
     check_format(path, content, kind)
     line = _line(str(content.get(SELF_DIGEST)))

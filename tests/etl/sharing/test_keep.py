@@ -122,6 +122,17 @@ def test_cut_catalogue_is_rebuilt_and_what_is_lost_is_said(shelf, capsys):
     assert names(shelf) == ["tiny.zarr", "tiny.zip"]
 
 
+def test_catalogue_that_is_too_large_is_rebuilt(shelf, capsys):
+    with (shelf / CATALOGUE).open("ab") as file:
+        file.truncate(17_000_000)
+    assert command("list", shelf) == 2
+    expected = f"has more than 16 MB, too much for a file of this kind; `factornet-etl list --rebuild {shelf}`"
+    assert expected in capsys.readouterr().err
+    assert command("list", "--rebuild", shelf) == 0
+    assert "taken over from it of: none" in capsys.readouterr().err
+    assert names(shelf) == ["tiny.zarr", "tiny.zip"]
+
+
 def test_newer_or_foreign_catalogue_is_not_rebuilt(shelf, capsys):
     for text in ('{"format": "factornet-catalogue", "version": 9}', '{"my": "file"}'):
         (shelf / CATALOGUE).write_text(text)

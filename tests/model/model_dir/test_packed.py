@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import zipfile
@@ -15,6 +16,7 @@ from factornet.model import FactorNet, ModelCard, NetworkConfig, save_weights
 from factornet.model.model_dir.card import write_card
 from factornet.model.model_dir.packed import pack_model, unpack_model
 from factornet.store import InputError, UsageError
+from factornet.store.files.outputs import output_lock
 from factornet.store.files.sealed_json import JsonFormat, seal_document
 
 
@@ -84,6 +86,15 @@ def test_commands(model, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["name"] == "MAX"
     assert main(["verify", str(tmp_path / "new")]) == 0
     assert main(["unpack", str(file), "-o", str(tmp_path / "new")]) == 2
+
+
+def test_a_model_that_is_being_written_is_packed_with_a_warning(model, tmp_path, capsys):
+    with output_lock(model):
+        assert main(["pack", str(model), "-o", str(tmp_path / "MAX.factornet")]) == 0
+    expected = rf"{model}: is being written by process {os.getpid()} on \S+ since .*; what it has now is used"
+    assert re.search(expected, capsys.readouterr().err)
+    assert main(["pack", str(model), "-o", str(tmp_path / "again.factornet")]) == 0
+    assert "being written" not in capsys.readouterr().err
 
 
 def test_a_damaged_model_is_not_packed(model, tmp_path):
