@@ -7,7 +7,11 @@ import os
 import resource
 import sys
 
+from .text import format_foreign
+
 _OPEN_FILES = 65_536
+_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory")
+_NOT_LOADED = ("failed to map segment", "load shared object")
 
 
 def cpu_count() -> int:
@@ -28,6 +32,22 @@ def available_memory() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def describe_lack(error: BaseException) -> str:
+    """Return what this machine lacks, and the cure, if an error of Python, torch or the loader says so; else ""."""
+    text = str(error)
+    lower = text.lower()
+    why = f" ({shown})" if (shown := format_foreign(text)) else ""
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(s in lower for s in _NO_MEMORY)):
+        return f"out of memory{why}; free memory, or raise its limit (ulimit -v, or that of the job)"
+    if isinstance(error, RuntimeError) and "can't start new thread" in lower:
+        return (
+            "no thread can be started; raise the limit on processes (ulimit -u), or on memory (ulimit -v)"
+        )
+    if isinstance(error, ImportError | OSError) and any(s in lower for s in _NOT_LOADED):
+        return f"a library cannot be loaded{why}; free memory, or raise its limit (ulimit -v), or install it again"
+    return ""
 
 
 def raise_open_file_limit() -> None:

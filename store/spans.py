@@ -12,6 +12,7 @@ from .format.layout import check_values
 from .format.manifest import DAMAGED_HINT
 from .format.sharded import ShardedArray
 from .format.value_tables.coded_array import CodedArray
+from .machine import describe_lack
 
 StoredArray = ShardedArray | CodedArray | NDArray[Any]
 """Array of a store: a memory map if the store is raw, of values or of their codes. All kinds have shape and dtype, and
@@ -33,6 +34,8 @@ def read_span(array: StoredArray, start: int, stop: int) -> NDArray[Any]:
     except StoreError:
         raise
     except Exception as e:
+        if describe_lack(e):  # no fault of the chunk
+            raise
         raise StoreError(location, f"a chunk is damaged ({e})", hint=DAMAGED_HINT) from e
     check_values(values, location=array_location(array), start=start)
     return values

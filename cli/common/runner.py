@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ...store.errors import FactorNetError, InputError, UsageError
-from ...store.machine import raise_open_file_limit
+from ...store.machine import describe_lack, raise_open_file_limit
 from ..run.config import with_config
 from ..run.failure import describe_failure
 from ..run.parser import CommandParser, command_parser
@@ -31,10 +31,10 @@ Handler = Callable[[argparse.Namespace], int]
 def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: Sequence[str] | None) -> int:
     """Parse arguments, run a command, and return its exit status; write its record, if it was done.
 
-    An error of the user (`FactorNetError`, `OSError`) is printed on one line and gives status 2; with ``--verbose`` it
-    is raised. An interrupt gives status 130, another signal that `handle_termination` catches 128 + its number: locks
-    and unfinished files are removed as after an error. With ``--json`` both are printed on standard output, too, unless
-    a result is there. All other errors are raised.
+    An error of the user (`FactorNetError`, `OSError`), or a lack of memory, is printed on one line and gives status 2;
+    with ``--verbose`` it is raised. An interrupt gives status 130, another signal that `handle_termination` catches
+    128 + its number: locks and unfinished files are removed as after an error. With ``--json`` both are printed on
+    standard output, too, unless a result is there. All other errors are raised.
 
     Args:
         parser: of the command.
@@ -54,7 +54,8 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
                 _write_record(options)
             return status
     except (Exception, KeyboardInterrupt) as error:
-        interrupt, users = _find_interrupt(error), isinstance(error, FactorNetError | OSError)
+        interrupt = _find_interrupt(error)
+        users = isinstance(error, FactorNetError | OSError) or describe_lack(error) != ""
         if interrupt is not None and not users:
             # Of a library that was about to start one: said when it is freed, below.
             warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
@@ -168,6 +169,8 @@ def _find_interrupt(error: BaseException | None) -> KeyboardInterrupt | None:
 
 
 def _message(error: BaseException) -> str:
+    if lack := describe_lack(error):
+        return lack
     if isinstance(error, OSError):
         # Disk full, no permission: the system's own message is clear enough.
         return f"{error.filename or 'reading or writing'}: {error.strerror or error}"

@@ -260,7 +260,7 @@ def _load(directory: Path, model: _KerasModel, weights: str, *, names: Mapping[s
     try:
         with Hdf5File(path) as file:
             arrays = _read_weights(file, model)
-    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError, MemoryError) as error:
+    except (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError) as error:
         problem = f"damaged, or not weights of Keras ({format_foreign(error)})"
         raise InputError(path, problem, hint="copy it again") from error
     network = FactorNet(model.config)

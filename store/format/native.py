@@ -147,7 +147,11 @@ def when_compiled(compile_loops: Callable[[], _Loops]) -> _Loops | None:
 def in_background(compile_loops: Callable[[], Any]) -> Future[Any]:
     """Call a function in a thread, the first time that it is given."""
     executor = ThreadPoolExecutor(1, thread_name_prefix="compile")
-    future = executor.submit(compile_loops)
+    try:
+        future = executor.submit(compile_loops)
+    except RuntimeError as error:  # no thread can be started: as where compiling fails
+        future = Future()
+        future.set_exception(error)
     executor.shutdown(wait=False)
     return future
 

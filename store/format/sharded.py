@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import StoreError
+from ..machine import describe_lack
 from ..storage.base import GroupStorage
 from .chunk_decoder import CRC_SIZE, ChunkSlices, can_decode, decode, separately_decodable_bytes
 from .manifest import DAMAGED_HINT, Objects, read_object, unreadable
@@ -239,6 +240,8 @@ class ShardedArray:
         try:
             decode(packed, slices, layout.chunk_rows * row_size, layout.codecs[1:], out)
         except (ValueError, RuntimeError) as e:
+            if describe_lack(e):  # no fault of the chunk
+                raise
             raise StoreError(self.location, f"a chunk of object {number} is damaged ({e})", hint=DAMAGED_HINT) from e
 
     def _key(self, number: int) -> str:
