@@ -47,6 +47,7 @@ _OWN = {
     "cross_validation": "--cross-validation",
 }
 """Options of factornet-train that each part chooses, by destination: a cell line left out must not be learnt from."""
+_REPEAT = "which may end it: repeat the command later, to see that it did"
 _IGNORED = ("ignore_units", "ignore_annotation_rules")
 """Options of factornet-train that factornet-predict needs, too, by destination."""
 _MEASURES = {"average_precision": "average precision", "auroc": "auROC", "recall_at_10_fdr": "recall at 10 % FDR"}
@@ -224,8 +225,10 @@ def _print_result(parts: list[Part], elsewhere: list[Part], options: argparse.Na
         run_json("evaluate", [*predictions, *plot], quiet=options.json)
     tables = [folder / "scores.json" for folder in folders]
     note_run(options, path=options.output / RUN_FILE, outputs=tables)
+    unfinished = [f.name for f in folders if not (options.no_final or _has_ended(f / "model"))]
     if options.json:
-        print_json({"scores": scores, "elsewhere": [f"{p.factor} without {p.held_out}" for p in elsewhere]})
+        left = [f"{p.factor} without {p.held_out}" for p in elsewhere]
+        print_json({"scores": scores, "elsewhere": left, "unfinished": unfinished})
         return 0
     rows = [
         (factor, cell, f"{found['positives']:,}", *(_with_interval(found, key) for key in _MEASURES))
@@ -237,9 +240,11 @@ def _print_result(parts: list[Part], elsewhere: list[Part], options: argparse.Na
         print_table("trained on the others; test regions, with 95 % intervals", columns, rows)
     if elsewhere:
         count = format_count(len(elsewhere), "part")
-        print_line(f"{count} left to other processes: repeat the command once they are done, for all scores")
+        print_line(f"{count} left to other processes: repeat the command once they are done, for all scores and models")
     elif unscored := [folder.name for folder in folders if folder.name not in scores]:
-        print_line(f"scores of {', '.join(unscored)}: left to another process; repeat the command once it is done")
+        print_line(f"scores of {', '.join(unscored)}: left to another process, {_REPEAT}")
+    elif unfinished:
+        print_line(f"model of all cell lines, {', '.join(unfinished)}: left to another process, {_REPEAT}")
     return 0
 
 

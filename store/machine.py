@@ -42,9 +42,7 @@ def describe_lack(error: BaseException) -> str:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(s in lower for s in _NO_MEMORY)):
         return f"out of memory{why}; free memory, or raise its limit (ulimit -v, or that of the job)"
     if isinstance(error, RuntimeError) and "can't start new thread" in lower:
-        return (
-            "no thread can be started; raise the limit on processes (ulimit -u), or on memory (ulimit -v)"
-        )
+        return "no thread can be started; raise the limit on processes (ulimit -u), or on memory (ulimit -v)"
     if isinstance(error, ImportError | OSError) and any(s in lower for s in _NOT_LOADED):
         return f"a library cannot be loaded{why}; free memory, or raise its limit (ulimit -v), or install it again"
     return ""

@@ -17,6 +17,7 @@ from ..common.signal_check import naming_ignore_units
 _HINT = "use the same options, or another folder"
 _SETTINGS = JsonFormat("factornet-crossval", 1, "give a folder of factornet-crossval, or a new one")
 _SCORES = JsonFormat("factornet-crossval-scores", 1, "remove it, and run the command again")
+_LONGEST = 180  # bytes of the name of predictions: records and temporary files next to them have longer names
 _OWN_FILES = ("crossval.json", RUN_FILE)
 _OWN_FILES_OF_FACTOR = ("model", "scores.json")
 """What stands beside the folders of factors, and beside those of a factor's cell lines."""
@@ -102,6 +103,14 @@ def _check_names(store: Store, parts: Sequence[Part]) -> None:
             raise UsageError(
                 f"{store.location}: the {what} {name} has the name of {why}; leave it out, by naming the others (-f, "
                 "-i), or build it under another name"
+            )
+    for part in parts:
+        name = part.predictions.name
+        if len(name.encode()) > _LONGEST:
+            raise UsageError(
+                f"{store.location}: the factor {part.factor[:20]}... and the cell line {part.held_out[:20]} together "
+                f"make a name of {len(name.encode())} bytes, more than the {_LONGEST} of a file's; leave them out, by "
+                "naming the others (-f, -i), or build them under shorter names"
             )
 
 

@@ -1,5 +1,6 @@
 """Leave-one-cell-line-out cross-validation: parts that are resumed and shared, honest scores, a final model with them."""
 
+import argparse
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ from typing import cast
 import pytest
 
 from factornet.cli import crossval, model
-from factornet.cli.crossvalidation.parts import check_cells, plan_parts, read_scores, write_scores
+from factornet.cli.crossvalidation.parts import Part, check_cells, plan_parts, read_scores, write_scores
 from factornet.cli.etl import main as etl
 from factornet.model.data import signals
 from factornet.store import InputError, Store, UsageError, open_store
@@ -43,7 +44,7 @@ def done(words):
 def test_two_processes_share_the_parts(done, words, capsys):
     assert crossval.main([*words[: -len(QUICK) - 1], "--json", "--", *QUICK]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["elsewhere"] == []
+    assert (found["elsewhere"], found["unfinished"]) == ([], [])
     assert set(found["scores"]["CTCF"]) == {"K562", "HepG2"}
     for scores in found["scores"]["CTCF"].values():
         low, high = scores["intervals"]["average_precision"]
@@ -115,6 +116,34 @@ def test_scores_of_another_factor_are_refused(tmp_path):
     assert read_scores(tmp_path / "scores.json", "MAX") == {"K562": {}}
     with pytest.raises(InputError, match="has the scores of MAX, not of CTCF"):
         read_scores(tmp_path / "scores.json", "CTCF")
+
+
+def result(parts, elsewhere, capsys, **options):
+    """What is printed at the end, without and with --json."""
+    shown = argparse.Namespace(**{"plot": None, "no_final": False, "output": parts[0].folder.parents[1], **options})
+    assert crossval._print_result(parts, elsewhere, argparse.Namespace(**vars(shown), json=False)) == 0
+    text = capsys.readouterr().out
+    assert crossval._print_result(parts, elsewhere, argparse.Namespace(**vars(shown), json=True)) == 0
+    return text, json.loads(capsys.readouterr().out)
+
+
+def test_what_is_left_to_other_processes_is_said(tmp_path, capsys):
+    """Status 0 alone would say that all scores and models are there."""
+    parts = [Part(tmp_path / "MAX" / cell, "MAX", cell, ("other",)) for cell in ("K562", "HepG2")]
+    (tmp_path / "MAX").mkdir()
+    text, found = result(parts, parts[1:], capsys)
+    assert "1 part left to other processes: repeat the command once they are done, for all scores and models" in text
+    assert found == {"scores": {}, "elsewhere": ["MAX without HepG2"], "unfinished": ["MAX"]}
+    text, found = result(parts, [], capsys)
+    assert "scores of MAX: left to another process, which may end it: repeat the command" in text
+    row = {"average_precision": 0.5, "positives": 9, "intervals": {}, **dict.fromkeys(crossval._MEASURES, 0.5)}
+    write_scores(tmp_path / "MAX" / "scores.json", "MAX", {"K562": row, "HepG2": row})
+    text, found = result(parts, [], capsys)
+    assert "model of all cell lines, MAX: left to another process, which may end it: repeat the command" in text
+    assert (found["elsewhere"], found["unfinished"]) == ([], ["MAX"])
+    text, found = result(parts, [], capsys, no_final=True)
+    assert "left to" not in text
+    assert found["unfinished"] == []
 
 
 @pytest.mark.slow
@@ -208,6 +237,7 @@ def test_cell_lines_that_could_not_be_predicted_are_refused_before_training(demo
         ("CTCF", "model", "the cell line model has the name of a file or folder"),
         ("CTCF", "scores.json", "the cell line scores.json has the name of a file or folder"),
         ("-h", "K562", "the factor -h has the name of an option"),
+        ("F" * 175, "K562", "together make a name of 183 bytes, more than the 180 of a file's"),
     ],
 )
 def test_names_that_files_of_the_folder_have_are_refused(tmp_path, factor, cell, message):
