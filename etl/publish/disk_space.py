@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from ...store.errors import StoreError
+from ...store.files.atomic_write import write_cure
 from ...store.files.outputs import why_not_replaceable
 from ...store.storage.atomic_swap import final_path, lock_file, old_versions_dir, staging_dir
 from ...store.text import format_bytes
@@ -142,6 +143,13 @@ def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> No
             f"{format_bytes(needed - free)} are missing",
             hint=f"free disk space, {hint}",
         )
+
+
+def failure_cure(error: OSError | RuntimeError) -> str:
+    """Return what to do about a failed write, see `write_cure`; libraries that raise RuntimeError give text alone."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE)
+    named = next((OSError(code, "") for code in codes if os.strerror(code) in str(error)), OSError())
+    return write_cure(error if isinstance(error, OSError) else named, "check permissions and the disk")
 
 
 def describe_failure(error: OSError | RuntimeError, path: Path) -> str:

@@ -21,7 +21,7 @@ from ...store.files.digest import file_digest
 from ..inputs.bigwig import read_values
 from ..inputs.fasta import FastaReader, PreparedFasta
 from ..inputs.signal_summary import SignalSummary
-from ..publish.disk_space import describe_failure
+from ..publish.disk_space import describe_failure, failure_cure
 from .assembly_gaps import GapFinder
 from .labels import IntArray, bin_labels
 
@@ -119,9 +119,11 @@ class ShardRegion:
             return file_digest(self.root / self.key)
         except (OSError, RuntimeError) as e:  # zarrs raises RuntimeError for failed writes
             path = self.root / self.key
-            raise StoreError(
-                path, f"cannot be written ({describe_failure(e, path)})", hint="nothing was published"
-            ) from e
+            problem, hint = (
+                f"cannot be written ({describe_failure(e, path)})",
+                f"{failure_cure(e)}; nothing was published",
+            )
+            raise StoreError(path, problem, hint=hint) from e
 
 
 def shard_regions(root: Path, path: str) -> Iterator[ShardRegion]:

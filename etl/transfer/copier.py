@@ -12,7 +12,7 @@ from pathlib import Path
 from ...store.errors import StoreError, UsageError
 from ...store.format.manifest import check_may_be_damaged
 from ...store.reader import Store
-from ..publish.disk_space import describe_failure
+from ..publish.disk_space import describe_failure, failure_cure
 from ..publish.transaction import InterruptedBuildError
 from .destination import Destination
 from .existing import ExistingStore, GroupStatus
@@ -258,7 +258,7 @@ def _copy_group(snapshot: GroupSnapshot, destination: Destination, threads: int,
             raise InterruptedBuildError(f"{e}{resume}") from e
         except OSError as e:
             path = Path(os.fsdecode(e.filename or destination.location))
-            problem = f"{path}: cannot be written ({describe_failure(e, path)}); check the disk"
+            problem = f"{path}: cannot be written ({describe_failure(e, path)}); {failure_cure(e)}"
             raise InterruptedBuildError(f"{problem}{resume}") from e
         finally:
             pool.shutdown(cancel_futures=True)

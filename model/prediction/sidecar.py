@@ -78,6 +78,10 @@ class PredictionRecord:
             kind = str if name in texts else list if name == "trainings" else dict
             if not isinstance(value, kind):
                 raise TypeError(f"{name} must be of type {kind.__name__}")
+        tasks = values["model"].get("tasks", [])
+        listed = [*values["chromosomes"].values(), *values["manifests"].values()]
+        if not isinstance(tasks, list) or not all(isinstance(text, str) for text in [*tasks, *listed]):
+            raise TypeError("tasks must be a list of names, chromosomes and manifests digests by name")
         return cls(**values | {"trainings": tuple(map(TrainingData.from_json, values["trainings"]))})
 
 

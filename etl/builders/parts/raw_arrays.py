@@ -20,7 +20,7 @@ from ....store.format.value_tables.table import ValueTable, find_table, takes_le
 from ....store.format.zarr_json import DTYPES, read_zarr_json
 from ....store.reader import Store, open_store
 from ....store.spans import read_span
-from ...publish.disk_space import describe_failure
+from ...publish.disk_space import describe_failure, failure_cure
 from ...shards.tasks import ShardReport
 
 _BLOCK_SIZE = 16 * 1024 * 1024
@@ -157,7 +157,7 @@ def _write(file: Path, blocks: Iterable[NDArray[Any]]) -> str:
                 out.write(content)
     except OSError as e:
         problem = f"cannot be written ({describe_failure(e, file)})"
-        raise StoreError(file, problem, hint="nothing was published") from e
+        raise StoreError(file, problem, hint=f"{failure_cure(e)}; nothing was published") from e
     return sha.hexdigest()
 
 

@@ -191,6 +191,7 @@ def test_failed_write_names_the_file(store, name, size):
     assert len(lines) == 1, done.stderr
     line = lines[0]
     assert "File too large" in line
+    assert "raise the limit of file sizes (ulimit -f), or choose a file system for larger files" in line
     path = Path(line.removeprefix("factornet-etl: error: ").partition(": ")[0])
     assert path.is_relative_to(store.parent)
     assert path.name not in ("genome", "cells.B", "unpack", "zip", "out.zarr", "s.zarr"), line

@@ -138,6 +138,9 @@ def test_damaged_record_is_refused(predictor, bins, tmp_path):
         ("trainings", [{"cells": [], "valid_cells": [], "valid": [5], "test": [], "chromosomes": [], "manifests": {}}]),
         ("manifests", []),
         ("chromosomes", None),
+        ("chromosomes", {"chr1": 3}),
+        ("model", {"tasks": [3]}),
+        ("model", {"tasks": "CTCF"}),
     ],
 )
 def test_record_of_other_types_is_refused(predictor, bins, tmp_path, *, key, value):
