@@ -148,7 +148,8 @@ def check_disk_space(location: Path, needed: int, *, what: str, hint: str) -> No
 def failure_cure(error: OSError | RuntimeError) -> str:
     """Return what to do about a failed write, see `write_cure`; libraries that raise RuntimeError give text alone."""
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE)
-    named = next((OSError(code, "") for code in codes if os.strerror(code) in str(error)), OSError())
+    reason = str(error)
+    named = next((OSError(code, "") for code in codes if os.strerror(code) in reason), OSError())
     return write_cure(error if isinstance(error, OSError) else named, "check permissions and the disk")
 
 

@@ -53,7 +53,7 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
             restore_swapped(store, name)
             _remove_unread_versions(store, name)
             if not keep:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove_tree(folder)
             folder.mkdir(exist_ok=True)
             yield folder
         except (KeyboardInterrupt, InterruptedBuildError):
@@ -65,8 +65,19 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
             raise StoreError(path, describe_failure(e, path), hint=f"{cure}; {state}" if cure else state) from e
         finally:
             if not kept:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove_tree(folder)
             _remove_unread_versions(store, name)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder as far as that is possible."""
+    shutil.rmtree(folder, ignore_errors=True)
+    # rmtree holds a descriptor for each level: where a build failed for lack of them, one must do.
+    for root, folders, files in os.walk(folder, topdown=False):
+        for path in (Path(root, name) for name in (*files, *folders)):
+            with contextlib.suppress(OSError):
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    _remove_empty_folders(folder)
 
 
 @contextmanager

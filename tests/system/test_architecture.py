@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 # From the lowest to the highest: each may import those before it, none after it. A new sub-package gets its place here.
 LAYERS = """
-    store.errors store.text store.machine store.files store.workers store.genome store.attribute_checks
+    store.text store.errors store.machine store.files store.workers store.genome store.attribute_checks
     store.schema store.cell_info store.annotation_rules store.meta_names store.storage store.format store.location store.spans store.reader store.stored_signal store.sampling store.windows store
     etl.demo etl.publish etl.inputs etl.reads etl.annotation etl.download etl.folders etl.encode etl.expression etl.shards etl.uniqueness etl.verify etl.builders etl.transfer etl.sharing etl
     model.figures model.network model.model_dir model.keras model.data model.prediction model.motifs model.evaluation model.calls

@@ -212,6 +212,22 @@ def test_full_disk_is_described_with_the_free_space(tmp_path, monkeypatch):
         Path("other").read_bytes()
 
 
+def test_folder_is_removed_with_few_descriptors_too(tmp_path, monkeypatch):
+    """shutil.rmtree holds one for each level, which a build that failed for lack of them does not have."""
+    monkeypatch.setattr(transaction.shutil, "rmtree", lambda *_, **__: None)
+
+    def build():
+        with transaction.staging(tmp_path / "r", "unpack") as folder:
+            (folder / "r/genome/c").mkdir(parents=True)
+            (folder / "r/genome/c/0").write_text("x")
+            (folder / "r/link").symlink_to(tmp_path)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(folder))
+
+    with pytest.raises(StoreError, match="Too many open files"):
+        build()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_lock_that_cannot_be_created_leaves_no_folders(tmp_path, monkeypatch):
     """The disk has room for the folders of the lock file, but not for the file."""
 
