@@ -164,7 +164,8 @@ class Hdf5File:
     def _check_type(self, dataset: Any, where: str) -> None:
         stored = dataset.id.get_type()
         if not isinstance(stored, h5t.TypeFloatID) or stored.get_size() > 8:
-            raise InputError(self.path, f"{where} has dtype {format_foreign(dataset.dtype)}, expected float32")
+            problem = f"{where} has dtype {format_foreign(dataset.dtype)}, expected float32"
+            raise InputError(self.path, problem, hint=_HINT)
         if stored.committed():
             raise InputError(self.path, f"{where} has a type that is stored elsewhere in the file", hint=_HINT)
 

@@ -183,14 +183,19 @@ def staged_folder(path: Path, *, replaced: Sequence[str] = ()) -> Iterator[Path]
         else:
             staged.rename(target)  # also in place of an empty folder
         fsync_path(target.parent)
+    except InputError as error:
+        if not Path(error.path).is_relative_to(staged):
+            raise
+        where = _final_path(error.path, staged, path)
+        raise type(error)(where, error.problem, hint=error.hint, line=error.line) from error
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
-        raise InputError(_final_path(error, staged, path), problem, hint=write_cure(error)) from error
+        raise InputError(_final_path(error.filename, staged, path), problem, hint=write_cure(error)) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _final_path(error: OSError, staged: Path, path: Path) -> Path:
+def _final_path(name: object, staged: Path, path: Path) -> Path:
     """Return where the file of an error would be at the end, if it is in a staged folder; else the folder's path."""
-    file = Path(error.filename) if isinstance(error.filename, str | Path) else staged
+    file = Path(name) if isinstance(name, str | Path) else staged
     return path / file.relative_to(staged) if file.is_relative_to(staged) else path

@@ -125,6 +125,16 @@ def test_folder_that_is_mounted_cannot_be_replaced_and_the_cure_says_so(tmp_path
     assert list((tmp_path / "m").iterdir()) == []
 
 
+def test_failed_write_in_a_staged_folder_names_the_path_that_the_file_would_have(tmp_path):
+    """The staged folder is gone when the message is read."""
+    with output_lock(tmp_path / "m"), pytest.raises(InputError) as caught, staged_folder(tmp_path / "m") as staged:
+        raise InputError(staged / "a/b.txt", "cannot be written (full)", hint="check free space")
+    assert str(caught.value) == f"{tmp_path}/m/a/b.txt: cannot be written (full); check free space"
+    with output_lock(tmp_path / "m"), pytest.raises(InputError, match="elsewhere: x"), staged_folder(tmp_path / "m"):
+        raise InputError("elsewhere", "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_temporary_files_of_killed_writers_are_removed_and_no_others(tmp_path):
     killed = [".o.bed.12345678.part.gz", ".o.bed.abcdef01.part.gz"]
     others = [".o.bed.x.12345678.part.gz", ".o.bed.1234567.part.gz", ".o.12345678.part.gz", "o.bed.12345678.part.gz"]
