@@ -12,8 +12,12 @@ from torch import nn
 
 from ...store.errors import InputError
 from ...store.files.sealed_json import NewerVersionError
+from ...store.machine import describe_lack
+from ...store.text import format_foreign
 from ..model_dir.history import BETTER_BY, Selection, merit
 from ..model_dir.training_state import EpochPosition, TrainingState, load_paused_state, load_training_state
+
+_HINT = "start the training again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,16 +179,30 @@ class Progress:
         folder: Path,
         select: Selection = "loss",
     ) -> Progress:
-        """Restore progress, network, optimiser and random generators from a state of a model folder."""
-        network.load_state_dict(dict(state.weights))
-        optimizer.load_state_dict(dict(state.optimizer))
-        torch.set_rng_state(state.rng["cpu"])
-        if torch.cuda.is_available() and "cuda" in state.rng:
-            torch.cuda.set_rng_state(state.rng["cuda"])
+        """Restore progress, network, optimiser and random generators from a state of a model folder.
+
+        Raises:
+            InputError: the state is none of this network and optimiser, or its history is not of its epochs.
+        """
         progress = cls(select)
         progress.step, progress.epoch, progress.stale = state.step, state.epoch, state.stale_epochs
         progress.history = [_epoch_record(row, folder) for row in state.history]
         progress.position = state.position
+        epochs = [record.epoch for record in progress.history]
+        if len(epochs) != state.epoch or epochs != list(range(1, len(epochs) + 1)):
+            problem = f"its training state is of the end of epoch {state.epoch}, its history of {len(epochs)} epochs"
+            raise InputError(folder, problem, hint=_HINT)
+        try:
+            network.load_state_dict(dict(state.weights))
+            optimizer.load_state_dict(dict(state.optimizer))
+            torch.set_rng_state(state.rng["cpu"])
+            if torch.cuda.is_available() and "cuda" in state.rng:
+                torch.cuda.set_rng_state(state.rng["cuda"])
+        except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+            if describe_lack(error):
+                raise
+            problem = f"its training state is of another network or optimiser ({format_foreign(error)})"
+            raise InputError(folder, problem, hint=_HINT) from error
         return progress
 
 
@@ -216,5 +234,5 @@ def _epoch_record(row: Mapping[str, Any], folder: Path) -> EpochRecord:
     names = {field.name for field in fields(EpochRecord)}
     if set(row) != names or not all(type(value) in (int, float) for value in row.values()):
         problem = f"the history of its training state has {dict(row)}, not a number for each of {', '.join(names)}"
-        raise InputError(folder, problem, hint="start the training again")
+        raise InputError(folder, problem, hint=_HINT)
     return EpochRecord(**row)

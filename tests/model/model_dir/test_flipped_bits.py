@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from contextlib import nullcontext
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from factornet.model.model_dir.training_state import TrainingState, load_trainin
 from factornet.model.model_dir.verification.verify import verify_model
 from factornet.model.network.block_config import BlockConfig
 from factornet.model.network.block_ensemble import BlockEnsemble
-from factornet.model.training.history import Progress
+from factornet.model.training.history import EpochRecord, Progress
 from factornet.store.errors import InputError
 
 CONFIG = NetworkConfig(
@@ -109,6 +111,43 @@ def test_history_of_another_form_is_refused(folder, tmp_path):
         InputError, match=r"the history of its training state has \{'epoch': 2\}, not a number for each"
     ):
         Progress.restored(network, torch.optim.Adam(p for p in network.parameters() if p.requires_grad), folder)
+
+
+ROW = {field.name: 1.0 for field in fields(EpochRecord)}
+
+
+@pytest.mark.parametrize(
+    ("epoch", "history", "message"),
+    [
+        (2, [], "its training state is of the end of epoch 2, its history of 0 epochs"),
+        (10**18, [ROW], "of the end of epoch 1000000000000000000, its history of 1 epochs"),
+        (2, [ROW, ROW], "of the end of epoch 2, its history of 2 epochs"),
+        (1, [ROW], ""),
+    ],
+)
+def test_history_that_is_not_of_the_epochs_of_its_state_is_refused(folder, tmp_path, epoch, history, message):
+    network = FactorNet(CONFIG)
+    optimizer = torch.optim.Adam(p for p in network.parameters() if p.requires_grad)
+    state = load_training_state(folder)[0]
+    changed = replace(state, epoch=epoch, history=history)
+    with pytest.raises(InputError, match=message) if message else nullcontext():
+        Progress.of(changed, network, optimizer, folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rng": {}}, "another network or optimiser"),
+        ({"rng": {"cpu": torch.zeros(7, dtype=torch.uint8)}}, "another network or optimiser"),
+        ({"optimizer": {"state": {}, "param_groups": []}}, "another network or optimiser"),
+    ],
+)
+def test_state_of_another_network_or_optimiser_is_refused(folder, change, message):
+    network = FactorNet(CONFIG)
+    optimizer = torch.optim.Adam(p for p in network.parameters() if p.requires_grad)
+    state = replace(load_training_state(folder)[0], epoch=1, history=[ROW], **change)
+    with pytest.raises(InputError, match=message):
+        Progress.of(state, network, optimizer, folder)
 
 
 def test_weights_of_another_model_are_refused(folder, tmp_path):
