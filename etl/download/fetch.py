@@ -23,6 +23,7 @@ from urllib3.exceptions import HTTPError
 from ...store.errors import InputError, StoreError
 from ...store.files.atomic_write import fsync_path, named_write_errors, write_atomic
 from ...store.files.digest import file_digest
+from ...store.files.file_kinds import WEB_PAGE, file_kind
 from ...store.files.limited_read import parse_json, read_limited
 from ...store.files.outputs import check_output_file, output_lock
 from ...store.storage.remote import TooLargeError, limit_pieces
@@ -194,6 +195,9 @@ class _Downloader:
         self.retry_policy.call(once, url=url)
         with named_write_errors(self.path):
             _version_path(part).unlink(missing_ok=True)
+            if not self.digest and file_kind(part) == WEB_PAGE:
+                part.unlink()
+                raise StoreError(url, "sends a web page in place of the file, as a network does that asks to log in")
             if not matches(part, self.digest):
                 part.unlink()
                 raise StoreError(url, f"the downloaded file does not have the known hash {self.digest}")

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from pathlib import Path
 
+WEB_PAGE = "a web page or XML file"
 _SIZE = 64  # bytes looked at
 _GZIP = b"\x1f\x8b"
 _KINDS = {  # first bytes -> kind of file
@@ -26,7 +27,7 @@ _KINDS = {  # first bytes -> kind of file
     b"variableStep": "a wiggle file",
     b"track type=wiggle": "a wiggle file",
     b"{": "a JSON file",
-    b"<": "a web page or XML file",
+    b"<": WEB_PAGE,
     b"PK\x03\x04": "a zip file",
     b"BZh": "a bzip2 file",
     b"\xfd7zXZ": "an xz file",

@@ -81,6 +81,18 @@ def test_rest_that_the_server_refuses_is_followed_by_a_download_from_the_start(s
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("page", [b"<html>log in</html>", b"\n <!DOCTYPE html><p>x", b"<?xml version='1.0'?><Error/>"])
+def test_page_in_place_of_a_file_without_known_digest_is_refused(server, tmp_path, page):
+    """Else its digest counts from then on, and the file itself is refused."""
+    content, server.content = server.content, page
+    with pytest.raises(StoreError, match="sends a web page in place of the file, as a network does that asks to log"):
+        download_files([download(server.url, digest="")], tmp_path, retry_policy=QUICK)
+    assert list(tmp_path.iterdir()) == []
+    server.content = content
+    assert download_files([download(server.url, digest="")], tmp_path, retry_policy=QUICK)[0].new
+    assert (tmp_path / NAME).read_bytes() == CONTENT
+
+
 def test_mirrors_are_tried_in_turn(server, tmp_path):
     with serving(Publisher()) as bad:
         bad.content = CONTENT[:-1] + b"x"
