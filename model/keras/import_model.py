@@ -130,6 +130,8 @@ def read_keras_card(directory: str | Path) -> ModelCard:
 
 def _check_size(path: Path, config: NetworkConfig) -> None:
     """Check the size of a file before all of it is read for its digest."""
+    if not path.is_file():  # a pipe or device has no end
+        raise InputError(path, "is not a file", hint="copy the file of weights there")
     size = path.stat().st_size
     if size > _MAX_OVERHEAD + _MAX_BYTES * config.weights_size:
         problem = f"has {format_bytes(size)}, too much for a network of {config.weights_size:,} weights"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
 
@@ -65,6 +66,8 @@ FAULTS = [
     (spoil("best_model.hdf5", b"cut"), "best", "best_model.hdf5: damaged, or not weights of Keras"),
     (spoil("best_model.hdf5", b"version https://git-lfs.github.com/spec/v1\n"), "best", "best_model.hdf5: damaged"),
     (spoil("model.json", b'{"class_name": "Sequential", "config": []}'), "best", "model.json: "),
+    (lambda f: ((f / "best_model.hdf5").unlink(), os.mkfifo(f / "best_model.hdf5")), "best", "best_model.hdf5: is not a file"),
+    (lambda f: ((f / "final_model.hdf5").unlink(), (f / "final_model.hdf5").symlink_to("/dev/zero")), "best", "final_model.hdf5: is not a file"),
     (spoil("model.json", b"{"), "best", "model.json:1: not JSON"),
     (spoil("bigwig.txt", b"DGF\n"), "best", "bigwig.txt: has 1 names, but model.json has 2 tracks"),
     (shutil.rmtree, "best", "no such folder"),
