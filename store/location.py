@@ -150,6 +150,8 @@ class ZipLocation(StoreLocation):
     def __init__(self, path: Path) -> None:
         self.location = str(path)
         self._zipped = ZipArchive(path)
+        # Once: asked for each cell line, a file of thousands of them would be listed as often.
+        self._top = _top_entries({name: entry.size for name, entry in self._zipped.entries.items()})
 
     def folder(self, group: str) -> ZipStorage:
         """Open the entries of a group."""
@@ -160,7 +162,7 @@ class ZipLocation(StoreLocation):
 
     def top(self) -> dict[str, Entry]:
         """List the entries of the root and of ``cells``."""
-        return _top_entries({name: entry.size for name, entry in self._zipped.entries.items()})
+        return self._top
 
 
 class RemoteLocation(StoreLocation):
