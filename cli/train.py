@@ -209,7 +209,7 @@ def _train(
         folder, resume=options.resume, overwrite=options.output_clobber is not None, is_main=process_group.is_main
     )
     if lock is not None:
-        lock.lock_folder()  # which has just been created
+        lock.lock_folder()  # created or replaced just now, unless the training is resumed
     out = sys.stderr if options.json else sys.stdout
     if process_group.is_main:
         _print_plan(plan, device, process_group, out)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...store.cell_info import CellInfo
-from ...store.errors import ContentError, StoreError, UnreadableError, UsageError
+from ...store.errors import StoreError, UsageError
 from ...store.format.manifest import check_may_be_damaged
 from ...store.reader import Store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
@@ -48,8 +48,7 @@ def _is_built(store: Store, inputs: CellFolder, options: Mapping[str, Any]) -> b
     try:
         info, meta = store.cell(name), store.meta(name)
     except StoreError as e:
-        if isinstance(e, UnreadableError) and not isinstance(e, ContentError):
-            raise  # the server or the machine failed, which says nothing about the cell line
+        check_may_be_damaged(e, e.location)
         problem = f"{e.problem}; cell line {name} already exists, and is damaged"
         raise StoreError(e.location, problem, hint=_HINT) from e
     provenance = describe_build(fingerprint_inputs(inputs.files), options, sources=inputs.sources)

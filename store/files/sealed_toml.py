@@ -91,7 +91,7 @@ def _parse(path: Path, data: bytes, hint: str) -> dict[str, Any]:
         raise InputError(path, "a key of more than 50 parts", hint=hint, line=where)
     try:
         return tomllib.loads(data.decode("utf-8-sig"))  # editors of Windows mark UTF-8
-    except (ValueError, RecursionError, MemoryError) as error:  # of TOML, or of text
+    except (ValueError, RecursionError) as error:  # of TOML, or of text
         raise InputError(path, f"not TOML ({error})", hint=hint) from error
 
 
