@@ -30,7 +30,7 @@ from .crossvalidation.parts import (
     write_scores,
 )
 from .run.parser import CommandParser
-from .run.record import note_run
+from .run.record import check_results_folder, note_run
 from .training.options import make_parser as make_train_parser
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _create_folder(options: argparse.Namespace) -> None:
     """Create the folder, and check that the plot, which may be in it, can be written once the trainings are done."""
+    check_results_folder(options.output, options.run.command)
     existed = options.output.exists()
     options.output.mkdir(parents=True, exist_ok=True)
     try:

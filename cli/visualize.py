@@ -29,7 +29,7 @@ from .common.runner import run_command
 from .common.signal_check import add_ignore_units, check_signals
 from .common.store_options import add_store_options, open_store_from_args
 from .run.parser import CommandParser
-from .run.record import note_run
+from .run.record import check_results_folder, note_run
 
 if TYPE_CHECKING:
     from ..model.motifs.html_report import LayerReport
@@ -140,6 +140,7 @@ def _run(options: argparse.Namespace) -> int:
             raise UsageError(f"{folder}: already exists; give another name, or replace its files with -oc")
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder}: not a folder; give the name of one")
+        check_results_folder(folder, options.run.command)
         return _visualize(options, folder)
 
 

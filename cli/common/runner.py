@@ -21,7 +21,7 @@ from ...store.machine import describe_lack, raise_open_file_limit
 from ..run.config import with_config
 from ..run.failure import describe_failure
 from ..run.parser import CommandParser, command_parser
-from ..run.record import Run, check_record_path, is_record, start_run
+from ..run.record import Run, check_record_path, start_run, why_not_recorded
 from .output import LogFormatter, PrintableStream, print_json, print_line, print_traceback, print_warning, with_options
 
 _AGAIN = 0.05  # seconds
@@ -31,10 +31,10 @@ Handler = Callable[[argparse.Namespace], int]
 def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: Sequence[str] | None) -> int:
     """Parse arguments, run a command, and return its exit status; write its record, if it was done.
 
-    An error of the user (`FactorNetError`, `OSError`), or a lack of memory, is printed on one line and gives status 2;
-    with ``--verbose`` it is raised. An interrupt gives status 130, another signal that `handle_termination` catches
-    128 + its number: locks and unfinished files are removed as after an error. With ``--json`` both are printed on
-    standard output, too, unless a result is there. All other errors are raised.
+    An error of the user (`FactorNetError`, `OSError`), or a lack of memory, is printed on one line, with ``--verbose``
+    after its traceback, and gives status 2. An interrupt gives status 130, another signal that `handle_termination`
+    catches 128 + its number: locks and unfinished files are removed as after an error. With ``--json`` both are printed
+    on standard output, too, unless a result is there. All other errors are raised.
 
     Args:
         parser: of the command.
@@ -46,7 +46,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     shown = _ClosableOutput(sys.stdout or io.StringIO())
     try:
         if getattr(options, "record", None) not in (None, NOT_WANTED):
-            check_record_path(Path(options.record))
+            check_record_path(Path(options.record), options.run.command)
         with handle_termination(), redirect_stdout(cast("TextIO", shown)):
             status = (handler or options.handler)(options)
             sys.stdout.flush()
@@ -63,8 +63,10 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
             print_line(f"{name}: {message}", file=sys.stderr)
             status = 128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)
             return _print_failure(options, interrupt, message, status, shown)
-        if options.verbose or not users:
+        if not users:
             raise
+        if options.verbose:
+            print_traceback(type(error), error, error.__traceback__)
         print_line(f"{name}: error: {_message(error)}", file=sys.stderr)
         return _print_failure(options, error, _message(error), 2, shown)
 
@@ -109,8 +111,8 @@ def _write_record(options: argparse.Namespace) -> None:
     asked = getattr(options, "record", None)
     if asked == NOT_WANTED or (path := Path(asked) if asked else run.path) is None:
         return
-    if path.exists() and not is_record(path):
-        problem = f"{path}: exists and is no record of a run; this run is not recorded"
+    if why := why_not_recorded(path, run.command):
+        problem = f"{path}: {why}; this run is not recorded"
         if asked:  # checked before, so the run itself wrote it
             raise UsageError(f"--record {problem}, its output is complete; give another name")
         print_warning(problem)

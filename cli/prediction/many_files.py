@@ -21,7 +21,7 @@ from ..common.progress import progress_line
 from ..common.runner import report_interrupt
 from ..common.signal_check import signal_warnings, warn_of_zeros
 from ..common.store_options import open_store_from_args
-from ..run.record import note_run
+from ..run.record import check_results_folder, note_run
 from .bins import choose_regions, chromosomes_of, read_bins
 from .progress import Rate
 from .workers import describe_memory, device_from_args, memory_fields, workers_from_args
@@ -47,6 +47,7 @@ def predict_many_files(options: argparse.Namespace) -> int:
 
     _check_options(options)
     folder = Path(options.output)
+    check_results_folder(folder, options.run.command)
     store = open_store_from_args(options)
     models = open_models_from_args(options)
     check_calibrated(options, models)

@@ -28,6 +28,8 @@ from .options import option_name, own_actions
 
 NOT_RECORDED = {"config", "record", "json", "verbose", "resume", "dry_run", "help", "version", "command", "handler"}
 """Options that say nothing of what is computed."""
+_OTHER_FOLDERS = {"model.json": "a model folder", "zarr.json": "a store", ".zgroup": "a store"}
+"""Folders that take no results of other commands, by a file that each has."""
 _LIBRARIES = ("numpy", "zarr", "torch", "lightgbm")
 
 
@@ -135,28 +137,53 @@ def next_to(output: Path) -> Path:
     return output.with_name(f"{output.name}.{RUN_FILE}")
 
 
-def check_record_path(path: Path) -> None:
-    """Check that a record can be written to a path.
+def check_record_path(path: Path, command: str) -> None:
+    """Check that the record of a run of a command can be written to a path.
 
     Raises:
-        UsageError: it holds another file, or its folder does not exist.
+        UsageError: it holds another file, or the record of another command, or its folder does not exist.
         InputError: it cannot be written, or another process writes it.
     """
     if not path.absolute().parent.is_dir():
         raise UsageError(f"--record {path}: its folder does not exist; create it first")
-    if path.exists() and not is_record(path):
-        raise UsageError(f"--record {path}: exists and is no record of a run; give another name")
+    if why := why_not_recorded(path, command):
+        raise UsageError(f"--record {path}: {why}; give another name")
     with output_lock(path):  # a folder without the right to write is refused before hours of computing
         pass
 
 
-def is_record(path: Path) -> bool:
-    """Return whether a file is a record of a run, as written or edited."""
+def check_results_folder(folder: Path, command: str) -> None:
+    """Check that a folder can take the results of a command, if it exists.
+
+    Raises:
+        UsageError: it is a model folder or a store, or holds the results of another command.
+    """
+    cure = "give another folder for the results"
+    for name, kind in _OTHER_FOLDERS.items():
+        if (folder / name).exists():
+            raise UsageError(f"{folder}: is {kind} (it holds {name}); {cure}")
+    if (other := recorded_command(folder / RUN_FILE)) not in ("", command):
+        raise UsageError(f"{folder}: holds the results of {other} ({RUN_FILE}); {cure}")
+
+
+def why_not_recorded(path: Path, command: str) -> str:
+    """Return why the record of a run of a command may not be written to a path; empty where it may be."""
+    if not path.exists():
+        return ""
+    other = recorded_command(path)
+    if not other:
+        return "exists and is no record of a run"
+    return "" if other == command else f"exists and is the record of a run of {other}"
+
+
+def recorded_command(path: Path) -> str:
+    """Return the command of a record of a run, as written or edited; empty where there is none."""
     try:
-        check_format(path, read_toml(path), RUN_FORMAT)
+        content = read_toml(path)
+        check_format(path, content, RUN_FORMAT)
     except InputError:
-        return False
-    return True
+        return ""
+    return str(content.get("command") or "a command that it does not name")
 
 
 def _versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from factornet.cli import evaluate, predict, train
+from factornet.cli import crossval, evaluate, predict, train, visualize
 from factornet.cli.etl import main as etl
 from factornet.cli.run.record import Run
 from factornet.model import load_network
@@ -108,6 +108,63 @@ def test_record_of_any_command_is_written_where_asked(demo_store, tmp_path, caps
     assert (found["command"], found["options"]) == ("factornet-etl info", {"store": str(demo_store)})
     assert etl(["info", str(tmp_path / "no"), "--record", str(tmp_path / "failed.toml")]) == 2
     assert not (tmp_path / "failed.toml").exists()
+
+
+def test_record_of_another_command_is_not_replaced(demo_store, tmp_path, capsys):
+    """``evaluate --record MODEL/run.toml`` took the place of the record of the training."""
+    record = tmp_path / "r.toml"
+    assert etl(["info", str(demo_store), "--record", str(record)]) == 0
+    before = record.read_bytes()
+    assert etl(["verify", str(demo_store), "--record", str(record)]) == 2
+    assert "exists and is the record of a run of factornet-etl info; give another name" in capsys.readouterr().err
+    assert record.read_bytes() == before
+
+
+def _tree(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("kind", ["model folder", "store", "results"])
+@pytest.mark.parametrize("command", ["predict", "visualize", "crossval"])
+def test_results_are_not_written_into_what_is_no_folder_of_results(model, demo_store, tmp_path, command, kind, capsys):
+    """They stood among the files of a model, and their record took the place of that of its training."""
+    folder = tmp_path / "x"
+    if kind == "results":
+        folder.mkdir()
+        Run("factornet-model card", (), {}).write(folder / "run.toml")
+    else:
+        shutil.copytree(model if kind == "model folder" else demo_store, folder)
+    before = _tree(folder)
+    (tmp_path / "x.bed").write_text("chr21\t1000\t2000\n")
+    words = {
+        "predict": ["-i", "K562", "-m", model, "--regions", "chr21:0-4000", "--force", "-o", f"{folder}/"],
+        "visualize": ["-i", "K562", "-m", model, "-b", tmp_path / "x.bed", "-c", "chr21", "-oc", folder],
+        "crossval": ["-f", "CTCF", "-o", folder, "--", "-t", "chr1", "-v", "chr2", "-k", "4", "-r", "2", "-d", "4"],
+    }
+    main = {"predict": predict.main, "visualize": visualize.main, "crossval": crossval.main}[command]
+    assert main(["--store", str(demo_store), *map(str, words[command])]) == 2
+    error = capsys.readouterr().err
+    is_what = "holds the results of factornet-model card" if kind == "results" else f"is a {kind}"
+    assert f"{folder}: {is_what}" in error
+    assert "give another folder for the results" in error
+    assert _tree(folder) == before
+
+
+def test_results_of_the_same_command_are_replaced(model, demo_store, tmp_path):
+    words = ["--store", demo_store, "-i", "K562", "-m", model, "--regions", "chr21:0-4000", "-o", f"{tmp_path}/x/"]
+    assert predict.main(list(map(str, words))) == 0
+    assert predict.main([*map(str, words), "--force"]) == 0
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_verbose_adds_the_traceback(tmp_path, as_json, capsys):
+    """The exit status was 1, that of an error of the program, and --json printed nothing."""
+    assert etl(["info", str(tmp_path / "no"), "-v", *(["--json"] if as_json else [])]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("Traceback (most recent call last):\n")
+    (line,) = (line for line in shown.err.splitlines() if line.startswith("factornet-etl: error: "))
+    assert str(tmp_path / "no") in line
+    assert not as_json or json.loads(shown.out)["error"]["status"] == 2
 
 
 def test_what_a_killed_run_has_left_of_its_record_is_removed(tmp_path):
