@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,13 +20,20 @@ def plain_text(text: str) -> str:
     return printable(text).replace("$", r"\$")
 
 
-def save_figure(figure: Figure, path: Path, *, text: Mapping[str, str] | None = None) -> None:
+def save_figure(
+    figure: Figure,
+    path: Path,
+    *,
+    text: Mapping[str, str] | None = None,
+    check: Callable[[], object] = lambda: None,
+) -> None:
     """Save a figure atomically, as PNG, PDF or SVG by the suffix of `path`.
 
     Args:
         figure: to save; equal figures with equal texts give equal PNG files.
         path: of the file.
         text: texts by keyword that a PNG carries, in ASCII; other formats have none.
+        check: called before the file takes its place; what it raises leaves that as it is.
 
     Raises:
         InputError: the file cannot be written.
@@ -36,3 +43,4 @@ def save_figure(figure: Figure, path: Path, *, text: Mapping[str, str] | None = 
     metadata = {"Software": None, **(text or {})} if path.suffix.lower() == ".png" else None
     with named_write_errors(path), replacing(path) as part:
         figure.savefig(part, dpi=120, metadata=metadata)
+        check()

@@ -18,7 +18,8 @@ from ...store.attribute_checks import check_type
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import file_digest, sha256_of
 from ...store.files.limited_read import is_there
-from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
+from ...store.files.sealed_json import JsonFormat, read_sealed_json, seal_document
+from .card import write_model_file
 
 FILE = "calibration.json"
 HINT = "calibrate the model again, or remove the file: then scores are as the network computes them"
@@ -212,11 +213,11 @@ def write_calibration(
         data: cell lines and regions of the validation bins, as JSON values.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or the folder has another model.json by now.
     """
     content = {"model": model, "weights_sha256": weights_sha256, "data": dict(data)}
     content["factors"] = {name: calibration.to_json() for name, calibration in factors.items()}
-    write_sealed_json(folder / FILE, _FORMAT, content)
+    write_model_file(folder / FILE, seal_document(_FORMAT, content), model)
 
 
 def read_calibration(folder: Path, *, model: str, weights_sha256: str) -> dict[str, Calibration] | None:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ... import __version__
 from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import write_atomic
+from ...store.files.atomic_write import named_write_errors, replacing, write_atomic
 from ...store.files.limited_read import is_there, read_limited
 from ...store.files.sealed_json import (
     SELF_DIGEST,
@@ -22,12 +22,13 @@ from ...store.files.sealed_json import (
 )
 from ...store.text import format_names
 from ..network.variants import AnyConfig, config_from_json, config_to_json
-from .history import Selection
 
 NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import converts the original's"
 LIST_HINT = "remove it (a resumed training writes it again), or copy the folder again"
 DAMAGED_HINT = "copy or train it again, or use other weights"
 _REGION = re.compile(r".+:[0-9]{1,18}-[0-9]{1,18}")
+Selection = Literal["loss", "ap"]
+"""By what the best epoch is chosen: the validation loss, or the average precision of the validation regions."""
 MODEL = JsonFormat("factornet-model", 2, NO_MODEL_HINT)
 
 
@@ -220,13 +221,30 @@ def model_digest(folder: str | Path, expected: str = "") -> str:
         expected: digest that it must have: that of the model.json which the running training has begun with.
 
     Raises:
-        InputError: as for `read_card`, or model.json has been replaced.
+        InputError: as for `read_card`, or model.json has been replaced, moved or removed.
     """
+    if expected and not is_there(Path(folder) / "model.json"):
+        problem = "was moved or removed while the training ran: it has no model.json"
+        raise InputError(folder, problem, hint="resume the training where the folder is now, or train it again")
     digest = read_card(folder).digest
     if expected and digest != expected:
         problem = f"was replaced while the training ran: its digest is {digest[:16]}, not {expected[:16]}"
         raise InputError(Path(folder) / "model.json", problem, hint="train into a folder that nothing else writes")
     return digest
+
+
+def write_model_file(path: Path, data: bytes, model: str) -> None:
+    """Replace a file of a model folder atomically, while its model.json has the digest `model`.
+
+    Another model that somebody moves there meanwhile keeps its files: the temporary file is in the folder that was
+    there before, or that model's digest is seen before the rename.
+
+    Raises:
+        InputError: as for `model_digest`, or the file cannot be written.
+    """
+    with named_write_errors(path), replacing(path) as temporary:
+        temporary.write_bytes(data)
+        model_digest(path.parent, model)
 
 
 def is_keras_model(content: Mapping[str, Any]) -> bool:

@@ -14,16 +14,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ...store.errors import InputError
-from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
-from ...store.files.sealed_json import JsonFormat, read_sealed_json, write_sealed_json
+from ...store.files.sealed_json import JsonFormat, read_sealed_json, seal_document
+from .card import Selection, write_model_file
 
 Rows = Sequence[Mapping[str, Any]]
-Selection = Literal["loss", "ap"]
-"""By what the best epoch is chosen: the validation loss, or the average precision of the validation regions."""
 BETTER_BY = {"loss": "validation loss", "ap": "average precision of the validation regions"}
 HISTORY_HINT = "resume the training: it writes its history again; or copy the folder again"
 DRAWN = ("epoch", "loss", "val_loss", "val_average_precision")
@@ -57,18 +55,18 @@ def write_history(folder: Path, model: str, epochs: Rows, *, ended: str = "") ->
         ended: as for `History`.
 
     Raises:
-        InputError: a file cannot be written.
+        InputError: a file cannot be written, or the folder has another model.json by now.
     """
     tables = history_tables(epochs)
     for name, text in tables.items():
-        write_atomic(folder / name, text)
+        write_model_file(folder / name, text, model)
     content = {
         "model": model,
         "ended": ended or None,
         "tables_sha256": {name: sha256_of([text]) for name, text in tables.items()},
         "epochs": [dict(row) for row in epochs],
     }
-    write_sealed_json(folder / RECORD, _HISTORY, content)
+    write_model_file(folder / RECORD, seal_document(_HISTORY, content), model)
 
 
 def read_history(folder: Path, model: str) -> History:

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from ...store.errors import InputError
-from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
 from ..network.block_config import BlockConfig
 from ..network.mean_signal import MeanSignal
-from .card import DAMAGED_HINT, ModelCard
+from .card import DAMAGED_HINT, ModelCard, write_model_file
 from .tensor_file import MAX_HEADER, pack_tensors, unpack_tensors
 
 FILE = "mean_signal.safetensors"
@@ -47,11 +46,11 @@ def write_mean_signal(folder: Path, means: MeanSignal, *, model: str) -> None:
         model: digest of model.json.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or the folder has another model.json by now.
     """
     tensors = {"scale": torch.from_numpy(means.scale)}
     tensors |= {f"codes.{chrom}": torch.from_numpy(codes) for chrom, codes in means.codes.items()}
-    write_atomic(folder / FILE, pack_tensors(tensors, model))
+    write_model_file(folder / FILE, pack_tensors(tensors, model), model)
 
 
 def read_mean_signal(folder: Path, card: ModelCard) -> MeanSignal:

@@ -21,12 +21,11 @@ from typing import Any
 from torch import Tensor
 
 from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
 from ...store.files.outputs import remove
-from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_sealed_json, write_sealed_json
+from ...store.files.sealed_json import JsonFormat, NewerVersionError, read_sealed_json, seal_document
 from ..network.variants import AnyConfig
-from .card import NO_MODEL_HINT, ModelCard, model_digest, read_card
+from .card import NO_MODEL_HINT, ModelCard, model_digest, read_card, write_model_file
 from .findings import is_read_error
 from .tensor_file import pack_tensors, unpack_tensors
 from .weights import check_tensors, training_records, weights_sizes
@@ -128,7 +127,7 @@ def save_training_state(folder: str | Path, state: TrainingState, *, model: str 
     before, damaged = _newest_valid(folder, earlier)
     keep = {record.stem} | ({before[0].stem} if before else set())
     keep |= {path.stem for path, error in damaged.items() if is_read_error(error)}
-    _remove_states(folder, "last", keep)
+    _remove_states(folder, "last", keep, model)
 
 
 def save_paused_state(folder: str | Path, state: TrainingState, *, model: str = "") -> None:
@@ -146,22 +145,28 @@ def save_paused_state(folder: str | Path, state: TrainingState, *, model: str = 
     assert position is not None, "it is within an epoch"
     record = folder / f"paused-{state.step + position.steps:09d}.json"
     more = {"position": vars(position)}
-    _write_state(record, _PAUSED, state, model_digest(folder, model), more)
-    _remove_states(folder, "paused", {record.stem})
+    model = model_digest(folder, model)
+    _write_state(record, _PAUSED, state, model, more)
+    _remove_states(folder, "paused", {record.stem}, model)
 
 
-def remove_paused_states(folder: str | Path) -> None:
+def remove_paused_states(folder: str | Path, *, model: str = "") -> None:
     """Remove the states of pauses, once their epoch has ended.
 
+    Args:
+        folder: the model folder.
+        model: digest that model.json must have (`model_digest`).
+
     Raises:
-        InputError: a file cannot be removed.
+        InputError: a file cannot be removed, or the folder has another model.
     """
-    _remove_states(Path(folder), "paused", set())
+    _remove_states(Path(folder), "paused", set(), model)
 
 
-def _remove_states(folder: Path, kind: str, keep: set[str]) -> None:
+def _remove_states(folder: Path, kind: str, keep: set[str], model: str) -> None:
     for path in sorted(folder.glob(f"{kind}-[0-9]*")):  # the .json first: without it the others are no state
         if path.name.partition(".")[0] not in keep:
+            model_digest(folder, model)
             remove(path)
 
 
@@ -177,11 +182,11 @@ def _write_state(
         )
     )
     for suffix, data in files.items():
-        write_atomic(record.with_suffix(suffix), data)
+        write_model_file(record.with_suffix(suffix), data, model)
     digests = {suffix: sha256_of([data]) for suffix, data in files.items()}
     plain = {key: getattr(state, key) for key in _PLAIN}
     content = {**plain, **(more or {}), "model": model, "optimizer": optimizer, "sha256": digests}
-    write_sealed_json(record, kind, content)
+    write_model_file(record, seal_document(kind, content), model)
 
 
 def load_training_state(folder: str | Path) -> tuple[TrainingState, str]:
@@ -197,9 +202,10 @@ def load_training_state(folder: str | Path) -> tuple[TrainingState, str]:
     if not records:
         raise InputError(folder, "holds no training state to resume from", hint=_HINT)
     found, damaged = _newest_valid(folder, records)
-    damage = [str(error) for error in damaged.values()]
     if found is None:
+        damage = [f"{Path(error.path).name}: {error.problem}" for error in damaged.values()]
         raise InputError(folder, f"no training state is valid: {'; '.join(damage)}", hint=_HINT)
+    damage = [str(error) for error in damaged.values()]
     used = f"resuming from the one before, {found[0].name}, at step {found[1].step}"
     return found[1], "; ".join([*damage, used]) if damage else ""
 
@@ -244,7 +250,8 @@ def read_training_state(record: Path, card: ModelCard) -> TrainingState:
         card: of the model folder.
 
     Raises:
-        InputError: one of its files is missing, damaged, or belongs to another model or state.
+        InputError: one of its files is missing, damaged, or belongs to another model or state, or its history is not of
+            its epochs.
     """
     content = _read_record(record, card)
     try:
@@ -254,15 +261,20 @@ def read_training_state(record: Path, card: ModelCard) -> TrainingState:
             for suffix, (path, sizes) in zip(_TENSORS, tensor_files(record, card.config).items(), strict=True)
         )
         check_tensors(record.with_suffix(".safetensors"), weights, card.config)
-        return TrainingState(
+        state = TrainingState(
             **{key: content[key] for key in _PLAIN},
             position=EpochPosition(**content["position"]) if is_paused(record) else None,
             weights=weights,
             optimizer=_restore_optimizer(tensors, content["optimizer"]),
             rng={name.removeprefix("rng/"): t for name, t in tensors.items() if name.startswith("rng/")},
         )
+        epochs = [row.get("epoch") for row in state.history]
     except (KeyError, TypeError, AttributeError, ValueError, UsageError) as error:
         raise InputError(record, f"incomplete ({error})", hint=_HINT) from error
+    if len(epochs) != state.epoch or epochs != list(range(1, len(epochs) + 1)):
+        problem = f"is of the end of epoch {state.epoch}, its history of {len(epochs)} epochs"
+        raise InputError(record, problem, hint=PAUSED_HINT if is_paused(record) else _HINT)
+    return state
 
 
 def tensor_files(record: Path, config: AnyConfig) -> dict[Path, tuple[int, int]]:

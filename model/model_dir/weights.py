@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 
 from ...store.errors import InputError, UsageError
-from ...store.files.atomic_write import write_atomic
 from ...store.files.digest import sha256_of
 from ...store.files.outputs import read_output_lock
 from ..network.block_ensemble import BlockEnsemble
 from ..network.variants import AnyConfig, AnyNetwork, make_network
 from .calibration import Calibration, read_calibration
-from .card import DAMAGED_HINT, ModelCard, model_digest, read_card
-from .history import BETTER_BY, Rows, Selection, best_epoch, read_history
+from .card import DAMAGED_HINT, ModelCard, Selection, model_digest, read_card, write_model_file
+from .history import BETTER_BY, Rows, best_epoch, read_history
 from .mean_signal import read_mean_signal
 from .tensor_file import MAX_HEADER, pack_tensors, parse_tensors, read_header, read_tensor_file
 
@@ -40,8 +39,9 @@ def save_weights(
     Raises:
         InputError: the folder holds no model, or another one, or the file cannot be written.
     """
-    data = pack_tensors(weights, model_digest(folder, model), epoch=epoch)
-    write_atomic(Path(folder) / f"{which}.safetensors", data)
+    model = model_digest(folder, model)
+    data = pack_tensors(weights, model, epoch=epoch)
+    write_model_file(Path(folder) / f"{which}.safetensors", data, model)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,7 +14,8 @@ from ...store.errors import InputError
 from ...store.files.sealed_json import NewerVersionError
 from ...store.machine import describe_lack
 from ...store.text import format_foreign
-from ..model_dir.history import BETTER_BY, Selection, merit
+from ..model_dir.card import Selection
+from ..model_dir.history import BETTER_BY, merit
 from ..model_dir.training_state import EpochPosition, TrainingState, load_paused_state, load_training_state
 
 _HINT = "start the training again"
@@ -182,16 +183,12 @@ class Progress:
         """Restore progress, network, optimiser and random generators from a state of a model folder.
 
         Raises:
-            InputError: the state is none of this network and optimiser, or its history is not of its epochs.
+            InputError: the state is none of this network and optimiser, or a row of its history has other columns.
         """
         progress = cls(select)
         progress.step, progress.epoch, progress.stale = state.step, state.epoch, state.stale_epochs
         progress.history = [_epoch_record(row, folder) for row in state.history]
         progress.position = state.position
-        epochs = [record.epoch for record in progress.history]
-        if len(epochs) != state.epoch or epochs != list(range(1, len(epochs) + 1)):
-            problem = f"its training state is of the end of epoch {state.epoch}, its history of {len(epochs)} epochs"
-            raise InputError(folder, problem, hint=_HINT)
         try:
             network.load_state_dict(dict(state.weights))
             optimizer.load_state_dict(dict(state.optimizer))

@@ -10,8 +10,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from ..model_dir.card import read_card
-from ..model_dir.history import Selection
+from ..model_dir.card import Selection, read_card
 from ..model_dir.training_state import remove_paused_states, save_paused_state, save_training_state
 from ..model_dir.weights import save_weights
 from .distributed import ProcessGroup
@@ -111,7 +110,7 @@ def run_epochs(
             # The state first: the best weights so far must stay until nothing makes this epoch be trained again. On a
             # device that is not deterministic it may then be no better than they are.
             save_training_state(folder, progress.state(network, trainer.optimizer), model=model)
-            remove_paused_states(folder)
+            remove_paused_states(folder, model=model)
             if better:
                 save_weights(folder, network.state_dict(), "best", model=model, epoch=progress.epoch)
             save_history(folder, progress.history, model=model)

@@ -9,22 +9,23 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ..figures import GREY, INK, RED, save_figure
-from ..model_dir.history import Selection, merit, picture_digest
+from ..model_dir.card import Selection, model_digest
+from ..model_dir.history import merit, picture_digest
 from ..model_dir.png_text import HISTORY_KEY
 from .history import EpochRecord
 
 
-def plot_history(history: Sequence[EpochRecord], path: Path, *, model: str = "", select: Selection = "loss") -> None:
+def plot_history(history: Sequence[EpochRecord], path: Path, *, model: str, select: Selection = "loss") -> None:
     """Plot training and validation loss, and validation average precision, by epoch.
 
     Args:
         history: one record per epoch, at least one.
         path: of the picture; a PNG carries the digest of what it draws.
-        model: self-digest of the model.json that the history belongs to.
+        model: self-digest of the model.json that the history belongs to, and that the folder must have.
         select: by what the best epoch was chosen; with "ap" the average precision is that of whole regions.
 
     Raises:
-        InputError: the picture cannot be written.
+        InputError: the picture cannot be written, or the folder has another model.json by now.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -41,4 +42,5 @@ def plot_history(history: Sequence[EpochRecord], path: Path, *, model: str = "",
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    save_figure(figure, path, text={HISTORY_KEY: picture_digest(model, [asdict(r) for r in history])})
+    text = {HISTORY_KEY: picture_digest(model, [asdict(r) for r in history])}
+    save_figure(figure, path, text=text, check=lambda: model_digest(path.parent, model))

@@ -21,7 +21,7 @@ from ...store.sampling.plan import SamplingPlan
 from ...store.sampling.sampler import Sampler
 from ..data.batches import TensorBatch, stream_settings
 from ..data.sources import BatchStream, Source, choose_source
-from ..model_dir.history import Selection
+from ..model_dir.card import Selection
 from ..network.factornet import BatchShare, FactorNet
 from ..prediction.predict import predict_plan
 from .distributed import ProcessGroup

@@ -78,6 +78,8 @@ def write_cure(error: OSError, otherwise: str = "check free space and permission
         return "raise the limit on open files (ulimit -n)"
     if error.errno in (errno.EBUSY, errno.EXDEV):
         return "a folder is mounted there, which cannot be replaced in one step: give a path within it"
+    if error.errno == errno.ENOENT:
+        return "its folder was moved or removed meanwhile: bring it back, or repeat the command where it is now"
     return otherwise
 
 

@@ -22,7 +22,7 @@ from ....store.sampling.segments import SegmentOptions, Segments, SegmentSampler
 from ....store.windows.batch import StreamSettings
 from ...data.batches import TensorBatch
 from ...data.sources import BatchStream, Source, StoreSource
-from ...model_dir.history import Selection
+from ...model_dir.card import Selection
 from ...network.block_config import BlockConfig
 from ...network.block_ensemble import BlockEnsemble
 from ...network.blocks import BlockNetwork

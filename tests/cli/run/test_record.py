@@ -1,7 +1,10 @@
 """The record of a run: written when the run was done, sealed, and enough to repeat it."""
 
+import io
+import itertools
 import json
 import shutil
+from contextlib import redirect_stderr
 
 import pytest
 import torch
@@ -124,9 +127,11 @@ def _tree(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("kind", ["model folder", "store", "results"])
-@pytest.mark.parametrize("command", ["predict", "visualize", "crossval"])
-def test_results_are_not_written_into_what_is_no_folder_of_results(model, demo_store, tmp_path, command, kind, capsys):
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    list(itertools.product(["predict", "visualize", "crossval"], ["model folder", "store", "results"])),
+)
+def test_results_are_not_written_into_other_folders(model, demo_store, tmp_path, command, kind):
     """They stood among the files of a model, and their record took the place of that of its training."""
     folder = tmp_path / "x"
     if kind == "results":
@@ -142,11 +147,12 @@ def test_results_are_not_written_into_what_is_no_folder_of_results(model, demo_s
         "crossval": ["-f", "CTCF", "-o", folder, "--", "-t", "chr1", "-v", "chr2", "-k", "4", "-r", "2", "-d", "4"],
     }
     main = {"predict": predict.main, "visualize": visualize.main, "crossval": crossval.main}[command]
-    assert main(["--store", str(demo_store), *map(str, words[command])]) == 2
-    error = capsys.readouterr().err
+    error = io.StringIO()
+    with redirect_stderr(error):
+        assert main(["--store", str(demo_store), *map(str, words[command])]) == 2
     is_what = "holds the results of factornet-model card" if kind == "results" else f"is a {kind}"
-    assert f"{folder}: {is_what}" in error
-    assert "give another folder for the results" in error
+    assert f"{folder}: {is_what}" in error.getvalue()
+    assert "give another folder for the results" in error.getvalue()
     assert _tree(folder) == before
 
 

@@ -43,7 +43,7 @@ def state_of(network: FactorNet, optimizer: torch.optim.Adam, step: int, **chang
         "rng": {"cpu": torch.get_rng_state()},
         "best_loss": 1 / 3,
         "stale_epochs": 2,
-        "history": [{"epoch": 0, "loss": 0.1 + 0.2, "note": None}],
+        "history": [{"epoch": n, "loss": 0.1 + 0.2, "note": None} for n in range(1, step // 10 + 1)],
     }
     return TrainingState(**{**values, **changes})
 

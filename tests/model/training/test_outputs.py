@@ -1,5 +1,7 @@
 """What a training writes in its model folder: only next to the model.json that it has begun with."""
 
+import itertools
+import os
 import shutil
 from dataclasses import replace
 
@@ -35,6 +37,50 @@ def test_training_whose_model_json_is_replaced_stops(tiny_store, tmp_path, how):
     if how == "folder is replaced":
         assert verify_model(folder).faults == ()
         assert (folder / "best.safetensors").read_bytes() == (tmp_path / "other/best.safetensors").read_bytes()
+
+
+def test_model_that_is_moved_to_the_name_of_a_training_keeps_its_files(tiny_store, tmp_path, monkeypatch):
+    """At each flush of a file or folder: the history of the running training was written over that of the newcomer."""
+    train_tiny(tiny_store, tmp_path / "other", epochs=3, seed=7)
+    before = {p.name: p.read_bytes() for p in (tmp_path / "other").iterdir()}
+    flush, messages = os.fsync, set[str]()
+    for moment in itertools.count():
+        place = tmp_path / str(moment)
+        shutil.copytree(tmp_path / "other", place / "other")
+        setup, options = tiny_setup(tiny_store), TrainingOptions(batch_size=4, epochs=2)
+        network = prepare_training(setup, place / "m", resume=False, overwrite=False)
+        left = itertools.count(moment, -1)
+
+        def swap(handle, place=place, left=left):
+            flush(handle)
+            if next(left) == 0:
+                (place / "m").rename(place / "old")
+                (place / "other").rename(place / "m")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", swap)
+            try:
+                train(network, setup.sampler, place / "m", options, device=torch.device("cpu"))
+            except InputError as error:
+                messages.add(error.problem.partition(":")[0])
+        if (place / "other").exists():
+            break  # the training has ended before
+        assert {p.name: p.read_bytes() for p in (place / "m").iterdir()} == before, moment
+    assert moment > 30
+    assert messages == {"was replaced while the training ran", "cannot be written (No such file or directory)"}
+
+
+@pytest.mark.parametrize("moment", ["within an epoch", "at its end"])
+def test_folder_that_is_moved_or_removed_is_named(tiny_store, tmp_path, monkeypatch, moment):
+    setup, folder = tiny_setup(tiny_store), tmp_path / "m"
+    network = prepare_training(setup, folder, resume=False, overwrite=False)
+    move = lambda _: folder.rename(tmp_path / "new") if folder.exists() else None  # noqa: E731
+    callbacks = Callbacks(step=move) if moment == "within an epoch" else Callbacks(epoch=move)
+    options = TrainingOptions(batch_size=4, epochs=2)
+    with pytest.raises(InputError, match="was moved or removed while the training ran") as raised:
+        train(network, setup.sampler, folder, options, device=torch.device("cpu"), callbacks=callbacks)
+    assert "resume the training where the folder is now" in raised.value.hint
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("how", ["damaged", "of another model", "of another epoch", "missing"])
