@@ -12,6 +12,7 @@ from ...etl.inputs.read_files import is_read_file
 from ...etl.inputs.sheets.tracks import SignalFile
 from ...etl.reads.signal_options import default_track
 from ...store.errors import InputError, UsageError
+from ...store.files.limited_read import check_is_file
 from ...store.reader import Store
 from ...store.schema import check_name
 from .build_options import add_build_options
@@ -68,8 +69,7 @@ def cell_of_reads(options: argparse.Namespace) -> CellFolder:
     if options.assay is None:
         raise UsageError("--reads needs --assay: dnase, or atac, whose 5' ends are shifted")
     for path in options.reads:
-        if not path.is_file():
-            raise InputError(path, "no such file", hint="correct the path")
+        check_is_file(path)
         if not is_read_file(path):
             raise InputError(path, "is no file of reads by its name", hint="give .bam, .cram, .sam, or .tsv.gz")
     name = check_name(options.track or default_track(options.assay), "track")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...store.annotation_rules import README_RULES, AnnotationRules
-from ...store.errors import InputError, UsageError
+from ...store.errors import UsageError
+from ...store.files.limited_read import check_is_file
 from ...store.format.layout import DEFAULT_LAYOUT, Layout
 from ...store.schema import FEATURES
 from ..uniqueness.compute import UniquenessOptions
@@ -44,8 +45,7 @@ class GenomeInputs:
         if self.beds and (self.gtf is not None or set(self.beds) != set(FEATURES)):
             raise UsageError(f"annotation from BED files needs exactly one each of {', '.join(FEATURES)}, and no GTF")
         for path in self.files:
-            if not path.is_file():
-                raise InputError(path, "no such file", hint="correct the path")
+            check_is_file(path)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...store.errors import InputError
 from ...store.files.bgzip import check_bgzip_end
+from ...store.files.limited_read import check_is_file
 from ...store.format.tables import Peaks
 from ...store.genome.intervals import GenomeCoordinates, IntArray
 from ...store.text import format_count
@@ -171,8 +172,7 @@ def read_peaks(
         InputError: no such file, a line without three columns, positions that are not whole numbers, start >= stop,
             a peak past its chromosome by more than `max_past`, or peaks of which none is on a chromosome of the store.
     """
-    if not path.is_file():
-        raise InputError(path, "no such file", hint="correct the path")
+    check_is_file(path)
     index = coordinates.indices
     rows, evidence, dropped, n_clipped = array("q"), SummitEvidence(), dict[str, int](), 0
     for row in _read_rows(path, evidence):

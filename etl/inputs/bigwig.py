@@ -12,6 +12,7 @@ import pyBigWig
 from numpy.typing import NDArray
 
 from ...store.errors import InputError
+from ...store.files.limited_read import check_is_file
 from ...store.genome.bigwig_format import BigWigInfo, check_structure, read_blocks
 from ...store.genome.bigwig_header import HINT
 from ...store.genome.intervals import GenomeCoordinates, IntArray
@@ -28,8 +29,7 @@ def check_bigwig(path: Path) -> BigWigInfo:
     Raises:
         InputError: missing, not a bigWig (a bigBed, a web page), cut short or damaged.
     """
-    if not path.is_file():
-        raise InputError(path, "no such file", hint="correct bigwig.txt or the path")
+    check_is_file(path, "correct bigwig.txt or the path")
     return check_structure(path)
 
 

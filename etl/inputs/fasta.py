@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ...store.errors import InputError
 from ...store.files.atomic_write import naming_file
 from ...store.files.bgzip import check_bgzip_end
+from ...store.files.limited_read import check_is_file
 from ...store.schema import BASES
 
 _IUPAC = b"ACGTRYSWKMBDHVN"
@@ -63,8 +64,7 @@ def prepare_fasta(source: Path, work: Path) -> PreparedFasta:
         InputError: no such file, not a FASTA, damaged gzip data, a byte that is not an IUPAC letter, a duplicate or
             empty record, or lines of uneven length.
     """
-    if not source.is_file():
-        raise InputError(source, "no such file", hint="give the genome as FASTA, plain or gzipped")
+    check_is_file(source, "give the genome as FASTA, plain or gzipped")
     path = source
     with source.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"

@@ -61,7 +61,7 @@ def staging(store: Path, name: str, *, keep: bool = False) -> Iterator[Path]:
             raise
         except OSError as e:
             path, cure = Path(os.fsdecode(e.filename or folder)), write_cure(e, "")
-            state = "the build was abandoned, nothing was published, and the previous version is unchanged"
+            state = "nothing was published, and what was there before is unchanged"
             raise StoreError(path, describe_failure(e, path), hint=f"{cure}; {state}" if cure else state) from e
         finally:
             if not kept:

@@ -183,7 +183,7 @@ def write_imported(
 
 def _read_model(directory: Path) -> _KerasModel:
     path = directory / "model.json"
-    if not path.is_file():
+    if not is_there(path):
         problem = "holds no model.json, so no model" if directory.is_dir() else "no such folder"
         raise InputError(directory, problem, hint="name a folder with model.json and best_model.hdf5")
     graph = read_graph(path)

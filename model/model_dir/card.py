@@ -188,7 +188,7 @@ def read_model_json(folder: str | Path) -> ModelCard:
             damaged.
     """
     path = Path(folder) / "model.json"
-    if not path.is_file():
+    if not is_there(path):
         if Path(folder).is_file():
             raise InputError(folder, "is a file, not a folder", hint="give the model folder that it is in")
         problem = "no such folder" if not path.parent.is_dir() else "holds no model.json, so no model"

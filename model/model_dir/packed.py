@@ -26,7 +26,7 @@ from ... import __version__
 from ...store.errors import InputError, UsageError
 from ...store.files.atomic_write import named_write_errors, naming_file, not_read_back, replacing
 from ...store.files.digest import file_digest
-from ...store.files.limited_read import read_cure
+from ...store.files.limited_read import check_is_file, read_cure
 from ...store.files.outputs import check_output_file, output_lock, staged_folder
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, check_format, is_sealed, seal_document
 from ...store.files.sealed_toml import RUN_FILE
@@ -207,9 +207,7 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, PackedModel]]:
     Raises:
         InputError: one differs, or the file is no packed model.
     """
-    if not path.is_file():
-        problem = "is not a file" if path.exists() else "no such file"
-        raise InputError(path, problem, hint=_FORMAT.hint)
+    check_is_file(path, _FORMAT.hint)
     try:
         archive = zipfile.ZipFile(path)
     except _DAMAGE as error:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...store.errors import InputError, UsageError
 from ...store.files.digest import sha256_of
+from ...store.files.limited_read import is_there
 from ...store.files.outputs import read_output_lock
 from ..network.block_ensemble import BlockEnsemble
 from ..network.variants import AnyConfig, AnyNetwork, make_network
@@ -88,7 +89,7 @@ def load_model(folder: str | Path, *, weights: WeightsKind = "best") -> LoadedMo
     epochs = recorded_epochs(folder, card)  # before the weights: a running training may only replace them by later ones
     records = training_records(folder) if weights == "last" else []
     path = records[0].with_suffix(".safetensors") if records else folder / f"{weights}.safetensors"
-    if not path.is_file():
+    if not is_there(path):
         if (lock := read_output_lock(folder)) is not None and lock.held:
             problem = f"not written yet: the model is being written by {lock.holder}"
             raise InputError(path, problem, hint="wait for the first epoch to end")
@@ -140,7 +141,7 @@ def check_best_weights(folder: Path, card: ModelCard, epochs: Rows) -> None:
         InputError: they are missing, damaged, or belong to another model or epoch.
     """
     path = folder / "best.safetensors"
-    if not path.is_file():
+    if not is_there(path):
         raise InputError(path, "missing, and the training has had its best epoch so far", hint=DAMAGED_HINT)
     data = read_tensor_file(path, weights_sizes(card.config))
     check_tensors(path, parse_tensors(path, data, card.digest), card.config)

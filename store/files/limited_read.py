@@ -26,6 +26,22 @@ def is_there(path: Path) -> bool:
     return path.exists()
 
 
+def check_is_file(path: Path, hint: str = "correct the path") -> None:
+    """Check that an input is a file, of which parts may be read several times.
+
+    Raises:
+        InputError: there is none, or it is a broken link, a folder, or a pipe or device, which has no end; `hint` says
+            what to do where there is none.
+    """
+    if path.is_file():
+        return
+    if is_there(path):
+        if path.is_dir():
+            raise InputError(path, "is not a file, but a folder", hint="give the file in it")
+        raise InputError(path, "is not a file, but a pipe or device", hint="save its content as a file, and give that")
+    raise InputError(path, "no such file", hint=hint)
+
+
 def read_cure(error: OSError, otherwise: str = "") -> str:
     """Return what to do about a failed read, as text; `otherwise` where no limit or permission is at fault."""
     if error.errno in (errno.EMFILE, errno.ENFILE):

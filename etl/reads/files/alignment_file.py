@@ -20,6 +20,7 @@ import numpy as np
 import pysam
 
 from ....store.errors import InputError
+from ....store.files.limited_read import check_is_file
 from .bam_records import ReadBatch, decode_records
 
 _PIECE = 1 << 24  # bytes decompressed at once
@@ -51,8 +52,7 @@ def read_header(path: Path) -> AlignmentHeader:
     Raises:
         InputError: not such a file, without chromosomes, or cut short.
     """
-    if not path.is_file():
-        raise InputError(path, "no such file", hint="correct the path")
+    check_is_file(path)
     try:
         with _quiet(), pysam.AlignmentFile(str(path), check_sq=False) as file:
             kind = "BAM" if file.is_bam else "CRAM" if file.is_cram else "SAM"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ....store.errors import InputError, UsageError
+from ....store.files.limited_read import check_is_file
 from ....store.schema import check_name
 from ....store.text import format_foreign
 from ...inputs.bed import text_lines
@@ -32,8 +33,7 @@ def read_clusters(path: Path) -> dict[str, str]:
     Raises:
         InputError: no such file, a line of other form, a barcode of two clusters, or a name that cannot be a cell line.
     """
-    if not path.is_file():
-        raise InputError(path, "no such file", hint="correct the path")
+    check_is_file(path)
     found: dict[str, str] = {}
     for number, line in text_lines(path):
         if not line.strip() or line.startswith("#"):

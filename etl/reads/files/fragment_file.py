@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ....store.errors import InputError
+from ....store.files.limited_read import check_is_file
 from ....store.text import format_foreign
 from ...inputs.bed import text_lines
 
@@ -56,8 +57,7 @@ def read_fragments(path: Path) -> Iterator[FragmentBatch]:
     Raises:
         InputError: no such file, or a line is no fragment; the message says which.
     """
-    if not path.is_file():
-        raise InputError(path, "no such file", hint="correct the path")
+    check_is_file(path)
     skipped, n_columns = _leading_lines(path)
     chroms, barcodes = _Numbers(), _Numbers()
     names = ["chrom", "start", "stop", "barcode"][: min(n_columns, 4)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ....store.errors import InputError, UsageError
+from ....store.errors import InputError, OutputExistsError, UsageError
 from ....store.files.outputs import output_lock
 from ....store.text import format_count
 from ...model_dir.weights import LoadedModel
@@ -102,7 +102,7 @@ def predict_folder(
     try:
         with output_lock(folder / DOCUMENT):
             check_report(folder, overwrite=overwrite)
-            kept = [o for o in outputs if resume and keep_finished(o, bins)]
+            kept = [o for o in outputs if resume and keep_finished(o, bins, overwrite=overwrite)]
             todo = [o for o in outputs if o not in kept]
             begin, clock = perf_counter(), _Clock(outputs)
             if todo and isinstance(bins, RegionBins):
@@ -133,21 +133,25 @@ def predict_folder(
     return report
 
 
-def keep_finished(output: Output, bins: RegionBins | IntervalBins) -> bool:
+def keep_finished(output: Output, bins: RegionBins | IntervalBins, *, overwrite: bool = False) -> bool:
     """Return whether a file exists and, with its record, is the one that would be written.
 
     What its run has left beside it, killed once the file was there, is removed: lock and parts.
 
     Raises:
         InputError: another process writes it.
+        OutputExistsError: it is damaged, or nothing records what it is, and `overwrite` is false.
     """
     if not output.path.is_file():
         return False
     with output_lock(output.path):
         try:
             found = read_record(output.path)
-        except InputError:
-            return False
+        except InputError as error:
+            if overwrite:
+                return False
+            problem = f"already exists, and cannot be kept: {error.problem}"
+            raise OutputExistsError(f"{output.path}: {problem}; give another name, or allow to overwrite it") from error
         summary = bins.summary(output.predictors[0].store, output.margin)
         expected = output.record(summary, bins.options(), file_sha256=found.file_sha256)
         if _as_json(found) != _as_json(expected):

@@ -68,6 +68,7 @@ FAULTS = [
     (spoil("model.json", b'{"class_name": "Sequential", "config": []}'), "best", "model.json: "),
     (lambda f: ((f / "best_model.hdf5").unlink(), os.mkfifo(f / "best_model.hdf5")), "best", "best_model.hdf5: is not a file"),
     (lambda f: ((f / "final_model.hdf5").unlink(), (f / "final_model.hdf5").symlink_to("/dev/zero")), "best", "final_model.hdf5: is not a file"),
+    (lambda f: ((f / "model.json").unlink(), os.mkfifo(f / "model.json")), "best", "model.json: is not a file"),
     (spoil("model.json", b"{"), "best", "model.json:1: not JSON"),
     (spoil("bigwig.txt", b"DGF\n"), "best", "bigwig.txt: has 1 names, but model.json has 2 tracks"),
     (shutil.rmtree, "best", "no such folder"),

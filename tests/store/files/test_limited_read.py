@@ -1,12 +1,13 @@
 """Reading files of strangers: of bounded size, and what cannot be read is said in one line."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from factornet.store import InputError
-from factornet.store.files.limited_read import read_limited
+from factornet.store.files.limited_read import check_is_file, read_limited
 
 
 def test_content_up_to_the_limit_is_returned(tmp_path):
@@ -21,6 +22,23 @@ def test_what_is_no_file_is_refused(tmp_path, make):
     make(tmp_path / "x")
     with pytest.raises(InputError, match="is not a file"):
         read_limited(tmp_path / "x", 4)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (Path.touch, ""),
+        (lambda path: None, "no such file; correct the path"),
+        (Path.mkdir, "is not a file, but a folder; give the file in it"),
+        (os.mkfifo, "is not a file, but a pipe or device; save its content as a file"),
+        (lambda path: path.symlink_to("nowhere"), "is a broken link"),
+    ],
+)
+def test_input_that_is_no_file_is_said_to_be_what_it_is(tmp_path, make, problem):
+    """A pipe, as of ``<(zcat x.gz)``, was "no such file"."""
+    make(tmp_path / "x")
+    with pytest.raises(InputError, match=problem) if problem else nullcontext():
+        check_is_file(tmp_path / "x")
 
 
 def test_path_that_may_not_be_looked_at_is_named(tmp_path, monkeypatch):

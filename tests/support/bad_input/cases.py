@@ -97,7 +97,7 @@ _ROWS = {
         odd("names without chr, aliases", swap(">chr", ">"), options=("--chrom-alias", "aliases.txt")),
         bad("another assembly", edit(bytes), r"chr7 has 150000 bases, in hg19 it has 159138663", "correct the assembly", "--assembly", "hg19"),
         bad("missing", remove, "no such file", "correct the path"),
-        bad("a folder", folder, "no such file", "correct the path"),
+        bad("a folder", folder, "is not a file, but a folder", "give the file in it"),
     ),
     ("build", SIGNAL): (
         *(bad(f"cut to {n} bytes", cut(n), r"(the file is empty|cut short)", RECREATE) for n in (0, 40, 64, 200)),

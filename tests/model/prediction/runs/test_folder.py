@@ -21,6 +21,7 @@ from factornet.model.prediction.tiling import groups, span_buffer
 from factornet.model.prediction.tiling.span_buffer import SpanBuffer
 from factornet.model.prediction.together import predict_together
 from factornet.store import InputError, UsageError, open_store, parse_region
+from factornet.store.errors import OutputExistsError
 from factornet.store.files.outputs import output_lock
 from factornet.store.files.sealed_json import JsonFormat, write_sealed_json
 from factornet.store.spans import padded_span
@@ -195,6 +196,20 @@ def test_finished_regions_with_other_settings_stay(predictors, regions, tmp_path
     (parts,) = tmp_path.glob(".*.parts")
     assert predict_folder(tmp_path, outputs, regions, resume=True).rows[0].status == "kept"
     assert sorted(p.name for p in parts.iterdir()) == ["00000-chr21", "digests.json", "settings.json"]
+
+
+def test_finished_file_that_is_damaged_is_said_to_be_so(predictors, regions, tmp_path):
+    """Resumed, the run said of it that it exists."""
+    outputs = plan_outputs(predictors("plain"), tmp_path, suffix=".bw")
+    predict_folder(tmp_path, outputs, regions)
+    file = tmp_path / "CTCF.bw"
+    sound = file.read_bytes()
+    file.write_bytes(sound[:-9] + b"?" + sound[-8:])
+    with pytest.raises(OutputExistsError, match=r"CTCF\.bw: already exists, and cannot be kept: .*damaged") as raised:
+        predict_folder(tmp_path, outputs, regions, resume=True)
+    assert "allow to overwrite it" in str(raised.value)
+    predict_folder(tmp_path, outputs, regions, resume=True, overwrite=True)
+    assert file.read_bytes() == sound
 
 
 def test_files_that_exist_are_not_replaced_unasked(predictors, regions, tmp_path):
