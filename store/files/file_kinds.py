@@ -56,5 +56,10 @@ def file_kind(path: Path) -> str:
                 head = unpacked.read(_SIZE)
         except (OSError, EOFError, zlib.error):
             return ""
+    return content_kind(head)
+
+
+def content_kind(head: bytes) -> str:
+    """Return what kind of file begins with these bytes; empty where it is unknown."""
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n\t")
     return next((kind for start, kind in _KINDS.items() if head.startswith(start)), "")

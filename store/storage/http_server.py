@@ -14,6 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, IncompleteRead, LocationValueError, SSLError
 
 from ..errors import StoreError, UsageError
+from ..files.file_kinds import WEB_PAGE, content_kind
 from ..text import format_foreign
 from .remote import PIECE_SIZE, ObjectServer, limit_pieces, range_begins_at, skip_bytes
 from .retry import RestRefusedError, RetryPolicy, TransientError
@@ -52,7 +53,8 @@ class HttpServer(ObjectServer):
         """Yield the body of an object, from `begin` on, in pieces, in a single try.
 
         Raises:
-            TransientError, TooLargeError, FileNotFoundError, StoreError: as for `ObjectServer.get`.
+            TransientError, TooLargeError, FileNotFoundError, StoreError: as for `ObjectServer.get`; the answer is a web
+                page.
         """
         url = urlunsplit(self._parts._replace(netloc=urlsplit(self.location).netloc, path=self._path(key), fragment=""))
         with (
@@ -69,6 +71,8 @@ class HttpServer(ObjectServer):
             limit.expect_body(max_size)
             body, left = response.stream(PIECE_SIZE, decode_content=False), max_size - begin if is_rest else max_size
             pieces = limit_pieces(body, announced=response.headers.get("Content-Length"), max_size=left)
+            if not is_rest and response.headers.get("Content-Type", "").lower().startswith("text/html"):
+                pieces = _refuse_page(pieces, self.url(key))
             yield pieces if is_rest else skip_bytes(pieces, begin)
 
     def list(self, prefix: str) -> Mapping[str, int] | None:
@@ -131,6 +135,20 @@ class HttpServer(ObjectServer):
             manager.pool_classes_by_scheme = POOL_CLASSES
             pools[proxy] = manager
         return pools[proxy]
+
+
+def _refuse_page(pieces: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """Return the pieces of a body, unless it is a web page: some servers call all that they do not know ``text/html``.
+
+    Raises:
+        StoreError: it is a web page.
+    """
+    first = next(pieces, b"")
+    if content_kind(first) == WEB_PAGE:
+        hint = "open it in a browser: a network may ask to log in, or a proxy refuse; and correct the URL"
+        raise StoreError(url, "the server answers with a web page in place of the object", hint=hint)
+    yield first
+    yield from pieces
 
 
 @contextmanager

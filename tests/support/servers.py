@@ -14,7 +14,8 @@ from functools import partial
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-Fault = str  # "500", "503", "404", "half", "reset", "silent", "flip"
+Fault = str  # "500", "503", "404", "half", "reset", "silent", "flip", "page", "called a page"
+PAGE = b"\n<!DOCTYPE html>\n<html><body>Please log in.</body></html>"
 
 
 class Proxy(http.server.ThreadingHTTPServer):
@@ -65,6 +66,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif fault == "silent":
             server.release.wait(30)
             self.close_connection = True
+        elif fault == "page":
+            self._send(200, {"Content-Type": "text/html; charset=utf-8"}, PAGE)
         else:
             self._forward(body, fault)
 
@@ -75,6 +78,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             response = upstream.getresponse()
             content = response.read()
             headers = {k: v for k, v in response.getheaders() if k.lower() not in ("connection", "transfer-encoding")}
+        if fault == "called a page":
+            headers = {k: v for k, v in headers.items() if k.lower() != "content-type"} | {"Content-Type": "text/html"}
         if fault == "flip" and content:
             content = content[:-1] + bytes([content[-1] ^ 1])
         self._send(response.status, headers, content, half=fault == "half")

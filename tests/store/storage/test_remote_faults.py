@@ -44,6 +44,24 @@ def test_transient_faults_of_web_servers_are_retried(website, demo_store, fault)
         assert np.array_equal(sequence(f"{proxy.url}/demo.zarr"), sequence(demo_store))
 
 
+@pytest.mark.parametrize("part", ["demo.zarr/zarr.json", "manifest/zarr.json", "/sequence/"])
+def test_web_page_in_place_of_an_object_is_named(website, demo_store, part):
+    """That of a network that asks to log in was called damage, to be mended by whoever keeps the store."""
+    with serving(Proxy(website)) as proxy:
+        always(proxy, "page", part=part)
+        with pytest.raises(StoreError, match=r"answers with a web page in place of the object; open it in a browser"):
+            sequence(f"{proxy.url}/demo.zarr")
+        always(proxy, "called a page", part="/")  # some servers call all so that they do not know
+        assert np.array_equal(sequence(f"{proxy.url}/demo.zarr"), sequence(demo_store))
+
+
+def test_web_page_in_place_of_a_catalogue_is_named(website, capsys):
+    with serving(Proxy(website)) as proxy:
+        always(proxy, "page", part="/")
+        assert etl.main(["list", f"{proxy.url}/"]) == 2
+    assert "catalogue.json: the server answers with a web page" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["500", "silent", "half"])
 def test_build_export_import_and_training_survive_sporadic_faults(  # noqa: PLR0917
