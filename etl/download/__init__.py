@@ -2,6 +2,7 @@
 
     digests    digests of downloads, of the kinds that publishers give: MD5, SHA-256, and git's of a file
     fetch      download public inputs: from the first server that works, resumed
+    http_get   one GET request of a download, and its response: status, size, range, body
     models     find the published models in the registry, those that were fetched, and download one
     registry   read the registry of public inputs: resources/registry.json, or a file in the same form
     user_data  folder of the user for downloads that belong to no store: motifs, and models

@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-import requests
-from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
@@ -26,22 +24,19 @@ from ...store.files.digest import file_digest
 from ...store.files.file_kinds import WEB_PAGE, file_kind
 from ...store.files.limited_read import parse_json, read_limited
 from ...store.files.outputs import check_output_file, output_lock
-from ...store.storage.remote import TooLargeError, limit_pieces
 from ...store.storage.retry import RestRefusedError, RetryPolicy, TransientError
-from ...store.storage.transfer_limit import POOL_CLASSES, limit_transfer
-from ...store.text import format_foreign
+from ...store.storage.transfer_limit import limit_transfer
 from ..publish.disk_space import check_disk_space
 from .digests import matches
+from .http_get import announced_size, first_byte, get, read_body
 from .registry import Download
 
 OnBytes = Callable[[str, int, int], None]
 """Called with a file's name, the bytes downloaded so far, and its size (0 where unknown)."""
 
-_CHUNK_SIZE = 1024 * 1024
 _MAX_LIST_SIZE = 16 * 1024 * 1024  # bytes of a list of digests
 _MAX_SIZE = 20_000_000_000  # bytes of a file whose size the registry does not have; the genome of hg38 has 1 GB
 _MAX_SIZES = {".hdf5": 1_000_000_000, ".json": 64_000_000, ".txt": 64_000_000}  # of a model: weights have 10 MB
-_TRANSIENT_STATUS = (408, 425, 429)  # and all from 500 on
 _RECORD = "fetched.json"
 _MAX_RECORD_SIZE = 64_000_000  # bytes
 
@@ -127,11 +122,11 @@ def download_text(url: str, *, max_size: int, retry_policy: RetryPolicy) -> str:
     def try_download() -> str:
         with (
             limit_transfer(timeout=retry_policy.timeout) as limit,
-            _get(url, {}, retry_policy) as response,
+            get(url, {}, retry_policy) as response,
         ):
             limit.expect_body(max_size)
             try:
-                return b"".join(_body(url, response, max_size=max_size)).decode(errors="replace")
+                return b"".join(read_body(url, response, max_size=max_size)).decode(errors="replace")
             except (HTTPError, RequestException) as e:
                 raise TransientError("the connection broke") from e
 
@@ -213,12 +208,12 @@ class _Downloader:
         max_size = self.entry.size or _MAX_SIZES.get(Path(self.entry.name).suffix, _MAX_SIZE)
         with (
             limit_transfer(timeout=self.retry_policy.timeout) as limit,
-            _get(url, headers, self.retry_policy) as response,
+            get(url, headers, self.retry_policy) as response,
         ):
-            begin = _first_byte(response, done if headers else 0)
+            begin = first_byte(response, done if headers else 0)
             limit.expect_body(max_size - begin)
-            body = _body(url, response, max_size=max_size - begin)
-            length = _announced_size(response) or 0
+            body = read_body(url, response, max_size=max_size - begin)
+            length = announced_size(response) or 0
             check_disk_space(part, length, what=self.entry.name, hint="or download to another disk")
             # A strong validator of this version of the file (RFC 9110, If-Range); without it the part is not resumed.
             etag = response.headers.get("ETag", "")
@@ -263,73 +258,6 @@ def _remove_part(part: Path) -> None:
 
 def _version_path(part: Path) -> Path:
     return part.with_suffix(".version")
-
-
-def _body(url: str, response: Any, *, max_size: int) -> Iterator[bytes]:
-    """Yield the body of a response in pieces, as it was sent: not decompressed.
-
-    Raises:
-        StoreError: it has more than `max_size` bytes; before the first piece if the server announces so.
-    """
-    pieces = response.raw.stream(_CHUNK_SIZE, decode_content=False)
-    try:
-        yield from limit_pieces(pieces, announced=_announced_size(response), max_size=max_size)
-    except TooLargeError as e:
-        raise StoreError(url, f"sends more than the {max_size} bytes expected") from e
-
-
-def _announced_size(response: Any) -> int | None:
-    """Return the Content-Length of a response, None where it is missing or no size."""
-    text = response.headers.get("Content-Length", "")
-    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
-
-
-def _first_byte(response: Any, requested: int) -> int:
-    """Return the offset at which the body begins: 0 where the server sends the whole file."""
-    if response.status_code != 206:
-        return 0
-    content_range = response.headers.get("Content-Range", "")
-    found = re.match(r"bytes (\d+)-", content_range)
-    if not found or int(found[1]) != requested:
-        raise TransientError(f"requested bytes from {requested} on, got {content_range!r}", limit=2)
-    return requested
-
-
-class _LimitedAdapter(HTTPAdapter):
-    """Adapter whose connections keep to the limit of the transfer."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = POOL_CLASSES
-        return manager
-
-
-def _get(url: str, headers: dict[str, str], retry_policy: RetryPolicy) -> Any:
-    """Send a GET request; return the response, its body not yet read.
-
-    Raises:
-        TransientError: a fault that may pass.
-        StoreError: any other status than 200 and 206.
-    """
-    try:
-        with requests.Session() as session:
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, _LimitedAdapter())
-            sent = {"Accept-Encoding": "identity", **headers}
-            response = session.get(url, headers=sent, stream=True, timeout=retry_policy.timeout)
-    except (RequestException, HTTPError, ValueError) as e:  # ValueError: a redirect to what is no URL
-        raise TransientError(f"cannot be reached ({format_foreign(e)})") from e
-    if response.status_code == 416 and "Range" in headers:
-        raise RestRefusedError
-    if response.status_code in _TRANSIENT_STATUS or response.status_code >= 500:
-        raise TransientError(f"HTTP {response.status_code}")
-    if response.status_code not in (200, 206):
-        raise StoreError(url, f"HTTP {response.status_code} {format_foreign(response.reason)}")
-    return response
 
 
 def _read_record(folder: Path) -> dict[str, dict[str, Any]]:

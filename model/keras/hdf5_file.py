@@ -9,6 +9,7 @@ one name. So all else is refused, and nothing is read before its size is known t
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ class Hdf5File:
         """Return an attribute that is a list of names.
 
         Raises:
-            InputError: it is missing, or something else.
+            InputError: it is missing, or something else, or has a name twice.
         """
         where = f"attribute {attribute} of {self._show(group.name)}"
         if attribute not in group.attrs:
@@ -90,7 +91,10 @@ class Hdf5File:
         if shape[0] > _MAX_NAMES or shape[0] * size > limit:
             problem = f"{where} has {shape[0]:,} names of up to {size:,} bytes, which is too much"
             raise InputError(self.path, problem, hint=_HINT)
-        return [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
+        names = [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
+        if twice := next((name for name, n in Counter(names).items() if n > 1), None):
+            raise InputError(self.path, f"{where} has {self._show(twice)} twice", hint=_HINT)
+        return names
 
     def text(self, group: Any, attribute: str) -> str:
         """Return an attribute that is a short text; empty where there is none.

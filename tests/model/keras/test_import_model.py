@@ -268,6 +268,14 @@ ERRORS = {
     "weights are text": (write("best_model.hdf5", b"version https://git-lfs"), r"best_model.hdf5: damaged"),
     "no weights": (lambda f: (f / "best_model.hdf5").unlink(), r"best_model.hdf5: no such weights; the folder has final_model.hdf5; use the final weights"),
     "no list of layers": (weights_with(lambda g: g.attrs.pop("layer_names")), r"damaged, or not weights of Keras"),
+    "layer twice": (
+        weights_with(lambda g: g.attrs.update(layer_names=np.append(g.attrs["layer_names"], g.attrs["layer_names"][:1]))),
+        r"attribute layer_names of /model_weights has \S+ twice",
+    ),
+    "array twice": (
+        weights_with(lambda g: g["conv_1"].attrs.update(weight_names=[b"9_conv_1_0", b"9_conv_1_0"])),
+        r"attribute weight_names of /model_weights/conv_1 has 9_conv_1_0 twice",
+    ),
     "listed only": (weights_with(lambda g: g.pop("dense_2")), r"damaged, or not weights of Keras"),
     "layer without weights": (
         weights_with(lambda g: g["dense_2"].attrs.update(weight_names=np.array([], dtype="S1"))),
