@@ -156,7 +156,8 @@ class ZipLocation(StoreLocation):
     def folder(self, group: str) -> ZipStorage:
         """Open the entries of a group."""
         prefix = f"{group}/" if group else ""
-        if not any(n.startswith(prefix) for n in self._zipped.entries):
+        is_known = group in self._top and self._top[group].kind == "folder"
+        if not is_known and not any(n.startswith(prefix) for n in self._zipped.entries):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{self.location}/{group}")
         return ZipStorage(self._zipped, prefix)
 

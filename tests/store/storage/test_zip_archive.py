@@ -13,7 +13,7 @@ import pytest
 from factornet.cli import etl
 from factornet.etl.transfer.choose_destination import open_destination
 from factornet.etl.verify.objects import verify_store
-from factornet.store import StoreError, open_store
+from factornet.store import StoreError, location, open_store
 from factornet.store.storage.zip_archive import ZipArchive
 
 FIXTURE = Path(__file__).parents[2] / "fixtures/store-schema-1.zip"
@@ -143,3 +143,24 @@ def test_files_of_other_kinds_are_refused(tmp_path):
     check_refused(tmp_path / "empty.zip", "not a complete zip file")
     with pytest.raises(StoreError, match="not a FactorNet store"):
         open_store(zip_of(tmp_path / "none.zip", {"a": b"x"}))
+
+
+def test_entries_are_listed_once_however_many_cell_lines_are_asked_for(tmp_path, monkeypatch):
+    """Of 4,000 cell lines they were listed for each: `info` took minutes."""
+    counted: list[int] = []
+
+    def count(sizes):
+        counted.append(len(sizes))
+        return top_entries(sizes)
+
+    top_entries = location._top_entries
+    monkeypatch.setattr(location, "_top_entries", count)
+    entries = {f"cells/C{i}/zarr.json": b"{}" for i in range(50)} | {"genome/zarr.json": b"{}"}
+    opened = location.ZipLocation(zip_of(tmp_path / "s.zip", entries))
+    for i in range(50):
+        assert opened.folder(f"cells/C{i}").read("zarr.json") == b"{}"
+        assert f"cells/C{i}" in opened.top()
+    for group in ("cells/C", "cells/C1/zarr.json", "genome/zarr.json", "gen"):
+        with pytest.raises(FileNotFoundError):
+            opened.folder(group)
+    assert counted == [51]
