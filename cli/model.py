@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..store.errors import InputError
-from ..store.text import format_bytes, format_count, printable
+from ..store.text import format_bytes, format_count, printable, shell_word
 from .common.arguments import HelpFormatter, add_common_options
 from .common.calibration import print_calibrations
 from .common.findings import print_findings
@@ -140,7 +140,7 @@ def _info(options: argparse.Namespace) -> int:
     except InputError as error:
         if keras or not (options.model / "model.json").is_file():
             raise
-        hint = f"{error.hint}; factornet-model verify {options.model} checks all files"
+        hint = f"{error.hint}; factornet-model verify {shell_word(options.model)} checks all files"
         raise InputError(error.path, error.problem, hint=hint, line=error.line) from error
     description = _describe(options.model, card)
     if options.json:

@@ -23,6 +23,7 @@ from .storage.local import LocalStorage
 from .storage.remote import ObjectServer, RemoteStorage
 from .storage.retry import RetryPolicy
 from .storage.zip_archive import ZipArchive, ZipStorage
+from .text import shell_word
 
 
 class StoreLocation(ABC):
@@ -191,8 +192,9 @@ class RemoteLocation(StoreLocation):
             raise StoreError(
                 self.location,
                 f"has no list of cell lines ({CELL_INDEX}), and web servers cannot list files",
-                hint=f"name the cell lines, as in `factornet-etl import {self.location} DEST --cells CELL`, or "
-                "publish the output of `factornet-etl export`, which includes the list",
+                hint="name the cell lines, as in "
+                f"`factornet-etl import {shell_word(self.location)} DEST --cells CELL`, or publish the output of "
+                "`factornet-etl export`, which includes the list",
             )
         paths = (name.split("/") for name in found)
         return tuple(sorted(name for name, *rest in paths if rest == ["zarr.json"] and _is_name(name)))
@@ -248,7 +250,9 @@ def find_location(location: str | Path, cache: ObjectCache) -> StoreLocation:
     if not path.is_dir():
         is_zip = path.suffix.lower() == ".zip"
         command = (
-            f"factornet-etl export STORE {location}" if is_zip else f"factornet-etl genome {location} --fasta FILE"
+            f"factornet-etl export STORE {shell_word(location)}"
+            if is_zip
+            else f"factornet-etl genome {shell_word(location)} --fasta FILE"
         )
         raise StoreError(location, "no such store", hint=f"correct the name, or make one with `{command}`")
     return LocalLocation(path)

@@ -31,7 +31,7 @@ from .schema import PeakSet, StoreInfo
 from .spans import StoredArray
 from .storage.base import GroupStorage
 from .storage.cache import ObjectCache, default_cache
-from .text import format_count, format_names, printable
+from .text import format_count, format_names, printable, shell_word
 
 
 @dataclass
@@ -261,8 +261,8 @@ class Store:
                 raise StoreError(
                     self.location,
                     "a raw store can only be memory-mapped from a local disk",
-                    hint=f"copy it to one with `factornet-etl import {self.location} DEST`, or export the compressed "
-                    "store it was unpacked from",
+                    hint=f"copy it to one with `factornet-etl import {shell_word(self.location)} DEST`, or export the "
+                    "compressed store it was unpacked from",
                 )
             self._opened[path] = self._open_array(self.folder(group), name, self.objects(group))
         return self._opened[path]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from shlex import quote
 
 _FEW = 6  # names that are listed
 _MARKDOWN = "\\`*_[]<>|#&~$"  # characters that mean something within a line
@@ -52,6 +54,12 @@ def format_names(names: Sequence[str], noun: str) -> str:
     """Format a count of names, and the names where they are few: ``2 tracks (DNase, Unique35)``."""
     count = format_count(len(names), noun)
     return f"{count} ({', '.join(map(printable, names))})" if 0 < len(names) <= _FEW else count
+
+
+def shell_word(path: str | Path) -> str:
+    """Return a path as one word of a command for a shell, which no program takes for an option."""
+    word = quote(str(path))
+    return f"./{word}" if str(path).startswith("-") else word
 
 
 def format_bytes(size: float) -> str:

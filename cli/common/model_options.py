@@ -12,7 +12,7 @@ from ...etl.download.models import fetched_models, find_models, models_folder, p
 from ...etl.download.registry import default_registry, read_registry
 from ...store.errors import InputError, UsageError
 from ...store.files.outputs import read_output_lock
-from ...store.text import format_count
+from ...store.text import format_count, shell_word
 from .output import print_line, print_warning
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def resolve_models(path: Path) -> tuple[Path, ...]:
         InputError: as for `resolve_model`.
     """
     if path.is_file() and path.suffix.lower() in _PACKED:
-        raise InputError(path, "is a packed model", hint=f"write its folder: factornet-model unpack {path} -o DIR")
+        raise InputError(
+            path, "is a packed model", hint=f"write its folder: factornet-model unpack {shell_word(path)} -o DIR"
+        )
     name, folder = path.as_posix(), models_folder()
     if path.exists() or path.is_symlink() or path.is_absolute():
         if path.is_dir() and not (path / "model.json").exists() and (found := find_models(name, folder)):
@@ -82,7 +84,11 @@ def resolve_models(path: Path) -> tuple[Path, ...]:
     fetched = ", ".join(fetched_models(folder)) or "none"
     problem = f"no such folder, and no fetched model of this name; fetched are {fetched}"
     known = [model.name for model in published if name in (model.name, model.factor)]
-    hint = f"fetch it: factornet-model fetch {name}" if known else f"factornet-model list shows all; {_NO_MODEL_HINT}"
+    hint = (
+        f"fetch it: factornet-model fetch {shell_word(name)}"
+        if known
+        else f"factornet-model list shows all; {_NO_MODEL_HINT}"
+    )
     raise InputError(path, problem, hint=hint)
 
 

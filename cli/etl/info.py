@@ -19,7 +19,7 @@ from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store, open_store
 from ...store.schema import FEATURES
 from ...store.stored_signal import StoredSignal, stored_signal
-from ...store.text import format_bytes, format_count
+from ...store.text import format_bytes, format_count, shell_word
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.output import FIGURES, format_figures, print_json, print_line, print_table, with_options
 from ..common.store_options import STORE_HELP
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
         raise contents.unlisted
     faults = [str(e) for e in contents.damaged.values()]
     if faults:
-        faults.append(f"`factornet-etl verify {options.store}` prints the remedy")
+        faults.append(f"`factornet-etl verify {shell_word(options.store)}` prints the remedy")
     faults += [
         f"{store.location}/cells/{cell}: {LISTED_WITHOUT_FOLDER}; {lost_cell_line_remedy(store.storage, cell)}"
         for cell in contents.missing

@@ -19,7 +19,7 @@ from ...etl.download.models import (
 from ...etl.download.registry import default_registry, read_registry
 from ...store.errors import InputError
 from ...store.storage.retry import RetryPolicy
-from ...store.text import format_bytes
+from ...store.text import format_bytes, shell_word
 from ..common.arguments import HelpFormatter, add_common_options
 from ..common.output import print_json, print_line, print_table
 from ..common.progress import progress_line
@@ -130,7 +130,8 @@ def _fetch(options: argparse.Namespace) -> int:
     if options.json:
         print_json([{"name": m.name, "path": str(folder / m.name), "new": is_new} for m, is_new in found])
     elif options.folder is None and found:
-        print_line(f"next: factornet-predict -m {found[0][0].name} ..., or factornet-model card {found[0][0].name}")
+        name = shell_word(found[0][0].name)
+        print_line(f"next: factornet-predict -m {name} ..., or factornet-model card {name}")
     return 0
 
 

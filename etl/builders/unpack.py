@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +25,7 @@ from ...store.format.zarr_json import read_zarr_json
 from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store
 from ...store.schema import CODED_VERSION, SCHEMA_VERSION
+from ...store.text import shell_word
 from ..publish.cell_index_writer import write_cells_group
 from ..publish.disk_space import check_disk_space, check_publishable
 from ..publish.manifest_writer import genome_attributes, manifest_attributes, write_group
@@ -196,7 +196,7 @@ def _open_compressed(source: Path) -> Store:
     """
     store = open_store(source)
     if not store.storage.local:
-        command = f"factornet-etl import {quote(store.location)} FOLDER"
+        command = f"factornet-etl import {shell_word(store.location)} FOLDER"
         raise StoreError(store.location, "is not a local folder", hint=f"import it first, then unpack that: {command}")
     if store.is_raw:
         raise StoreError(source, "is already a raw store", hint="unpack the compressed store that it came from")

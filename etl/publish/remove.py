@@ -12,6 +12,7 @@ from ...store.files.atomic_write import fsync_path
 from ...store.location import StoreLocation
 from ...store.reader import open_store
 from ...store.storage.atomic_swap import cell_line_staging_name, final_path
+from ...store.text import shell_word
 from .cell_index_writer import refresh_cell_index
 from .disk_space import check_publishable
 from .transaction import move_aside, staging
@@ -36,7 +37,8 @@ def remove_cells(path: str | Path, cells: Sequence[str]) -> None:
         raise StoreError(
             store.location,
             "is not a local folder; cell lines can be removed from local folders only",
-            hint=f"copy the others to a new location: factornet-etl export {quote(store.location)} DEST --cells{keep}",
+            hint="copy the others to a new location: "
+            f"factornet-etl export {shell_word(store.location)} DEST --cells{keep}",
         )
     root = Path(store.path)
     existing = {*store.cells, *store.storage.cell_folders(), *_indexed(store.storage)}

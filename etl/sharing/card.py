@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from shlex import quote
 from typing import Any
 
 from ...store.annotation_rules import rules_of_store
@@ -19,7 +18,15 @@ from ...store.errors import StoreError
 from ...store.format.manifest import NOT_FACTORNET
 from ...store.reader import Store
 from ...store.schema import FEATURES
-from ...store.text import format_count, markdown_list, markdown_page, markdown_table, markdown_text, printable
+from ...store.text import (
+    format_count,
+    markdown_list,
+    markdown_page,
+    markdown_table,
+    markdown_text,
+    printable,
+    shell_word,
+)
 from .catalogue import short_name
 from .entry import Statements
 
@@ -178,10 +185,10 @@ def _commands(name: str, store: Store) -> Iterator[str]:
     target = f"{short_name(path)}.zarr" if path.lower().endswith(".zip") else ""
     yield "With factornet, in the folder that has the store:"
     yield ""
-    yield f"    factornet-etl verify {quote(path)}"
-    yield f"    factornet-etl info {quote(path)}"
+    yield f"    factornet-etl verify {shell_word(path)}"
+    yield f"    factornet-etl info {shell_word(path)}"
     if target:
-        yield f"    factornet-etl import {quote(path)} {quote(target)}"
+        yield f"    factornet-etl import {shell_word(path)} {shell_word(target)}"
     yield ""
     yield "In Python:"
     yield ""

@@ -18,7 +18,7 @@ from ...store.files.limited_read import read_limited
 from ...store.files.sealed_json import JsonFormat, parse_sealed_json, seal_document
 from ...store.location import connect, is_remote, with_forward_slashes
 from ...store.storage.remote import ObjectServer, TooLargeError
-from ...store.text import format_bytes
+from ...store.text import format_bytes, shell_word
 from .entry import CatalogueEntry
 
 CATALOGUE = "catalogue.json"
@@ -110,7 +110,7 @@ def read_catalogue(where: str | Path) -> Catalogue:
         raise InputError(folder_path, "no such folder", hint="give the folder that has stores in it, or its address")
     entries = read_local(folder_path)
     if entries is None:
-        hint = f"{FORMAT.hint}, or `factornet-etl list --rebuild {folder_path}` writes one"
+        hint = f"{FORMAT.hint}, or `factornet-etl list --rebuild {shell_word(folder_path)}` writes one"
         raise InputError(folder_path / CATALOGUE, "no such file, so no catalogue", hint=hint)
     return Catalogue(str(folder_path), str(folder_path), entries)
 
@@ -138,7 +138,7 @@ def read_local(folder: Path) -> tuple[CatalogueEntry, ...] | None:
     path = folder / CATALOGUE
     if not path.exists() and not path.is_symlink():
         return None
-    hint = f"`factornet-etl list --rebuild {folder}` writes it again, from the stores"
+    hint = f"`factornet-etl list --rebuild {shell_word(folder)}` writes it again, from the stores"
     return parse_catalogue(read_limited(path, MAX_CATALOGUE_SIZE, hint=hint), path, hint=hint)
 
 

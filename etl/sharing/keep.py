@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 from urllib.parse import urlsplit, urlunsplit
 
 from ...store.errors import FactorNetError, InputError, StoreError
@@ -22,7 +21,7 @@ from ...store.files.outputs import output_lock, remove_temporary_files
 from ...store.files.sealed_json import NewerVersionError
 from ...store.location import is_remote, with_forward_slashes
 from ...store.reader import Store, open_store
-from ...store.text import format_count
+from ...store.text import format_count, shell_word
 from ..verify.objects import verify_store
 from .card import store_card
 from .catalogue import (
@@ -206,7 +205,7 @@ def _check_whole(path: Path) -> None:
         raise StoreError(
             path,
             f"not listed: {format_count(len(findings), 'fault')}, the first is {first.path}: {first.problem}",
-            hint=f"`factornet-etl verify {quote(str(path))}` prints the remedies; or export it again",
+            hint=f"`factornet-etl verify {shell_word(path)}` prints the remedies; or export it again",
         )
 
 

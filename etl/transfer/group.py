@@ -12,6 +12,7 @@ from ...store.format.attributes import read_attributes
 from ...store.format.manifest import Objects, check_self_digest, parse_objects
 from ...store.reader import Store
 from ...store.storage.base import GroupStorage, ObjectDigest, OpenObject
+from ...store.text import shell_word
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class GroupSnapshot:
         """
         location = f"{self.storage.location}/{name}"
         store = self.storage.location.removesuffix(f"/{self.group}")
-        hint = f"repair that store (`factornet-etl verify {store}` prints the remedies), or get it again"
+        hint = f"repair that store (`factornet-etl verify {shell_word(store)}` prints the remedies), or get it again"
         try:
             with self.storage.open(name, self.objects[name]) as opened:
                 yield from verified_pieces(opened, self.objects[name], location=location, hint=hint)

@@ -7,7 +7,6 @@ import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from shlex import quote
 
 from ...store.cell_info import CellInfo
 from ...store.errors import ContentError, RemoteError, SchemaVersionError, StoreError, UsageError
@@ -19,7 +18,7 @@ from ...store.location import RemoteLocation, StoreLocation, check_is_store, fin
 from ...store.schema import StoreInfo, check_name
 from ...store.storage.base import Entry, GroupStorage, ObjectDigest
 from ...store.storage.cache import ObjectCache, default_cache
-from ...store.text import format_count
+from ...store.text import format_count, shell_word
 from .contents import content_faults
 from .findings import FaultKind, Finding
 from .remedies import object_remedy, problem_at
@@ -185,12 +184,14 @@ def _set_rename_remedies(store: StoreLocation, groups: Sequence[_GroupCheck], *,
             continue
         other, path = checked.get(cell), f"cells/{cell}"
         if not store.has(cell):
-            move = f"mv -T {quote(group.location)} {quote(f'{store.location}/{path}')}"  # -T: never into a folder
-            remedy = f"rename it back to {path}: {move}"
+            target = shell_word(f"{store.location}/{path}")
+            remedy = f"rename it back to {path}: mv -T {shell_word(group.location)} {target}"  # -T: never into a folder
         elif other is not None and other.held_cell:
             remedy = f"{path} exists and holds cell line {other.held_cell}: move that folder first, then verify again"
         elif other is None or not complete:
-            remedy = f"{path} exists too: verify the whole store first: factornet-etl verify {quote(store.location)}"
+            remedy = (
+                f"{path} exists too: verify the whole store first: factornet-etl verify {shell_word(store.location)}"
+            )
         else:
             states = ", ".join(f"{g.path} is {'whole' if g.whole else 'damaged'}" for g in (other, group))
             aside = other if group.whole and not other.whole else group

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from shlex import quote
 
 from ...store.errors import SchemaVersionError, StoreError
 from ...store.format.attributes import read_attributes
@@ -11,6 +10,7 @@ from ...store.format.cell_index import CELL_INDEX
 from ...store.format.manifest import check_may_be_damaged, check_self_digest, has_self_digest
 from ...store.location import RemoteLocation, StoreLocation
 from ...store.schema import StoreInfo
+from ...store.text import shell_word
 from .findings import FaultKind, Finding
 from .remedies import LISTED_WITHOUT_FOLDER, cell_index_remedy, lost_cell_line_remedy, problem_at, root_remedy
 
@@ -46,7 +46,7 @@ def unexpected_entries(store: StoreLocation) -> Iterator[Finding]:
     for name, entry in sorted((store.top() or {}).items()):
         in_cells = name.startswith("cells/")
         remedy = (
-            f"rm -r {quote(f'{store.location}/{name}')}"
+            f"rm -r {shell_word(f'{store.location}/{name}')}"
             if store.local
             else f"remove {name} from {store.location}, or export the store again"
         )

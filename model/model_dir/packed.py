@@ -30,7 +30,7 @@ from ...store.files.limited_read import check_is_file, read_cure
 from ...store.files.outputs import check_output_file, output_lock, staged_folder
 from ...store.files.sealed_json import SELF_DIGEST, JsonFormat, check_format, is_sealed, seal_document
 from ...store.files.sealed_toml import RUN_FILE
-from ...store.text import format_foreign
+from ...store.text import format_foreign, shell_word
 from .findings import FileFinding
 from .lifecycle import is_event_file, is_model_file
 from .verification.verify import verify_model
@@ -89,7 +89,7 @@ def pack_model(folder: Path, path: Path, *, overwrite: bool = False) -> PackedMo
     report = verify_model(folder)
     if report.faults:
         first = report.faults[0]
-        hint = f"factornet-model verify {folder} lists all faults; only a sound model is packed"
+        hint = f"factornet-model verify {shell_word(folder)} lists all faults; only a sound model is packed"
         raise InputError(folder / first.path, describe_fault(first), hint=hint)
     names = sorted(f.path for f in report.files if _is_packed(f.path) and (folder / f.path).is_file())
     left_out = tuple(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +12,7 @@ from ....etl.download.fetch import DownloadedFile, download_files
 from ....etl.download.registry import Download, default_registry, read_registry, select_downloads
 from ....etl.download.user_data import user_data_folder
 from ....store.storage.retry import RetryPolicy
-from ....store.text import format_bytes, format_count
+from ....store.text import format_bytes, format_count, shell_word
 from ...common.arguments import HelpFormatter, add_common_options
 from ...common.output import print_json, print_line, print_warning
 from ...common.progress import DownloadedBytes, progress_line
@@ -149,7 +148,7 @@ def _print_files(files: Sequence[DownloadedFile]) -> None:
 
 def _genome_option(file: DownloadedFile) -> str:
     """Return the option of ``factornet-etl genome`` that takes a file, as for a shell."""
-    option, path = file.download.option, shlex.quote(str(file.path))
+    option, path = file.download.option, shell_word(file.path)
     return f"{option}{path}" if option.endswith("=") else f"{option} {path}"
 
 
@@ -164,4 +163,4 @@ def _print_group(group: str, files: Sequence[DownloadedFile], folder: Path) -> N
         f"{files[0].compared_with}"
     )
     if files[0].download.next:
-        print_line(f"next: {files[0].download.next.replace('{folder}', shlex.quote(str(folder)))}")
+        print_line(f"next: {files[0].download.next.replace('{folder}', shell_word(folder))}")

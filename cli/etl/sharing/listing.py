@@ -16,7 +16,7 @@ from ....etl.sharing.keep import CatalogueUpdate, outdated, rebuild_catalogue
 from ....etl.sharing.selection import select_entries
 from ....store.errors import UsageError
 from ....store.location import is_remote
-from ....store.text import format_bytes, format_count
+from ....store.text import format_bytes, format_count, shell_word
 from ...common.arguments import HelpFormatter, add_common_options
 from ...common.output import print_json, print_line, print_warning
 from ...common.progress import progress_line
@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     states = {} if catalogue.is_remote else {e.name: outdated(Path(catalogue.folder), e) for e in entries}
     faults = {name: fault for name, fault in states.items() if fault}
     for name, fault in faults.items():
-        hint = f"`factornet-etl list --rebuild {quote(catalogue.location)}` corrects the catalogue"
+        hint = f"`factornet-etl list --rebuild {shell_word(catalogue.location)}` corrects the catalogue"
         print_warning(f"{catalogue.location}/{name}: {fault}; {hint}")
     if options.json:
         content: dict[str, Any] = {"location": catalogue.location, "stores": [e.to_json() for e in entries]}
@@ -90,4 +90,6 @@ def _print(catalogue: Catalogue, entries: Sequence[CatalogueEntry]) -> None:
         print_line(f"  factors: {abbreviate(entry.factors) or 'none'}")
         print_line(f"  licence: {entry.statements.licence or NOT_STATED}; card: {entry.card or 'none'}")
     if entries:
-        print_line(f"next: factornet-etl import {quote(entries[0].name)} STORE --from {quote(catalogue.location)}")
+        name, shelf = entries[0].name, f"--from {shell_word(catalogue.location)}"
+        words = f"{shelf} -- {quote(name)} STORE" if name.startswith("-") else f"{quote(name)} STORE {shelf}"
+        print_line(f"next: factornet-etl import {words}")

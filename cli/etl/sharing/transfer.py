@@ -20,7 +20,7 @@ from ....etl.transfer.choose_destination import open_destination
 from ....etl.transfer.copier import CopyReport, copy_groups
 from ....store.errors import UsageError
 from ....store.reader import Store, open_store
-from ....store.text import format_bytes, format_count, printable
+from ....store.text import format_bytes, format_count, printable, shell_word
 from ...common.arguments import HelpFormatter, add_common_options, cell_name, positive_int
 from ...common.output import print_json, print_line, print_warning
 from ...common.progress import Throughput, progress_line
@@ -174,7 +174,7 @@ def _run(
         if not create and destination.find_existing(sources[0].info) is None:
             raise UsageError(
                 f"{path}: no such store to add to; correct the name, or create it from the first store: "
-                f"factornet-etl import {others[0]} {path}"
+                f"factornet-etl import {shell_word(others[0])} {shell_word(path)}"
             )
         check(sources[0])
         with report_interrupt("run the same command again to resume"):

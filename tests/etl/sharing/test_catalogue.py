@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import string
 
 import pytest
@@ -23,7 +24,8 @@ from factornet.etl.sharing.catalogue import (
     short_name,
 )
 from factornet.etl.sharing.entry import CatalogueEntry, CellEntry, Statements
-from factornet.store import InputError, UsageError
+from factornet.store import InputError, UsageError, open_store
+from factornet.store.files.outputs import remove
 from factornet.store.text import printable
 
 NAMES = st.text(string.ascii_letters + string.digits + "_", min_size=1, max_size=12).filter(
@@ -86,6 +88,21 @@ def test_catalogue_edited_by_hand_is_refused_with_the_cure(shelf, tiny_store, ca
     found = report(capsys, "list", shelf)
     assert [s["name"] for s in found["stores"]] == ["new.zarr", "tiny.zarr", "tiny.zip"]
     assert found["stores"][2]["statements"] == {"licence": "CC0", "citation": "", "contact": "ada@x.org"}
+
+
+def test_printed_command_of_a_store_named_as_an_option_runs(shelf, tmp_path, capsys, monkeypatch):
+    """A stranger's `-rf.zip` was taken for options of import."""
+    for path in shelf.iterdir():
+        if path.suffix != ".zip":
+            remove(path)
+    (shelf / "tiny.zip").rename(shelf / "-rf.zip")
+    assert command("list", "--rebuild", shelf) == 0
+    capsys.readouterr()
+    assert command("list", shelf) == 0
+    words = shlex.split(re.search(r"^next: factornet-etl (import .*)$", capsys.readouterr().out, re.M)[1])
+    monkeypatch.chdir(tmp_path)
+    assert command(*words) == 0
+    assert open_store(tmp_path / "STORE").cells
 
 
 HOSTILE = {
