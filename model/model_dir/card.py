@@ -27,6 +27,7 @@ NO_MODEL_HINT = "factornet-train makes model folders, factornet-model import con
 LIST_HINT = "remove it (a resumed training writes it again), or copy the folder again"
 DAMAGED_HINT = "copy or train it again, or use other weights"
 _REGION = re.compile(r".+:[0-9]{1,18}-[0-9]{1,18}")
+_MAX_MORE = 1_000_000  # bytes of a list of names more than it was written with, to be compared
 Selection = Literal["loss", "ap"]
 """By what the best epoch is chosen: the validation loss, or the average precision of the validation regions."""
 MODEL = JsonFormat("factornet-model", 2, NO_MODEL_HINT)
@@ -267,6 +268,6 @@ def check_list(path: Path, text: bytes) -> None:
     Raises:
         InputError: it cannot be read, or is not `text`.
     """
-    if read_limited(path, len(text)) != text:
-        problem = "damaged or changed: its names are not those of the network in model.json"
+    if read_limited(path, len(text) + _MAX_MORE, hint=LIST_HINT) != text:
+        problem = "damaged or changed: it is not as it was written, with the names of the network in model.json"
         raise InputError(path, problem, hint=LIST_HINT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,9 @@ from uuid import uuid4
 
 import platformdirs
 
-from ..errors import StoreError
+from ..errors import InputError, StoreError
+from ..files.handles import close_read
+from ..files.outputs import remove
 from .base import OpenObject, file_identity
 
 DEFAULT_LIMIT = 50_000_000_000
@@ -50,10 +53,14 @@ class ObjectCache:
         """
         path = self._path(sha)
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             return None
         state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode):  # a folder or pipe, which nobody can read as an object
+            close_read(handle)
+            self.drop(sha)
+            return None
         if time.time() - state.st_atime > _ACCESS_RESOLUTION:
             with contextlib.suppress(OSError):  # a cache without write permission
                 os.utime(path, ns=(time.time_ns(), state.st_mtime_ns))
@@ -104,9 +111,9 @@ class ObjectCache:
         return OpenObject(handle, size=state.st_size, identity=file_identity(state))
 
     def drop(self, sha: str) -> None:
-        """Remove a damaged object."""
-        with contextlib.suppress(OSError):
-            self._path(sha).unlink(missing_ok=True)
+        """Remove a damaged object, or what is in its place."""
+        with contextlib.suppress(InputError):
+            remove(self._path(sha))
 
     def _path(self, sha: str) -> Path:
         return self.folder / sha[:2] / sha

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from support.sealed import change_sealed
@@ -32,6 +33,19 @@ def test_lists_of_names_are_written_as_in_factornet(folder, tmp_path):
     assert (tmp_path / "plain/feature.txt").read_text() == "bigwig\n"
     assert (tmp_path / "plain/bigwig.txt").read_text() == ""
     assert not (tmp_path / "plain/meta.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["MAX\nCTCF\n", "CTCF\r\nMAX\r\n", "\ufeffCTCF\nMAX\n", "CTCF\nMAX \n", "CTCF\nMAX\nREST\n", "", "x" * 2_000_000],
+)
+def test_list_of_names_that_was_changed_is_refused_with_the_cure(folder, tmp_path, text):
+    """Of one that had become longer, the message said that it was too large, and no cure."""
+    copy = tmp_path / "m"
+    shutil.copytree(folder, copy)
+    (copy / "chip.txt").write_text(text, newline="")
+    with pytest.raises(InputError, match=r"chip\.txt: .*remove it .a resumed training writes it again., or copy"):
+        read_card(copy)
 
 
 @pytest.mark.parametrize(

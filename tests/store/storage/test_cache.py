@@ -142,3 +142,15 @@ def test_default_cache_is_the_environments_or_the_users(tmp_path, monkeypatch):
     assert default_cache().folder == Path(platformdirs.user_cache_dir("factornet"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert default_cache().folder == tmp_path / "xdg/factornet"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_what_is_no_file_in_the_cache_is_downloaded_again(website, demo_store, tmp_path, monkeypatch, make):
+    monkeypatch.setenv("FACTORNET_CACHE", str(tmp_path / "cache"))
+    expected = sequence(demo_store)
+    assert np.array_equal(sequence(website), expected)
+    for entry in [path for path in (tmp_path / "cache").glob("[0-9a-f][0-9a-f]/*") if path.is_file()]:
+        entry.unlink()
+        make(entry)
+    assert np.array_equal(sequence(website), expected)
+    assert all(path.is_file() for path in (tmp_path / "cache").glob("[0-9a-f][0-9a-f]/*"))
