@@ -43,6 +43,8 @@ def describe_lack(error: BaseException) -> str:
         return f"out of memory{why}; free memory, or raise its limit (ulimit -v, or that of the job)"
     if isinstance(error, RuntimeError) and "can't start new thread" in lower:
         return "no thread can be started; raise the limit on processes (ulimit -u), or on memory (ulimit -v)"
+    if isinstance(error, BlockingIOError) and error.filename is None:  # fork, of which Python says EAGAIN alone
+        return f"no process can be started{why}; raise the limit on processes (ulimit -u)"
     if isinstance(error, ImportError | OSError) and any(s in lower for s in _NOT_LOADED):
         return f"a library cannot be loaded{why}; free memory, or raise its limit (ulimit -v), or install it again"
     return ""

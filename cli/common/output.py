@@ -27,6 +27,7 @@ _OPTIONS = {
     "with a chromosome alias": "with --chrom-alias",
     "or allow missing chromosomes (": "or --allow-missing-chroms (",
     "cuda_graph=False": "--no-cuda-graph",
+    "work in one process": "work in one process (-p 1, or without --workers)",
 }
 """What messages of the library, which knows no options of commands, say -> the option."""
 

@@ -23,6 +23,7 @@ from ...store.machine import available_memory, peak_memory
 from ...store.text import format_bytes
 from ...store.workers.cluster import WorkersError, delayed_call, local_cluster, remote_cluster, run_on
 from ...store.workers.signals import shield_children_from_signals
+from ...store.workers.starting import starting_processes
 from ..publish.transaction import InterruptedBuildError
 from .tasks import ShardReport, ShardTask
 
@@ -99,7 +100,7 @@ def run(tasks: Sequence[ShardTask], resources: Resources, *, on_report: OnReport
     Raises:
         FactorNetError: as raised by a task; no further task is started then.
         InterruptedBuildError: a worker was killed (out of memory, for example).
-        UsageError: too little memory for even one worker, or no such cluster.
+        UsageError: too little memory for even one worker, no such cluster, or as for `starting_processes`.
     """
     if not tasks:
         return []
@@ -132,7 +133,7 @@ def _run_in_processes(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
     context = multiprocessing.get_context(_START_METHOD)
     context.set_forkserver_preload(["__main__", __name__])
     with ExitStack() as stack:
-        with shield_children_from_signals():
+        with starting_processes(), shield_children_from_signals():
             pool = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_exit_with_parent))
             for _ in range(workers):  # start all of them while they are shielded
                 pool.submit(int)

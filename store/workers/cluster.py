@@ -17,6 +17,7 @@ from uuid import uuid4
 from ... import __version__
 from ..errors import FactorNetError, UsageError
 from .signals import shield_children_from_signals
+from .starting import starting_processes
 
 _TIMEOUT = 60  # seconds to wait for a scheduler, and for its first worker
 _ALLOWED_FAILURES = 3  # workers that may die of the same task before it fails
@@ -38,6 +39,9 @@ def local_cluster(workers: int, memory: int | None, *, environment: Mapping[str,
         workers: number of processes, of one thread each.
         memory: bytes that one may use before its nanny kills it, or None for no limit.
         environment: variables of the workers, unless this process has others.
+
+    Raises:
+        UsageError: as for `starting_processes`.
     """
     import dask
 
@@ -52,7 +56,7 @@ def local_cluster(workers: int, memory: int | None, *, environment: Mapping[str,
     with ExitStack() as stack:
         stack.callback(_restore_environment, dict(os.environ))  # nannies set variables in this process too
         stack.enter_context(dask.config.set(settings))
-        with shield_children_from_signals():
+        with starting_processes(), shield_children_from_signals():
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
