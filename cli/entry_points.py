@@ -10,6 +10,8 @@ import signal
 import sys
 from importlib import import_module
 
+from .run.thread_check import NO_THREADS, lacks_threads
+
 
 def etl() -> int:
     """Run ``factornet-etl``."""
@@ -78,8 +80,9 @@ def _run(command: str, *, prog: str = "", argv: list[str] | None = None) -> int:
 
     def exit_at_once(*_: object) -> None:
         # No exception: a library that is being imported may swallow it, or turn it into an ImportError.
-        os.write(2, f"{name}: interrupted\n".encode())
-        os._exit(130)
+        message, status = (f"error: {NO_THREADS}", 2) if lacks_threads() else ("interrupted", 130)
+        os.write(2, f"{name}: {message}\n".encode())
+        os._exit(status)
 
     ignored = signal.getsignal(signal.SIGINT) is not signal.default_int_handler  # as under nohup
     if not ignored:

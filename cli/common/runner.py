@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import logging
 import os
@@ -22,6 +23,7 @@ from ..run.config import with_config
 from ..run.failure import describe_failure
 from ..run.parser import CommandParser, command_parser
 from ..run.record import Run, check_record_path, start_run, why_not_recorded
+from ..run.thread_check import NO_THREADS, lacks_threads
 from .output import LogFormatter, PrintableStream, print_json, print_line, print_traceback, print_warning, with_options
 
 _AGAIN = 0.05  # seconds
@@ -56,6 +58,9 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     except (Exception, KeyboardInterrupt) as error:
         interrupt = _find_interrupt(error)
         users = isinstance(error, FactorNetError | OSError) or describe_lack(error) != ""
+        if interrupt is not None and not users and lacks_threads():
+            print_line(f"{name}: error: {NO_THREADS}", file=sys.stderr)
+            return _print_failure(options, OSError(errno.EAGAIN, NO_THREADS), NO_THREADS, 2, shown)
         if interrupt is not None and not users:
             # Of a library that was about to start one: said when it is freed, below.
             warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)

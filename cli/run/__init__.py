@@ -5,6 +5,7 @@
     options  names of options in records and files of options
     parser   the parser of every command: exit status in its help, errors as JSON
     record   the record of a run: command, options, versions, host, dates, digests, scores
+    thread_check  tell an interrupt of the user from that of a library that cannot start its threads
 
 May import `store`.
 """

@@ -30,6 +30,7 @@ from .tasks import ShardReport, ShardTask
 WORKER_MEMORY = 700 * 1024 * 1024
 """Bytes estimated for one worker at the default shard size: 64 MiB of values, what reading and packing them takes, and
 the libraries (measured, docs/decisions.md)."""
+_START_TIMEOUT = 300  # seconds in which the workers must have imported what they need
 _START_METHOD = "spawn" if sys.platform == "darwin" else "forkserver"
 """How workers are started. A fork server imports everything once, and the workers that it forks start several times as
 fast; on macOS, whose system libraries may start threads, forking is unsafe."""
@@ -133,13 +134,17 @@ def _run_in_processes(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
     context = multiprocessing.get_context(_START_METHOD)
     context.set_forkserver_preload(["__main__", __name__])
     with ExitStack() as stack:
-        with starting_processes(), shield_children_from_signals():
+        with starting_processes(workers), shield_children_from_signals():
             pool = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_exit_with_parent))
-            for _ in range(workers):  # start all of them while they are shielded
-                pool.submit(int)
+            started = [pool.submit(int) for _ in range(workers)]  # start all of them while they are shielded
         try:
+            for future in started:
+                future.result(timeout=_START_TIMEOUT)
             options = {"pool": pool, "num_workers": workers, "chunksize": 1}
             done = compute(*nodes, scheduler="processes", optimize_graph=False, **options)
+        except TimeoutError as e:
+            problem = f"worker processes do not answer within {_START_TIMEOUT} s"
+            raise InterruptedBuildError(f"{problem}; see what they wait for, or work in one process") from e
         except BrokenProcessPool as e:
             raise InterruptedBuildError(
                 "a worker process was killed, most likely because memory ran out; use fewer workers or set a limit "

@@ -56,7 +56,7 @@ def local_cluster(workers: int, memory: int | None, *, environment: Mapping[str,
     with ExitStack() as stack:
         stack.callback(_restore_environment, dict(os.environ))  # nannies set variables in this process too
         stack.enter_context(dask.config.set(settings))
-        with starting_processes(), shield_children_from_signals():
+        with starting_processes(workers), shield_children_from_signals():
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

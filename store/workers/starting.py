@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,11 +12,15 @@ from ..machine import describe_lack
 from ..text import format_foreign
 
 _CURE = "or work in one process"
+_FOR_EACH, _MORE = 2, 4  # threads and processes that a pool of dask or Python starts, for each worker and beside them
 
 
 @contextmanager
-def starting_processes() -> Iterator[None]:
+def starting_processes(workers: int) -> Iterator[None]:
     """Name what is lacking where the block cannot start processes.
+
+    Args:
+        workers: number of processes.
 
     Raises:
         UsageError: there is no shared memory, which processes need for their locks, or no process can be started.
@@ -29,10 +34,29 @@ def starting_processes() -> Iterator[None]:
             f"mount one that can be written to, {_CURE}"
         ) from error
     try:
+        _try_threads(_FOR_EACH * workers + _MORE)
         yield
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, EOFError) as error:
         first: BaseException = error
         while (cause := first.__cause__ or first.__context__) is not None:
             first = cause
         why = describe_lack(first) or f"{format_foreign(first)}; raise the limit on processes (ulimit -u)"
         raise UsageError(f"worker processes cannot be started: {why}, {_CURE}") from error
+
+
+def _try_threads(count: int) -> None:
+    """Start threads and end them: they count against the limit on processes, at which pools hang or print tracebacks.
+
+    Raises:
+        RuntimeError: they cannot be started.
+    """
+    release, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=release.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    finally:
+        release.set()
+        for thread in started:
+            thread.join()

@@ -13,6 +13,7 @@ import pytest
 
 from factornet.cli.common.runner import run_command
 from factornet.cli.crossvalidation import commands
+from factornet.cli.run import thread_check
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
@@ -104,6 +105,26 @@ sys.exit(run_command(parser, handler, []))
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (130, "factornet-x: interrupted\n")
+
+
+def test_interrupt_of_a_library_without_threads_is_an_error(monkeypatch, capsys):
+    """OpenBLAS sends one where it cannot start its threads (ulimit -u); nobody has interrupted."""
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    def handler(options):
+        raise KeyboardInterrupt
+
+    parser = argparse.ArgumentParser(prog="factornet-x")
+    parser.set_defaults(verbose=False)
+    monkeypatch.setattr(thread_check._thread, "start_new_thread", refuse)
+    assert run_command(parser, handler, []) == 2
+    assert (
+        "error: a library cannot start its threads; raise the limit on processes (ulimit -u)" in capsys.readouterr().err
+    )
+    monkeypatch.undo()
+    assert run_command(parser, handler, []) == 130
 
 
 def test_ignored_interrupt_stays_ignored():

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 
 import pytest
 
@@ -54,5 +55,23 @@ def test_first_cause_of_processes_that_do_not_start_is_named(cause, why):
         except Exception as error:
             raise RuntimeError("Nanny failed to start.") from error
 
-    with pytest.raises(UsageError, match=f"worker processes cannot be started: .*{why}"), starting_processes():
+    with pytest.raises(UsageError, match=f"worker processes cannot be started: .*{why}"), starting_processes(2):
         start()
+
+
+def test_limit_on_processes_is_met_before_they_are_started(monkeypatch):
+    """Within them it was a hang, or a traceback of the fork server."""
+    started = []
+
+    def start(thread):
+        if len(started) == 5:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        run(thread)
+
+    run = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    message = "cannot be started: no thread can be started; raise the limit on processes"
+    with pytest.raises(UsageError, match=message), starting_processes(2):
+        pytest.fail("not reached")
+    assert not any(thread.is_alive() for thread in started)
