@@ -58,7 +58,7 @@ def run_command(parser: argparse.ArgumentParser, handler: Handler | None, argv: 
     except (Exception, KeyboardInterrupt) as error:
         interrupt = _find_interrupt(error)
         users = isinstance(error, FactorNetError | OSError) or describe_lack(error) != ""
-        if interrupt is not None and not users and lacks_threads():
+        if interrupt is not None and not users and not interrupt.args and lacks_threads():
             print_line(f"{name}: error: {NO_THREADS}", file=sys.stderr)
             return _print_failure(options, OSError(errno.EAGAIN, NO_THREADS), NO_THREADS, 2, shown)
         if interrupt is not None and not users:

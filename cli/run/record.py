@@ -24,6 +24,7 @@ from ...store.files.digest import file_digest
 from ...store.files.outputs import output_lock
 from ...store.files.sealed_json import check_format
 from ...store.files.sealed_toml import RUN_FILE, RUN_FORMAT, read_toml, write_sealed_toml
+from ...store.text import format_foreign
 from .options import option_name, own_actions
 
 NOT_RECORDED = {"config", "record", "json", "verbose", "resume", "dry_run", "help", "version", "command", "handler"}
@@ -183,7 +184,7 @@ def recorded_command(path: Path) -> str:
         check_format(path, content, RUN_FORMAT)
     except InputError:
         return ""
-    return str(content.get("command") or "a command that it does not name")
+    return format_foreign(content.get("command") or "a command that it does not name", 100)
 
 
 def _versions() -> dict[str, str]:

@@ -40,6 +40,10 @@ def starting_processes(workers: int) -> Iterator[None]:
         first: BaseException = error
         while (cause := first.__cause__ or first.__context__) is not None:
             first = cause
+        if "bootstrapping phase" in str(
+            first
+        ):  # of a script without `if __name__ == "__main__"`: Python says what to do
+            raise
         why = describe_lack(first) or f"{format_foreign(first)}; raise the limit on processes (ulimit -u)"
         raise UsageError(f"worker processes cannot be started: {why}, {_CURE}") from error
 

@@ -59,6 +59,12 @@ def test_first_cause_of_processes_that_do_not_start_is_named(cause, why):
         start()
 
 
+def test_script_without_a_main_block_sees_what_python_says():
+    text = "An attempt has been made to start a new process before the current process has finished its bootstrapping phase."
+    with pytest.raises(RuntimeError, match="bootstrapping phase"), starting_processes(1):
+        raise RuntimeError(text)
+
+
 def test_limit_on_processes_is_met_before_they_are_started(monkeypatch):
     """Within them it was a hang, or a traceback of the fork server."""
     started = []
