@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -110,21 +111,59 @@ def parse_size(text: str) -> int:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write it as 2GB or 800MB")
     power = "kmgt".find(match[2].lower()) + 1 if match[2] else 0
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+    size = float(match[1]) * (1024 if match[3] else 1000) ** power
+    if size > _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than any machine has")
+    return int(size)
+
+
+_LARGEST, _LARGEST_SEED = 2**31 - 1, 2**63 - 1
 
 
 def positive_int(text: str) -> int:
     """Return an integer of at least 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+    return _whole(text, 1, _LARGEST)
 
 
 def natural_number(text: str) -> int:
     """Return an integer of at least 0."""
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return _whole(text, 0, _LARGEST)
+
+
+def whole_number(text: str) -> int:
+    """Return an integer, which may be negative."""
+    return _whole(text, -_LARGEST, _LARGEST)
+
+
+def seed_number(text: str) -> int:
+    """Return a seed of random numbers, of 63 bits."""
+    return _whole(text, 0, _LARGEST_SEED)
+
+
+def _whole(text: str, least: int, largest: int) -> int:
+    if re.fullmatch("[-+]?[0-9]{1,4000}", text) is None or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    if int(text) > largest:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {largest}, the largest that can be given")
     return int(text)
+
+
+def finite_number(text: str) -> float:
+    """Return a number that is neither infinite nor NaN."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return number
+
+
+def positive_number(text: str) -> float:
+    """Return a finite number above 0."""
+    if (number := finite_number(text)) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return number
 
 
 def parse_pairs(items: Sequence[str], option: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ...store.errors import UsageError
 from ...store.text import format_count
-from .arguments import naming_option
+from .arguments import finite_number, naming_option
 from .output import print_json, print_line
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_calibration_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of calibrated scores and of calls."""
     parser.add_argument(
         "--fdr",
-        type=float,
+        type=finite_number,
         metavar="RATE",
         help="also call sites: runs of bins whose scores have at most this false discovery rate on the model's "
         "validation regions, such as 0.1, as narrowPeak next to the output; where the output is there already, "
@@ -41,7 +41,7 @@ def add_calibration_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--prevalence",
-        type=float,
+        type=finite_number,
         metavar="SHARE",
         help="share of bound bins expected in this cell line, such as 0.004, to which calibrated scores are shifted; "
         "default: that of the validation regions",

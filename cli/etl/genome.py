@@ -20,7 +20,7 @@ from ...store.location import is_remote
 from ...store.reader import open_store
 from ...store.schema import FEATURES
 from ...store.text import format_bytes, format_count
-from ..common.arguments import HelpFormatter, naming_option, parse_pairs, positive_int
+from ..common.arguments import HelpFormatter, naming_option, parse_pairs, positive_int, whole_number
 from ..common.output import print_line
 from ..common.runner import report_interrupt
 from .build_options import add_build_options, build_with_progress, print_report, resources_from_args
@@ -62,10 +62,10 @@ def add_parser(commands: Any) -> None:
         "(default: recognised by the width of promoters). Models record them, and refuse others",
     )
     parser.add_argument(
-        "--promoter-upstream", type=int, metavar="BASES", help="bases before the TSS; overrides the rules"
+        "--promoter-upstream", type=whole_number, metavar="BASES", help="bases before the TSS; overrides the rules"
     )
     parser.add_argument(
-        "--promoter-downstream", type=int, metavar="BASES", help="bases after the TSS; overrides the rules"
+        "--promoter-downstream", type=whole_number, metavar="BASES", help="bases after the TSS; overrides the rules"
     )
     parser.add_argument("--blacklist", type=Path, metavar="FILE", help="regions to exclude, BED")
     parser.add_argument("--track", nargs="+", default=[], metavar="NAME=FILE", help="bigWigs shared by all cell lines")

@@ -9,7 +9,7 @@ from ...etl.reads.scale import SCALES
 from ...etl.reads.signal_file import strand_of
 from ...etl.reads.signal_options import IGNORED, Assay, SignalOptions, parse_assay
 from ...store.errors import UsageError
-from ..common.arguments import chosen, natural_number, positive_int
+from ..common.arguments import chosen, natural_number, positive_int, whole_number
 
 
 def add_read_options(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--shift",
         nargs=2,
-        type=int,
+        type=whole_number,
         metavar=("FORWARD", "REVERSE"),
         help="bases added to 5' ends; default: by assay for alignments, 0 0 for fragments, which are shifted already",
     )

@@ -10,7 +10,18 @@ from pathlib import Path
 
 from ... import __version__
 from ..common.annotation_check import add_ignore_annotation_rules
-from ..common.arguments import DEVICE_HELP, NOTHING, HelpFormatter, add_run_options, natural_number, positive_int
+from ..common.arguments import (
+    DEVICE_HELP,
+    NOTHING,
+    HelpFormatter,
+    add_run_options,
+    finite_number,
+    natural_number,
+    positive_int,
+    positive_number,
+    seed_number,
+    whole_number,
+)
 from ..common.known_motifs import MOTIFS_HELP
 from ..common.signal_check import add_ignore_units
 from ..common.store_options import add_store_options
@@ -160,14 +171,14 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-r",
         "--recurrent",
-        type=int,
+        type=whole_number,
         help="LSTM cells in each direction; 0: no LSTM, -1: pool over the window instead (default: 32)",
     )
     group.add_argument("-d", "--dense", type=positive_int, help="units of the dense layer (default: 64)")
     group.add_argument(
         "-p",
         "--dropout",
-        type=float,
+        type=finite_number,
         help="dropout rate before and after the dense layer (default: 0.5), or the layer over the blocks of a bin "
         "(0.3 with --preset blocks); elsewhere -p is --processes",
     )
@@ -239,7 +250,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "-lr",
         "--learning-rate",
         "--learningrate",
-        type=float,
+        type=positive_number,
         help=f"learning rate of Adam {describe_default('learning_rate')}",
     )
     group.add_argument(
@@ -264,7 +275,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         help="with --preset blocks: bound bins all count (hard), those within 75 bases of a summit (core), or the less "
         "the farther (soft) (default: hard)",
     )
-    group.add_argument("-s", "--seed", type=int, default=420, help="seed of all random numbers")
+    group.add_argument("-s", "--seed", type=seed_number, default=420, help="seed of all random numbers")
     _add_computing(group)
 
 

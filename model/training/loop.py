@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from ...store.errors import UsageError
 from ..model_dir.card import Selection, read_card
 from ..model_dir.training_state import remove_paused_states, save_paused_state, save_training_state
 from ..model_dir.weights import save_weights
@@ -18,10 +20,23 @@ from .history import Callbacks, EpochRecord, Progress, TrainingResult
 from .outputs import finish_outputs, restore_outputs, save_history
 from .pausing import EpochPausedError, OrderChangedError, TrainingPausedError
 
+_SEEDS = 2**63
 _ORDER_CHANGED = (
     "{folder}: was paused within epoch {epoch}, on windows in another order: the store is read in another form, or by "
     "another number of processes; the epoch is trained from its begin"
 )
+
+
+def check_numbers(*, learning_rate: float, seed: int) -> None:
+    """Check numbers of a training that its options may have from a file, or from a command line.
+
+    Raises:
+        UsageError: one cannot be trained with.
+    """
+    if not (math.isfinite(learning_rate) and learning_rate >= 0):
+        raise UsageError(f"learning_rate must be a finite number of at least 0, got {learning_rate!r}")
+    if not 0 <= seed < _SEEDS:
+        raise UsageError(f"seed must be a whole number of 0 to {_SEEDS - 1:,}, got {seed!r}")
 
 
 class EpochTrainer(Protocol):

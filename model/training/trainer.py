@@ -26,7 +26,7 @@ from ..network.factornet import BatchShare, FactorNet
 from ..prediction.predict import predict_plan
 from .distributed import ProcessGroup
 from .history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
-from .loop import EpochLimits, run_epochs
+from .loop import EpochLimits, check_numbers, run_epochs
 from .pausing import EpochCursor
 from .step.gradients import GradientPass
 from .step.loss import TrainingError, cross_entropy, score_validation
@@ -53,6 +53,9 @@ class TrainingOptions:
         compile: whether torch compiles the network.
         select: by what the best epoch is chosen: the loss of the validation windows, or the average precision of all
             bins of the validation regions.
+
+    Raises:
+        UsageError: as for `check_numbers`.
     """
 
     epochs: int = 100
@@ -63,6 +66,9 @@ class TrainingOptions:
     precision: Precision = "float32"
     compile: bool = False
     select: Selection = "loss"
+
+    def __post_init__(self) -> None:
+        check_numbers(learning_rate=self.learning_rate, seed=self.seed)
 
 
 def train(

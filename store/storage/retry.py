@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -62,7 +63,7 @@ class RetryPolicy:
             policy = cls(tries=int(tries), timeout=float(timeout))
         except ValueError as e:
             raise UsageError(f"FACTORNET_TRIES, FACTORNET_TIMEOUT: {e}; give a number") from e
-        if policy.tries < 1 or policy.timeout <= 0:
+        if policy.tries < 1 or not 0 < policy.timeout < math.inf:
             raise UsageError(f"FACTORNET_TRIES={tries}, FACTORNET_TIMEOUT={timeout}: both must be above 0")
         return policy
 

@@ -9,6 +9,15 @@ from pathlib import Path
 import pytest
 
 from factornet.cli import crossval, etl, evaluate, model, predict, train, visualize
+from factornet.cli.common.arguments import (
+    finite_number,
+    natural_number,
+    parse_size,
+    positive_int,
+    positive_number,
+    seed_number,
+    whole_number,
+)
 from factornet.store.storage.cache import DEFAULT_LIMIT
 
 
@@ -37,6 +46,21 @@ def test_help_fits_a_terminal(command, monkeypatch):
     for parser in parsers(command.make_parser()):
         text = parser.format_help().partition("\nexample")[0]
         assert max(map(len, text.splitlines())) <= 100
+
+
+NUMBERS = {positive_int, natural_number, whole_number, seed_number, finite_number, positive_number, parse_size}
+
+
+@pytest.mark.parametrize("command", [etl, train, predict, evaluate, visualize, model, crossval])
+def test_numbers_of_options_are_finite_and_of_a_size_to_compute_with(command):
+    """A seed of 26 digits and an infinite learning rate ended in tracebacks, a batch of 22 in an unreadable record."""
+    for parser in parsers(command.make_parser()):
+        for action in parser._actions:
+            assert action.type not in (int, float, complex), (parser.prog, action.dest)
+            for text in ("9" * 26, "9" * 5000, "1e400", "nan", "inf", "²") if action.type in NUMBERS else ():
+                if not (action.type in (finite_number, positive_number) and text == "9" * 26):
+                    with pytest.raises(argparse.ArgumentError):
+                        parser._get_values(action, [text] * (action.nargs or 1) if action.nargs != "+" else [text])
 
 
 def test_default_of_a_size_is_parsed():

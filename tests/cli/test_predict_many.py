@@ -152,8 +152,9 @@ def test_files_that_exist_are_refused_with_the_options_that_help(run, tmp_path):
     for more in ((), ("--resume",)):
         status, shown = run(("one", "multi"), *words, *more)
         assert status == 2
-        first = "MAX.bw" if more else "CTCF.bw"
-        assert f"out/{first}: already exists; give another name, or allow to overwrite it; --force" in shown.err
+        assert "; give another name, or allow to overwrite it; --force replaces it" in shown.err
+        first = "MAX.bw: already exists, and cannot be kept: MAX.bw.json" if more else "CTCF.bw: already exists;"
+        assert f"out/{first}" in shown.err
     assert run(("one", "multi"), *words, "--force", "--resume")[0] == 0
     assert json.loads((tmp_path / "out/predictions.json").read_text())["files"][0]["status"] == "kept"
 

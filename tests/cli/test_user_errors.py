@@ -242,6 +242,13 @@ TRAIN_MISTAKES = [
     (["-i", "K562", "-f", "CTCF", "--resume"], "no such folder"),
     (["-i", "K562", "-f", "CTCF", "-e", "0"], "--epochs"),
     (["-i", "K562", "-f", "CTCF", "-n", "0"], "--negatives"),
+    (["-i", "K562", "-f", "CTCF", "-b", "9" * 22], f"'{'9' * 22}' is more than 2147483647"),
+    (["-i", "K562", "-f", "CTCF", "-s", "9" * 26], "is more than 9223372036854775807"),
+    (["-i", "K562", "-f", "CTCF", "-s", "-1"], "'-1' is not a whole number of at least 0"),
+    (["-i", "K562", "-f", "CTCF", "-lr", "inf"], "'inf' is not a finite number"),
+    (["-i", "K562", "-f", "CTCF", "-lr", "0"], "'0' is not above 0"),
+    (["-i", "K562", "-f", "CTCF", "-p", "nan"], "'nan' is not a finite number"),
+    (["-i", "K562", "-f", "CTCF", "--cache-size", "9" * 400], "is more than any machine has"),
 ]
 
 

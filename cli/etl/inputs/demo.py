@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ....etl.demo.write_files import write_demo
-from ...common.arguments import HelpFormatter, add_common_options
+from ...common.arguments import HelpFormatter, add_common_options, seed_number
 from ...common.output import print_json, print_line
 
 
@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
         formatter_class=HelpFormatter,
     )
     parser.add_argument("directory", type=Path, help="folder to create; must be new or empty")
-    parser.add_argument("-s", "--seed", type=int, default=420, help="random seed of the simulation")
+    parser.add_argument("-s", "--seed", type=seed_number, default=420, help="random seed of the simulation")
     add_common_options(parser)
     parser.set_defaults(handler=_run)
 

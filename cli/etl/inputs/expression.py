@@ -18,7 +18,7 @@ from ....store.files.folder_name import folder_name
 from ....store.files.outputs import check_output_file, output_lock
 from ....store.meta_names import component_names
 from ....store.text import format_count
-from ...common.arguments import HelpFormatter, add_common_options, naming_option, positive_int
+from ...common.arguments import HelpFormatter, add_common_options, finite_number, naming_option, positive_int
 from ...common.output import print_json, print_line, print_table, print_warning
 
 _COUNT = 8
@@ -68,7 +68,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--max-missing",
-        type=float,
+        type=finite_number,
         default=0.1,
         metavar="SHARE",
         help="with --project: largest share of a component's squared loadings that missing genes may have",

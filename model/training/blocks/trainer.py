@@ -29,7 +29,7 @@ from ...network.blocks import BlockNetwork
 from ...network.trees import BoostedTrees
 from ..distributed import ProcessGroup
 from ..history import Callbacks, EpochRecord, Progress, StepReport, TrainingResult
-from ..loop import EpochLimits, run_epochs
+from ..loop import EpochLimits, check_numbers, run_epochs
 from ..pausing import EpochCursor
 from ..step.gradients import GradientPass
 from ..step.loss import TrainingError
@@ -57,6 +57,9 @@ class BlockTrainingOptions:
         auxiliary_weight: of the mean loss of the auxiliary factors, beside that of the tasks, for focused members.
         seed: seed of weights, segments, order, strands and dropout.
         select: by what the best epoch is chosen; both are computed on all bins of the validation regions.
+
+    Raises:
+        UsageError: as for `check_numbers`.
     """
 
     epochs: int = 6
@@ -68,6 +71,9 @@ class BlockTrainingOptions:
     auxiliary_weight: float = 4.0
     seed: int = 420
     select: Selection = "ap"
+
+    def __post_init__(self) -> None:
+        check_numbers(learning_rate=self.learning_rate, seed=self.seed)
 
 
 def train_blocks(

@@ -136,6 +136,19 @@ def undisturbed(demo_store, tmp_path_factory) -> Path:
     return folder
 
 
+def killed_while_training(store, folder, epochs, sent_signal):
+    """Train, and send a signal at a random moment after `epochs` epochs; return whether it came before the end."""
+    child = subprocess.Popen(command(store, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (folder / "model.json").is_file() or states(folder) < epochs:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    time.sleep(random.uniform(0.05, 0.3))
+    os.kill(child.pid, sent_signal)
+    child.wait()
+    return not (folder / "last.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("epochs", "sent_signal"),
     [
@@ -147,16 +160,9 @@ def undisturbed(demo_store, tmp_path_factory) -> Path:
 )
 def test_killed_and_resumed_training_ends_with_the_same_weights(demo_store, undisturbed, tmp_path, epochs, sent_signal):
     """The process is killed at a random moment after `epochs` epochs, also during the first."""
-    folder = tmp_path / "killed"
-    child = subprocess.Popen(command(demo_store, folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not (folder / "model.json").is_file() or states(folder) < epochs:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    time.sleep(random.uniform(0.05, 0.3))
-    os.kill(child.pid, sent_signal)
-    child.wait()
-    assert not (folder / "last.safetensors").exists(), "killed after training had ended"
+    # On a busy machine the signal may come after the training has ended: then it is trained again.
+    tries = (tmp_path / f"killed{i}" for i in range(5))
+    folder = next(f for f in tries if killed_while_training(demo_store, f, epochs, sent_signal))
     resumed = subprocess.run(
         [*command(demo_store, folder), "--resume"], check=False, capture_output=True, text=True, timeout=120
     )
