@@ -225,13 +225,18 @@ def model_digest(folder: str | Path, expected: str = "") -> str:
         InputError: as for `read_card`, or model.json has been replaced, moved or removed.
     """
     if expected and not is_there(Path(folder) / "model.json"):
-        problem = "was moved or removed while the training ran: it has no model.json"
-        raise InputError(folder, problem, hint="resume the training where the folder is now, or train it again")
+        raise moved_error(folder)
     digest = read_card(folder).digest
     if expected and digest != expected:
         problem = f"was replaced while the training ran: its digest is {digest[:16]}, not {expected[:16]}"
         raise InputError(Path(folder) / "model.json", problem, hint="train into a folder that nothing else writes")
     return digest
+
+
+def moved_error(folder: str | Path) -> InputError:
+    """Return the error of a model folder that is no longer where a training has made it."""
+    problem = "was moved or removed while the training ran: it has no model.json"
+    return InputError(folder, problem, hint="resume the training where the folder is now, or train it again")
 
 
 def write_model_file(path: Path, data: bytes, model: str) -> None:

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from ...store.errors import UsageError
-from ..model_dir.card import Selection, read_card
+from ...store.files.limited_read import is_there
+from ..model_dir.card import Selection, moved_error, read_card
 from ..model_dir.training_state import remove_paused_states, save_paused_state, save_training_state
 from ..model_dir.weights import save_weights
 from .distributed import ProcessGroup
@@ -95,6 +96,8 @@ def run_epochs(
         InputError: no training state is valid, model.json was replaced, or a file cannot be written.
     """
     network, progress = trainer.network, Progress(limits.select)
+    if process_group.is_main and not is_there(folder / "model.json"):
+        raise moved_error(folder)
     # What is written is bound to this model.json, never to one that another process has put in its place.
     model = read_card(folder).digest if process_group.is_main else ""
     # For a resumed training whose windows turn out to come in another order.

@@ -66,7 +66,7 @@ class Sampler:
 
     Raises:
         UsageError: a cell line lacks a factor or has no positives in the training or validation regions; or several
-            cell lines without a factor.
+            cell lines without a factor; or so many negatives that there are more windows than bases.
     """
 
     def __init__(
@@ -91,11 +91,22 @@ class Sampler:
         self._gaps = store.assembly_gaps()
         self.train_positives = tuple(self._cell_positives(c, split.train, "training") for c in self.cells)
         self.valid_positives = tuple(self._cell_positives(c, split.valid, "validation") for c in self.valid_cells)
+        self._check_negatives()
 
     @property
     def multitask(self) -> bool:
         """Whether several factors are learnt at once, of which no one is `factor`."""
         return self.factor is None
+
+    def _check_negatives(self) -> None:
+        """Check that an epoch has no more windows than the genome has bases, before memory is taken for them."""
+        n = max(len(found.positives) for found in self.train_positives + self.valid_positives)
+        bases = sum(self.store.coordinates.lengths)
+        if n * (1 + self.negatives_per_positive) > bases:
+            raise UsageError(
+                f"{self.negatives_per_positive:,} negatives for each of {n:,} positives are more windows than the "
+                f"genome has bases ({bases:,}); give fewer"
+            )
 
     def _all_factors(self) -> tuple[str, ...]:
         if len(self.cells) != 1:

@@ -242,6 +242,7 @@ TRAIN_MISTAKES = [
     (["-i", "K562", "-f", "CTCF", "--resume"], "no such folder"),
     (["-i", "K562", "-f", "CTCF", "-e", "0"], "--epochs"),
     (["-i", "K562", "-f", "CTCF", "-n", "0"], "--negatives"),
+    (["-i", "K562", "-f", "CTCF", "-n", "2147483647"], "more windows than the genome has bases"),
     (["-i", "K562", "-f", "CTCF", "-b", "9" * 22], f"'{'9' * 22}' is more than 2147483647"),
     (["-i", "K562", "-f", "CTCF", "-s", "9" * 26], "is more than 9223372036854775807"),
     (["-i", "K562", "-f", "CTCF", "-s", "-1"], "'-1' is not a whole number of at least 0"),

@@ -70,13 +70,15 @@ def test_model_that_is_moved_to_the_name_of_a_training_keeps_its_files(tiny_stor
     assert messages == {"was replaced while the training ran", "cannot be written (No such file or directory)"}
 
 
-@pytest.mark.parametrize("moment", ["within an epoch", "at its end"])
+@pytest.mark.parametrize("moment", ["before the first step", "within an epoch", "at its end"])
 def test_folder_that_is_moved_or_removed_is_named(tiny_store, tmp_path, monkeypatch, moment):
     setup, folder = tiny_setup(tiny_store), tmp_path / "m"
     network = prepare_training(setup, folder, resume=False, overwrite=False)
     move = lambda _: folder.rename(tmp_path / "new") if folder.exists() else None  # noqa: E731
     callbacks = Callbacks(step=move) if moment == "within an epoch" else Callbacks(epoch=move)
     options = TrainingOptions(batch_size=4, epochs=2)
+    if moment == "before the first step":
+        move(None)
     with pytest.raises(InputError, match="was moved or removed while the training ran") as raised:
         train(network, setup.sampler, folder, options, device=torch.device("cpu"), callbacks=callbacks)
     assert "resume the training where the folder is now" in raised.value.hint
