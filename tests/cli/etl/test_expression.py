@@ -74,7 +74,7 @@ def test_components_are_written_into_folders_and_other_cell_lines_projected(cell
         ("{d}/tpm.tsv", "give either -o FILE, to compute components, or --project LOADINGS"),
         ("{d}/tpm.tsv -o {d}/l.json --project {d}/l.json", "give either -o FILE"),
         ("{d}/tpm.tsv --project {d}/l.json -n 3", "-n has no meaning with --project"),
-        ("{d}/tpm.tsv --project {d}/k.json --max-missing nan", "--max-missing: nan is no share"),
+        ("{d}/tpm.tsv --project {d}/k.json --max-missing 1.5", "--max-missing: 1.5 is no share"),
         ("{d}/tpm.tsv -o {d}/l.json", "-n: 8 components need at least 9 cell lines; the table has 5"),
         ("{d}/tpm.tsv -o {d}/l.json -n 2 --folders {c}/x", "x: no such folder"),
         (
