@@ -20,6 +20,8 @@ DEVICE_HELP = "auto, cpu, cuda or cuda:1; auto: CUDA if available, else the CPU"
 NOTHING = "none"
 """Stands for an empty list of names in options that take several."""
 CHROM_ALIAS_HELP = "a chromosome's name in the file and in the store, such as 20=chr20, or a table of names"
+_LARGEST_COUNT = 2**31 - 1  # of windows, processes, bases of an option
+_LARGEST_INT64 = 2**63 - 1  # of seeds, which are passed on to torch, and of bytes
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -112,32 +114,29 @@ def parse_size(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write it as 2GB or 800MB")
     power = "kmgt".find(match[2].lower()) + 1 if match[2] else 0
     size = float(match[1]) * (1024 if match[3] else 1000) ** power
-    if size > _LARGEST_SEED:
+    if size > _LARGEST_INT64:
         raise argparse.ArgumentTypeError(f"{text!r} is more than any machine has")
     return int(size)
 
 
-_LARGEST, _LARGEST_SEED = 2**31 - 1, 2**63 - 1
-
-
 def positive_int(text: str) -> int:
     """Return an integer of at least 1."""
-    return _whole(text, 1, _LARGEST)
+    return _whole(text, 1, _LARGEST_COUNT)
 
 
 def natural_number(text: str) -> int:
     """Return an integer of at least 0."""
-    return _whole(text, 0, _LARGEST)
+    return _whole(text, 0, _LARGEST_COUNT)
 
 
 def whole_number(text: str) -> int:
     """Return an integer, which may be negative."""
-    return _whole(text, -_LARGEST, _LARGEST)
+    return _whole(text, -_LARGEST_COUNT, _LARGEST_COUNT)
 
 
 def seed_number(text: str) -> int:
     """Return a seed of random numbers, of 63 bits."""
-    return _whole(text, 0, _LARGEST_SEED)
+    return _whole(text, 0, _LARGEST_INT64)
 
 
 def _whole(text: str, least: int, largest: int) -> int:

@@ -63,6 +63,24 @@ def test_numbers_of_options_are_finite_and_of_a_size_to_compute_with(command):
                         parser._get_values(action, [text] * (action.nargs or 1) if action.nargs != "+" else [text])
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("-b", "9" * 22, f"'{'9' * 22}' is more than 2147483647"),
+        ("-s", "9" * 26, "is more than 9223372036854775807"),
+        ("-s", "-1", "'-1' is not a whole number of at least 0"),
+        ("-lr", "inf", "'inf' is not a finite number"),
+        ("-lr", "0", "'0' is not above 0"),
+        ("-p", "nan", "'nan' is not a finite number"),
+        ("--cache-size", "9" * 400, "is more than any machine has"),
+    ],
+)
+def test_numbers_that_cannot_be_computed_with_are_refused(capsys, option, value, message):
+    with pytest.raises(SystemExit, match="2"):
+        train.make_parser().parse_args(["--store", "s", "-i", "K562", "-o", "m", option, value])
+    assert message in capsys.readouterr().err
+
+
 def test_default_of_a_size_is_parsed():
     options = evaluate.make_parser().parse_args(["x.bed", "--store", "s", "-i", "K562", "-f", "CTCF"])
     assert options.cache_size == DEFAULT_LIMIT

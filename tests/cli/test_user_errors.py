@@ -243,13 +243,6 @@ TRAIN_MISTAKES = [
     (["-i", "K562", "-f", "CTCF", "-e", "0"], "--epochs"),
     (["-i", "K562", "-f", "CTCF", "-n", "0"], "--negatives"),
     (["-i", "K562", "-f", "CTCF", "-n", "2147483647"], "more windows than the genome has bases"),
-    (["-i", "K562", "-f", "CTCF", "-b", "9" * 22], f"'{'9' * 22}' is more than 2147483647"),
-    (["-i", "K562", "-f", "CTCF", "-s", "9" * 26], "is more than 9223372036854775807"),
-    (["-i", "K562", "-f", "CTCF", "-s", "-1"], "'-1' is not a whole number of at least 0"),
-    (["-i", "K562", "-f", "CTCF", "-lr", "inf"], "'inf' is not a finite number"),
-    (["-i", "K562", "-f", "CTCF", "-lr", "0"], "'0' is not above 0"),
-    (["-i", "K562", "-f", "CTCF", "-p", "nan"], "'nan' is not a finite number"),
-    (["-i", "K562", "-f", "CTCF", "--cache-size", "9" * 400], "is more than any machine has"),
 ]
 
 
@@ -340,14 +333,8 @@ def test_full_disk_of_standard_output_is_named(built, arguments):
 
 
 def test_counts_and_sizes_are_readable(files, built, capsys):
-    assert [format_bytes(n) for n in (0, 1, 999, 12_345, 4_000_000, 2_500_000_000)] == [
-        "0 bytes",
-        "1 byte",
-        "999 bytes",
-        "12 kB",
-        "4 MB",
-        "2.50 GB",
-    ]
+    sizes = [format_bytes(n) for n in (0, 1, 999, 12_345, 4_000_000, 2_500_000_000)]
+    assert sizes == ["0 bytes", "1 byte", "999 bytes", "12 kB", "4 MB", "2.50 GB"]
     (built / "cells/CELL/meta/c/0").unlink()
     assert etl.main(["verify", str(built)]) == 1
     shown = capsys.readouterr().out

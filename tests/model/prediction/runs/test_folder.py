@@ -199,7 +199,6 @@ def test_finished_regions_with_other_settings_stay(predictors, regions, tmp_path
 
 
 def test_finished_file_that_is_damaged_is_said_to_be_so(predictors, regions, tmp_path):
-    """Resumed, the run said of it that it exists."""
     outputs = plan_outputs(predictors("plain"), tmp_path, suffix=".bw")
     predict_folder(tmp_path, outputs, regions)
     file = tmp_path / "CTCF.bw"
