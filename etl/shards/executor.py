@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -138,13 +138,9 @@ def _run_in_processes(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
             pool = stack.enter_context(ProcessPoolExecutor(workers, context, initializer=_exit_with_parent))
             started = [pool.submit(int) for _ in range(workers)]  # start all of them while they are shielded
         try:
-            for future in started:
-                future.result(timeout=_START_TIMEOUT)
+            _await_start(started)
             options = {"pool": pool, "num_workers": workers, "chunksize": 1}
             done = compute(*nodes, scheduler="processes", optimize_graph=False, **options)
-        except TimeoutError as e:
-            problem = f"worker processes do not answer within {_START_TIMEOUT} s"
-            raise InterruptedBuildError(f"{problem}; see what they wait for, or work in one process") from e
         except BrokenProcessPool as e:
             raise InterruptedBuildError(
                 "a worker process was killed, most likely because memory ran out; use fewer workers or set a limit "
@@ -154,6 +150,20 @@ def _run_in_processes(nodes: Sequence[Any], workers: int) -> list[ShardReport]:
             pool.shutdown(cancel_futures=True)
             raise _unwrap(e) from None
         return cast("list[ShardReport]", list(done))
+
+
+def _await_start(started: Sequence[Future[int]]) -> None:
+    """Wait for the first answer of each worker: where a thread of the pool has died, none would ever come.
+
+    Raises:
+        InterruptedBuildError: one does not answer.
+    """
+    _, waiting = wait(started, timeout=_START_TIMEOUT)
+    if waiting:
+        problem = f"{len(waiting)} of {len(started)} worker processes do not answer within {_START_TIMEOUT} s"
+        raise InterruptedBuildError(f"{problem}; see what they wait for, or work in one process")
+    for future in started:
+        future.result()
 
 
 def _exit_with_parent() -> None:

@@ -92,8 +92,8 @@ class Hdf5File:
             problem = f"{where} has {shape[0]:,} names of up to {size:,} bytes, which is too much"
             raise InputError(self.path, problem, hint=_HINT)
         names = [name.decode() if isinstance(name, bytes) else str(name) for name in group.attrs[attribute]]
-        if twice := next((name for name, n in Counter(names).items() if n > 1), None):
-            raise InputError(self.path, f"{where} has {self._show(twice)} twice", hint=_HINT)
+        if twice := [name for name, n in Counter(names).items() if n > 1]:
+            raise InputError(self.path, f"{where} has {self._show(twice[0])} twice", hint=_HINT)
         return names
 
     def text(self, group: Any, attribute: str) -> str:

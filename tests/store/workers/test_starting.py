@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from factornet.cli import etl
+from factornet.etl.shards import executor
 from factornet.store import UsageError
 from factornet.store.workers import cluster
 from factornet.store.workers.starting import starting_processes
@@ -81,3 +82,10 @@ def test_limit_on_processes_is_met_before_they_are_started(monkeypatch):
     with pytest.raises(UsageError, match=message), starting_processes(2):
         pytest.fail("not reached")
     assert not any(thread.is_alive() for thread in started)
+
+
+def test_workers_that_do_not_answer_are_named(demo_store, tmp_path, monkeypatch, capsys):
+    """Where a thread of the pool had died, the command waited for ever."""
+    monkeypatch.setattr(executor, "_START_TIMEOUT", 0)
+    assert etl.main(["unpack", str(demo_store), str(tmp_path / "raw.zarr"), "-p", "2"]) == 2
+    assert "of 2 worker processes do not answer within 0 s" in capsys.readouterr().err
